@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log.h - events with typed fields and a stable dotted name, as JSON lines or readable on a terminal.
+ *
+ * Layers 0-3 return errors and never log; layers 4 and up log an error once, where the decision falls. TL_CANCELED is
+ * never logged. There is no constructor for a secret, so a secret cannot be logged by accident.
+ * A log is safe to use from any thread; a line is written with one write(2).
+ */
+#ifndef TL_BASE_LOG_H
+#define TL_BASE_LOG_H
+
+#include "base/clock.h"
+
+enum tl_level { TL_DEBUG, TL_INFO, TL_WARN, TL_ERROR, TL_OFF };
+
+struct tl_log;
+
+struct tl_kv {
+    const char *key;
+    enum { TL_KV_STR, TL_KV_SV, TL_KV_I64, TL_KV_U64, TL_KV_F64, TL_KV_BOOL } kind;
+    union {
+        const char *str;
+        struct tl_sv sv;
+        int64_t i64;
+        uint64_t u64;
+        double f64;
+        bool b;
+    } v;
+};
+#define KV_STR(k, x) ((struct tl_kv){(k), TL_KV_STR, {.str = (x)}})
+#define KV_SV(k, x) ((struct tl_kv){(k), TL_KV_SV, {.sv = (x)}})
+#define KV_I64(k, x) ((struct tl_kv){(k), TL_KV_I64, {.i64 = (int64_t)(x)}})
+#define KV_U64(k, x) ((struct tl_kv){(k), TL_KV_U64, {.u64 = (uint64_t)(x)}})
+#define KV_F64(k, x) ((struct tl_kv){(k), TL_KV_F64, {.f64 = (x)}})
+#define KV_BOOL(k, x) ((struct tl_kv){(k), TL_KV_BOOL, {.b = (x)}})
+
+/* fd is borrowed. json: JSON lines; else one readable line. */
+struct tl_log *tl_log_new(int fd, enum tl_level level, bool json, const struct tl_clock *clock) TL_MUST_CHECK;
+void tl_log_free(struct tl_log *log);
+bool tl_log_on(const struct tl_log *log, enum tl_level level); /* log may be NULL: off */
+void tl_log_set_level(struct tl_log *log, enum tl_level level);
+bool tl_level_parse(struct tl_sv s, enum tl_level *ret_level);
+void tl_log_write(struct tl_log *log, enum tl_level level, const char *name, const char *text, const struct tl_kv *kv,
+                  size_t n);
+
+/* TL_LOG(log, TL_WARN, "queue.lease_expired", "the lease ran out", KV_STR("flow", name), KV_I64("event", id)); */
+#define TL_LOG(log, level, name, text, ...)                                                                            \
+    tl_log_write((log), (level), (name), (text), (struct tl_kv[]){{0}, __VA_ARGS__} + 1,                               \
+                 sizeof((struct tl_kv[]){{0}, __VA_ARGS__}) / sizeof(struct tl_kv) - 1)
+
+#endif
