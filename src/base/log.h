@@ -45,7 +45,7 @@ void tl_log_write(struct tl_log *log, enum tl_level level, const char *name, con
 
 /* TL_LOG(log, TL_WARN, "queue.lease_expired", "the lease ran out", KV_STR("flow", name), KV_I64("event", id)); */
 #define TL_LOG(log, level, name, text, ...)                                                                            \
-    tl_log_write((log), (level), (name), (text), (struct tl_kv[]){{0}, __VA_ARGS__} + 1,                               \
-                 sizeof((struct tl_kv[]){{0}, __VA_ARGS__}) / sizeof(struct tl_kv) - 1)
+    tl_log_write((log), (level), (name), (text), (const struct tl_kv[]){__VA_ARGS__},                                  \
+                 sizeof((const struct tl_kv[]){__VA_ARGS__}) / sizeof(struct tl_kv))
 
 #endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* log.c - one line an event, one write(2) a line. Over-long lines are cut, never split. */
+#include "base/log.h"
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <math.h>
+#include <unistd.h>
+
+enum { LINE_MAX_BYTES = 16384 };
+
+struct tl_log {
+    int fd;
+    int level; /* enum tl_level; changed by tl_log_set_level from any thread */
+    bool json;
+    const struct tl_clock *clock;
+};
+
+static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
+
+struct tl_log *tl_log_new(int fd, enum tl_level level, bool json, const struct tl_clock *clock)
+{
+    struct tl_log *log = tl_zalloc(sizeof *log);
+
+    *log = (struct tl_log){.fd = fd, .level = (int)level, .json = json, .clock = clock ? clock : tl_clock_system()};
+    return log;
+}
+
+void tl_log_free(struct tl_log *log)
+{
+    tl_free(log);
+}
+
+bool tl_log_on(const struct tl_log *log, enum tl_level level)
+{
+    return log && (int)level >= __atomic_load_n(&log->level, __ATOMIC_RELAXED);
+}
+
+void tl_log_set_level(struct tl_log *log, enum tl_level level)
+{
+    __atomic_store_n(&log->level, (int)level, __ATOMIC_RELAXED);
+}
+
+bool tl_level_parse(struct tl_sv s, enum tl_level *ret_level)
+{
+    for (size_t i = 0; i < TL_COUNT(level_names); i++) {
+        if (tl_sv_eqs(s, level_names[i])) {
+            *ret_level = (enum tl_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A JSON string; bytes that are not UTF-8 become U+FFFD, so that a line is always valid JSON. */
+static void put_json_string(struct tl_buf *b, struct tl_sv s)
+{
+    tl_buf_putc(b, '"');
+    while (s.n) {
+        uint32_t cp;
+        size_t n = tl_utf8_decode(s, &cp);
+
+        if (n == 0) {
+            tl_buf_puts(b, "\\ufffd");
+            n = 1;
+        } else if (cp == '"' || cp == '\\') {
+            tl_buf_printf(b, "\\%c", (char)cp);
+        } else if (cp < 0x20 || cp == 0x7f) {
+            tl_buf_printf(b, "\\u%04x", cp);
+        } else {
+            tl_buf_put(b, s.p, n);
+        }
+        s = tl_sv_from(s, n);
+    }
+    tl_buf_putc(b, '"');
+}
+
+static void put_text(struct tl_buf *b, struct tl_sv s, bool json)
+{
+    bool quote = json || s.n == 0;
+
+    for (size_t i = 0; i < s.n && !quote; i++)
+        quote = s.p[i] <= ' ' || s.p[i] == '"' || s.p[i] == 0x7f || (unsigned char)s.p[i] >= 0x80;
+    if (quote)
+        put_json_string(b, s);
+    else
+        tl_buf_sv(b, s);
+}
+
+static void put_value(struct tl_buf *b, const struct tl_kv *kv, bool json)
+{
+    switch (kv->kind) {
+    case TL_KV_STR:
+        put_text(b, tl_sv_str(kv->v.str), json);
+        break;
+    case TL_KV_SV:
+        put_text(b, kv->v.sv, json);
+        break;
+    case TL_KV_I64:
+        tl_buf_printf(b, "%lld", (long long)kv->v.i64);
+        break;
+    case TL_KV_U64:
+        tl_buf_printf(b, "%llu", (unsigned long long)kv->v.u64);
+        break;
+    case TL_KV_F64:
+        if (isfinite(kv->v.f64))
+            tl_buf_printf(b, "%.6g", kv->v.f64);
+        else
+            tl_buf_puts(b, "null");
+        break;
+    case TL_KV_BOOL:
+        tl_buf_puts(b, kv->v.b ? "true" : "false");
+        break;
+    }
+}
+
+static void put_json_line(struct tl_buf *b, const char *time, const char *level, const char *name, const char *text,
+                          const struct tl_kv *kv, size_t n)
+{
+    tl_buf_printf(b, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"text\":", time, level, name);
+    put_json_string(b, tl_sv_str(text));
+    for (size_t i = 0; i < n; i++) {
+        tl_buf_printf(b, ",\"%s\":", kv[i].key);
+        put_value(b, &kv[i], true);
+    }
+    tl_buf_puts(b, "}\n");
+}
+
+static void put_plain_line(struct tl_buf *b, const char *time, const char *level, const char *name, const char *text,
+                           const struct tl_kv *kv, size_t n)
+{
+    tl_buf_printf(b, "%.12s %-5s %s: %s", time + 11, level, name, text);
+    for (size_t i = 0; i < n; i++) {
+        tl_buf_printf(b, " %s=", kv[i].key);
+        put_value(b, &kv[i], false);
+    }
+    tl_buf_putc(b, '\n');
+}
+
+void tl_log_write(struct tl_log *log, enum tl_level level, const char *name, const char *text, const struct tl_kv *kv,
+                  size_t n)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0}; /* cleaned up on the early return too */
+    char time[TL_TIME_TEXT];
+    ssize_t r;
+
+    if (!tl_log_on(log, level))
+        return;
+    tl_buf_init(&b, LINE_MAX_BYTES);
+    tl_time_format(tl_clock_wall_ms(log->clock), time);
+    if (log->json)
+        put_json_line(&b, time, level_names[level], name, text, kv, n);
+    else
+        put_plain_line(&b, time, level_names[level], name, text, kv, n);
+    if (b.failed) { /* too long to say whole: say that it happened */
+        tl_buf_clear(&b);
+        if (log->json)
+            put_json_line(&b, time, level_names[level], name, "(the line was too long)", NULL, 0);
+        else
+            put_plain_line(&b, time, level_names[level], name, "(the line was too long)", NULL, 0);
+    }
+    do
+        r = write(log->fd, b.p, b.n);
+    while (r < 0 && errno == EINTR);
+}
