@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operate.h - what people do with the ledger: look, pause, replay, edit, discard, move. The run path is queue/queue.h.
+ *
+ * Looking never disturbs the ledger thread: a reader has its own read-only connection and short transactions, pages by
+ * cursor and reads by index or over a bounded stretch of ids. A reader belongs to one thread at a time and blocks: from
+ * a loop call it inside task_blocking or on the main stack. Acting goes through the ledger thread, like everything that
+ * writes.
+ */
+#ifndef TL_QUEUE_OPERATE_H
+#define TL_QUEUE_OPERATE_H
+
+#include "queue/queue.h"
+
+/* ---- live figures, kept by the ledger thread; any thread, a consistent copy ---- */
+enum queue_held { /* why the oldest waiting delivery waits */
+                  QUEUE_HELD_NONE,
+                  QUEUE_HELD_FLOW_PAUSED,
+                  QUEUE_HELD_FLOW_TRIPPED,
+                  QUEUE_HELD_FLOW_CONFIG,
+                  QUEUE_HELD_FLOW_REMOVED,
+                  QUEUE_HELD_CONNECTION_PAUSED,
+                  QUEUE_HELD_CONNECTION_AUTH,
+                  QUEUE_HELD_IDENTITY,
+                  QUEUE_HELD_BREAKER,
+                  QUEUE_HELD_RATE,
+                  QUEUE_HELD_QUOTA,
+                  QUEUE_HELD_CONCURRENCY,
+                  QUEUE_HELD_BACKOFF,
+                  QUEUE_HELD_KEY_BLOCKED,
+                  QUEUE_HELD_BEHIND,
+                  QUEUE_HELD_DISK,
+                  QUEUE_HELD_DRAINING
+};
+const char *queue_held_name(enum queue_held h); /* "flow_paused" */
+
+struct queue_flow_stat {
+    uint32_t id;
+    char name[128];
+    uint64_t
+        count[QUEUE_STATE_MAX]; /* by state on disk, and RUNNING; deliveries, plus events whose steps have not run */
+    uint64_t events, duplicates, other_body, no_key; /* since the ledger was made */
+    uint64_t attempts, retries;
+    uint64_t failed[TL_CLASS_COUNT];
+    enum queue_held held; /* of the flow as a whole; QUEUE_HELD_NONE: it flows */
+    char held_text[200];
+    int64_t held_since_ms;
+    uint64_t trip_fingerprint;
+    size_t in_window;
+    bool removed;
+};
+struct queue_connection_stat {
+    uint32_t id;
+    char name[128];
+    enum queue_held held;
+    char held_text[200];
+    int64_t held_since_ms;
+    uint64_t waiting, running; /* lane heads in memory */
+    uint64_t calls, failed[TL_CLASS_COUNT];
+    uint64_t drain_ms; /* estimate for what waits at the tightest limit; UINT64_MAX: unknown */
+    char drain_reason[80];
+    char breaker[16];
+    bool removed;
+};
+struct queue_stat {
+    uint64_t live, works_out, commits, sync_us_start, sync_us_avg, wal_pages, disk_free;
+    size_t in_window, due_in_memory;
+    bool intake_stopped, dispatch_stopped, fatal;
+    uint64_t config_version;
+    struct queue_flow_stat *flows;
+    size_t n_flows;
+    struct queue_connection_stat *connections;
+    size_t n_connections;
+};
+/* Everything is allocated in the arena. */
+TL_MUST_CHECK enum tl_rc queue_stats(struct queue *q, struct task *task, struct tl_arena *arena,
+                                     struct queue_stat *ret_stat, struct tl_err *err);
+
+/* ---- looking ---- */
+struct queue_reader;
+TL_MUST_CHECK enum tl_rc queue_reader_open(struct queue *q, struct queue_reader **ret_reader, struct tl_err *err);
+void queue_reader_close(struct queue_reader *r);
+
+struct queue_filter {
+    uint32_t flow;             /* 0: all */
+    enum queue_state state;    /* on disk; NONE: all */
+    enum tl_class cls;         /* of dead ones; NONE: all */
+    uint64_t fingerprint;      /* of dead ones; 0: all */
+    int64_t from_ms, until_ms; /* received; 0: open */
+    uint64_t event;            /* this event and its deliveries; 0: all */
+    const uint64_t *ids;       /* these deliveries only */
+    size_t n_ids;
+};
+struct queue_row {
+    uint64_t delivery, event;
+    uint32_t flow, target, item, revision, attempts, attempts_used;
+    enum queue_state state; /* on disk; for an event with deliveries of its own: derived from them */
+    bool expanded, blocks;
+    int64_t received_ms, updated_ms, next_at_ms;
+    uint64_t fingerprint, cause, replay_of, bytes;
+    enum tl_class cls;
+    enum tl_rc rc;
+    char text[402];
+};
+struct queue_page {
+    struct queue_row *rows; /* in the arena, newest first */
+    size_t n;
+    uint64_t cursor; /* give it back for the next page */
+    bool more;       /* may be true with few or no rows: a page looks at a bounded number of ids */
+};
+TL_MUST_CHECK enum tl_rc queue_list(struct queue_reader *r, struct tl_arena *arena, const struct queue_filter *filter,
+                                    uint64_t cursor, size_t limit, struct queue_page *ret_page, struct tl_err *err);
+
+struct queue_attempt_row {
+    uint32_t number, status, latency_ms;
+    uint64_t epoch, call; /* call: shared by the members of a batch, 0: none */
+    uint32_t call_members;
+    int64_t started_ms, ended_ms; /* ended 0: running, or cut off */
+    enum queue_end end;
+    bool counted, unknown;
+    enum tl_class cls;
+    enum tl_rc rc;
+    struct tl_sv text, answer;
+};
+struct queue_detail {
+    struct queue_row row;
+    struct queue_attempt_row *attempts;
+    size_t n_attempts;
+    struct queue_row *deliveries; /* of an event that has its own */
+    size_t n_deliveries;
+    struct tl_sv meta, body, original_body; /* body: newest revision; only when asked for and at most max_body */
+    struct tl_sv order_by, ticket;
+    uint64_t ahead; /* lowest live delivery of the same lane if it is another one, 0: this is the head */
+};
+TL_MUST_CHECK enum tl_rc queue_show(struct queue_reader *r, struct tl_arena *arena, uint64_t delivery, size_t max_body,
+                                    struct queue_detail *ret_detail, struct tl_err *err); /* TL_NOT_FOUND */
+/* The whole body, chunk by chunk. */
+TL_MUST_CHECK enum tl_rc queue_read_body(struct queue_reader *r, uint64_t delivery, bool original,
+                                         struct tl_buf *ret_body, struct tl_err *err);
+
+struct queue_group {
+    uint32_t flow;
+    uint64_t fingerprint, count, first, last; /* deliveries */
+    enum tl_class cls;
+    enum tl_rc rc;
+    char text[402];
+};
+/* Dead deliveries by flow and fingerprint, the largest groups first. */
+TL_MUST_CHECK enum tl_rc queue_dead_groups(struct queue_reader *r, struct tl_arena *arena, uint32_t flow, size_t limit,
+                                           struct queue_group **ret_groups, size_t *ret_n, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc queue_oldest(struct queue_reader *r, uint32_t flow, int64_t *ret_received_ms,
+                                      struct tl_err *err); /* of live ones; TL_NOT_FOUND: none */
+
+/* ---- acting on one thing ---- */
+TL_MUST_CHECK enum tl_rc queue_pause_flow(struct queue *q, struct task *task, uint32_t flow, struct tl_sv why,
+                                          struct tl_err *err);
+TL_MUST_CHECK enum tl_rc queue_resume_flow(struct queue *q, struct task *task, uint32_t flow, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc queue_pause_connection(struct queue *q, struct task *task, uint32_t connection,
+                                                struct tl_sv why, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc queue_resume_connection(struct queue *q, struct task *task, uint32_t connection,
+                                                 struct tl_err *err); /* also after auth; also accepts the identity */
+/* Next of its flow, within its lane's rules. TL_CONFLICT: not the head of its lane (err says what is ahead). */
+TL_MUST_CHECK enum tl_rc queue_promote(struct queue *q, struct task *task, uint64_t delivery, struct tl_err *err);
+/* A new revision of what will be sent; the original stays. Dead deliveries only. */
+TL_MUST_CHECK enum tl_rc queue_edit(struct queue *q, struct task *task, uint64_t delivery, struct tl_sv body,
+                                    struct tl_sv by, uint32_t *ret_revision, struct tl_err *err);
+
+/* ---- acting on many: plan, confirm, job ---- */
+enum queue_action { QUEUE_REPLAY, QUEUE_CANCEL, QUEUE_DISCARD, QUEUE_MOVE };
+struct queue_plan {
+    enum queue_action action;
+    struct queue_filter filter;
+    uint32_t to_flow;        /* MOVE */
+    bool include_superseded; /* REPLAY: also where the lane has gone on meanwhile */
+    /* counted by queue_plan */
+    uint64_t matching, superseded, unknown_outcome, running, final; /* final: replay makes new events */
+    uint64_t last_id;                                               /* a job touches nothing younger */
+};
+/* Count what the action would touch. Blocks; any thread. */
+TL_MUST_CHECK enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl_err *err);
+struct queue_job {
+    uint64_t id, total, looked, done, refused;
+    bool ended, cancelled;
+    struct tl_err first_refusal;
+};
+/* Start it; runs in small steps between other work, and goes on after a restart. */
+TL_MUST_CHECK enum tl_rc queue_job_start(struct queue *q, struct task *task, const struct queue_plan *plan,
+                                         uint64_t *ret_job, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc queue_job_get(struct queue *q, struct task *task, uint64_t job, struct queue_job *ret_job,
+                                       struct tl_err *err);
+TL_MUST_CHECK enum tl_rc queue_job_cancel(struct queue *q, struct task *task, uint64_t job, struct tl_err *err);
+
+/* A consistent copy for other tools. Blocks; any thread; the ledger goes on. TL_EXISTS: the file is there. */
+TL_MUST_CHECK enum tl_rc queue_snapshot(struct queue_reader *r, const char *path, struct tl_err *err);
+
+#endif
