@@ -5,9 +5,9 @@
  * A value is 16 bytes, passed by value, and points into an arena or into the text it was parsed from: both must outlive
  * it. Values are immutable once they are shared; only their builder may write to them. There is nothing to free.
  *
- * Numbers keep their spelling: the parser stores a number that is not a plain int64 as JSON_DECIMAL, a view of its text,
- * and the writer prints that text again, so money and ids pass through untouched (RFC 8259 section 6 leaves precision
- * to us). json_number() gives the double when arithmetic is wanted.
+ * Numbers keep their spelling: the parser stores a number that is not a plain int64 as JSON_DECIMAL, a view of its
+ * text, and the writer prints that text again, so money and ids pass through untouched (RFC 8259 section 6 leaves
+ * precision to us). json_number() gives the double when arithmetic is wanted.
  *
  * Strings are UTF-8. A \u escape of a lone surrogate is refused unless JSON_PARSE_LONE_SURROGATES is given (then it is
  * kept as the three bytes that UTF-8 would give it, and the writer escapes it again).
@@ -34,7 +34,8 @@ enum json_type {
 enum {
     JSON_F_ASCII = 1,    /* string: every byte is < 0x80, so bytes are characters */
     JSON_F_PLAIN = 2,    /* string: nothing in it needs an escape when written */
-    JSON_F_INDEXED = 4,  /* object: a hash index stands behind the members (json_get uses it) */
+    JSON_F_INDEXED = 4,  /* object: a hash index stands before the members (json_get uses it): drop the flag when you
+                            point u.members elsewhere */
     JSON_F_SEQUENCE = 8, /* array: evaluator's sequence, flattens into its parent (jsonata/) */
     JSON_F_KEEP = 16,    /* array: evaluator's "keep singleton array" (jsonata/) */
     JSON_F_CONS = 32     /* array: made by an array constructor (jsonata/) */
@@ -43,10 +44,10 @@ enum {
 struct json_member;
 
 struct json {
-    uint8_t type;  /* enum json_type */
+    uint8_t type; /* enum json_type */
     uint8_t flags;
-    uint16_t aux;  /* free for the owner of the value (an evaluator's tag) */
-    uint32_t n;    /* bytes of a string or decimal; items of an array; members of an object */
+    uint16_t aux; /* free for the owner of the value (an evaluator's tag) */
+    uint32_t n;   /* bytes of a string or decimal; items of an array; members of an object */
     union {
         bool b;
         int64_t i;
@@ -106,6 +107,9 @@ static inline struct tl_sv json_view(struct json v) /* of a string or decimal */
 double json_number(struct json v);
 /* True when the value is a whole number that int64 holds exactly (1.0 and 1e3 included). */
 bool json_int64(struct json v, int64_t *ret);
+/* Order of two numbers by value: -1, 0, 1. Exact for integers and decimals of any length; as doubles where one is a
+ * JSON_DOUBLE. */
+int json_number_cmp(struct json a, struct json b);
 /* Member by name, JSON_UNDEFINED when absent or when v is not an object. */
 struct json json_get(struct json v, struct tl_sv key);
 struct json json_gets(struct json v, const char *key);
@@ -129,14 +133,17 @@ struct json_builder {
 };
 void json_array_begin(struct json_builder *b, struct tl_arena *a, size_t expected);
 void json_object_begin(struct json_builder *b, struct tl_arena *a, size_t expected);
-bool json_push(struct json_builder *b, struct json item);                        /* false: arena limit */
-bool json_add(struct json_builder *b, struct tl_sv key, struct json value);      /* key borrowed; no duplicate check */
+bool json_push(struct json_builder *b, struct json item);                   /* false: arena limit */
+bool json_add(struct json_builder *b, struct tl_sv key, struct json value); /* key borrowed; no duplicate check */
 bool json_adds(struct json_builder *b, const char *key, struct json value);
-bool json_set(struct json_builder *b, struct tl_sv key, struct json value);      /* replaces an existing member */
+bool json_set(struct json_builder *b, struct tl_sv key, struct json value); /* replaces an existing member */
 static inline struct json json_end(const struct json_builder *b)
 {
     return b->v;
 }
+/* The same object with a hash index (JSON_F_INDEXED) where it has enough members to gain from one: for objects that
+ * will be asked often. Parsed objects have it already. Members are copied, their values are not. */
+struct json json_indexed(struct tl_arena *a, struct json object);
 
 /* ---- parsing: RFC 8259, strict ---- */
 enum {
@@ -144,22 +151,23 @@ enum {
     JSON_PARSE_DUP_LAST = 2 /* duplicate names: the last wins (default: refused with TL_PARSE) */
 };
 struct json_limits {
-    size_t max_bytes; /* 0: 64 MB */
+    size_t max_bytes;   /* 0: 64 MB */
     uint32_t max_depth; /* 0: 512 */
 };
 /* The text must outlive the value (strings without escapes and decimals point into it). Errors: TL_PARSE with line and
  * column, TL_LIMIT. */
 TL_MUST_CHECK enum tl_rc json_parse(struct tl_arena *a, struct tl_sv text, unsigned flags,
                                     const struct json_limits *limits, struct json *ret, struct tl_err *err);
-/* One value after another in one text (NDJSON, concatenated). *pos starts at 0; TL_OK with *ret JSON_UNDEFINED at the end. */
+/* One value after another in one text (NDJSON, concatenated). *pos starts at 0; TL_OK with *ret JSON_UNDEFINED at the
+ * end. */
 TL_MUST_CHECK enum tl_rc json_parse_next(struct tl_arena *a, struct tl_sv text, size_t *pos, unsigned flags,
                                          const struct json_limits *limits, struct json *ret, struct tl_err *err);
 
 /* ---- writing ---- */
 enum {
-    JSON_WRITE_INDENT = 1,  /* two spaces */
-    JSON_WRITE_SORTED = 2,  /* members by name: for comparing and hashing */
-    JSON_WRITE_ASCII = 4,   /* \u escapes for everything above 0x7e */
+    JSON_WRITE_INDENT = 1,    /* two spaces */
+    JSON_WRITE_SORTED = 2,    /* members by name: for comparing and hashing */
+    JSON_WRITE_ASCII = 4,     /* \u escapes for everything above 0x7e */
     JSON_WRITE_JS_NUMBERS = 8 /* every number as JavaScript's JSON.stringify prints its double */
 };
 /* Appends to b; false when b's limit was passed. Undefined members are left out, undefined items are null. */
