@@ -83,13 +83,6 @@ function(tieline_benches)
     add_executable(${name} ${bench})
     target_link_libraries(${name} PRIVATE tieline_core)
   endforeach()
-  # Peers to measure beside us, where they are installed.
-  find_library(JANSSON_LIBRARY jansson)
-  find_path(JANSSON_INCLUDE jansson.h)
-  if(JANSSON_LIBRARY AND JANSSON_INCLUDE AND TARGET json_bench)
-    target_compile_definitions(json_bench PRIVATE TIELINE_JANSSON)
-    target_link_libraries(json_bench PRIVATE ${JANSSON_LIBRARY})
-  endif()
 endfunction()
 
 # fuzz/NAME_fuzz.c with fuzz/NAME_fuzz.dict and fuzz/seeds/NAME/.
