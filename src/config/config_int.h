@@ -60,6 +60,8 @@ struct config__at {
     const struct config_field *f;
     const struct config_node *n;
 };
+/* "must be <what the type expects>, not <what is there>". Returns false. */
+bool config__not_expected(const struct config__at *c, const char *hint);
 bool config__parse_scalar(const struct config__at *c, void *dst);
 bool config__parse_net(const struct config__at *c, struct tl_sv text, void *dst); /* URL, HOST_PORT, ADDRESS, CIDR */
 /* The text with its ${env:..} put in (secret.c). *ret_known is false when a variable is missing and may be. */
@@ -78,10 +80,20 @@ const struct config_field *config__field_named(const struct config_spec *spec, s
 void config__describe(const struct config_field *f, struct tl_buf *b);
 /* "duration", "list of string": for tables */
 void config__type_name(const struct config_field *f, struct tl_buf *b);
-/* The node a fallback stands for; NULL when there is none. */
-struct config_node *config__fallback(struct tl_arena *a, const struct config_field *f, struct config_errors *e);
+/* The node a fallback stands for, as if written at `at`; NULL when there is none. */
+struct config_node *config__fallback(struct tl_arena *a, const struct config_field *f, struct config_place at,
+                                     struct config_errors *e);
 /* "did you mean `x`?" or the list of what there is; "" when nothing helps. */
 void config__suggest(struct tl_sv word, const char *const *names, size_t n, struct tl_buf *b);
+
+/* All tables that can be reached from this one, each once, itself first. Returns their number (at most max). */
+size_t config__specs(const struct config_spec *spec, const struct config_spec **list, size_t max);
+bool config__has_required(const struct config_spec *spec);
+/* What holds: a copy of the tree in the tables' order with defaults put in (at.line is -1) and literal secrets masked.
+ */
+struct config_node *config__effective(struct tl_arena *a, const struct config_spec *spec, const struct config_node *n);
+
+enum { CONFIG_MAX_SPECS = 1024 };
 
 struct config__names {
     const char *names[256];

@@ -75,8 +75,9 @@ TL_MUST_CHECK enum tl_rc config_load(struct tl_arena *a, const char *path, struc
                                      struct config_node **ret);
 
 /* ---- what a reload changes ---- */
+enum config_change_kind { CONFIG_ADDED, CONFIG_REMOVED, CONFIG_CHANGED };
 struct config_change {
-    enum { CONFIG_ADDED, CONFIG_REMOVED, CONFIG_CHANGED } what;
+    int what;               /* enum config_change_kind */
     const char *path;       /* "flows.orders-to-erp.retry.attempts"; never a value */
     struct config_place at; /* in the new tree; of removed ones in the old */
 };

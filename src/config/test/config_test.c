@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "example.h"
+
+static const char whole[] =
+    "version: 1\n"
+    "server: { listen: 127.0.0.1:8080, body_max: 1MB }\n"
+    "store:  { path: ./data }\n"
+    "connections:\n"
+    "  erp:\n"
+    "    type: netsuite\n"
+    "    account: \"1234567_SB1\"\n"
+    "    auth: { oauth2_client_credentials: { client_id: \"${vault:kv/erp#id}\", certificate: erp.pem, kid: ab12 } }\n"
+    "    limits: { concurrency: 10 }\n"
+    "  api:\n"
+    "    type: http\n"
+    "    url: \"https://${env:HOST}/v1\"\n"
+    "    headers: { X-Team: 42, X-Template: \"$${name}\" }\n"
+    "    auth: { bearer: \"${env:TOKEN}\" }\n"
+    "models: { sales-order: models/sales-order.schema.json }\n"
+    "flows:\n"
+    "  orders-to-erp:\n"
+    "    from: { webhook: { path: /hooks/shop, verify: { shopify: { secret: \"${env:SHOP_SECRET}\" } } } }\n"
+    "    order_by: \"body.customer.id\"\n"
+    "    steps:\n"
+    "      - when: \"body.financial_status = 'paid'\"\n"
+    "      - map: shop-order-to-sales-order\n"
+    "    to: { connection: erp, upsert: salesOrder, external_id: orderNumber }\n"
+    "    retry: { attempts: 5, backoff: 2s..5m, jitter: none }\n"
+    "    sla: { owner: erp-team, success: 99.7%, delay_p95: 5m }\n"
+    "    notes: { any: [1, two] }\n"
+    "  nightly:\n"
+    "    from: { schedule: \"0 2 * * *\" }\n"
+    "    to: [ { connection: erp, mirror: copy.example.com }, { connection: api, mirror: \"[::1]:99\" } ]\n"
+    "    from_typo_is_not_here: no\n";
+
+struct world {
+    struct tl_arena *arena;
+    struct config_errors *e;
+    struct config_node *tree;
+    const struct example *conf;
+    struct tl_buf text;
+};
+
+static const char *fake_env(void *arg, const char *name)
+{
+    (void)arg;
+    return strcmp(name, "HOST") == 0 ? "api.example.com" : strcmp(name, "N") == 0 ? "7" : NULL;
+}
+
+static const struct config_options opts = {.env = fake_env};
+
+static int setup(void **state)
+{
+    struct world *w = tl_zalloc(sizeof *w);
+
+    w->arena = tl_arena_new(8 << 20);
+    w->e = config_errors_new();
+    tl_buf_init(&w->text, 1 << 20);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+
+    tl_buf_done(&w->text);
+    config_errors_free(w->e);
+    tl_arena_free(w->arena);
+    tl_free(w);
+    return 0;
+}
+
+static enum tl_rc read_text(struct world *w, struct tl_sv text, const struct config_options *opt)
+{
+    void *conf;
+    enum tl_rc rc = config_parse_yaml(w->arena, "dir/tieline.yaml", text, w->e, &w->tree);
+
+    if (rc == TL_OK)
+        rc = config_parse(w->arena, &example_spec, w->tree, opt, w->e, &conf);
+    if (rc == TL_OK)
+        w->conf = conf;
+    return rc;
+}
+
+static const char *report(struct world *w)
+{
+    tl_buf_clear(&w->text);
+    assert_true(config_errors_text(w->e, false, &w->text));
+    return w->text.p ? w->text.p : "";
+}
+
+/* The example without its last line, which is a fault. */
+static struct tl_sv good(void)
+{
+    return tl_sv(whole, tl_sv_find_sv(TL_SV(whole), TL_SV("    from_typo")));
+}
+
+static void a_whole_configuration_becomes_structs(void **state)
+{
+    struct world *w = *state;
+    const struct example_connection *erp, *api;
+    const struct example_client_credentials *cc;
+    const struct example_netsuite *ns;
+    const struct example_http *http;
+    const struct example_flow *f;
+    const struct config_list *tokens;
+
+    if (read_text(w, good(), &opts) != TL_OK)
+        fail_msg("%s", report(w));
+    assert_int_equal(w->conf->version, 1);
+    assert_string_equal(w->conf->server.listen.text, "127.0.0.1:8080");
+    assert_true(w->conf->server.listen.loopback);
+    assert_int_equal(w->conf->server.idle_ms, 60000);
+    assert_int_equal(w->conf->server.body_max, 1 << 20);
+    assert_int_equal(w->conf->server.trusted.n, 2);
+    assert_string_equal(w->conf->store.path, "dir/data");
+    assert_null(w->conf->store.postgres);
+    erp = config_map_get(&w->conf->connections, "erp");
+    assert_string_equal(erp->type.name, "netsuite");
+    assert_int_equal(erp->limits.concurrency, 10);
+    ns = erp->type.conf;
+    assert_string_equal(ns->account, "1234567_SB1");
+    cc = ns->auth.conf;
+    assert_int_equal(cc->client_id.kind, CONFIG_SECRET_VAULT);
+    assert_string_equal(cc->client_id.name, "kv/erp");
+    assert_string_equal(cc->client_id.key, "id");
+    assert_int_equal(cc->client_id.at.line, 8);
+    assert_string_equal(cc->certificate, "dir/erp.pem");
+    api = config_map_get(&w->conf->connections, "api");
+    assert_int_equal(api->limits.concurrency, 8);
+    http = api->type.conf;
+    assert_string_equal(http->url, "https://api.example.com/v1");
+    assert_string_equal(*(const char **)config_map_get(&http->headers, "X-Team"), "42");
+    assert_string_equal(*(const char **)config_map_get(&http->headers, "X-Template"), "${name}");
+    tokens = http->auth.conf;
+    assert_int_equal(tokens->n, 1);
+    assert_string_equal(CONFIG_AT(*tokens, struct config_secret, 0)->name, "TOKEN");
+    f = config_map_get(&w->conf->flows, "orders-to-erp");
+    assert_string_equal(f->order_by.text, "body.customer.id");
+    assert_int_equal(f->order_by.at.line, 19);
+    assert_int_equal(f->steps.n, 2);
+    assert_string_equal(CONFIG_AT(f->steps, struct config_choice, 0)->name, "when");
+    assert_string_equal(((const struct config_text *)CONFIG_AT(f->steps, struct config_choice, 1)->conf)->text,
+                        "shop-order-to-sales-order");
+    assert_int_equal(f->retry.backoff.from, 2000);
+    assert_int_equal(f->retry.backoff.to, 300000);
+    assert_int_equal(f->retry.jitter, EXAMPLE_JITTER_NONE);
+    assert_true(f->sla->success > 0.9969 && f->sla->success < 0.9971);
+    assert_int_equal(config_get(f->notes, "any")->n, 2);
+    f = config_map_get(&w->conf->flows, "nightly");
+    assert_null(f->sla);
+    assert_int_equal(f->retry.attempts, 8);
+    assert_int_equal(f->retry.jitter, EXAMPLE_JITTER_FULL);
+    assert_int_equal(f->to.n, 2);
+    assert_int_equal(CONFIG_AT(f->to, struct example_target, 0)->mirror.port, 443);
+    assert_string_equal(CONFIG_AT(f->to, struct example_target, 1)->mirror.host, "::1");
+    assert_string_equal(config_zone_name(((const struct example_schedule *)f->from.conf)->zone), "UTC");
+}
+
+static void the_tables_of_the_example_have_no_fault(void **state)
+{
+    struct world *w = *state;
+
+    config_lint_spec(&example_spec, w->e);
+    if (config_errors_count(w->e))
+        fail_msg("%s", report(w));
+}
+
+static void an_unknown_key_is_shown_with_its_place_and_the_nearest_known_one(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(read_text(w, TL_SV("version: 1\nserver:\n  listne: 127.0.0.1:1\n"), &opts), TL_CONFIG);
+    assert_string_equal(report(w), "dir/tieline.yaml:3:3: error: `listne` is not known in server\n"
+                                   "      listne: 127.0.0.1:1\n"
+                                   "      ^\n"
+                                   "    Did you mean `listen`?\n");
+}
+
+/* One fault a row: text and a part of the report. */
+static const struct {
+    const char *text, *expect;
+} faults[] = {
+    {"", "the configuration lacks `version`"},
+    {"[1]", "the configuration must be a map of keys, not a list"},
+    {"version: 2", "version must be at most 1"},
+    {"version: \"1\"", "Write the number without quotes."},
+    {"version: one", "version must be a whole number, not \"one\""},
+    {"version: 1.5", "version must be a whole number"},
+    {"version:", "version has no value"},
+    {"version: 99999999999999999999", "must be a whole number"},
+    {"version: 1\nserver:\n", "server must be a map of keys, not nothing"},
+    {"version: 1\nserver: { idle: 60 }", "Add a unit: ms, s, m, h or d."},
+    {"version: 1\nserver: { idle: 1ms }", "server.idle must be at least 1s"},
+    {"version: 1\nserver: { idle: 2h }", "server.idle must be at most 1h"},
+    {"version: 1\nserver: { body_max: 2GB }", "server.body_max must be at most 1 GB"},
+    {"version: 1\nserver: { listen: \":80\" }", "Say which address"},
+    {"version: 1\nserver: { listen: example.com:80 }", "not a name"},
+    {"version: 1\nserver: { listen: 127.0.0.1 }", "must be an address and port"},
+    {"version: 1\nserver: { listen: 127.0.0.1:65536 }", "must be an address and port"},
+    {"version: 1\nserver: { trusted: 10.0.0.1/8 }", "bits after the prefix must be zero"},
+    {"version: 1\nserver: { trusted: [ 10.0.0.0/33 ] }", "server.trusted[0] must be an address or range"},
+    {"version: 1\nstore: { postgres: \"postgres://u:pw@h/db\" }", "has a user name or password in the URL"},
+    {"version: 1\nstore: { postgres: \"http://h/db\" }", "The scheme before :// is not one that is known here."},
+    {"version: 1\nconnections: { Erp: { type: http, url: \"http://h\" } }", "`Erp` is not a name"},
+    {"version: 1\nconnections: { a: { url: \"http://h\" } }", "connections.a lacks `type`"},
+    {"version: 1\nconnections: { a: { type: netsuit } }", "Did you mean `netsuite`?"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://h\", limit: {} } }", "Did you mean `limits`?"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://h\", account: 1 } }", "`account` is not known"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://h y\" } }", "must be percent-encoded"},
+    {"version: 1\nconnections: { a: { type: http, url: \"ftp://h\" } }", "begins with https:// or http://"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://\" } }", "The host or port after :// is not right."},
+    {"version: 1\nconnections: { a: { type: http, url: \"${env:NOPE}\" } }",
+     "the environment variable NOPE, which is not set"},
+    {"version: 1\nconnections: { a: { type: http, url: \"${vault:a#b}\" } }", "is not a secret"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://${HOST}\" } }",
+     "Write $${ where a literal ${ is meant."},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://${env:HOST\" } }", "has ${ without }"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://h\", auth: { bearer: hunter2 } } }",
+     "is a secret and must not stand in the file itself"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://h\", auth: { bearer: \"x ${env:A}\" } } }",
+     "a secret is one reference and nothing else"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://h\", auth: { bearer: \"${vault:kv}\" } } }",
+     "a Vault reference is ${vault:mount/path#key}"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://h\", auth: { bearer: \"${systemd:../x}\" } } }",
+     "has a slash"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://h\", auth: {} } }",
+     "must have exactly one key, and has none"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://h\", auth: { bearer: a, b: c } } }", "and has more"},
+    {"version: 1\nconnections: { a: { type: http, url: \"http://h\", auth: { baerer: a } } }",
+     "Did you mean `bearer`?"},
+    {"version: 1\nflows: { f: { from: { schedule: \"61 * * * *\" }, to: { connection: a } } }",
+     "flows.f.from.schedule.cron is not right: the minute has \"61\"; it must be from 0 to 59"},
+    {"version: 1\nflows: { f: { from: { schedule: { cron: \"@daily\", zone: Mars/Base } }, to: { connection: a } } }",
+     "the time zone \"Mars/Base\" is not known here"},
+    {"version: 1\nflows: { f: { from: { webhook: { path: /x, verify: nnoe } }, to: { connection: a } } }",
+     "`nnoe` is not known in flows.f.from.webhook.verify"},
+    {"version: 1\nflows: { f: { from: { webhook: { path: /x, verify: shopify } }, to: { connection: a } } }",
+     "flows.f.from.webhook.verify.shopify lacks `secret`"},
+    {"version: 1\nflows: { f: { from: { schedule: \"@daily\" }, to: [] } }",
+     "flows.f.to must have at least 1, and has 0"},
+    {"version: 1\nflows: { f: { from: { schedule: \"@daily\" }, to: { connection: a }, retry: { jitter: ful } } }",
+     "Did you mean `full`?"},
+    {"version: 1\nflows: { f: { from: { schedule: \"@daily\" }, to: { connection: a }, retry: { backoff: 10m..1s } } }",
+     "must begin with the smaller"},
+    {"version: 1\nflows: { f: { from: { schedule: \"@daily\" }, to: { connection: a, upsert: b } } }",
+     "an upsert needs the field that is the key"},
+    {"version: 1\nflows: { f: { from: { schedule: \"@daily\" }, to: { connection: a }, paused: \"true\" } }",
+     "Write it without quotes."},
+    {"version: 1\nflows: { f: { from: { schedule: \"@daily\" }, to: { connection: a }, paused: yes } }",
+     "must be true or false, not \"yes\""},
+    {"version: 1\nflows: { f: { from: { schedule: \"@daily\" }, to: { connection: a }, sla: { owner: x, success: 99.7 "
+     "} } }",
+     "must be a percentage"},
+    {"version: 1\nflows: { f: { from: { schedule: \"@daily\" }, to: { connection: a }, order_by: \" \" } }",
+     "order_by must not be empty"},
+};
+
+static void every_kind_of_fault_is_explained_in_one_sentence(void **state)
+{
+    struct world *w = *state;
+
+    for (size_t i = 0; i < TL_COUNT(faults); i++) {
+        config_errors_free(w->e);
+        w->e = config_errors_new();
+        assert_int_equal(read_text(w, tl_sv_str(faults[i].text), &opts), TL_CONFIG);
+        if (!strstr(report(w), faults[i].expect) || config_errors_count(w->e) != 1)
+            fail_msg("row %zu: wanted \"%s\", got %zu errors:\n%s", i, faults[i].expect, config_errors_count(w->e),
+                     report(w));
+    }
+}
+
+static void all_faults_are_found_in_one_reading(void **state)
+{
+    struct world *w = *state;
+    struct tl_err err = {0};
+
+    assert_int_equal(
+        read_text(w,
+                  TL_SV("version: 3\nserver: { idle: x, bodymax: 1 }\nflows:\n  a: { to: { connection: b } }\n"
+                        "  b: { from: { schedule: \"* * *\" } }\n"),
+                  &opts),
+        TL_CONFIG);
+    assert_int_equal(config_errors_count(w->e), 6);
+    assert_int_equal(config_errors_first(w->e, &err), TL_CONFIG);
+    assert_int_equal(err.line, 1);
+    assert_non_null(strstr(err.text, "and 5 more"));
+}
+
+static void only_fifty_errors_are_kept_and_the_rest_counted(void **state)
+{
+    struct world *w = *state;
+    struct tl_buf b;
+
+    tl_buf_init(&b, 100000);
+    tl_buf_puts(&b, "version: 1\nserver:\n");
+    for (int i = 0; i < 120; i++)
+        tl_buf_printf(&b, "  key%d: 1\n", i);
+    assert_int_equal(read_text(w, tl_buf_view(&b), &opts), TL_CONFIG);
+    tl_buf_done(&b);
+    assert_int_equal(config_errors_count(w->e), 120);
+    assert_non_null(strstr(report(w), "and 70 more errors\n"));
+    assert_int_equal(config_errors_json(w->e, w->arena).n, 50);
+}
+
+static void a_literal_secret_is_taken_only_when_allowed_and_never_printed(void **state)
+{
+    struct world *w = *state;
+    struct config_options lax = {.allow_literal_secrets = true};
+    struct tl_sv text =
+        TL_SV("version: 1\nconnections: { a: { type: http, url: \"http://h\", auth: { bearer: hunter2 } } }\n");
+    const struct config_list *tokens;
+    const struct example_connection *a;
+
+    assert_int_equal(read_text(w, text, &lax), TL_OK);
+    a = config_map_get(&w->conf->connections, "a");
+    tokens = ((const struct example_http *)a->type.conf)->auth.conf;
+    assert_int_equal(CONFIG_AT(*tokens, struct config_secret, 0)->kind, CONFIG_SECRET_LITERAL);
+    assert_string_equal(CONFIG_AT(*tokens, struct config_secret, 0)->name, "hunter2");
+    assert_true(config_secret_show(CONFIG_AT(*tokens, struct config_secret, 0), &w->text));
+    assert_string_equal(w->text.p, "(literal)");
+    tl_buf_clear(&w->text);
+    assert_true(config_print_effective(&example_spec, w->tree, &w->text));
+    assert_null(strstr(w->text.p, "hunter2"));
+    assert_int_equal(read_text(w, text, &opts), TL_CONFIG);
+    tl_buf_clear(&w->text);
+    assert_true(json_write(&w->text, config_errors_json(w->e, w->arena), 0));
+    assert_null(strstr(w->text.p, "hunter2"));
+}
+
+static void check_without_the_environment_only_warns(void **state)
+{
+    struct world *w = *state;
+    struct config_options lax = {.env = fake_env, .env_may_be_missing = true};
+
+    assert_int_equal(
+        read_text(w, TL_SV("version: 1\nserver: { idle: \"${env:IDLE}\", body_max: \"${env:N}KB\" }\n"), &lax), TL_OK);
+    assert_int_equal(config_warnings_count(w->e), 1);
+    assert_int_equal(w->conf->server.body_max, 7 * 1024);
+    assert_non_null(strstr(report(w), "warning: the environment variable IDLE is not set here"));
+}
+
+static void a_file_that_must_exist_is_looked_for_when_asked(void **state)
+{
+    struct world *w = *state;
+    struct config_options files = {.env = fake_env, .check_files = true};
+
+    assert_int_equal(read_text(w, good(), &files), TL_CONFIG);
+    assert_non_null(strstr(report(w), "names the file dir/erp.pem, which is not there"));
+}
+
+static void the_admin_api_reads_the_same_tables_from_json(void **state)
+{
+    struct world *w = *state;
+    struct config_node *tree;
+    struct json doc;
+    struct tl_err err = {0};
+    void *conf;
+
+    assert_int_equal(json_parse(w->arena, TL_SV("{\"version\":1,\"server\":{\"idle\":\"90s\",\"trusted\":[\"::1\"]}}"),
+                                0, NULL, &doc, &err),
+                     TL_OK);
+    assert_int_equal(config_from_json(w->arena, "api", doc, w->e, &tree), TL_OK);
+    assert_int_equal(config_parse(w->arena, &example_spec, tree, &opts, w->e, &conf), TL_OK);
+    assert_int_equal(((const struct example *)conf)->server.idle_ms, 90000);
+    assert_int_equal(json_parse(w->arena, TL_SV("{\"version\":\"1\",\"server\":{\"idle\":90}}"), 0, NULL, &doc, &err),
+                     TL_OK);
+    assert_int_equal(config_from_json(w->arena, "api", doc, w->e, &tree), TL_OK);
+    assert_int_equal(config_parse(w->arena, &example_spec, tree, &opts, w->e, &conf), TL_CONFIG);
+    assert_int_equal(config_errors_count(w->e), 2);
+}
+
+static void an_arena_that_is_too_small_is_an_error_and_not_a_crash(void **state)
+{
+    struct world *w = *state;
+
+    for (size_t limit = 256; limit < 20000; limit += 777) {
+        struct tl_arena *a = tl_arena_new(limit);
+        struct config_node *tree;
+        void *conf;
+
+        if (config_parse_yaml(a, "x", good(), w->e, &tree) == TL_OK)
+            (void)!config_parse(a, &example_spec, tree, &opts, w->e, &conf);
+        tl_arena_free(a);
+    }
+    assert_true(config_errors_count(w->e) > 0);
+}
+
+static void address_ranges_match_both_families(void **state)
+{
+    struct config_cidr c[2];
+    struct config_list list = {.items = c, .n = 2};
+    uint8_t v4[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 1, [14] = 2, [15] = 3};
+    uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8, 1};
+
+    (void)state;
+    assert_true(config_cidr_parse(TL_SV("10.1.0.0/16"), &c[0]));
+    assert_true(config_cidr_parse(TL_SV("2001:db8::/33"), &c[1]));
+    assert_true(config_cidr_has(&list, v4));
+    assert_true(config_cidr_has(&list, v6));
+    v4[13] = 2;
+    v6[4] = 0x80;
+    assert_false(config_cidr_has(&list, v4));
+    assert_false(config_cidr_has(&list, v6));
+    assert_false(config_cidr_parse(TL_SV("10.1.0.0/"), &c[0]));
+    assert_false(config_cidr_parse(TL_SV("10.1.0/24"), &c[0]));
+    assert_true(config_cidr_parse(TL_SV("0.0.0.0/0"), &c[0]));
+    assert_int_equal(c[0].bits, 96);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_whole_configuration_becomes_structs),
+        T(the_tables_of_the_example_have_no_fault),
+        T(an_unknown_key_is_shown_with_its_place_and_the_nearest_known_one),
+        T(every_kind_of_fault_is_explained_in_one_sentence),
+        T(all_faults_are_found_in_one_reading),
+        T(only_fifty_errors_are_kept_and_the_rest_counted),
+        T(a_literal_secret_is_taken_only_when_allowed_and_never_printed),
+        T(check_without_the_environment_only_warns),
+        T(a_file_that_must_exist_is_looked_for_when_asked),
+        T(the_admin_api_reads_the_same_tables_from_json),
+        T(an_arena_that_is_too_small_is_an_error_and_not_a_crash),
+        T(address_ranges_match_both_families),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
