@@ -158,7 +158,7 @@ static bool seen(struct loader *l, const char *path, struct config_place from)
 
 static void load_file(struct loader *l, const char *path, struct config_place from, unsigned depth)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf b;
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct config_node *n;
 
     if (seen(l, path, from))

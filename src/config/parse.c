@@ -141,7 +141,7 @@ void *config_map_get(const struct config_map *m, const char *key)
 static bool unknown_key(struct config__parse *p, const struct config__path *path, struct config_place at,
                         const char *key, const struct config__names *names)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf hint;
+    TL_CLEANUP(tl_buf_done) struct tl_buf hint = {0};
     char where[CONFIG_PATH_TEXT];
 
     tl_buf_init(&hint, 4000);
@@ -182,7 +182,7 @@ static bool parse_one_of(struct config__parse *p, const struct config__path *pat
         value = n->entries[0].value;
         ch.at = n->entries[0].at;
     } else {
-        TL_CLEANUP(tl_buf_done) struct tl_buf hint;
+        TL_CLEANUP(tl_buf_done) struct tl_buf hint = {0};
 
         tl_buf_init(&hint, 4000);
         config__suggest(TL_SV(""), names.names, names.n, &hint);
@@ -292,7 +292,7 @@ static bool parse_tagged(struct config__parse *p, const struct config__path *pat
 
     config__names_variants(&names, spec->variants);
     if (!tag || tag->kind == CONFIG_NODE_LIST || tag->kind == CONFIG_NODE_MAP) {
-        TL_CLEANUP(tl_buf_done) struct tl_buf hint;
+        TL_CLEANUP(tl_buf_done) struct tl_buf hint = {0};
 
         tl_buf_init(&hint, 4000);
         config__suggest(TL_SV(""), names.names, names.n, &hint);

@@ -25,7 +25,7 @@ char *config__shown(const struct config_node *n, char buf[64])
 
 bool config__not_expected(const struct config__at *c, const char *hint)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf b;
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     char shown[64];
 
     tl_buf_init(&b, 2000);
@@ -168,7 +168,7 @@ static bool parse_size(const struct config__at *c, struct tl_sv s, void *dst)
 
 static bool parse_enum(const struct config__at *c, struct tl_sv s, void *dst)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf b;
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     size_t n = 0;
 
     for (; c->f->choices[n]; n++)

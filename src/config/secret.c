@@ -87,7 +87,7 @@ static enum tl_rc reference(struct tl_arena *a, struct tl_sv inner, struct confi
 enum tl_rc config_secret_parse(struct tl_arena *a, struct tl_sv text, struct config_secret *ret, struct tl_err *err)
 {
     size_t at = tl_sv_find_sv(text, TL_SV("${"));
-    TL_CLEANUP(tl_buf_done) struct tl_buf b;
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     char *copy;
 
     tl_buf_init(&b, text.n + 1);
@@ -187,7 +187,7 @@ static bool put_variable(const struct config__at *c, struct tl_sv inner, struct 
 
 bool config__interpolate(const struct config__at *c, struct tl_sv *ret, bool *ret_known)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf b;
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct tl_sv rest = c->n->text, inner;
     char *copy;
 

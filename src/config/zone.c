@@ -309,7 +309,7 @@ static bool read_zone(const char *name, struct tl_buf *b)
 
 enum tl_rc config_zone_load(struct tl_arena *a, const char *name, const struct config_zone **ret, struct tl_err *err)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf b;
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct config_zone *z;
 
     if (strcmp(name, "UTC") == 0 || strcmp(name, "Etc/UTC") == 0) { /* also where no tzdata is installed */

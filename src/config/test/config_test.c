@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <cmocka.h>
 
 #include "example.h"
@@ -97,7 +99,7 @@ static const char *report(struct world *w)
 /* The example without its last line, which is a fault. */
 static struct tl_sv good(void)
 {
-    return tl_sv(whole, tl_sv_find_sv(TL_SV(whole), TL_SV("    from_typo")));
+    return tl_sv(whole, tl_sv_find_sv(tl_sv_str(whole), TL_SV("    from_typo")));
 }
 
 static void a_whole_configuration_becomes_structs(void **state)
@@ -198,7 +200,7 @@ static const struct {
     {"version: 1\nserver: { idle: 60 }", "Add a unit: ms, s, m, h or d."},
     {"version: 1\nserver: { idle: 1ms }", "server.idle must be at least 1s"},
     {"version: 1\nserver: { idle: 2h }", "server.idle must be at most 1h"},
-    {"version: 1\nserver: { body_max: 2GB }", "server.body_max must be at most 1 GB"},
+    {"version: 1\nserver: { body_max: 2GB }", "server.body_max must be at most 1.0 GB"},
     {"version: 1\nserver: { listen: \":80\" }", "Say which address"},
     {"version: 1\nserver: { listen: example.com:80 }", "not a name"},
     {"version: 1\nserver: { listen: 127.0.0.1 }", "must be an address and port"},
