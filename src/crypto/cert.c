@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cert.c - what we ask of X.509 certificates: who, until when, which key. Chains are checked by the TLS stack, not here. */
+/* cert.c - what we ask of X.509 certificates: who, until when, which key. Chains are checked by the TLS stack, not
+ * here. */
 #include "crypto/crypto_int.h"
 
 #include <openssl/asn1.h>
@@ -121,7 +122,8 @@ struct crypto_cert *crypto__cert_wrap(const struct crypto *c, X509 *take_x509, s
     cert->subject = name_text(X509_get_subject_name(cert->x));
     cert->issuer = name_text(X509_get_issuer_name(cert->x));
     read_names(cert);
-    if (!time_ms(X509_get0_notBefore(cert->x), &cert->not_before_ms) || !time_ms(X509_get0_notAfter(cert->x), &cert->not_after_ms) ||
+    if (!time_ms(X509_get0_notBefore(cert->x), &cert->not_before_ms) ||
+        !time_ms(X509_get0_notAfter(cert->x), &cert->not_after_ms) ||
         X509_digest(cert->x, c->md[CRYPTO_SHA256], cert->sha256, &n) != 1) {
         (void)tl_fail(err, TL_CONFIG, "the certificate's dates cannot be read (OpenSSL: %s)", crypto__reason());
         crypto_cert_free(cert);
@@ -206,9 +208,9 @@ struct crypto_key *crypto_cert_key(const struct crypto_cert *cert)
 
 bool crypto_cert_host(const struct crypto_cert *cert, struct tl_sv host)
 {
-    bool ok = host.n > 0 && X509_check_host(cert->x, host.p, host.n,
-                                            X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
-                                            NULL) == 1;
+    bool ok = host.n > 0 &&
+              X509_check_host(cert->x, host.p, host.n,
+                              X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
 
     ERR_clear_error();
     return ok;
@@ -219,10 +221,11 @@ enum tl_rc crypto_cert_check(const struct crypto_cert *cert, int64_t now_ms, str
     char when[TL_TIME_TEXT];
 
     if (now_ms > cert->not_after_ms)
-        return tl_fail(err, TL_CONFIG, "the certificate of %.120s expired on %.10s; install a renewed one", cert->subject,
-                       tl_time_format(cert->not_after_ms, when));
+        return tl_fail(err, TL_CONFIG, "the certificate of %.120s expired on %.10s; install a renewed one",
+                       cert->subject, tl_time_format(cert->not_after_ms, when));
     if (now_ms < cert->not_before_ms)
-        return tl_fail(err, TL_CONFIG, "the certificate of %.120s is valid only from %.16sZ on; check it and this machine's clock",
+        return tl_fail(err, TL_CONFIG,
+                       "the certificate of %.120s is valid only from %.16sZ on; check it and this machine's clock",
                        cert->subject, tl_time_format(cert->not_before_ms, when));
     return TL_OK;
 }

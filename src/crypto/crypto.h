@@ -2,9 +2,10 @@
 /*
  * crypto.h - OpenSSL 3 and libsodium behind our types: MACs, digests, sealing, keys, JWS, JWT, X.509.
  *
- * Promises: nothing here suspends, does I/O, reads a clock or keeps mutable statics; OpenSSL's error queue is empty when a
- * function returns; every compare of secrets takes constant time; key material is wiped when freed. Objects are immutable
- * once made and may be used from any thread. Error texts name what is wrong with a key, never any of its bytes.
+ * Promises: nothing here suspends, does I/O, reads a clock or keeps mutable statics; OpenSSL's error queue is empty
+ * when a function returns; every compare of secrets takes constant time; key material is wiped when freed. Objects are
+ * immutable once made and may be used from any thread. Error texts name what is wrong with a key, never any of its
+ * bytes.
  */
 #ifndef TL_CRYPTO_CRYPTO_H
 #define TL_CRYPTO_CRYPTO_H
@@ -33,10 +34,12 @@ struct crypto_hmac *crypto_hmac_new(const struct crypto *c, enum crypto_hash h, 
 void crypto_hmac_free(struct crypto_hmac *m);
 enum crypto_hash crypto_hmac_hash(const struct crypto_hmac *m);
 /* MAC of the concatenation of the parts; returns its bytes. Any thread, the key is not changed. */
-size_t crypto_hmac_sum(const struct crypto_hmac *m, const struct tl_sv *parts, size_t n, uint8_t out[CRYPTO_MAX_DIGEST]);
+size_t crypto_hmac_sum(const struct crypto_hmac *m, const struct tl_sv *parts, size_t n,
+                       uint8_t out[CRYPTO_MAX_DIGEST]);
 /* A message in pieces: a digest (m NULL) or a MAC. One owner; m must outlive it; _end frees it. */
 struct crypto_stream;
-struct crypto_stream *crypto_stream_new(const struct crypto *c, enum crypto_hash h, const struct crypto_hmac *m) TL_MUST_CHECK;
+struct crypto_stream *crypto_stream_new(const struct crypto *c, enum crypto_hash h,
+                                        const struct crypto_hmac *m) TL_MUST_CHECK;
 void crypto_stream_add(struct crypto_stream *s, const void *p, size_t n);
 size_t crypto_stream_end(struct crypto_stream *s, uint8_t out[CRYPTO_MAX_DIGEST]);
 void crypto_stream_free(struct crypto_stream *s); /* without asking for the result */
@@ -52,7 +55,8 @@ struct crypto_seal_key {
     uint32_t id;
     uint8_t key[CRYPTO_SEAL_KEY];
 };
-/* Appends to out. aad binds the text to its place (table and row, name): opening needs the same. TL_LIMIT at out's limit. */
+/* Appends to out. aad binds the text to its place (table and row, name): opening needs the same. TL_LIMIT at out's
+ * limit. */
 TL_MUST_CHECK enum tl_rc crypto_seal(const struct crypto *c, enum crypto_aead how, const struct crypto_seal_key *key,
                                      struct tl_sv aad, struct tl_sv plain, struct tl_buf *out, struct tl_err *err);
 /* The key is chosen by the id in the text. TL_PARSE: not a sealed text or cut short; TL_NOT_FOUND: no key of that id;
@@ -93,8 +97,8 @@ struct crypto_key; /* reference counted, immutable */
 struct crypto_key *crypto_key_ref(struct crypto_key *k);
 void crypto_key_unref(struct crypto_key *k); /* NULL allowed */
 void crypto_key_unrefp(struct crypto_key **k);
-/* A private key (PKCS#8, PKCS#1, SEC1; encrypted or not), a public key, or a certificate's public key. TL_CONFIG with one
- * sentence: no PEM block, wrong or missing passphrase, unsupported type, too small. passphrase.p NULL: none. */
+/* A private key (PKCS#8, PKCS#1, SEC1; encrypted or not), a public key, or a certificate's public key. TL_CONFIG with
+ * one sentence: no PEM block, wrong or missing passphrase, unsupported type, too small. passphrase.p NULL: none. */
 TL_MUST_CHECK enum tl_rc crypto_key_from_pem(const struct crypto *c, struct tl_sv pem, struct tl_sv passphrase,
                                              struct crypto_key **ret, struct tl_err *err);
 TL_MUST_CHECK enum tl_rc crypto_key_from_jwk(const struct crypto *c, struct json jwk, struct crypto_key **ret,
@@ -114,18 +118,18 @@ TL_MUST_CHECK enum tl_rc crypto_key_to_jwk(const struct crypto_key *k, struct tl
                                            struct tl_err *err);
 
 /* Bytes in, signature in JOSE's form (RFC 7518 3.4: R||S). TL_CONFIG when the key does not fit the algorithm. */
-TL_MUST_CHECK enum tl_rc crypto_sign(const struct crypto *c, const struct crypto_key *k, enum crypto_alg alg,
-                                     struct tl_sv data, struct tl_buf *out, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc crypto_key_sign(const struct crypto *c, const struct crypto_key *k, enum crypto_alg alg,
+                                         struct tl_sv data, struct tl_buf *out, struct tl_err *err);
 /* TL_OK, or TL_AUTH: the signature does not match. */
-TL_MUST_CHECK enum tl_rc crypto_verify(const struct crypto *c, const struct crypto_key *k, enum crypto_alg alg,
-                                       struct tl_sv data, struct tl_sv signature, struct tl_err *err);
-/* RSASSA-PKCS1-v1_5 with a hash by name, for senders with schemes of their own (SNS version 1 signs SHA-1). */
-TL_MUST_CHECK enum tl_rc crypto_verify_rsa(const struct crypto *c, const struct crypto_key *k, enum crypto_hash h,
+TL_MUST_CHECK enum tl_rc crypto_key_verify(const struct crypto *c, const struct crypto_key *k, enum crypto_alg alg,
                                            struct tl_sv data, struct tl_sv signature, struct tl_err *err);
+/* RSASSA-PKCS1-v1_5 with a hash by name, for senders with schemes of their own (SNS version 1 signs SHA-1). */
+TL_MUST_CHECK enum tl_rc crypto_key_verify_rsa(const struct crypto *c, const struct crypto_key *k, enum crypto_hash h,
+                                               struct tl_sv data, struct tl_sv signature, struct tl_err *err);
 
 struct crypto_keys; /* a JWK set: reference counted, immutable */
-/* A set, or one JWK as a set of one. Keys of unknown types are left out (RFC 7517 5); refused: two keys with one kid, and
- * shared secrets beside public keys (the set was not made to be published). At most 100 keys. */
+/* A set, or one JWK as a set of one. Keys of unknown types are left out (RFC 7517 5); refused: two keys with one kid,
+ * and shared secrets beside public keys (the set was not made to be published). At most 100 keys. */
 TL_MUST_CHECK enum tl_rc crypto_keys_from_json(const struct crypto *c, struct json set, struct crypto_keys **ret,
                                                struct tl_err *err);
 struct crypto_keys *crypto_keys_of(struct crypto_key *const *keys, size_t n) TL_MUST_CHECK;
@@ -138,17 +142,17 @@ struct crypto_key *crypto_keys_at(const struct crypto_keys *s, size_t i); /* bor
 /* ---- JWS, RFC 7515 ---- */
 #define CRYPTO_MAX_JWS (1024 * 1024)
 struct crypto_jws {
-    struct json header;         /* protected and unprotected members together */
-    struct tl_sv payload;       /* decoded, in the arena or the input */
-    struct crypto_key *key;     /* borrowed from the set: which one it was */
+    struct json header;     /* protected and unprotected members together */
+    struct tl_sv payload;   /* decoded, in the arena or the input */
+    struct crypto_key *key; /* borrowed from the set: which one it was */
     enum crypto_alg alg;
 };
 /* Compact. `detached` is the payload of an empty middle part (appendix F), else TL_SV_NULL; RFC 7797 b64=false is
- * understood. The algorithm must fit the key's own declaration; kid selects where both have one. In a set of several keys
- * without a kid each fitting key is tried. TL_PARSE, TL_AUTH. */
+ * understood. The algorithm must fit the key's own declaration; kid selects where both have one. In a set of several
+ * keys without a kid each fitting key is tried. TL_PARSE, TL_AUTH. */
 TL_MUST_CHECK enum tl_rc crypto_jws_verify(const struct crypto *c, struct tl_arena *a, struct tl_sv compact,
-                                           const struct crypto_keys *keys, struct tl_sv detached, struct crypto_jws *ret,
-                                           struct tl_err *err);
+                                           const struct crypto_keys *keys, struct tl_sv detached,
+                                           struct crypto_jws *ret, struct tl_err *err);
 /* JSON serialization, general or flattened: at least one signature must verify, and none may be malformed. */
 TL_MUST_CHECK enum tl_rc crypto_jws_verify_json(const struct crypto *c, struct tl_arena *a, struct json jws,
                                                 const struct crypto_keys *keys, struct tl_sv detached,
@@ -166,16 +170,17 @@ struct crypto_jwt_rules {
     size_t n_issuers;
     const struct tl_sv *audiences;
     size_t n_audiences;
-    struct tl_sv type;           /* required `typ` (RFC 8725 3.11); empty: not checked */
-    int64_t skew_ms;             /* of the clocks, applied to exp, nbf and iat */
-    int64_t max_age_ms;          /* since iat; 0: not checked */
-    bool exp_optional;           /* default: a token without exp is refused */
+    struct tl_sv type;  /* required `typ` (RFC 8725 3.11); empty: not checked */
+    int64_t skew_ms;    /* of the clocks, applied to exp, nbf and iat */
+    int64_t max_age_ms; /* since iat; 0: not checked */
+    bool exp_optional;  /* default: a token without exp is refused */
 };
 struct crypto_jwt {
     struct json header, claims;
     struct crypto_key *key;
 };
-/* TL_PARSE (malformed), TL_AUTH (signature or a claim: the text names the claim and what was expected, not its value). */
+/* TL_PARSE (malformed), TL_AUTH (signature or a claim: the text names the claim and what was expected, not its value).
+ */
 TL_MUST_CHECK enum tl_rc crypto_jwt_verify(const struct crypto *c, struct tl_arena *a, struct tl_sv token,
                                            const struct crypto_keys *keys, const struct crypto_jwt_rules *rules,
                                            int64_t now_ms, struct crypto_jwt *ret, struct tl_err *err);
@@ -194,15 +199,18 @@ void crypto_cert_free(struct crypto_cert *cert);
 void crypto_cert_freep(struct crypto_cert **cert);
 struct tl_sv crypto_cert_subject(const struct crypto_cert *cert); /* RFC 2253, UTF-8 */
 struct tl_sv crypto_cert_issuer(const struct crypto_cert *cert);
-size_t crypto_cert_names(const struct crypto_cert *cert, const struct tl_sv **ret); /* SANs: "dns:..", "ip:..", "uri:..", "email:.." */
+size_t crypto_cert_names(const struct crypto_cert *cert,
+                         const struct tl_sv **ret); /* SANs: "dns:..", "ip:..", "uri:..", "email:.." */
 int64_t crypto_cert_not_before_ms(const struct crypto_cert *cert);
 int64_t crypto_cert_not_after_ms(const struct crypto_cert *cert);
 void crypto_cert_sha256(const struct crypto_cert *cert, uint8_t out[32]); /* fingerprint of the DER */
-struct crypto_key *crypto_cert_key(const struct crypto_cert *cert); /* borrowed; NULL: a type we do not use */
-bool crypto_cert_host(const struct crypto_cert *cert, struct tl_sv host); /* RFC 9525, wildcards in the leftmost label */
+struct crypto_key *crypto_cert_key(const struct crypto_cert *cert);       /* borrowed; NULL: a type we do not use */
+bool crypto_cert_host(const struct crypto_cert *cert,
+                      struct tl_sv host); /* RFC 9525, wildcards in the leftmost label */
 /* TL_CONFIG with the date when it is expired or not yet valid. */
 TL_MUST_CHECK enum tl_rc crypto_cert_check(const struct crypto_cert *cert, int64_t now_ms, struct tl_err *err);
 /* TL_CONFIG unless `k` is the private key of this certificate. */
-TL_MUST_CHECK enum tl_rc crypto_cert_fits(const struct crypto_cert *cert, const struct crypto_key *k, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc crypto_cert_fits(const struct crypto_cert *cert, const struct crypto_key *k,
+                                          struct tl_err *err);
 
 #endif

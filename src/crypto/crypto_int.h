@@ -19,12 +19,12 @@ struct crypto_key {
     uint32_t refs;
     enum crypto_kind kind;
     bool is_private;
-    enum crypto_alg alg;   /* pinned by the declaration; UNSET: free within the kind */
-    bool verify_only_off;  /* use or key_ops exclude signatures */
-    bool sign_off;         /* key_ops has no "sign" */
-    bool verify_off;       /* key_ops has no "verify" */
-    uint32_t bits;         /* RSA modulus, curve size, secret length */
-    EVP_PKEY *pkey;        /* not for a secret */
+    enum crypto_alg alg;  /* pinned by the declaration; UNSET: free within the kind */
+    bool verify_only_off; /* use or key_ops exclude signatures */
+    bool sign_off;        /* key_ops has no "sign" */
+    bool verify_off;      /* key_ops has no "verify" */
+    uint32_t bits;        /* RSA modulus, curve size, secret length */
+    EVP_PKEY *pkey;       /* not for a secret */
     uint8_t *secret;
     size_t n_secret;
     char *kid;

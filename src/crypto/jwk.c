@@ -55,8 +55,8 @@ static void numbers_done(struct numbers *ns)
         BN_clear_free(ns->n[i]);
 }
 
-static enum tl_rc push_number(OSSL_PARAM_BLD *bld, struct numbers *ns, struct json jwk, const char *name, const char *param,
-                              struct tl_buf *b, struct tl_err *err)
+static enum tl_rc push_number(OSSL_PARAM_BLD *bld, struct numbers *ns, struct json jwk, const char *name,
+                              const char *param, struct tl_buf *b, struct tl_err *err)
 {
     enum tl_rc rc = member_bytes(jwk, name, b, err);
     BIGNUM *n;
@@ -234,11 +234,12 @@ static enum tl_rc apply_declaration(struct json jwk, struct crypto_key *k, struc
 
         /* ES521 is a common misspelling of ES512 (the curve is P-521) and names nothing else. */
         if (!crypto_alg_parse(tl_sv_eqs(name, "ES521") ? TL_SV("ES512") : name, &declared))
-            return tl_fail(err, TL_CONFIG, "the JWK is for the algorithm \"%.*s\", which does not sign or is not supported",
+            return tl_fail(err, TL_CONFIG,
+                           "the JWK is for the algorithm \"%.*s\", which does not sign or is not supported",
                            (int)(name.n < 30 ? name.n : 30), name.n > 0 ? name.p : "");
         if (!crypto_key_fits(k, declared))
-            return tl_fail(err, TL_CONFIG, "the JWK says %s, but it is %s%s", crypto_alg_name(declared), crypto_key_kind(k),
-                           k->kind == CRYPTO_KIND_SECRET ? " that is too short for it" : "");
+            return tl_fail(err, TL_CONFIG, "the JWK says %s, but it is %s%s", crypto_alg_name(declared),
+                           crypto_key_kind(k), k->kind == CRYPTO_KIND_SECRET ? " that is too short for it" : "");
         k->alg = declared;
     }
     return apply_purpose(jwk, k, err);
@@ -286,7 +287,8 @@ static bool add_bytes(struct json_builder *b, const char *name, const uint8_t *p
     return tl_base64url_encode(&text, p, n) && json_adds(b, name, json_str_copy(b->arena, tl_buf_view(&text)));
 }
 
-static bool add_number(struct json_builder *b, const char *name, const struct crypto_key *k, const char *param, size_t size)
+static bool add_number(struct json_builder *b, const char *name, const struct crypto_key *k, const char *param,
+                       size_t size)
 {
     BIGNUM *n = NULL;
     uint8_t bytes[2048];
@@ -316,8 +318,12 @@ enum tl_rc crypto_key_to_jwk(const struct crypto_key *k, struct tl_arena *a, str
              add_number(&b, "e", k, OSSL_PKEY_PARAM_RSA_E, 0);
     } else if (k->kind == CRYPTO_KIND_EC) {
         ok = json_adds(&b, "kty", json_str("EC")) &&
-             json_adds(&b, "crv", json_str(k->bits == 256 ? "P-256" : k->bits == 384 ? "P-384" : "P-521")) &&
-             add_number(&b, "x", k, OSSL_PKEY_PARAM_EC_PUB_X, size) && add_number(&b, "y", k, OSSL_PKEY_PARAM_EC_PUB_Y, size);
+             json_adds(&b, "crv",
+                       json_str(k->bits == 256   ? "P-256"
+                                : k->bits == 384 ? "P-384"
+                                                 : "P-521")) &&
+             add_number(&b, "x", k, OSSL_PKEY_PARAM_EC_PUB_X, size) &&
+             add_number(&b, "y", k, OSSL_PKEY_PARAM_EC_PUB_Y, size);
     } else {
         ok = EVP_PKEY_get_raw_public_key(k->pkey, raw, &n) == 1 && json_adds(&b, "kty", json_str("OKP")) &&
              json_adds(&b, "crv", json_str("Ed25519")) && add_bytes(&b, "x", raw, n);
@@ -343,20 +349,27 @@ static struct crypto_keys *set_new(size_t cap)
     return s;
 }
 
-static enum tl_rc check_set(const struct crypto_keys *s, struct tl_err *err)
+/* Over the list as written: a key that is left out still makes its kid ambiguous. */
+static enum tl_rc check_kids(struct json list, struct tl_err *err)
 {
-    bool secret = false, open = false;
+    for (uint32_t i = 0; i < list.n; i++) {
+        struct json kid = json_gets(list.u.items[i], "kid");
 
-    for (size_t i = 0; i < s->n; i++) {
-        secret = secret || s->at[i]->kind == CRYPTO_KIND_SECRET;
-        open = open || s->at[i]->kind != CRYPTO_KIND_SECRET;
-        for (size_t j = 0; j < i; j++) {
-            if (s->at[i]->n_kid > 0 && tl_sv_eq(crypto_key_id(s->at[i]), crypto_key_id(s->at[j])))
+        for (uint32_t j = 0; j < i && kid.type == JSON_STRING; j++) {
+            if (json_equal(kid, json_gets(list.u.items[j], "kid")))
                 return tl_fail(err, TL_CONFIG, "two keys of the JWK set have the same kid");
         }
     }
-    if (secret && open)
-        return tl_fail(err, TL_CONFIG, "the JWK set mixes shared secrets and public keys; keep them in separate sets");
+    return TL_OK;
+}
+
+static enum tl_rc check_mix(const struct crypto_keys *s, struct tl_err *err)
+{
+    for (size_t i = 1; i < s->n; i++) {
+        if ((s->at[i]->kind == CRYPTO_KIND_SECRET) != (s->at[0]->kind == CRYPTO_KIND_SECRET))
+            return tl_fail(err, TL_CONFIG,
+                           "the JWK set mixes shared secrets and public keys; keep them in separate sets");
+    }
     return TL_OK;
 }
 
@@ -380,6 +393,9 @@ enum tl_rc crypto_keys_from_json(const struct crypto *c, struct json set, struct
         return tl_fail(err, TL_CONFIG, "a JWK set has a list \"keys\"");
     if (list.n > MAX_KEYS)
         return tl_fail(err, TL_LIMIT, "the JWK set has more than %d keys", MAX_KEYS);
+    rc = check_kids(list, err);
+    if (rc != TL_OK)
+        return rc;
     s = set_new(list.n);
     for (uint32_t i = 0; i < list.n; i++) {
         /* RFC 7517 section 5: keys that are not understood are left out. */
@@ -388,7 +404,7 @@ enum tl_rc crypto_keys_from_json(const struct crypto *c, struct json set, struct
     }
     if (s->n == 0 && list.n > 0)
         return tl_fail(err, TL_CONFIG, "no key of the JWK set is usable; the last one: %s", why.text);
-    rc = check_set(s, err);
+    rc = check_mix(s, err);
     if (rc != TL_OK)
         return rc;
     *ret = TL_STEAL(&s);

@@ -105,7 +105,7 @@ static enum tl_rc try_keys(const struct crypto *c, const struct crypto_keys *key
         if (!crypto_key_fits(k, alg) || k->verify_off)
             continue;
         fitting = true;
-        if (crypto_verify(c, k, alg, input, signature, NULL) == TL_OK) {
+        if (crypto_key_verify(c, k, alg, input, signature, NULL) == TL_OK) {
             *ret = k;
             return TL_OK;
         }
@@ -159,8 +159,9 @@ static enum tl_rc verify_part(const struct crypto *c, struct tl_arena *a, const 
     return TL_OK;
 }
 
-enum tl_rc crypto_jws_verify(const struct crypto *c, struct tl_arena *a, struct tl_sv compact, const struct crypto_keys *keys,
-                             struct tl_sv detached, struct crypto_jws *ret, struct tl_err *err)
+enum tl_rc crypto_jws_verify(const struct crypto *c, struct tl_arena *a, struct tl_sv compact,
+                             const struct crypto_keys *keys, struct tl_sv detached, struct crypto_jws *ret,
+                             struct tl_err *err)
 {
     struct jws_part part = {.is_compact = true};
     size_t first = tl_sv_find(compact, '.');
@@ -185,12 +186,14 @@ enum tl_rc crypto_jws_verify(const struct crypto *c, struct tl_arena *a, struct 
 
 static bool part_from(struct json sig, struct jws_part *part)
 {
-    struct json protected = json_gets(sig, "protected"), header = json_gets(sig, "header"), s = json_gets(sig, "signature");
+    struct json protected = json_gets(sig, "protected"), header = json_gets(sig, "header"),
+                s = json_gets(sig, "signature");
 
     part->protected_text = json_text(protected, TL_SV(""));
     part->unprotected = header;
     part->signature = json_text(s, TL_SV(""));
-    return sig.type == JSON_OBJECT && s.type == JSON_STRING && (header.type == JSON_OBJECT || header.type == JSON_UNDEFINED) &&
+    return sig.type == JSON_OBJECT && s.type == JSON_STRING &&
+           (header.type == JSON_OBJECT || header.type == JSON_UNDEFINED) &&
            (protected.type == JSON_STRING || protected.type == JSON_UNDEFINED) &&
            (header.type == JSON_OBJECT || protected.type == JSON_STRING);
 }
@@ -220,16 +223,18 @@ static enum tl_rc verify_list(const struct crypto *c, struct tl_arena *a, struct
     return found ? TL_OK : tl_fail(err, TL_AUTH, "%s", why.text);
 }
 
-enum tl_rc crypto_jws_verify_json(const struct crypto *c, struct tl_arena *a, struct json jws, const struct crypto_keys *keys,
-                                  struct tl_sv detached, struct crypto_jws *ret, struct tl_err *err)
+enum tl_rc crypto_jws_verify_json(const struct crypto *c, struct tl_arena *a, struct json jws,
+                                  const struct crypto_keys *keys, struct tl_sv detached, struct crypto_jws *ret,
+                                  struct tl_err *err)
 {
     struct jws_part part = {.payload = detached, .is_detached = detached.p != NULL};
     struct json payload = json_gets(jws, "payload"), list = json_gets(jws, "signatures");
 
     if (jws.type != JSON_OBJECT || (payload.type != JSON_STRING && payload.type != JSON_UNDEFINED) ||
         (payload.type == JSON_STRING) == part.is_detached)
-        return tl_fail(err, TL_PARSE, part.is_detached ? "the JWS carries a payload although it was announced as detached"
-                                                       : "the JWS has no payload");
+        return tl_fail(err, TL_PARSE,
+                       part.is_detached ? "the JWS carries a payload although it was announced as detached"
+                                        : "the JWS has no payload");
     if (!part.is_detached)
         part.payload = json_view(payload);
     if (list.type == JSON_UNDEFINED) { /* RFC 7515 7.2.2: flattened */
@@ -243,8 +248,8 @@ enum tl_rc crypto_jws_verify_json(const struct crypto *c, struct tl_arena *a, st
     return verify_list(c, a, list, &part, keys, ret, err);
 }
 
-enum tl_rc crypto_jws_sign(const struct crypto *c, const struct crypto_key *k, enum crypto_alg alg, struct tl_sv header_json,
-                           struct tl_sv payload, struct tl_buf *out, struct tl_err *err)
+enum tl_rc crypto_jws_sign(const struct crypto *c, const struct crypto_key *k, enum crypto_alg alg,
+                           struct tl_sv header_json, struct tl_sv payload, struct tl_buf *out, struct tl_err *err)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf signature = {0};
     size_t start = out->n;
@@ -256,7 +261,7 @@ enum tl_rc crypto_jws_sign(const struct crypto *c, const struct crypto_key *k, e
     tl_base64url_encode(out, payload.p, payload.n);
     if (out->failed)
         return tl_fail(err, TL_LIMIT, "the token does not fit its buffer");
-    rc = crypto_sign(c, k, alg, tl_sv(out->p + start, out->n - start), &signature, err);
+    rc = crypto_key_sign(c, k, alg, tl_sv(out->p + start, out->n - start), &signature, err);
     if (rc != TL_OK)
         return rc;
     tl_buf_putc(out, '.');

@@ -22,7 +22,8 @@ static bool time_claim(struct json claims, const char *name, bool *ret_there, do
     return true;
 }
 
-static enum tl_rc check_times(struct json claims, const struct crypto_jwt_rules *rules, int64_t now_ms, struct tl_err *err)
+static enum tl_rc check_times(struct json claims, const struct crypto_jwt_rules *rules, int64_t now_ms,
+                              struct tl_err *err)
 {
     double exp = 0, nbf = 0, iat = 0, now = (double)now_ms, skew = (double)rules->skew_ms;
     bool has_exp, has_nbf, has_iat;
@@ -37,7 +38,8 @@ static enum tl_rc check_times(struct json claims, const struct crypto_jwt_rules 
     if (has_nbf && now < nbf - skew)
         return tl_fail(err, TL_AUTH, "the token is valid only in %.0f s: compare the clocks", (nbf - now) / 1000.0);
     if (has_iat && now < iat - skew)
-        return tl_fail(err, TL_AUTH, "the token was issued %.0f s in the future: compare the clocks", (iat - now) / 1000.0);
+        return tl_fail(err, TL_AUTH, "the token was issued %.0f s in the future: compare the clocks",
+                       (iat - now) / 1000.0);
     if (rules->max_age_ms > 0 && (!has_iat || now > iat + (double)rules->max_age_ms + skew))
         return tl_fail(err, TL_AUTH, "the token is older than allowed, or does not say when it was issued");
     return TL_OK;
@@ -74,7 +76,8 @@ static enum tl_rc check_header(const struct crypto_jws *jws, const struct crypto
     for (size_t i = 0; i < rules->n_algs; i++)
         ok = ok || rules->algs[i] == jws->alg;
     if (!ok)
-        return tl_fail(err, TL_AUTH, "the token is signed with %s, which is not allowed here", crypto_alg_name(jws->alg));
+        return tl_fail(err, TL_AUTH, "the token is signed with %s, which is not allowed here",
+                       crypto_alg_name(jws->alg));
     if (tl_sv_starts_i(typ, TL_SV("application/")))
         typ = tl_sv_from(typ, 12); /* RFC 7515 4.1.9 */
     if (rules->type.n > 0 && !tl_sv_eqi(typ, rules->type))
@@ -82,8 +85,9 @@ static enum tl_rc check_header(const struct crypto_jws *jws, const struct crypto
     return TL_OK;
 }
 
-enum tl_rc crypto_jwt_verify(const struct crypto *c, struct tl_arena *a, struct tl_sv token, const struct crypto_keys *keys,
-                             const struct crypto_jwt_rules *rules, int64_t now_ms, struct crypto_jwt *ret, struct tl_err *err)
+enum tl_rc crypto_jwt_verify(const struct crypto *c, struct tl_arena *a, struct tl_sv token,
+                             const struct crypto_keys *keys, const struct crypto_jwt_rules *rules, int64_t now_ms,
+                             struct crypto_jwt *ret, struct tl_err *err)
 {
     struct json_limits limits = {.max_bytes = CRYPTO_MAX_JWS, .max_depth = 64};
     struct crypto_jws jws;

@@ -124,19 +124,20 @@ bool crypto_key_fits(const struct crypto_key *k, enum crypto_alg alg)
         return false;
     if (k->alg == CRYPTO_ALG_UNSET || k->alg == alg)
         return true;
-    /* The hash that a PSS key declares is a floor: published keys say PS256 and sign PS384 (the RSA-PSS example of RFC 7520
-     * 4.2 as it circulates). The scheme stays the same and the hash is no weaker. */
+    /* The hash that a PSS key declares is a floor: published keys say PS256 and sign PS384 (the RSA-PSS example of RFC
+     * 7520 4.2 as it circulates). The scheme stays the same and the hash is no weaker. */
     return algs[k->alg].pss && algs[alg].pss && alg > k->alg;
 }
 
 /*
- * Moduli of one vendor's broken generator are products of numbers 65537^a mod M (CVE-2017-15361). Modulo each small prime
- * such a number is a power of 65537; a sound modulus passes all 38 tests with a probability of about 2^-28.
+ * Moduli of one vendor's broken generator are products of numbers 65537^a mod M (CVE-2017-15361). Modulo each small
+ * prime such a number is a power of 65537; a sound modulus passes all 38 tests with a probability of about 2^-28.
  */
 static bool is_roca(const BIGNUM *n)
 {
-    static const uint16_t primes[] = {3,  5,  7,  11, 13, 17,  19,  23,  29,  31,  37,  41,  43,  47,  53,  59,  61,  67,  71,
-                                      73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167};
+    static const uint16_t primes[] = {3,   5,   7,   11,  13,  17,  19,  23,  29,  31,  37,  41,  43,
+                                      47,  53,  59,  61,  67,  71,  73,  79,  83,  89,  97,  101, 103,
+                                      107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167};
 
     for (size_t i = 0; i < TL_COUNT(primes); i++) {
         unsigned p = primes[i], rest = (unsigned)BN_mod_word(n, p), power = 1;
@@ -172,8 +173,9 @@ static enum tl_rc check_rsa(EVP_PKEY *pkey, uint32_t *ret_bits, struct tl_err *e
     if (bad_e)
         return tl_fail(err, TL_CONFIG, "the RSA key has an unusable public exponent");
     if (roca)
-        return tl_fail(err, TL_CONFIG, "the RSA key was made by a broken generator (ROCA, CVE-2017-15361) and can be "
-                                       "factored; make a new one");
+        return tl_fail(err, TL_CONFIG,
+                       "the RSA key was made by a broken generator (ROCA, CVE-2017-15361) and can be "
+                       "factored; make a new one");
     *ret_bits = (uint32_t)bits;
     return TL_OK;
 }
@@ -204,7 +206,8 @@ static bool has_private(EVP_PKEY *pkey, enum crypto_kind kind)
 
     if (kind == CRYPTO_KIND_ED25519)
         return EVP_PKEY_get_raw_private_key(pkey, NULL, &n) == 1;
-    ok = EVP_PKEY_get_bn_param(pkey, kind == CRYPTO_KIND_RSA ? OSSL_PKEY_PARAM_RSA_D : OSSL_PKEY_PARAM_PRIV_KEY, &d) == 1;
+    ok = EVP_PKEY_get_bn_param(pkey, kind == CRYPTO_KIND_RSA ? OSSL_PKEY_PARAM_RSA_D : OSSL_PKEY_PARAM_PRIV_KEY, &d) ==
+         1;
     BN_clear_free(d);
     return ok;
 }
@@ -228,8 +231,9 @@ struct crypto_key *crypto__key_wrap(EVP_PKEY *take_pkey, struct tl_err *err)
         k->kind = CRYPTO_KIND_ED25519;
         k->bits = 256;
     } else {
-        rc = tl_fail(err, TL_CONFIG, "the key is of type %.30s; RSA, EC (P-256, P-384, P-521) and Ed25519 are supported",
-                     EVP_PKEY_get0_type_name(take_pkey) != NULL ? EVP_PKEY_get0_type_name(take_pkey) : "unknown");
+        rc =
+            tl_fail(err, TL_CONFIG, "the key is of type %.30s; RSA, EC (P-256, P-384, P-521) and Ed25519 are supported",
+                    EVP_PKEY_get0_type_name(take_pkey) != NULL ? EVP_PKEY_get0_type_name(take_pkey) : "unknown");
     }
     if (rc == TL_OK)
         k->is_private = has_private(k->pkey, k->kind);
@@ -278,8 +282,8 @@ static enum tl_rc read_private(BIO *bio, struct tl_sv passphrase, EVP_PKEY **ret
     return crypto__fail(err, TL_CONFIG, "the private key is damaged or of a type that cannot be read");
 }
 
-enum tl_rc crypto_key_from_pem(const struct crypto *c, struct tl_sv pem, struct tl_sv passphrase, struct crypto_key **ret,
-                               struct tl_err *err)
+enum tl_rc crypto_key_from_pem(const struct crypto *c, struct tl_sv pem, struct tl_sv passphrase,
+                               struct crypto_key **ret, struct tl_err *err)
 {
     size_t at = tl_sv_find_sv(pem, TL_SV("-----BEGIN "));
     struct tl_sv label = tl_sv_from(pem, at + 11);
@@ -324,8 +328,8 @@ enum tl_rc crypto_key_from_pem(const struct crypto *c, struct tl_sv pem, struct 
     return TL_OK;
 }
 
-enum tl_rc crypto_key_from_secret(const struct crypto *c, struct tl_sv secret, enum crypto_alg alg, struct crypto_key **ret,
-                                  struct tl_err *err)
+enum tl_rc crypto_key_from_secret(const struct crypto *c, struct tl_sv secret, enum crypto_alg alg,
+                                  struct crypto_key **ret, struct tl_err *err)
 {
     struct crypto_key *k;
 

@@ -4,9 +4,9 @@
  *
  * Layout: 'T' 'S' | version and algorithm (1 byte: 0x11 XChaCha20-Poly1305, 0x12 AES-256-GCM) | reserved 0 |
  *         key id (4 bytes, big endian) | nonce (24 or 12 bytes, random) | ciphertext | tag (16 bytes).
- * The first eight bytes are authenticated together with the caller's aad, so neither key id nor algorithm can be changed.
- * Random 96-bit nonces bound AES-256-GCM to 2^32 texts a key (NIST SP 800-38D 8.3): XChaCha is the default for keys that live
- * long; GCM is for bulk data under keys that rotate.
+ * The first eight bytes are authenticated together with the caller's aad, so neither key id nor algorithm can be
+ * changed. Random 96-bit nonces bound AES-256-GCM to 2^32 texts a key (NIST SP 800-38D 8.3): XChaCha is the default for
+ * keys that live long; GCM is for bulk data under keys that rotate.
  */
 #include "crypto/crypto_int.h"
 
@@ -53,8 +53,8 @@ static bool gcm_run(const struct crypto *c, bool seal, const uint8_t *key, const
     return ok;
 }
 
-enum tl_rc crypto_seal(const struct crypto *c, enum crypto_aead how, const struct crypto_seal_key *key, struct tl_sv aad,
-                       struct tl_sv plain, struct tl_buf *out, struct tl_err *err)
+enum tl_rc crypto_seal(const struct crypto *c, enum crypto_aead how, const struct crypto_seal_key *key,
+                       struct tl_sv aad, struct tl_sv plain, struct tl_buf *out, struct tl_err *err)
 {
     size_t n_nonce = how == CRYPTO_AES256_GCM ? GCM_NONCE : X_NONCE;
     TL_CLEANUP(tl_buf_done) struct tl_buf full = {0};
@@ -127,13 +127,15 @@ enum tl_rc crypto_open(const struct crypto *c, const struct crypto_seal_key *key
         memcpy(tag, text + n, TAG);
         ok = gcm_run(c, false, key->key, p + HEAD, tl_buf_view(&full), tl_sv((const char *)text, n), plain, tag);
     } else {
-        ok = crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, text, n + TAG, (const uint8_t *)full.p, full.n,
-                                                        p + HEAD, key->key) == 0;
+        ok = crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, text, n + TAG, (const uint8_t *)full.p,
+                                                        full.n, p + HEAD, key->key) == 0;
     }
     if (!ok) {
         tl_wipe(plain, n);
-        return tl_fail(err, TL_INVALID, "the sealed text does not open with key %u: it was changed, moved to another "
-                                        "place, or sealed with another key of that id", id);
+        return tl_fail(err, TL_INVALID,
+                       "the sealed text does not open with key %u: it was changed, moved to another "
+                       "place, or sealed with another key of that id",
+                       id);
     }
     tl_buf_added(out, n);
     return TL_OK;
@@ -161,7 +163,8 @@ enum tl_rc crypto_seal_key_parse(struct tl_sv text, uint8_t ret_key[CRYPTO_SEAL_
     if (b.p != NULL)
         tl_wipe(b.p, b.n);
     if (!ok)
-        return tl_fail(err, TL_CONFIG, "the encryption key must be 32 bytes, written as 64 hex digits or as base64 "
-                                       "(make one with: head -c 32 /dev/urandom | base64)");
+        return tl_fail(err, TL_CONFIG,
+                       "the encryption key must be 32 bytes, written as 64 hex digits or as base64 "
+                       "(make one with: head -c 32 /dev/urandom | base64)");
     return TL_OK;
 }

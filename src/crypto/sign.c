@@ -9,7 +9,7 @@
 static enum tl_rc refuse_key(const struct crypto_key *k, enum crypto_alg alg, struct tl_err *err)
 {
     return tl_fail(err, TL_CONFIG, "%s cannot be used for %s%s", crypto_key_kind(k), crypto_alg_name(alg),
-                   k->verify_only_off ? " (its use or key_ops exclude signatures)"
+                   k->verify_only_off                            ? " (its use or key_ops exclude signatures)"
                    : k->alg != CRYPTO_ALG_UNSET && k->alg != alg ? " (it is declared for another algorithm)"
                                                                  : "");
 }
@@ -18,7 +18,8 @@ static bool set_pss(EVP_PKEY_CTX *pctx, const EVP_MD *md)
 {
     /* RFC 7518 3.5: MGF1 with the same hash, salt as long as the hash. */
     return EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) == 1 &&
-           EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_DIGEST) == 1 && EVP_PKEY_CTX_set_rsa_mgf1_md(pctx, md) == 1;
+           EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_DIGEST) == 1 &&
+           EVP_PKEY_CTX_set_rsa_mgf1_md(pctx, md) == 1;
 }
 
 static size_t half_size(const struct crypto_key *k)
@@ -26,7 +27,8 @@ static size_t half_size(const struct crypto_key *k)
     return (k->bits + 7) / 8;
 }
 
-static enum tl_rc der_to_raw(const struct crypto_key *k, const uint8_t *der, size_t n, struct tl_buf *out, struct tl_err *err)
+static enum tl_rc der_to_raw(const struct crypto_key *k, const uint8_t *der, size_t n, struct tl_buf *out,
+                             struct tl_err *err)
 {
     ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)n);
     size_t half = half_size(k);
@@ -48,7 +50,8 @@ static enum tl_rc sign_pkey(const struct crypto *c, const struct crypto_key *k, 
     EVP_PKEY_CTX *pctx = NULL;
     uint8_t sig[2048];
     size_t n = sizeof(sig);
-    bool ok = EVP_DigestSignInit(ctx, &pctx, md, NULL, k->pkey) == 1 && (!crypto__alg_is_pss(alg) || set_pss(pctx, md)) &&
+    bool ok = EVP_DigestSignInit(ctx, &pctx, md, NULL, k->pkey) == 1 &&
+              (!crypto__alg_is_pss(alg) || set_pss(pctx, md)) &&
               EVP_DigestSign(ctx, sig, &n, (const uint8_t *)data.p, data.n) == 1;
 
     EVP_MD_CTX_free(ctx);
@@ -69,8 +72,8 @@ static size_t secret_mac(const struct crypto *c, const struct crypto_key *k, enu
     return n;
 }
 
-enum tl_rc crypto_sign(const struct crypto *c, const struct crypto_key *k, enum crypto_alg alg, struct tl_sv data,
-                       struct tl_buf *out, struct tl_err *err)
+enum tl_rc crypto_key_sign(const struct crypto *c, const struct crypto_key *k, enum crypto_alg alg, struct tl_sv data,
+                           struct tl_buf *out, struct tl_err *err)
 {
     uint8_t mac[CRYPTO_MAX_DIGEST];
     size_t n;
@@ -116,8 +119,8 @@ static bool verify_pkey(const struct crypto_key *k, const EVP_MD *md, bool pss, 
     return ok;
 }
 
-enum tl_rc crypto_verify(const struct crypto *c, const struct crypto_key *k, enum crypto_alg alg, struct tl_sv data,
-                         struct tl_sv signature, struct tl_err *err)
+enum tl_rc crypto_key_verify(const struct crypto *c, const struct crypto_key *k, enum crypto_alg alg, struct tl_sv data,
+                             struct tl_sv signature, struct tl_err *err)
 {
     uint8_t mac[CRYPTO_MAX_DIGEST], der[160];
     bool ok;
@@ -132,15 +135,16 @@ enum tl_rc crypto_verify(const struct crypto *c, const struct crypto_key *k, enu
         n = raw_to_der(k, signature, der);
         ok = n > 0 && verify_pkey(k, c->md[crypto__alg_hash(alg)], false, data, tl_sv((const char *)der, n));
     } else if (k->kind == CRYPTO_KIND_RSA) {
-        ok = signature.n == half_size(k) && verify_pkey(k, c->md[crypto__alg_hash(alg)], crypto__alg_is_pss(alg), data, signature);
+        ok = signature.n == half_size(k) &&
+             verify_pkey(k, c->md[crypto__alg_hash(alg)], crypto__alg_is_pss(alg), data, signature);
     } else {
         ok = signature.n == 64 && verify_pkey(k, NULL, false, data, signature);
     }
     return ok ? TL_OK : tl_fail(err, TL_AUTH, "the signature does not match");
 }
 
-enum tl_rc crypto_verify_rsa(const struct crypto *c, const struct crypto_key *k, enum crypto_hash h, struct tl_sv data,
-                             struct tl_sv signature, struct tl_err *err)
+enum tl_rc crypto_key_verify_rsa(const struct crypto *c, const struct crypto_key *k, enum crypto_hash h,
+                                 struct tl_sv data, struct tl_sv signature, struct tl_err *err)
 {
     if (k->kind != CRYPTO_KIND_RSA || k->verify_only_off)
         return tl_fail(err, TL_CONFIG, "an RSA key is needed; this is %s", crypto_key_kind(k));
