@@ -50,6 +50,9 @@ void config_errors_freep(struct config_errors **e)
 }
 
 static void add(struct config_errors *e, bool warning, struct config_place at, const char *hint, const char *fmt,
+                va_list ap) TL_PRINTF(5, 0);
+
+static void add(struct config_errors *e, bool warning, struct config_place at, const char *hint, const char *fmt,
                 va_list ap)
 {
     char text[600];
