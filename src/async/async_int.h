@@ -28,7 +28,8 @@
 enum { WHEEL_TICK_BITS = 20, WHEEL_SLOT_BITS = 6, WHEEL_SLOTS = 64, WHEEL_LEVELS = 8 };
 
 struct async_wheel {
-    uint64_t tick; /* all timers due at or before this tick have been moved to `expired` */
+    uint64_t now_ns; /* of the last look */
+    uint64_t tick;   /* all timers due at or before this tick have been moved to `expired` */
     uint64_t occupied[WHEEL_LEVELS];
     struct async_timer *slots[WHEEL_LEVELS][WHEEL_SLOTS];
     struct async_timer *expired; /* due already; fire at the next look */
@@ -36,17 +37,18 @@ struct async_wheel {
 };
 
 /*
- * A stack, with the struct task at the top of its mapping. The code on it (task.c, task_main) never ends: it runs one task
- * after another, so that a recycled stack needs no preparation and the sanitizers see frames that open and close in order.
+ * A stack, with the struct task at the top of its mapping. The code on it (task.c, task_main) never ends: it runs one
+ * task after another, so that a recycled stack needs no preparation and the sanitizers see frames that open and close
+ * in order.
  */
 struct task {
     uint32_t magic;
-    bool queued;    /* on the loop's run list */
-    bool canceled;  /* asked to stop */
-    bool late;      /* the deadline of the current wait has passed */
-    bool on_main;   /* fn of task_on_main_stack is running */
-    bool ended;     /* the body has returned */
-    bool quit;      /* the stack is to be given back */
+    bool queued;   /* on the loop's run list */
+    bool canceled; /* asked to stop */
+    bool late;     /* the deadline of the current wait has passed */
+    bool on_main;  /* fn of task_on_main_stack is running */
+    bool ended;    /* the body has returned */
+    bool quit;     /* the stack is to be given back */
     unsigned shields;
     struct async_loop *loop;
     const char *name;
@@ -55,7 +57,7 @@ struct task {
     struct async_wait *wait; /* what it waits for; NULL: nothing, or only its turn */
     enum tl_rc why;          /* reason of the abort */
     struct async_timer timer;
-    struct task *run_next;   /* run list, or pool */
+    struct task *run_next;    /* run list, or pool */
     struct task *prev, *next; /* all alive */
     task_fn *fn;
     void *arg;

@@ -2,8 +2,8 @@
 /*
  * loop.c - one libuv loop, its tasks, timers and posts.
  *
- * A turn is: posts, due timers, tasks that are ready, then one look at the descriptors, which waits only when nothing is
- * ready. libuv's timers are not used but for one that ends the wait when the wheel has something due.
+ * A turn is: posts, due timers, tasks that are ready, then one look at the descriptors, which waits only when nothing
+ * is ready. libuv's timers are not used but for one that ends the wait when the wheel has something due.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,8 +40,8 @@ void async_loop_post_at(struct async_loop *loop, struct async_post *post)
 
     do
         post->next = head;
-    while (!atomic_compare_exchange_weak_explicit(&loop->posts, &head, post, memory_order_release,
-                                                  memory_order_relaxed));
+    while (
+        !atomic_compare_exchange_weak_explicit(&loop->posts, &head, post, memory_order_release, memory_order_relaxed));
     if (!head) /* whoever finds it empty wakes; the others ride along */
         (void)uv_async_send(&loop->wake);
 }
@@ -139,7 +139,7 @@ static void set_tick(struct async_loop *loop)
         loop->tick_due_ns = due;
         return;
     }
-    if (loop->foreign_clock) {
+    if (loop->foreign_clock && due > 0) {
         ms = FOREIGN_CLOCK_MS;
     } else {
         now = async_loop_now(loop);
@@ -150,6 +150,11 @@ static void set_tick(struct async_loop *loop)
     loop->tick_due_ns = due;
 }
 
+static bool is_ready(struct async_loop *loop)
+{
+    return loop->run_first || loop->wheel.expired || atomic_load_explicit(&loop->posts, memory_order_relaxed);
+}
+
 /* One turn. false: nothing is left to do. */
 static bool turn(struct async_loop *loop, bool wait)
 {
@@ -158,16 +163,14 @@ static bool turn(struct async_loop *loop, bool wait)
     run_posts(loop);
     async__wheel_run(loop, async_loop_now(loop));
     async__run_tasks(loop, TASK_BUDGET);
-    if (atomic_load_explicit(&loop->stop, memory_order_acquire))
-        wait = false;
-    ready = loop->run_first || atomic_load_explicit(&loop->posts, memory_order_relaxed);
+    ready = is_ready(loop);
     ours = ready || loop->keep || loop->wheel.count > 0 || async_loop_tasks(loop) > 0;
     if (ours)
         uv_ref((uv_handle_t *)&loop->wake);
     set_tick(loop);
     theirs = uv_run(&loop->uv, wait && !ready ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
     if (!ours)
-        return theirs || loop->run_first || loop->wheel.count > 0 || async_loop_tasks(loop) > 0;
+        return theirs || is_ready(loop) || loop->wheel.count > 0 || async_loop_tasks(loop) > 0;
     uv_unref((uv_handle_t *)&loop->wake);
     return true;
 }
@@ -193,7 +196,7 @@ void async_loop_poll(struct async_loop *loop)
     enter(loop);
     do
         (void)turn(loop, false);
-    while (loop->run_first || atomic_load_explicit(&loop->posts, memory_order_relaxed));
+    while (is_ready(loop));
     loop->running = false;
 }
 
@@ -217,12 +220,8 @@ static void on_shutdown_deadline(struct async_timer *t)
 bool async_loop_shutdown(struct async_loop *loop, uint64_t deadline_ns)
 {
     struct async_timer timer;
-    bool was_running = loop->running;
 
-    async__check_thread(loop);
-    assert(!loop->current);
-    if (!was_running)
-        enter(loop);
+    enter(loop);
     loop->closing = true;
     for (struct task *t = loop->alive; t; t = t->next)
         task_cancel(t);
@@ -232,8 +231,7 @@ bool async_loop_shutdown(struct async_loop *loop, uint64_t deadline_ns)
         (void)turn(loop, true);
     async_timer_stop(&timer);
     loop->closing = false;
-    if (!was_running)
-        loop->running = false;
+    loop->running = false;
     return async_loop_tasks(loop) == 0;
 }
 

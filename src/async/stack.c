@@ -2,8 +2,9 @@
 /*
  * stack.c - stacks of tasks, and changing between them under the eyes of ASan, TSan and valgrind.
  *
- * Each tool must be told before the switch where the program goes, and ASan after it where it came from. In the functions
- * that switch, nothing may return between telling TSan and the switch: its record of calls belongs to the fiber.
+ * Each tool must be told before the switch where the program goes, and ASan after it where it came from. In the
+ * functions that switch, nothing may return between telling TSan and the switch: its record of calls belongs to the
+ * fiber.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -57,9 +58,9 @@ static void *first_frame(char *top, void (*entry)(void *), void *arg)
 
     sp -= 22; /* 176 bytes */
     memset(sp, 0, 176);
-    sp[0] = arg;                                /* x19 */
-    sp[1] = (void *)(uintptr_t)entry;           /* x20 */
-    sp[11] = (void *)(uintptr_t)async__entry;   /* x30 */
+    sp[0] = arg;                              /* x19 */
+    sp[1] = (void *)(uintptr_t)entry;         /* x20 */
+    sp[11] = (void *)(uintptr_t)async__entry; /* x30 */
     __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
     sp[20] = (void *)(uintptr_t)fpcr;
 #endif
@@ -69,7 +70,8 @@ static void *first_frame(char *top, void (*entry)(void *), void *arg)
 struct task *async__stack_new(struct async_loop *loop, void (*entry)(void *task))
 {
     size_t size = GUARD_SIZE + STACK_SIZE, head = (sizeof(struct task) + 63) & ~(size_t)63;
-    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    char *map =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     struct task *t;
 
     if (map == MAP_FAILED)
@@ -108,7 +110,7 @@ void async__stack_free(struct task *t)
     (void)munmap(t->map, t->map_size);
 }
 
-/* In the pool a struct task is out of bounds but for its first bytes and its link: a stale pointer is found. */
+/* In the pool the deadlines are out of bounds: ASan finds a wait on a stale pointer, the magic number the rest. */
 void async__stack_rest(struct task *t)
 {
     t->magic = TASK_POOLED;

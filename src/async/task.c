@@ -2,9 +2,9 @@
 /*
  * task.c - tasks: start, run list, wait, cancel.
  *
- * The invariant: a task is resumed only by resume(), from the loop's stack, and only when its wait is done. Cancelling and
- * deadlines never make a wait done by themselves: they put the task on the run list, there on_abort is called, and what
- * on_abort arranges makes the wait done.
+ * The invariant: a task is resumed only by resume(), from the loop's stack, and only when its wait is done. Cancelling
+ * and deadlines never make a wait done by themselves: they put the task on the run list, there on_abort is called, and
+ * what on_abort arranges makes the wait done.
  */
 #include "async/async_int.h"
 

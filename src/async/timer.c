@@ -2,10 +2,10 @@
 /*
  * timer.c - the timer wheel.
  *
- * A timer stands at the level of the highest group of 6 bits in which its due tick differs from the wheel's tick, in the
- * slot that this group names. So all timers of a level lie before all of the next level, slots are taken in order from the
- * lowest bit of the lowest occupied level, and moving the wheel's tick forward up to the next slot changes no timer's
- * place. A timer falls at most 7 times to a lower level in its life.
+ * A timer stands at the level of the highest group of 6 bits in which its due tick differs from the wheel's tick, in
+ * the slot that this group names. So all timers of a level lie before all of the next level, slots are taken in order
+ * from the lowest bit of the lowest occupied level, and moving the wheel's tick forward up to the next slot changes no
+ * timer's place. A timer falls at most 7 times to a lower level in its life.
  */
 #include "async/async_int.h"
 
@@ -42,7 +42,7 @@ static void place(struct async_wheel *w, struct async_timer *t)
 
     if (t->due_ns & ((UINT64_C(1) << WHEEL_TICK_BITS) - 1))
         tick++; /* never early */
-    if (tick <= w->tick) {
+    if (tick <= w->tick || t->due_ns <= w->now_ns) {
         link_at(&w->expired, t, SLOT_EXPIRED);
         return;
     }
@@ -103,6 +103,7 @@ void async__wheel_init(struct async_wheel *w, uint64_t now_ns)
 {
     memset(w, 0, sizeof *w);
     w->tick = now_ns >> WHEEL_TICK_BITS;
+    w->now_ns = now_ns;
 }
 
 void async__wheel_run(struct async_loop *loop, uint64_t now_ns)
@@ -111,12 +112,12 @@ void async__wheel_run(struct async_loop *loop, uint64_t now_ns)
     uint64_t to = now_ns >> WHEEL_TICK_BITS, tick;
     unsigned level, slot;
 
+    w->now_ns = now_ns;
     fire(w);
     while (first_slot(w, &level, &slot, &tick) && tick <= to) {
         w->tick = tick;
         take_slot(w, level, slot);
-        if (level == 0)
-            fire(w);
+        fire(w);
     }
     if (to > w->tick)
         w->tick = to;
