@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metrics.h - counters, gauges and histograms; Prometheus text; a day of history for the console.
+ *
+ * A family is registered once (name, help, label names, at most so many series); a series is a family with label values
+ * and is asked for when a flow, a connection or a server starts, not for each event. Updates are lock-free and safe
+ * from any thread; everything else takes the registry's lock. Series past the family's limit all share one whose values
+ * are "other": names that a remote party can invent never make memory grow. Series live as long as their registry.
+ */
+#ifndef TL_METRICS_METRICS_H
+#define TL_METRICS_METRICS_H
+
+#include "base/base.h"
+
+enum metrics_type { METRICS_COUNTER, METRICS_GAUGE, METRICS_HISTOGRAM };
+
+enum { METRICS_MAX_LABELS = 6, METRICS_BUCKETS = 640 };
+
+struct metrics;
+struct metrics_family;
+struct metric;
+
+struct metrics_desc {
+    const char *name; /* [a-zA-Z_:][a-zA-Z0-9_:]*; counters end in _total, histograms in their unit: "_seconds" */
+    const char *help;
+    enum metrics_type type;
+    const char *labels[METRICS_MAX_LABELS + 1]; /* names, NULL-terminated */
+    size_t max_series;                          /* 0: 1000 */
+    double scale; /* HISTOGRAM: unit shown for 1 observed; 1e-6 when microseconds are observed. 0: 1 */
+};
+
+struct metrics *metrics_new(void) TL_MUST_CHECK;
+void metrics_free(struct metrics *m);
+/* The same name again gives the same family (type and labels must be the same: anything else is a fault of ours,
+ * asserted). */
+struct metrics_family *metrics_family(struct metrics *m, const struct metrics_desc *d);
+/* values: as many as the family has labels (NULL when none). Copied, cut at 200 bytes. */
+struct metric *metrics_series(struct metrics_family *f, const char *const *values);
+/* For a family without labels, in one step. */
+struct metric *metrics_single(struct metrics *m, enum metrics_type type, const char *name, const char *help);
+
+void metrics_add(struct metric *c, uint64_t n); /* counter */
+static inline void metrics_inc(struct metric *c)
+{
+    metrics_add(c, 1);
+}
+void metrics_set(struct metric *g, double v); /* gauge */
+void metrics_adjust(struct metric *g, double by);
+void metrics_observe(struct metric *h, uint64_t v); /* histogram, e.g. microseconds */
+
+/* Called before each exposition and tick, on that thread, without the lock: to set gauges from somebody's state. */
+void metrics_on_collect(struct metrics *m, void (*fn)(void *arg), void *arg);
+void metrics_collect(struct metrics *m);
+
+/* Prometheus text format 0.0.4 ("text/plain; version=0.0.4"). A histogram X also shows X_quantile (gauge; 0.5, 0.95,
+ * 0.99 since the start). False when b's limit was passed. */
+bool metrics_prometheus(struct metrics *m, struct tl_buf *b);
+
+/* ---- reading values ---- */
+/* Log-linear: 16 buckets in each power of two, so a quantile is at most 6.25 % too high. Merging is adding. */
+struct metrics_hist {
+    uint64_t buckets[METRICS_BUCKETS];
+    uint64_t sum, max;
+};
+double metrics_value(const struct metric *m); /* counter, gauge; histogram: number of observations */
+void metrics_hist_read(const struct metric *m, struct metrics_hist *ret);
+void metrics_hist_merge(struct metrics_hist *into, const struct metrics_hist *from);
+void metrics_hist_add(struct metrics_hist *h, uint64_t v); /* not thread-safe */
+uint64_t metrics_hist_count(const struct metrics_hist *h);
+/* q in [0, 1]; 0 for an empty one. Not scaled. */
+uint64_t metrics_hist_quantile(const struct metrics_hist *h, double q);
+
+/* ---- history: 10 s points for an hour, 1 min points for 24 hours ---- */
+struct metrics_history;
+struct metrics_point {
+    int64_t at_ms;        /* start of the interval, wall clock */
+    double value;         /* counter: increase; gauge: highest seen; histogram: observations */
+    double p50, p95, p99; /* histogram, scaled */
+};
+/* About 45 KB a series (60 KB a histogram) from metrics_history_track on; at most max_series. */
+struct metrics_history *metrics_history_new(struct metrics *m, size_t max_series) TL_MUST_CHECK;
+void metrics_history_free(struct metrics_history *h);
+bool metrics_history_track(struct metrics_history *h, struct metric *m); /* false: full; again is no change */
+/* To be called every 10 seconds or so with the wall clock; collects first. */
+void metrics_history_tick(struct metrics_history *h, int64_t now_ms);
+/* Points that begin in [from_ms, to_ms), oldest first, at most max; 10 s points when from_ms is within the last hour
+ * before the last tick, else 1 min. Intervals without a tick are left out. *ret_step_ms may be NULL. */
+size_t metrics_history_read(struct metrics_history *h, const struct metric *m, int64_t from_ms, int64_t to_ms,
+                            struct metrics_point *out, size_t max, int64_t *ret_step_ms);
+
+#endif
