@@ -33,6 +33,8 @@ size_t config__keys_seen(struct config__keys *k, const struct config_node *map, 
 
 /* Reports once that the arena is full; returns false. */
 bool config__no_memory(struct config_errors *e);
+/* The line of the error reported last holds a secret: it is never shown. */
+void config__hide_line(struct config_errors *e);
 
 /* ---- where in the tree we are (parse.c) ---- */
 struct config__path {

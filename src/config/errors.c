@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct problem {
-    bool warning;
+    bool warning, secret;
     struct config_place at;
     const char *message, *hint;
     size_t order;
@@ -165,11 +165,46 @@ static bool source_line(const struct config_errors *e, struct config_place at, s
     return false;
 }
 
-/*
- * The line and a caret under the column. Long lines are cut to a window around it. What stands in a line may be a
- * secret that was typed where a reference belongs, but it is the user's own file on the user's own terminal; the JSON
- * form, which travels, has no source lines.
+/* ---- source lines ----
+ * A report may end up in a journal, so a line is shown without what may be a secret: the value of a key that sounds
+ * like one, unless it is a reference. A line on which a literal secret was found is not shown at all.
  */
+static size_t secret_word(struct tl_sv s)
+{
+    static const char *const words[] = {"secret", "token",   "passw",  "passphrase", "api_key",
+                                        "apikey", "private", "bearer", "credential"};
+
+    for (size_t i = 0; i < TL_COUNT(words); i++)
+        if (tl_sv_starts_i(s, tl_sv_str(words[i])))
+            return strlen(words[i]);
+    return 0;
+}
+
+static void mask_secrets(char *line, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t end = i + secret_word(tl_sv(line + i, n - i));
+
+        if (end == i)
+            continue;
+        while (end < n && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-\"' ", line[end]))
+            end++;
+        if (end == n || line[end] != ':')
+            continue;
+        for (i = end + 1; i < n && line[i] != ',' && line[i] != '}' && line[i] != ']'; i++) {
+            if (line[i] == '$' && i + 1 < n && line[i + 1] == '{') {
+                while (i + 1 < n && line[i] != '}')
+                    i++;
+            } else if (!strchr(" [{\"'", line[i]) && ((unsigned char)line[i] & 0xc0) != 0x80) {
+                line[i] = '*';
+            } else if ((unsigned char)line[i] >= 0x80) {
+                line[i] = ' ';
+            }
+        }
+    }
+}
+
+/* The line and a caret under the column. Long lines are cut to a window around it. */
 static void put_excerpt(struct tl_buf *b, struct tl_sv line, int32_t column, bool color)
 {
     size_t at = tl_utf8_offset(line, column > 0 ? (size_t)column - 1 : 0), from = 0, shown;
@@ -186,9 +221,25 @@ static void put_excerpt(struct tl_buf *b, struct tl_sv line, int32_t column, boo
     tl_buf_puts(b, color ? "\033[1;31m^\033[0m\n" : "^\n");
 }
 
+static bool hidden(const struct config_errors *e, struct config_place at)
+{
+    for (size_t i = 0; i < e->n; i++)
+        if (e->list[i].secret && at.file && e->list[i].at.file && e->list[i].at.line == at.line &&
+            strcmp(e->list[i].at.file, at.file) == 0)
+            return true;
+    return false;
+}
+
+void config__hide_line(struct config_errors *e)
+{
+    if (e->n)
+        e->list[e->n - 1].secret = true;
+}
+
 static void put_problem(const struct config_errors *e, const struct problem *p, bool color, struct tl_buf *b)
 {
     struct tl_sv line;
+    TL_CLEANUP(tl_freep) char *copy = NULL;
 
     if (color)
         tl_buf_puts(b, "\033[1m");
@@ -202,8 +253,11 @@ static void put_problem(const struct config_errors *e, const struct problem *p, 
     if (color)
         tl_buf_puts(b, "\033[0m");
     tl_buf_printf(b, "%s\n", p->message);
-    if (source_line(e, p->at, &line) && tl_utf8_valid(line) == line.n)
-        put_excerpt(b, line, p->at.column, color);
+    if (!hidden(e, p->at) && source_line(e, p->at, &line) && tl_utf8_valid(line) == line.n) {
+        copy = tl_strndup(line.p, line.n);
+        mask_secrets(copy, line.n);
+        put_excerpt(b, tl_sv(copy, line.n), p->at.column, color);
+    }
     if (p->hint && *p->hint)
         tl_buf_printf(b, "    %s\n", p->hint);
 }

@@ -212,9 +212,12 @@ static bool parse_url(const struct config__at *c, struct tl_sv s, const char **d
     for (end = 0; end < rest.n && !strchr("/?#", rest.p[end]); end++)
         ;
     authority = tl_sv(rest.p, end);
-    if (tl_sv_find(authority, '@') < authority.n)
-        return config__fault(c->p, c->path, c->n, "Put them into the auth part of the connection, as a reference.",
-                             "has a user name or password in the URL");
+    if (tl_sv_find(authority, '@') < authority.n) {
+        (void)config__fault(c->p, c->path, c->n, "Put them into the auth part of the connection, as a reference.",
+                            "has a user name or password in the URL");
+        config__hide_line(c->p->e);
+        return false;
+    }
     if (!url_bytes_ok(s))
         return config__not_expected(c, "Blanks, quotes, braces and other than ASCII must be percent-encoded.");
     if (!split(authority, &host, &port, &has_port))

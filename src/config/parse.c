@@ -164,6 +164,16 @@ static bool parse_variant(struct config__parse *p, const struct config__path *pa
     return object ? parse_object(p, path, v->spec, n, conf) : parse_value(p, path, v, n, conf);
 }
 
+static bool not_one_key(struct config__parse *p, const struct config__path *path, const struct config_node *n,
+                        const struct config__names *names, const char *what)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf hint = {0};
+
+    tl_buf_init(&hint, 4000);
+    config__suggest(TL_SV(""), names->names, names->n, &hint);
+    return config__fault(p, path, n, hint.p, "%s", what);
+}
+
 static bool parse_one_of(struct config__parse *p, const struct config__path *path, const struct config_field *f,
                          const struct config_node *n, struct config_choice *dst)
 {
@@ -182,15 +192,16 @@ static bool parse_one_of(struct config__parse *p, const struct config__path *pat
         value = n->entries[0].value;
         ch.at = n->entries[0].at;
     } else {
-        TL_CLEANUP(tl_buf_done) struct tl_buf hint = {0};
-
-        tl_buf_init(&hint, 4000);
-        config__suggest(TL_SV(""), names.names, names.n, &hint);
-        return config__fault(p, path, n, hint.p,
-                             n->kind == CONFIG_NODE_MAP && n->n > 1 ? "must have exactly one key, and has more"
-                                                                    : "must have exactly one key, and has none");
+        return not_one_key(p, path, n, &names,
+                           n->kind == CONFIG_NODE_MAP && n->n > 1 ? "must have exactly one key, and has more"
+                                                                  : "must have exactly one key, and has none");
     }
     ch.variant = config__variant_named(f->variants, tl_sv_str(key), &ch.index);
+    if (!ch.variant && n->kind == CONFIG_NODE_STRING && !tl_nearest(n->text, names.names, names.n)) {
+        (void)not_one_key(p, path, n, &names, "must be a map with one of the known keys");
+        config__hide_line(p->e); /* `auth: hunter2`: it may be a secret in the wrong place */
+        return false;
+    }
     if (!ch.variant)
         return unknown_key(p, path, ch.at, key, &names);
     if (!value)

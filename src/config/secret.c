@@ -126,13 +126,19 @@ bool config__parse_secret(const struct config__at *c, struct config_secret *dst)
     if (!config__is_scalar(c->n) || c->n->kind == CONFIG_NODE_NULL)
         return config__fault(c->p, c->path, c->n, "Write " ALL_KINDS ".", "must be a reference to a secret, not %s",
                              config_kind_name(c->n));
-    if (config_secret_parse(c->p->arena, c->n->text, &s, &err) != TL_OK)
-        return config__fault(c->p, c->path, c->n, NULL, "is not right: %s", err.text);
-    if (s.kind == CONFIG_SECRET_LITERAL && !c->p->opt->allow_literal_secrets)
-        return config__fault(c->p, c->path, c->n,
-                             "Move the value out of the file and write " ALL_KINDS
-                             "; for a test, start with --allow-literal-secrets.",
-                             "is a secret and must not stand in the file itself");
+    if (config_secret_parse(c->p->arena, c->n->text, &s, &err) != TL_OK) {
+        (void)config__fault(c->p, c->path, c->n, NULL, "is not right: %s", err.text);
+        config__hide_line(c->p->e);
+        return false;
+    }
+    if (s.kind == CONFIG_SECRET_LITERAL && !c->p->opt->allow_literal_secrets) {
+        (void)config__fault(c->p, c->path, c->n,
+                            "Move the value out of the file and write " ALL_KINDS
+                            "; for a test, start with --allow-literal-secrets.",
+                            "is a secret and must not stand in the file itself");
+        config__hide_line(c->p->e);
+        return false;
+    }
     if (s.kind == CONFIG_SECRET_FILE)
         s.name = config__relative(c->p->arena, c->n->at, tl_sv_str(s.name));
     if (!s.name)

@@ -335,6 +335,30 @@ static void a_literal_secret_is_taken_only_when_allowed_and_never_printed(void *
     assert_null(strstr(w->text.p, "hunter2"));
 }
 
+static void a_report_never_shows_what_may_be_a_secret(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(
+        read_text(
+            w,
+            TL_SV(
+                "version: 1\nstore: { pth: x, password: hunter1, client_secret: 'hunter2', a: 1 }\nconnections:\n"
+                "  a: { type: http, url: \"http://h\", auth: { bearer: hunter3 }, typo: 1 }\n"
+                "  b: { type: http, url: \"http://h\", auth: hunter4 }\n"
+                "  c: { type: http, url: \"http://h\", api-token: [ \"${env:T}\", hunter5 ], auth: { bearer: \"\" } }\n"
+                "  d: { type: http, url: \"http://u:hunter6@h\" }\n"),
+            &opts),
+        TL_CONFIG);
+    for (char digit = '1'; digit <= '6'; digit++) {
+        const char word[] = {'h', 'u', 'n', 't', 'e', 'r', digit, '\0'};
+
+        if (strstr(report(w), word))
+            fail_msg("%s is shown in\n%s", word, report(w));
+    }
+    assert_non_null(strstr(report(w), "store: { pth: x, password: *******, client_secret: '*******', a: 1 }\n"));
+}
+
 static void check_without_the_environment_only_warns(void **state)
 {
     struct world *w = *state;
@@ -426,6 +450,7 @@ int main(void)
         T(all_faults_are_found_in_one_reading),
         T(only_fifty_errors_are_kept_and_the_rest_counted),
         T(a_literal_secret_is_taken_only_when_allowed_and_never_printed),
+        T(a_report_never_shows_what_may_be_a_secret),
         T(check_without_the_environment_only_warns),
         T(a_file_that_must_exist_is_looked_for_when_asked),
         T(the_admin_api_reads_the_same_tables_from_json),
