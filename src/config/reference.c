@@ -67,9 +67,9 @@ static void put_cell(struct tl_buf *b, const char *s)
 }
 
 /* GitHub's anchors: lower case, blanks to '-', of the rest only letters, digits, '-' and '_'. */
-static void put_link(struct tl_buf *b, const char *name)
+static void put_link(struct tl_buf *b, const char *text, const char *name)
 {
-    tl_buf_printf(b, "[%s](#", name);
+    tl_buf_printf(b, "[%s](#", text);
     for (; *name; name++)
         if ((*name >= 'a' && *name <= 'z') || (*name >= '0' && *name <= '9') || *name == '_' || *name == '-')
             tl_buf_putc(b, *name);
@@ -87,12 +87,12 @@ static void put_type(struct tl_buf *b, const struct config_field *f)
         inner = inner->item;
     if (inner->spec) {
         tl_buf_putc(b, ' ');
-        put_link(b, inner->spec->name);
+        put_link(b, inner->spec->name, inner->spec->name);
     }
     for (size_t i = 0; inner->variants && (v = config__variant(inner->variants, i)) != NULL; i++) {
         tl_buf_puts(b, i ? ", " : " ");
         if (v->spec)
-            put_link(b, v->spec->name);
+            put_link(b, v->name, v->spec->name);
         else
             tl_buf_printf(b, "`%s`", v->name);
     }
@@ -143,7 +143,7 @@ static void put_section(struct tl_buf *b, const struct config_spec *spec)
         tl_buf_printf(b, "\n`%s` (required) says which:\n\n", spec->tag);
         for (size_t i = 0; (v = config__variant(spec->variants, i)) != NULL; i++) {
             tl_buf_printf(b, "- `%s`: %s ", v->name, v->doc ? v->doc : "");
-            put_link(b, v->spec->name);
+            put_link(b, v->spec->name, v->spec->name);
             tl_buf_putc(b, '\n');
         }
     }
