@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "json/json.h"
 #include "vectors.h"
 
 #include <stdio.h>
