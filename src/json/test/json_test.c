@@ -195,15 +195,16 @@ static void depth_and_size_are_limited(void **state)
     tl_arena_free(small);
 }
 
-static void a_number_of_a_gigabyte_is_read_in_bounded_memory(void **state)
+static void a_number_of_megabytes_is_read_in_bounded_memory(void **state)
 {
-    size_t n = 1u << 30;
+    size_t n = 8u << 20;
     TL_CLEANUP(tl_freep) char *text = tl_alloc(n);
     struct json_limits limits = {.max_bytes = 2u << 30};
     struct json v;
 
     memset(text, '7', n);
-    assert_int_equal(json_parse(*state, tl_sv(text, n), 0, NULL, &v, NULL), TL_LIMIT);
+    /* One of a gigabyte is refused before it is looked at. */
+    assert_int_equal(json_parse(*state, tl_sv(text, 1u << 30), 0, NULL, &v, NULL), TL_LIMIT);
     assert_int_equal(json_parse(*state, tl_sv(text, n), 0, &limits, &v, NULL), TL_OK);
     assert_int_equal(v.type, JSON_DECIMAL);
     assert_true(isinf(json_number(v)));
@@ -482,7 +483,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lone_surrogate_survives_when_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_of_equal_names_wins_when_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(depth_and_size_are_limited, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_number_of_a_gigabyte_is_read_in_bounded_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_number_of_megabytes_is_read_in_bounded_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(values_follow_one_another_in_a_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(numbers_are_rounded_correctly, setup, teardown),
         cmocka_unit_test_setup_teardown(doubles_are_spelled_as_javascript_does, setup, teardown),
