@@ -85,7 +85,7 @@ struct jsonata_input {
 
 /*
  * Evaluate. TL_OK: *ret is the result, JSON_UNDEFINED when there is none; functions in it are written as "" by
- * jsonata_plain(). TL_DATA: *ret_error says what the expression found; TL_LIMIT: a budget was passed.
+ * jsonata_plain(). TL_INVALID: *ret_error says what the expression found; TL_BUDGET: a budget was passed.
  */
 TL_MUST_CHECK enum tl_rc jsonata_run(const struct jsonata_program *p, struct tl_arena *arena,
                                      const struct jsonata_input *in, struct json *ret, struct jsonata_error *ret_error,
@@ -94,7 +94,7 @@ TL_MUST_CHECK enum tl_rc jsonata_run(const struct jsonata_program *p, struct tl_
 /* For host functions. */
 void *jsonata_host(const struct jsonata_eval *e);
 struct tl_arena *jsonata_arena(const struct jsonata_eval *e);
-/* Raise an error of the host from a function of the host; code of at most 7 characters ("TL001"). Returns TL_DATA. */
+/* Raise an error of the host from a function of the host; code of at most 7 characters ("TL001"). Returns TL_INVALID. */
 enum tl_rc jsonata_host_fail(struct jsonata_eval *e, const char *code, const char *fmt, ...) TL_PRINTF(3, 4);
 
 /* ---- looking at a program: for lineage and checks ---- */

@@ -31,7 +31,7 @@ extern const struct jsonata_native jsonata_encode_functions[]; /* base64*, encod
 /* ---- errors ---- */
 /*
  * Raise an error of the language; position and token are filled in by the evaluator on the way up. Always returns
- * TL_DATA (a row of base/err.h), so `return jsonata_raise(e, "D3030", args[0]);` is the idiom. The message comes from
+ * TL_INVALID (a row of base/err.h), so `return jsonata_raise(e, "D3030", args[0]);` is the idiom. The message comes from
  * the table in errors.c by the code, with {{value}} replaced. value: what the message shows, or JSON_NOTHING.
  */
 enum tl_rc jsonata_raise(struct jsonata_eval *e, const char *code, struct json value);
@@ -40,7 +40,7 @@ enum tl_rc jsonata_raise2(struct jsonata_eval *e, const char *code, struct json 
 enum tl_rc jsonata_raise_text(struct jsonata_eval *e, const char *code, struct tl_sv message);
 /* D3140 of $encodeUrl and its kind: functionName is part of the error. */
 enum tl_rc jsonata_raise_function(struct jsonata_eval *e, const char *code, const char *function, struct json value);
-/* The arena is full, or another budget was passed: return this. Always TL_LIMIT. */
+/* The arena is full, or another budget was passed: return this. Always TL_BUDGET. */
 enum tl_rc jsonata_exhausted(struct jsonata_eval *e);
 
 /* ---- memory and budget ---- */
