@@ -200,8 +200,8 @@ struct compiler {
     uint32_t free_count, free_cap;
     const char **library_names;
     uint32_t library_count, library_cap;
-    struct jsonata_namespace_value *namespaces;
-    size_t namespace_count;
+    struct json functions; /* object: the library's functions made so far */
+    struct json_builder functions_builder;
     bool uses_eval;
 };
 
