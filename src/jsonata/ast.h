@@ -78,7 +78,7 @@ enum {
     N_TAIL = 32,           /* call in tail position */
     N_CAPTURED = 64,       /* scope owner: its frame may outlive it */
     N_BOOLEAN = 128,       /* gives true, false or nothing else */
-    N_ASCII_INDEX = 256,   /* object: keys are distinct literals */
+    N_CONST_KEYS = 256,    /* object: keys are distinct literals */
     N_SELF_STAGED = 512    /* predicates that belong to the expression, not to a step */
 };
 
@@ -140,6 +140,7 @@ typedef struct json (*run_fn)(struct jsonata_eval *e, const struct node *n, stru
 
 struct node {
     run_fn run;
+    run_fn inner; /* what run_staged runs first */
     uint8_t kind, op;
     uint16_t flags;
     int32_t pos; /* bytes; after the token, as the language counts */
@@ -154,6 +155,7 @@ struct node {
     uint32_t stage_count;
     uint32_t height;
     struct group *group;
+    struct group *own; /* object: its pairs, when not all keys are constant */
     const struct symbol *focus, *index;
     uint32_t focus_slot, index_slot;
     struct ancestor *ancestor; /* step: the name under which a later % finds its input */
@@ -196,13 +198,14 @@ struct compiler {
     uint32_t labels;
     /* resolve */
     struct scope *scope;
-    const struct symbol **free_names;
+    const char **free_names;
     uint32_t free_count, free_cap;
     const char **library_names;
     uint32_t library_count, library_cap;
-    struct json functions; /* object: the library's functions made so far */
-    struct json_builder functions_builder;
+    struct json_builder functions; /* object: functions of the library made so far */
     bool uses_eval;
+    bool dynamic;  /* compiled by $eval: names may be bound around it */
+    bool may_nest; /* values may hold functions, or nest without end */
 };
 
 /* ast.c */

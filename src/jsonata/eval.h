@@ -118,7 +118,7 @@ struct jsonata_program {
     uint32_t library_count;
     const char **free_names;
     uint32_t free_count;
-    bool uses_eval;
+    bool may_nest;
     struct jsonata_options options;
 };
 
@@ -150,6 +150,7 @@ static inline bool raised(struct json v)
 }
 
 /* ---- budgets ---- */
+#define EVAL_TICKS 16384 /* between two looks at the clock */
 bool eval_tick_slow(struct jsonata_eval *e);
 static inline bool eval_tick(struct jsonata_eval *e)
 {
@@ -261,7 +262,12 @@ struct json run_aggregate(struct jsonata_eval *e, const struct node *n, struct j
 bool signature_check(struct jsonata_eval *e, const struct signature *s, const struct json **args, uint32_t *n,
                      struct json context);
 
-/* ---- run.c ---- */
+/* ---- program.c, run.c ---- */
+enum tl_rc program_compile(struct tl_sv text, const struct jsonata_options *options, bool dynamic,
+                           struct jsonata_program **ret, struct jsonata_error *ret_error, struct tl_err *err);
+/* An array as input is one input: a sequence around it. */
+struct json outer_input(struct jsonata_eval *e, struct json data);
+/* Run a program inside an evaluation; up: the frames whose names it sees. */
 struct json eval_program(struct jsonata_eval *e, const struct jsonata_program *p, struct json in, struct env *up);
 
 #endif

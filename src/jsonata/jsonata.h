@@ -22,6 +22,7 @@ struct jsonata_error {
     int32_t position; /* offset in the source in UTF-16 units, after the token, as the language counts; -1: unknown */
     bool has_token;
     char token[128];   /* cut when longer */
+    int32_t index;        /* of the argument, from 1; 0: not about one */
     char function[64]; /* "encodeUrl"; "" where it doesn't matter */
     struct json value; /* the offending value or JSON_UNDEFINED; lives in the evaluation's arena or the source text */
     struct json value2;

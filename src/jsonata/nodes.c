@@ -199,6 +199,11 @@ struct json run_block(struct jsonata_eval *e, const struct node *n, struct json 
     return v;
 }
 
+struct json run_single(struct jsonata_eval *e, const struct node *n, struct json in)
+{
+    return eval(e, n->list[0], in);
+}
+
 struct json run_bind(struct jsonata_eval *e, const struct node *n, struct json in)
 {
     struct json v = eval(e, n->b, in);
@@ -210,16 +215,13 @@ struct json run_bind(struct jsonata_eval *e, const struct node *n, struct json i
 
 struct json run_staged(struct jsonata_eval *e, const struct node *n, struct json in)
 {
-    struct json v = inner_run(n)(e, n, in);
+    struct json v = n->inner(e, n, in);
 
-    if (v.type == JSON_ARRAY && (v.flags & V_F_TUPLES) == 0 && n->stage_count == 0 && !n->group)
-        goto keep;
     if (n->flags & N_SELF_STAGED)
         for (uint32_t i = 0; i < n->stage_count && !raised(v); i++)
             v = run_filter(e, n->stages[i].expr, v, n->tuple_scope);
     if (n->group && n->kind != K_PATH && !raised(v))
         v = run_group(e, n->group, v, n->tuple_scope);
-keep:
     if ((n->flags & N_KEEP_ARRAY) && v.type == JSON_ARRAY && (v.flags & JSON_F_SEQUENCE))
         v.flags |= JSON_F_KEEP;
     return v;

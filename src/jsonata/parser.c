@@ -288,7 +288,7 @@ static struct node *parse_sort(struct compiler *c, struct node *left, int32_t po
         return NULL;
     for (bool more = true; more; more = is_op(c, ',') && advance(c, false)) {
         bool descending = is_op(c, '>');
-        struct node *term = ast_node(c, K_BLOCK, c->token.pos);
+        struct node *term = ast_node(c, K_UNARY, c->token.pos);
 
         if ((descending || is_op(c, '<')) && !advance(c, false))
             return NULL;

@@ -167,20 +167,31 @@ static struct scope *top_scope(struct compiler *c, uint32_t *ret_hops)
     return s;
 }
 
+static const char **add_name(struct compiler *c, const char **names, uint32_t *n, uint32_t *cap, const char *name)
+{
+    for (uint32_t i = 0; i < *n; i++)
+        if (names[i] == name)
+            return names;
+    if (*n == *cap) {
+        const char **v = ast_alloc(c, (size_t)(*cap * 2 + 8) * sizeof(*v));
+
+        if (*n)
+            memcpy(v, names, *n * sizeof(*v));
+        names = v;
+        *cap = *cap * 2 + 8;
+    }
+    names[(*n)++] = name;
+    return names;
+}
+
 static void note_library_name(struct compiler *c, const struct symbol *name)
 {
-    for (uint32_t i = 0; i < c->library_count; i++)
-        if (c->library_names[i] == name->text)
-            return;
-    if (c->library_count == c->library_cap) {
-        const char **v = ast_alloc(c, (size_t)(c->library_cap * 2 + 8) * sizeof(*v));
+    c->library_names = add_name(c, c->library_names, &c->library_count, &c->library_cap, name->text);
+}
 
-        if (c->library_count)
-            memcpy(v, c->library_names, c->library_count * sizeof(*v));
-        c->library_names = v;
-        c->library_cap = c->library_cap * 2 + 8;
-    }
-    c->library_names[c->library_count++] = name->text;
+static void note_free_name(struct compiler *c, const struct symbol *name)
+{
+    c->free_names = add_name(c, c->free_names, &c->free_count, &c->free_cap, name->text);
 }
 
 /* A variable that nothing in the program binds becomes a slot of the program's own frame, filled when a run begins. */
@@ -189,6 +200,8 @@ static void bind_free(struct compiler *c, struct node *n)
     struct place *p = ast_alloc(c, sizeof(*p)), **link = &n->place;
     struct scope *top = top_scope(c, &p->hops);
 
+    if (scope_find(top, n->symbol) == UINT32_MAX && n->function.type == JSON_UNDEFINED)
+        note_free_name(c, n->symbol);
     p->slot = scope_add(c, top, n->symbol);
     while (*link)
         link = &(*link)->next;
@@ -203,7 +216,7 @@ static void visit_variable(struct compiler *c, struct node *n, bool may_be_free)
     n->function = library_find(c, NODE_KEY(n));
     if (n->function.type == JSON_UNDEFINED)
         n->function = library_namespace(c, NODE_KEY(n));
-    if (n->function.type == JSON_UNDEFINED && may_be_free) {
+    if (may_be_free && (n->function.type == JSON_UNDEFINED || c->dynamic)) {
         bool top = false;
         uint32_t hops = 0;
         const struct scope *s = top_scope(c, &hops);

@@ -165,18 +165,44 @@ static bool check_steps(struct compiler *c, struct node *path)
     return true;
 }
 
+/* $tl.round(price): a function of the host, whose arguments belong to the context, not to the object $tl. */
+static bool is_host_call(const struct compiler *c, const struct node *left, const struct node *rest)
+{
+    if (c->options->strict || left->kind != K_VARIABLE || left->stage_count)
+        return false;
+    if ((rest->kind != K_CALL && rest->kind != K_PARTIAL) || rest->a->kind != K_PATH || rest->a->count != 1)
+        return false;
+    for (size_t i = 0; i < c->options->namespace_count; i++)
+        if (tl_sv_eqs(NODE_KEY(left), c->options->namespaces[i].name))
+            return true;
+    return false;
+}
+
+static struct node *host_call(struct compiler *c, struct node *left, struct node *rest)
+{
+    struct node *path = as_path(c, left);
+
+    path->list = ast_push(c, path->list, &path->count, rest->a->list[0]);
+    rest->a = path;
+    return rest;
+}
+
 static struct node *shape_dot(struct compiler *c, struct node *n)
 {
     struct node *left = shape(c, n->a), *path, *rest;
 
     if (!left)
         return NULL;
+    rest = left->kind == K_VARIABLE ? shape(c, n->b) : NULL;
+    if (rest && is_host_call(c, left, rest))
+        return host_call(c, left, rest);
     path = as_path(c, left);
     if (left->kind == K_PARENT) {
         path->seeking = NULL;
         seeking_add(c, path, left->ancestor);
     }
-    rest = shape(c, n->b);
+    if (!rest)
+        rest = shape(c, n->b);
     if (!rest)
         return NULL;
     if (rest->kind == K_PATH) {
