@@ -75,13 +75,12 @@ struct node *ast_clone(struct compiler *c, const struct node *n)
     return copy;
 }
 
-static const char *const op_texts[] = {[OP_NONE] = "",    [OP_ADD] = "+",   [OP_SUB] = "-",    [OP_MUL] = "*",
-                                       [OP_DIV] = "/",    [OP_MOD] = "%",   [OP_EQ] = "=",     [OP_NE] = "!=",
-                                       [OP_LT] = "<",     [OP_LE] = "<=",   [OP_GT] = ">",     [OP_GE] = ">=",
-                                       [OP_CONCAT] = "&", [OP_AND] = "and", [OP_OR] = "or",    [OP_IN] = "in",
-                                       [OP_RANGE] = "..", [OP_CHAIN] = "~>", [OP_BIND] = ":=", [OP_DOT] = ".",
-                                       [OP_FILTER] = "[", [OP_GROUP] = "{", [OP_SORT] = "^",   [OP_FOCUS] = "@",
-                                       [OP_INDEX] = "#",  [OP_HOLE] = "?"};
+static const char *const op_texts[] = {
+    [OP_NONE] = "",    [OP_ADD] = "+",   [OP_SUB] = "-",    [OP_MUL] = "*",   [OP_DIV] = "/",    [OP_MOD] = "%",
+    [OP_EQ] = "=",     [OP_NE] = "!=",   [OP_LT] = "<",     [OP_LE] = "<=",   [OP_GT] = ">",     [OP_GE] = ">=",
+    [OP_CONCAT] = "&", [OP_AND] = "and", [OP_OR] = "or",    [OP_IN] = "in",   [OP_RANGE] = "..", [OP_CHAIN] = "~>",
+    [OP_BIND] = ":=",  [OP_DOT] = ".",   [OP_FILTER] = "[", [OP_GROUP] = "{", [OP_SORT] = "^",   [OP_FOCUS] = "@",
+    [OP_INDEX] = "#",  [OP_HOLE] = "?"};
 
 const char *ast_op_text(enum op op)
 {

@@ -4,7 +4,8 @@
  *
  * One node type serves all stages. The parser makes nodes; shape.c turns '.' and '[' into paths with stages and finds
  * what each '%' means; resolve.c gives every variable a place; prepare.c folds constants and chooses the function that
- * runs each node. After that the tree never changes, except for `hint`, a guess that is only ever read and written whole.
+ * runs each node. After that the tree never changes, except for `hint`, a guess that is only ever read and written
+ * whole.
  */
 #ifndef TL_JSONATA_AST_H
 #define TL_JSONATA_AST_H
@@ -70,16 +71,16 @@ enum op {
 };
 
 enum {
-    N_KEEP_ARRAY = 1,      /* [] was written after it */
-    N_CONS = 2,            /* array constructor at an end of a path: not flattened */
-    N_TUPLE = 4,           /* step: binds names; path, block: gives its tuples to the path around it */
-    N_KEEP_SINGLETON = 8,  /* path: one result stays an array */
-    N_DESCENDING = 16,     /* sort term */
-    N_TAIL = 32,           /* call in tail position */
-    N_CAPTURED = 64,       /* scope owner: its frame may outlive it */
-    N_BOOLEAN = 128,       /* gives true, false or nothing else */
-    N_CONST_KEYS = 256,    /* object: keys are distinct literals */
-    N_SELF_STAGED = 512    /* predicates that belong to the expression, not to a step */
+    N_KEEP_ARRAY = 1,     /* [] was written after it */
+    N_CONS = 2,           /* array constructor at an end of a path: not flattened */
+    N_TUPLE = 4,          /* step: binds names; path, block: gives its tuples to the path around it */
+    N_KEEP_SINGLETON = 8, /* path: one result stays an array */
+    N_DESCENDING = 16,    /* sort term */
+    N_TAIL = 32,          /* call in tail position */
+    N_CAPTURED = 64,      /* scope owner: its frame may outlive it */
+    N_BOOLEAN = 128,      /* gives true, false or nothing else */
+    N_CONST_KEYS = 256,   /* object: keys are distinct literals */
+    N_SELF_STAGED = 512   /* predicates that belong to the expression, not to a step */
 };
 
 /* A name in the program: equal names are equal pointers. */
@@ -163,7 +164,7 @@ struct node {
     struct ancestors *seeking; /* parents not found yet (shape.c) */
     /* names */
     struct place *place;
-    int32_t free; /* variable: index among the program's free variables, or -1 */
+    int32_t free;         /* variable: index among the program's free variables, or -1 */
     struct json function; /* variable: the library's function of that name, or nothing */
     struct scope *scope;
     struct scope *tuple_scope;
@@ -172,7 +173,11 @@ struct node {
     uint32_t params;
 };
 
-#define NODE_KEY(n) ((struct tl_sv){(n)->value.u.s, (n)->value.n})
+/* The text of a name, variable or string. */
+static inline struct tl_sv node_key(const struct node *n)
+{
+    return (struct tl_sv){n->value.u.s, n->value.n};
+}
 
 /* Everything a program owns while it is compiled, and afterwards. */
 struct compiler {

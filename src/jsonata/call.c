@@ -29,7 +29,7 @@ static struct tl_sv procedure_name(const struct node *call)
 {
     const struct node *p = call->a->kind == K_PATH ? call->a->list[0] : call->a;
 
-    return p->value.type == JSON_STRING ? NODE_KEY(p) : TL_SV_NULL;
+    return p->value.type == JSON_STRING ? node_key(p) : TL_SV_NULL;
 }
 
 /* An error on its way through a call is shown at the call; the innermost function gives the token. */
@@ -415,7 +415,8 @@ struct json run_apply(struct jsonata_eval *e, const struct node *n, struct json 
 
 struct json run_lambda(struct jsonata_eval *e, const struct node *n, struct json in)
 {
-    struct function *f = new_function(e, n->kind == K_LAMBDA ? F_LAMBDA : F_TRANSFORM, n->kind == K_LAMBDA ? n->params : 1);
+    struct function *f =
+        new_function(e, n->kind == K_LAMBDA ? F_LAMBDA : F_TRANSFORM, n->kind == K_LAMBDA ? n->params : 1);
 
     if (!f)
         return RAISED;

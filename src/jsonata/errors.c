@@ -4,7 +4,8 @@
 
 #include "jsonata/eval.h"
 
-/* {{token}}, {{value}}, {{value2}}, {{index}}, {{type}}, {{function}} are filled in; texts as JSON, names bare after $. */
+/* {{token}}, {{value}}, {{value2}}, {{index}}, {{type}}, {{function}} are filled in; texts as JSON, names bare after $.
+ */
 static const struct {
     char code[6];
     const char *text;

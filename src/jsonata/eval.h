@@ -2,9 +2,9 @@
 /*
  * eval.h - what the files of the evaluator share.
  *
- * run functions return a raw value: perhaps a sequence of one item or none. eval() gives what the language calls the value
- * of an expression: a sequence of one is its item, an empty one is nothing, unless it is to stay an array.
- * A failure is the value RAISED; what happened stands in the evaluation (e->error).
+ * run functions return a raw value: perhaps a sequence of one item or none. eval() gives what the language calls the
+ * value of an expression: a sequence of one is its item, an empty one is nothing, unless it is to stay an array. A
+ * failure is the value RAISED; what happened stands in the evaluation (e->error).
  */
 #ifndef TL_JSONATA_EVAL_H
 #define TL_JSONATA_EVAL_H

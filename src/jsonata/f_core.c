@@ -4,7 +4,8 @@
 
 /* ---- aggregates ---- */
 
-static enum tl_rc fn_sum(struct jsonata_eval *e TL_UNUSED, const struct json *args, size_t n TL_UNUSED, struct json *ret)
+static enum tl_rc fn_sum(struct jsonata_eval *e TL_UNUSED, const struct json *args, size_t n TL_UNUSED,
+                         struct json *ret)
 {
     double total = 0;
 
@@ -40,12 +41,14 @@ static enum tl_rc extreme(const struct json *args, bool largest, struct json *re
     return TL_OK;
 }
 
-static enum tl_rc fn_max(struct jsonata_eval *e TL_UNUSED, const struct json *args, size_t n TL_UNUSED, struct json *ret)
+static enum tl_rc fn_max(struct jsonata_eval *e TL_UNUSED, const struct json *args, size_t n TL_UNUSED,
+                         struct json *ret)
 {
     return extreme(args, true, ret);
 }
 
-static enum tl_rc fn_min(struct jsonata_eval *e TL_UNUSED, const struct json *args, size_t n TL_UNUSED, struct json *ret)
+static enum tl_rc fn_min(struct jsonata_eval *e TL_UNUSED, const struct json *args, size_t n TL_UNUSED,
+                         struct json *ret)
 {
     return extreme(args, false, ret);
 }
@@ -61,12 +64,9 @@ static enum tl_rc fn_average(struct jsonata_eval *e, const struct json *args, si
     return TL_OK;
 }
 
-const struct jsonata_native jsonata_aggregate_functions[] = {{"sum", "<a<n>:n>", fn_sum},
-                                                             {"count", "<a:n>", fn_count},
-                                                             {"max", "<a<n>:n>", fn_max},
-                                                             {"min", "<a<n>:n>", fn_min},
-                                                             {"average", "<a<n>:n>", fn_average},
-                                                             {0}};
+const struct jsonata_native jsonata_aggregate_functions[] = {
+    {"sum", "<a<n>:n>", fn_sum}, {"count", "<a:n>", fn_count},        {"max", "<a<n>:n>", fn_max},
+    {"min", "<a<n>:n>", fn_min}, {"average", "<a<n>:n>", fn_average}, {0}};
 
 /* ---- truth and types ---- */
 
@@ -99,9 +99,9 @@ static enum tl_rc fn_exists(struct jsonata_eval *e TL_UNUSED, const struct json 
 
 static enum tl_rc fn_type(struct jsonata_eval *e, const struct json *args, size_t n TL_UNUSED, struct json *ret)
 {
-    static const char *const names[] = {[JSON_NULL] = "null",      [JSON_BOOL] = "boolean",   [JSON_INT] = "number",
-                                        [JSON_DOUBLE] = "number",  [JSON_DECIMAL] = "number", [JSON_STRING] = "string",
-                                        [JSON_ARRAY] = "array",    [JSON_OBJECT] = "object",  [JSON_EXT] = "function"};
+    static const char *const names[] = {[JSON_NULL] = "null",     [JSON_BOOL] = "boolean",   [JSON_INT] = "number",
+                                        [JSON_DOUBLE] = "number", [JSON_DECIMAL] = "number", [JSON_STRING] = "string",
+                                        [JSON_ARRAY] = "array",   [JSON_OBJECT] = "object",  [JSON_EXT] = "function"};
 
     if (args[0].type == JSON_UNDEFINED)
         return TL_OK;
@@ -114,10 +114,12 @@ static enum tl_rc fn_type(struct jsonata_eval *e, const struct json *args, size_
 
 /* ---- errors ---- */
 
-static enum tl_rc fn_error(struct jsonata_eval *e, const struct json *args, size_t n TL_UNUSED, struct json *ret TL_UNUSED)
+static enum tl_rc fn_error(struct jsonata_eval *e, const struct json *args, size_t n TL_UNUSED,
+                           struct json *ret TL_UNUSED)
 {
-    return jsonata_raise_text(
-        e, "D3137", args[0].type == JSON_STRING && args[0].n ? json_view(args[0]) : TL_SV("$error() function evaluated"));
+    return jsonata_raise_text(e, "D3137",
+                              args[0].type == JSON_STRING && args[0].n ? json_view(args[0])
+                                                                       : TL_SV("$error() function evaluated"));
 }
 
 static enum tl_rc fn_assert(struct jsonata_eval *e, const struct json *args, size_t n TL_UNUSED,
@@ -125,8 +127,9 @@ static enum tl_rc fn_assert(struct jsonata_eval *e, const struct json *args, siz
 {
     if (args[0].type == JSON_BOOL && args[0].u.b)
         return TL_OK;
-    return jsonata_raise_text(
-        e, "D3141", args[1].type == JSON_STRING && args[1].n ? json_view(args[1]) : TL_SV("$assert() statement failed"));
+    return jsonata_raise_text(e, "D3141",
+                              args[1].type == JSON_STRING && args[1].n ? json_view(args[1])
+                                                                       : TL_SV("$assert() statement failed"));
 }
 
 /* ---- clone and eval ---- */
@@ -184,12 +187,7 @@ static enum tl_rc fn_eval(struct jsonata_eval *e, const struct json *args, size_
     return raise_inner(e, "D3121", error.text);
 }
 
-const struct jsonata_native jsonata_core_functions[] = {{"boolean", "<x-:b>", fn_boolean},
-                                                        {"not", "<x-:b>", fn_not},
-                                                        {"exists", "<x:b>", fn_exists},
-                                                        {"type", "<x:s>", fn_type},
-                                                        {"error", "<s?:x>", fn_error},
-                                                        {"assert", "<bs?:x>", fn_assert},
-                                                        {"clone", "<(oa)-:o>", fn_clone},
-                                                        {"eval", "<sx?:x>", fn_eval},
-                                                        {0}};
+const struct jsonata_native jsonata_core_functions[] = {
+    {"boolean", "<x-:b>", fn_boolean}, {"not", "<x-:b>", fn_not},     {"exists", "<x:b>", fn_exists},
+    {"type", "<x:s>", fn_type},        {"error", "<s?:x>", fn_error}, {"assert", "<bs?:x>", fn_assert},
+    {"clone", "<(oa)-:o>", fn_clone},  {"eval", "<sx?:x>", fn_eval},  {0}};

@@ -62,8 +62,7 @@ static enum tl_rc fn_single(struct jsonata_eval *e, const struct json *args, siz
     for (uint32_t i = 0; i < args[0].n; i++) {
         struct json v = json_bool(true);
 
-        if (args[1].type == JSON_EXT &&
-            call_back(e, args[1], args[0].u.items[i], json_int(i), args[0], &v) != TL_OK)
+        if (args[1].type == JSON_EXT && call_back(e, args[1], args[0].u.items[i], json_int(i), args[0], &v) != TL_OK)
             return e->rc;
         if (!jsonata_truth(v))
             continue;

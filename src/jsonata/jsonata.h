@@ -22,7 +22,7 @@ struct jsonata_error {
     int32_t position; /* offset in the source in UTF-16 units, after the token, as the language counts; -1: unknown */
     bool has_token;
     char token[128];   /* cut when longer */
-    int32_t index;        /* of the argument, from 1; 0: not about one */
+    int32_t index;     /* of the argument, from 1; 0: not about one */
     char function[64]; /* "encodeUrl"; "" where it doesn't matter */
     struct json value; /* the offending value or JSON_UNDEFINED; lives in the evaluation's arena or the source text */
     struct json value2;
@@ -95,7 +95,8 @@ TL_MUST_CHECK enum tl_rc jsonata_run(const struct jsonata_program *p, struct tl_
 /* For host functions. */
 void *jsonata_host(const struct jsonata_eval *e);
 struct tl_arena *jsonata_arena(const struct jsonata_eval *e);
-/* Raise an error of the host from a function of the host; code of at most 7 characters ("TL001"). Returns TL_INVALID. */
+/* Raise an error of the host from a function of the host; code of at most 7 characters ("TL001"). Returns TL_INVALID.
+ */
 enum tl_rc jsonata_host_fail(struct jsonata_eval *e, const char *code, const char *fmt, ...) TL_PRINTF(3, 4);
 
 /* ---- looking at a program: for lineage and checks ---- */

@@ -31,8 +31,8 @@ extern const struct jsonata_native jsonata_encode_functions[]; /* base64*, encod
 /* ---- errors ---- */
 /*
  * Raise an error of the language; position and token are filled in by the evaluator on the way up. Always returns
- * TL_INVALID (a row of base/err.h), so `return jsonata_raise(e, "D3030", args[0]);` is the idiom. The message comes from
- * the table in errors.c by the code, with {{value}} replaced. value: what the message shows, or JSON_NOTHING.
+ * TL_INVALID (a row of base/err.h), so `return jsonata_raise(e, "D3030", args[0]);` is the idiom. The message comes
+ * from the table in errors.c by the code, with {{value}} replaced. value: what the message shows, or JSON_NOTHING.
  */
 enum tl_rc jsonata_raise(struct jsonata_eval *e, const char *code, struct json value);
 enum tl_rc jsonata_raise2(struct jsonata_eval *e, const char *code, struct json value, struct json value2);

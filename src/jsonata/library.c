@@ -4,9 +4,9 @@
 #include "jsonata/eval.h"
 
 static const struct jsonata_native *const tables[] = {
-    jsonata_sequence_functions, jsonata_object_functions, jsonata_aggregate_functions, jsonata_core_functions,
-    jsonata_string_functions,   jsonata_regex_functions,  jsonata_number_functions,    jsonata_date_functions,
-    jsonata_encode_functions};
+    jsonata_sequence_functions, jsonata_object_functions, jsonata_aggregate_functions,
+    jsonata_core_functions,     jsonata_string_functions, jsonata_regex_functions,
+    jsonata_number_functions,   jsonata_date_functions,   jsonata_encode_functions};
 
 static struct json native_value(struct compiler *c, const struct jsonata_native *row)
 {

@@ -33,7 +33,7 @@ struct json run_variable(struct jsonata_eval *e, const struct node *n, struct js
             return v;
     }
     if (e->shadowed && n->kind == K_VARIABLE) {
-        struct json v = json_get(e->bindings, NODE_KEY(n));
+        struct json v = json_get(e->bindings, node_key(n));
 
         if (v.type != JSON_UNDEFINED)
             return v;
@@ -45,7 +45,7 @@ struct json run_name(struct jsonata_eval *e, const struct node *n, struct json i
 {
     if (TL_LIKELY(in.type == JSON_OBJECT))
         return member_hint(&in, n);
-    return in.type == JSON_ARRAY ? lookup(e, in, NODE_KEY(n)) : JSON_NOTHING;
+    return in.type == JSON_ARRAY ? lookup(e, in, node_key(n)) : JSON_NOTHING;
 }
 
 struct json run_wildcard(struct jsonata_eval *e, const struct node *n TL_UNUSED, struct json in)

@@ -22,7 +22,7 @@ static inline bool whole_arithmetic(enum op op, int64_t a, int64_t b, struct jso
 
     if (!small(a) || !small(b))
         return false;
-    switch (op) {
+    switch ((int)op) {
     case OP_ADD:
         r = a + b;
         break;
@@ -47,7 +47,7 @@ struct json fold_arithmetic(enum op op, struct json a, struct json b)
 
     if (a.type == JSON_INT && b.type == JSON_INT && whole_arithmetic(op, a.u.i, b.u.i, &whole))
         return whole;
-    switch (op) {
+    switch ((int)op) {
     case OP_ADD:
         r = x + y;
         break;

@@ -26,7 +26,8 @@ struct json run_coalesce(struct jsonata_eval *e, const struct node *n, struct js
 struct json run_block(struct jsonata_eval *e, const struct node *n, struct json in);
 struct json run_bind(struct jsonata_eval *e, const struct node *n, struct json in);
 struct json run_staged(struct jsonata_eval *e, const struct node *n, struct json in); /* filters, group, [] on it */
-struct json run_single(struct jsonata_eval *e, const struct node *n, struct json in); /* a block of one, without names */
+struct json run_single(struct jsonata_eval *e, const struct node *n,
+                       struct json in); /* a block of one, without names */
 struct json run_names(struct jsonata_eval *e, const struct node *n, struct json in);
 struct json fold_arithmetic(enum op op, struct json a, struct json b);
 

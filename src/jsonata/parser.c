@@ -173,9 +173,9 @@ static struct node *parse_prefix_op(struct compiler *c, const struct token *t)
 
 static struct node *parse_operand(struct compiler *c, const struct token *t)
 {
-    static const uint8_t kinds[] = {[T_END] = K_END,       [T_STRING] = K_LITERAL, [T_NUMBER] = K_LITERAL,
-                                    [T_VALUE] = K_LITERAL, [T_NAME] = K_NAME,      [T_VARIABLE] = K_VARIABLE,
-                                    [T_REGEX] = K_REGEX};
+    static const uint8_t kinds[] = {
+        [T_END] = K_END,   [T_STRING] = K_LITERAL,    [T_NUMBER] = K_LITERAL, [T_VALUE] = K_LITERAL,
+        [T_NAME] = K_NAME, [T_VARIABLE] = K_VARIABLE, [T_REGEX] = K_REGEX};
     struct node *n;
 
     if (t->type == T_OP)
@@ -255,7 +255,7 @@ static struct node *parse_call(struct compiler *c, struct node *left, int32_t po
     }
     if (!expect(c, ")", ')', true))
         return NULL;
-    if (left->kind == K_NAME && (tl_sv_eqs(NODE_KEY(left), "function") || tl_sv_eqs(NODE_KEY(left), "\xCE\xBB")))
+    if (left->kind == K_NAME && (tl_sv_eqs(node_key(left), "function") || tl_sv_eqs(node_key(left), "\xCE\xBB")))
         return parse_lambda(c, n);
     n->a = left;
     return n;
@@ -340,13 +340,13 @@ static const struct infix {
     uint8_t token;
     uint8_t power;
     uint8_t op;
-} infixes[] = {{'.', 75, OP_DOT},       {'[', 80, OP_FILTER},     {'(', 80, OP_NONE},      {'{', 70, OP_GROUP},
-               {'@', 80, OP_FOCUS},     {'#', 80, OP_INDEX},      {'?', 20, OP_NONE},      {'+', 50, OP_ADD},
-               {'-', 50, OP_SUB},       {'*', 60, OP_MUL},        {'/', 60, OP_DIV},       {'%', 60, OP_MOD},
-               {'=', 40, OP_EQ},        {'<', 40, OP_LT},         {'>', 40, OP_GT},        {'^', 40, OP_SORT},
-               {'&', 50, OP_CONCAT},    {TO_BIND, 10, OP_BIND},   {TO_NE, 40, OP_NE},      {TO_LE, 40, OP_LE},
-               {TO_GE, 40, OP_GE},      {TO_CHAIN, 40, OP_CHAIN}, {TO_ELVIS, 40, OP_NONE}, {TO_COALESCE, 40, OP_NONE},
-               {TO_AND, 30, OP_AND},    {TO_OR, 25, OP_OR},       {TO_IN, 40, OP_IN}};
+} infixes[] = {{'.', 75, OP_DOT},    {'[', 80, OP_FILTER},     {'(', 80, OP_NONE},      {'{', 70, OP_GROUP},
+               {'@', 80, OP_FOCUS},  {'#', 80, OP_INDEX},      {'?', 20, OP_NONE},      {'+', 50, OP_ADD},
+               {'-', 50, OP_SUB},    {'*', 60, OP_MUL},        {'/', 60, OP_DIV},       {'%', 60, OP_MOD},
+               {'=', 40, OP_EQ},     {'<', 40, OP_LT},         {'>', 40, OP_GT},        {'^', 40, OP_SORT},
+               {'&', 50, OP_CONCAT}, {TO_BIND, 10, OP_BIND},   {TO_NE, 40, OP_NE},      {TO_LE, 40, OP_LE},
+               {TO_GE, 40, OP_GE},   {TO_CHAIN, 40, OP_CHAIN}, {TO_ELVIS, 40, OP_NONE}, {TO_COALESCE, 40, OP_NONE},
+               {TO_AND, 30, OP_AND}, {TO_OR, 25, OP_OR},       {TO_IN, 40, OP_IN}};
 
 static const struct infix *infix_of(const struct token *t)
 {

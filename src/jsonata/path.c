@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * path.c - location paths. The steps run as one loop: each item of a step goes on to the next step at once, so nothing is
- * kept in between, and what comes out goes into a sink that keeps one result without memory of its own, or only adds up.
+ * path.c - location paths. The steps run as one loop: each item of a step goes on to the next step at once, so nothing
+ * is kept in between, and what comes out goes into a sink that keeps one result without memory of its own, or only adds
+ * up.
  *
- * What the language says and this file keeps: a step's result is flattened into the sequence unless an array constructor
- * made it; the last step's result is left alone when it is the only one and an array of the data.
+ * What the language says and this file keeps: a step's result is flattened into the sequence unless an array
+ * constructor made it; the last step's result is left alone when it is the only one and an array of the data.
  */
 #include "jsonata/ops.h"
 
@@ -114,7 +115,8 @@ static struct json sink_value(struct jsonata_eval *e, const struct node *path, s
     if (s->count == 0)
         return JSON_NOTHING;
     if (s->count == 1)
-        return keep || s->one.type == JSON_ARRAY ? array_of(e, s->one, JSON_F_SEQUENCE | (keep ? JSON_F_KEEP : 0)) : s->one;
+        return keep || s->one.type == JSON_ARRAY ? array_of(e, s->one, JSON_F_SEQUENCE | (keep ? JSON_F_KEEP : 0))
+                                                 : s->one;
     return list_value(&s->list, JSON_F_SEQUENCE | (keep ? JSON_F_KEEP : 0));
 }
 
@@ -449,10 +451,7 @@ static struct json total_of(const struct node *n, const struct sink *s, bool any
 
 struct json run_aggregate(struct jsonata_eval *e, const struct node *n, struct json in)
 {
-    struct sink s = {.mode = n->op == 'c'   ? SINK_COUNT
-                             : n->op == 'x' ? SINK_MAX
-                             : n->op == 'n' ? SINK_MIN
-                                            : SINK_SUM};
+    struct sink s = {.mode = n->op == 'c' ? SINK_COUNT : n->op == 'x' ? SINK_MAX : n->op == 'n' ? SINK_MIN : SINK_SUM};
     bool done = false, any;
     struct json v = JSON_NOTHING;
 

@@ -14,7 +14,7 @@ static void prepare_variable(struct compiler *c, struct node *n)
 {
     if (n->kind == K_VARIABLE && n->value.n == 0)
         n->run = run_context;
-    else if (n->kind == K_VARIABLE && tl_sv_eqs(NODE_KEY(n), "$"))
+    else if (n->kind == K_VARIABLE && tl_sv_eqs(node_key(n), "$"))
         n->run = run_root;
     else if (n->place && !n->place->next && n->function.type == JSON_UNDEFINED)
         n->run = run_slot;
@@ -42,7 +42,7 @@ static void prepare_arithmetic(struct node *n)
         return;
     v = fold_arithmetic((enum op)n->op, n->a->value, n->b->value);
     if (!isfinite(jsonata_double(v)))
-        return; /* an error, but only when it is reached */
+        return;          /* an error, but only when it is reached */
     n->kind = K_LITERAL; /* op stays: a computed index is no literal one */
     n->value = v;
     n->run = run_literal;
@@ -125,7 +125,7 @@ static bool constant_keys(const struct node *n)
         if (!is_literal(key) || key->value.type != JSON_STRING)
             return false;
         for (uint32_t k = 0; k < i; k += 2)
-            if (tl_sv_eq(NODE_KEY(key), NODE_KEY(n->list[k])))
+            if (tl_sv_eq(node_key(key), node_key(n->list[k])))
                 return false;
     }
     return n->count < 1000;
@@ -169,7 +169,7 @@ static void prepare_aggregate(struct node *n)
     if (n->a->stage_count || n->a->function.type == JSON_UNDEFINED)
         return;
     for (size_t i = 0; i < TL_COUNT(names); i++)
-        if (tl_sv_eqs(NODE_KEY(n->a), names[i].name)) {
+        if (tl_sv_eqs(node_key(n->a), names[i].name)) {
             n->op = names[i].op;
             n->run = run_aggregate;
         }
@@ -188,13 +188,13 @@ static void prepare_regex(struct compiler *c, struct node *n)
 
 static void choose(struct compiler *c, struct node *n)
 {
-    static const run_fn runs[] = {[K_LITERAL] = run_literal,       [K_NAME] = run_name,
-                                  [K_WILDCARD] = run_wildcard,     [K_DESCENDANT] = run_descendants,
-                                  [K_UNARY] = run_negate,          [K_CONDITION] = run_condition,
-                                  [K_ELVIS] = run_elvis,           [K_COALESCE] = run_coalesce,
-                                  [K_BIND] = run_bind,             [K_LAMBDA] = run_lambda,
-                                  [K_PARTIAL] = run_partial,       [K_APPLY] = run_apply,
-                                  [K_TRANSFORM] = run_lambda,      [K_CONCAT] = NULL};
+    static const run_fn runs[] = {[K_LITERAL] = run_literal,   [K_NAME] = run_name,
+                                  [K_WILDCARD] = run_wildcard, [K_DESCENDANT] = run_descendants,
+                                  [K_UNARY] = run_negate,      [K_CONDITION] = run_condition,
+                                  [K_ELVIS] = run_elvis,       [K_COALESCE] = run_coalesce,
+                                  [K_BIND] = run_bind,         [K_LAMBDA] = run_lambda,
+                                  [K_PARTIAL] = run_partial,   [K_APPLY] = run_apply,
+                                  [K_TRANSFORM] = run_lambda,  [K_CONCAT] = NULL};
 
     switch (n->kind) {
     case K_VARIABLE:
@@ -247,7 +247,8 @@ static void prepare(struct compiler *c, struct node *n)
     n->inner = n->run;
     if (n->run == run_tail_call)
         return;
-    if (((n->flags & N_SELF_STAGED) && n->stage_count) || (n->group && n->kind != K_PATH) || (n->flags & N_KEEP_ARRAY)) {
+    if (((n->flags & N_SELF_STAGED) && n->stage_count) || (n->group && n->kind != K_PATH) ||
+        (n->flags & N_KEEP_ARRAY)) {
         n->run = run_staged;
         n->flags &= (uint16_t)~N_BOOLEAN;
     }

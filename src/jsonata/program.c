@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* program.c - from text to a program that all threads may run. */
+#include <stdio.h>
+
 #include "jsonata/eval.h"
 
 #define SOURCE_MAX ((size_t)1 << 20)

@@ -2,7 +2,8 @@
 /*
  * resolve.c - gives every variable a place (frames up, slot), so that evaluation never looks a name up.
  *
- * A frame is made for the program, for a block or lambda that binds names, and for each tuple of a path with '@', '#' or
+ * A frame is made for the program, for a block or lambda that binds names, and for each tuple of a path with '@', '#'
+ * or
  * '%'. Binding is dynamic in the language: before `$x := 1` has run, $x in the same block still means an outer $x. So a
  * variable has a chain of places, and a slot that was not bound yet sends the reader on to the next.
  */
@@ -210,12 +211,12 @@ static void bind_free(struct compiler *c, struct node *n)
 
 static void visit_variable(struct compiler *c, struct node *n, bool may_be_free)
 {
-    if (n->symbol->n == 0 || tl_sv_eqs(NODE_KEY(n), "$"))
+    if (n->symbol->n == 0 || tl_sv_eqs(node_key(n), "$"))
         return;
     n->place = find_places(c, n->symbol);
-    n->function = library_find(c, NODE_KEY(n));
+    n->function = library_find(c, node_key(n));
     if (n->function.type == JSON_UNDEFINED)
-        n->function = library_namespace(c, NODE_KEY(n));
+        n->function = library_namespace(c, node_key(n));
     if (may_be_free && (n->function.type == JSON_UNDEFINED || c->dynamic)) {
         bool top = false;
         uint32_t hops = 0;
@@ -228,7 +229,7 @@ static void visit_variable(struct compiler *c, struct node *n, bool may_be_free)
     }
     if (n->function.type != JSON_UNDEFINED)
         note_library_name(c, n->symbol);
-    if (tl_sv_eqs(NODE_KEY(n), "eval"))
+    if (tl_sv_eqs(node_key(n), "eval"))
         c->uses_eval = true;
 }
 
@@ -327,7 +328,7 @@ static void visit_call(struct compiler *c, struct node *n)
             visit(c, n->list[i]);
     if (first && first->kind == K_NAME) { /* for "did you forget the $?" */
         n->c = ast_node(c, K_VARIABLE, n->pos);
-        n->c->symbol = first->symbol ? first->symbol : ast_symbol(c, NODE_KEY(first));
+        n->c->symbol = first->symbol ? first->symbol : ast_symbol(c, node_key(first));
         n->c->value = first->value;
         visit_variable(c, n->c, false);
     }

@@ -1,23 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shape.c - gives the parser's tree its meaning: '.' and '[' become paths of steps with stages, '^' a step, '{' a group;
- * each '%' looks for the step whose input it stands for (that step then binds a label in its tuples); calls in tail
- * position are marked. The rules, oddities included, are those of the language's reference implementation.
+ * shape.c - gives the parser's tree its meaning: '.' and '[' become paths of steps with stages, '^' a step, '{' a
+ * group; each '%' looks for the step whose input it stands for (that step then binds a label in its tuples); calls in
+ * tail position are marked. The rules, oddities included, are those of the language's reference implementation.
  */
+#include <stdio.h>
+
 #include "jsonata/ast.h"
 
 static struct node *shape(struct compiler *c, struct node *n);
 
 static const char *kind_text(const struct node *n)
 {
-    static const char *const texts[] = {
-        [K_LITERAL] = "value",      [K_NAME] = "name",         [K_VARIABLE] = "variable",  [K_WILDCARD] = "wildcard",
-        [K_DESCENDANT] = "descendant", [K_PARENT] = "parent",  [K_REGEX] = "regex",        [K_OPERATOR] = "operator",
-        [K_END] = "(end)",          [K_BINARY] = "binary",     [K_UNARY] = "unary",        [K_ARRAY] = "unary",
-        [K_OBJECT] = "unary",       [K_CONDITION] = "condition", [K_ELVIS] = "condition",  [K_COALESCE] = "condition",
-        [K_BLOCK] = "block",        [K_BIND] = "bind",         [K_LAMBDA] = "lambda",      [K_CALL] = "function",
-        [K_PARTIAL] = "partial",    [K_APPLY] = "apply",       [K_TRANSFORM] = "transform", [K_PATH] = "path",
-        [K_SORT] = "sort",          [K_CONCAT] = "binary"};
+    static const char *const texts[] = {[K_LITERAL] = "value",
+                                        [K_NAME] = "name",
+                                        [K_VARIABLE] = "variable",
+                                        [K_WILDCARD] = "wildcard",
+                                        [K_DESCENDANT] = "descendant",
+                                        [K_PARENT] = "parent",
+                                        [K_REGEX] = "regex",
+                                        [K_OPERATOR] = "operator",
+                                        [K_END] = "(end)",
+                                        [K_BINARY] = "binary",
+                                        [K_UNARY] = "unary",
+                                        [K_ARRAY] = "unary",
+                                        [K_OBJECT] = "unary",
+                                        [K_CONDITION] = "condition",
+                                        [K_ELVIS] = "condition",
+                                        [K_COALESCE] = "condition",
+                                        [K_BLOCK] = "block",
+                                        [K_BIND] = "bind",
+                                        [K_LAMBDA] = "lambda",
+                                        [K_CALL] = "function",
+                                        [K_PARTIAL] = "partial",
+                                        [K_APPLY] = "apply",
+                                        [K_TRANSFORM] = "transform",
+                                        [K_PATH] = "path",
+                                        [K_SORT] = "sort",
+                                        [K_CONCAT] = "binary"};
 
     if (n->kind == K_LITERAL)
         return n->value.type == JSON_STRING ? "string" : json_is_number(n->value) ? "number" : "value";
@@ -173,7 +193,7 @@ static bool is_host_call(const struct compiler *c, const struct node *left, cons
     if ((rest->kind != K_CALL && rest->kind != K_PARTIAL) || rest->a->kind != K_PATH || rest->a->count != 1)
         return false;
     for (size_t i = 0; i < c->options->namespace_count; i++)
-        if (tl_sv_eqs(NODE_KEY(left), c->options->namespaces[i].name))
+        if (tl_sv_eqs(node_key(left), c->options->namespaces[i].name))
             return true;
     return false;
 }
@@ -452,7 +472,7 @@ static struct node *shape_operator(struct compiler *c, struct node *n)
     if (n->op == OP_HOLE)
         return n;
     n->kind = K_NAME;
-    n->symbol = ast_symbol(c, NODE_KEY(n));
+    n->symbol = ast_symbol(c, node_key(n));
     return shape_name(c, n);
 }
 

@@ -130,18 +130,18 @@ uint32_t signature_params(const struct signature *s)
 
 static uint8_t type_bit(struct json v)
 {
-    static const uint8_t bits[] = {[JSON_UNDEFINED] = S_MISSING, [JSON_NULL] = S_NULL,     [JSON_BOOL] = S_BOOL,
-                                   [JSON_INT] = S_NUMBER,        [JSON_DOUBLE] = S_NUMBER, [JSON_DECIMAL] = S_NUMBER,
-                                   [JSON_STRING] = S_STRING,     [JSON_ARRAY] = S_ARRAY,   [JSON_OBJECT] = S_OBJECT,
-                                   [JSON_EXT] = S_FUNCTION};
+    static const uint8_t bits[] = {
+        [JSON_UNDEFINED] = S_MISSING, [JSON_NULL] = S_NULL,      [JSON_BOOL] = S_BOOL,     [JSON_INT] = S_NUMBER,
+        [JSON_DOUBLE] = S_NUMBER,     [JSON_DECIMAL] = S_NUMBER, [JSON_STRING] = S_STRING, [JSON_ARRAY] = S_ARRAY,
+        [JSON_OBJECT] = S_OBJECT,     [JSON_EXT] = S_FUNCTION};
 
     return v.type < sizeof(bits) ? bits[v.type] : S_MISSING;
 }
 
-/* How many arguments each of the params from `p` on takes; greedy, going back where that fails. `whole`: none may be left
- * over. Params are few and short, so is this. */
-static bool match(const struct signature *s, uint32_t p, uint32_t params, const struct json *args, uint32_t n, bool whole,
-                  uint32_t *counts, uint32_t *steps)
+/* How many arguments each of the params from `p` on takes; greedy, going back where that fails. `whole`: none may be
+ * left over. Params are few and short, so is this. */
+static bool match(const struct signature *s, uint32_t p, uint32_t params, const struct json *args, uint32_t n,
+                  bool whole, uint32_t *counts, uint32_t *steps)
 {
     const struct param *param = &s->params[p];
     uint32_t most = 0, least = param->optional ? 0 : 1;

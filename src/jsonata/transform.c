@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * transform.c - |pattern|update,delete|. The language changes a copy of the input in place, match after match. Values here
- * don't change: each changed object is remembered under the identity of the one it replaces, and what is seen of the copy,
- * by later matches and in the end, is put together from those.
+ * transform.c - |pattern|update,delete|. The language changes a copy of the input in place, match after match. Values
+ * here don't change: each changed object is remembered under the identity of the one it replaces, and what is seen of
+ * the copy, by later matches and in the end, is put together from those.
  */
 #include "jsonata/eval.h"
 

@@ -93,8 +93,8 @@ static bool rows_of(struct jsonata_eval *e, const struct node *path, struct json
 }
 
 /* What the step gave for one tuple: a new tuple for each of its items. */
-static bool spread_result(struct jsonata_eval *e, const struct node *path, const struct node *step, const struct env *from,
-                          struct json res, struct list *out)
+static bool spread_result(struct jsonata_eval *e, const struct node *path, const struct node *step,
+                          const struct env *from, struct json res, struct list *out)
 {
     const struct json *items = res.type == JSON_ARRAY ? res.u.items : &res;
     uint32_t n = res.type == JSON_ARRAY ? res.n : 1;
@@ -120,7 +120,8 @@ static bool spread_result(struct jsonata_eval *e, const struct node *path, const
     return true;
 }
 
-static struct json run_stages(struct jsonata_eval *e, const struct node *path, const struct node *step, struct json rows)
+static struct json run_stages(struct jsonata_eval *e, const struct node *path, const struct node *step,
+                              struct json rows)
 {
     for (uint32_t k = 0; k < step->stage_count && !raised(rows); k++) {
         const struct stage *stage = &step->stages[k];
@@ -147,8 +148,8 @@ static struct json sort_rows(struct jsonata_eval *e, const struct node *step, st
     return rows;
 }
 
-static struct json tuple_step(struct jsonata_eval *e, const struct node *path, const struct node *step, struct json rows,
-                              bool first)
+static struct json tuple_step(struct jsonata_eval *e, const struct node *path, const struct node *step,
+                              struct json rows, bool first)
 {
     struct list out = {0};
     struct env *saved = e->env;
@@ -182,7 +183,7 @@ static struct json plain_steps(struct jsonata_eval *e, const struct node *path, 
 
     head.count = count;
     head.group = NULL;
-    head.flags &= (uint16_t)~(N_TUPLE | N_KEEP_SINGLETON);
+    head.flags &= (uint16_t) ~(N_TUPLE | N_KEEP_SINGLETON);
     return run_path(e, &head, in);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* value.c - values as the language sees them: members, truth, equality, order; and the arrays and objects it makes. */
+#include <stdlib.h>
+
 #include "jsonata/eval.h"
 
 /* Values that an expression nests deeper than this are equal to nothing: comparing recurses. */
@@ -163,7 +165,7 @@ static struct json member_search(const struct json *object, const struct node *n
     uint32_t *hint = (uint32_t *)(uintptr_t)&n->hint; /* the one part of a tree that changes */
 
     if (object->flags & JSON_F_INDEXED)
-        return json_get(*object, NODE_KEY(n));
+        return json_get(*object, node_key(n));
     for (uint32_t i = 0; i < object->n; i++) {
         const struct json_member *m = &object->u.members[i];
 
@@ -358,8 +360,8 @@ bool jsonata_truth(struct json v)
 bool same_value(struct json a, struct json b)
 {
     if (json_is_number(a))
-        return json_is_number(b) && !(jsonata_double(a) < jsonata_double(b)) && !(jsonata_double(a) > jsonata_double(b)) &&
-               !isnan(jsonata_double(a)) && !isnan(jsonata_double(b));
+        return json_is_number(b) && !(jsonata_double(a) < jsonata_double(b)) &&
+               !(jsonata_double(a) > jsonata_double(b)) && !isnan(jsonata_double(a)) && !isnan(jsonata_double(b));
     if (a.type != b.type)
         return false;
     switch (a.type) {
