@@ -171,6 +171,7 @@ struct node {
     struct signature *signature;
     struct jsonata_regex *regex;
     uint32_t params;
+    uint32_t level; /* call: how deep in its function, as the depth of an evaluation is counted */
 };
 
 /* The text of a name, variable or string. */
@@ -207,6 +208,7 @@ struct compiler {
     uint32_t free_count, free_cap;
     const char **library_names;
     uint32_t library_count, library_cap;
+    uint32_t level;
     struct json_builder functions; /* object: functions of the library made so far */
     bool uses_eval;
     bool dynamic;  /* compiled by $eval: names may be bound around it */

@@ -53,12 +53,9 @@ static struct json call_body(struct jsonata_eval *e, const struct function *f, s
 
     if (!eval_stack_ok(e) || !eval_tick(e) || e->depth >= e->max_depth)
         return eval_exhausted(e);
-    e->calls++;
-    e->depth++;
     e->env = env;
     v = eval(e, f->u.lambda.n->a, f->u.lambda.input);
     e->env = saved;
-    e->depth--;
     return v;
 }
 
@@ -284,7 +281,9 @@ static struct json invoke(struct jsonata_eval *e, const struct node *n, struct j
         return RAISED;
     if (fn.type != JSON_EXT)
         return not_a_function(e, n, "T1006");
+    e->depth += n->level;
     v = apply(e, fn, args, n->count + (extra ? 1 : 0), wrapped ? json_null() : in);
+    e->depth -= n->level;
     return raised(v) ? blame_call(e, n, wrapped) : v;
 }
 
@@ -312,10 +311,12 @@ static struct json invoke_lambda(struct jsonata_eval *e, const struct node *n, s
     }
     for (uint32_t i = n->count; i < lambda->params; i++)
         env->slots[lambda->list[i]->place->slot] = JSON_NOTHING;
+    e->depth += n->level;
     v = call_body(e, f, env);
     e->frames = frames;
     if (v.type == V_TAIL)
         v = finish_tail(e, wrapped ? json_null() : in);
+    e->depth -= n->level;
     return raised(v) ? blame_call(e, n, wrapped) : v;
 }
 

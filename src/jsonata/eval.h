@@ -86,7 +86,6 @@ struct jsonata_eval {
     uint32_t depth, max_depth;
     uint64_t deadline_ns;
     uint32_t time_ms;
-    uint64_t calls;
     bool shadowed; /* a binding has the name of a library function that the program uses */
     /* a call in tail position, on its way to whoever runs the loop */
     struct {

@@ -15,6 +15,7 @@ struct sink {
     enum sink_mode mode;
     bool last_is_raw; /* the path ends here: an only result is left alone */
     bool has_pending; /* the first result, not flattened yet */
+    bool filled;      /* there was a first result */
     bool odd;         /* adding up: something that is no finite number */
     uint32_t count;
     uint32_t expect; /* results to make room for */
@@ -86,9 +87,12 @@ static bool flush(struct jsonata_eval *e, struct sink *s)
 /* A result of the last step. */
 static inline bool put(struct jsonata_eval *e, struct sink *s, struct json v)
 {
+    bool first = !s->filled;
+
+    s->filled = true;
     if (v.type != JSON_ARRAY)
         return flush(e, s) && add(e, s, v);
-    if (s->count == 0 && !s->has_pending && s->last_is_raw) {
+    if (first && s->last_is_raw) {
         s->pending = v;
         s->has_pending = true;
         return true;
@@ -252,12 +256,16 @@ static bool filter_on(struct jsonata_eval *e, const struct node *path, uint32_t 
     bool last = i + 1 == end;
 
     if (is_index(predicate)) {
-        if (!constant_index(predicate, n, &at) || items[at].type == JSON_UNDEFINED)
-            return true;
-        return go_on(e, path, i, end, items[at], s);
+        if (constant_index(predicate, n, &at) && items[at].type != JSON_UNDEFINED)
+            return go_on(e, path, i, end, items[at], s);
+        s->filled = s->filled || last;
+        return !last || flush(e, s);
     }
-    if (last && !flush(e, s))
-        return false;
+    if (last) {
+        s->filled = true;
+        if (!flush(e, s))
+            return false;
+    }
     for (uint32_t k = 0; k < n; k++) {
         int hits;
 

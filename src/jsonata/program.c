@@ -39,6 +39,22 @@ static enum tl_rc report(struct tl_sv text, struct jsonata_error *error, enum tl
     return tl_fail_at(err, rc, line, column, "%s: %.350s", error->code, error->text);
 }
 
+/* UTF-8, but for lone surrogates: a text of JSON may bring them. */
+static bool valid_text(struct tl_sv text)
+{
+    for (;;) {
+        size_t at = tl_utf8_valid(text);
+
+        if (at == text.n)
+            return true;
+        text = tl_sv_from(text, at);
+        if (text.n < 3 || (unsigned char)text.p[0] != 0xED || ((unsigned char)text.p[1] & 0xE0) != 0xA0 ||
+            ((unsigned char)text.p[2] & 0xC0) != 0x80)
+            return false;
+        text = tl_sv_from(text, 3);
+    }
+}
+
 static enum tl_rc refuse(struct tl_sv text, const char *code, const char *why, struct jsonata_error *error,
                          struct tl_err *err)
 {
@@ -102,7 +118,7 @@ enum tl_rc program_compile(struct tl_sv text, const struct jsonata_options *opti
         ret_error = &ignored;
     if (text.n > (options->max_source ? options->max_source : SOURCE_MAX))
         return refuse(text, "S0501", "The expression is too long", ret_error, err);
-    if (tl_utf8_valid(text) < text.n)
+    if (!valid_text(text))
         return refuse(text, "S0201", "The expression is not UTF-8", ret_error, err);
     arena = tl_arena_new(ARENA_MAX);
     c = tl_arena_must(arena, sizeof(*c));

@@ -313,6 +313,7 @@ static void visit_lambda(struct compiler *c, struct node *n)
     }
     bound_names(c, s, n->a);
     s->used = s->n > 0;
+    c->level = 0;
     visit(c, n->a);
     n->scope = s;
     scope_pop(c);
@@ -384,7 +385,9 @@ static void visit(struct compiler *c, struct node *n)
 {
     const struct node *source = n->kind == K_BLOCK && (n->stage_count || n->group) ? tuple_source(n) : NULL;
 
+    n->level = ++c->level;
     visit_kind(c, n);
+    c->level = n->level - 1;
     if (n->kind == K_PATH)
         return; /* its group was visited with the tuples; stages hang on its steps */
     if (source)

@@ -114,7 +114,7 @@ static bool spread_result(struct jsonata_eval *e, const struct node *path, const
             row->slots[0] = items[i];
         if (step->index)
             row->slots[step->index_slot] = json_int(i);
-        if (step->ancestor)
+        if (step->ancestor && step->kind != K_PARENT)
             row->slots[step->ancestor_slot] = from->slots[0];
     }
     return true;

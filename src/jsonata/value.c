@@ -99,16 +99,17 @@ struct json array_of(struct jsonata_eval *e, struct json v, uint8_t flags)
 struct json append(struct jsonata_eval *e, struct json a, struct json b)
 {
     struct list l = {0};
-    uint32_t total;
+    uint64_t total;
 
     if (a.type == JSON_UNDEFINED)
         return b;
     if (b.type == JSON_UNDEFINED)
         return a;
-    total = (a.type == JSON_ARRAY ? a.n : 1) + (b.type == JSON_ARRAY ? b.n : 1);
-    if (total < a.n || !eval_tick(e))
+    total = (uint64_t)(a.type == JSON_ARRAY ? a.n : 1) + (b.type == JSON_ARRAY ? b.n : 1);
+    e->ticks -= (int64_t)(total / 8);
+    if (total > UINT32_MAX / 2 || !eval_tick(e))
         return eval_exhausted(e);
-    if (total && !list_grow(e, &l, total))
+    if (total && !list_grow(e, &l, (uint32_t)total))
         return RAISED;
     if (a.type == JSON_ARRAY ? !list_push_all(e, &l, a) : !list_push(e, &l, a))
         return RAISED;
