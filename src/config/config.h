@@ -67,8 +67,9 @@ struct config_field {
     const struct config_spec *spec;  /* OBJECT, OBJECT_REF */
     const struct config_field *item; /* LIST, MAP: the type of one value (.name, .offset unused) */
     const struct config_variants *variants; /* ONE_OF */
+    const char *deprecated;                 /* "use x instead": a warning when it is given */
     bool required;
-    bool raw;         /* STRING: taken as written */
+    bool raw;         /* STRING: taken as written. SECRET: a plain text may stand there too (a header) and is LITERAL */
     bool one_or_many; /* LIST: a single value stands for a list of one */
     bool names;       /* MAP: keys are names: [a-z0-9] then up to 63 of [a-z0-9_.-] */
     bool must_exist;  /* FILE: checked when config_options.check_files */

@@ -66,7 +66,7 @@ static struct config_node *one_of(struct tl_arena *a, const struct config_field 
 
 static struct config_node *value(struct tl_arena *a, const struct config_field *f, const struct config_node *n)
 {
-    if (f->type == CONFIG_SECRET)
+    if (f->type == CONFIG_SECRET && !f->raw)
         return secret(a, n);
     if (f->type == CONFIG_LIST)
         return list(a, f, n);

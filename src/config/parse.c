@@ -279,6 +279,8 @@ static bool parse_field(struct config__parse *p, const struct config__path *path
     struct config__path here = {.up = path, .name = f->name};
     struct config_node *absent = NULL;
 
+    if (n && f->deprecated)
+        config_warn(p->e, n->at, f->deprecated, "`%s` is out of date", f->name);
     if (n)
         return parse_value(p, &here, f, n, conf + f->offset);
     if (f->required)

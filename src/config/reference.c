@@ -127,6 +127,8 @@ static void put_row(struct tl_buf *b, const struct config_field *f)
         put_cell(b, f->example);
         tl_buf_putc(b, '`');
     }
+    if (f->deprecated)
+        tl_buf_printf(b, " Out of date: %s", f->deprecated);
     if (f->identity)
         tl_buf_puts(b, " Part of the identity: a change holds what is queued.");
     tl_buf_puts(b, " |\n");

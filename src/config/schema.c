@@ -78,7 +78,7 @@ static struct json scalar(struct schema *s, const struct config_field *f)
     if (f->type == CONFIG_STRING || f->type == CONFIG_TEXT)
         json_push(&types, json_str("boolean"));
     json_adds(&b, "type", json_end(&types));
-    if (f->type < TL_COUNT(patterns) && patterns[f->type])
+    if (f->type < TL_COUNT(patterns) && patterns[f->type] && !f->raw)
         json_adds(&b, "pattern", json_str(patterns[f->type]));
     return json_end(&b);
 }

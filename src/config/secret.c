@@ -131,7 +131,7 @@ bool config__parse_secret(const struct config__at *c, struct config_secret *dst)
         config__hide_line(c->p->e);
         return false;
     }
-    if (s.kind == CONFIG_SECRET_LITERAL && !c->p->opt->allow_literal_secrets) {
+    if (s.kind == CONFIG_SECRET_LITERAL && !c->p->opt->allow_literal_secrets && !c->f->raw) {
         (void)config__fault(c->p, c->path, c->n,
                             "Move the value out of the file and write " ALL_KINDS
                             "; for a test, start with --allow-literal-secrets.",

@@ -417,6 +417,43 @@ static void an_arena_that_is_too_small_is_an_error_and_not_a_crash(void **state)
     assert_true(config_errors_count(w->e) > 0);
 }
 
+static void a_header_may_be_a_text_or_a_secret_and_old_keys_warn(void **state)
+{
+    struct conf {
+        struct config_map headers;
+        int64_t old;
+    };
+    static const struct config_field header = {.type = CONFIG_SECRET, .raw = true};
+    static const struct config_field fields[] = {
+        {.name = "headers", .type = CONFIG_MAP, .item = &header, .offset = offsetof(struct conf, headers), .doc = "H."},
+        {.name = "old",
+         .type = CONFIG_INT,
+         .offset = offsetof(struct conf, old),
+         .doc = "O.",
+         .deprecated = "Use new."},
+    };
+    static const struct config_spec spec = CONFIG_SPEC("t", struct conf, fields, "T.");
+    struct world *w = *state;
+    const struct config_secret *s;
+    struct conf *conf;
+    void *p;
+
+    assert_int_equal(
+        config_parse_yaml(w->arena, "f", TL_SV("headers: {A: b, K: \"${vault:kv/x#k}\"}\nold: 1\n"), w->e, &w->tree),
+        TL_OK);
+    assert_int_equal(config_parse(w->arena, &spec, w->tree, &opts, w->e, &p), TL_OK);
+    conf = p;
+    s = config_map_get(&conf->headers, "A");
+    assert_int_equal(s->kind, CONFIG_SECRET_LITERAL);
+    assert_string_equal(s->name, "b");
+    s = config_map_get(&conf->headers, "K");
+    assert_int_equal(s->kind, CONFIG_SECRET_VAULT);
+    assert_int_equal(conf->old, 1);
+    assert_non_null(strstr(report(w), "f:2:6: warning: `old` is out of date\n    old: 1\n         ^\n    Use new.\n"));
+    assert_true(config_print_effective(&spec, w->tree, &w->text));
+    assert_non_null(strstr(w->text.p, "  A: b\n"));
+}
+
 static void address_ranges_match_both_families(void **state)
 {
     struct config_cidr c[2];
@@ -455,6 +492,7 @@ int main(void)
         T(a_file_that_must_exist_is_looked_for_when_asked),
         T(the_admin_api_reads_the_same_tables_from_json),
         T(an_arena_that_is_too_small_is_an_error_and_not_a_crash),
+        T(a_header_may_be_a_text_or_a_secret_and_old_keys_warn),
         T(address_ranges_match_both_families),
     };
 
