@@ -77,6 +77,8 @@ struct async_loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t tick;
+    uv_prepare_t before_wait;
+    uv_idle_t no_wait;    /* while active, libuv does not wait */
     uint64_t tick_due_ns; /* what `tick` is set to; UINT64_MAX: not set */
     const struct tl_clock *clock;
     bool foreign_clock, keep, closing, running;

@@ -74,58 +74,9 @@ static void on_closed(uv_handle_t *h)
     loop->handles--;
 }
 
-enum tl_rc async_loop_new(size_t max_tasks, const struct tl_clock *clock, struct async_loop **ret_loop,
-                          struct tl_err *err)
+static bool is_ready(struct async_loop *loop)
 {
-    struct async_loop *loop = tl_zalloc(sizeof *loop);
-    int rc = uv_loop_init(&loop->uv);
-
-    if (rc != 0) {
-        tl_free(loop);
-        return tl_fail(err, TL_IO, "no event loop: %s", uv_strerror(rc));
-    }
-    rc = uv_async_init(&loop->uv, &loop->wake, on_wake);
-    if (rc != 0) {
-        (void)uv_loop_close(&loop->uv);
-        tl_free(loop);
-        return tl_fail(err, TL_IO, "no event loop: %s", uv_strerror(rc));
-    }
-    (void)uv_timer_init(&loop->uv, &loop->tick);
-    loop->wake.data = loop->tick.data = loop;
-    loop->handles = 2;
-    uv_unref((uv_handle_t *)&loop->wake);
-    uv_unref((uv_handle_t *)&loop->tick);
-    loop->tick_due_ns = UINT64_MAX;
-    loop->clock = clock ? clock : tl_clock_system();
-    loop->foreign_clock = loop->clock != tl_clock_system();
-    loop->max_tasks = max_tasks;
-    async__wheel_init(&loop->wheel, async_loop_now(loop));
-    *ret_loop = loop;
-    return TL_OK;
-}
-
-static void complain(uv_handle_t *h, void *arg)
-{
-    (void)arg;
-    (void)fprintf(stderr, "tieline: a loop is freed while a %s handle is open\n", uv_handle_type_name(h->type));
-}
-
-void async_loop_free(struct async_loop *loop)
-{
-    if (!loop)
-        return;
-    assert(async_loop_tasks(loop) == 0 && !loop->running);
-    run_posts(loop);
-    uv_close((uv_handle_t *)&loop->wake, on_closed);
-    uv_close((uv_handle_t *)&loop->tick, on_closed);
-    while (loop->handles > 0 || loop->uv.active_reqs.count > 0)
-        (void)uv_run(&loop->uv, UV_RUN_ONCE);
-    async__pool_free(loop);
-    if (uv_loop_close(&loop->uv) != 0) {
-        uv_walk(&loop->uv, complain, NULL);
-        abort();
-    }
-    tl_free(loop);
+    return loop->run_first || loop->wheel.expired || atomic_load_explicit(&loop->posts, memory_order_relaxed);
 }
 
 /* Set libuv's timer so that the wait ends when the wheel wants to be looked at. */
@@ -150,9 +101,81 @@ static void set_tick(struct async_loop *loop)
     loop->tick_due_ns = due;
 }
 
-static bool is_ready(struct async_loop *loop)
+static void on_no_wait(uv_idle_t *h)
 {
-    return loop->run_first || loop->wheel.expired || atomic_load_explicit(&loop->posts, memory_order_relaxed);
+    (void)h;
+}
+
+/* libuv runs timers and closing callbacks before it waits, and these may have made a task ready. */
+static void on_before_wait(uv_prepare_t *h)
+{
+    struct async_loop *loop = h->data;
+
+    if (is_ready(loop))
+        (void)uv_idle_start(&loop->no_wait, on_no_wait);
+    else
+        set_tick(loop);
+}
+
+enum tl_rc async_loop_new(size_t max_tasks, const struct tl_clock *clock, struct async_loop **ret_loop,
+                          struct tl_err *err)
+{
+    struct async_loop *loop = tl_zalloc(sizeof *loop);
+    int rc = uv_loop_init(&loop->uv);
+
+    if (rc != 0) {
+        tl_free(loop);
+        return tl_fail(err, TL_IO, "no event loop: %s", uv_strerror(rc));
+    }
+    rc = uv_async_init(&loop->uv, &loop->wake, on_wake);
+    if (rc != 0) {
+        (void)uv_loop_close(&loop->uv);
+        tl_free(loop);
+        return tl_fail(err, TL_IO, "no event loop: %s", uv_strerror(rc));
+    }
+    (void)uv_timer_init(&loop->uv, &loop->tick);
+    (void)uv_prepare_init(&loop->uv, &loop->before_wait);
+    (void)uv_idle_init(&loop->uv, &loop->no_wait);
+    loop->wake.data = loop->tick.data = loop->before_wait.data = loop->no_wait.data = loop;
+    (void)uv_prepare_start(&loop->before_wait, on_before_wait);
+    loop->handles = 4;
+    uv_unref((uv_handle_t *)&loop->wake);
+    uv_unref((uv_handle_t *)&loop->tick);
+    uv_unref((uv_handle_t *)&loop->before_wait);
+    uv_unref((uv_handle_t *)&loop->no_wait);
+    loop->tick_due_ns = UINT64_MAX;
+    loop->clock = clock ? clock : tl_clock_system();
+    loop->foreign_clock = loop->clock != tl_clock_system();
+    loop->max_tasks = max_tasks;
+    async__wheel_init(&loop->wheel, async_loop_now(loop));
+    *ret_loop = loop;
+    return TL_OK;
+}
+
+static void complain(uv_handle_t *h, void *arg)
+{
+    (void)arg;
+    (void)fprintf(stderr, "tieline: a loop is freed while a %s handle is open\n", uv_handle_type_name(h->type));
+}
+
+void async_loop_free(struct async_loop *loop)
+{
+    if (!loop)
+        return;
+    assert(async_loop_tasks(loop) == 0 && !loop->running);
+    run_posts(loop);
+    uv_close((uv_handle_t *)&loop->wake, on_closed);
+    uv_close((uv_handle_t *)&loop->tick, on_closed);
+    uv_close((uv_handle_t *)&loop->before_wait, on_closed);
+    uv_close((uv_handle_t *)&loop->no_wait, on_closed);
+    while (loop->handles > 0 || loop->uv.active_reqs.count > 0)
+        (void)uv_run(&loop->uv, UV_RUN_ONCE);
+    async__pool_free(loop);
+    if (uv_loop_close(&loop->uv) != 0) {
+        uv_walk(&loop->uv, complain, NULL);
+        abort();
+    }
+    tl_free(loop);
 }
 
 /* One turn. false: nothing is left to do. */
@@ -167,8 +190,8 @@ static bool turn(struct async_loop *loop, bool wait)
     ours = ready || loop->keep || loop->wheel.count > 0 || async_loop_tasks(loop) > 0;
     if (ours)
         uv_ref((uv_handle_t *)&loop->wake);
-    set_tick(loop);
     theirs = uv_run(&loop->uv, wait && !ready ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
+    (void)uv_idle_stop(&loop->no_wait);
     if (!ours)
         return theirs || is_ready(loop) || loop->wheel.count > 0 || async_loop_tasks(loop) > 0;
     uv_unref((uv_handle_t *)&loop->wake);

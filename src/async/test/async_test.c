@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include <cmocka.h>
+#include <uv.h>
 
 #include "async/async.h"
 
@@ -641,6 +642,29 @@ static void abandoned_work_is_dropped_on_the_loop_when_it_has_ended(void **state
     assert_int_equal(l.dropped, 1);
 }
 
+static void wake_from_uv(uv_timer_t *h)
+{
+    struct seen *s = h->data;
+
+    async_wake(s->wait);
+    uv_close((uv_handle_t *)h, NULL);
+}
+
+static void a_task_woken_by_a_timer_of_libuv_runs_before_the_loop_waits_again(void **state)
+{
+    struct world *w = *state;
+    struct seen s = {0};
+    uv_timer_t timer;
+
+    (void)start(w, &s, 0, waiter);
+    async_loop_poll(w->loop);
+    (void)uv_timer_init(async_loop_uv(w->loop), &timer);
+    timer.data = &s;
+    (void)uv_timer_start(&timer, wake_from_uv, 0, 0);
+    async_loop_run(w->loop);
+    assert_int_equal(s.rc, TL_OK);
+}
+
 /* ---- stacks ---- */
 
 static __attribute__((noinline)) size_t use_stack(size_t bytes)
@@ -779,6 +803,7 @@ int main(int argc, char **argv)
         T(posts_of_four_threads_arrive_all_and_in_the_order_of_each),
         T(blocking_work_is_done_on_a_thread_and_waited_for),
         T(abandoned_work_is_dropped_on_the_loop_when_it_has_ended),
+        T(a_task_woken_by_a_timer_of_libuv_runs_before_the_loop_waits_again),
         T(fifty_kilobytes_of_stack_can_be_used),
         T(deep_work_runs_on_the_main_stack),
         T(floating_point_values_survive_a_switch),
