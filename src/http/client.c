@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client.c - one libcurl multi handle on the loop: sockets, its timer, ended transfers, handles kept for reuse.
+ * libcurl runs on the loop's own stack, from libuv's callbacks; tasks only add a transfer, and take one out from
+ * on_abort.
+ */
+#include "http/client_int.h"
+
+struct watched {
+    uv_poll_t poll;
+    struct http_client *client;
+    curl_socket_t fd;
+};
+
+static void take_ended(struct http_client *c)
+{
+    CURLMsg *m;
+    int left;
+
+    while ((m = curl_multi_info_read(c->multi, &left))) {
+        struct http_call *call = NULL;
+        CURLcode code = m->data.result;
+
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+        http__call_ended(call, code);
+    }
+}
+
+static void on_ready(uv_poll_t *h, int status, int events)
+{
+    struct watched *w = h->data;
+    struct http_client *c = w->client;
+    int mask = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0), running;
+
+    if (status < 0)
+        mask = CURL_CSELECT_ERR;
+    (void)curl_multi_socket_action(c->multi, w->fd, mask, &running); /* w may be gone after this */
+    take_ended(c);
+}
+
+static void on_timer(uv_timer_t *h)
+{
+    struct http_client *c = h->data;
+    int running;
+
+    (void)curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    take_ended(c);
+}
+
+static int set_timer(CURLM *multi, long ms, void *arg)
+{
+    struct http_client *c = arg;
+
+    (void)multi;
+    if (ms < 0) {
+        (void)uv_timer_stop(&c->timer);
+        return 0;
+    }
+    uv_update_time(async_loop_uv(c->loop)); /* libuv counts from its last look at the clock */
+    (void)uv_timer_start(&c->timer, on_timer, (uint64_t)ms, 0);
+    return 0;
+}
+
+static void free_watched(uv_handle_t *h)
+{
+    tl_free(h->data);
+}
+
+static struct watched *watch(struct http_client *c, curl_socket_t fd)
+{
+    struct watched *w = tl_zalloc(sizeof *w);
+
+    w->client = c;
+    w->fd = fd;
+    w->poll.data = w;
+    if (uv_poll_init_socket(async_loop_uv(c->loop), &w->poll, fd) != 0) {
+        tl_free(w);
+        return NULL;
+    }
+    (void)curl_multi_assign(c->multi, fd, w);
+    return w;
+}
+
+static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct http_client *c = arg;
+    struct watched *w = socket_arg;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (w) {
+            (void)curl_multi_assign(c->multi, fd, NULL);
+            uv_close((uv_handle_t *)&w->poll, free_watched);
+        }
+        return 0;
+    }
+    if (!w)
+        w = watch(c, fd);
+    if (!w)
+        return -1;
+    return uv_poll_start(&w->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
+                         on_ready) == 0
+               ? 0
+               : -1;
+}
+
+enum tl_rc http_client_global_init(struct tl_err *err)
+{
+    CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+
+    return code == CURLE_OK ? TL_OK : tl_fail(err, TL_UNSUPPORTED, "libcurl: %s", curl_easy_strerror(code));
+}
+
+enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_options *options,
+                           struct http_client **ret_client, struct tl_err *err)
+{
+    struct http_client *c = tl_zalloc(sizeof *c);
+
+    c->multi = curl_multi_init();
+    if (!c->multi) {
+        tl_free(c);
+        return tl_fail(err, TL_UNSUPPORTED, "libcurl gives no multi handle");
+    }
+    c->loop = loop;
+    if (options)
+        c->opt = *options;
+    c->opt.proxy = c->opt.proxy ? tl_strdup(c->opt.proxy) : NULL;
+    c->opt.user_agent = tl_strdup(c->opt.user_agent ? c->opt.user_agent : "tieline/" TIELINE_VERSION);
+    if (c->opt.timeout_ms == 0)
+        c->opt.timeout_ms = 30000;
+    if (c->opt.connect_timeout_ms == 0)
+        c->opt.connect_timeout_ms = 10000;
+    c->resolver = http__resolver_new(c->opt.lookup);
+    (void)uv_timer_init(async_loop_uv(loop), &c->timer);
+    c->timer.data = c;
+    uv_unref((uv_handle_t *)&c->timer); /* tasks keep the loop alive */
+    (void)curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+    (void)curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+    (void)curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    (void)curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+    (void)curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                            (long)(c->opt.connections ? c->opt.connections : 1000));
+    (void)curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                            (long)(c->opt.connections_a_host ? c->opt.connections_a_host : 64));
+    *ret_client = c;
+    return TL_OK;
+}
+
+static void free_client(uv_handle_t *timer)
+{
+    struct http_client *c = timer->data;
+    const void *copies[] = {c->opt.proxy, c->opt.user_agent};
+
+    for (size_t i = 0; i < TL_COUNT(copies); i++)
+        tl_free((void *)(uintptr_t)copies[i]);
+    tl_free(c);
+}
+
+void http_client_free(struct http_client *c)
+{
+    if (!c)
+        return;
+    assert(c->calls == 0);
+    while (c->pooled > 0)
+        curl_easy_cleanup(c->pool[--c->pooled]);
+    (void)curl_multi_cleanup(c->multi);
+    http__resolver_free(c->resolver);
+    uv_close((uv_handle_t *)&c->timer, free_client);
+}
+
+struct http_jar *http_jar_new(void)
+{
+    struct http_jar *jar = tl_zalloc(sizeof *jar);
+
+    jar->share = curl_share_init();
+    assert(jar->share);
+    (void)curl_share_setopt(jar->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
+    return jar;
+}
+
+void http_jar_free(struct http_jar *jar)
+{
+    if (!jar)
+        return;
+    (void)curl_share_cleanup(jar->share);
+    tl_free(jar);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client_int.h - what the client's files share. */
+#ifndef TL_HTTP_CLIENT_INT_H
+#define TL_HTTP_CLIENT_INT_H
+
+#include <curl/curl.h>
+#include <uv.h>
+
+#include "http/client.h"
+
+/* ---- resolve.c ---- */
+struct http_resolver;
+struct http_addrs {
+    size_t n;
+    struct http_addr v[HTTP_LOOKUP_MAX];
+};
+struct http_resolver *http__resolver_new(http_lookup_fn *lookup) TL_MUST_CHECK;
+void http__resolver_free(struct http_resolver *r);
+/* All addresses of the host, from the cache or a worker thread. Suspends. TL_UNREACHABLE when there is none. */
+TL_MUST_CHECK enum tl_rc http__resolve(struct task *t, struct http_resolver *r, struct tl_sv host,
+                                       struct http_addrs *ret_addrs, struct tl_err *err);
+
+/* ---- client.c: multi handle on the loop ---- */
+enum { EASY_POOL = 64 };
+
+struct http_client {
+    struct async_loop *loop;
+    CURLM *multi;
+    uv_timer_t timer;
+    struct http_client_options opt;
+    struct http_resolver *resolver;
+    size_t calls; /* under way */
+    CURL *pool[EASY_POOL];
+    size_t pooled;
+};
+
+struct http_jar {
+    CURLSH *share;
+};
+
+/* ---- client_call.c ---- */
+struct http_call {
+    struct http_client *client;
+    const struct http_request_out *req;
+    struct tl_arena *arena;
+    struct http_reply *reply;
+    struct async_wait wait;
+    CURL *easy;
+    struct curl_slist *headers, *resolve;
+    struct http_addrs addrs; /* the only ones a socket may be opened to */
+    bool idempotent;
+    size_t body_at;
+    uint64_t source_left;
+    char *body;
+    size_t body_cap;
+    uint64_t body_n, max_body;
+    size_t header_bytes, max_headers, header_cap;
+    CURLcode code;
+    struct tl_err own; /* set when a callback of ours ended the transfer */
+    char text[CURL_ERROR_SIZE];
+};
+/* The transfer has ended by itself. */
+void http__call_ended(struct http_call *call, CURLcode code);
+/* Set all options of call->easy; client_setup.c. */
+TL_MUST_CHECK enum tl_rc http__call_setup(struct http_call *call, struct tl_sv method, const struct http_url *url,
+                                          struct tl_err *err);
+/* Callbacks of the transfer; client_io.c. */
+size_t http__on_read(char *p, size_t size, size_t n, void *arg);
+int http__on_seek(void *arg, curl_off_t offset, int origin);
+size_t http__on_header(char *p, size_t size, size_t n, void *arg);
+size_t http__on_body(char *p, size_t size, size_t n, void *arg);
+curl_socket_t http__on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
+
+#endif

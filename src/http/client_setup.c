@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client_setup.c - a request into the options of a libcurl handle. Options are set afresh for every call. */
+#include <stdio.h>
+
+#include "http/client_int.h"
+
+/* These say where the message ends and how the connection goes on: libcurl's alone to write. */
+static const char *const reserved[] = {
+    "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "keep-alive", "trailer"};
+
+static enum tl_rc add_headers(struct http_call *call, struct tl_err *err)
+{
+    const struct http_request_out *req = call->req;
+
+    call->headers = curl_slist_append(NULL, "Expect:"); /* a second round trip for nothing */
+    for (size_t i = 0; i < req->n_headers; i++) {
+        const struct http_header *h = &req->headers[i];
+        TL_CLEANUP(tl_freep) char *line = NULL;
+
+        if (!http_is_token(h->name))
+            return tl_fail(err, TL_INVALID, "header %zu has no valid name", i + 1);
+        if (!http_is_field_value(h->value))
+            return tl_fail(err, TL_INVALID, "the value of header %.*s has a control character", TL_SV_ARG(h->name));
+        for (size_t k = 0; k < TL_COUNT(reserved); k++)
+            if (tl_sv_eqi(h->name, tl_sv_str(reserved[k])))
+                return tl_fail(err, TL_INVALID, "header %s is not the caller's to set", reserved[k]);
+        /* libcurl: "Name:" would remove a header, "Name;" sends it empty */
+        if (tl_sv_trim(h->value).n == 0)
+            line = tl_sprintf("%.*s;", TL_SV_ARG(h->name));
+        else
+            line = tl_sprintf("%.*s: %.*s", TL_SV_ARG(h->name), TL_SV_ARG(h->value));
+        call->headers = curl_slist_append(call->headers, line);
+    }
+    return TL_OK;
+}
+
+static void set_blob(CURL *easy, CURLoption option, struct tl_sv pem)
+{
+    struct curl_blob blob = {(void *)(uintptr_t)pem.p, pem.n, CURL_BLOB_COPY};
+
+    if (pem.n > 0)
+        (void)curl_easy_setopt(easy, option, &blob);
+}
+
+static void set_file(CURL *easy, CURLoption option, const char *value)
+{
+    if (value)
+        (void)curl_easy_setopt(easy, option, value);
+}
+
+static void set_tls(CURL *easy, const struct http_client_tls *tls)
+{
+    (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls->insecure ? 0L : 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls->insecure ? 0L : 2L);
+    set_file(easy, CURLOPT_CAINFO, tls->ca_file);
+    set_file(easy, CURLOPT_CAPATH, tls->ca_dir);
+    set_file(easy, CURLOPT_SSLCERT, tls->cert_file);
+    set_file(easy, CURLOPT_SSLKEY, tls->key_file);
+    set_file(easy, CURLOPT_KEYPASSWD, tls->key_password);
+    set_blob(easy, CURLOPT_CAINFO_BLOB, tls->ca_pem);
+    set_blob(easy, CURLOPT_SSLCERT_BLOB, tls->cert_pem);
+    set_blob(easy, CURLOPT_SSLKEY_BLOB, tls->key_pem);
+}
+
+static void set_method(struct http_call *call, struct tl_sv method)
+{
+    const struct http_request_out *req = call->req;
+    bool body = req->body.n > 0 || req->source, usual = !tl_sv_eqs(method, "GET") && !tl_sv_eqs(method, "DELETE") &&
+                                                        !tl_sv_eqs(method, "OPTIONS") && !tl_sv_eqs(method, "TRACE");
+    TL_CLEANUP(tl_freep) char *text = tl_strndup(method.p, method.n);
+    CURL *easy = call->easy;
+
+    if (tl_sv_eqs(method, "HEAD")) {
+        (void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    if (body || usual) { /* "upload" sends Content-Length: 0 for a POST without a body */
+        uint64_t n = req->source ? req->source_bytes : req->body.n;
+
+        (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        (void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, n == UINT64_MAX ? (curl_off_t)-1 : (curl_off_t)n);
+        (void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, http__on_read);
+        (void)curl_easy_setopt(easy, CURLOPT_READDATA, call);
+        (void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, http__on_seek);
+        (void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+    }
+    (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, text);
+    /* Without a body there is nothing to rewind, so libcurl would send again without asking. Measured with 7.88.1. */
+    if (!call->idempotent && !req->source && req->body.n == 0)
+        (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    if (!call->idempotent && req->source && req->source_bytes == 0)
+        (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+}
+
+/* "+host:port:addr,addr": what was checked, so that libcurl has nothing to look up. */
+static void set_addresses(struct http_call *call, const struct http_url *url)
+{
+    char line[300 + HTTP_LOOKUP_MAX * (HTTP_ADDR_TEXT + 3)], text[HTTP_ADDR_TEXT];
+    int n = snprintf(line, sizeof line, "+%.*s:%u:", TL_SV_ARG(url->host), (unsigned)url->port);
+
+    (void)curl_easy_setopt(call->easy, CURLOPT_DNS_CACHE_TIMEOUT, 600L); /* longer than a call waits for its turn */
+    if (call->client->opt.proxy) { /* the proxy's line was made with its look-up */
+        (void)curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->resolve);
+        return;
+    }
+    if (url->host_is_v6)
+        return;
+    for (size_t i = 0; i < call->addrs.n && n > 0 && (size_t)n < sizeof line; i++)
+        n += snprintf(line + n, sizeof line - (size_t)n, call->addrs.v[i].family == 6 ? "%s[%s]" : "%s%s",
+                      i > 0 ? "," : "", http_addr_format(&call->addrs.v[i], text));
+    call->resolve = curl_slist_append(NULL, line);
+    (void)curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->resolve);
+}
+
+static void set_callbacks(struct http_call *call)
+{
+    CURL *easy = call->easy;
+
+    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->text);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http__on_header);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http__on_body);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http__on_socket);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+}
+
+enum tl_rc http__call_setup(struct http_call *call, struct tl_sv method, const struct http_url *url, struct tl_err *err)
+{
+    const struct http_request_out *req = call->req;
+    TL_CLEANUP(tl_freep) char *text = tl_strndup(req->url.p, req->url.n);
+    struct http_client *c = call->client;
+    CURL *easy = call->easy;
+    enum tl_rc rc;
+
+    rc = add_headers(call, err);
+    if (rc != TL_OK)
+        return rc;
+    curl_easy_reset(easy);
+    set_callbacks(call);
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);                          /* what was signed is what is sent */
+    (void)curl_easy_setopt(easy, CURLOPT_PROXY, c->opt.proxy ? c->opt.proxy : ""); /* "": no look at the environment */
+    (void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, c->opt.user_agent);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->opt.connect_timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    (void)curl_easy_setopt(easy, CURLOPT_URL, text);
+    (void)curl_easy_setopt(easy, CURLOPT_SHARE, req->jar ? req->jar->share : NULL);
+    if (req->jar)
+        (void)curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
+    if (req->compressed)
+        (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    set_tls(easy, req->tls ? req->tls : &c->opt.tls);
+    set_method(call, method);
+    set_addresses(call, url);
+    return TL_OK;
+}
