@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "guard/guard.h"
+
+static const uint64_t MS = 1000000u;
+static const int64_t DAY = 86400000;
+
+static struct guard_result ended(enum tl_rc rc, uint64_t started)
+{
+    return (struct guard_result){.rc = rc, .cost = 1, .started_ns = started};
+}
+
+static void the_default_retry_sequence_doubles_to_ten_minutes_and_ends_after_eight(void **state)
+{
+    static const int64_t expected[] = {1000, 2000, 4000, 8000, 16000, 32000, 64000};
+    struct guard_retry r = {.jitter = GUARD_JITTER_NONE};
+    int64_t ms;
+
+    (void)state;
+    for (uint32_t used = 1; used < 8; used++) {
+        assert_true(guard_retry_delay(&r, used, 0, 0, 0.5, &ms));
+        assert_int_equal(ms, expected[used - 1]);
+    }
+    assert_false(guard_retry_delay(&r, 8, 0, 0, 0.5, &ms));
+    r.attempts = 100;
+    assert_true(guard_retry_delay(&r, 11, 0, 0, 0.5, &ms));
+    assert_int_equal(ms, 600000);
+    assert_true(guard_retry_delay(&r, 99, 0, 0, 0.5, &ms));
+    assert_int_equal(ms, 600000);
+}
+
+static void jitter_is_full_and_retry_after_is_a_lower_bound(void **state)
+{
+    struct guard_retry r = {0};
+    int64_t ms;
+
+    (void)state;
+    assert_true(guard_retry_delay(&r, 3, 0, 0, 0.25, &ms));
+    assert_int_equal(ms, 1000);
+    assert_true(guard_retry_delay(&r, 3, 0, 9000, 0.25, &ms));
+    assert_int_equal(ms, 9000);
+    r.max_age_ms = 60000;
+    assert_false(guard_retry_delay(&r, 1, 60000, 0, 0, &ms));
+}
+
+static void a_bucket_gives_its_burst_then_its_rate(void **state)
+{
+    struct guard_conf c = {
+        .budgets = {{.name = "rate", .kind = GUARD_BUCKET, .amount = 10, .per_ms = 1000, .burst = 3}},
+        .n_budgets = 1,
+        .concurrency = 1000};
+    struct guard *g = guard_new(&c);
+    struct guard_answer a;
+    uint64_t now = 5000 * MS;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(guard_take(g, now, 0, 1).wait, GUARD_GO);
+    a = guard_take(g, now, 0, 1);
+    assert_int_equal(a.wait, GUARD_RATE);
+    assert_string_equal(a.budget, "rate");
+    assert_int_equal(a.wake_ns, now + 100 * MS);
+    assert_int_equal(guard_take(g, now + 99 * MS, 0, 1).wait, GUARD_RATE);
+    assert_int_equal(guard_take(g, a.wake_ns, 0, 1).wait, GUARD_GO);
+    guard_free(g);
+}
+
+static int take_all(struct guard *g, uint64_t mono, int64_t wall, int limit)
+{
+    int taken = 0;
+
+    while (taken < limit) {
+        struct guard_answer a = guard_take(g, mono, wall, 1);
+        struct guard_result r = ended(TL_OK, mono);
+
+        if (a.wait == GUARD_RESERVE) {
+            TL_CLEANUP(tl_buf_done) struct tl_buf b;
+
+            tl_buf_init(&b, 4096);
+            guard_save(g, wall, &b);
+            guard_saved(g);
+            continue;
+        }
+        if (a.wait != GUARD_GO)
+            break;
+        guard_give(g, mono, wall, &r);
+        taken++;
+    }
+    return taken;
+}
+
+static struct guard_conf rolling(double amount)
+{
+    return (struct guard_conf){.budgets = {{.name = "daily", .kind = GUARD_ROLLING, .amount = amount, .per_ms = DAY}},
+                               .n_budgets = 1};
+}
+
+static void a_rolling_window_is_never_passed_and_comes_back_by_the_hour(void **state)
+{
+    struct guard_conf c = rolling(240);
+    struct guard *g = guard_new(&c);
+    int64_t wall = 1000 * DAY;
+
+    (void)state;
+    assert_int_equal(take_all(g, MS, wall, 100), 100);
+    assert_int_equal(take_all(g, MS, wall + DAY / 2, 1000), 140);
+    assert_int_equal(guard_take(g, MS, wall + DAY - 1, 1).wait, GUARD_QUOTA);
+    assert_int_equal(take_all(g, MS, wall + DAY, 1000), 100);
+    guard_free(g);
+}
+
+static void a_crash_forfeits_at_most_one_block_and_never_spends_twice(void **state)
+{
+    struct guard_conf c = rolling(1000);
+    struct guard *g = guard_new(&c);
+    TL_CLEANUP(tl_buf_done) struct tl_buf saved;
+    struct tl_err err;
+    int64_t wall = 1000 * DAY;
+    int before = 0, after;
+
+    (void)state;
+    tl_buf_init(&saved, 4096);
+    while (before < 555) {
+        struct guard_answer a = guard_take(g, MS, wall, 1);
+        struct guard_result r = ended(TL_OK, MS);
+
+        if (a.wait == GUARD_RESERVE) {
+            tl_buf_clear(&saved);
+            guard_save(g, wall, &saved);
+            guard_saved(g);
+            continue;
+        }
+        assert_int_equal(a.wait, GUARD_GO);
+        guard_give(g, MS, wall, &r);
+        before++;
+    }
+    guard_free(g); /* the crash */
+    g = guard_new(&c);
+    assert_int_equal(guard_load(g, tl_buf_view(&saved), wall, &err), TL_OK);
+    after = take_all(g, MS, wall, 10000);
+    assert_true(before + after <= 1000);
+    assert_true(before + after >= 990);
+    guard_free(g);
+}
+
+static void the_next_block_is_asked_for_before_the_last_call_of_this_one(void **state)
+{
+    struct guard_conf c = rolling(10000);
+    struct guard *g = guard_new(&c);
+    int waits = 0;
+
+    (void)state;
+    for (int taken = 0; taken < 5000;) {
+        struct guard_answer a = guard_take(g, MS, DAY * 9, 1);
+        struct guard_result r = ended(TL_OK, MS);
+
+        if (a.wait == GUARD_GO) {
+            guard_give(g, MS, DAY * 9, &r);
+            taken++;
+        } else {
+            waits++;
+        }
+        if (guard_wants_save(g)) {
+            TL_CLEANUP(tl_buf_done) struct tl_buf b;
+
+            tl_buf_init(&b, 4096);
+            guard_save(g, DAY * 9, &b);
+            guard_saved(g);
+        }
+    }
+    assert_int_equal(waits, 1);
+    guard_free(g);
+}
+
+static void utc_day(const void *zone, int64_t wall_ms, int64_t *ret_start, int64_t *ret_end)
+{
+    (void)zone;
+    *ret_start = wall_ms - wall_ms % DAY;
+    *ret_end = *ret_start + DAY;
+}
+
+static void a_calendar_window_starts_anew_at_its_border_and_not_when_the_clock_goes_back(void **state)
+{
+    struct guard_conf c = {.budgets = {{.name = "day", .kind = GUARD_CALENDAR, .amount = 50, .window = utc_day}},
+                           .n_budgets = 1};
+    struct guard *g = guard_new(&c);
+    struct guard_answer a;
+
+    (void)state;
+    assert_int_equal(take_all(g, MS, 10 * DAY + 1000, 100), 50);
+    a = guard_take(g, MS, 11 * DAY - 500, 1);
+    assert_int_equal(a.wait, GUARD_QUOTA);
+    assert_int_equal(a.wake_ns, MS + 500 * MS);
+    assert_int_equal(guard_take(g, MS, 10 * DAY - 1000, 1).wait, GUARD_QUOTA);
+    assert_int_equal(take_all(g, MS, 11 * DAY, 100), 50);
+    guard_free(g);
+}
+
+static void a_vendors_reading_lowers_at_once_and_raises_only_when_nothing_is_out(void **state)
+{
+    struct guard_conf c = rolling(1000);
+    struct guard *g = guard_new(&c);
+    struct guard_feedback f = {.readings = {{.name = "daily", .remaining = 5, .limit = 1000}}, .n_readings = 1};
+    struct guard_result r = ended(TL_OK, MS);
+    struct guard_budget_stat stat[GUARD_MAX_BUDGETS];
+
+    (void)state;
+    assert_int_equal(take_all(g, MS, DAY, 3), 3);
+    assert_int_equal(guard_take(g, MS, DAY, 1).wait, GUARD_GO);
+    assert_int_equal(guard_take(g, MS, DAY, 1).wait, GUARD_GO);
+    r.feedback = &f;
+    guard_give(g, MS, DAY, &r);
+    guard_stats(g, MS, DAY, stat);
+    assert_true(stat[0].remaining <= 5.0);
+    f.readings[0].remaining = 900;
+    assert_int_equal(guard_take(g, MS, DAY, 1).wait, GUARD_GO);
+    guard_give(g, MS, DAY, &r); /* one call is still out: the higher reading may be old */
+    guard_stats(g, MS, DAY, stat);
+    assert_true(stat[0].remaining <= 5.0);
+    guard_give(g, MS, DAY, &r);
+    guard_stats(g, MS, DAY, stat);
+    assert_true(stat[0].remaining > 800);
+    guard_free(g);
+}
+
+static void the_breaker_opens_after_failures_in_a_row_and_lets_one_probe_through(void **state)
+{
+    struct guard_conf c = {.breaker_failures = 3, .breaker_open_ms = 1000, .concurrency = 20};
+    struct guard *g = guard_new(&c);
+    struct guard_result bad = ended(TL_UPSTREAM, MS), probe;
+    struct guard_answer a;
+    uint64_t now = MS;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(guard_take(g, now, 0, 1).wait, GUARD_GO);
+        guard_give(g, now, 0, &bad);
+    }
+    a = guard_take(g, now, 0, 1);
+    assert_int_equal(a.wait, GUARD_BREAKER);
+    assert_int_equal(a.wake_ns, now + 1000 * MS);
+    now = a.wake_ns;
+    a = guard_take(g, now, 0, 1);
+    assert_int_equal(a.wait, GUARD_GO);
+    assert_true(a.probe);
+    assert_int_equal(guard_take(g, now, 0, 1).wait, GUARD_BREAKER);
+    probe = bad;
+    probe.probe = true;
+    guard_give(g, now, 0, &probe);
+    assert_int_equal(guard_take(g, now, 0, 1).wake_ns, now + 2000 * MS); /* twice as long */
+    now += 2000 * MS;
+    assert_true(guard_take(g, now, 0, 1).probe);
+    probe.rc = TL_INVALID; /* a refusal is an answer: it is there again */
+    guard_give(g, now, 0, &probe);
+    assert_false(guard_breaker_tripped(g));
+    guard_free(g);
+}
+
+static void refusals_and_rate_limits_never_open_the_breaker(void **state)
+{
+    static const enum tl_rc harmless[] = {TL_INVALID, TL_AUTH, TL_RATE_LIMITED, TL_CONFLICT, TL_FORBIDDEN};
+    struct guard *g = guard_new(NULL);
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        struct guard_result r = ended(harmless[i % 5], (uint64_t)i * 10000 * MS);
+
+        assert_int_equal(guard_take(g, (uint64_t)i * 10000 * MS, 0, 1).wait, GUARD_GO);
+        guard_give(g, (uint64_t)i * 10000 * MS, 0, &r);
+    }
+    assert_string_equal(guard_breaker_state(g), "closed");
+    guard_free(g);
+}
+
+static void after_an_outage_concurrency_climbs_by_doubling(void **state)
+{
+    struct guard_conf c = {.breaker_failures = 1, .concurrency = 40};
+    struct guard *g = guard_new(&c);
+    struct guard_result r = ended(TL_UNREACHABLE, MS);
+    uint64_t now = MS;
+    uint32_t out;
+
+    (void)state;
+    (void)guard_take(g, now, 0, 1);
+    guard_give(g, now, 0, &r);
+    now += 2000 * MS;
+    assert_true(guard_take(g, now, 0, 1).probe);
+    r = ended(TL_OK, now);
+    r.probe = true;
+    guard_give(g, now, 0, &r);
+    assert_int_equal(guard_concurrency(g, &out), 4);
+    (void)guard_take(g, now + 1000 * MS, 0, 1);
+    assert_int_equal(guard_concurrency(g, &out), 8);
+    (void)guard_take(g, now + 9000 * MS, 0, 1);
+    assert_int_equal(guard_concurrency(g, &out), 40);
+    guard_free(g);
+}
+
+static void concurrency_goes_down_once_a_round_and_climbs_back(void **state)
+{
+    struct guard_conf c = {.concurrency = 10};
+    struct guard *g = guard_new(&c);
+    struct guard_feedback many = {.too_many_at_once = true, .retry_after_ms = 1};
+    uint32_t out;
+    uint64_t now = 100 * MS;
+
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(guard_take(g, now, 0, 1).wait, GUARD_GO);
+    assert_int_equal(guard_take(g, now, 0, 1).wait, GUARD_CONCURRENCY);
+    for (int i = 0; i < 10; i++) { /* ten refusals of calls that began together are one lesson */
+        struct guard_result r = ended(TL_RATE_LIMITED, now);
+
+        r.feedback = &many;
+        guard_give(g, now + 5 * MS, 0, &r);
+    }
+    assert_int_equal(guard_concurrency(g, &out), 7);
+    assert_int_equal(out, 0);
+    now += 2000 * MS;
+    for (int round = 0; round < 40; round++) {
+        uint32_t started = 0;
+
+        while (guard_take(g, now, 0, 1).wait == GUARD_GO)
+            started++;
+        while (started--) {
+            struct guard_result r = ended(TL_OK, now);
+
+            guard_give(g, now, 0, &r);
+        }
+        now += 100 * MS;
+    }
+    assert_int_equal(guard_concurrency(g, &out), 10);
+    guard_free(g);
+}
+
+static void retry_after_stops_all_calls_of_the_connection(void **state)
+{
+    struct guard *g = guard_new(NULL);
+    struct guard_feedback f = {.retry_after_ms = 5000};
+    struct guard_result r = ended(TL_RATE_LIMITED, MS);
+    struct guard_answer a;
+
+    (void)state;
+    (void)guard_take(g, MS, 0, 1);
+    r.feedback = &f;
+    guard_give(g, MS, 0, &r);
+    a = guard_take(g, 2 * MS, 0, 1);
+    assert_int_equal(a.wait, GUARD_RATE);
+    assert_int_equal(a.wake_ns, 5001 * MS);
+    assert_int_equal(guard_take(g, 5001 * MS, 0, 1).wait, GUARD_GO);
+    guard_free(g);
+}
+
+static void a_call_that_was_not_sent_gives_its_cost_back(void **state)
+{
+    struct guard_conf c = rolling(100);
+    struct guard *g = guard_new(&c);
+    struct guard_budget_stat stat[GUARD_MAX_BUDGETS];
+    struct guard_result r = ended(TL_CANCELED, MS);
+
+    (void)state;
+    assert_int_equal(take_all(g, MS, DAY, 10), 10);
+    while (guard_take(g, MS, DAY, 1).wait == GUARD_RESERVE) {
+        TL_CLEANUP(tl_buf_done) struct tl_buf b;
+
+        tl_buf_init(&b, 4096);
+        guard_save(g, DAY, &b);
+        guard_saved(g);
+    }
+    r.not_sent = true;
+    guard_give(g, MS, DAY, &r);
+    guard_stats(g, MS, DAY, stat);
+    assert_true(stat[0].used == 10.0);
+    guard_free(g);
+}
+
+static void the_drain_estimate_names_the_tightest_limit(void **state)
+{
+    struct guard_conf c = {
+        .budgets = {{.name = "rate", .kind = GUARD_BUCKET, .amount = 10, .per_ms = 1000, .burst = 10},
+                    {.name = "daily", .kind = GUARD_ROLLING, .amount = 100000, .per_ms = DAY}},
+        .n_budgets = 2};
+    struct guard *g = guard_new(&c);
+    const char *reason;
+
+    (void)state;
+    assert_int_equal(guard_drain_ms(g, MS, DAY, 1010, &reason), 100000);
+    assert_string_equal(reason, "rate");
+    assert_int_equal(guard_drain_ms(g, MS, DAY, 0, &reason), 0);
+    guard_free(g);
+}
+
+static void a_changed_configuration_keeps_what_was_used(void **state)
+{
+    struct guard_conf c = rolling(100);
+    struct guard *g = guard_new(&c);
+
+    (void)state;
+    assert_int_equal(take_all(g, MS, DAY, 60), 60);
+    c.budgets[0].amount = 80;
+    guard_set(g, &c);
+    assert_int_equal(take_all(g, MS, DAY, 1000), 20);
+    guard_free(g);
+}
+
+static void damaged_bytes_are_refused(void **state)
+{
+    static const char *const bad[] = {"", "guard2\n", "guard1\ndaily\t1\n", "guard1\ndaily\t1\t0\t0\tnan\n"};
+    struct guard_conf c = rolling(100);
+    struct guard *g = guard_new(&c);
+    struct tl_err err;
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(bad); i++)
+        assert_int_equal(guard_load(g, tl_sv_str(bad[i]), DAY, &err), TL_PARSE);
+    guard_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_default_retry_sequence_doubles_to_ten_minutes_and_ends_after_eight),
+        cmocka_unit_test(jitter_is_full_and_retry_after_is_a_lower_bound),
+        cmocka_unit_test(a_bucket_gives_its_burst_then_its_rate),
+        cmocka_unit_test(a_rolling_window_is_never_passed_and_comes_back_by_the_hour),
+        cmocka_unit_test(a_crash_forfeits_at_most_one_block_and_never_spends_twice),
+        cmocka_unit_test(the_next_block_is_asked_for_before_the_last_call_of_this_one),
+        cmocka_unit_test(a_calendar_window_starts_anew_at_its_border_and_not_when_the_clock_goes_back),
+        cmocka_unit_test(a_vendors_reading_lowers_at_once_and_raises_only_when_nothing_is_out),
+        cmocka_unit_test(the_breaker_opens_after_failures_in_a_row_and_lets_one_probe_through),
+        cmocka_unit_test(refusals_and_rate_limits_never_open_the_breaker),
+        cmocka_unit_test(after_an_outage_concurrency_climbs_by_doubling),
+        cmocka_unit_test(concurrency_goes_down_once_a_round_and_climbs_back),
+        cmocka_unit_test(retry_after_stops_all_calls_of_the_connection),
+        cmocka_unit_test(a_call_that_was_not_sent_gives_its_cost_back),
+        cmocka_unit_test(the_drain_estimate_names_the_tightest_limit),
+        cmocka_unit_test(a_changed_configuration_keeps_what_was_used),
+        cmocka_unit_test(damaged_bytes_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
