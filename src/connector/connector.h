@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connector.h - THE CONTRACT between the host and a connector.
+ *
+ * A connector is one folder and one const table. It never reads a secret, sleeps, retries, logs a payload or opens a
+ * socket by itself: the host does, through the services below. It may include this header and its vendor's library,
+ * nothing else of ours. The host derives parsing, lint, reference pages, forms and contract tests from the table.
+ *
+ * What a function of a connector may rely on
+ *  - It runs on a task with a deadline; everything it allocates in call->arena lives until the call has ended.
+ *  - It is called only with permits in hand: budgets, concurrency and breaker have agreed.
+ *  - A return other than TL_OK is the verdict on the call as a whole and holds for every record without a verdict of its
+ *    own. A record left without verdict by a call that returns TL_OK counts as `unknown outcome`.
+ *  - After a cut (crash, TL_UNKNOWN_OUTCOME, time-out after sending) the same record comes again with `unknown_before`.
+ *
+ * What it owes
+ *  - One verdict a record. Per-record permission errors are class data, not auth: one bad record must not pause the system.
+ *  - Before a step that cannot be undone in a long job: connector_checkpoint(), and after a restart `resume` must be able
+ *    to go on from that ticket.
+ *  - In `listen` and `read`: acknowledge upstream only after connector_emit() returned TL_OK.
+ */
+#ifndef TL_CONNECTOR_CONNECTOR_H
+#define TL_CONNECTOR_CONNECTOR_H
+
+#include "async/async.h"
+#include "config/config.h"
+#include "guard/guard.h"
+#include "http/client.h"
+#include "json/json.h"
+
+#define CONNECTOR_CONTRACT 1
+
+struct connector_host; /* the connection, as the host sees it: one for each configured connection and loop */
+
+/* ---- records and verdicts ---- */
+struct connector_record {
+    struct json value;   /* the mapped record */
+    struct json vars;    /* an object bound for templates: event, headers, source, key ... (without $) */
+    struct tl_sv key;    /* outgoing idempotency key: <event>.<target>.<item>[.r<n>] */
+    uint64_t event, delivery;
+    uint32_t attempt;
+    bool unknown_before; /* an earlier attempt's outcome is not known: look before you insert */
+};
+
+enum connector_end {
+    CONNECTOR_NONE,     /* no verdict yet */
+    CONNECTOR_DONE,     /* the target has it */
+    CONNECTOR_FAILED,   /* rc (and cls, if it differs from rc's) decide */
+    CONNECTOR_INNOCENT, /* rolled back together with a bad one: again, without using an attempt */
+    CONNECTOR_SKIPPED   /* nothing to do (already there in this state) */
+};
+struct connector_xref {
+    struct tl_sv model, here, there_connection, there; /* ids of one thing on two systems */
+};
+struct connector_verdict {
+    enum connector_end end;
+    enum tl_rc rc;
+    enum tl_class cls; /* NONE: the class of rc */
+    uint32_t status, retry_after_ms;
+    struct tl_sv text;   /* for people, no secret: the vendor's words */
+    struct tl_sv answer; /* what the target said of the record: its id, its URL */
+    const struct connector_xref *xrefs;
+    size_t n_xrefs;
+};
+
+/* ---- one call of an operation ---- */
+struct connector_call {
+    struct connector_host *host;
+    const void *connection; /* the connection's struct, of connector.spec */
+    const void *operation;  /* the target's struct, of connector_operation.spec */
+    void *prepared;         /* what operation.compile made of it, or NULL */
+    struct tl_arena *arena;
+    /* write */
+    const struct connector_record *records;
+    size_t n;
+    struct connector_verdict *verdicts; /* one for each record, zeroed */
+    /* long jobs: in resume and abort the last ticket; out with *pending */
+    struct tl_sv ticket;
+    bool pending;         /* set to say: the job goes on */
+    struct tl_sv new_ticket; /* at most 4 KB */
+    int64_t next_poll_ms;
+    /* read, listen */
+    struct tl_sv source;   /* name of the source instance */
+    struct tl_sv position; /* where the last emit stopped; empty: from the start */
+    /* call: input and answer */
+    struct json input, output;
+    /* for people and the guard */
+    struct guard_feedback feedback;
+    uint32_t status;     /* of the call as a whole (HTTP) */
+    uint64_t latency_us; /* of the remote's part; 0: the host measures the whole */
+    bool not_sent;       /* nothing reached the other side */
+};
+
+/* TL_OK, or what went wrong with the call as a whole (text for people in err). Suspends. */
+typedef enum tl_rc connector_fn(struct task *task, struct connector_call *call, struct tl_err *err);
+
+enum connector_kind { CONNECTOR_WRITE, CONNECTOR_READ, CONNECTOR_LISTEN, CONNECTOR_CALL };
+enum connector_idempotency {
+    CONNECTOR_IDEMPOTENT_NONE,   /* a repeated write may double: the attempt's row is waited for */
+    CONNECTOR_IDEMPOTENT_KEY,    /* the target recognises record.key */
+    CONNECTOR_IDEMPOTENT_UPSERT, /* by external id */
+    CONNECTOR_IDEMPOTENT_LOOKUP  /* the connector looks before it inserts when unknown_before */
+};
+struct connector_facilities {
+    enum connector_idempotency idempotency;
+    uint32_t batch_count; /* records a call takes at most; 0: 1 */
+    uint64_t batch_bytes; /* 0: no limit of its own */
+    bool ordered_batch;   /* records of one key may share a call: it applies them in order */
+    double cost;          /* of one call, in units of the budgets; 0: 1 */
+};
+struct connector_operation {
+    const char *name; /* the key that chooses it in a flow: `to: { connection: erp, upsert: salesOrder }` */
+    enum connector_kind kind;
+    const char *doc;
+    const struct config_spec *spec; /* fields of the target (or source); among them one with the operation's name */
+    /* The facilities of this target as configured. */
+    void (*facilities)(const void *connection, const void *operation, struct connector_facilities *ret);
+    /* Check and compile what the configuration says (templates, expressions), once a reload; errors with config_error.
+     * What it returns is shared by all threads and freed with `release`. NULL: nothing to compile. */
+    void *(*compile)(const void *connection, const void *operation, struct config_errors *e);
+    void (*release)(void *prepared);
+    connector_fn *run;    /* write, read, listen, call */
+    connector_fn *resume; /* of a pending job; NULL: the operation has none */
+    connector_fn *abort;
+};
+
+/* What a probe found: `tieline connect NAME --test` prints it. */
+struct connector_identity {
+    struct tl_sv who, where, details; /* "integration@acme.example", "production, EU12", ... */
+};
+
+struct connector {
+    int contract;            /* CONNECTOR_CONTRACT */
+    const char *name, *title, *doc;
+    const struct config_spec *spec; /* fields of `connections: { x: { type: NAME, ... } }`; identity fields marked */
+    const struct config_variants *auth; /* the choices of its `auth:`; NULL: none */
+    size_t auth_offset;                 /* of the struct config_choice in the connection's struct */
+    const struct connector_operation *operations;
+    size_t n_operations;
+    /* Budgets known in advance, added to those of `limits:`; NULL: none. */
+    void (*budgets)(const void *connection, struct guard_conf *conf);
+    /* One cheap call: is it there, who are we, what is left of the budgets. NULL: none. */
+    enum tl_rc (*probe)(struct task *task, struct connector_call *call, struct connector_identity *ret, struct tl_err *err);
+    /* The base URL (or host) the connection's credentials may be sent to; for auth and egress. May be NULL. */
+    const char *(*base_url)(const void *connection);
+    int (*sim)(int argc, char **argv); /* `tieline sim NAME`; NULL: none */
+};
+
+/* Made by the build from the folders under connectors/. */
+extern const struct connector *const connector_registry[];
+extern const size_t connector_registry_count;
+const struct connector *connector_find(struct tl_sv name);                                                /* NULL */
+const struct connector_operation *connector_operation_find(const struct connector *c, struct tl_sv name); /* NULL */
+
+/* ---- what a connector may ask of the host ---- */
+const struct tl_clock *connector_clock(const struct connector_host *h);
+/* An HTTP call of this connection: the host adds authentication, checks the egress policy, bounds sizes, reads the clock
+ * skew, refreshes a token after a 401 and tries once more. req->url may be relative to base_url. Errors as
+ * http_client_call; TL_AUTH when no token can be had. */
+TL_MUST_CHECK enum tl_rc connector_http(struct task *task, struct connector_call *call, const struct http_request_out *req,
+                                        struct http_reply *reply, struct tl_err *err);
+/* Fill feedback and err from a reply by the general rules (status, Retry-After, RateLimit headers of RFC 9110 and the
+ * IETF draft): what most REST systems need after connector_http. TL_OK for 2xx. */
+enum tl_rc connector_classify(struct connector_call *call, const struct http_reply *reply, struct tl_err *err);
+/* The ticket is on disk when this returns TL_OK. TL_STALE: the job was cancelled meanwhile. */
+TL_MUST_CHECK enum tl_rc connector_checkpoint(struct task *task, struct connector_call *call, struct tl_sv ticket,
+                                              struct tl_err *err);
+/* Records and the position after them, durable in one transaction when this returns TL_OK; suspends meanwhile: that is
+ * the back-pressure. keys: idempotency keys or NULL. TL_STALE: another instance reads this source now. */
+struct connector_incoming {
+    struct json value;
+    struct tl_sv key, order_by; /* .p NULL: none */
+    struct json headers;        /* an object or undefined: shown to expressions as $headers */
+};
+TL_MUST_CHECK enum tl_rc connector_emit(struct task *task, struct connector_call *call,
+                                        const struct connector_incoming *records, size_t n, struct tl_sv position,
+                                        struct tl_err *err);
+/* Run fn on a worker thread and wait: for libraries that block. */
+TL_MUST_CHECK enum tl_rc connector_blocking(struct task *task, struct connector_call *call, void (*fn)(void *arg), void *arg,
+                                            struct tl_err *err);
+/* A text with {expression} parts, compiled once and evaluated over a record: paths, headers. */
+struct connector_template;
+/* uri: parts are percent-encoded. Errors go to e at `at`; NULL then. */
+struct connector_template *connector_template_new(const struct config_text *text, bool uri, struct config_errors *e);
+void connector_template_free(struct connector_template *t); /* NULL allowed */
+TL_MUST_CHECK enum tl_rc connector_template_run(struct task *task, const struct connector_template *t,
+                                                struct connector_call *call, const struct connector_record *record,
+                                                struct tl_sv *ret_text, struct tl_err *err);
+/* A whole expression, evaluated over a value with variables. */
+struct connector_expression;
+struct connector_expression *connector_expression_new(const struct config_text *text, struct config_errors *e);
+void connector_expression_free(struct connector_expression *x);
+TL_MUST_CHECK enum tl_rc connector_expression_run(struct task *task, const struct connector_expression *x,
+                                                  struct connector_call *call, struct json input, struct json vars,
+                                                  struct json *ret, struct tl_err *err);
+/* The resolved value behind a secret reference of this connection's configuration, for libraries that need it themselves
+ * (never to be logged, stored or put into an error). Valid for the call. */
+TL_MUST_CHECK enum tl_rc connector_secret(struct task *task, struct connector_call *call, const struct config_secret *ref,
+                                          struct tl_sv *ret_value, struct tl_err *err);
+
+#endif
