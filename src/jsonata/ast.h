@@ -193,7 +193,7 @@ struct compiler {
     size_t at;
     /* parser */
     struct token {
-        enum { T_END, T_OP, T_STRING, T_NUMBER, T_VALUE, T_NAME, T_VARIABLE, T_REGEX } type;
+        enum token_type { T_END, T_OP, T_STRING, T_NUMBER, T_VALUE, T_NAME, T_VARIABLE, T_REGEX } type;
         uint8_t op; /* T_OP: enum token_op */
         int32_t pos;
         struct json value; /* text of the operator, name, literal */

@@ -24,7 +24,7 @@ static bool fail(struct compiler *c, const char *code, size_t at, struct json to
     return false;
 }
 
-static bool make(struct compiler *c, int type, struct json value)
+static bool make(struct compiler *c, enum token_type type, struct json value)
 {
     c->token.type = type;
     c->token.value = value;
