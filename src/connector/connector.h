@@ -34,8 +34,8 @@ struct connector_host; /* the connection, as the host sees it: one for each conf
 
 /* ---- records and verdicts ---- */
 struct connector_record {
-    struct json value;   /* the mapped record */
-    struct json vars;    /* an object bound for templates: event, headers, source, key ... (without $) */
+    struct json value;    /* the mapped record */
+    struct json envelope; /* what expressions see: {body, headers, query, event: {id, received_at, key, attempt}, flow} */
     struct tl_sv key;    /* outgoing idempotency key: <event>.<target>.<item>[.r<n>] */
     uint64_t event, delivery;
     uint32_t attempt;
@@ -64,8 +64,10 @@ struct connector_verdict {
 };
 
 /* ---- one call of an operation ---- */
+struct connector_ledger; /* host.h */
 struct connector_call {
     struct connector_host *host;
+    const struct connector_ledger *ledger; /* the host's */
     const void *connection; /* the connection's struct, of connector.spec */
     const void *operation;  /* the target's struct, of connector_operation.spec */
     void *prepared;         /* what operation.compile made of it, or NULL */
@@ -130,9 +132,11 @@ struct connector_identity {
 };
 
 struct connector {
-    int contract;            /* CONNECTOR_CONTRACT */
-    const char *name, *title, *doc;
-    const struct config_spec *spec; /* fields of `connections: { x: { type: NAME, ... } }`; identity fields marked */
+    int contract;      /* CONNECTOR_CONTRACT */
+    const char *title; /* "NetSuite" */
+    /* {.name = NAME, .type = CONFIG_OBJECT_REF, .spec = fields of `connections: { x: { type: NAME, ... } }` with the
+     * identity fields marked, .doc = ...}: the name is the folder's. */
+    struct config_field variant;
     const struct config_variants *auth; /* the choices of its `auth:`; NULL: none */
     size_t auth_offset;                 /* of the struct config_choice in the connection's struct */
     const struct connector_operation *operations;
@@ -149,6 +153,7 @@ struct connector {
 /* Made by the build from the folders under connectors/. */
 extern const struct connector *const connector_registry[];
 extern const size_t connector_registry_count;
+extern const struct config_variants connector_types; /* the registry as the choices of `type:` */
 const struct connector *connector_find(struct tl_sv name);                                                /* NULL */
 const struct connector_operation *connector_operation_find(const struct connector *c, struct tl_sv name); /* NULL */
 
@@ -184,14 +189,14 @@ struct connector_template;
 struct connector_template *connector_template_new(const struct config_text *text, bool uri, struct config_errors *e);
 void connector_template_free(struct connector_template *t); /* NULL allowed */
 TL_MUST_CHECK enum tl_rc connector_template_run(struct task *task, const struct connector_template *t,
-                                                struct connector_call *call, const struct connector_record *record,
+                                                struct connector_call *call, struct json envelope,
                                                 struct tl_sv *ret_text, struct tl_err *err);
-/* A whole expression, evaluated over a value with variables. */
+/* A whole expression, evaluated over an envelope. */
 struct connector_expression;
 struct connector_expression *connector_expression_new(const struct config_text *text, struct config_errors *e);
 void connector_expression_free(struct connector_expression *x);
 TL_MUST_CHECK enum tl_rc connector_expression_run(struct task *task, const struct connector_expression *x,
-                                                  struct connector_call *call, struct json input, struct json vars,
+                                                  struct connector_call *call, struct json envelope,
                                                   struct json *ret, struct tl_err *err);
 /* The resolved value behind a secret reference of this connection's configuration, for libraries that need it themselves
  * (never to be logged, stored or put into an error). Valid for the call. */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * host.h - the host's side of the contract: what the flow engine makes for each connection, and the ports it fills.
+ * Connectors do not include this.
+ */
+#ifndef TL_CONNECTOR_HOST_H
+#define TL_CONNECTOR_HOST_H
+
+#include "connector/connector.h"
+
+/* Authentication of one connection, shared by all loops; src/auth implements it. NULL: none. */
+struct connector_auth {
+    /* Add what the request needs (headers into the arena). Suspends while a token is fetched. TL_AUTH, TL_UNREACHABLE ... */
+    enum tl_rc (*apply)(struct connector_auth *auth, struct task *task, struct connector_call *call,
+                        struct http_request_out *req, struct tl_err *err);
+    /* The remote said 401: true when a fresh token may help, so the call is made once more. */
+    bool (*rejected)(struct connector_auth *auth, struct task *task, struct connector_call *call,
+                     const struct http_reply *reply);
+};
+
+/* Resolve a secret reference; the value is copied into ret (which the caller wipes). May suspend. */
+typedef enum tl_rc connector_secret_fn(void *arg, struct task *task, const struct config_secret *ref, struct tl_buf *ret,
+                                       struct tl_err *err);
+/* Ports to the ledger for one call; the flow engine fills them. */
+struct connector_ledger {
+    enum tl_rc (*checkpoint)(void *arg, struct task *task, struct tl_sv ticket, struct tl_err *err);
+    enum tl_rc (*emit)(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
+                       struct tl_sv position, struct tl_err *err);
+    void *arg;
+};
+
+struct connector_host_options {
+    struct http_client *client; /* of the loop; borrowed */
+    const struct tl_clock *clock;
+    const struct connector *connector;
+    const void *connection;
+    const char *name;
+    struct connector_auth *auth;
+    connector_secret_fn *secret;
+    void *secret_arg;
+};
+struct connector_host *connector_host_new(const struct connector_host_options *options) TL_MUST_CHECK;
+void connector_host_free(struct connector_host *h); /* no call may be under way; NULL allowed */
+/* The ledger's ports of this call; kept in the call's host view. */
+void connector_call_begin(struct connector_call *call, struct connector_host *h, const struct connector_ledger *ledger);
+
+/* Choose the operation that a target or source node names. The node is split: `common` keys (NULL-terminated) stay out.
+ * Errors (no operation named, two named, unknown keys) go to e. */
+struct connector_chosen {
+    const struct connector_operation *operation;
+    const void *conf;
+};
+bool connector_choose(struct tl_arena *a, const struct connector *c, const struct config_node *node,
+                      const char *const *common, unsigned kinds /* bit per enum connector_kind */,
+                      const struct config_options *opt, struct config_errors *e, struct connector_chosen *ret);
+
+#endif
