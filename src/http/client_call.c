@@ -227,6 +227,7 @@ static void release(struct http_call *call)
     if (call->easy) {
         /* the handle must not keep the jar, nor point into this frame */
         (void)curl_easy_setopt(call->easy, CURLOPT_SHARE, NULL);
+        (void)curl_easy_setopt(call->easy, CURLOPT_COOKIEFILE, NULL); /* the reset would leak it (7.88.1) */
         curl_easy_reset(call->easy);
         if (c->pooled < EASY_POOL)
             c->pool[c->pooled++] = call->easy;

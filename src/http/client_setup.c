@@ -151,7 +151,7 @@ enum tl_rc http__call_setup(struct http_call *call, struct tl_sv method, const s
     (void)curl_easy_setopt(easy, CURLOPT_URL, text);
     (void)curl_easy_setopt(easy, CURLOPT_SHARE, req->jar ? req->jar->share : NULL);
     if (req->jar)
-        (void)curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
+        (void)curl_easy_setopt(easy, CURLOPT_COOKIEFILE, ""); /* starts the cookie engine, reads nothing */
     if (req->compressed)
         (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     set_tls(easy, req->tls ? req->tls : &c->opt.tls);

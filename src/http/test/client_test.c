@@ -20,12 +20,13 @@ struct server {
     int fd;
     uint16_t port;
     pthread_t thread;
-    const char *first;  /* reply; NULL: close without one */
-    const char *second; /* to later requests of the same connection; NULL: close */
-    size_t filler;      /* bytes of 'x' after the reply */
-    bool silent;        /* read the request and answer nothing */
+    const char *_Atomic first; /* reply; NULL: close without one */
+    const char *second;        /* to later requests of the same connection; NULL: close */
+    size_t filler;             /* bytes of 'x' after the reply */
+    bool silent;               /* read the request and answer nothing */
     _Atomic int requests, connections;
     _Atomic bool stop;
+    pthread_mutex_t lock;
     char seen[4096]; /* the last request */
 };
 
@@ -33,23 +34,37 @@ struct server {
 static bool read_request(struct server *s, int fd)
 {
     size_t n = 0, want = SIZE_MAX;
+    char seen[4096];
 
-    while (n < want && n < sizeof s->seen - 1) {
-        ssize_t got = read(fd, s->seen + n, sizeof s->seen - 1 - n);
+    while (n < want && n < sizeof seen - 1) {
+        ssize_t got = read(fd, seen + n, sizeof seen - 1 - n);
         char *end, *length;
 
         if (got <= 0)
             return false;
         n += (size_t)got;
-        s->seen[n] = '\0';
-        end = strstr(s->seen, "\r\n\r\n");
+        seen[n] = '\0';
+        end = strstr(seen, "\r\n\r\n");
         if (!end)
             continue;
-        length = strstr(s->seen, "Content-Length: ");
-        want = (size_t)(end + 4 - s->seen) + (length ? (size_t)strtoul(length + 16, NULL, 10) : 0);
+        length = strstr(seen, "Content-Length: ");
+        want = (size_t)(end + 4 - seen) + (length ? (size_t)strtoul(length + 16, NULL, 10) : 0);
     }
+    (void)pthread_mutex_lock(&s->lock);
+    memcpy(s->seen, seen, n + 1);
+    (void)pthread_mutex_unlock(&s->lock);
     s->requests++;
     return true;
+}
+
+static bool saw(struct server *s, const char *text)
+{
+    bool found;
+
+    (void)pthread_mutex_lock(&s->lock);
+    found = strstr(s->seen, text) != NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    return found;
 }
 
 static void serve(struct server *s, int fd)
@@ -93,6 +108,7 @@ static void open_server(struct server *s)
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof in;
 
+    assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
     s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(s->fd >= 0);
     assert_int_equal(bind(s->fd, (struct sockaddr *)&in, sizeof in), 0);
@@ -209,11 +225,11 @@ static void a_reply_has_status_headers_body_and_tells_how_it_came(void **state)
     assert_false(a.reply.reused);
     assert_int_equal(a.reply.bytes_out, 7);
     assert_int_equal(a.reply.remote.port, s.port);
-    assert_non_null(strstr(s.seen, "POST /orders HTTP/1.1\r\n"));
-    assert_non_null(strstr(s.seen, "X-Mine: yes\r\n"));
-    assert_non_null(strstr(s.seen, "X-Empty:"));
-    assert_non_null(strstr(s.seen, "\r\n\r\n{\"n\":1}"));
-    assert_null(strstr(s.seen, "Expect"));
+    assert_true(saw(&s, "POST /orders HTTP/1.1\r\n"));
+    assert_true(saw(&s, "X-Mine: yes\r\n"));
+    assert_true(saw(&s, "X-Empty:"));
+    assert_true(saw(&s, "\r\n\r\n{\"n\":1}"));
+    assert_false(saw(&s, "Expect"));
     assert_int_equal(call(&w, &b, "here.test", s.port), TL_OK);
     assert_true(b.reply.reused);
     assert_int_equal(lookups, 1);
@@ -555,9 +571,9 @@ static void a_jar_brings_cookies_back_and_other_calls_have_none(void **state)
     begin_world(&w, true);
     assert_int_equal(call(&w, &a, "127.0.0.1", s.port), TL_OK);
     assert_int_equal(call(&w, &b, "127.0.0.1", s.port), TL_OK);
-    assert_non_null(strstr(s.seen, "Cookie: sid=42"));
+    assert_true(saw(&s, "Cookie: sid=42"));
     assert_int_equal(call(&w, &c, "127.0.0.1", s.port), TL_OK);
-    assert_null(strstr(s.seen, "Cookie:"));
+    assert_false(saw(&s, "Cookie:"));
     end_world(&w);
     http_jar_free(jar);
     close_server(&s);
