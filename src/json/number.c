@@ -100,6 +100,32 @@ static double slow_double(const struct json_digits *d)
     return strtod_c(text);
 }
 
+/* "-123.45": at most 15 digits in all and no exponent. False: not of that kind. */
+static bool plain_decimal(struct tl_sv text, double *ret)
+{
+    const char *p = text.p, *end = text.p + text.n, *dot = NULL;
+    uint64_t w = 0;
+    bool negative = p < end && *p == '-';
+
+    p += negative;
+    if (end - p > 16)
+        return false;
+    for (; p < end; p++) {
+        if (is_digit(*p))
+            w = w * 10 + (uint64_t)(*p - '0');
+        else if (*p == '.' && !dot)
+            dot = p + 1;
+        else
+            return false;
+    }
+    if (!dot)
+        return false;
+    *ret = (double)w / powers_of_ten[end - dot]; /* both exact: rounded once */
+    if (negative)
+        *ret = -*ret;
+    return true;
+}
+
 double json_decimal_double(struct tl_sv text)
 {
     struct json_digits d;
@@ -107,6 +133,8 @@ double json_decimal_double(struct tl_sv text)
     double r;
     int64_t e;
 
+    if (plain_decimal(text, &r))
+        return r;
     json_digits_of(text, &d);
     if (d.count == 0)
         return d.negative ? -0.0 : 0.0;

@@ -14,6 +14,18 @@
 #define DEFAULT_BYTES (64u << 20)
 #define DEFAULT_DEPTH 512u
 
+/* Objects of one array mostly have the same names in the same order: so the names of the object that closed last at the
+ * same depth are expected again, and shared. */
+#define TEMPLATES 16u
+struct template
+{
+    const struct json_member *members;
+    uint32_t n;
+    struct json_index *index;
+};
+/* In the flags of a frame: all names so far were the expected ones, so none is there twice. */
+#define FRAME_EXPECTED 1u
+
 struct parser {
     struct tl_arena *arena;
     const char *start, *end;
@@ -24,6 +36,7 @@ struct parser {
     unsigned flags;
     enum tl_rc rc; /* of the fault */
     const char *at, *fault;
+    struct template templates[TEMPLATES];
 };
 
 static const char *fail(struct parser *ps, enum tl_rc rc, const char *at, const char *fault)
@@ -330,7 +343,7 @@ static const char *open_container(struct parser *ps, const char *p, enum json_ty
     if (ps->depth == ps->max_depth)
         return fail(ps, TL_LIMIT, p, "nested deeper than the limit");
     ps->depth++;
-    push(ps, (struct json){.type = (uint8_t)type, .n = (uint32_t)ps->base});
+    push(ps, (struct json){.type = (uint8_t)type, .flags = FRAME_EXPECTED, .n = (uint32_t)ps->base});
     ps->base = ps->n;
     return p + 1;
 }
@@ -409,17 +422,20 @@ static bool close_object(struct parser *ps, const char *p, struct json *ret)
     struct json_member *members = NULL;
     struct json_index *ix;
     uint8_t flags = 0;
+    struct template *t = &ps->templates[ps->depth % TEMPLATES];
+    bool as_expected = (ps->stack[ps->base - 1].flags & FRAME_EXPECTED) && n == t->n;
 
     ps->at = p;
     if (n > JSON_INDEX_MIN) {
         members = json_members_alloc(ps->arena, n);
-        ix = json_index_new(ps->arena, n);
+        ix = as_expected ? t->index : json_index_new(ps->arena, n);
         if (!members || !ix)
             return false;
         memcpy(members, ps->stack + ps->base, n * sizeof(*members));
-        n = index_and_merge(ps, members, n, ix);
+        n = as_expected ? n : index_and_merge(ps, members, n, ix);
         if (n == 0)
             return false;
+        t->index = ix;
         json_index_header(members)->index = ix;
         flags = JSON_F_INDEXED;
     } else if (n > 0) {
@@ -430,9 +446,32 @@ static bool close_object(struct parser *ps, const char *p, struct json *ret)
         if (ps->stack[ps->base - 1].aux)
             n = merge_few(members, n);
     }
+    t->members = members;
+    t->n = n;
     *ret = (struct json){.type = JSON_OBJECT, .flags = flags, .n = n, .u.members = members};
     pop_frame(ps);
     return true;
+}
+
+static inline uint64_t key_bit(const struct json *key)
+{
+    uint32_t n = key->n, h = n;
+
+    if (n > 0)
+        h += (uint32_t)(uint8_t)key->u.s[0] * 3 + (uint32_t)(uint8_t)key->u.s[n - 1] * 5 +
+             (uint32_t)(uint8_t)key->u.s[n >> 1] * 7;
+    return 1ull << (h & 63);
+}
+
+/* The names so far were the expected ones, the next one is not: from here on they are noted. */
+static void stop_expecting(struct parser *ps, struct json *frame, size_t count)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < count; i += 2)
+        bits |= key_bit(&ps->stack[ps->base + i]);
+    frame->u.i = (int64_t)bits;
+    frame->flags = 0;
 }
 
 /* One bit of 64 for each name seen: most objects never need to compare names. Beyond JSON_INDEX_MIN members the index
@@ -441,13 +480,10 @@ static inline bool note_key(struct parser *ps, const struct json *key)
 {
     struct json *frame = &ps->stack[ps->base - 1];
     size_t count = ps->n - ps->base;
-    uint32_t n = key->n, h = n;
-    uint64_t bit;
+    uint64_t bit = key_bit(key);
 
-    if (n > 0)
-        h += (uint32_t)(uint8_t)key->u.s[0] * 3 + (uint32_t)(uint8_t)key->u.s[n - 1] * 5 +
-             (uint32_t)(uint8_t)key->u.s[n >> 1] * 7;
-    bit = 1ull << (h & 63);
+    if (frame->flags & FRAME_EXPECTED)
+        stop_expecting(ps, frame, count);
     if (TL_LIKELY(!((uint64_t)frame->u.i & bit)) || count > 2 * JSON_INDEX_MIN) {
         frame->u.i = (int64_t)((uint64_t)frame->u.i | bit);
         return true;
@@ -464,6 +500,22 @@ static inline bool note_key(struct parser *ps, const struct json *key)
     return true;
 }
 
+static inline bool expected_name(const struct parser *ps, const char *p, struct json *ret)
+{
+    const struct template *t = &ps->templates[ps->depth % TEMPLATES];
+    size_t i = (ps->n - ps->base) / 2;
+    const struct json *key;
+
+    if (!(ps->stack[ps->base - 1].flags & FRAME_EXPECTED) || i >= t->n)
+        return false;
+    key = &t->members[i].key;
+    if ((size_t)(ps->end - p) <= key->n || p[key->n] != '"' || !(key->flags & JSON_F_PLAIN) ||
+        !json_key_is(key, tl_sv(p, key->n)))
+        return false;
+    *ret = *key;
+    return true;
+}
+
 /* A name and its colon; p is where the quote must be. */
 static inline const char *member_name(struct parser *ps, const char *p)
 {
@@ -473,12 +525,16 @@ static inline const char *member_name(struct parser *ps, const char *p)
     if (TL_UNLIKELY(p >= ps->end || *p != '"'))
         return fail(ps, TL_PARSE, p,
                     p >= ps->end ? "the text ends inside an object" : "a name in double quotes is missing here");
-    p = string(ps, p + 1, &key);
-    if (!p)
-        return NULL;
-    ps->at = at;
-    if (!note_key(ps, &key))
-        return NULL;
+    if (expected_name(ps, p + 1, &key)) {
+        p += key.n + 2;
+    } else {
+        p = string(ps, p + 1, &key);
+        if (!p)
+            return NULL;
+        ps->at = at;
+        if (!note_key(ps, &key))
+            return NULL;
+    }
     push(ps, key);
     p = json_space(p, ps->end);
     if (TL_UNLIKELY(p >= ps->end || *p != ':'))
