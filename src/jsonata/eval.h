@@ -208,8 +208,48 @@ struct json append(struct jsonata_eval *e, struct json a, struct json b);
 /* Member of an object, or of each object in an array (a sequence, raw). */
 struct json lookup(struct jsonata_eval *e, struct json v, struct tl_sv key);
 struct json member(struct json object, struct tl_sv key);
-/* Member through a guess of its index. */
-struct json member_hint(const struct json *object, const struct node *n);
+static inline bool same_bytes(const char *a, const char *b, uint32_t n)
+{
+    uint64_t x, y;
+    uint32_t u, v;
+
+    if (n >= 8) {
+        memcpy(&x, a, 8);
+        memcpy(&y, b, 8);
+        if (x != y)
+            return false;
+        if (n > 16)
+            return memcmp(a + 8, b + 8, n - 8) == 0;
+        memcpy(&x, a + n - 8, 8);
+        memcpy(&y, b + n - 8, 8);
+        return x == y;
+    }
+    if (n >= 4) {
+        memcpy(&u, a, 4);
+        memcpy(&v, b, 4);
+        if (u != v)
+            return false;
+        memcpy(&u, a + n - 4, 4);
+        memcpy(&v, b + n - 4, 4);
+        return u == v;
+    }
+    return n == 0 || (a[0] == b[0] && a[n - 1] == b[n - 1] && (n < 3 || a[1] == b[1]));
+}
+
+struct json member_search(const struct json *object, const struct node *n);
+/* Member of an object through the guess of its index that its place in the program keeps. */
+static inline struct json member_hint(const struct json *object, const struct node *n)
+{
+    uint32_t i = __atomic_load_n(&n->hint, __ATOMIC_RELAXED);
+
+    if (TL_LIKELY(i < object->n)) {
+        const struct json_member *m = &object->u.members[i];
+
+        if (TL_LIKELY(m->key.n == n->value.n && same_bytes(m->key.u.s, n->value.u.s, m->key.n)))
+            return m->value;
+    }
+    return member_search(object, n);
+}
 /* Members in the order of the language: names that are array indexes first. NULL: arena limit. */
 const struct json_member *ordered_members(struct jsonata_eval *e, struct json object);
 int compare_text(struct json a, struct json b); /* by UTF-16 units */

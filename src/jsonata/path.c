@@ -231,6 +231,35 @@ struct json run_filter(struct jsonata_eval *e, const struct node *predicate, str
 static bool walk(struct jsonata_eval *e, const struct node *path, uint32_t i, uint32_t end, struct json in,
                  struct sink *s);
 
+/* The last step, a name, over many items. */
+static bool walk_leaf(struct jsonata_eval *e, const struct node *path, uint32_t i, const struct json *items, uint32_t n,
+                      struct sink *s)
+{
+    const struct node *step = path->list[i];
+
+    e->ticks -= n;
+    if (!eval_tick(e))
+        return false;
+    for (uint32_t k = 0; k < n; k++) {
+        struct json v;
+
+        if (TL_UNLIKELY(items[k].type != JSON_OBJECT)) {
+            if (!walk(e, path, i, i + 1, items[k], s))
+                return false;
+            continue;
+        }
+        v = member_hint(&items[k], step);
+        if (v.type != JSON_UNDEFINED && !put(e, s, v))
+            return false;
+    }
+    return true;
+}
+
+static inline bool is_leaf(const struct node *path, uint32_t i, uint32_t end)
+{
+    return i + 1 == end && path->list[i]->run == run_name && !path->list[i]->stage_count;
+}
+
 /* What step i gave goes on: item by item to the next step, or into the sink. */
 static inline bool go_on(struct jsonata_eval *e, const struct node *path, uint32_t i, uint32_t end, struct json v,
                          struct sink *s)
@@ -241,6 +270,8 @@ static inline bool go_on(struct jsonata_eval *e, const struct node *path, uint32
         return walk(e, path, i + 1, end, v, s);
     if (i + 2 == end && s->expect < v.n)
         s->expect = v.n;
+    if (is_leaf(path, i + 1, end))
+        return walk_leaf(e, path, i + 1, v.u.items, v.n, s);
     for (uint32_t k = 0; k < v.n; k++)
         if (!walk(e, path, i + 1, end, v.u.items[k], s))
             return false;
@@ -316,6 +347,8 @@ static bool walk_all(struct jsonata_eval *e, const struct node *path, uint32_t f
         return walk(e, path, from, end, in, s);
     if (from + 1 == end && s->expect < in.n)
         s->expect = in.n;
+    if (is_leaf(path, from, end))
+        return walk_leaf(e, path, from, in.u.items, in.n, s);
     for (uint32_t i = 0; i < in.n; i++)
         if (!walk(e, path, from, end, in.u.items[i], s))
             return false;

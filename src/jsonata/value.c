@@ -120,34 +120,6 @@ struct json append(struct jsonata_eval *e, struct json a, struct json b)
 
 /* ---- members ---- */
 
-static inline bool same_bytes(const char *a, const char *b, uint32_t n)
-{
-    uint64_t x, y;
-    uint32_t u, v;
-
-    if (n >= 8) {
-        memcpy(&x, a, 8);
-        memcpy(&y, b, 8);
-        if (x != y)
-            return false;
-        if (n > 16)
-            return memcmp(a + 8, b + 8, n - 8) == 0;
-        memcpy(&x, a + n - 8, 8);
-        memcpy(&y, b + n - 8, 8);
-        return x == y;
-    }
-    if (n >= 4) {
-        memcpy(&u, a, 4);
-        memcpy(&v, b, 4);
-        if (u != v)
-            return false;
-        memcpy(&u, a + n - 4, 4);
-        memcpy(&v, b + n - 4, 4);
-        return u == v;
-    }
-    return n == 0 || (a[0] == b[0] && a[n - 1] == b[n - 1] && (n < 3 || a[1] == b[1]));
-}
-
 struct json member(struct json object, struct tl_sv key)
 {
     if (object.flags & JSON_F_INDEXED)
@@ -161,7 +133,7 @@ struct json member(struct json object, struct tl_sv key)
     return JSON_NOTHING;
 }
 
-static struct json member_search(const struct json *object, const struct node *n)
+struct json member_search(const struct json *object, const struct node *n)
 {
     uint32_t *hint = (uint32_t *)(uintptr_t)&n->hint; /* the one part of a tree that changes */
 
@@ -176,19 +148,6 @@ static struct json member_search(const struct json *object, const struct node *n
         }
     }
     return JSON_NOTHING;
-}
-
-struct json member_hint(const struct json *object, const struct node *n)
-{
-    uint32_t i = __atomic_load_n(&n->hint, __ATOMIC_RELAXED);
-
-    if (TL_LIKELY(i < object->n)) {
-        const struct json_member *m = &object->u.members[i];
-
-        if (TL_LIKELY(m->key.n == n->value.n && same_bytes(m->key.u.s, n->value.u.s, m->key.n)))
-            return m->value;
-    }
-    return member_search(object, n);
 }
 
 struct json lookup(struct jsonata_eval *e, struct json v, struct tl_sv key)
