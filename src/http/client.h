@@ -60,7 +60,8 @@ struct http_client_options { /* zero: the defaults */
 };
 struct http_client;
 
-/* Once a process, before the first client and before threads. */
+/* Once a process, before the first client and before threads. The process must ignore SIGPIPE: OpenSSL writes to
+ * sockets that the other side may have closed. */
 TL_MUST_CHECK enum tl_rc http_client_global_init(struct tl_err *err);
 /* Strings of the options are copied, except those of tls and egress lists: these must outlive the client. */
 TL_MUST_CHECK enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_options *options,
