@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* child_xslt.c - libxslt in the child: no network, no files, no documents of its own choice. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <libexslt/exslt.h>
+#include <libxml/parser.h>
+#include <libxml/xmlerror.h>
+#include <libxslt/security.h>
+#include <libxslt/transform.h>
+#include <libxslt/variables.h>
+#include <libxslt/xsltutils.h>
+
+#include "mapping/mapping_int.h"
+
+#define MAX_TEMPLATE_DEPTH 1000
+#define MAX_OPERATIONS 50000000ul
+
+struct state {
+    xsltSecurityPrefsPtr prefs;
+    xsltStylesheetPtr sheet;
+    struct tl_buf compiled;
+    char error[300];
+    int line;
+};
+
+static void TL_PRINTF(2, 3) on_text(void *arg, const char *fmt, ...)
+{
+    struct state *s = arg;
+    va_list ap;
+
+    if (s->error[0])
+        return;
+    va_start(ap, fmt);
+    (void)vsnprintf(s->error, sizeof(s->error), fmt, ap);
+    va_end(ap);
+    s->error[strcspn(s->error, "\n")] = '\0';
+}
+
+static void on_error(void *arg, xmlErrorPtr e)
+{
+    struct state *s = arg;
+
+    if (s->error[0] || !e->message)
+        return;
+    (void)snprintf(s->error, sizeof(s->error), "%s", e->message);
+    s->error[strcspn(s->error, "\n")] = '\0';
+    s->line = e->line;
+}
+
+static void *open_xslt(void)
+{
+    static const xsltSecurityOption all[] = {XSLT_SECPREF_READ_FILE, XSLT_SECPREF_WRITE_FILE,
+                                             XSLT_SECPREF_CREATE_DIRECTORY, XSLT_SECPREF_READ_NETWORK,
+                                             XSLT_SECPREF_WRITE_NETWORK};
+    struct state *s = tl_zalloc(sizeof(*s));
+
+    xmlInitParser();
+    exsltRegisterAll();
+    tl_buf_init(&s->compiled, FRAME_MAX);
+    s->prefs = xsltNewSecurityPrefs();
+    for (size_t i = 0; i < TL_COUNT(all); i++)
+        (void)xsltSetSecurityPrefs(s->prefs, all[i], xsltSecurityForbid);
+    xsltSetDefaultSecurityPrefs(s->prefs);
+    xmlSetStructuredErrorFunc(s, on_error);
+    xsltSetGenericErrorFunc(s, on_text);
+    return s;
+}
+
+static xmlDocPtr read_xml(struct tl_sv text)
+{
+    return xmlReadMemory(text.p ? text.p : "", (int)text.n, NULL, NULL, XML_PARSE_NONET | XML_PARSE_COMPACT);
+}
+
+static enum tl_rc fail(struct state *s, enum tl_rc rc, const char *what, struct tl_err *err)
+{
+    return tl_fail_at(err, rc, s->line, 0, "xslt: %s%s%s", what, s->error[0] ? ": " : "", s->error);
+}
+
+static enum tl_rc compile(struct state *s, struct tl_sv text, struct tl_err *err)
+{
+    xmlDocPtr doc;
+
+    if (s->sheet && tl_sv_eq(text, tl_buf_view(&s->compiled)))
+        return TL_OK;
+    if (s->sheet)
+        xsltFreeStylesheet(s->sheet);
+    s->sheet = NULL;
+    doc = read_xml(text);
+    if (!doc)
+        return fail(s, TL_PARSE, "the stylesheet is not XML", err);
+    s->sheet = xsltParseStylesheetDoc(doc);
+    if (!s->sheet || s->sheet->errors > 0) {
+        if (s->sheet)
+            xsltFreeStylesheet(s->sheet); /* and doc with it */
+        else
+            xmlFreeDoc(doc);
+        s->sheet = NULL;
+        return fail(s, TL_PARSE, "not a stylesheet", err);
+    }
+    tl_buf_clear(&s->compiled);
+    (void)tl_buf_sv(&s->compiled, text);
+    return TL_OK;
+}
+
+static enum tl_rc read_input(struct state *s, struct json input, xmlDocPtr *ret, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    enum tl_rc rc;
+
+    tl_buf_init(&b, FRAME_MAX);
+    if (input.type == JSON_STRING) {
+        *ret = read_xml(json_view(input));
+    } else {
+        rc = xml_from_json(input, false, &b, err);
+        if (rc != TL_OK)
+            return rc;
+        *ret = read_xml(tl_buf_view(&b));
+    }
+    return *ret ? TL_OK : fail(s, TL_INVALID, "the input is not XML", err);
+}
+
+static bool set_parameters(xsltTransformContextPtr ctxt, struct json bindings)
+{
+    for (uint32_t i = 0; bindings.type == JSON_OBJECT && i < bindings.n; i++) {
+        const struct json_member *m = &bindings.u.members[i];
+        TL_CLEANUP(tl_freep) char *name = tl_strndup(m->key.u.s, m->key.n);
+        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+        tl_buf_init(&b, FRAME_MAX);
+        if (m->value.type == JSON_STRING)
+            (void)tl_buf_sv(&b, json_view(m->value));
+        else
+            (void)json_write(&b, m->value, 0);
+        if (b.failed || xsltQuoteOneUserParam(ctxt, (const xmlChar *)name, (const xmlChar *)(b.p ? b.p : "")) != 0)
+            return false;
+    }
+    return true;
+}
+
+static enum tl_rc transform(struct state *s, xmlDocPtr doc, struct json bindings, xmlDocPtr *ret, struct tl_err *err)
+{
+    xsltTransformContextPtr ctxt = xsltNewTransformContext(s->sheet, doc);
+    xmlDocPtr out;
+    bool ok;
+
+    if (!ctxt)
+        return fail(s, TL_BUDGET, "no memory", err);
+    ctxt->maxTemplateDepth = MAX_TEMPLATE_DEPTH;
+    ctxt->opLimit = MAX_OPERATIONS;
+    xsltSetTransformErrorFunc(ctxt, s, on_text);
+    (void)xsltSetCtxtSecurityPrefs(s->prefs, ctxt);
+    ok = set_parameters(ctxt, bindings);
+    out = ok ? xsltApplyStylesheetUser(s->sheet, doc, NULL, NULL, NULL, ctxt) : NULL;
+    ok = ok && out && ctxt->state == XSLT_STATE_OK;
+    xsltFreeTransformContext(ctxt);
+    if (ok) {
+        *ret = out;
+        return TL_OK;
+    }
+    if (out)
+        xmlFreeDoc(out);
+    return fail(s, TL_INVALID, "the transformation failed", err);
+}
+
+static enum tl_rc save(struct state *s, struct tl_arena *a, xmlDocPtr out, struct json *ret, struct tl_err *err)
+{
+    bool is_text = s->sheet->method && strcmp((const char *)s->sheet->method, "text") == 0;
+    xmlChar *text = NULL;
+    struct tl_sv copy;
+    int n = 0;
+
+    if (xsltSaveResultToString(&text, &n, out, s->sheet) != 0)
+        return fail(s, TL_BUDGET, "the result can't be written", err);
+    copy = n > 0 ? tl_arena_sv(a, tl_sv((const char *)text, (size_t)n)) : TL_SV("");
+    xmlFree(text);
+    if (!copy.p)
+        return fail(s, TL_BUDGET, "the result is too large", err);
+    if (!is_text || json_parse(a, copy, 0, NULL, ret, NULL) != TL_OK)
+        *ret = json_sv(copy);
+    return TL_OK;
+}
+
+static enum tl_rc run(void *state, struct tl_arena *a, struct json request, struct json *ret, struct tl_err *err)
+{
+    struct state *s = state;
+    xmlDocPtr doc = NULL, out = NULL;
+    enum tl_rc rc;
+
+    s->error[0] = '\0';
+    s->line = 0;
+    rc = compile(s, json_view(json_gets(request, "text")), err);
+    if (rc != TL_OK || json_gets(request, "check").type == JSON_BOOL)
+        return rc;
+    rc = read_input(s, json_gets(request, "input"), &doc, err);
+    if (rc == TL_OK)
+        rc = transform(s, doc, json_gets(request, "bindings"), &out, err);
+    if (rc == TL_OK)
+        rc = save(s, a, out, ret, err);
+    if (doc)
+        xmlFreeDoc(doc);
+    if (out)
+        xmlFreeDoc(out);
+    return rc;
+}
+
+const struct child_language child_xslt = {"xslt", open_xslt, run};

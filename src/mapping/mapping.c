@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mapping.c - one object for all languages: made, counted, evaluated. */
+#include "mapping/mapping_int.h"
+
+#define TEXT_MAX (8u << 20)
+
+static const char *const kind_names[MAPPING_KIND_COUNT] = {"jsonata", "table", "jq", "xslt"};
+
+const char *mapping_kind_name(enum mapping_kind k)
+{
+    return kind_names[k];
+}
+
+bool mapping_kind_parse(struct tl_sv name, enum mapping_kind *ret)
+{
+    for (int i = 0; i < MAPPING_KIND_COUNT; i++) {
+        if (tl_sv_eqs(name, kind_names[i])) {
+            *ret = (enum mapping_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct json request(struct tl_arena *a, const struct mapping *m, struct json input, struct json bindings,
+                           bool check)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 4);
+    (void)json_adds(&b, "text", json_sv(m->text));
+    if (check)
+        (void)json_adds(&b, "check", json_bool(true));
+    (void)json_adds(&b, "input", input);
+    (void)json_adds(&b, "bindings", bindings);
+    return json_end(&b);
+}
+
+static enum tl_rc check_in_worker(struct mapping *m, struct tl_err *err)
+{
+    struct tl_arena *a;
+    struct json nothing;
+    enum tl_rc rc;
+
+    if (!m->workers)
+        return tl_fail(err, TL_UNSUPPORTED, "%s mappings need worker processes", kind_names[m->kind]);
+    a = tl_arena_new(1u << 20);
+    rc = mapping_workers_ask(m->workers, m->kind, request(a, m, JSON_NOTHING, JSON_NOTHING, true), 0, a, &nothing, err);
+    tl_arena_free(a);
+    return rc;
+}
+
+static enum tl_rc compile_jsonata(struct mapping *m, struct tl_sv source, const struct mapping_options *o,
+                                  struct tl_err *err)
+{
+    struct jsonata_options options = {.namespaces = &mapping_tl, .namespace_count = 1, .strict = o->strict};
+    struct jsonata_error *scratch = NULL, *detail = o->detail;
+    enum tl_rc rc;
+
+    rc = crypto_new(&m->crypto, err);
+    if (rc != TL_OK)
+        return rc;
+    if (!detail)
+        detail = scratch = tl_zalloc(sizeof(*scratch));
+    rc = jsonata_compile(source, &options, &m->program, detail, err);
+    tl_free(scratch);
+    return rc;
+}
+
+static enum tl_rc compile(struct mapping *m, const struct mapping_options *o, struct tl_err *err)
+{
+    struct mapping_options table = *o;
+    struct tl_sv source;
+    enum tl_rc rc;
+
+    switch (m->kind) {
+    case MAPPING_JSONATA:
+        return compile_jsonata(m, m->text, o, err);
+    case MAPPING_TABLE:
+        table.strict = false;
+        rc = table_compile(m->arena, m->text, &source, &m->lookups, err);
+        return rc == TL_OK ? compile_jsonata(m, source, &table, err) : rc;
+    case MAPPING_JQ:
+    case MAPPING_XSLT:
+        return check_in_worker(m, err);
+    case MAPPING_KIND_COUNT:
+        break;
+    }
+    return tl_fail(err, TL_BUG, "no such kind of mapping");
+}
+
+enum tl_rc mapping_compile(enum mapping_kind kind, struct tl_sv text, const struct mapping_options *options,
+                           struct mapping **ret, struct tl_err *err)
+{
+    TL_CLEANUP(mapping_unrefp) struct mapping *m = NULL;
+    struct mapping_options o = options ? *options : (struct mapping_options){0};
+    enum tl_rc rc;
+
+    if (text.n > TEXT_MAX)
+        return tl_fail(err, TL_LIMIT, "the mapping is longer than %u bytes", TEXT_MAX);
+    m = tl_zalloc(sizeof(*m));
+    m->refs = 1;
+    m->kind = kind;
+    m->workers = o.workers;
+    m->arena = tl_arena_new(64u << 20);
+    m->text = text.n ? tl_arena_sv(m->arena, text) : TL_SV("");
+    m->lookups = json_copy(m->arena, o.lookups);
+    rc = compile(m, &o, err);
+    if (rc != TL_OK)
+        return rc;
+    *ret = TL_STEAL(&m);
+    return TL_OK;
+}
+
+struct mapping *mapping_ref(struct mapping *m)
+{
+    (void)__atomic_add_fetch(&m->refs, 1, __ATOMIC_RELAXED);
+    return m;
+}
+
+void mapping_unref(struct mapping *m)
+{
+    if (!m || __atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    jsonata_unref(m->program);
+    crypto_free(m->crypto);
+    tl_arena_free(m->arena);
+    tl_free(m);
+}
+
+void mapping_unrefp(struct mapping **m)
+{
+    mapping_unref(*m);
+}
+
+enum mapping_kind mapping_kind_of(const struct mapping *m)
+{
+    return m->kind;
+}
+
+struct tl_sv mapping_source(const struct mapping *m)
+{
+    return m->program ? jsonata_source(m->program) : TL_SV_NULL;
+}
+
+static enum tl_rc eval_jsonata(const struct mapping *m, struct tl_arena *a, const struct mapping_input *in,
+                               struct json *ret, struct tl_err *err)
+{
+    struct mapping_budget b = in->budget ? *in->budget : (struct mapping_budget){0};
+    struct jsonata_budget budget = {b.steps, b.depth, b.stack_bytes, b.time_ms};
+    struct jsonata_error *detail = in->detail;
+    struct jsonata_input input = {.data = in->data,
+                                  .bindings = in->bindings,
+                                  .budget = &budget,
+                                  .clock = in->clock,
+                                  .host = (void *)(uintptr_t)m};
+
+    if (!detail) {
+        detail = tl_arena_alloc(a, sizeof(*detail));
+        if (!detail)
+            return tl_fail(err, TL_BUDGET, "mapping: the memory limit is used up");
+    }
+    return jsonata_run(m->program, a, &input, ret, detail, err);
+}
+
+enum tl_rc mapping_eval(const struct mapping *m, struct tl_arena *a, const struct mapping_input *in, struct json *ret,
+                        struct tl_err *err)
+{
+    if (m->program)
+        return eval_jsonata(m, a, in, ret, err);
+    return mapping_workers_ask(m->workers, m->kind, request(a, m, in->data, in->bindings, false),
+                               in->budget ? in->budget->time_ms : 0, a, ret, err);
+}
