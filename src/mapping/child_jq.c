@@ -64,42 +64,75 @@ static void *open_jq(void)
     return s;
 }
 
+static void drop_program(struct state *s)
+{
+    if (s->jq)
+        jq_teardown(&s->jq);
+    s->jq = NULL;
+    tl_buf_clear(&s->compiled);
+}
+
+static bool compile_once(struct state *s, const char *program, jv variables)
+{
+    drop_program(s);
+    s->error[0] = '\0';
+    s->jq = jq_init();
+    if (!s->jq) {
+        jv_free(variables);
+        return false;
+    }
+    jq_set_attr(s->jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
+    jq_set_error_cb(s->jq, on_message, s);
+    return jq_compile_args(s->jq, program, variables) != 0;
+}
+
+/* "jq: error: $name is not defined at ..." */
+static bool undefined_variable(const struct state *s, struct tl_sv *ret_name)
+{
+    struct tl_sv text = tl_sv_str(s->error);
+    size_t dollar = tl_sv_find(text, '$'), end = tl_sv_find_sv(text, TL_SV(" is not defined"));
+
+    if (dollar + 1 >= end || end == text.n)
+        return false;
+    *ret_name = tl_sv(text.p + dollar + 1, end - dollar - 1);
+    return true;
+}
+
+/* While only checking, nobody knows the variables of an evaluation: each that is missed is given. */
+static bool compile_for(struct state *s, const char *program, struct json bindings, bool check)
+{
+    jv variables = bindings.type == JSON_OBJECT ? to_jq(bindings) : jv_object();
+    struct tl_sv name;
+    bool ok = compile_once(s, program, jv_copy(variables));
+
+    for (int i = 0; !ok && check && i < 100 && undefined_variable(s, &name); i++) {
+        variables = jv_object_set(variables, jv_string_sized(name.p, (int)name.n), jv_null());
+        ok = compile_once(s, program, jv_copy(variables));
+    }
+    jv_free(variables);
+    return ok;
+}
+
 static enum tl_rc compile(struct state *s, struct json request, struct tl_err *err)
 {
     struct json text = json_gets(request, "text"), bindings = json_gets(request, "bindings");
-    struct tl_buf key;
-    int ok;
+    bool check = json_gets(request, "check").type == JSON_BOOL;
+    TL_CLEANUP(tl_freep) char *program = tl_strndup(text.u.s, text.n);
+    TL_CLEANUP(tl_buf_done) struct tl_buf key = {0};
 
     tl_buf_init(&key, FRAME_MAX);
     (void)json_write(&key, text, 0);
     (void)json_write(&key, bindings, 0);
-    if (s->jq && tl_sv_eq(tl_buf_view(&key), tl_buf_view(&s->compiled))) {
-        tl_buf_done(&key);
+    if (s->jq && !check && tl_sv_eq(tl_buf_view(&key), tl_buf_view(&s->compiled)))
         return TL_OK;
-    }
-    if (s->jq)
-        jq_teardown(&s->jq);
-    tl_buf_done(&s->compiled);
-    s->jq = jq_init();
-    if (!s->jq) {
-        tl_buf_done(&key);
-        return tl_fail(err, TL_BUDGET, "jq: no memory");
-    }
-    jq_set_attr(s->jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
-    jq_set_error_cb(s->jq, on_message, s);
-    s->error[0] = '\0';
-    {
-        TL_CLEANUP(tl_freep) char *program = tl_strndup(text.u.s, text.n);
-
-        ok = jq_compile_args(s->jq, program, bindings.type == JSON_OBJECT ? to_jq(bindings) : jv_object());
-    }
-    if (!ok) {
-        jq_teardown(&s->jq);
-        s->jq = NULL;
-        tl_buf_done(&key);
+    if (!compile_for(s, program, bindings, check)) {
+        drop_program(s);
         return tl_fail(err, TL_PARSE, "%s", s->error[0] ? s->error : "jq: not a program");
     }
-    s->compiled = key;
+    if (check)
+        drop_program(s);
+    else
+        (void)tl_buf_sv(&s->compiled, tl_buf_view(&key));
     return TL_OK;
 }
 

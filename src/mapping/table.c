@@ -184,14 +184,13 @@ static bool next_part(struct tl_sv name, struct tl_sv prefix, struct tl_sv *ret_
     return true;
 }
 
-/* True when an earlier target has the same part below the prefix: it was written with that one. */
-static bool seen_before(struct json fields, uint32_t i, struct tl_sv prefix, struct tl_sv part)
+/* An earlier target with the same part below the prefix: it was written with that one. */
+static bool seen_before(struct json fields, uint32_t i, struct tl_sv prefix, struct tl_sv part, bool *ret_leaf)
 {
     struct tl_sv other;
-    bool leaf;
 
     for (uint32_t k = 0; k < i; k++)
-        if (next_part(json_view(fields.u.members[k].key), prefix, &other, &leaf) && tl_sv_eq(other, part))
+        if (next_part(json_view(fields.u.members[k].key), prefix, &other, ret_leaf) && tl_sv_eq(other, part))
             return true;
     return false;
 }
@@ -208,15 +207,15 @@ static enum tl_rc put_fields(struct table *t, struct json fields, struct tl_sv p
     (void)tl_buf_putc(t->out, '{');
     for (uint32_t i = 0; i < fields.n && rc == TL_OK; i++) {
         struct tl_sv name = json_view(fields.u.members[i].key), part;
-        bool leaf;
+        bool leaf, other_leaf;
 
         if (!next_part(name, prefix, &part, &leaf))
             continue;
         if (part.n == 0)
             return refuse(t, name, "not a name of a field:", name, NULL, 0);
-        if (seen_before(fields, i, prefix, part)) {
-            if (leaf)
-                return refuse(t, name, "it is an object by another field:", part, NULL, 0);
+        if (seen_before(fields, i, prefix, part, &other_leaf)) {
+            if (leaf || other_leaf)
+                return refuse(t, name, "another field gives this name another shape:", part, NULL, 0);
             continue;
         }
         (void)tl_buf_puts(t->out, any ? "," : "");
