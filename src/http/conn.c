@@ -301,12 +301,12 @@ static void tls_event(struct conn *c)
 static void proxy_event(struct conn *c)
 {
     struct http_server *s = c->l->server;
-    int need = 16;
+    int need;
 
-    while (need > 0) {
+    (void)http__conn_room(c);
+    while ((need = http__proxy_v2((const uint8_t *)c->rbuf, c->end, &c->peer)) > 0) {
         ssize_t n;
 
-        (void)http__conn_room(c);
         n = recv(c->fd, c->rbuf + c->end, (size_t)need - c->end, 0);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
@@ -315,7 +315,6 @@ static void proxy_event(struct conn *c)
             return;
         }
         c->end += (size_t)n;
-        need = http__proxy_v2((const uint8_t *)c->rbuf, c->end, &c->peer);
     }
     if (need < 0 || !http__take_address(s, &c->peer)) {
         http__count(need < 0 ? &c->l->bad : &s->refused_cap);

@@ -247,17 +247,19 @@ static void assign(struct http_server *s, struct listener *listener, int fd, con
 
 /* Out of descriptors: with the reserve the waiting client is at least closed, and the backlog does not spin the loop.
  */
-static void shed(struct http_server *s, int listen_fd)
+static bool shed(struct http_server *s, int listen_fd)
 {
     int fd;
 
-    http__count(&s->refused_fd);
     if (s->reserve_fd >= 0)
         (void)close(s->reserve_fd);
     fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0)
+    if (fd >= 0) {
+        http__count(&s->refused_fd);
         (void)close(fd);
+    }
     s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd >= 0;
 }
 
 static void on_accept(uv_poll_t *poll, int status, int events)
@@ -274,7 +276,8 @@ static void on_accept(uv_poll_t *poll, int status, int events)
         int fd = accept4(listener->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-            shed(s, listener->fd);
+            if (!shed(s, listener->fd))
+                return;
             continue;
         }
         if (fd < 0 && errno == ECONNABORTED)
