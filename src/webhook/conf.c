@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conf.c - the `verify:` block of a webhook source: one choice a scheme, from shared fields. */
+#include "webhook/webhook_int.h"
+
+static const struct config_field secret_fields[] = {
+    {.name = "value",
+     .type = CONFIG_SECRET,
+     .required = true,
+     .offset = offsetof(struct webhook_conf_secret, value),
+     .doc = "The secret, as the sender shows it.",
+     .example = "${env:SHOP_SECRET}"},
+    {.name = "until",
+     .type = CONFIG_STRING,
+     .offset = offsetof(struct webhook_conf_secret, until),
+     .doc = "After this moment (RFC 3339) the secret is not good any more: for the old one in a rotation.",
+     .example = "2027-01-31T00:00:00Z"},
+};
+static const struct config_spec secret_spec = {.name = "webhook.secret",
+                                               .size = sizeof(struct webhook_conf_secret),
+                                               .fields = secret_fields,
+                                               .n_fields = TL_COUNT(secret_fields),
+                                               .doc = "A secret that the sender signs with.",
+                                               .scalar = "value"};
+static const struct config_field secret_item = {.type = CONFIG_OBJECT, .spec = &secret_spec};
+static const struct config_field reference_item = {.type = CONFIG_SECRET};
+static const struct config_field text_item = {.type = CONFIG_STRING};
+
+static const char *const hashes[] = {"sha256", "sha512", "sha1", NULL};
+static const char *const encodings[] = {"hex", "base64", NULL};
+static const char *const keys[] = {"text", "base64", "hex", "whsec", NULL};
+static const char *const units[] = {"seconds", "milliseconds", "iso8601", NULL};
+
+#define SECRET                                                                                                         \
+    {                                                                                                                  \
+        .name = "secret", .type = CONFIG_LIST, .item = &secret_item, .one_or_many = true, .required = true, .min = 1,  \
+        .max = 16, .offset = offsetof(struct webhook_conf, secrets), .example = "${env:SHOP_SECRET}",                  \
+        .doc = "The signing secret, or a list: in a rotation each of them is good."                                    \
+    }
+#define TOLERANCE                                                                                                      \
+    {                                                                                                                  \
+        .name = "tolerance", .type = CONFIG_DURATION, .offset = offsetof(struct webhook_conf, tolerance_ms),           \
+        .fallback = "5m", .min = 1000, .max = 86400000, .example = "5m",                                               \
+        .doc = "How far the signed time may be from ours, in the past and in the future."                              \
+    }
+#define PUBLIC_URL(needed)                                                                                             \
+    {                                                                                                                  \
+        .name = "public_url", .type = CONFIG_URL, .required = (needed),                                                \
+        .offset = offsetof(struct webhook_conf, public_url), .example = "https://hooks.example.com/in/shop",           \
+        .doc = "The address as it was registered at the sender, who signs it too. The request's own query is added."   \
+    }
+#define ID                                                                                                             \
+    {                                                                                                                  \
+        .name = "id", .type = CONFIG_STRING, .raw = true, .offset = offsetof(struct webhook_conf, id),                 \
+        .example = "x-request-id", .doc = "Where the delivery id is: a header, or a JSON pointer into the body (/id)." \
+    }
+#define EVENT_TYPE                                                                                                     \
+    {                                                                                                                  \
+        .name = "event_type", .type = CONFIG_STRING, .raw = true, .offset = offsetof(struct webhook_conf, event_type), \
+        .example = "/type", .doc = "Where the kind of event is: a header, or a JSON pointer into the body."            \
+    }
+#define SPEC(ident, table, text)                                                                                       \
+    static const struct config_spec ident = CONFIG_SPEC("webhook." #ident, struct webhook_conf, table, text)
+
+static const struct config_field signed_fields[] = {SECRET};
+SPEC(signed_spec, signed_fields, "A scheme that signs the body.");
+static const struct config_field timed_fields[] = {SECRET, TOLERANCE};
+SPEC(timed_spec, timed_fields, "A scheme that signs body and time.");
+static const struct config_field url_fields[] = {SECRET, PUBLIC_URL(true)};
+SPEC(url_spec, url_fields, "A scheme that signs body and URL.");
+static const struct config_field timed_url_fields[] = {SECRET, PUBLIC_URL(true), TOLERANCE};
+SPEC(timed_url_spec, timed_url_fields, "A scheme that signs body, URL and time.");
+static const struct config_field meta_fields[] = {
+    SECRET,
+    {.name = "verify_token",
+     .type = CONFIG_LIST,
+     .item = &reference_item,
+     .one_or_many = true,
+     .offset = offsetof(struct webhook_conf, verify_tokens),
+     .example = "${env:META_VERIFY_TOKEN}",
+     .doc = "The token given to Meta with the callback URL; without it the handshake is refused."},
+};
+SPEC(meta_spec, meta_fields, "Meta: app secret and verify token.");
+static const struct config_field token_fields[] = {
+    SECRET,
+    {.name = "header",
+     .type = CONFIG_STRING,
+     .raw = true,
+     .offset = offsetof(struct webhook_conf, header),
+     .example = "x-webhook-token",
+     .doc = "The header that holds the token; the default is Authorization with Bearer."},
+    {.name = "prefix",
+     .type = CONFIG_STRING,
+     .raw = true,
+     .offset = offsetof(struct webhook_conf, prefix),
+     .example = "Token ",
+     .doc = "What stands before the token in that header."},
+    ID,
+    EVENT_TYPE,
+};
+SPEC(token_spec, token_fields, "A fixed token in a header.");
+static const struct config_field fixed_fields[] = {SECRET};
+SPEC(fixed_spec, fixed_fields, "A fixed value that the sender repeats.");
+static const struct config_field basic_fields[] = {
+    {.name = "user",
+     .type = CONFIG_STRING,
+     .required = true,
+     .offset = offsetof(struct webhook_conf, user),
+     .example = "workday",
+     .doc = "The user name."},
+    SECRET,
+    ID,
+    EVENT_TYPE,
+};
+SPEC(basic_spec, basic_fields, "HTTP Basic credentials.");
+static const struct config_field ce_fields[] = {
+    SECRET,
+    {.name = "origins",
+     .type = CONFIG_LIST,
+     .item = &text_item,
+     .offset = offsetof(struct webhook_conf, origins),
+     .example = "[eventmesh.example.com]",
+     .doc = "Who may ask for consent (WebHook-Request-Origin); \"*\" is anyone."},
+    {.name = "rate",
+     .type = CONFIG_INT,
+     .min = 0,
+     .max = 1000000,
+     .offset = offsetof(struct webhook_conf, rate),
+     .example = "600",
+     .doc = "Requests a minute that we allow; 0 leaves it to the sender."},
+};
+SPEC(ce_spec, ce_fields, "CloudEvents HTTP webhook with the OPTIONS handshake.");
+static const struct config_field none_fields[] = {ID, EVENT_TYPE};
+SPEC(none_spec, none_fields, "No proof at all.");
+static const struct config_field generic_fields[] = {
+    SECRET,
+    {.name = "header",
+     .type = CONFIG_STRING,
+     .raw = true,
+     .required = true,
+     .offset = offsetof(struct webhook_conf, header),
+     .example = "x-signature",
+     .doc = "The header that holds the signature."},
+    {.name = "prefix",
+     .type = CONFIG_STRING,
+     .raw = true,
+     .offset = offsetof(struct webhook_conf, prefix),
+     .example = "sha256=",
+     .doc = "What stands before the signature in the header; with timestamp \"t=\" its key (v1)."},
+    {.name = "signed_text",
+     .type = CONFIG_STRING,
+     .raw = true,
+     .offset = offsetof(struct webhook_conf, signed_text),
+     .fallback = "{timestamp}.{body}",
+     .example = "\"{id}.{timestamp}.{body}\"",
+     .doc = "What is signed: {id}, {timestamp}, {method}, {url}, {form}, {body}, and text between them."},
+    {.name = "hash",
+     .type = CONFIG_ENUM,
+     .choices = hashes,
+     .fallback = "sha256",
+     .offset = offsetof(struct webhook_conf, hash),
+     .doc = "The hash of the HMAC."},
+    {.name = "encoding",
+     .type = CONFIG_ENUM,
+     .choices = encodings,
+     .fallback = "hex",
+     .offset = offsetof(struct webhook_conf, encoding),
+     .doc = "How the signature is written."},
+    {.name = "key",
+     .type = CONFIG_ENUM,
+     .choices = keys,
+     .fallback = "text",
+     .offset = offsetof(struct webhook_conf, key),
+     .doc = "How the secret is written; whsec: base64 after whsec_."},
+    {.name = "timestamp",
+     .type = CONFIG_STRING,
+     .raw = true,
+     .offset = offsetof(struct webhook_conf, timestamp),
+     .example = "x-timestamp",
+     .doc = "The header with the signed time; \"t=\" when it is in the signature header."},
+    {.name = "unit",
+     .type = CONFIG_ENUM,
+     .choices = units,
+     .fallback = "seconds",
+     .offset = offsetof(struct webhook_conf, unit),
+     .doc = "How the time is written."},
+    TOLERANCE,
+    {.name = "public_url",
+     .type = CONFIG_URL,
+     .offset = offsetof(struct webhook_conf, public_url),
+     .example = "https://hooks.example.com/in/shop",
+     .doc = "The address as registered, where signed_text holds {url}."},
+    ID,
+    EVENT_TYPE,
+};
+SPEC(generic_spec, generic_fields, "Any HMAC scheme.");
+
+#define CHOICE(scheme, with, text)                                                                                     \
+    {                                                                                                                  \
+        .name = (scheme), .type = CONFIG_OBJECT_REF, .spec = &(with), .doc = (text)                                    \
+    }
+static const struct config_field choices[] = {
+    CHOICE("standard_webhooks", timed_spec, "Standard Webhooks: v1 (whsec_...) and v1a (whpk_...)."),
+    CHOICE("svix", timed_spec, "Svix."),
+    CHOICE("stripe", timed_spec, "Stripe."),
+    CHOICE("github", signed_spec, "GitHub."),
+    CHOICE("shopify", signed_spec, "Shopify."),
+    CHOICE("slack", timed_spec, "Slack, with its url_verification handshake."),
+    CHOICE("hubspot", timed_url_spec, "HubSpot, signature version 3."),
+    CHOICE("hubspot_v2", url_spec, "HubSpot, signature version 2 (old apps)."),
+    CHOICE("hubspot_v1", signed_spec, "HubSpot, signature version 1 (old apps)."),
+    CHOICE("twilio", url_spec, "Twilio."),
+    CHOICE("zendesk", timed_spec, "Zendesk."),
+    CHOICE("square", url_spec, "Square."),
+    CHOICE("meta", meta_spec, "Meta: Graph API, WhatsApp, Messenger."),
+    CHOICE("pagerduty", signed_spec, "PagerDuty webhooks v3."),
+    CHOICE("convoy", signed_spec, "Convoy, simple signatures."),
+    CHOICE("convoy_advanced", timed_spec, "Convoy, advanced signatures."),
+    CHOICE("outpost", signed_spec, "Outpost."),
+    CHOICE("hookdeck", signed_spec, "Hookdeck."),
+    CHOICE("x", signed_spec, "X (Twitter) account activity."),
+    CHOICE("okta", fixed_spec, "Okta event hooks: the Authorization value given to Okta."),
+    CHOICE("microsoft_graph", fixed_spec, "Microsoft Graph: the clientState of the subscription."),
+    CHOICE("cloudevents", ce_spec, "CloudEvents HTTP webhook, SAP Event Mesh."),
+    CHOICE("basic", basic_spec, "HTTP Basic: ServiceNow, Workday, Datadog and others without signatures."),
+    CHOICE("token", token_spec, "A fixed token in a header."),
+    CHOICE("generic", generic_spec, "Any HMAC scheme, every part settable."),
+    CHOICE("none", none_spec, "No verification."),
+};
+
+const struct config_variants webhook_schemes = CONFIG_VARIANTS(choices);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sign.c - the same table read the other way: headers for what `send`, outgoing webhooks and tests post. */
+#include "webhook/webhook_int.h"
+
+static void add_header(struct webhook_signed *s, struct tl_arena *a, const char *name, struct tl_sv value)
+{
+    if (name != NULL && s->n_headers < TL_COUNT(s->headers))
+        s->headers[s->n_headers++] = (struct webhook_header){tl_sv_str(name), tl_arena_sv(a, value)};
+}
+
+static struct tl_sv time_text(struct tl_arena *a, enum webhook_unit unit, int64_t now_ms)
+{
+    char iso[TL_TIME_TEXT];
+
+    if (unit == UNIT_ISO8601)
+        return tl_sv_str(tl_arena_strdup(a, tl_time_format(now_ms, iso)));
+    return tl_sv_str(tl_arena_printf(a, "%lld", (long long)(unit == UNIT_SECONDS ? now_ms / 1000 : now_ms)));
+}
+
+static struct tl_sv fresh_id(struct tl_arena *a, int64_t now_ms)
+{
+    char uuid[37];
+
+    return tl_sv_str(tl_arena_printf(a, "msg_%s", tl_uuid7(now_ms, uuid)));
+}
+
+static enum tl_rc put_signature(const struct webhook_verifier *v, const struct webhook_key_one *k,
+                                struct webhook_inputs *in, struct tl_buf *b, struct tl_err *err)
+{
+    struct tl_sv parts[WEBHOOK_MAX_PARTS];
+    uint8_t mac[CRYPTO_MAX_DIGEST];
+    struct tl_buf text, sig;
+    size_t n, len;
+    enum tl_rc rc = TL_OK;
+
+    in->secret = k->value;
+    n = webhook__signed_parts(v, in, parts);
+    if (k->ed25519 != NULL) {
+        tl_buf_init(&text, 256u << 20);
+        tl_buf_init(&sig, 128);
+        for (size_t i = 0; i < n; i++)
+            tl_buf_sv(&text, parts[i]);
+        rc = crypto_key_sign(v->crypto, k->ed25519, CRYPTO_EDDSA, tl_buf_view(&text), &sig, err);
+        tl_buf_puts(b, "v1a,");
+        tl_base64_encode(b, sig.p, sig.n);
+        tl_buf_done(&text);
+        tl_buf_done(&sig);
+        return rc;
+    }
+    len =
+        k->hmac != NULL ? crypto_hmac_sum(k->hmac, parts, n, mac) : crypto_digest(v->crypto, v->s.hash, parts, n, mac);
+    if (v->s.syntax == SYNTAX_SPACES)
+        tl_buf_printf(b, "%s,", v->s.prefix);
+    else if (v->s.syntax == SYNTAX_PAIRS || v->s.syntax == SYNTAX_COMMAS)
+        tl_buf_printf(b, "%s=", v->s.prefix);
+    else if (v->s.prefix != NULL && (v->s.syntax == SYNTAX_BARE || b->n == 0))
+        tl_buf_puts(b, v->s.prefix);
+    if (v->s.encoding == ENCODING_HEX)
+        tl_hex_encode(b, mac, len);
+    else
+        tl_base64_encode(b, mac, len);
+    return rc;
+}
+
+static enum tl_rc sign_message(const struct webhook_verifier *v, struct tl_arena *a, struct webhook_inputs *in,
+                               int64_t now_ms, struct webhook_signed *ret, struct tl_err *err)
+{
+    const struct webhook_family *f = &v->s.families[0];
+    bool many = v->s.syntax != SYNTAX_BARE;
+    enum tl_rc rc = TL_OK;
+    struct tl_buf b;
+
+    tl_buf_init(&b, 16 * 1024);
+    if (v->s.syntax == SYNTAX_PAIRS && f->timestamp == NULL)
+        tl_buf_printf(&b, "t=%.*s,", TL_SV_ARG(in->timestamp));
+    for (size_t i = 0; i < v->n_keys && rc == TL_OK && (i == 0 || many); i++) {
+        if (v->keys[i].until_ms != 0 && now_ms >= v->keys[i].until_ms)
+            continue;
+        if (i > 0)
+            tl_buf_putc(&b, v->s.syntax == SYNTAX_SPACES ? ' ' : ',');
+        rc = put_signature(v, &v->keys[i], in, &b, err);
+    }
+    if (v->signs_id)
+        add_header(ret, a, f->id, in->id);
+    else
+        add_header(ret, a, v->s.id_header[0], in->id);
+    if (v->s.has_time)
+        add_header(ret, a, f->timestamp, in->timestamp);
+    add_header(ret, a, f->signature, tl_buf_view(&b));
+    tl_buf_done(&b);
+    return rc;
+}
+
+static void sign_token(const struct webhook_verifier *v, struct tl_arena *a, struct webhook_signed *ret)
+{
+    struct tl_buf b, pair;
+
+    tl_buf_init(&b, 16 * 1024);
+    tl_buf_init(&pair, 8 * 1024);
+    if (v->s.proof == PROOF_BASIC) {
+        tl_buf_printf(&pair, "%.*s:%.*s", TL_SV_ARG(v->user), TL_SV_ARG(v->keys[0].value));
+        tl_buf_puts(&b, "Basic ");
+        tl_base64_encode(&b, pair.p, pair.n);
+    } else {
+        tl_buf_puts(&b, v->s.prefix != NULL ? v->s.prefix : "");
+        tl_buf_sv(&b, v->keys[0].value);
+    }
+    add_header(ret, a, v->s.families[0].signature, tl_buf_view(&b));
+    tl_buf_done(&pair);
+    tl_buf_done(&b);
+}
+
+static struct tl_sv with_digest(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv url,
+                                struct tl_sv body)
+{
+    uint8_t digest[CRYPTO_MAX_DIGEST];
+    struct tl_buf b;
+    struct tl_sv out;
+
+    tl_buf_init(&b, 64 * 1024);
+    tl_buf_printf(&b, "%.*s%cbodySHA256=", TL_SV_ARG(url), tl_sv_find(url, '?') < url.n ? '&' : '?');
+    tl_hex_encode(&b, digest, crypto_digest(v->crypto, CRYPTO_SHA256, &body, 1, digest));
+    out = tl_arena_sv(a, tl_buf_view(&b));
+    tl_buf_done(&b);
+    return out;
+}
+
+enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv method, struct tl_sv url,
+                        struct tl_sv content_type, struct tl_sv body, struct tl_sv id, int64_t now_ms,
+                        struct webhook_signed *ret, struct tl_err *err)
+{
+    struct webhook_inputs in = {.method = method, .body = body, .form = TL_SV("")};
+    struct tl_sv forms[WEBHOOK_MAX_URLS];
+
+    *ret = (struct webhook_signed){.url = url};
+    if (v->s.proof == PROOF_NONE || v->s.proof == PROOF_BODY)
+        return TL_OK;
+    if (v->s.proof == PROOF_TOKEN || v->s.proof == PROOF_BASIC) {
+        sign_token(v, a, ret);
+        return TL_OK;
+    }
+    if (v->signs_url && url.n == 0)
+        url = ret->url = v->public_url;
+    if (v->s.quirk == QUIRK_TWILIO && webhook__is_form(content_type)) {
+        if (!webhook__sorted_form(a, body, &in.form))
+            return tl_fail(err, TL_INVALID, "the form in the body is malformed");
+    } else if (v->s.quirk == QUIRK_TWILIO && body.n > 0) {
+        url = ret->url = with_digest(v, a, url, body);
+    }
+    if (v->signs_url) {
+        (void)webhook__url_forms(a, v->s.quirk, v->decodes_url, url, forms);
+        in.url = forms[0];
+    }
+    in.id = id.n > 0 ? id : fresh_id(a, now_ms);
+    in.timestamp = time_text(a, v->s.unit, now_ms);
+    return sign_message(v, a, &in, now_ms, ret, err);
+}

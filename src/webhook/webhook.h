@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * webhook.h - signed webhooks: verify them, answer handshakes, sign them, read CloudEvents.
+ *
+ * One table row a scheme (schemes.c), one engine for all of them. Pure functions: no I/O, no task, the time is passed
+ * in. Stricter than the vendors' own libraries: timestamps count in both directions, a header that decides must be
+ * there exactly once, where the URL is signed only the configured public URL is used, compares take constant time.
+ * Several secrets are good at once, so that a rotation refuses no honest sender.
+ */
+#ifndef TL_WEBHOOK_WEBHOOK_H
+#define TL_WEBHOOK_WEBHOOK_H
+
+#include "config/config.h"
+#include "crypto/crypto.h"
+
+struct webhook_header { /* same members as http's: names in any case */
+    struct tl_sv name, value;
+};
+
+struct webhook_request {
+    struct tl_sv method;
+    struct tl_sv target; /* as received: "/hooks/shop?x=1" */
+    const struct webhook_header *headers;
+    size_t n_headers;
+    struct tl_sv body; /* raw bytes */
+};
+
+/* ---- configuration: `verify: { stripe: { secret: "${env:STRIPE_SECRET}" } }` ---- */
+struct webhook_conf {                 /* one struct for all schemes; a scheme's spec offers the fields that it has */
+    struct config_list secrets;       /* of struct webhook_conf_secret */
+    struct config_list verify_tokens; /* of struct config_secret: meta's handshake */
+    const char *public_url;           /* NULL: none */
+    int64_t tolerance_ms;             /* 0: the scheme's default */
+    struct config_list origins;       /* const char *: cloudevents, who may ask (`*`: anyone) */
+    int64_t rate;                     /* cloudevents: requests a minute we allow; 0: any */
+    /* generic */
+    const char *header, *prefix, *signed_text, *timestamp, *id, *event_type, *user;
+    int hash, encoding, key, unit; /* enums below */
+};
+struct webhook_conf_secret {
+    struct config_secret value;
+    const char *until; /* RFC 3339: not good any more after it; NULL: no end */
+};
+/* The choices of `verify:` for a CONFIG_ONE_OF; the variant's name is the scheme's. */
+extern const struct config_variants webhook_schemes;
+
+/* ---- verifying ---- */
+struct webhook_secret { /* values as resolved by secret/; copied and wiped by the verifier */
+    struct tl_sv value;
+    int64_t until_ms; /* 0: no end */
+};
+struct webhook_setup {
+    const char *scheme;              /* "stripe" */
+    const struct webhook_conf *conf; /* copied */
+    const struct webhook_secret *secrets;
+    size_t n_secrets;
+    const struct tl_sv *verify_tokens;
+    size_t n_verify_tokens;
+};
+struct webhook_verifier; /* reference counted, immutable: any thread. Made anew when a secret changes */
+/* TL_CONFIG with one sentence: no such scheme, malformed secret, public_url missing. c must outlive it. */
+TL_MUST_CHECK enum tl_rc webhook_verifier_new(const struct crypto *c, const struct webhook_setup *setup,
+                                              struct webhook_verifier **ret, struct tl_err *err);
+struct webhook_verifier *webhook_verifier_ref(struct webhook_verifier *v);
+void webhook_verifier_unref(struct webhook_verifier *v);
+void webhook_verifier_unrefp(struct webhook_verifier **v);
+const char *webhook_verifier_scheme(const struct webhook_verifier *v);
+
+#define WEBHOOK_MAX_ID 256
+struct webhook_verdict {
+    bool ok;
+    int status;               /* 200, or what the sender gets: 400, 401 */
+    const char *reason;       /* one static sentence for the sender; tells an attacker nothing new */
+    char why[160];            /* for our log: which part failed; no secret, no signature */
+    struct tl_sv delivery_id; /* default idempotency key; .n 0: look into the body (webhook_identify) or none */
+    struct tl_sv event_type;  /* likewise */
+    int64_t timestamp_ms;     /* signed time; 0: the scheme has none */
+    size_t secret;            /* index of the secret that matched */
+};
+/* Views point into the request or the arena. Never fails otherwise than by a verdict. */
+void webhook_verify(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
+                    int64_t now_ms, struct webhook_verdict *ret);
+/* Complete delivery_id and event_type from the parsed body, for schemes that keep them there. */
+void webhook_identify(const struct webhook_verifier *v, struct tl_arena *a, struct json body,
+                      struct webhook_verdict *verdict);
+/* Schemes whose proof is inside the parsed body (Microsoft Graph's clientState): call before accepting; true for
+ * others. */
+bool webhook_verify_body(const struct webhook_verifier *v, struct json body, struct webhook_verdict *verdict);
+/* Headers that must not be stored: signatures, tokens, Authorization, Cookie. */
+bool webhook_header_is_secret(const struct webhook_verifier *v, struct tl_sv name); /* v may be NULL */
+
+/* ---- handshakes ---- */
+struct webhook_answer {
+    int status;
+    const char *content_type; /* NULL: no body */
+    struct tl_sv body;        /* arena */
+    struct webhook_header headers[4];
+    size_t n_headers;
+};
+/* Before the signature is checked: Meta, Graph, Okta, X, CloudEvents. True: send the answer, there is no event. */
+bool webhook_handshake(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
+                       struct webhook_answer *ret);
+/* After the signature was found good: Slack. */
+bool webhook_handshake_body(const struct webhook_verifier *v, struct tl_arena *a, struct json body,
+                            struct webhook_answer *ret);
+
+/* ---- signing ---- */
+struct webhook_signed {
+    struct webhook_header headers[6]; /* arena */
+    size_t n_headers;
+    struct tl_sv url; /* where to post: Twilio's JSON form puts the body's digest into it */
+};
+/* Sign with the verifier's first secret (standard webhooks: with each that is good, as the scheme asks for in a
+ * rotation). url: absolute, needed where the scheme signs it (else empty). id empty: a fresh one. content_type may be
+ * empty. */
+TL_MUST_CHECK enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv method,
+                                      struct tl_sv url, struct tl_sv content_type, struct tl_sv body, struct tl_sv id,
+                                      int64_t now_ms, struct webhook_signed *ret, struct tl_err *err);
+
+/* ---- bodies ---- */
+enum webhook_body_kind { WEBHOOK_JSON, WEBHOOK_FORM, WEBHOOK_XML, WEBHOOK_RAW };
+enum webhook_body_kind webhook_body_kind(struct tl_sv content_type, struct tl_sv body); /* no type: looks at the body */
+/* JSON: parsed. Form: an object, repeated names as lists; a single field `payload` holding JSON (GitHub, Slack) is that
+ * JSON. XML and raw: the text as a string, or {"base64": ...} when it is not UTF-8. TL_PARSE, TL_LIMIT. */
+TL_MUST_CHECK enum tl_rc webhook_body_parse(struct tl_arena *a, enum webhook_body_kind kind, struct tl_sv body,
+                                            struct json *ret, struct tl_err *err);
+
+/* ---- CloudEvents 1.0 (HTTP and Kafka bindings) ---- */
+enum webhook_ce_mode { WEBHOOK_CE_NONE, WEBHOOK_CE_BINARY, WEBHOOK_CE_STRUCTURED, WEBHOOK_CE_BATCH };
+enum webhook_ce_data { WEBHOOK_CE_NO_DATA, WEBHOOK_CE_JSON, WEBHOOK_CE_TEXT, WEBHOOK_CE_BINARY_DATA };
+struct webhook_ce {
+    struct json attributes; /* all context attributes, extensions and datacontenttype included */
+    enum webhook_ce_data kind;
+    struct json data;   /* JSON: the value; TEXT: a string */
+    struct tl_sv bytes; /* BINARY_DATA */
+};
+/* Header names: ce-* (HTTP) or ce_* (Kafka). WEBHOOK_CE_NONE with TL_OK: not a CloudEvent. TL_PARSE, TL_INVALID,
+ * TL_LIMIT with the attribute at fault; a batch is good as a whole or not at all. */
+TL_MUST_CHECK enum tl_rc webhook_ce_parse(struct tl_arena *a, const struct webhook_header *headers, size_t n_headers,
+                                          struct tl_sv body, enum webhook_ce_mode *ret_mode,
+                                          struct webhook_ce **ret_events, size_t *ret_n, struct tl_err *err);
+/* The event in the JSON format (structured), with data or data_base64. */
+struct json webhook_ce_json(struct tl_arena *a, const struct webhook_ce *e);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* webhook_int.h - the scheme table and the compiled verifier; for this folder only. */
+#ifndef TL_WEBHOOK_WEBHOOK_INT_H
+#define TL_WEBHOOK_WEBHOOK_INT_H
+
+#include "webhook/webhook.h"
+
+enum webhook_proof {
+    PROOF_HMAC,
+    PROOF_DIGEST, /* a plain hash of a text that holds the secret */
+    PROOF_TOKEN,  /* a header equals the secret */
+    PROOF_BASIC,  /* RFC 7617 */
+    PROOF_BODY,   /* a value in the parsed body equals the secret */
+    PROOF_NONE
+};
+enum webhook_syntax {
+    SYNTAX_BARE,   /* the whole value, after `prefix` */
+    SYNTAX_PAIRS,  /* t=1,v1=a,v1=b: signatures under the key `prefix`, the time under t */
+    SYNTAX_SPACES, /* v1,a v1,b */
+    SYNTAX_COMMAS, /* v1=a,v1=b */
+    SYNTAX_FIRST   /* v0=a,b: the prefix once, then a comma list */
+};
+enum webhook_encoding { ENCODING_HEX, ENCODING_BASE64 };
+enum webhook_key { KEY_TEXT, KEY_BASE64, KEY_HEX, KEY_WHSEC };
+enum webhook_unit { UNIT_SECONDS, UNIT_MILLISECONDS, UNIT_ISO8601 };
+enum webhook_quirk { QUIRK_NONE, QUIRK_TWILIO };
+
+struct webhook_scheme {
+    const char *name;
+    enum webhook_proof proof;
+    /* Families of header names: the first whose signature header is there is used for all three. */
+    struct webhook_family {
+        const char *signature, *timestamp, *id;
+    } families[2];
+    enum webhook_syntax syntax;
+    const char *prefix; /* of a signature, or its key in a list; NULL: none */
+    enum crypto_hash hash;
+    enum webhook_encoding encoding;
+    enum webhook_key key;
+    /* {id} {timestamp} {method} {url} {url_decoded} {form} {secret} {body} and text between them */
+    const char *signed_text;
+    enum webhook_unit unit;
+    bool has_time;            /* a signed time, checked against the tolerance */
+    int64_t tolerance_ms;     /* each way */
+    const char *id_header[2]; /* where the delivery id is when {id} is not signed */
+    const char *id_body;      /* JSON pointers, '+' between those that make it up; "*LIST|": of every item of the
+                                 list at that pointer; "#": the digest of the body */
+    const char *type_header[2];
+    const char *type_body;
+    enum webhook_quirk quirk;
+    enum { SHAKE_NONE, SHAKE_SLACK, SHAKE_META, SHAKE_GRAPH, SHAKE_OKTA, SHAKE_CLOUDEVENTS, SHAKE_X } handshake;
+    const char *doc;
+};
+
+extern const struct webhook_scheme webhook_scheme_table[];
+extern const size_t webhook_scheme_count;
+const struct webhook_scheme *webhook__scheme(struct tl_sv name);
+
+enum webhook_part_kind { PART_TEXT, PART_ID, PART_TIMESTAMP, PART_METHOD, PART_URL, PART_FORM, PART_SECRET, PART_BODY };
+struct webhook_part {
+    enum webhook_part_kind kind;
+    struct tl_sv text;
+};
+enum { WEBHOOK_MAX_PARTS = 12, WEBHOOK_MAX_SIGNATURES = 16, WEBHOOK_MAX_URLS = 3 };
+
+struct webhook_key_one {
+    struct tl_sv value; /* the secret as text (token, basic, digest), wiped at the end */
+    struct crypto_hmac *hmac;
+    struct crypto_key *ed25519; /* standard webhooks v1a */
+    int64_t until_ms;
+};
+
+struct webhook_verifier {
+    uint32_t refs;
+    const struct crypto *crypto;
+    struct tl_arena *arena;
+    struct webhook_scheme s; /* the row, with what the configuration changed */
+    struct webhook_part parts[WEBHOOK_MAX_PARTS];
+    size_t n_parts;
+    bool signs_id, signs_url, signs_form, decodes_url;
+    struct tl_sv public_url;
+    struct webhook_key_one *keys;
+    size_t n_keys;
+    struct tl_sv *verify_tokens;
+    size_t n_verify_tokens;
+    struct tl_sv *origins;
+    size_t n_origins;
+    int64_t rate;
+    struct tl_sv user; /* basic */
+};
+
+/* The header with this name, any case. *ret_count is how many there are; the first is returned. */
+struct tl_sv webhook__header(const struct webhook_request *req, const char *name, size_t *ret_count);
+/* A query parameter, decoded into the arena; false: not there. */
+bool webhook__query(struct tl_arena *a, struct tl_sv target, const char *name, struct tl_sv *ret);
+/* The URLs a scheme signs for this public URL; returns their number. */
+size_t webhook__url_forms(struct tl_arena *a, enum webhook_quirk quirk, bool decoded, struct tl_sv url,
+                          struct tl_sv ret[WEBHOOK_MAX_URLS]);
+/* Twilio: names in byte order, each with its value or values; false when the form is malformed or too large. */
+bool webhook__sorted_form(struct tl_arena *a, struct tl_sv body, struct tl_sv *ret);
+struct webhook_inputs {
+    struct tl_sv id, timestamp, method, url, form, secret, body;
+    struct tl_sv urls[WEBHOOK_MAX_URLS]; /* spellings to try */
+    size_t n_urls;
+};
+size_t webhook__signed_parts(const struct webhook_verifier *v, const struct webhook_inputs *in,
+                             struct tl_sv ret[WEBHOOK_MAX_PARTS]);
+bool webhook__is_form(struct tl_sv content_type);
+
+#endif
