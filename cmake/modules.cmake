@@ -75,13 +75,21 @@ function(tieline_tests)
   endforeach()
 endfunction()
 
-# bench/NAME_bench.c: programs that print figures; never run by ctest.
+# bench/NAME_bench.c: programs that print figures; never run by ctest. Without TIELINE_TESTS they are built by the target
+# `benches` only.
 function(tieline_benches)
   file(GLOB benches CONFIGURE_DEPENDS bench/*_bench.c)
+  add_custom_target(benches)
+  set(only_asked ON)
+  if(TIELINE_TESTS)
+    set(only_asked OFF)
+  endif()
   foreach(bench ${benches})
     get_filename_component(name ${bench} NAME_WE)
     add_executable(${name} ${bench})
     target_link_libraries(${name} PRIVATE tieline_core)
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ${only_asked})
+    add_dependencies(benches ${name})
   endforeach()
 endfunction()
 
