@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # http.sh - our HTTP server beside nginx, in one run: POST of 1 KB -> 200 with 20 bytes, 64 kept connections, one thread each.
 # Prints requests a second and the server's CPU microseconds a request (user + system, from /proc), and the ratios.
 # Usage: bench/http.sh [build folder, default build/release] [seconds a run, default 4] [rounds, default 3]

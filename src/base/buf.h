@@ -16,7 +16,7 @@ struct tl_buf {
 };
 
 void tl_buf_init(struct tl_buf *b, size_t max_bytes);
-void tl_buf_done(struct tl_buf *b); /* for TL_CLEANUP too */
+void tl_buf_done(struct tl_buf *b);  /* for TL_CLEANUP too */
 void tl_buf_clear(struct tl_buf *b); /* n = 0, failed = false, memory kept */
 bool tl_buf_put(struct tl_buf *b, const void *p, size_t n);
 bool tl_buf_putc(struct tl_buf *b, char c);

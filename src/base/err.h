@@ -75,12 +75,12 @@ struct tl_err {
     char text[400];
 };
 
-const char *tl_rc_name(enum tl_rc rc);            /* "timeout": lower case, stable, for JSON and metrics */
+const char *tl_rc_name(enum tl_rc rc); /* "timeout": lower case, stable, for JSON and metrics */
 const char *tl_rc_meaning(enum tl_rc rc);
 enum tl_class tl_rc_class(enum tl_rc rc);
 bool tl_rc_trips_breaker(enum tl_rc rc);
 int tl_rc_http(enum tl_rc rc);
-const char *tl_class_name(enum tl_class c);       /* "rate_limit" */
+const char *tl_class_name(enum tl_class c); /* "rate_limit" */
 bool tl_class_parse(const char *name, enum tl_class *ret_class);
 bool tl_rc_parse(const char *name, enum tl_rc *ret_rc);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* macros.h - the few macros the house allows: attributes, clean-up, counting. None of them returns, jumps or declares. */
+/* macros.h - the few macros the house allows: attributes, clean-up, counting. None returns, jumps or declares. */
 #ifndef TL_BASE_MACROS_H
 #define TL_BASE_MACROS_H
 

@@ -16,8 +16,8 @@ void *tl_alloc(size_t n) TL_MUST_CHECK __attribute__((malloc, alloc_size(1)));  
 void *tl_zalloc(size_t n) TL_MUST_CHECK __attribute__((malloc, alloc_size(1))); /* zeroed */
 void *tl_realloc(void *p, size_t n) TL_MUST_CHECK;
 void *tl_reallocarray(void *p, size_t count, size_t size) TL_MUST_CHECK; /* aborts on overflow */
-void tl_free(void *p);                                                    /* NULL allowed */
-void tl_freep(void *pp);                                                  /* for TL_CLEANUP(tl_freep) on any pointer */
+void tl_free(void *p);                                                   /* NULL allowed */
+void tl_freep(void *pp);                                                 /* for TL_CLEANUP(tl_freep) on any pointer */
 char *tl_strdup(const char *s) TL_MUST_CHECK;
 char *tl_strndup(const char *s, size_t n) TL_MUST_CHECK;
 char *tl_sprintf(const char *fmt, ...) TL_MUST_CHECK TL_PRINTF(1, 2);
@@ -39,7 +39,7 @@ void tl_arena_reset(struct tl_arena *a); /* all memory is given back, one chunk 
 size_t tl_arena_used(const struct tl_arena *a);
 bool tl_arena_exceeded(const struct tl_arena *a);
 
-void *tl_arena_alloc(struct tl_arena *a, size_t n) TL_MUST_CHECK;      /* 16-byte aligned, uninitialised, NULL at limit */
+void *tl_arena_alloc(struct tl_arena *a, size_t n) TL_MUST_CHECK; /* 16-byte aligned, uninitialised, NULL at limit */
 void *tl_arena_alloc_unaligned(struct tl_arena *a, size_t n) TL_MUST_CHECK; /* for text */
 void *tl_arena_zalloc(struct tl_arena *a, size_t n) TL_MUST_CHECK;
 /* Grow the last allocation in place where possible, else copy. p may be NULL. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sv.h - string views: pointer and length, borrowed, not NUL-terminated. The type for every text that comes from outside. */
+/* sv.h - string views: pointer and length, borrowed, not NUL-terminated. The type of every text from outside. */
 #ifndef TL_BASE_SV_H
 #define TL_BASE_SV_H
 
