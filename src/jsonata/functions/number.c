@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* number.c - the numeric functions. */
+#include "jsonata/functions/functions_int.h"
+
+static bool nothing(const struct json *args, struct json *ret)
+{
+    if (args[0].type != JSON_UNDEFINED)
+        return false;
+    *ret = JSON_NOTHING;
+    return true;
+}
+
+static double radix_text(struct tl_sv digits, int radix)
+{
+    double value = 0;
+
+    for (size_t i = 0; i < digits.n; i++) {
+        char c = digits.p[i];
+        int d = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+
+        value = value * radix + d;
+    }
+    return value;
+}
+
+/* 0x1F, 0o17, 0b101; NaN: not so. */
+static double prefixed_number(struct tl_sv s)
+{
+    const char *alphabet;
+    int radix;
+
+    if (s.n < 3 || s.p[0] != '0')
+        return NAN;
+    switch (s.p[1] | 0x20) {
+    case 'x':
+        radix = 16, alphabet = "0123456789abcdefABCDEF";
+        break;
+    case 'o':
+        radix = 8, alphabet = "01234567";
+        break;
+    case 'b':
+        radix = 2, alphabet = "01";
+        break;
+    default:
+        return NAN;
+    }
+    for (size_t i = 2; i < s.n; i++)
+        if (!s.p[i] || !strchr(alphabet, s.p[i]))
+            return NAN;
+    return radix_text(tl_sv_from(s, 2), radix);
+}
+
+static size_t digits_at(struct tl_sv s, size_t at)
+{
+    while (at < s.n && s.p[at] >= '0' && s.p[at] <= '9')
+        at++;
+    return at;
+}
+
+/* -?digits(.digits)?([Ee][-+]?digits)? ; leading zeros are welcome. */
+static bool is_decimal(struct tl_sv s)
+{
+    size_t at = s.n && s.p[0] == '-', end = digits_at(s, at);
+
+    if (end == at)
+        return false;
+    if (end < s.n && s.p[end] == '.') {
+        at = end + 1;
+        end = digits_at(s, at);
+        if (end == at)
+            return false;
+    }
+    if (end < s.n && (s.p[end] == 'e' || s.p[end] == 'E')) {
+        at = end + 1;
+        if (at < s.n && (s.p[at] == '+' || s.p[at] == '-'))
+            at++;
+        end = digits_at(s, at);
+        if (end == at)
+            return false;
+    }
+    return end == s.n;
+}
+
+static enum tl_rc number_of_text(struct jsonata_eval *e, struct json text, struct json *ret)
+{
+    struct tl_sv s = json_view(text);
+    double d = NAN;
+
+    if (is_decimal(s)) {
+        bool negative = s.p[0] == '-';
+        size_t zeros = negative;
+
+        while (zeros + 1 < s.n && s.p[zeros] == '0' && s.p[zeros + 1] >= '0' && s.p[zeros + 1] <= '9')
+            zeros++;
+        s = tl_sv_from(s, zeros);
+        d = json_number((struct json){.type = JSON_DECIMAL, .n = (uint32_t)s.n, .u.s = s.p});
+        d = negative && zeros ? -fabs(d) : d;
+    } else {
+        d = prefixed_number(s);
+    }
+    if (!isfinite(d))
+        return jsonata_raise(e, "D3030", text);
+    *ret = jsonata_number(d);
+    return TL_OK;
+}
+
+static enum tl_rc fn_number(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    (void)n;
+    if (nothing(args, ret))
+        return TL_OK;
+    if (json_is_number(args[0])) {
+        *ret = args[0];
+        return TL_OK;
+    }
+    if (args[0].type == JSON_BOOL) {
+        *ret = json_int(args[0].u.b);
+        return TL_OK;
+    }
+    if (args[0].type != JSON_STRING)
+        return jsonata_raise(e, "D3030", args[0]);
+    return number_of_text(e, args[0], ret);
+}
+
+static enum tl_rc fn_floor(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    (void)e, (void)n;
+    if (!nothing(args, ret))
+        *ret = args[0].type == JSON_INT ? args[0] : jsonata_number(floor(jsonata_double(args[0])));
+    return TL_OK;
+}
+
+static enum tl_rc fn_ceil(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    (void)e, (void)n;
+    if (!nothing(args, ret))
+        *ret = args[0].type == JSON_INT ? args[0] : jsonata_number(ceil(jsonata_double(args[0])));
+    return TL_OK;
+}
+
+static enum tl_rc fn_abs(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    (void)e, (void)n;
+    if (!nothing(args, ret))
+        *ret = args[0].type == JSON_INT && args[0].u.i >= 0 ? args[0] : jsonata_number(fabs(jsonata_double(args[0])));
+    return TL_OK;
+}
+
+static enum tl_rc fn_round(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    double precision = args[1].type == JSON_UNDEFINED ? 0 : jsonata_double(args[1]);
+
+    (void)e, (void)n;
+    if (nothing(args, ret))
+        return TL_OK;
+    if (args[0].type == JSON_INT && precision >= 0 && precision == floor(precision))
+        *ret = args[0];
+    else
+        *ret = jsonata_number(jsonata_round(jsonata_double(args[0]), precision));
+    return TL_OK;
+}
+
+static enum tl_rc fn_sqrt(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    (void)n;
+    if (nothing(args, ret))
+        return TL_OK;
+    double d = jsonata_double(args[0]);
+
+    if (d < 0)
+        return jsonata_raise(e, "D3060", args[0]);
+    *ret = jsonata_number(sqrt(d));
+    return TL_OK;
+}
+
+static enum tl_rc fn_power(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    double base, exponent, d;
+
+    (void)n;
+    if (nothing(args, ret))
+        return TL_OK;
+    base = jsonata_double(args[0]);
+    exponent = args[1].type == JSON_UNDEFINED ? NAN : jsonata_double(args[1]);
+    /* JavaScript: a NaN exponent and 1 ** Infinity are NaN; C has 1 for both. */
+    d = isnan(exponent) || (fabs(base) == 1 && isinf(exponent)) ? NAN : pow(base, exponent);
+    if (!isfinite(d))
+        return jsonata_raise2(e, "D3061", args[0], args[1]);
+    *ret = jsonata_number(d);
+    return TL_OK;
+}
+
+static enum tl_rc fn_random(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    (void)e, (void)args, (void)n;
+    *ret = json_double(tl_random_unit());
+    return TL_OK;
+}
+
+/* Number.prototype.toString(radix) of a whole number. */
+static enum tl_rc put_radix(struct jsonata_eval *e, double value, int radix, struct json *ret)
+{
+    char text[1100];
+    size_t at = sizeof text;
+    double rest = fabs(value);
+
+    do {
+        int d = (int)fmod(rest, radix);
+
+        text[--at] = (char)(d < 10 ? '0' + d : 'a' + d - 10);
+        rest = (rest - d) / radix;
+        rest = floor(rest);
+    } while (rest >= 1 && at > 1);
+    if (value < 0)
+        text[--at] = '-';
+    *ret = json_str_copy(jsonata_arena(e), tl_sv(text + at, sizeof text - at));
+    return ret->type == JSON_STRING ? TL_OK : jsonata_exhausted(e);
+}
+
+static enum tl_rc fn_format_base(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    double value, radix;
+
+    (void)n;
+    if (nothing(args, ret))
+        return TL_OK;
+    value = jsonata_round(jsonata_double(args[0]), 0);
+    radix = args[1].type == JSON_UNDEFINED ? 10 : jsonata_round(jsonata_double(args[1]), 0);
+    if (!(radix >= 2 && radix <= 36))
+        return jsonata_raise(e, "D3100", jsonata_number(radix));
+    if (radix == 10 || !isfinite(value)) {
+        char text[40];
+
+        *ret = json_str_copy(jsonata_arena(e), tl_sv(text, jsonata_number_text(value, text)));
+        return ret->type == JSON_STRING ? TL_OK : jsonata_exhausted(e);
+    }
+    return put_radix(e, value, (int)radix, ret);
+}
+
+static enum tl_rc cached_picture(struct jsonata_eval *e, struct json text, const struct jsonata_int_picture **ret)
+{
+    struct tl_sv view = json_view(text);
+    const struct jsonata_int_picture *known = jsonata_cache_get(e, CACHED_INTEGER, view);
+
+    if (!known) {
+        struct jsonata_int_picture *pic = jsonata_alloc(e, sizeof *pic);
+
+        if (!pic)
+            return jsonata_exhausted(e);
+        enum tl_rc rc = jsonata_int_picture(e, view, pic);
+
+        if (rc != TL_OK)
+            return rc;
+        if (!jsonata_cache_put(e, CACHED_INTEGER, view, pic))
+            return jsonata_exhausted(e);
+        known = pic;
+    }
+    *ret = known;
+    return TL_OK;
+}
+
+static enum tl_rc fn_format_integer(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    const struct jsonata_int_picture *pic;
+    struct jsonata_out o;
+
+    (void)n;
+    if (nothing(args, ret))
+        return TL_OK;
+    enum tl_rc rc = cached_picture(e, args[1], &pic);
+
+    if (rc != TL_OK)
+        return rc;
+    jsonata_out_begin(&o, e, 24);
+    rc = jsonata_int_format(&o, pic, floor(jsonata_double(args[0])));
+    return rc == TL_OK ? jsonata_out_end(&o, ret) : rc;
+}
+
+static enum tl_rc fn_parse_integer(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    const struct jsonata_int_picture *pic;
+    double value;
+
+    (void)n;
+    if (nothing(args, ret))
+        return TL_OK;
+    enum tl_rc rc = cached_picture(e, args[1], &pic);
+
+    if (rc == TL_OK)
+        rc = jsonata_int_parse(e, pic, json_view(args[0]), &value);
+    if (rc == TL_OK)
+        *ret = jsonata_number(value);
+    return rc;
+}
+
+static enum tl_rc fn_format_number(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+{
+    (void)n;
+    if (nothing(args, ret))
+        return TL_OK;
+    return jsonata_decimal_format(e, jsonata_double(args[0]), args[1], args[2], ret);
+}
+
+const struct jsonata_native jsonata_number_functions[] = {{"number", "<(nsb)-:n>", fn_number},
+                                                          {"floor", "<n-:n>", fn_floor},
+                                                          {"ceil", "<n-:n>", fn_ceil},
+                                                          {"round", "<n-n?:n>", fn_round},
+                                                          {"abs", "<n-:n>", fn_abs},
+                                                          {"sqrt", "<n-:n>", fn_sqrt},
+                                                          {"power", "<n-n:n>", fn_power},
+                                                          {"random", "<:n>", fn_random},
+                                                          {"formatNumber", "<n-so?:s>", fn_format_number},
+                                                          {"formatBase", "<n-n?:s>", fn_format_base},
+                                                          {"formatInteger", "<n-s:s>", fn_format_integer},
+                                                          {"parseInteger", "<s-s:n>", fn_parse_integer},
+                                                          {NULL, NULL, NULL}};
