@@ -10,7 +10,7 @@ double jsonata_date_utc(double year, double month, double day, double hour, doub
     double all = year + month + day + hour + minute + second + ms;
 
     if (!isfinite(all) || fabs(year) > 400000 || fabs(month) > 5e6)
-        return NAN;
+        return JSONATA_NAN;
     year = trunc(year);
     month = trunc(month);
     if (year >= 0 && year <= 99)
@@ -20,7 +20,7 @@ double jsonata_date_utc(double year, double month, double day, double hour, doub
     double t = (days + trunc(day) - 1) * MS_A_DAY + trunc(hour) * 3600000.0 + trunc(minute) * 60000.0 +
                trunc(second) * 1000.0 + trunc(ms);
 
-    return fabs(t) <= MS_LIMIT ? t : NAN;
+    return fabs(t) <= MS_LIMIT ? t : JSONATA_NAN;
 }
 
 static int week_day(double midnight) /* 1 Monday ... 7 Sunday */
@@ -102,7 +102,7 @@ double jsonata_date_component(double ms, uint32_t component)
     struct tl_civil c;
 
     if (!(fabs(ms) <= MS_LIMIT))
-        return NAN;
+        return JSONATA_NAN;
     ms = trunc(ms);
     tl_civil_from_ms((int64_t)ms, &c);
     switch (component) {
@@ -139,6 +139,6 @@ double jsonata_date_component(double ms, uint32_t component)
     case 'f':
         return c.ms;
     default:
-        return NAN;
+        return JSONATA_NAN;
     }
 }

@@ -11,6 +11,8 @@
 
 #include "jsonata/jsonata_int.h"
 
+#define JSONATA_NAN ((double)NAN)
+
 /* ---- out.c: a text under construction ---- */
 struct jsonata_out {
     struct jsonata_eval *e;

@@ -343,7 +343,7 @@ static double parse_roman(struct tl_sv text, bool upper)
             v = 1;
             break;
         default:
-            return NAN;
+            return JSONATA_NAN;
         }
         if (v < most) {
             value -= v;

@@ -124,7 +124,7 @@ bool jsonata_iso8601_parse(struct tl_sv text, double *ret)
     (void)dated;
     if (s.month < 1 || s.month > 12 || s.day < 1 || s.day > 31 || s.hour > 24 ||
         (s.hour == 24 && (s.minute || s.second || s.ms)) || (!s.time && (s.fraction || s.offset))) {
-        *ret = NAN;
+        *ret = JSONATA_NAN;
         return true;
     }
     double days = (double)(tl_days_from_civil(year, s.month, 1) + s.day - 1);

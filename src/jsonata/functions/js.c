@@ -94,7 +94,7 @@ double jsonata_parse_int(struct tl_sv s)
     for (begin = i; i < s.n && digit_value(s.p[i]) < radix; i++)
         value = value * radix + digit_value(s.p[i]);
     if (i == begin)
-        return NAN;
+        return JSONATA_NAN;
     /* Past 2^53 the sum above may be off by a bit: read it again, correctly rounded. */
     if (value >= 9007199254740992.0 && radix == 10)
         value = json_number((struct json){.type = JSON_DECIMAL, .n = (uint32_t)(i - begin), .u.s = s.p + begin});
@@ -140,7 +140,7 @@ static double shift_spelling(double d, double places)
     char *end;
     double r = strtod(text, &end);
 
-    return *end ? NAN : r; /* a broken exponent is no number in JavaScript either */
+    return *end ? JSONATA_NAN : r; /* a broken exponent is no number in JavaScript either */
 }
 
 double jsonata_round(double d, double precision)
@@ -165,7 +165,7 @@ double jsonata_round(double d, double precision)
         }
     }
     if (!isfinite(d))
-        return NAN; /* "Infinitye2" */
+        return JSONATA_NAN; /* "Infinitye2" */
     r = shift_spelling(round_even(shift_spelling(d, precision)), -precision);
     return r == 0 ? 0 : r;
 }

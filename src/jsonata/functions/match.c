@@ -133,7 +133,7 @@ static bool nothing(struct json v, struct json *ret)
 
 static double limit_of(struct json v)
 {
-    return v.type == JSON_UNDEFINED ? INFINITY : jsonata_double(v);
+    return v.type == JSON_UNDEFINED ? (double)INFINITY : jsonata_double(v);
 }
 
 /* ---- objects for functions of the language ---- */

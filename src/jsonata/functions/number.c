@@ -30,7 +30,7 @@ static double prefixed_number(struct tl_sv s)
     int radix;
 
     if (s.n < 3 || s.p[0] != '0')
-        return NAN;
+        return JSONATA_NAN;
     switch (s.p[1] | 0x20) {
     case 'x':
         radix = 16, alphabet = "0123456789abcdefABCDEF";
@@ -42,11 +42,11 @@ static double prefixed_number(struct tl_sv s)
         radix = 2, alphabet = "01";
         break;
     default:
-        return NAN;
+        return JSONATA_NAN;
     }
     for (size_t i = 2; i < s.n; i++)
         if (!s.p[i] || !strchr(alphabet, s.p[i]))
-            return NAN;
+            return JSONATA_NAN;
     return radix_text(tl_sv_from(s, 2), radix);
 }
 
@@ -84,7 +84,7 @@ static bool is_decimal(struct tl_sv s)
 static enum tl_rc number_of_text(struct jsonata_eval *e, struct json text, struct json *ret)
 {
     struct tl_sv s = json_view(text);
-    double d = NAN;
+    double d = JSONATA_NAN;
 
     if (is_decimal(s)) {
         bool negative = s.p[0] == '-';
@@ -181,9 +181,9 @@ static enum tl_rc fn_power(struct jsonata_eval *e, const struct json *args, size
     if (nothing(args, ret))
         return TL_OK;
     base = jsonata_double(args[0]);
-    exponent = args[1].type == JSON_UNDEFINED ? NAN : jsonata_double(args[1]);
+    exponent = args[1].type == JSON_UNDEFINED ? JSONATA_NAN : jsonata_double(args[1]);
     /* JavaScript: a NaN exponent and 1 ** Infinity are NaN; C has 1 for both. */
-    d = isnan(exponent) || (fabs(base) == 1 && isinf(exponent)) ? NAN : pow(base, exponent);
+    d = isnan(exponent) || (fabs(base) == 1 && isinf(exponent)) ? JSONATA_NAN : pow(base, exponent);
     if (!isfinite(d))
         return jsonata_raise2(e, "D3061", args[0], args[1]);
     *ret = jsonata_number(d);

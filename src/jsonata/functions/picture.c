@@ -23,7 +23,7 @@ static struct jsonata_date_part *add_part(struct jsonata_eval *e, struct parts *
         parts->p = p;
         parts->cap = cap;
     }
-    parts->p[parts->n] = (struct jsonata_date_part){.width_max = NAN, .year_modulo = -1};
+    parts->p[parts->n] = (struct jsonata_date_part){.width_max = JSONATA_NAN, .year_modulo = -1};
     return &parts->p[parts->n++];
 }
 
@@ -91,7 +91,7 @@ struct width {
 /* "2", "2-4", "*-3" after the comma. */
 static struct width read_width(struct tl_sv text)
 {
-    struct width w = {NAN, NAN};
+    struct width w = {JSONATA_NAN, JSONATA_NAN};
     struct tl_sv rest = text, min;
 
     (void)tl_sv_cut(&rest, '-', &min);
@@ -179,7 +179,7 @@ static bool squeeze(struct jsonata_eval *e, struct tl_sv text, struct tl_sv *ret
 
 static enum tl_rc add_marker(struct jsonata_eval *e, struct parts *parts, struct tl_sv text)
 {
-    struct width w = {NAN, NAN};
+    struct width w = {JSONATA_NAN, JSONATA_NAN};
     struct tl_sv marker;
 
     if (!squeeze(e, text, &marker))

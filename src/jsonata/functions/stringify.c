@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stringify.c - $string: JSON.stringify with numbers cut to 15 significant digits and functions as "". */
+#include "jsonata/eval.h"
 #include "jsonata/functions/functions_int.h"
 
 #include <stdio.h>
@@ -247,6 +248,8 @@ enum tl_rc jsonata_to_string(struct jsonata_eval *e, struct json v, bool pretty,
     size_t n;
     enum tl_rc rc;
 
+    if (v.type == JSON_ARRAY && (v.flags & V_F_OUTER) && v.n) /* the sequence around the input is not part of it */
+        v = v.u.items[0];
     if (v.type == JSON_STRING) {
         *ret = v;
         return TL_OK;

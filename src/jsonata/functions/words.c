@@ -152,7 +152,7 @@ static void match_whole(void *arg, size_t n, double value)
 
 static double word_value(struct tl_sv word)
 {
-    struct whole_word w = {word.n, NAN};
+    struct whole_word w = {word.n, JSONATA_NAN};
 
     if (word.n)
         each_word(word, match_whole, &w);
