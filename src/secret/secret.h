@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * secret.h - where secrets come from and how they are kept: environment, files, systemd credentials, the local
+ * encrypted store, and sources of others (vault) through a port.
+ *
+ * Promises: a value lives in memory that is locked where the system allows it and wiped when the last reference goes;
+ * it has no log constructor; no error text holds one. Every value that was resolved is known to secret_mask(). A source
+ * that cannot be read again keeps the last value. Nothing here suspends; files and environment are read when asked. A
+ * box may be used from any thread.
+ */
+#ifndef TL_SECRET_SECRET_H
+#define TL_SECRET_SECRET_H
+
+#include "config/config.h"
+#include "crypto/crypto.h"
+
+/* ---- a value: reference counted, immutable ---- */
+struct secret;
+struct secret *secret_new(struct tl_sv value) TL_MUST_CHECK; /* copies; wipe yours */
+struct secret *secret_ref(struct secret *s);
+void secret_unref(struct secret *s); /* NULL allowed */
+void secret_unrefp(struct secret **s);
+struct tl_sv secret_view(const struct secret *s); /* borrowed; NUL-terminated */
+
+/* ---- the local encrypted store: one file, sealed as a whole; layout in store.c ---- */
+struct secret_store;
+#define SECRET_STORE_MAX (4 * 1024 * 1024)
+/* keys: the first one seals, all may open (rekey). A file that is not there is an empty store. TL_CONFIG with what to
+ * do: wrong key, not a store, readable by others; TL_IO. */
+TL_MUST_CHECK enum tl_rc secret_store_open(const struct crypto *c, const char *path, const struct crypto_seal_key *keys,
+                                           size_t n_keys, struct secret_store **ret, struct tl_err *err);
+void secret_store_free(struct secret_store *s);
+void secret_store_freep(struct secret_store **s);
+/* Names: letters, digits, '_', '.', '-'; at most 128. TL_NOT_FOUND. */
+TL_MUST_CHECK enum tl_rc secret_store_get(const struct secret_store *s, struct tl_sv name, struct secret **ret,
+                                          struct tl_err *err);
+/* The value before the last rotation; TL_NOT_FOUND when there is none. */
+TL_MUST_CHECK enum tl_rc secret_store_previous(const struct secret_store *s, struct tl_sv name, struct secret **ret,
+                                               struct tl_err *err);
+/* Changes are in memory until saved. rotate keeps the old value as the previous one. */
+TL_MUST_CHECK enum tl_rc secret_store_set(struct secret_store *s, struct tl_sv name, struct tl_sv value, bool rotate,
+                                          int64_t now_ms, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc secret_store_remove(struct secret_store *s, struct tl_sv name, struct tl_err *err);
+/* Names with the time of the last change, by name; never values. */
+struct secret_store_item {
+    struct tl_sv name;
+    int64_t updated_ms;
+    bool has_previous;
+};
+size_t secret_store_list(const struct secret_store *s, struct tl_arena *a, struct secret_store_item **ret);
+/* Seal anew and replace the file atomically (temporary file, fsync, rename, fsync of the folder; mode 0600). */
+TL_MUST_CHECK enum tl_rc secret_store_save(struct secret_store *s, struct tl_err *err);
+/* From now on seal with this key; takes effect with the save. */
+void secret_store_rekey(struct secret_store *s, const struct crypto_seal_key *key);
+/* 32 bytes as configured, with the id that belongs to them (a fingerprint, so that a wrong key is named as such). */
+TL_MUST_CHECK enum tl_rc secret_store_key(const struct crypto *c, struct tl_sv text, struct crypto_seal_key *ret,
+                                          struct tl_err *err);
+
+/* ---- the box: resolves references and remembers what it resolved ---- */
+struct secret_source { /* port for a source that is kept up to date by somebody else (vault) */
+    /* Must not suspend: the cached value, or TL_BUSY when there is none yet. */
+    enum tl_rc (*get)(void *arg, const struct config_secret *ref, struct secret **ret, struct tl_err *err);
+    void *arg;
+};
+struct secret_options {
+    const struct crypto *crypto;
+    const char *(*env)(void *arg, const char *name); /* NULL: getenv(3) */
+    void *env_arg;
+    const char *credentials_dir;    /* NULL: $CREDENTIALS_DIRECTORY */
+    const char *store_path;         /* NULL: no local store */
+    struct config_secret store_key; /* from env, file or systemd */
+    struct secret_source vault;     /* .get NULL: none */
+};
+struct secret_box;
+TL_MUST_CHECK enum tl_rc secret_box_new(const struct secret_options *options, struct secret_box **ret,
+                                        struct tl_err *err);
+void secret_box_free(struct secret_box *b);
+void secret_box_freep(struct secret_box **b);
+
+/* The value now. First use reads the source; later uses give the remembered value until secret_reload finds another.
+ * *ret_version (may be NULL) grows with each change of this reference. TL_CONFIG with one sentence that says what to
+ * do; the literal of CONFIG_SECRET_LITERAL is itself. */
+TL_MUST_CHECK enum tl_rc secret_get(struct secret_box *b, const struct config_secret *ref, struct secret **ret,
+                                    uint64_t *ret_version, struct tl_err *err);
+/* Read every remembered reference again (an interval, SIGHUP, after a change of the store). Returns how many changed;
+ * failed reads keep their value and are counted in *ret_failed (may be NULL), the first one's sentence goes to err. */
+size_t secret_reload(struct secret_box *b, size_t *ret_failed, struct tl_err *err);
+uint64_t secret_generation(const struct secret_box *b); /* grows when any value changed: cheap to poll */
+/* For `check`: does it resolve? Nothing is remembered. */
+TL_MUST_CHECK enum tl_rc secret_probe(struct secret_box *b, const struct config_secret *ref, struct tl_err *err);
+
+/* ---- masking ---- */
+/* Make a value known that did not come from the box (an access token). The last thousand spellings are remembered. */
+void secret_learn(struct secret_box *b, struct tl_sv value);
+/* Replace every known value of 6 bytes or more, also percent-encoded, base64 and JSON-escaped, by "***"; true:
+ * something was. */
+bool secret_mask(struct secret_box *b, struct tl_buf *text);
+
+#endif
