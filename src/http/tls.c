@@ -111,7 +111,9 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
              : EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv);
     ok = ok == 1 && EVP_MAC_CTX_set_params(mac, params) == 1;
     tl_wipe(&key, sizeof key);
-    return ok ? which : -1; /* 2 asks for a fresh ticket */
+    if (!enc && SSL_version(ssl) >= TLS1_3_VERSION)
+        which = 2; /* a fresh ticket each time: RFC 8446 C.4, clients do not use one twice */
+    return ok ? which : -1;
 }
 
 /* ---- SNI and ALPN ---- */
@@ -147,7 +149,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen, c
 
 static enum tl_rc openssl_fail(struct tl_err *err, const char *what, const char *file)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error(); /* the first is the cause; later ones say only who passed it on */
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
 
     if (ERR_GET_LIB(code) == ERR_LIB_SYS)
@@ -208,6 +210,27 @@ static int64_t not_after(const X509 *cert)
     return tl_civil_to_ms(&c);
 }
 
+/* A ticket carries the verified identity past the next verification, so it must not outlive the authorities that
+ * vouched: they are part of the context in which it is valid. */
+static void bind_tickets(SSL_CTX *ctx, const char *ca_file)
+{
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    FILE *f = fopen(ca_file, "re");
+    unsigned char digest[32] = {0};
+    char buf[4096];
+    size_t n;
+
+    if (f && md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1) {
+        while ((n = fread(buf, 1, sizeof buf, f)) > 0)
+            (void)EVP_DigestUpdate(md, buf, n);
+        (void)EVP_DigestFinal_ex(md, digest, NULL);
+    }
+    if (f)
+        (void)fclose(f);
+    EVP_MD_CTX_free(md);
+    (void)SSL_CTX_set_session_id_context(ctx, digest, sizeof digest);
+}
+
 static enum tl_rc set_client_auth(SSL_CTX *ctx, const struct http_tls_options *opt, struct tl_err *err)
 {
     STACK_OF(X509_NAME) * names;
@@ -227,6 +250,7 @@ static enum tl_rc set_client_auth(SSL_CTX *ctx, const struct http_tls_options *o
         return openssl_fail(err, "client authorities file", opt->client_ca_file);
     }
     SSL_CTX_set_client_CA_list(ctx, names);
+    bind_tickets(ctx, opt->client_ca_file);
     SSL_CTX_set_verify(
         ctx, SSL_VERIFY_PEER | (opt->client == HTTP_TLS_CLIENT_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
     return TL_OK;
