@@ -182,7 +182,6 @@ static const char *parse_target(struct http_head *h)
     struct tl_sv host;
     uint16_t port;
     bool v6;
-    const char *why;
 
     h->query = TL_SV_NULL;
     if (h->method == HTTP_CONNECT) {
@@ -203,10 +202,7 @@ static const char *parse_target(struct http_head *h)
     h->authority = tl_sv(t.p + skip, end - skip);
     if (!http_authority_parse(h->authority, &host, &port, &v6))
         return "the host in the request target is malformed";
-    why = split_path(h, tl_sv_from(t, end));
-    if (!why && h->path.n == 0)
-        h->path = tl_sv("/", 1);
-    return why;
+    return split_path(h, tl_sv_from(t, end));
 }
 
 static enum http_step request_line(struct http_codec *c, struct tl_sv s)
@@ -419,6 +415,8 @@ static enum http_step head_done(struct http_codec *c)
     }
     h->keep_alive = !(c->conn & CONN_CLOSE) && (h->minor == 1 || (c->conn & CONN_KEEP_ALIVE));
     h->upgrade = (c->conn & CONN_UPGRADE) && (c->conn & HAS_UPGRADE) && h->minor == 1;
+    if (h->path.n == 0 && h->method != HTTP_CONNECT)
+        h->path = TL_SV("/"); /* an absolute target without a path; only now, when no view is moved any more */
     c->state = S_BODY_START;
     return HTTP_HEAD_DONE;
 }

@@ -373,6 +373,28 @@ static void the_head_is_given_in_views(void **state)
     assert_true(c.head.expect_continue && c.head.upgrade && !c.head.keep_alive && c.head.has_length && !c.head.chunked);
 }
 
+static void an_absolute_target_without_a_path_asks_for_the_root_for_every_cut(void **state)
+{
+    static const char text[] = "GET http://a:80?x HTTP/1.1\r\n" H "\r\n";
+
+    (void)state;
+    for (size_t cut = 1; cut < sizeof text - 1; cut++) {
+        struct http_header slots[200];
+        struct http_codec c;
+        struct tl_sv data;
+        size_t used;
+        char *first = tl_strndup(text, cut), *whole;
+
+        http_codec_init(&c, NULL, slots);
+        assert_int_equal(http_codec_step(&c, first, cut, &used, &data), HTTP_MORE);
+        whole = tl_strdup(text);
+        tl_free(first);
+        assert_int_equal(http_codec_step(&c, whole, sizeof text - 1, &used, &data), HTTP_HEAD_DONE);
+        assert_true(tl_sv_eqs(c.head.path, "/") && tl_sv_eqs(c.head.query, "x"));
+        tl_free(whole);
+    }
+}
+
 static void keep_alive_follows_version_and_connection(void **state)
 {
     static const struct {
@@ -406,6 +428,7 @@ int main(void)
         cmocka_unit_test(a_hundred_kilobytes_of_headers_are_431),
         cmocka_unit_test(a_chunk_extension_of_256_bytes_is_ignored_and_of_257_refused),
         cmocka_unit_test(the_head_is_given_in_views),
+        cmocka_unit_test(an_absolute_target_without_a_path_asks_for_the_root_for_every_cut),
         cmocka_unit_test(keep_alive_follows_version_and_connection),
     };
 
