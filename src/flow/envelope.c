@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * envelope.c - an event as expressions see it, and the meta that is stored beside its body.
+ *
+ * Meta is JSON: {"k": kind of body, "m": method, "p": path, "q": {query}, "h": {headers}, "t": event type}. Headers
+ * that carry secrets (signatures, Authorization, Cookie) are never stored.
+ */
+#include "flow/flow_int.h"
+
+enum { MAX_META = 32768, MAX_QUERY = 100 };
+
+static const char *const kinds[] = {
+    [WEBHOOK_JSON] = "json", [WEBHOOK_FORM] = "form", [WEBHOOK_XML] = "xml", [WEBHOOK_RAW] = "raw"};
+
+static struct json headers_json(struct tl_arena *a, const struct http_req *req, const struct webhook_verifier *v)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, req->headers ? req->headers->n : 0);
+    for (size_t i = 0; req->headers && i < req->headers->n; i++) {
+        const struct http_header *h = &req->headers->v[i];
+
+        if (!webhook_header_is_secret(v, h->name))
+            json_set(&b, h->name, json_sv(h->value));
+    }
+    return json_end(&b);
+}
+
+static struct json query_json(struct tl_arena *a, struct tl_sv query)
+{
+    struct json_builder b;
+    struct tl_sv pair, name;
+
+    json_object_begin(&b, a, 4);
+    for (int i = 0; i < MAX_QUERY && tl_sv_cut(&query, '&', &pair); i++) {
+        struct tl_buf n = {0}, v = {0};
+
+        tl_buf_init(&n, MAX_META);
+        tl_buf_init(&v, MAX_META);
+        if (pair.n && tl_sv_cut(&pair, '=', &name) && tl_percent_decode(&n, name, true) &&
+            tl_percent_decode(&v, pair, true) && tl_utf8_valid(tl_buf_view(&n)) == n.n &&
+            tl_utf8_valid(tl_buf_view(&v)) == v.n)
+            json_set(&b, tl_arena_sv(a, tl_buf_view(&n)), json_str_copy(a, tl_buf_view(&v)));
+        tl_buf_done(&n);
+        tl_buf_done(&v);
+    }
+    return json_end(&b);
+}
+
+enum tl_rc flow__meta_write(struct tl_arena *a, const struct http_req *req, enum webhook_body_kind kind,
+                            const struct webhook_verdict *verdict, const struct webhook_verifier *v,
+                            struct tl_sv *ret_meta, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
+    struct json_builder b;
+
+    tl_buf_init(&text, MAX_META);
+    json_object_begin(&b, a, 6);
+    json_adds(&b, "k", json_str(kinds[kind]));
+    json_adds(&b, "m", json_sv(req->method_text));
+    json_adds(&b, "p", json_sv(req->path));
+    if (req->query.n)
+        json_adds(&b, "q", query_json(a, req->query));
+    json_adds(&b, "h", headers_json(a, req, v));
+    if (verdict && verdict->event_type.n)
+        json_adds(&b, "t", json_sv(verdict->event_type));
+    if (!json_write(&text, json_end(&b), 0))
+        return tl_fail(err, TL_LIMIT, "headers and query are larger than 32 KB");
+    *ret_meta = tl_arena_sv(a, tl_buf_view(&text));
+    return ret_meta->p ? TL_OK : tl_fail(err, TL_LIMIT, "the request needs too much memory");
+}
+
+struct json flow__envelope(struct tl_arena *a, const char *flow, struct json meta, struct json body,
+                           const struct flow_event *event)
+{
+    struct json_builder b, e;
+    char id[14], time[TL_TIME_TEXT];
+
+    json_object_begin(&e, a, 4);
+    if (event->id)
+        json_adds(&e, "id", json_str_copy(a, tl_sv_str(tl_id32_format(event->id, id))));
+    json_adds(&e, "received_at", json_str_copy(a, tl_sv_str(tl_time_format(event->received_ms, time))));
+    if (event->key.n) {
+        json_adds(&e, "key", json_sv(event->key));
+        json_adds(&e, "attempt", json_int(event->attempt));
+    }
+    json_object_begin(&b, a, 8);
+    json_adds(&b, "body", body);
+    json_adds(&b, "headers", json_gets(meta, "h"));
+    json_adds(&b, "query", json_gets(meta, "q"));
+    json_adds(&b, "path", json_gets(meta, "p"));
+    json_adds(&b, "method", json_gets(meta, "m"));
+    json_adds(&b, "type", json_gets(meta, "t"));
+    json_adds(&b, "event", json_end(&e));
+    json_adds(&b, "flow", json_str(flow));
+    return json_end(&b);
+}
+
+struct tl_sv flow__key_text(struct tl_arena *a, struct json v)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    if (v.type == JSON_STRING || v.type == JSON_DECIMAL)
+        return json_view(v);
+    if (v.type == JSON_UNDEFINED || v.type == JSON_NULL)
+        return TL_SV_NULL;
+    tl_buf_init(&b, 4096);
+    return json_write(&b, v, JSON_WRITE_SORTED) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
+}
+
+enum tl_rc flow__body(struct tl_arena *a, struct json meta, struct tl_sv body, struct json *ret, struct tl_err *err)
+{
+    struct tl_sv kind = json_text(json_gets(meta, "k"), TL_SV("json"));
+
+    for (size_t k = 0; k < TL_COUNT(kinds); k++) {
+        /* A delivery with a body of its own (split, mapped) holds JSON, whatever the event came as. */
+        if (tl_sv_eqs(kind, kinds[k]) && (k == WEBHOOK_JSON || json_parse(a, body, 0, NULL, ret, NULL) != TL_OK))
+            return webhook_body_parse(a, (enum webhook_body_kind)k, body, ret, err);
+    }
+    return TL_OK;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flow.h - sources, steps and runs: what happens between a sender and a target.
+ *
+ * A *plan* is a configuration made ready to run: expressions compiled, verifiers built, operations chosen. Plans are
+ * immutable and ref-counted; a reload makes a new one and work in progress keeps the one it began with. The *engine*
+ * runs the current plan: it answers webhooks, runs the ledger's work on the loops, and drives schedules and polls.
+ */
+#ifndef TL_FLOW_FLOW_H
+#define TL_FLOW_FLOW_H
+
+#include "connector/host.h"
+#include "crypto/crypto.h"
+#include "flow/project.h"
+#include "http/router.h"
+#include "mapping/mapping.h"
+#include "metrics/metrics.h"
+#include "queue/queue.h"
+
+/* ---- plans ---- */
+struct flow_plan;
+struct flow_load_options {
+    struct config_options config;
+    const struct crypto *crypto;
+    struct mapping_workers *workers; /* NULL: jq and XSLT are refused */
+    /* Resolve a secret now, blocking: webhook secrets. NULL (`check` elsewhere): verifiers are not built. */
+    enum tl_rc (*secret)(void *arg, const struct config_secret *ref, struct tl_buf *ret, struct tl_err *err);
+    void *secret_arg;
+};
+/* Read, check and compile `path` (a file or a directory). All errors are in e; TL_CONFIG when there is one. */
+TL_MUST_CHECK enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *options,
+                                        struct config_errors *e, struct flow_plan **ret_plan);
+struct flow_plan *flow_plan_ref(struct flow_plan *p);
+void flow_plan_unref(struct flow_plan *p); /* NULL allowed */
+const struct flow_project *flow_plan_project(const struct flow_plan *p);
+const struct config_node *flow_plan_node(const struct flow_plan *p); /* the tree it was read from */
+/* Names in the order of the file; NULL past the end. */
+const char *flow_plan_flow_name(const struct flow_plan *p, size_t i);
+/* A compiled mapping by name, for `tieline map` and the playground; NULL. */
+struct mapping *flow_plan_mapping(const struct flow_plan *p, struct tl_sv name);
+/* Run a flow's steps on one envelope with the targets stubbed: what would be sent where. For `tieline test` and the
+ * playground; pure. *ret: {"skipped": reason} or {"deliveries": [{"target", "item", "body"}]}. */
+TL_MUST_CHECK enum tl_rc flow_plan_try(const struct flow_plan *p, struct tl_sv flow, struct json envelope,
+                                       struct tl_arena *arena, struct json *ret, struct tl_err *err);
+
+/* ---- the engine ---- */
+struct flow_engine;
+struct flow_engine_options {
+    struct async_loop *const *loops;
+    size_t n_loops;
+    const struct tl_clock *clock;
+    struct tl_log *log;
+    struct metrics *metrics;
+    const struct crypto *crypto;
+    connector_secret_fn *secret; /* for connectors, on a loop */
+    void *secret_arg;
+    /* Authentication of a connection, made once a plan for each; NULL function or result: none. */
+    struct connector_auth *(*auth)(void *arg, const struct connector *c, const char *name, const void *connection,
+                                   struct tl_err *err);
+    void (*auth_free)(void *arg, struct connector_auth *auth);
+    void *auth_arg;
+    void (*fatal)(void *arg, const struct tl_err *err); /* the ledger acknowledges nothing more: leave the process */
+    void *fatal_arg;
+};
+/* In this order: engine_new, queue_open with the callbacks below (arg: the engine), engine_start. */
+struct flow_engine *flow_engine_new(const struct flow_engine_options *options) TL_MUST_CHECK;
+void flow_engine_dispatch(void *engine, unsigned loop, struct queue_work *first); /* queue_options.dispatch */
+void flow_engine_notice(void *engine, const char *what, struct tl_sv flow, struct tl_sv connection, const char *text);
+void flow_engine_fatal(void *engine, const struct tl_err *err);
+/* The loops do not run yet; queue calls block. */
+TL_MUST_CHECK enum tl_rc flow_engine_start(struct flow_engine *e, struct queue *q, struct flow_plan *plan,
+                                           struct tl_err *err);
+/* Swap the plan. On a task, or NULL where blocking is allowed. dry_run: only the answer. */
+TL_MUST_CHECK enum tl_rc flow_engine_reload(struct flow_engine *e, struct task *task, struct flow_plan *plan,
+                                            bool dry_run, struct queue_config_answer *ret_answer, struct tl_err *err);
+struct flow_plan *flow_engine_plan(struct flow_engine *e); /* a new reference to the current one */
+/* Add the routes of the plan's webhooks to a router. */
+TL_MUST_CHECK enum tl_rc flow_engine_routes(struct flow_engine *e, struct flow_plan *plan, struct http_router *router,
+                                            struct tl_err *err);
+/* The ids that the ledger gave the names of the current plan; 0: none. */
+uint32_t flow_engine_flow_id(struct flow_engine *e, struct tl_sv name);
+uint32_t flow_engine_connection_id(struct flow_engine *e, struct tl_sv name);
+/* Sources stop, no more work is taken; returns when none is running or the task's deadline passes. */
+void flow_engine_stop(struct flow_engine *e, struct task *task);
+void flow_engine_free(struct flow_engine *e);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flow_int.h - plans, as the folder sees them. */
+#ifndef TL_FLOW_FLOW_INT_H
+#define TL_FLOW_FLOW_INT_H
+
+#include <pthread.h>
+
+#include "flow/flow.h"
+#include "json/schema/schema.h"
+#include "webhook/webhook.h"
+
+struct flow_connection {
+    const char *name;
+    const struct connector *connector;
+    const struct flow_connection_conf *conf;
+    struct guard_conf guard;
+    uint64_t identity;
+    struct config_place at;
+    size_t index;
+};
+
+struct flow_route_rule {
+    struct mapping *when; /* NULL: always */
+    uint64_t targets;     /* bit per target */
+};
+struct flow_step {
+    enum flow_step_kind kind;
+    struct mapping *expr; /* WHEN, SPLIT, MAP */
+    struct flow_route_rule *rules;
+    size_t n_rules;
+    const struct json_schema *model;
+    const struct flow_lookup_conf *lookup;
+    struct flow_cache *cache;
+    const struct flow_connection *connection;
+    struct connector_template *path;
+    struct mapping *value, *fallback;
+};
+struct flow_target {
+    const char *name;
+    const struct flow_target_conf *conf;
+    const struct flow_connection *connection;
+    const struct connector_operation *operation;
+    const void *operation_conf;
+    void *prepared;
+    struct connector_facilities facilities;
+    struct mapping *when, *map;
+    struct guard_retry retry;
+    uint32_t id; /* of the ledger */
+};
+struct flow {
+    const char *name;
+    const struct flow_conf *conf;
+    enum flow_source source;
+    struct webhook_verifier *verifier;
+    struct mapping *key, *order_by;
+    bool no_key;
+    const struct flow_connection *poll_connection;
+    struct mapping *poll_items, *poll_cursor, *poll_key;
+    struct flow_step *steps;
+    size_t n_steps;
+    struct flow_target *targets;
+    size_t n_targets;
+    bool expand; /* the ledger calls the steps once, then stores deliveries */
+    uint32_t id; /* of the ledger */
+    struct flow_plan *plan;
+    struct flow_meters *meters;
+};
+
+struct flow_plan {
+    int refs; /* atomic */
+    struct tl_arena *arena;
+    const struct flow_project *project;
+    struct config_node *node;
+    struct tl_map *mappings; /* name -> struct mapping * */
+    struct tl_map *models;   /* name -> struct json_schema * */
+    struct flow_connection *connections;
+    size_t n_connections;
+    struct flow *flows;
+    size_t n_flows;
+    uint64_t version;
+    /* The engine's, made when the plan is started: [loop * n_connections + connection]. */
+    struct connector_host **hosts;
+    struct connector_auth **auths;
+    size_t n_hosts;
+    struct flow **by_id; /* of the ledger's ids */
+    size_t n_by_id;
+    uint32_t *connection_ids;
+    struct flow_engine *engine;
+    bool retired; /* loop 0: its sources end */
+    void (*on_free)(struct flow_plan *p);
+};
+
+/* models.c */
+/* The whole file; false when it cannot be read or is larger than max. b is initialised. */
+bool flow__read_file(const char *path, size_t max, struct tl_buf *b);
+void flow__load_models(struct flow_plan *p, struct config_errors *e);
+
+/* steps.c */
+struct flow_item {
+    uint32_t target, item;
+    struct json envelope; /* after the steps */
+    bool own_body;        /* its body is not the event's own: split or mapped */
+};
+struct flow_outcome {
+    const char *skipped; /* reason, or NULL */
+    struct flow_item *items;
+    size_t n;
+};
+struct flow_lookup_port {
+    enum tl_rc (*fetch)(void *arg, struct task *task, const struct flow_step *step, struct json envelope,
+                        struct tl_arena *arena, struct json *ret, struct tl_err *err);
+    void *arg;
+};
+/* Run the steps over an envelope. Suspends in look-ups (port NULL: they are refused); task NULL: a trial run, on a big
+ * stack already. */
+TL_MUST_CHECK enum tl_rc flow__steps(const struct flow *f, struct task *task, struct tl_arena *arena,
+                                     struct json envelope, const struct flow_lookup_port *port,
+                                     const struct tl_clock *clock, struct flow_outcome *ret, struct tl_err *err);
+/* The `when` and `map` of one target; on the big stack. *ret_skip: reason or NULL. */
+TL_MUST_CHECK enum tl_rc flow__target_map(const struct flow_target *t, struct tl_arena *arena, struct json envelope,
+                                          const struct tl_clock *clock, struct json *ret_envelope,
+                                          const char **ret_skip, struct tl_err *err);
+struct json flow__with_body(struct tl_arena *a, struct json envelope, struct json body);
+TL_MUST_CHECK enum tl_rc flow__eval(const struct mapping *m, struct tl_arena *arena, struct json envelope,
+                                    struct json data, const struct tl_clock *clock, struct json *ret,
+                                    struct tl_err *err);
+bool flow__truth(struct json v);
+
+/* envelope.c: what an event looks like to expressions, and how that is stored beside its body */
+/* The stored form of all but the body: a JSON object, at most 32 KB; headers that carry secrets are left out. */
+TL_MUST_CHECK enum tl_rc flow__meta_write(struct tl_arena *a, const struct http_req *req, enum webhook_body_kind kind,
+                                          const struct webhook_verdict *verdict, const struct webhook_verifier *v,
+                                          struct tl_sv *ret_meta, struct tl_err *err);
+struct flow_event {
+    uint64_t id;
+    int64_t received_ms;
+    struct tl_sv key; /* outgoing; empty before the targets */
+    uint32_t attempt;
+};
+/* {body, headers, query, path, method, type, event: {id, received_at, ...}, flow}. meta: as stored. */
+struct json flow__envelope(struct tl_arena *a, const char *flow, struct json meta, struct json body,
+                           const struct flow_event *event);
+/* A key as text: strings as they are, other values as JSON; .p NULL: none. */
+struct tl_sv flow__key_text(struct tl_arena *a, struct json v);
+/* The body of an event as a value, by the kind in its meta. */
+TL_MUST_CHECK enum tl_rc flow__body(struct tl_arena *a, struct json meta, struct tl_sv body, struct json *ret,
+                                    struct tl_err *err);
+
+/* hook.c: the handler of a webhook's route; arg is a struct flow of the plan that the router belongs to */
+enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err);
+
+/* ---- engine.c ---- */
+struct flow_meters {
+    struct metric *received, *duplicates, *refused, *delivered, *skipped, *retries, *failed[TL_CLASS_COUNT];
+    struct metric *delay, *attempts;
+};
+struct flow_loop { /* what a loop's thread owns */
+    struct flow_engine *engine;
+    struct async_loop *loop;
+    unsigned index;
+    struct http_client *client;
+    struct flow_plan *plan; /* changed by posts of the engine only */
+    struct tl_arena *spare[8];
+    size_t n_spare;
+    size_t running;
+};
+struct flow_engine {
+    struct flow_engine_options opt;
+    struct queue *queue;
+    struct flow_loop *loops;
+    struct flow_plan *plan; /* under lock */
+    pthread_mutex_t lock;
+    struct metrics_family *families[8];
+    bool stopping; /* atomic */
+};
+const struct tl_clock *flow__clock(const struct flow *f);
+struct queue *flow__queue(const struct flow *f);
+void flow__refused(const struct flow *f, const struct http_req *req, const struct webhook_verdict *v);
+void flow__received(const struct flow *f, const struct queue_put *put);
+struct flow *flow__by_id(const struct flow_plan *p, uint32_t id); /* NULL */
+struct connector_host *flow__host(const struct flow_plan *p, const struct flow_connection *c, unsigned loop);
+struct tl_arena *flow__arena(struct flow_loop *l);
+void flow__arena_back(struct flow_loop *l, struct tl_arena *a);
+
+/* run.c: the ledger's work on a loop */
+void flow__run(struct flow_loop *l, struct queue_work *w);
+
+/* sources.c: schedules and polls, on loop 0; a new plan stops the old plan's sources */
+void flow__sources_start(struct flow_engine *e, struct flow_plan *p);
+
+/* lookup.c; arg of the port: a struct flow_place */
+struct flow_place { /* where a run runs */
+    const struct flow_plan *plan;
+    unsigned loop;
+};
+struct flow_cache;
+struct flow_cache *flow__cache_new(struct tl_arena *plan);
+enum tl_rc flow__lookup(void *arg, struct task *task, const struct flow_step *s, struct json envelope,
+                        struct tl_arena *arena, struct json *ret, struct tl_err *err);
+
+#endif

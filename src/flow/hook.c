@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hook.c - a webhook from its request to its answer.
+ * Order: handshake, signature, body, key and order, ledger; the 2xx comes after the commit. What is refused before the
+ * ledger is the sender's to mend; what is verified is ours to keep, even if it does not parse.
+ */
+#include "flow/flow_int.h"
+
+struct hook {
+    struct flow *f;
+    struct http_req *req;
+    struct webhook_request wr;
+    struct webhook_verdict verdict;
+    struct webhook_answer answer;
+    bool answered, refused, unparsed;
+    enum webhook_body_kind kind;
+    struct json body, meta;
+    struct queue_put put;
+    struct tl_err dead, *err;
+    enum tl_rc rc;
+    int64_t now_ms;
+};
+
+/* A key that does not evaluate is no key: the event is worth more than its order. It is stored dead only when the body
+ * itself does not parse. */
+static struct tl_sv eval_text(struct hook *h, const struct mapping *m, struct json envelope)
+{
+    struct json v;
+    struct tl_err err = {0};
+
+    if (flow__eval(m, h->req->arena, envelope, envelope, NULL, &v, &err) != TL_OK)
+        return TL_SV_NULL;
+    return flow__key_text(h->req->arena, v);
+}
+
+/* Everything between the request and the ledger that is pure. */
+static void examine(void *arg)
+{
+    struct hook *h = arg;
+    const struct flow *f = h->f;
+    struct tl_arena *a = h->req->arena;
+    struct flow_event event = {.received_ms = h->now_ms};
+    struct json envelope;
+
+    h->verdict = (struct webhook_verdict){.ok = true};
+    if (f->verifier) {
+        if (webhook_handshake(f->verifier, a, &h->wr, &h->answer)) {
+            h->answered = true;
+            return;
+        }
+        webhook_verify(f->verifier, a, &h->wr, h->now_ms, &h->verdict);
+        if (!h->verdict.ok) {
+            h->refused = true;
+            return;
+        }
+    }
+    h->kind = webhook_body_kind(http_req_header(h->req, "content-type"), h->req->body);
+    if (webhook_body_parse(a, h->kind, h->req->body, &h->body, &h->dead) != TL_OK)
+        h->unparsed = true;
+    if (f->verifier && !h->unparsed) {
+        if (!webhook_verify_body(f->verifier, h->body, &h->verdict)) {
+            h->refused = true;
+            return;
+        }
+        if (webhook_handshake_body(f->verifier, a, h->body, &h->answer)) {
+            h->answered = true;
+            return;
+        }
+        webhook_identify(f->verifier, a, h->body, &h->verdict);
+    }
+    h->rc = flow__meta_write(a, h->req, h->kind, &h->verdict, f->verifier, &h->put.meta, h->err);
+    if (h->rc != TL_OK || h->unparsed)
+        return;
+    if (!f->key && !f->order_by)
+        return;
+    h->rc = json_parse(a, h->put.meta, 0, NULL, &h->meta, h->err);
+    if (h->rc != TL_OK)
+        return;
+    envelope = flow__envelope(a, f->name, h->meta, h->body, &event);
+    if (f->key)
+        h->put.key = eval_text(h, f->key, envelope);
+    if (f->order_by)
+        h->put.order_by = eval_text(h, f->order_by, envelope);
+}
+
+static void give_answer(const struct webhook_answer *a, struct http_res *res)
+{
+    struct tl_err ignored;
+
+    http_res_set(res, a->status, a->content_type, a->body);
+    for (size_t i = 0; i < a->n_headers; i++)
+        (void)http_res_header(res, a->headers[i].name, a->headers[i].value, &ignored);
+}
+
+static void give_event(const struct hook *h, struct http_res *res)
+{
+    const struct flow_webhook_conf *w = h->f->conf->from.conf;
+    char id[14];
+    char *text;
+
+    if (w->status == 204) {
+        http_res_set(res, 204, NULL, TL_SV(""));
+        return;
+    }
+    text = tl_arena_printf(res->arena, "{\"id\":\"%s\",\"duplicate\":%s}", tl_id32_format(h->put.ret_event, id),
+                           h->put.ret_duplicate ? "true" : "false");
+    http_res_set(res, (int)w->status, "application/json", tl_sv_str(text));
+}
+
+enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
+{
+    struct flow *f = arg;
+    struct hook h = {.f = f, .req = req, .err = err};
+    struct webhook_header headers[128];
+
+    h.wr = (struct webhook_request){
+        .method = req->method_text, .target = req->target, .headers = headers, .body = req->body};
+    for (size_t i = 0; i < req->headers->n && i < TL_COUNT(headers); i++)
+        headers[h.wr.n_headers++] = (struct webhook_header){req->headers->v[i].name, req->headers->v[i].value};
+    h.now_ms = tl_clock_wall_ms(flow__clock(f));
+    h.put = (struct queue_put){.flow = f->id, .source = tl_sv_str(f->name), .body = req->body};
+    task_on_main_stack(task, examine, &h);
+    if (h.answered) {
+        give_answer(&h.answer, res);
+        return TL_OK;
+    }
+    if (h.refused) {
+        flow__refused(f, req, &h.verdict);
+        http_res_error(res, h.verdict.status ? h.verdict.status : 401, "not_verified", h.verdict.reason);
+        return TL_OK;
+    }
+    if (h.rc != TL_OK)
+        return h.rc;
+    if (h.unparsed)
+        h.put.dead = &h.dead;
+    if (!f->key && !f->no_key && h.verdict.delivery_id.n)
+        h.put.key = h.verdict.delivery_id;
+    if (h.put.key.n == 0)
+        h.put.key = TL_SV_NULL;
+    h.rc = queue_put(flow__queue(f), task, &h.put, err);
+    if (h.rc != TL_OK)
+        return h.rc;
+    flow__received(f, &h.put);
+    give_event(&h, res);
+    return TL_OK;
+}

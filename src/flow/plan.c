@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan.c - from a configuration to a plan: names looked up, expressions compiled, verifiers built. All errors are
+ * found. */
+#include "flow/flow_int.h"
+
+#include <stdio.h>
+
+struct loader {
+    struct flow_plan *plan;
+    const struct flow_load_options *opt;
+    struct config_errors *e;
+};
+
+enum { MAX_TARGETS = 64, MAX_MAPPING_BYTES = 1 << 20 };
+
+static struct mapping *compile_text(struct loader *l, enum mapping_kind kind, struct tl_sv text, bool strict,
+                                    struct config_place at)
+{
+    struct mapping_options options = {.strict = strict, .workers = l->opt->workers};
+    struct mapping *m = NULL;
+    struct tl_err err = {0};
+
+    if (mapping_compile(kind, text, &options, &m, &err) == TL_OK) {
+        tl_arena_on_free(l->plan->arena, (void (*)(void *))mapping_unref, m);
+        return m;
+    }
+    if (err.line > 0)
+        config_error(l->e, at, NULL, "this %s does not compile (line %d, column %d): %s", mapping_kind_name(kind),
+                     err.line, err.column, err.text);
+    else
+        config_error(l->e, at, NULL, "this %s does not compile: %s", mapping_kind_name(kind), err.text);
+    return NULL;
+}
+
+static struct mapping *compile_expr(struct loader *l, const struct config_text *t)
+{
+    return t->text ? compile_text(l, MAPPING_JSONATA, tl_sv_str(t->text), false, t->at) : NULL;
+}
+
+static struct mapping *compile_file(struct loader *l, enum mapping_kind kind, const char *path, bool strict,
+                                    struct config_place at)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    if (!flow__read_file(path, MAX_MAPPING_BYTES, &b)) {
+        config_error(l->e, at, "Check the path (relative to the file it is written in) and that it is below 1 MB.",
+                     "cannot read %s", path);
+        return NULL;
+    }
+    config_errors_source(l->e, path, tl_buf_view(&b));
+    return compile_text(l, kind, tl_buf_view(&b), strict, (struct config_place){.file = path, .line = 1, .column = 1});
+}
+
+/* ---- mappings ---- */
+static void load_mappings(struct loader *l)
+{
+    const struct config_map *all = &l->plan->project->mappings;
+
+    for (size_t i = 0; i < all->n; i++) {
+        const struct flow_mapping_conf *c = all->entries[i].value;
+        const char *files[MAPPING_KIND_COUNT] = {
+            [MAPPING_JSONATA] = c->jsonata, [MAPPING_TABLE] = c->table, [MAPPING_JQ] = c->jq, [MAPPING_XSLT] = c->xslt};
+        struct mapping *m = NULL;
+        int given = c->text.text != NULL;
+
+        for (int k = 0; k < MAPPING_KIND_COUNT; k++)
+            given += files[k] != NULL;
+        if (given != 1) {
+            config_error(l->e, all->entries[i].at, "Give exactly one of jsonata, table, jq, xslt, text.",
+                         "mapping '%s' has %s", all->entries[i].key, given ? "more than one language" : "no text");
+            continue;
+        }
+        if (c->text.text)
+            m = compile_text(l, MAPPING_JSONATA, tl_sv_str(c->text.text), c->strict, c->text.at);
+        for (int k = 0; k < MAPPING_KIND_COUNT; k++) {
+            if (files[k])
+                m = compile_file(l, (enum mapping_kind)k, files[k], c->strict, all->entries[i].at);
+        }
+        if (m)
+            tl_map_put(l->plan->mappings, tl_sv_str(all->entries[i].key), m);
+    }
+}
+
+static struct mapping *use_map(struct loader *l, const struct flow_map_conf *c, struct config_place at)
+{
+    struct mapping *m;
+
+    if ((c->use.text != NULL) + (c->jsonata.text != NULL) + (c->file != NULL) != 1) {
+        config_error(l->e, at, "Write `map: NAME`, or `map: { jsonata: ... }`, or `map: { file: ... }`.",
+                     "a map needs exactly one of use, jsonata, file");
+        return NULL;
+    }
+    if (c->jsonata.text)
+        return compile_expr(l, &c->jsonata);
+    if (c->file)
+        return compile_file(l, MAPPING_JSONATA, c->file, false, at);
+    m = tl_map_get(l->plan->mappings, tl_sv_str(c->use.text));
+    if (!m)
+        config_error(l->e, c->use.at, "Define it under `mappings:`.", "there is no mapping '%s'", c->use.text);
+    return m;
+}
+
+/* ---- connections ---- */
+static bool parse_rate(const char *text, struct guard_budget *b)
+{
+    struct tl_sv s = tl_sv_str(text), amount;
+
+    if (!tl_sv_cut(&s, '/', &amount) || !tl_sv_double(tl_sv_trim(amount), &b->amount) || b->amount <= 0)
+        return false;
+    s = tl_sv_trim(s);
+    b->per_ms = tl_sv_eqs(s, "s") ? 1000 : tl_sv_eqs(s, "m") ? 60000 : tl_sv_eqs(s, "h") ? 3600000 : 0;
+    return b->per_ms > 0;
+}
+
+static void calendar_day(const void *zone, int64_t wall_ms, int64_t *ret_start, int64_t *ret_end)
+{
+    struct tl_civil c;
+
+    config_zone_local(zone, wall_ms, &c);
+    c.hour = c.minute = c.second = c.ms = 0;
+    *ret_start = config_zone_utc_ms(zone, &c);
+    tl_civil_from_days(tl_days_from_civil(c.year, c.month, c.day) + 1, &c.year, &c.month, &c.day);
+    *ret_end = config_zone_utc_ms(zone, &c);
+}
+
+static void fill_guard(struct loader *l, struct flow_connection *c)
+{
+    const struct flow_limits_conf *limits = &c->conf->limits;
+    struct guard_conf *g = &c->guard;
+
+    g->concurrency = (uint32_t)limits->concurrency;
+    g->fixed = limits->fixed;
+    g->breaker_failures = (uint32_t)limits->breaker_failures;
+    g->breaker_open_ms = limits->breaker_open_ms;
+    g->breaker_most_ms = limits->breaker_most_ms;
+    if (c->connector->budgets)
+        c->connector->budgets(c->conf->type.conf, g);
+    if (limits->rate && g->n_budgets < GUARD_MAX_BUDGETS) {
+        struct guard_budget *b = &g->budgets[g->n_budgets++];
+
+        *b = (struct guard_budget){.name = "rate", .kind = GUARD_BUCKET, .burst = (double)limits->burst};
+        if (!parse_rate(limits->rate, b))
+            config_error(l->e, c->at, "Write a number and a unit: 100/s, 3000/m, 10000/h.",
+                         "the rate '%s' of connection '%s' is not readable", limits->rate, c->name);
+    }
+    for (size_t i = 0; i < limits->quotas.n && g->n_budgets < GUARD_MAX_BUDGETS; i++) {
+        const struct flow_quota_conf *q = CONFIG_AT(limits->quotas, struct flow_quota_conf, i);
+        struct guard_budget *b = &g->budgets[g->n_budgets++];
+
+        *b = (struct guard_budget){.kind = q->day ? GUARD_CALENDAR : GUARD_ROLLING,
+                                   .amount = (double)q->amount,
+                                   .per_ms = q->per_ms,
+                                   .window = calendar_day,
+                                   .zone = q->zone,
+                                   .keep = q->keep};
+        snprintf(b->name, sizeof b->name, "%s", q->name);
+    }
+}
+
+static void load_connections(struct loader *l)
+{
+    struct flow_plan *p = l->plan;
+    const struct config_map *all = &p->project->connections;
+    const struct config_node *nodes = config_get(p->node, "connections");
+
+    p->connections = tl_arena_zalloc(p->arena, (all->n + 1) * sizeof *p->connections);
+    for (size_t i = 0; i < all->n; i++) {
+        struct flow_connection *c = &p->connections[p->n_connections];
+        TL_CLEANUP(tl_buf_done) struct tl_buf identity = {0};
+
+        tl_buf_init(&identity, 65536);
+        c->conf = all->entries[i].value;
+        c->connector = connector_find(tl_sv_str(c->conf->type.name));
+        c->name = all->entries[i].key;
+        c->at = all->entries[i].at;
+        c->index = p->n_connections++;
+        fill_guard(l, c);
+        tl_buf_printf(&identity, "type=%s ", c->conf->type.name);
+        config_identity(c->connector->variant.spec, config_get(nodes, c->name), &identity);
+        c->identity = tl_hash64(identity.p, identity.n, 7);
+    }
+}
+
+static const struct flow_connection *find_connection(struct loader *l, const struct config_text *name)
+{
+    const char *names[256];
+    size_t n = 0;
+    const char *near;
+
+    for (size_t i = 0; i < l->plan->n_connections; i++) {
+        if (strcmp(l->plan->connections[i].name, name->text) == 0)
+            return &l->plan->connections[i];
+        if (n < TL_COUNT(names))
+            names[n++] = l->plan->connections[i].name;
+    }
+    near = tl_nearest(tl_sv_str(name->text), names, n);
+    if (near)
+        config_error(l->e, name->at, NULL, "there is no connection '%s'; did you mean '%s'?", name->text, near);
+    else
+        config_error(l->e, name->at, "Define it under `connections:`.", "there is no connection '%s'", name->text);
+    return NULL;
+}
+
+/* ---- targets ---- */
+static void fill_retry(const struct flow_retry_conf *c, struct guard_retry *r)
+{
+    *r = (struct guard_retry){.attempts = (uint32_t)c->attempts,
+                              .base_ms = c->backoff.from,
+                              .most_ms = c->backoff.to,
+                              .jitter = (enum guard_jitter)c->jitter,
+                              .max_age_ms = c->max_age_ms};
+}
+
+/* The part of a target that is not its operation's, as a map node of its own. */
+static struct config_node *common_part(struct loader *l, const struct config_node *node)
+{
+    struct config_node *part = tl_arena_must(l->plan->arena, sizeof *part);
+
+    *part = *node;
+    part->n = 0;
+    part->entries = tl_arena_must(l->plan->arena, (node->n + 1) * sizeof *part->entries);
+    for (uint32_t i = 0; i < node->n; i++) {
+        for (size_t f = 0; f < flow_target_spec.n_fields; f++) {
+            if (strcmp(node->entries[i].key, flow_target_spec.fields[f].name) == 0)
+                part->entries[part->n++] = node->entries[i];
+        }
+    }
+    return part;
+}
+
+struct prepared {
+    void (*release)(void *);
+    void *what;
+};
+static void release_prepared(void *arg)
+{
+    struct prepared *p = arg;
+
+    p->release(p->what);
+}
+
+static void load_target(struct loader *l, struct flow *f, struct flow_target *t, const struct config_node *node)
+{
+    const char *common[16] = {0};
+    struct connector_chosen chosen;
+    void *conf;
+
+    if (node->kind != CONFIG_NODE_MAP) {
+        config_error(l->e, node->at, "Write { connection: NAME, OPERATION: ... }.", "a target is a map, this is %s",
+                     config_kind_name(node));
+        return;
+    }
+    for (size_t i = 0; i < flow_target_spec.n_fields; i++)
+        common[i] = flow_target_spec.fields[i].name;
+    if (config_parse(l->plan->arena, &flow_target_spec, common_part(l, node), &l->opt->config, l->e, &conf) != TL_OK)
+        return;
+    t->conf = conf;
+    t->connection = find_connection(l, &t->conf->connection);
+    if (!t->connection || !connector_choose(l->plan->arena, t->connection->connector, node, common,
+                                            1u << CONNECTOR_WRITE, &l->opt->config, l->e, &chosen))
+        return;
+    t->name = t->conf->name ? t->conf->name : t->connection->name;
+    t->operation = chosen.operation;
+    t->operation_conf = chosen.conf;
+    if (t->operation->facilities)
+        t->operation->facilities(t->connection->conf->type.conf, t->operation_conf, &t->facilities);
+    if (t->operation->compile) {
+        t->prepared = t->operation->compile(t->connection->conf->type.conf, t->operation_conf, l->e);
+        if (t->prepared && t->operation->release) {
+            struct prepared *p = tl_arena_must(l->plan->arena, sizeof *p);
+
+            *p = (struct prepared){t->operation->release, t->prepared};
+            tl_arena_on_free(l->plan->arena, release_prepared, p);
+        }
+    }
+    t->when = compile_expr(l, &t->conf->when);
+    t->map = t->conf->map ? use_map(l, t->conf->map, node->at) : NULL;
+    fill_retry(t->conf->retry ? t->conf->retry : &f->conf->retry, &t->retry);
+}
+
+static void load_targets(struct loader *l, struct flow *f)
+{
+    const struct config_node *to = f->conf->to;
+    bool list = to->kind == CONFIG_NODE_LIST;
+    size_t n = list ? to->n : 1;
+
+    if (n == 0 || n > MAX_TARGETS) {
+        config_error(l->e, to->at, NULL, "flow '%s' has %zu targets; it needs 1 to %d", f->name, n, MAX_TARGETS);
+        return;
+    }
+    f->targets = tl_arena_zalloc(l->plan->arena, n * sizeof *f->targets);
+    f->n_targets = n;
+    for (size_t i = 0; i < n; i++) {
+        const struct config_node *node = list ? to->items[i] : to;
+
+        load_target(l, f, &f->targets[i], node);
+        for (size_t j = 0; j < i; j++) {
+            if (f->targets[i].name && f->targets[j].name && strcmp(f->targets[i].name, f->targets[j].name) == 0)
+                config_error(l->e, node->at, "Give each a `name:` of its own.", "flow '%s' has two targets named '%s'",
+                             f->name, f->targets[i].name);
+        }
+    }
+}
+
+/* ---- steps ---- */
+static void load_route(struct loader *l, struct flow *f, struct flow_step *s, const struct config_choice *c)
+{
+    const struct config_list *rules = c->conf;
+
+    s->rules = tl_arena_zalloc(l->plan->arena, (rules->n + 1) * sizeof *s->rules);
+    s->n_rules = rules->n;
+    for (size_t i = 0; i < rules->n; i++) {
+        const struct flow_when_conf *w = CONFIG_AT(*rules, struct flow_when_conf, i);
+
+        s->rules[i].when = compile_expr(l, &w->when);
+        for (size_t t = 0; t < w->to.n; t++) {
+            const char *name = *CONFIG_AT(w->to, const char *, t);
+            bool found = false;
+
+            for (size_t k = 0; k < f->n_targets; k++) {
+                if (f->targets[k].name && strcmp(f->targets[k].name, name) == 0) {
+                    s->rules[i].targets |= 1ull << k;
+                    found = true;
+                }
+            }
+            if (!found)
+                config_error(l->e, c->at, "Targets are named by `name:` or by their connection.",
+                             "flow '%s' has no target '%s'", f->name, name);
+        }
+    }
+}
+
+static void load_lookup(struct loader *l, struct flow_step *s, const struct config_choice *c)
+{
+    struct config_text path = {.at = c->at};
+
+    s->lookup = c->conf;
+    s->cache = flow__cache_new(l->plan->arena);
+    path.text = s->lookup->path;
+    s->connection = find_connection(l, &s->lookup->connection);
+    s->path = connector_template_new(&path, true, l->e);
+    if (s->path)
+        tl_arena_on_free(l->plan->arena, (void (*)(void *))connector_template_free, s->path);
+    s->value = compile_expr(l, &s->lookup->value);
+    s->fallback = compile_expr(l, &s->lookup->fallback);
+    if (s->lookup->on_unavailable == 2 && !s->lookup->fallback.text)
+        config_error(l->e, c->at, "Add `default: EXPRESSION`.", "on_unavailable is default, but there is no default");
+}
+
+static void load_step(struct loader *l, struct flow *f, struct flow_step *s, const struct config_choice *c)
+{
+    s->kind = (enum flow_step_kind)c->index;
+    switch (s->kind) {
+    case FLOW_STEP_WHEN:
+    case FLOW_STEP_SPLIT:
+        s->expr = compile_expr(l, c->conf);
+        f->expand |= s->kind == FLOW_STEP_SPLIT;
+        break;
+    case FLOW_STEP_MAP:
+        s->expr = use_map(l, c->conf, c->at);
+        break;
+    case FLOW_STEP_ROUTE:
+        load_route(l, f, s, c);
+        f->expand = true;
+        break;
+    case FLOW_STEP_VALIDATE:
+        s->model = tl_map_get(l->plan->models, tl_sv_str(((const struct config_text *)c->conf)->text));
+        if (!s->model)
+            config_error(l->e, ((const struct config_text *)c->conf)->at, "Define it under `models:`.",
+                         "there is no model '%s'", ((const struct config_text *)c->conf)->text);
+        break;
+    case FLOW_STEP_LOOKUP:
+        load_lookup(l, s, c);
+        break;
+    }
+}
+
+/* ---- sources ---- */
+static bool resolve(struct loader *l, const struct config_secret *ref, struct tl_buf *b)
+{
+    struct tl_err err = {0};
+
+    tl_buf_init(b, 65536);
+    if (l->opt->secret(l->opt->secret_arg, ref, b, &err) == TL_OK)
+        return true;
+    config_error(l->e, ref->at, NULL, "a webhook secret cannot be resolved: %s", err.text);
+    return false;
+}
+
+enum { MAX_SECRETS = 16 };
+
+static void build_verifier(struct loader *l, struct flow *f, const struct config_choice *verify)
+{
+    const struct webhook_conf *c = verify->conf;
+    struct webhook_secret secrets[MAX_SECRETS];
+    struct tl_sv tokens[MAX_SECRETS];
+    struct tl_buf values[2 * MAX_SECRETS] = {0};
+    struct webhook_setup setup = {.scheme = verify->name, .conf = c, .secrets = secrets, .verify_tokens = tokens};
+    struct tl_err err = {0};
+    size_t n = 0;
+    bool ok = true;
+
+    for (size_t i = 0; i < c->secrets.n && i < MAX_SECRETS; i++) {
+        const struct webhook_conf_secret *s = CONFIG_AT(c->secrets, struct webhook_conf_secret, i);
+        struct webhook_secret *to = &secrets[setup.n_secrets++];
+
+        ok &= resolve(l, &s->value, &values[n]);
+        to->value = tl_buf_view(&values[n++]);
+        to->until_ms = 0;
+        if (s->until && !tl_time_parse(tl_sv_str(s->until), &to->until_ms))
+            config_error(l->e, verify->at, "Write 2026-12-31T00:00:00Z.", "`until` is not a time: %s", s->until);
+    }
+    for (size_t i = 0; i < c->verify_tokens.n && i < MAX_SECRETS; i++) {
+        ok &= resolve(l, CONFIG_AT(c->verify_tokens, struct config_secret, i), &values[n]);
+        tokens[setup.n_verify_tokens++] = tl_buf_view(&values[n++]);
+    }
+    if (ok && webhook_verifier_new(l->opt->crypto, &setup, &f->verifier, &err) != TL_OK)
+        config_error(l->e, verify->at, NULL, "%s", err.text);
+    if (f->verifier)
+        tl_arena_on_free(l->plan->arena, (void (*)(void *))webhook_verifier_unref, f->verifier);
+    while (n--) {
+        if (values[n].p)
+            tl_wipe(values[n].p, values[n].cap);
+        tl_buf_done(&values[n]);
+    }
+}
+
+static void load_webhook(struct loader *l, struct flow *f)
+{
+    const struct flow_webhook_conf *w = f->conf->from.conf;
+
+    if (w->path[0] != '/')
+        config_error(l->e, f->conf->from.at, NULL, "the path of flow '%s' must begin with /", f->name);
+    for (const struct flow *other = l->plan->flows; other < f; other++) {
+        if (other->source == FLOW_WEBHOOK &&
+            strcmp(((const struct flow_webhook_conf *)other->conf->from.conf)->path, w->path) == 0)
+            config_error(l->e, f->conf->from.at, "Give each a path of its own.",
+                         "flows '%s' and '%s' have the same path %s", other->name, f->name, w->path);
+    }
+    if (w->verify.variant && l->opt->secret)
+        build_verifier(l, f, &w->verify);
+    else if (!w->verify.variant && !w->open)
+        config_error(l->e, f->conf->from.at, "Add `verify: { SCHEME: ... }`, or `unsigned: true` on a private network.",
+                     "anybody could post to flow '%s'", f->name);
+}
+
+static void load_poll(struct loader *l, struct flow *f)
+{
+    const struct flow_poll_conf *c = f->conf->from.conf;
+
+    f->poll_connection = find_connection(l, &c->connection);
+    f->poll_items = compile_expr(l, &c->items);
+    f->poll_cursor = compile_expr(l, &c->cursor);
+    f->poll_key = compile_expr(l, &c->key);
+}
+
+static void load_flow(struct loader *l, struct flow *f, const char *name, const struct flow_conf *conf)
+{
+    f->name = name;
+    f->conf = conf;
+    f->plan = l->plan;
+    f->source = (enum flow_source)conf->from.index;
+    if (f->source == FLOW_WEBHOOK)
+        load_webhook(l, f);
+    if (f->source == FLOW_POLL)
+        load_poll(l, f);
+    f->order_by = compile_expr(l, &conf->order_by);
+    if (conf->idempotency) {
+        f->key = compile_expr(l, &conf->idempotency->key);
+        f->no_key = conf->idempotency->off;
+    }
+    load_targets(l, f);
+    f->expand = f->n_targets > 1;
+    f->steps = tl_arena_zalloc(l->plan->arena, (conf->steps.n + 1) * sizeof *f->steps);
+    f->n_steps = conf->steps.n;
+    for (size_t i = 0; i < f->n_steps; i++)
+        load_step(l, f, &f->steps[i], CONFIG_AT(conf->steps, struct config_choice, i));
+}
+
+static void load_flows(struct loader *l)
+{
+    struct flow_plan *p = l->plan;
+    const struct config_map *all = &p->project->flows;
+
+    p->flows = tl_arena_zalloc(p->arena, (all->n + 1) * sizeof *p->flows);
+    for (size_t i = 0; i < all->n; i++)
+        load_flow(l, &p->flows[p->n_flows++], all->entries[i].key, all->entries[i].value);
+}
+
+static void check_listen(struct loader *l)
+{
+    const struct flow_server_conf *s = &l->plan->project->server;
+
+    if (!s->listen.loopback && !s->tls && s->behind_proxy.n == 0)
+        config_error(l->e, (struct config_place){0}, "Set server.tls, or name the proxy in server.behind_proxy.",
+                     "server.listen is %s: beyond loopback, requests and secrets would travel in the clear",
+                     s->listen.text);
+}
+
+enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *options, struct config_errors *e,
+                          struct flow_plan **ret_plan)
+{
+    struct flow_plan *p = tl_zalloc(sizeof *p);
+    struct loader l = {.plan = p, .opt = options, .e = e};
+    void *project;
+
+    p->refs = 1;
+    p->arena = tl_arena_new((size_t)1 << 30);
+    p->mappings = tl_map_new();
+    p->models = tl_map_new();
+    if (config_load(p->arena, path, e, &p->node) == TL_OK &&
+        config_parse(p->arena, &flow_project_spec, p->node, &options->config, e, &project) == TL_OK) {
+        p->project = project;
+        check_listen(&l);
+        flow__load_models(p, e);
+        load_mappings(&l);
+        load_connections(&l);
+        load_flows(&l);
+    }
+    if (config_errors_count(e)) {
+        flow_plan_unref(p);
+        return TL_CONFIG;
+    }
+    *ret_plan = p;
+    return TL_OK;
+}
+
+struct flow_plan *flow_plan_ref(struct flow_plan *p)
+{
+    __atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED);
+    return p;
+}
+
+void flow_plan_unref(struct flow_plan *p)
+{
+    if (!p || __atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    if (p->on_free)
+        p->on_free(p);
+    tl_arena_free(p->arena);
+    tl_map_free(p->mappings);
+    tl_map_free(p->models);
+    tl_free(p);
+}
+
+const struct flow_project *flow_plan_project(const struct flow_plan *p)
+{
+    return p->project;
+}
+
+const struct config_node *flow_plan_node(const struct flow_plan *p)
+{
+    return p->node;
+}
+
+const char *flow_plan_flow_name(const struct flow_plan *p, size_t i)
+{
+    return i < p->n_flows ? p->flows[i].name : NULL;
+}
+
+struct mapping *flow_plan_mapping(const struct flow_plan *p, struct tl_sv name)
+{
+    return tl_map_get(p->mappings, name);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * project.h - the configuration of a whole installation: what `tieline check`, `run` and `reload` read.
+ *
+ * The tables here are the single source of the configuration: parser, lint, JSON Schema and reference page come from
+ * them.
+ */
+#ifndef TL_FLOW_PROJECT_H
+#define TL_FLOW_PROJECT_H
+
+#include "config/config.h"
+#include "connector/connector.h"
+
+struct flow_tls_conf {
+    const char *certificate, *key, *client_ca;
+};
+struct flow_server_conf {
+    struct config_address listen;
+    const struct flow_tls_conf *tls;
+    struct config_list behind_proxy; /* of struct config_cidr */
+    struct config_list allow;        /* of struct config_cidr */
+    uint64_t body_limit;
+    int64_t threads;
+};
+struct flow_store_conf {
+    const char *path;
+    int64_t keep_keys_ms, keep_events_ms;
+    uint64_t inline_max, reserve;
+};
+struct flow_log_conf {
+    int level, format;
+};
+struct flow_egress_conf {
+    bool allow_private;
+    struct config_list allow, deny; /* of struct config_cidr */
+};
+struct flow_quota_conf {
+    const char *name;
+    int64_t amount, per_ms;         /* rolling window; or ... */
+    const struct config_zone *zone; /* ... with day: true, a calendar day in this zone */
+    bool day;
+    double keep;
+};
+struct flow_limits_conf {
+    int64_t concurrency, burst;
+    const char *rate; /* "100/s" */
+    bool fixed;
+    struct config_list quotas; /* of struct flow_quota_conf */
+    int64_t breaker_failures, breaker_open_ms, breaker_most_ms;
+};
+struct flow_connection_conf {
+    struct flow_limits_conf limits;
+    bool accept_identity;
+    struct config_choice type; /* the connector's struct */
+};
+
+/* ---- flows ---- */
+struct flow_webhook_conf {
+    const char *path, *name;
+    struct config_choice verify; /* webhook_schemes; none: unsigned, only with `unsigned: true` */
+    bool open;
+    uint64_t body_limit;
+    struct config_list allow; /* of struct config_cidr */
+    int64_t status;
+};
+struct flow_schedule_conf {
+    struct config_cron cron;
+    const struct config_zone *zone;
+    const struct config_node *body;
+};
+struct flow_poll_conf {
+    struct config_text connection;
+    int64_t every_ms;
+    const char *path;
+    struct config_text items, cursor, key;
+    const char *start;
+};
+struct flow_retry_conf {
+    int64_t attempts;
+    struct config_range backoff;
+    int jitter; /* enum guard_jitter */
+    int64_t max_age_ms;
+};
+struct flow_sla_conf {
+    const char *owner, *runbook;
+    double success;
+    int64_t delay_p95_ms, mttr_ms;
+};
+struct flow_on_dead_conf {
+    int key; /* 0 skip, 1 block */
+    const char *notify;
+    int64_t trip_in_a_row, trip_half_of;
+};
+struct flow_idempotency_conf {
+    struct config_text key;
+    bool off;
+};
+struct flow_when_conf {
+    struct config_text when;
+    struct config_list to; /* of const char * */
+};
+struct flow_lookup_conf {
+    struct config_text connection;
+    const char *as, *path;
+    struct config_text value, fallback;
+    int64_t cache_ms, max_age_ms;
+    int on_unavailable; /* hold, use_cached, default */
+};
+struct flow_map_conf { /* `map: name`, or one of the languages in place */
+    struct config_text use, jsonata;
+    const char *file;
+};
+struct flow_conf {
+    struct config_choice from;
+    const struct flow_idempotency_conf *idempotency;
+    struct config_text order_by;
+    struct config_list steps; /* of struct config_choice */
+    const struct config_node *to;
+    struct flow_retry_conf retry;
+    struct flow_sla_conf sla;
+    struct flow_on_dead_conf on_dead;
+    int64_t priority;
+};
+struct flow_target_conf { /* the keys of a target that are not its operation's */
+    struct config_text connection, when;
+    const struct flow_map_conf *map;
+    const char *name;
+    const struct flow_retry_conf *retry;
+    int64_t linger_ms;
+};
+struct flow_mapping_conf {
+    const char *to;
+    const char *jsonata, *table, *jq, *xslt; /* files */
+    struct config_text text;                 /* JSONata in place */
+    bool strict;
+};
+
+struct flow_project {
+    int64_t version;
+    struct flow_server_conf server;
+    struct flow_store_conf store;
+    struct flow_log_conf log;
+    struct flow_egress_conf egress;
+    struct config_map connections; /* of struct flow_connection_conf */
+    struct config_map models;      /* of const char *: files */
+    struct config_map mappings;    /* of struct flow_mapping_conf */
+    struct config_map flows;       /* of struct flow_conf */
+};
+extern const struct config_spec flow_project_spec;
+extern const struct config_spec flow_target_spec;
+enum flow_source { FLOW_WEBHOOK, FLOW_SCHEDULE, FLOW_POLL };
+enum flow_step_kind {
+    FLOW_STEP_WHEN,
+    FLOW_STEP_MAP,
+    FLOW_STEP_SPLIT,
+    FLOW_STEP_ROUTE,
+    FLOW_STEP_VALIDATE,
+    FLOW_STEP_LOOKUP
+};
+
+#endif

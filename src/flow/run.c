@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run.c - the ledger's work on a loop: one task a work. Steps and mapping, the connector's call, the verdicts as
+ * outcomes. Whatever happens in between, the work goes back to the ledger exactly once.
+ */
+#include "flow/flow_int.h"
+
+#include "queue/operate.h"
+
+enum { WORK_DEADLINE_MS = 300000 };
+
+struct run {
+    struct flow_loop *loop;
+    struct queue_work *work;
+    struct flow_plan *plan;
+    struct flow *flow; /* NULL: gone meanwhile */
+    struct flow_target *target;
+    struct tl_arena *arena;
+    struct guard_feedback feedback;
+};
+
+static void give_up(struct queue_outcome *o, enum tl_rc rc, const struct tl_err *err)
+{
+    *o = (struct queue_outcome){.end = rc == TL_CANCELED ? QUEUE_END_CANCELED : QUEUE_END_FAILED,
+                                .rc = rc,
+                                .retry_after_ms = err->retry_after_ms,
+                                .text = tl_sv_str(err->text)};
+}
+
+/* The text of a failure must outlive this frame. */
+static void fail_claim(struct run *r, struct queue_claim *c, enum tl_rc rc, const struct tl_err *err)
+{
+    give_up(&c->outcome, rc, err);
+    c->outcome.text = tl_arena_sv(r->arena, tl_sv_str(err->text));
+}
+
+/* ---- from a claim to an envelope ---- */
+struct fetch_body {
+    struct queue *queue;
+    uint64_t delivery;
+    struct tl_buf body;
+    enum tl_rc rc;
+    struct tl_err err;
+};
+static void fetch_body(void *arg)
+{
+    struct fetch_body *f = arg;
+    struct queue_reader *reader;
+
+    f->rc = queue_reader_open(f->queue, &reader, &f->err);
+    if (f->rc != TL_OK)
+        return;
+    f->rc = queue_read_body(reader, f->delivery, false, &f->body, &f->err);
+    queue_reader_close(reader);
+}
+
+struct prepare {
+    struct run *r;
+    struct queue_claim *claim;
+    struct tl_sv body;
+    struct json envelope;
+    const char *skip;
+    bool target_map;
+    enum tl_rc rc;
+    struct tl_err *err;
+};
+
+static struct tl_sv outgoing_key(struct run *r, const struct queue_claim *c)
+{
+    char id[14];
+    char *text = c->revision ? tl_arena_printf(r->arena, "%s.%u.%u.r%u", tl_id32_format(c->event, id), c->target,
+                                               c->item, c->revision)
+                             : tl_arena_printf(r->arena, "%s.%u.%u", tl_id32_format(c->event, id), c->target, c->item);
+
+    return tl_sv_str(text);
+}
+
+static void make_envelope(void *arg)
+{
+    struct prepare *p = arg;
+    struct tl_arena *a = p->r->arena;
+    struct flow_event event = {
+        .id = p->claim->event, .received_ms = p->claim->received_ms, .attempt = p->claim->attempt};
+    struct json meta = JSON_NOTHING, body = JSON_NOTHING;
+
+    if (p->r->work->kind == QUEUE_WORK_DELIVER)
+        event.key = outgoing_key(p->r, p->claim);
+    p->rc = p->claim->meta.n ? json_parse(a, p->claim->meta, 0, NULL, &meta, p->err) : TL_OK;
+    if (p->rc == TL_OK)
+        p->rc = flow__body(a, meta, p->body, &body, p->err);
+    if (p->rc == TL_OK)
+        p->envelope = flow__envelope(a, p->r->flow->name, meta, body, &event);
+}
+
+static void map_target(void *arg)
+{
+    struct prepare *p = arg;
+
+    p->rc = flow__target_map(p->r->target, p->r->arena, p->envelope, p->r->loop->engine->opt.clock, &p->envelope,
+                             &p->skip, p->err);
+}
+
+static enum tl_rc whole_body(struct task *task, struct run *r, const struct queue_claim *c, struct tl_sv *ret_body,
+                             struct tl_err *err)
+{
+    struct fetch_body f = {.queue = r->loop->engine->queue, .delivery = c->delivery};
+    enum tl_rc rc;
+
+    *ret_body = c->body;
+    if (c->body.p || !c->upload)
+        return TL_OK;
+    tl_buf_init(&f.body, (size_t)c->upload_bytes + 1);
+    rc = task_blocking(task, fetch_body, &f, NULL, err);
+    if (rc == TL_OK)
+        rc = f.rc == TL_OK ? TL_OK : tl_fail(err, f.rc, "%s", f.err.text);
+    if (rc == TL_OK)
+        *ret_body = tl_arena_sv(r->arena, tl_buf_view(&f.body));
+    tl_buf_done(&f.body);
+    return rc == TL_OK && !ret_body->p ? tl_fail(err, TL_LIMIT, "the body is too large to be mapped") : rc;
+}
+
+static enum tl_rc prepare(struct task *task, struct prepare *p)
+{
+    enum tl_rc rc = whole_body(task, p->r, p->claim, &p->body, p->err);
+
+    if (rc != TL_OK)
+        return rc;
+    task_on_main_stack(task, make_envelope, p);
+    return p->rc;
+}
+
+/* ---- delivering ---- */
+static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim *c, struct connector_record *rec,
+                            const char **ret_skip, struct tl_err *err)
+{
+    struct flow_place place = {r->plan, r->loop->index};
+    const struct flow_lookup_port port = {flow__lookup, &place};
+    struct prepare p = {.r = r, .claim = c, .err = err};
+    enum tl_rc rc = prepare(task, &p);
+
+    if (rc == TL_OK && !r->flow->expand && r->flow->n_steps) {
+        struct flow_outcome out;
+
+        rc = flow__steps(r->flow, task, r->arena, p.envelope, &port, r->loop->engine->opt.clock, &out, err);
+        if (rc == TL_OK && out.skipped) {
+            *ret_skip = out.skipped;
+            return TL_OK;
+        }
+        if (rc == TL_OK)
+            p.envelope = out.items[0].envelope;
+    }
+    if (rc != TL_OK)
+        return rc;
+    if (r->target->map || (!r->flow->expand && r->target->when)) {
+        task_on_main_stack(task, map_target, &p);
+        if (p.rc != TL_OK || p.skip) {
+            *ret_skip = p.skip;
+            return p.rc;
+        }
+    }
+    *rec = (struct connector_record){.value = json_gets(p.envelope, "body"),
+                                     .envelope = p.envelope,
+                                     .key = json_view(json_gets(json_gets(p.envelope, "event"), "key")),
+                                     .event = c->event,
+                                     .delivery = c->delivery,
+                                     .attempt = c->attempt,
+                                     .unknown_before = c->unknown_before};
+    return TL_OK;
+}
+
+static enum tl_rc checkpoint(void *arg, struct task *task, struct tl_sv ticket, struct tl_err *err)
+{
+    struct run *r = arg;
+
+    return queue_checkpoint(r->loop->engine->queue, task, r->work, ticket, err);
+}
+
+static const enum queue_end ends[] = {
+    [CONNECTOR_NONE] = QUEUE_END_NONE,     [CONNECTOR_DONE] = QUEUE_END_DONE,
+    [CONNECTOR_FAILED] = QUEUE_END_FAILED, [CONNECTOR_INNOCENT] = QUEUE_END_INNOCENT,
+    [CONNECTOR_SKIPPED] = QUEUE_END_SKIP,
+};
+
+static void give_xrefs(struct run *r, const struct connector_verdict *v, struct queue_outcome *o)
+{
+    struct queue_xref *x = v->n_xrefs ? tl_arena_alloc(r->arena, v->n_xrefs * sizeof *x) : NULL;
+
+    for (size_t i = 0; x && i < v->n_xrefs; i++)
+        x[i] = (struct queue_xref){.model = v->xrefs[i].model,
+                                   .connection_a = tl_sv_str(r->target->connection->name),
+                                   .id_a = v->xrefs[i].here,
+                                   .connection_b = v->xrefs[i].there_connection,
+                                   .id_b = v->xrefs[i].there};
+    o->xrefs = x;
+    o->n_xrefs = x ? v->n_xrefs : 0;
+}
+
+static void to_outcome(struct run *r, const struct connector_call *call, const struct connector_verdict *v,
+                       enum tl_rc rc, const struct tl_err *err, struct queue_claim *c)
+{
+    struct queue_outcome *o = &c->outcome;
+
+    if (v->end == CONNECTOR_NONE && rc != TL_OK) {
+        fail_claim(r, c, rc, err);
+        o->status = call->status;
+        return;
+    }
+    *o = (struct queue_outcome){.end = v->end == CONNECTOR_NONE && call->pending ? QUEUE_END_PENDING : ends[v->end],
+                                .rc = v->rc,
+                                .cls = v->cls,
+                                .status = v->status ? v->status : call->status,
+                                .retry_after_ms = v->retry_after_ms,
+                                .text = v->text,
+                                .answer = v->answer};
+    give_xrefs(r, v, o);
+}
+
+static void call_target(struct task *task, struct run *r, connector_fn *fn, const struct connector_record *records,
+                        size_t n, struct queue_claim **claims, struct tl_err *err)
+{
+    const struct connector_ledger ledger = {.checkpoint = checkpoint, .arg = r};
+    struct connector_verdict *verdicts = tl_arena_zalloc(r->arena, (n + 1) * sizeof *verdicts);
+    struct connector_call call = {.connection = r->target->connection->conf->type.conf,
+                                  .operation = r->target->operation_conf,
+                                  .prepared = r->target->prepared,
+                                  .arena = r->arena,
+                                  .records = records,
+                                  .n = n,
+                                  .verdicts = verdicts,
+                                  .ticket = r->work->ticket};
+    uint64_t began = async_loop_now(r->loop->loop);
+    enum tl_rc rc;
+
+    connector_call_begin(&call, flow__host(r->plan, r->target->connection, r->loop->index), &ledger);
+    tl_err_clear(err);
+    rc = fn(task, &call, err);
+    r->work->latency_ms =
+        (uint32_t)((call.latency_us ? call.latency_us : (async_loop_now(r->loop->loop) - began) / 1000) / 1000);
+    r->feedback = call.feedback;
+    r->work->feedback = &r->feedback;
+    r->work->outcome =
+        (struct queue_outcome){.end = rc == TL_OK ? QUEUE_END_DONE : QUEUE_END_FAILED,
+                               .rc = rc,
+                               .status = call.status,
+                               .retry_after_ms = rc == TL_OK ? 0 : err->retry_after_ms,
+                               .text = rc == TL_OK ? TL_SV_NULL : tl_arena_sv(r->arena, tl_sv_str(err->text))};
+    r->work->ret_ticket = call.new_ticket;
+    r->work->next_poll_ms = call.next_poll_ms;
+    for (size_t i = 0; i < n; i++)
+        to_outcome(r, &call, &verdicts[i], rc, err, claims[i]);
+}
+
+static void deliver(struct task *task, struct run *r, struct tl_err *err)
+{
+    struct queue_work *w = r->work;
+    struct connector_record *records = tl_arena_must(r->arena, (w->n + 1) * sizeof *records);
+    struct queue_claim **claims = tl_arena_must(r->arena, (w->n + 1) * sizeof(struct queue_claim *));
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->n; i++) {
+        struct queue_claim *c = &w->claims[i];
+        const char *skip = NULL;
+        enum tl_rc rc = to_record(task, r, c, &records[n], &skip, err);
+
+        if (rc != TL_OK)
+            fail_claim(r, c, rc, err);
+        else if (skip)
+            c->outcome = (struct queue_outcome){.end = QUEUE_END_SKIP, .text = tl_sv_str(skip)};
+        else
+            claims[n++] = c;
+    }
+    if (n == 0) /* nothing was called: the guard gets its permit back */
+        w->outcome = (struct queue_outcome){.end = QUEUE_END_CANCELED};
+    else
+        call_target(task, r, r->target->operation->run, records, n, claims, err);
+}
+
+/* A long job: resume and abort see the ticket, not the records. */
+static void go_on(struct task *task, struct run *r, connector_fn *fn, struct tl_err *err)
+{
+    struct queue_work *w = r->work;
+    struct connector_record *records = tl_arena_zalloc(r->arena, (w->n + 1) * sizeof *records);
+    struct queue_claim **claims = tl_arena_must(r->arena, (w->n + 1) * sizeof(struct queue_claim *));
+
+    for (size_t i = 0; i < w->n; i++) {
+        claims[i] = &w->claims[i];
+        records[i] = (struct connector_record){.event = w->claims[i].event,
+                                               .delivery = w->claims[i].delivery,
+                                               .attempt = w->claims[i].attempt,
+                                               .key = outgoing_key(r, &w->claims[i])};
+    }
+    if (!fn) {
+        tl_fail(err, TL_BUG, "the operation has a pending job and no way to go on with it");
+        for (size_t i = 0; i < w->n; i++)
+            fail_claim(r, claims[i], TL_BUG, err);
+        return;
+    }
+    call_target(task, r, fn, records, w->n, claims, err);
+}
+
+static void probe(struct task *task, struct run *r, const struct flow_connection *c, struct tl_err *err)
+{
+    struct connector_call call = {.connection = c->conf->type.conf, .arena = r->arena};
+    struct connector_identity who = {0};
+    enum tl_rc rc = TL_OK;
+
+    connector_call_begin(&call, flow__host(r->plan, c, r->loop->index), NULL);
+    tl_err_clear(err);
+    if (c->connector->probe)
+        rc = c->connector->probe(task, &call, &who, err);
+    r->feedback = call.feedback;
+    r->work->feedback = &r->feedback;
+    r->work->outcome = (struct queue_outcome){.end = rc == TL_OK ? QUEUE_END_DONE : QUEUE_END_FAILED,
+                                              .rc = rc,
+                                              .retry_after_ms = err->retry_after_ms,
+                                              .text = tl_arena_sv(r->arena, tl_sv_str(err->text))};
+}
+
+/* ---- expanding ---- */
+static enum tl_rc item_body(struct run *r, const struct flow_item *item, struct tl_sv *ret, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    *ret = TL_SV_NULL;
+    if (!item->own_body)
+        return TL_OK;
+    tl_buf_init(&b, 64 << 20);
+    if (!json_write(&b, json_gets(item->envelope, "body"), 0))
+        return tl_fail(err, TL_LIMIT, "an item of the split is larger than 64 MB");
+    *ret = tl_arena_sv(r->arena, tl_buf_view(&b));
+    return ret->p ? TL_OK : tl_fail(err, TL_LIMIT, "the split needs too much memory");
+}
+
+static enum tl_rc expand(struct task *task, struct run *r, struct queue_claim *c, struct tl_err *err)
+{
+    struct flow_place place = {r->plan, r->loop->index};
+    const struct flow_lookup_port port = {flow__lookup, &place};
+    struct prepare p = {.r = r, .claim = c, .err = err};
+    struct queue_delivery_def *defs;
+    struct flow_outcome out;
+    enum tl_rc rc = prepare(task, &p);
+
+    if (rc == TL_OK)
+        rc = flow__steps(r->flow, task, r->arena, p.envelope, &port, r->loop->engine->opt.clock, &out, err);
+    if (rc != TL_OK)
+        return rc;
+    defs = tl_arena_zalloc(r->arena, (out.n + 1) * sizeof *defs);
+    if (!defs)
+        return tl_fail(err, TL_LIMIT, "the event has too many deliveries");
+    for (size_t i = 0; i < out.n; i++) {
+        defs[i].target = r->flow->targets[out.items[i].target].id;
+        defs[i].item = out.items[i].item;
+        rc = item_body(r, &out.items[i], &defs[i].body, err);
+        if (rc != TL_OK)
+            return rc;
+    }
+    rc = queue_expand(r->loop->engine->queue, task, r->work, defs, out.n, tl_sv_str(out.skipped), err);
+    if (rc == TL_OK)
+        c->outcome = (struct queue_outcome){.end = QUEUE_END_DONE};
+    return rc;
+}
+
+/* ---- telling ---- */
+static const char *end_name(const struct queue_outcome *o)
+{
+    switch (o->end) {
+    case QUEUE_END_DONE:
+        return "delivered";
+    case QUEUE_END_SKIP:
+        return "skipped";
+    case QUEUE_END_PENDING:
+        return "pending";
+    case QUEUE_END_NONE:
+        return "unknown";
+    case QUEUE_END_FAILED:
+    case QUEUE_END_INNOCENT:
+    case QUEUE_END_CANCELED:
+        break;
+    }
+    return "failed";
+}
+
+static void tell(struct run *r, const struct queue_claim *c, int64_t now_ms)
+{
+    const struct queue_outcome *o = &c->outcome;
+    struct flow_meters *m = r->flow->meters;
+    enum tl_level level = o->end == QUEUE_END_FAILED || o->end == QUEUE_END_NONE ? TL_WARN : TL_INFO;
+    int64_t delay = now_ms - c->received_ms;
+    char id[14];
+
+    if (c->attempts_used)
+        metrics_inc(m->retries);
+    if (o->end == QUEUE_END_DONE) {
+        metrics_inc(m->delivered);
+        metrics_observe(m->delay, delay > 0 ? (uint64_t)delay * 1000 : 0);
+        metrics_observe(m->attempts, c->attempts_used + 1);
+    } else if (o->end == QUEUE_END_SKIP) {
+        metrics_inc(m->skipped);
+    } else if (o->end == QUEUE_END_FAILED || o->end == QUEUE_END_NONE) {
+        metrics_inc(m->failed[o->cls ? o->cls : tl_rc_class(o->rc)]);
+    }
+    if (o->end == QUEUE_END_CANCELED || !tl_log_on(r->loop->engine->opt.log, level))
+        return;
+    TL_LOG(
+        r->loop->engine->opt.log, level, "delivery.outcome", end_name(o), KV_STR("flow", r->flow->name),
+        KV_STR("target", r->target->name), KV_STR("event", tl_id32_format(c->event, id)), KV_U64("attempt", c->attempt),
+        KV_STR("class", o->rc ? tl_class_name(o->cls ? o->cls : tl_rc_class(o->rc)) : ""), KV_U64("status", o->status),
+        KV_I64("delay_ms", delay), KV_U64("latency_ms", r->work->latency_ms), KV_SV("reason", o->text));
+}
+
+/* ---- the task ---- */
+static struct flow_target *find_target(struct flow *f, uint32_t id)
+{
+    for (size_t i = 0; i < f->n_targets; i++) {
+        if (f->targets[i].id == id)
+            return &f->targets[i];
+    }
+    return NULL;
+}
+
+static const struct flow_connection *find_connection_id(const struct flow_plan *p, uint32_t id)
+{
+    for (size_t i = 0; i < p->n_connections; i++) {
+        if (p->connection_ids[i] == id)
+            return &p->connections[i];
+    }
+    return NULL;
+}
+
+static void run_known(struct task *task, struct run *r, struct tl_err *err)
+{
+    enum tl_rc rc;
+
+    switch (r->work->kind) {
+    case QUEUE_WORK_DELIVER:
+        deliver(task, r, err);
+        break;
+    case QUEUE_WORK_EXPAND:
+        rc = expand(task, r, &r->work->claims[0], err);
+        if (rc != TL_OK)
+            fail_claim(r, &r->work->claims[0], rc, err);
+        break;
+    case QUEUE_WORK_RESUME:
+        go_on(task, r, r->target->operation->resume, err);
+        break;
+    case QUEUE_WORK_ABORT:
+        go_on(task, r, r->target->operation->abort, err);
+        break;
+    case QUEUE_WORK_PROBE:
+        break;
+    }
+}
+
+/* The flow or target went away between the ledger's decision and now: as if it had never started. */
+static void put_back(struct queue_work *w)
+{
+    w->outcome = (struct queue_outcome){.end = QUEUE_END_CANCELED};
+    for (size_t i = 0; i < w->n; i++)
+        w->claims[i].outcome = (struct queue_outcome){.end = QUEUE_END_CANCELED};
+}
+
+static enum tl_rc run_task(struct task *task, void *arg, struct tl_err *err)
+{
+    struct run *r = arg;
+    struct flow_loop *l = r->loop;
+    const struct flow_connection *c;
+    int64_t now_ms;
+
+    if (r->work->kind == QUEUE_WORK_PROBE) {
+        c = find_connection_id(r->plan, r->work->connection);
+        if (c)
+            probe(task, r, c, err);
+        else
+            put_back(r->work);
+    } else if (r->target || (r->flow && r->work->kind == QUEUE_WORK_EXPAND)) {
+        run_known(task, r, err);
+        now_ms = tl_clock_wall_ms(l->engine->opt.clock);
+        for (size_t i = 0; r->work->kind != QUEUE_WORK_EXPAND && i < r->work->n; i++)
+            tell(r, &r->work->claims[i], now_ms);
+    } else {
+        put_back(r->work);
+    }
+    queue_finish(l->engine->queue, r->work);
+    flow__arena_back(l, r->arena);
+    flow_plan_unref(r->plan);
+    l->running--;
+    tl_free(r);
+    return TL_OK;
+}
+
+void flow__run(struct flow_loop *l, struct queue_work *w)
+{
+    struct run *r = tl_alloc(sizeof *r);
+    uint64_t deadline = async_loop_now(l->loop) + (uint64_t)WORK_DEADLINE_MS * 1000000u;
+    struct task *task;
+    struct tl_err err;
+
+    *r = (struct run){.loop = l, .work = w, .plan = flow_plan_ref(l->plan)};
+    r->flow = flow__by_id(r->plan, w->flow);
+    r->target = r->flow ? find_target(r->flow, w->target) : NULL;
+    r->arena = flow__arena(l);
+    l->running++;
+    if (task_start(l->loop, "work", deadline, run_task, r, NULL, &task, &err) == TL_OK)
+        return;
+    put_back(w); /* no stack is free: the ledger offers it again */
+    queue_finish(l->engine->queue, w);
+    flow__arena_back(l, r->arena);
+    flow_plan_unref(r->plan);
+    l->running--;
+    tl_free(r);
+}

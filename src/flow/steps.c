@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * steps.c - what happens to an event before its targets: pure, on the big stack.
+ * Expressions see the envelope {body, headers, query, path, event, flow}; a mapping sees the body, and the envelope's
+ * other members as variables.
+ */
+#include "flow/flow_int.h"
+
+enum { MAX_ITEMS = 10000 };
+
+/* JSONata's truth: false, 0, "", null, nothing, and empty or all-false lists are false. */
+bool flow__truth(struct json v)
+{
+    switch ((enum json_type)v.type) {
+    case JSON_BOOL:
+        return v.u.b;
+    case JSON_INT:
+    case JSON_DOUBLE:
+    case JSON_DECIMAL:
+        return json_number(v) != 0.0;
+    case JSON_STRING:
+    case JSON_OBJECT:
+        return v.n > 0;
+    case JSON_ARRAY:
+        for (uint32_t i = 0; i < v.n; i++) {
+            if (flow__truth(v.u.items[i]))
+                return true;
+        }
+        return false;
+    case JSON_UNDEFINED:
+    case JSON_NULL:
+    case JSON_EXT:
+        break;
+    }
+    return false;
+}
+
+struct json flow__with_body(struct tl_arena *a, struct json envelope, struct json body)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, envelope.n + 1);
+    json_adds(&b, "body", body);
+    for (uint32_t i = 0; i < envelope.n; i++) {
+        if (!tl_sv_eqs(json_view(envelope.u.members[i].key), "body"))
+            json_add(&b, json_view(envelope.u.members[i].key), envelope.u.members[i].value);
+    }
+    return json_end(&b);
+}
+
+enum tl_rc flow__eval(const struct mapping *m, struct tl_arena *arena, struct json envelope, struct json data,
+                      const struct tl_clock *clock, struct json *ret, struct tl_err *err)
+{
+    struct mapping_input in = {.data = data, .bindings = envelope, .clock = clock};
+
+    return mapping_eval(m, arena, &in, ret, err);
+}
+
+static enum tl_rc truth_of(const struct mapping *m, struct tl_arena *arena, struct json envelope,
+                           const struct tl_clock *clock, bool *ret_truth, struct tl_err *err)
+{
+    struct json v;
+    enum tl_rc rc = flow__eval(m, arena, envelope, envelope, clock, &v, err);
+
+    if (rc == TL_OK)
+        *ret_truth = flow__truth(v);
+    return rc;
+}
+
+static enum tl_rc validate(const struct flow_step *s, struct tl_arena *arena, struct json body, struct tl_err *err)
+{
+    const struct json_schema_budget budget = {.max_issues = 3};
+    struct json_schema_result r;
+    enum tl_rc rc = json_schema_validate(s->model, arena, body, &budget, &r, err);
+
+    if (rc != TL_OK || r.valid)
+        return rc;
+    return tl_fail(err, TL_INVALID, "the body does not fit the model at '%.*s': %.*s%s",
+                   TL_SV_ARG(r.issues[0].instance), TL_SV_ARG(r.issues[0].text), r.count > 1 ? " (and more)" : "");
+}
+
+struct run {
+    const struct flow *f;
+    struct tl_arena *arena;
+    struct task *task; /* NULL: a trial run */
+    const struct flow_lookup_port *port;
+    const struct tl_clock *clock;
+    struct json *envelopes; /* one, or one for each item after a split */
+    size_t n;
+    bool split, mapped;
+    uint64_t *routes; /* targets of each item */
+    uint64_t all;
+};
+
+/* Items that the condition drops are taken out; with none left the event is skipped. */
+static enum tl_rc filter(struct run *r, const struct flow_step *s, struct tl_err *err)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->n; i++) {
+        bool truth = false;
+        enum tl_rc rc = truth_of(s->expr, r->arena, r->envelopes[i], r->clock, &truth, err);
+
+        if (rc != TL_OK)
+            return rc;
+        if (truth) {
+            r->routes[kept] = r->routes[i];
+            r->envelopes[kept++] = r->envelopes[i];
+        }
+    }
+    r->n = kept;
+    return TL_OK;
+}
+
+static enum tl_rc map(struct run *r, const struct flow_step *s, struct tl_err *err)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        struct json body;
+        enum tl_rc rc =
+            flow__eval(s->expr, r->arena, r->envelopes[i], json_gets(r->envelopes[i], "body"), r->clock, &body, err);
+
+        if (rc != TL_OK)
+            return rc;
+        if (body.type == JSON_UNDEFINED)
+            return tl_fail(err, TL_INVALID, "the mapping gave nothing for this event");
+        r->envelopes[i] = flow__with_body(r->arena, r->envelopes[i], body);
+    }
+    r->mapped = true;
+    return TL_OK;
+}
+
+static enum tl_rc split(struct run *r, const struct flow_step *s, struct tl_err *err)
+{
+    struct json *out = NULL;
+    uint64_t *routes;
+    size_t n = 0, cap = 0;
+
+    for (size_t i = 0; i < r->n; i++) {
+        struct json v;
+        enum tl_rc rc = flow__eval(s->expr, r->arena, r->envelopes[i], r->envelopes[i], r->clock, &v, err);
+        size_t items = v.type == JSON_ARRAY ? v.n : v.type != JSON_UNDEFINED;
+
+        if (rc != TL_OK)
+            return rc;
+        if (n + items > MAX_ITEMS)
+            return tl_fail(err, TL_LIMIT, "the split gives more than %d items", MAX_ITEMS);
+        if (n + items > cap) {
+            out = tl_arena_grow(r->arena, out, cap * sizeof *out, (n + items) * 2 * sizeof *out);
+            cap = (n + items) * 2;
+            if (!out)
+                return tl_fail(err, TL_LIMIT, "the split needs too much memory");
+        }
+        for (size_t k = 0; k < items; k++)
+            out[n++] = flow__with_body(r->arena, r->envelopes[i], v.type == JSON_ARRAY ? v.u.items[k] : v);
+    }
+    routes = tl_arena_must(r->arena, (n + 1) * sizeof *routes);
+    for (size_t i = 0; i < n; i++)
+        routes[i] = r->all;
+    r->envelopes = out;
+    r->routes = routes;
+    r->n = n;
+    r->split = true;
+    return TL_OK;
+}
+
+/* Every rule that holds adds its targets; an item without any is not routed. */
+static enum tl_rc route(struct run *r, const struct flow_step *s, struct tl_err *err)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        uint64_t chosen = 0;
+
+        for (size_t k = 0; k < s->n_rules; k++) {
+            bool truth = true;
+            enum tl_rc rc = TL_OK;
+
+            if (s->rules[k].when)
+                rc = truth_of(s->rules[k].when, r->arena, r->envelopes[i], r->clock, &truth, err);
+            if (rc != TL_OK)
+                return rc;
+            if (truth)
+                chosen |= s->rules[k].targets;
+        }
+        r->routes[i] &= chosen;
+    }
+    return TL_OK;
+}
+
+static enum tl_rc lookup(struct run *r, const struct flow_step *s, struct tl_err *err)
+{
+    if (!r->port)
+        return tl_fail(err, TL_UNSUPPORTED, "look-ups are not made in a trial run");
+    for (size_t i = 0; i < r->n; i++) {
+        struct json_builder b;
+        struct json v;
+        enum tl_rc rc = r->port->fetch(r->port->arg, r->task, s, r->envelopes[i], r->arena, &v, err);
+
+        if (rc != TL_OK)
+            return rc;
+        json_object_begin(&b, r->arena, r->envelopes[i].n + 1);
+        for (uint32_t k = 0; k < r->envelopes[i].n; k++)
+            json_add(&b, json_view(r->envelopes[i].u.members[k].key), r->envelopes[i].u.members[k].value);
+        json_set(&b, tl_sv_str(s->lookup->as), v);
+        r->envelopes[i] = json_end(&b);
+    }
+    return TL_OK;
+}
+
+static enum tl_rc one_step(struct run *r, const struct flow_step *s, struct tl_err *err)
+{
+    enum tl_rc rc = TL_OK;
+
+    switch (s->kind) {
+    case FLOW_STEP_WHEN:
+        return filter(r, s, err);
+    case FLOW_STEP_MAP:
+        return map(r, s, err);
+    case FLOW_STEP_SPLIT:
+        return split(r, s, err);
+    case FLOW_STEP_ROUTE:
+        return route(r, s, err);
+    case FLOW_STEP_VALIDATE:
+        for (size_t i = 0; i < r->n && rc == TL_OK; i++)
+            rc = validate(s, r->arena, json_gets(r->envelopes[i], "body"), err);
+        return rc;
+    case FLOW_STEP_LOOKUP:
+        return lookup(r, s, err);
+    }
+    return TL_OK;
+}
+
+static enum tl_rc fan_out(struct run *r, struct flow_outcome *ret, struct tl_err *err)
+{
+    const struct flow *f = r->f;
+
+    ret->items = tl_arena_alloc(r->arena, (r->n * f->n_targets + 1) * sizeof *ret->items);
+    if (!ret->items)
+        return tl_fail(err, TL_LIMIT, "the event has too many deliveries");
+    for (size_t i = 0; i < r->n; i++) {
+        for (size_t t = 0; t < f->n_targets; t++) {
+            bool truth = (r->routes[i] >> t) & 1;
+
+            if (truth && f->expand && f->targets[t].when) {
+                enum tl_rc rc = truth_of(f->targets[t].when, r->arena, r->envelopes[i], r->clock, &truth, err);
+
+                if (rc != TL_OK)
+                    return rc;
+            }
+            if (truth)
+                ret->items[ret->n++] = (struct flow_item){.target = (uint32_t)t,
+                                                          .item = (uint32_t)i,
+                                                          .envelope = r->envelopes[i],
+                                                          .own_body = r->split || r->mapped};
+        }
+    }
+    if (ret->n == 0)
+        ret->skipped = "no_route";
+    return TL_OK;
+}
+
+/* Pure steps run on the big stack; a look-up waits on the task's own. */
+struct step_call {
+    struct run *r;
+    const struct flow_step *s; /* NULL: fan out */
+    struct flow_outcome *out;
+    enum tl_rc rc;
+    struct tl_err *err;
+};
+static void call_step(void *arg)
+{
+    struct step_call *c = arg;
+
+    c->rc = c->s ? one_step(c->r, c->s, c->err) : fan_out(c->r, c->out, c->err);
+}
+
+static enum tl_rc run_step(struct step_call *c)
+{
+    if (!c->r->task || (c->s && c->s->kind == FLOW_STEP_LOOKUP))
+        call_step(c);
+    else
+        task_on_main_stack(c->r->task, call_step, c);
+    return c->rc;
+}
+
+enum tl_rc flow__steps(const struct flow *f, struct task *task, struct tl_arena *arena, struct json envelope,
+                       const struct flow_lookup_port *port, const struct tl_clock *clock, struct flow_outcome *ret,
+                       struct tl_err *err)
+{
+    uint64_t all = f->n_targets == 64 ? UINT64_MAX : (1ull << f->n_targets) - 1;
+    struct run r = {.f = f,
+                    .arena = arena,
+                    .task = task,
+                    .port = port,
+                    .clock = clock,
+                    .envelopes = &envelope,
+                    .n = 1,
+                    .routes = &(uint64_t){all},
+                    .all = all};
+
+    *ret = (struct flow_outcome){0};
+    for (size_t i = 0; i < f->n_steps; i++) {
+        if (run_step(&(struct step_call){.r = &r, .s = &f->steps[i], .err = err}) != TL_OK)
+            return tl_err_prefix(err, "step %zu (%s)", i + 1, CONFIG_AT(f->conf->steps, struct config_choice, i)->name);
+        if (r.n == 0) {
+            ret->skipped = "filtered";
+            return TL_OK;
+        }
+    }
+    return run_step(&(struct step_call){.r = &r, .out = ret, .err = err});
+}
+
+enum tl_rc flow__target_map(const struct flow_target *t, struct tl_arena *arena, struct json envelope,
+                            const struct tl_clock *clock, struct json *ret_envelope, const char **ret_skip,
+                            struct tl_err *err)
+{
+    struct json body;
+    bool truth = true;
+    enum tl_rc rc = TL_OK;
+
+    *ret_skip = NULL;
+    if (t->when)
+        rc = truth_of(t->when, arena, envelope, clock, &truth, err);
+    if (rc != TL_OK)
+        return tl_err_prefix(err, "`when` of target %s", t->name);
+    if (!truth) {
+        *ret_skip = "filtered";
+        return TL_OK;
+    }
+    *ret_envelope = envelope;
+    if (!t->map)
+        return TL_OK;
+    rc = flow__eval(t->map, arena, envelope, json_gets(envelope, "body"), clock, &body, err);
+    if (rc != TL_OK)
+        return tl_err_prefix(err, "map of target %s", t->name);
+    if (body.type == JSON_UNDEFINED)
+        return tl_fail(err, TL_INVALID, "the mapping of target %s gave nothing for this event", t->name);
+    *ret_envelope = flow__with_body(arena, envelope, body);
+    return TL_OK;
+}
+
+/* ---- trying a flow without its targets ---- */
+enum tl_rc flow_plan_try(const struct flow_plan *p, struct tl_sv flow, struct json envelope, struct tl_arena *arena,
+                         struct json *ret, struct tl_err *err)
+{
+    const struct flow *f = NULL;
+    struct json_builder all, doc;
+    struct flow_outcome out;
+    enum tl_rc rc;
+
+    for (size_t i = 0; i < p->n_flows && !f; i++)
+        f = tl_sv_eqs(flow, p->flows[i].name) ? &p->flows[i] : NULL;
+    if (!f)
+        return tl_fail(err, TL_NOT_FOUND, "there is no flow '%.*s'", TL_SV_ARG(flow));
+    rc = flow__steps(f, NULL, arena, envelope, NULL, tl_clock_system(), &out, err);
+    if (rc != TL_OK)
+        return rc;
+    json_object_begin(&doc, arena, 2);
+    json_array_begin(&all, arena, out.n);
+    for (size_t i = 0; i < out.n; i++) {
+        const struct flow_target *t = &f->targets[out.items[i].target];
+        const char *skip;
+        struct json mapped;
+        struct json_builder d;
+
+        rc = flow__target_map(t, arena, out.items[i].envelope, tl_clock_system(), &mapped, &skip, err);
+        if (rc != TL_OK)
+            return rc;
+        if (skip)
+            continue;
+        json_object_begin(&d, arena, 3);
+        json_adds(&d, "target", json_str(t->name));
+        json_adds(&d, "item", json_int(out.items[i].item));
+        json_adds(&d, "body", json_gets(mapped, "body"));
+        json_push(&all, json_end(&d));
+    }
+    if (all.v.n)
+        json_adds(&doc, "deliveries", json_end(&all));
+    else
+        json_adds(&doc, "skipped", json_str(out.skipped ? out.skipped : "filtered"));
+    *ret = json_end(&doc);
+    return TL_OK;
+}
