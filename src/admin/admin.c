@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin.c - routes and what all handlers need: JSON in and out, ids, names, filters. */
+#include "admin/admin_int.h"
+
+#include "http/http.h"
+
+enum { MAX_ANSWER = 64 << 20 };
+
+enum tl_rc admin__blocking(struct task *task, void (*fn)(void *arg), void *arg, struct tl_err *err)
+{
+    if (task)
+        return task_blocking(task, fn, arg, NULL, err);
+    fn(arg);
+    return TL_OK;
+}
+
+enum tl_rc admin__answer(struct http_res *res, int status, struct json v, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct tl_sv text;
+
+    tl_buf_init(&b, MAX_ANSWER);
+    if (!json_write(&b, v, 0))
+        return tl_fail(err, TL_LIMIT, "the answer is larger than 64 MB; ask for less at a time");
+    text = tl_arena_sv(res->arena, tl_buf_view(&b));
+    if (!text.p)
+        return tl_fail(err, TL_LIMIT, "the answer needs too much memory; ask for less at a time");
+    http_res_set(res, status, "application/json", text);
+    return TL_OK;
+}
+
+enum tl_rc admin__body(struct http_req *req, struct json *ret, struct tl_err *err)
+{
+    enum tl_rc rc;
+
+    if (req->body.n == 0) {
+        *ret = (struct json){.type = JSON_OBJECT};
+        return TL_OK;
+    }
+    rc = json_parse(req->arena, req->body, 0, NULL, ret, err);
+    if (rc == TL_OK && ret->type != JSON_OBJECT)
+        rc = tl_fail(err, TL_INVALID, "the body must be a JSON object");
+    return rc;
+}
+
+struct tl_sv admin__query(struct http_req *req, const char *name)
+{
+    struct tl_sv rest = req->query, pair, key;
+
+    while (rest.p && tl_sv_cut(&rest, '&', &pair)) {
+        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+        if (!pair.n || !tl_sv_cut(&pair, '=', &key) || !tl_sv_eqs(key, name))
+            continue;
+        tl_buf_init(&b, 65536);
+        if (pair.p && tl_percent_decode(&b, pair, true))
+            return tl_arena_sv(req->arena, tl_buf_view(&b));
+        return TL_SV("");
+    }
+    return TL_SV_NULL;
+}
+
+enum tl_rc admin__id(struct tl_sv text, uint64_t *ret_id, struct tl_err *err)
+{
+    if (tl_id32_parse(text.p, text.n, ret_id) && *ret_id)
+        return TL_OK;
+    return tl_fail(err, TL_INVALID, "'%.*s' is not an id: 13 letters and digits, as the lists show them",
+                   TL_SV_ARG(text));
+}
+
+struct json admin__id_json(struct tl_arena *a, uint64_t id)
+{
+    char text[14];
+
+    return id ? json_str_copy(a, tl_sv_str(tl_id32_format(id, text))) : json_null();
+}
+
+struct json admin__time_json(struct tl_arena *a, int64_t ms)
+{
+    char text[TL_TIME_TEXT];
+
+    return ms ? json_str_copy(a, tl_sv_str(tl_time_format(ms, text))) : json_null();
+}
+
+/* ---- names ---- */
+static enum tl_rc not_found(const char *what, struct tl_sv name, const char *const *names, size_t n, struct tl_err *err)
+{
+    const char *near = tl_nearest(name, names, n);
+
+    if (near)
+        return tl_fail(err, TL_NOT_FOUND, "there is no %s '%.*s'; did you mean '%s'?", what, TL_SV_ARG(name), near);
+    return tl_fail(err, TL_NOT_FOUND, "there is no %s '%.*s'", what, TL_SV_ARG(name));
+}
+
+enum tl_rc admin__flow(struct admin *a, struct task *task, struct tl_arena *arena, struct tl_sv name, uint32_t *ret_id,
+                       struct tl_err *err)
+{
+    const char **names;
+    struct queue_stat s;
+    enum tl_rc rc = queue_stats(a->queue, task, arena, &s, err);
+
+    if (rc != TL_OK)
+        return rc;
+    names = tl_arena_must(arena, (s.n_flows + 1) * sizeof *names);
+    for (size_t i = 0; i < s.n_flows; i++) {
+        names[i] = s.flows[i].name;
+        if (tl_sv_eqs(name, s.flows[i].name)) {
+            *ret_id = s.flows[i].id;
+            return TL_OK;
+        }
+    }
+    return not_found("flow", name, names, s.n_flows, err);
+}
+
+enum tl_rc admin__connection(struct admin *a, struct task *task, struct tl_arena *arena, struct tl_sv name,
+                             uint32_t *ret_id, struct tl_err *err)
+{
+    const char **names;
+    struct queue_stat s;
+    enum tl_rc rc = queue_stats(a->queue, task, arena, &s, err);
+
+    if (rc != TL_OK)
+        return rc;
+    names = tl_arena_must(arena, (s.n_connections + 1) * sizeof *names);
+    for (size_t i = 0; i < s.n_connections; i++) {
+        names[i] = s.connections[i].name;
+        if (tl_sv_eqs(name, s.connections[i].name)) {
+            *ret_id = s.connections[i].id;
+            return TL_OK;
+        }
+    }
+    return not_found("connection", name, names, s.n_connections, err);
+}
+
+const char *admin__flow_name(const struct admin_names *n, uint32_t id)
+{
+    for (size_t i = 0; i < n->n; i++) {
+        if (n->flows[i].id == id)
+            return n->flows[i].name;
+    }
+    return "";
+}
+
+/* ---- filters ---- */
+static enum tl_rc filter_ids(struct tl_arena *arena, struct json v, struct queue_filter *f, struct tl_err *err)
+{
+    uint64_t *ids = tl_arena_alloc(arena, (v.n + 1) * sizeof *ids);
+
+    if (v.type != JSON_ARRAY || !ids)
+        return tl_fail(err, TL_INVALID, "ids must be a list");
+    for (uint32_t i = 0; i < v.n; i++) {
+        enum tl_rc rc = admin__id(json_text(v.u.items[i], TL_SV("")), &ids[i], err);
+
+        if (rc != TL_OK)
+            return rc;
+    }
+    f->ids = ids;
+    f->n_ids = v.n;
+    return TL_OK;
+}
+
+static enum tl_rc filter_time(struct tl_sv text, const char *name, int64_t now_ms, int64_t *ret, struct tl_err *err)
+{
+    int64_t ago;
+
+    if (tl_time_parse(text, ret))
+        return TL_OK;
+    if (tl_duration_parse(text, &ago)) { /* "2h": two hours ago */
+        *ret = now_ms - ago;
+        return TL_OK;
+    }
+    return tl_fail(err, TL_INVALID, "%s must be a time (2026-11-24T18:00:00Z) or a duration (2h), not '%.*s'", name,
+                   TL_SV_ARG(text));
+}
+
+static enum tl_rc filter_member(struct admin *a, struct task *task, struct tl_arena *arena, struct tl_sv name,
+                                struct json value, struct queue_filter *f, struct tl_err *err)
+{
+    static const char *const names[] = {"flow", "state", "class", "fingerprint", "from", "until", "event", "ids"};
+    struct tl_sv text = json_text(value, TL_SV(""));
+    int64_t now = tl_clock_wall_ms(a->clock);
+    const char *near;
+
+    if (tl_sv_eqs(name, "ids"))
+        return filter_ids(arena, value, f, err);
+    if (tl_sv_eqs(name, "flow"))
+        return admin__flow(a, task, arena, text, &f->flow, err);
+    if (tl_sv_eqs(name, "event"))
+        return admin__id(text, &f->event, err);
+    if (tl_sv_eqs(name, "fingerprint"))
+        return admin__id(text, &f->fingerprint, err);
+    if (tl_sv_eqs(name, "from"))
+        return filter_time(text, "from", now, &f->from_ms, err);
+    if (tl_sv_eqs(name, "until"))
+        return filter_time(text, "until", now, &f->until_ms, err);
+    if (tl_sv_eqs(name, "state"))
+        return queue_state_parse(text, &f->state)
+                   ? TL_OK
+                   : tl_fail(err, TL_INVALID, "there is no state '%.*s'", TL_SV_ARG(text));
+    if (tl_sv_eqs(name, "class")) {
+        char *word = tl_arena_strndup(arena, text.p, text.n);
+
+        return word && tl_class_parse(word, &f->cls)
+                   ? TL_OK
+                   : tl_fail(err, TL_INVALID, "there is no class '%.*s'", TL_SV_ARG(text));
+    }
+    near = tl_nearest(name, names, TL_COUNT(names));
+    return tl_fail(err, TL_INVALID, "there is no filter '%.*s'%s%s%s", TL_SV_ARG(name), near ? "; did you mean '" : "",
+                   near ? near : "", near ? "'?" : "");
+}
+
+enum tl_rc admin__filter(struct admin *a, struct task *task, struct tl_arena *arena, struct json v,
+                         struct queue_filter *ret, struct tl_err *err)
+{
+    enum tl_rc rc = TL_OK;
+
+    *ret = (struct queue_filter){0};
+    if (v.type == JSON_UNDEFINED)
+        return TL_OK;
+    if (v.type != JSON_OBJECT)
+        return tl_fail(err, TL_INVALID, "a filter is an object");
+    for (uint32_t i = 0; i < v.n && rc == TL_OK; i++)
+        rc = filter_member(a, task, arena, json_view(v.u.members[i].key), v.u.members[i].value, ret, err);
+    return rc;
+}
+
+/* ---- routes ---- */
+static enum tl_rc add_all(struct admin *a, struct http_router *router, const struct http_route *routes, size_t n,
+                          struct tl_err *err)
+{
+    enum tl_rc rc = TL_OK;
+
+    for (size_t i = 0; i < n && rc == TL_OK; i++) {
+        struct http_route r = routes[i];
+
+        r.arg = a;
+        rc = http_router_add(router, &r, err);
+    }
+    return rc;
+}
+
+enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err)
+{
+    enum tl_rc rc = add_all(a, router, admin__event_routes, admin__event_routes_n, err);
+
+    if (rc == TL_OK)
+        rc = add_all(a, router, admin__operate_routes, admin__operate_routes_n, err);
+    if (rc == TL_OK)
+        rc = add_all(a, router, admin__status_routes, admin__status_routes_n, err);
+    return rc;
+}
+
+struct health {
+    struct admin *admin;
+    bool (*draining)(void *arg);
+    void *arg;
+};
+
+static enum tl_rc healthz(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
+{
+    (void)task;
+    (void)req;
+    (void)arg;
+    (void)err;
+    http_res_set(res, 200, "text/plain", TL_SV("ok\n"));
+    return TL_OK;
+}
+
+static enum tl_rc readyz(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
+{
+    const struct health *h = arg;
+    struct queue_stat s;
+    enum tl_rc rc;
+
+    if (h->draining && h->draining(h->arg)) {
+        http_res_set(res, 503, "text/plain", TL_SV("draining\n"));
+        return TL_OK;
+    }
+    rc = queue_stats(h->admin->queue, task, req->arena, &s, err);
+    if (rc != TL_OK)
+        return rc;
+    if (s.fatal || s.intake_stopped)
+        http_res_set(res, 503, "text/plain",
+                     s.fatal ? TL_SV("the ledger cannot be written\n") : TL_SV("the disk is full\n"));
+    else
+        http_res_set(res, 200, "text/plain", TL_SV("ready\n"));
+    return TL_OK;
+}
+
+struct exposition {
+    struct metrics *m;
+    struct tl_buf text;
+    bool ok;
+};
+static void expose(void *arg)
+{
+    struct exposition *x = arg;
+
+    x->ok = metrics_prometheus(x->m, &x->text);
+}
+
+static enum tl_rc metrics(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
+{
+    const struct health *h = arg;
+    struct exposition x = {.m = h->admin->metrics};
+    enum tl_rc rc;
+
+    tl_buf_init(&x.text, MAX_ANSWER);
+    rc = admin__blocking(task, expose, &x, err);
+    if (rc == TL_OK && !x.ok)
+        rc = tl_fail(err, TL_LIMIT, "the metrics are larger than 64 MB");
+    if (rc == TL_OK)
+        http_res_set(res, 200, "text/plain; version=0.0.4", tl_arena_sv(req->arena, tl_buf_view(&x.text)));
+    tl_buf_done(&x.text);
+    return rc;
+}
+
+enum tl_rc admin_health_routes(struct admin *a, struct http_router *router, bool (*draining)(void *arg), void *arg,
+                               struct tl_err *err)
+{
+    struct health *h = tl_alloc(sizeof *h);
+    const struct http_route routes[] = {
+        {.methods = "GET", .pattern = "/healthz", .handler = healthz, .arg = h},
+        {.methods = "GET", .pattern = "/readyz", .handler = readyz, .arg = h},
+        {.methods = "GET", .pattern = "/metrics", .handler = metrics, .arg = h},
+    };
+    enum tl_rc rc = TL_OK;
+
+    *h = (struct health){a, draining, arg};
+    http_router_on_free(router, tl_free, h);
+    for (size_t i = 0; i < TL_COUNT(routes) && rc == TL_OK; i++)
+        rc = http_router_add(router, &routes[i], err);
+    return rc;
+}

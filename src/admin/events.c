@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* events.c - looking at events, deliveries, attempts and groups of dead ones. Reads run on worker threads. */
+#include "admin/admin_int.h"
+
+#include "http/http.h"
+
+enum { MAX_BODY = 1 << 20, MAX_LIMIT = 1000 };
+
+/* ---- rows ---- */
+static struct json row_json(struct tl_arena *a, const struct admin_names *names, const struct queue_row *r)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 24);
+    json_adds(&b, "id", admin__id_json(a, r->delivery));
+    json_adds(&b, "event", admin__id_json(a, r->event));
+    json_adds(&b, "flow", json_str(admin__flow_name(names, r->flow)));
+    json_adds(&b, "state", json_str(queue_state_name(r->state)));
+    json_adds(&b, "received_at", admin__time_json(a, r->received_ms));
+    json_adds(&b, "updated_at", admin__time_json(a, r->updated_ms));
+    json_adds(&b, "next_at", admin__time_json(a, r->next_at_ms));
+    json_adds(&b, "attempts", json_int(r->attempts));
+    json_adds(&b, "attempts_used", json_int(r->attempts_used));
+    json_adds(&b, "item", json_int(r->item));
+    json_adds(&b, "revision", json_int(r->revision));
+    json_adds(&b, "bytes", json_int((int64_t)r->bytes));
+    json_adds(&b, "expanded", json_bool(r->expanded));
+    json_adds(&b, "blocks_key", json_bool(r->blocks));
+    if (r->cls != TL_CLASS_NONE) {
+        json_adds(&b, "class", json_str(tl_class_name(r->cls)));
+        json_adds(&b, "error", json_str(tl_rc_name(r->rc)));
+        json_adds(&b, "fingerprint", admin__id_json(a, r->fingerprint));
+    }
+    json_adds(&b, "reason", json_str_copy(a, tl_sv_str(r->text)));
+    json_adds(&b, "cause", admin__id_json(a, r->cause));
+    json_adds(&b, "replay_of", admin__id_json(a, r->replay_of));
+    return json_end(&b);
+}
+
+static enum tl_rc names_of(struct admin *a, struct task *task, struct tl_arena *arena, struct admin_names *ret,
+                           struct tl_err *err)
+{
+    struct queue_stat s;
+    enum tl_rc rc = queue_stats(a->queue, task, arena, &s, err);
+
+    if (rc == TL_OK)
+        *ret = (struct admin_names){s.flows, s.n_flows};
+    return rc;
+}
+
+/* One read, whatever it is, on a worker thread with a reader of its own. */
+struct look {
+    struct queue *queue;
+    struct tl_arena *arena;
+    struct queue_filter filter;
+    uint64_t cursor, id;
+    uint32_t flow;
+    size_t limit;
+    struct queue_page page;
+    struct queue_detail detail;
+    struct queue_group *groups;
+    size_t n_groups;
+    enum tl_rc (*fn)(struct look *l, struct queue_reader *r, struct tl_err *err);
+    enum tl_rc rc;
+    struct tl_err err;
+};
+static void look(void *arg)
+{
+    struct look *l = arg;
+    struct queue_reader *r;
+
+    l->rc = queue_reader_open(l->queue, &r, &l->err);
+    if (l->rc != TL_OK)
+        return;
+    l->rc = l->fn(l, r, &l->err);
+    queue_reader_close(r);
+}
+static enum tl_rc run_look(struct task *task, struct look *l, struct tl_err *err)
+{
+    enum tl_rc rc = admin__blocking(task, look, l, err);
+
+    if (rc == TL_OK && l->rc != TL_OK) {
+        *err = l->err;
+        rc = l->rc;
+    }
+    return rc;
+}
+
+/* ---- GET /v1/events ---- */
+static enum tl_rc list_rows(struct look *l, struct queue_reader *r, struct tl_err *err)
+{
+    return queue_list(r, l->arena, &l->filter, l->cursor, l->limit, &l->page, err);
+}
+
+/* The query as an object, so that lists and bulk actions have one filter. */
+static struct json query_filter(struct http_req *req)
+{
+    static const char *const names[] = {"flow", "state", "class", "fingerprint", "from", "until", "event"};
+    struct json_builder b;
+
+    json_object_begin(&b, req->arena, TL_COUNT(names));
+    for (size_t i = 0; i < TL_COUNT(names); i++) {
+        struct tl_sv v = admin__query(req, names[i]);
+
+        if (v.n)
+            json_adds(&b, names[i], json_sv(v));
+    }
+    return json_end(&b);
+}
+
+static enum tl_rc get_events(struct task *task, struct http_req *req, struct http_res *res, void *arg,
+                             struct tl_err *err)
+{
+    struct admin *a = arg;
+    struct look l = {.queue = a->queue, .arena = req->arena, .limit = 50, .fn = list_rows};
+    struct tl_sv limit = admin__query(req, "limit"), cursor = admin__query(req, "cursor");
+    struct admin_names names;
+    struct json_builder rows, b;
+    uint64_t n;
+    enum tl_rc rc = admin__filter(a, task, req->arena, query_filter(req), &l.filter, err);
+
+    if (rc == TL_OK && limit.n) {
+        if (!tl_sv_u64(limit, &n) || n < 1 || n > MAX_LIMIT)
+            return tl_fail(err, TL_INVALID, "limit must be 1 to %d", MAX_LIMIT);
+        l.limit = (size_t)n;
+    }
+    if (rc == TL_OK && cursor.n)
+        rc = admin__id(cursor, &l.cursor, err);
+    if (rc == TL_OK)
+        rc = names_of(a, task, req->arena, &names, err);
+    if (rc == TL_OK)
+        rc = run_look(task, &l, err);
+    if (rc != TL_OK)
+        return rc;
+    json_array_begin(&rows, req->arena, l.page.n);
+    for (size_t i = 0; i < l.page.n; i++)
+        json_push(&rows, row_json(req->arena, &names, &l.page.rows[i]));
+    json_object_begin(&b, req->arena, 2);
+    json_adds(&b, "events", json_end(&rows));
+    json_adds(&b, "cursor", l.page.more ? admin__id_json(req->arena, l.page.cursor) : json_null());
+    return admin__answer(res, 200, json_end(&b), err);
+}
+
+/* ---- GET /v1/events/{id} ---- */
+static enum tl_rc show_row(struct look *l, struct queue_reader *r, struct tl_err *err)
+{
+    return queue_show(r, l->arena, l->id, MAX_BODY, &l->detail, err);
+}
+
+static const char *end_word(const struct queue_attempt_row *t)
+{
+    if (t->unknown)
+        return "unknown outcome";
+    switch (t->end) {
+    case QUEUE_END_DONE:
+        return "delivered";
+    case QUEUE_END_SKIP:
+        return "skipped";
+    case QUEUE_END_FAILED:
+        return "failed";
+    case QUEUE_END_INNOCENT:
+        return "rolled back with others";
+    case QUEUE_END_CANCELED:
+        return "not started";
+    case QUEUE_END_PENDING:
+        return "pending";
+    case QUEUE_END_NONE:
+        break;
+    }
+    return t->ended_ms ? "unknown outcome" : "running";
+}
+
+static struct json attempt_json(struct tl_arena *a, const struct queue_attempt_row *t)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 14);
+    json_adds(&b, "attempt", json_int(t->number));
+    json_adds(&b, "started_at", admin__time_json(a, t->started_ms));
+    json_adds(&b, "ended_at", admin__time_json(a, t->ended_ms));
+    json_adds(&b, "outcome", json_str(end_word(t)));
+    json_adds(&b, "counted", json_bool(t->counted));
+    json_adds(&b, "status", t->status ? json_int(t->status) : json_null());
+    json_adds(&b, "latency_ms", json_int(t->latency_ms));
+    if (t->cls != TL_CLASS_NONE) {
+        json_adds(&b, "class", json_str(tl_class_name(t->cls)));
+        json_adds(&b, "error", json_str(tl_rc_name(t->rc)));
+    }
+    json_adds(&b, "reason", json_sv(t->text));
+    json_adds(&b, "answer", json_sv(t->answer));
+    if (t->call) {
+        json_adds(&b, "call", admin__id_json(a, t->call));
+        json_adds(&b, "call_members", json_int(t->call_members));
+    }
+    return json_end(&b);
+}
+
+/* A body as JSON where it is, else as text, else as base64. */
+static void add_body(struct json_builder *b, struct tl_arena *a, const char *name, struct tl_sv body)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
+    struct json v;
+
+    if (!body.p)
+        return;
+    if (json_parse(a, body, 0, NULL, &v, NULL) == TL_OK) {
+        json_adds(b, name, v);
+    } else if (tl_utf8_valid(body) == body.n) {
+        json_adds(b, name, json_sv(body));
+    } else {
+        struct json_builder o;
+
+        tl_buf_init(&text, 2 * MAX_BODY);
+        tl_base64_encode(&text, body.p, body.n);
+        json_object_begin(&o, a, 1);
+        json_adds(&o, "base64", json_str_copy(a, tl_buf_view(&text)));
+        json_adds(b, name, json_end(&o));
+    }
+}
+
+static struct json detail_json(struct tl_arena *a, const struct admin_names *names, const struct queue_detail *d)
+{
+    struct json_builder b, list;
+    struct json meta;
+
+    json_object_begin(&b, a, 10);
+    json_adds(&b, "event", row_json(a, names, &d->row));
+    json_array_begin(&list, a, d->n_attempts);
+    for (size_t i = 0; i < d->n_attempts; i++)
+        json_push(&list, attempt_json(a, &d->attempts[i]));
+    json_adds(&b, "attempts", json_end(&list));
+    json_array_begin(&list, a, d->n_deliveries);
+    for (size_t i = 0; i < d->n_deliveries; i++)
+        json_push(&list, row_json(a, names, &d->deliveries[i]));
+    json_adds(&b, "deliveries", json_end(&list));
+    json_adds(&b, "order_by", d->order_by.p ? json_sv(d->order_by) : json_null());
+    json_adds(&b, "ahead", admin__id_json(a, d->ahead));
+    if (d->meta.n && json_parse(a, d->meta, 0, NULL, &meta, NULL) == TL_OK)
+        json_adds(&b, "request", meta);
+    add_body(&b, a, "body", d->body);
+    if (d->row.revision)
+        add_body(&b, a, "original_body", d->original_body);
+    return json_end(&b);
+}
+
+static enum tl_rc get_event(struct task *task, struct http_req *req, struct http_res *res, void *arg,
+                            struct tl_err *err)
+{
+    struct admin *a = arg;
+    struct look l = {.queue = a->queue, .arena = req->arena, .fn = show_row};
+    struct admin_names names;
+    enum tl_rc rc = admin__id(http_req_param(req, "id"), &l.id, err);
+
+    if (rc == TL_OK)
+        rc = names_of(a, task, req->arena, &names, err);
+    if (rc == TL_OK)
+        rc = run_look(task, &l, err);
+    return rc == TL_OK ? admin__answer(res, 200, detail_json(req->arena, &names, &l.detail), err) : rc;
+}
+
+/* ---- GET /v1/dead ---- */
+static enum tl_rc dead_groups(struct look *l, struct queue_reader *r, struct tl_err *err)
+{
+    return queue_dead_groups(r, l->arena, l->flow, l->limit, &l->groups, &l->n_groups, err);
+}
+
+static struct json group_json(struct tl_arena *a, const struct admin_names *names, const struct queue_group *g)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 8);
+    json_adds(&b, "flow", json_str(admin__flow_name(names, g->flow)));
+    json_adds(&b, "fingerprint", admin__id_json(a, g->fingerprint));
+    json_adds(&b, "count", json_int((int64_t)g->count));
+    json_adds(&b, "class", json_str(tl_class_name(g->cls)));
+    json_adds(&b, "error", json_str(tl_rc_name(g->rc)));
+    json_adds(&b, "reason", json_str_copy(a, tl_sv_str(g->text)));
+    json_adds(&b, "first", admin__id_json(a, g->first));
+    json_adds(&b, "last", admin__id_json(a, g->last));
+    return json_end(&b);
+}
+
+static enum tl_rc get_dead(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
+{
+    struct admin *a = arg;
+    struct look l = {.queue = a->queue, .arena = req->arena, .limit = 100, .fn = dead_groups};
+    struct tl_sv flow = admin__query(req, "flow");
+    struct admin_names names;
+    struct json_builder list, b;
+    enum tl_rc rc = flow.n ? admin__flow(a, task, req->arena, flow, &l.flow, err) : TL_OK;
+
+    if (rc == TL_OK)
+        rc = names_of(a, task, req->arena, &names, err);
+    if (rc == TL_OK)
+        rc = run_look(task, &l, err);
+    if (rc != TL_OK)
+        return rc;
+    json_array_begin(&list, req->arena, l.n_groups);
+    for (size_t i = 0; i < l.n_groups; i++)
+        json_push(&list, group_json(req->arena, &names, &l.groups[i]));
+    json_object_begin(&b, req->arena, 1);
+    json_adds(&b, "groups", json_end(&list));
+    return admin__answer(res, 200, json_end(&b), err);
+}
+
+const struct http_route admin__event_routes[] = {
+    {.methods = "GET", .pattern = "/v1/events", .handler = get_events},
+    {.methods = "GET", .pattern = "/v1/events/{id}", .handler = get_event},
+    {.methods = "GET", .pattern = "/v1/dead", .handler = get_dead},
+};
+const size_t admin__event_routes_n = TL_COUNT(admin__event_routes);

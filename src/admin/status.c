@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* status.c - the whole on one page: flows, connections, the ledger; and the configuration in force. */
+#include "admin/admin_int.h"
+
+#include <unistd.h>
+
+#include "http/http.h"
+
+static struct json counts_json(struct tl_arena *a, const struct queue_flow_stat *f)
+{
+    static const enum queue_state shown[] = {QUEUE_QUEUED,    QUEUE_RUNNING, QUEUE_RETRYING,  QUEUE_DEAD,
+                                             QUEUE_DELIVERED, QUEUE_SKIPPED, QUEUE_CANCELLED, QUEUE_DISCARDED};
+    struct json_builder b;
+
+    json_object_begin(&b, a, TL_COUNT(shown));
+    for (size_t i = 0; i < TL_COUNT(shown); i++)
+        json_adds(&b, queue_state_name(shown[i]), json_int((int64_t)f->count[shown[i]]));
+    return json_end(&b);
+}
+
+static struct json failed_json(struct tl_arena *a, const uint64_t failed[TL_CLASS_COUNT])
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, TL_CLASS_COUNT);
+    for (int c = 1; c < TL_CLASS_COUNT; c++)
+        json_adds(&b, tl_class_name((enum tl_class)c), json_int((int64_t)failed[c]));
+    return json_end(&b);
+}
+
+static struct json flow_json(struct tl_arena *a, const struct queue_flow_stat *f)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 14);
+    json_adds(&b, "name", json_str(f->name));
+    json_adds(&b, "counts", counts_json(a, f));
+    json_adds(&b, "events", json_int((int64_t)f->events));
+    json_adds(&b, "duplicates", json_int((int64_t)f->duplicates));
+    json_adds(&b, "other_body", json_int((int64_t)f->other_body));
+    json_adds(&b, "no_key", json_int((int64_t)f->no_key));
+    json_adds(&b, "attempts", json_int((int64_t)f->attempts));
+    json_adds(&b, "retries", json_int((int64_t)f->retries));
+    json_adds(&b, "failed", failed_json(a, f->failed));
+    json_adds(&b, "removed", json_bool(f->removed));
+    json_adds(&b, "held", f->held ? json_str(queue_held_name(f->held)) : json_null());
+    json_adds(&b, "held_reason", json_str(f->held_text));
+    json_adds(&b, "held_since", admin__time_json(a, f->held_since_ms));
+    return json_end(&b);
+}
+
+static struct json connection_json(struct tl_arena *a, const struct queue_connection_stat *c)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 14);
+    json_adds(&b, "name", json_str(c->name));
+    json_adds(&b, "breaker", json_str(c->breaker));
+    json_adds(&b, "waiting", json_int((int64_t)c->waiting));
+    json_adds(&b, "running", json_int((int64_t)c->running));
+    json_adds(&b, "calls", json_int((int64_t)c->calls));
+    json_adds(&b, "failed", failed_json(a, c->failed));
+    json_adds(&b, "drain_ms", c->drain_ms == UINT64_MAX ? json_null() : json_int((int64_t)c->drain_ms));
+    json_adds(&b, "drain_reason", json_str(c->drain_reason));
+    json_adds(&b, "removed", json_bool(c->removed));
+    json_adds(&b, "held", c->held ? json_str(queue_held_name(c->held)) : json_null());
+    json_adds(&b, "held_reason", json_str(c->held_text));
+    json_adds(&b, "held_since", admin__time_json(a, c->held_since_ms));
+    return json_end(&b);
+}
+
+static struct json ledger_json(struct tl_arena *a, const struct queue_stat *s)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 10);
+    json_adds(&b, "live", json_int((int64_t)s->live));
+    json_adds(&b, "in_flight", json_int((int64_t)s->works_out));
+    json_adds(&b, "in_window", json_int((int64_t)s->in_window));
+    json_adds(&b, "commits", json_int((int64_t)s->commits));
+    json_adds(&b, "sync_us_at_start", json_int((int64_t)s->sync_us_start));
+    json_adds(&b, "sync_us", json_int((int64_t)s->sync_us_avg));
+    json_adds(&b, "wal_pages", json_int((int64_t)s->wal_pages));
+    json_adds(&b, "disk_free", json_int((int64_t)s->disk_free));
+    json_adds(&b, "intake_stopped", json_bool(s->intake_stopped));
+    json_adds(&b, "config_version", json_int((int64_t)s->config_version));
+    return json_end(&b);
+}
+
+static enum tl_rc get_status(struct task *task, struct http_req *req, struct http_res *res, void *arg,
+                             struct tl_err *err)
+{
+    struct admin *a = arg;
+    struct tl_arena *arena = req->arena;
+    struct json_builder b, list;
+    struct queue_stat s;
+    enum tl_rc rc = queue_stats(a->queue, task, arena, &s, err);
+
+    if (rc != TL_OK)
+        return rc;
+    json_object_begin(&b, arena, 8);
+    json_adds(&b, "version", json_str(TIELINE_VERSION));
+    json_adds(&b, "running", json_bool(a->engine != NULL));
+    json_adds(&b, "pid", json_int(getpid()));
+    json_adds(&b, "started_at", admin__time_json(arena, a->started_ms));
+    json_adds(&b, "ledger", ledger_json(arena, &s));
+    json_array_begin(&list, arena, s.n_flows);
+    for (size_t i = 0; i < s.n_flows; i++)
+        json_push(&list, flow_json(arena, &s.flows[i]));
+    json_adds(&b, "flows", json_end(&list));
+    json_array_begin(&list, arena, s.n_connections);
+    for (size_t i = 0; i < s.n_connections; i++)
+        json_push(&list, connection_json(arena, &s.connections[i]));
+    json_adds(&b, "connections", json_end(&list));
+    return admin__answer(res, 200, json_end(&b), err);
+}
+
+static enum tl_rc get_config(struct task *task, struct http_req *req, struct http_res *res, void *arg,
+                             struct tl_err *err)
+{
+    struct admin *a = arg;
+    struct flow_plan *p = a->engine ? flow_engine_plan(a->engine) : a->plan ? flow_plan_ref(a->plan) : NULL;
+    TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
+
+    (void)task;
+    if (!p)
+        return tl_fail(err, TL_NOT_FOUND, "no configuration was read");
+    tl_buf_init(&text, 8 << 20);
+    config_print_effective(&flow_project_spec, flow_plan_node(p), &text);
+    flow_plan_unref(p);
+    http_res_set(res, 200, "application/yaml", tl_arena_sv(req->arena, tl_buf_view(&text)));
+    return TL_OK;
+}
+
+const struct http_route admin__status_routes[] = {
+    {.methods = "GET", .pattern = "/v1/status", .handler = get_status},
+    {.methods = "GET", .pattern = "/v1/config", .handler = get_config},
+};
+const size_t admin__status_routes_n = TL_COUNT(admin__status_routes);
