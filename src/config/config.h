@@ -136,7 +136,7 @@ struct config_list {
     void *items; /* an array of the item's C type */
     size_t n;
 };
-#define CONFIG_AT(list, type, i) (&((const type *)(list).items)[i])
+#define CONFIG_AT(list, type, i) (&((type const *)(list).items)[i])
 struct config_map_entry {
     const char *key;
     struct config_place at;

@@ -4,24 +4,6 @@
 
 #define TEXT_MAX (8u << 20)
 
-static const char *const kind_names[MAPPING_KIND_COUNT] = {"jsonata", "table", "jq", "xslt"};
-
-const char *mapping_kind_name(enum mapping_kind k)
-{
-    return kind_names[k];
-}
-
-bool mapping_kind_parse(struct tl_sv name, enum mapping_kind *ret)
-{
-    for (int i = 0; i < MAPPING_KIND_COUNT; i++) {
-        if (tl_sv_eqs(name, kind_names[i])) {
-            *ret = (enum mapping_kind)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static struct json request(struct tl_arena *a, const struct mapping *m, struct json input, struct json bindings,
                            bool check)
 {
@@ -43,7 +25,7 @@ static enum tl_rc check_in_worker(struct mapping *m, struct tl_err *err)
     enum tl_rc rc;
 
     if (!m->workers)
-        return tl_fail(err, TL_UNSUPPORTED, "%s mappings need worker processes", kind_names[m->kind]);
+        return tl_fail(err, TL_UNSUPPORTED, "%s mappings need worker processes", mapping_kind_name(m->kind));
     a = tl_arena_new(1u << 20);
     rc = mapping_workers_ask(m->workers, m->kind, request(a, m, JSON_NOTHING, JSON_NOTHING, true), 0, a, &nothing, err);
     tl_arena_free(a);
