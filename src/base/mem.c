@@ -179,6 +179,13 @@ size_t tl_arena_used(const struct tl_arena *a)
     return a->chunk ? a->total - a->chunk->size + a->used : 0;
 }
 
+size_t tl_arena_left(const struct tl_arena *a)
+{
+    size_t used = tl_arena_used(a);
+
+    return a->limit > used ? a->limit - used : 0;
+}
+
 bool tl_arena_exceeded(const struct tl_arena *a)
 {
     return a->exceeded;

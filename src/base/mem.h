@@ -37,6 +37,7 @@ void tl_arena_free(struct tl_arena *a);
 void tl_arena_freep(struct tl_arena **a);
 void tl_arena_reset(struct tl_arena *a); /* all memory is given back, one chunk is kept for reuse */
 size_t tl_arena_used(const struct tl_arena *a);
+size_t tl_arena_left(const struct tl_arena *a); /* bytes below the limit */
 bool tl_arena_exceeded(const struct tl_arena *a);
 
 void *tl_arena_alloc(struct tl_arena *a, size_t n) TL_MUST_CHECK; /* 16-byte aligned, uninitialised, NULL at limit */

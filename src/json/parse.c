@@ -47,17 +47,24 @@ static const char *fail(struct parser *ps, enum tl_rc rc, const char *at, const 
     return NULL;
 }
 
-static void __attribute__((noinline)) stack_grow(struct parser *ps)
+/* The items of an open container will be copied into the arena: what it could not hold is not gathered either. */
+static bool __attribute__((noinline)) stack_grow(struct parser *ps)
 {
+    if (ps->n * sizeof(*ps->stack) > tl_arena_left(ps->arena)) {
+        (void)fail(ps, TL_LIMIT, ps->at, "the memory limit is used up");
+        return false;
+    }
     ps->cap = ps->cap ? ps->cap * 2 : 256;
     ps->stack = tl_reallocarray(ps->stack, ps->cap, sizeof(*ps->stack));
+    return true;
 }
 
-static inline void push(struct parser *ps, struct json v)
+static inline bool push(struct parser *ps, struct json v)
 {
-    if (TL_UNLIKELY(ps->n == ps->cap))
-        stack_grow(ps);
+    if (TL_UNLIKELY(ps->n == ps->cap) && !stack_grow(ps))
+        return false;
     ps->stack[ps->n++] = v;
+    return true;
 }
 
 /* ---- strings ---- */
@@ -342,8 +349,9 @@ static const char *open_container(struct parser *ps, const char *p, enum json_ty
 {
     if (ps->depth == ps->max_depth)
         return fail(ps, TL_LIMIT, p, "nested deeper than the limit");
+    if (!push(ps, (struct json){.type = (uint8_t)type, .flags = FRAME_EXPECTED, .n = (uint32_t)ps->base}))
+        return NULL;
     ps->depth++;
-    push(ps, (struct json){.type = (uint8_t)type, .flags = FRAME_EXPECTED, .n = (uint32_t)ps->base});
     ps->base = ps->n;
     return p + 1;
 }
@@ -535,7 +543,8 @@ static inline const char *member_name(struct parser *ps, const char *p)
         if (!note_key(ps, &key))
             return NULL;
     }
-    push(ps, key);
+    if (!push(ps, key))
+        return NULL;
     p = json_space(p, ps->end);
     if (TL_UNLIKELY(p >= ps->end || *p != ':'))
         return fail(ps, TL_PARSE, p, "a colon must follow the name");
@@ -627,8 +636,7 @@ static const char *parse_value(struct parser *ps, const char *p, struct json *re
                 *ret = v;
                 return p;
             }
-            push(ps, v);
-            p = after_value(ps, p, &v);
+            p = push(ps, v) ? after_value(ps, p, &v) : NULL;
             if (!p)
                 return NULL;
         }
@@ -674,6 +682,7 @@ enum tl_rc json_parse_next(struct tl_arena *a, struct tl_sv text, size_t *pos, u
     ps.max_depth = limits && limits->max_depth ? limits->max_depth : DEFAULT_DEPTH;
     if (ps.max_depth > JSON_DEPTH_MAX)
         ps.max_depth = JSON_DEPTH_MAX;
+    ps.at = text.p;
     begin = text.n ? json_space(text.p + *pos, ps.end) : text.p;
     if (begin == ps.end) {
         *pos = text.n;
