@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handing out. A connection serves the targets in its ring by deficit round robin, weighted by their flows' priority, as
+ * long as its gate lets calls through. Work whose begin must be on disk first waits for the next commit; other begins are
+ * written with the next commit unless the end has come by then.
+ */
+#include "queue/queue_int.h"
+
+#define WORKS_KEPT 1024u
+
+static struct work *work_new(struct queue *q, size_t n)
+{
+    struct work *w = n == 1 ? q->work_free : NULL;
+
+    if (w) {
+        q->work_free = w->next;
+        q->n_work_free--;
+        memset(w, 0, sizeof(*w));
+    } else {
+        w = tl_zalloc(sizeof(*w));
+    }
+    w->q = q;
+    w->pub.n = n;
+    if (n <= 1) {
+        w->pub.claims = &w->one_claim;
+        w->members = &w->one_member;
+    } else {
+        w->pub.claims = tl_zalloc(n * sizeof(*w->pub.claims));
+        w->members = tl_zalloc(n * sizeof(*w->members));
+    }
+    return w;
+}
+
+void queue__work_free(struct queue *q, struct work *w)
+{
+    for (size_t i = 0; i < w->pub.n; i++)
+        queue__blob_unref(w->pub.claims[i].blob);
+    if (w->pub.claims != &w->one_claim) {
+        tl_free(w->pub.claims);
+        tl_free(w->members);
+    }
+    tl_free(w->copy);
+    w->copy = NULL;
+    if (w->pub.n <= 1 && q->n_work_free < WORKS_KEPT && w->pub.claims == &w->one_claim) {
+        w->next = q->work_free;
+        q->work_free = w;
+        q->n_work_free++;
+    } else {
+        tl_free(w);
+    }
+}
+
+static void list_add(struct work_list *list, struct work *w)
+{
+    w->next = NULL;
+    w->prev = list->last;
+    if (list->last)
+        list->last->next = w;
+    else
+        list->first = w;
+    list->last = w;
+    list->n++;
+}
+
+static void fill_claim(struct queue *q, struct work *w, size_t i, struct lane *l)
+{
+    struct queue_claim *c = &w->pub.claims[i];
+    struct row *r = &l->row;
+
+    queue__lane_out(q, l);
+    l->epoch = ++q->epoch;
+    r->attempts++;
+    if (r->attempts >= ATTEMPT_SPAN)
+        r->attempts = ATTEMPT_SPAN - 1;
+    w->members[i].lane = l;
+    *c = (struct queue_claim){
+        .event = r->event,
+        .delivery = r->id,
+        .epoch = l->epoch,
+        .attempt = r->attempts,
+        .attempts_used = r->used,
+        .target = r->target,
+        .item = r->item,
+        .revision = r->rev,
+        .received_ms = r->received,
+        .cause = r->cause,
+        .replay_of = r->replay_of,
+        .unknown_before = r->unknown > 0,
+        .upload = r->upload,
+        .upload_bytes = r->upload ? r->bytes : 0,
+        .lane = l,
+    };
+    if (l->blob) {
+        c->blob = l->blob;
+        atomic_fetch_add(&l->blob->refs, 1);
+        queue__lane_blob(q, l, NULL); /* a later attempt reads it again */
+    } else {
+        queue__read_begin(q);
+        if (!queue__load_blob(q, r, &c->blob))
+            return;
+        c->upload = r->upload;
+    }
+    c->meta = tl_sv(c->blob->bytes, c->blob->meta_n);
+    c->body = c->upload ? TL_SV_NULL : tl_sv(c->blob->bytes + c->blob->meta_n, c->blob->body_n);
+    if (c->blob->has_order)
+        c->order_by = tl_sv(c->blob->bytes + c->blob->meta_n + c->blob->body_n, c->blob->order_n);
+}
+
+/* How many of its ready lanes one call may carry. */
+static size_t batch_size(const struct target *t)
+{
+    size_t most = t->batch_now < t->batch_count ? t->batch_now : t->batch_count, n = 0;
+    uint64_t bytes = 0;
+
+    for (const struct lane *l = t->first; l && n < most; l = l->next) {
+        if (n > 0 && (bytes + l->row.bytes > t->batch_bytes || l->row.ticket))
+            break;
+        bytes += l->row.bytes;
+        n++;
+        if (l->row.ticket)
+            break;
+    }
+    return n;
+}
+
+/* A batch that is not full waits a little for more. */
+static bool ripe(const struct queue *q, const struct target *t, uint64_t now, uint64_t *ret_wake)
+{
+    uint64_t at;
+
+    (void)q;
+    if (t->batch_count <= 1 || t->batch_now < t->batch_count || t->n_ready >= t->batch_count)
+        return true;
+    at = t->first->due_ns + t->batch_linger_ms * NS_PER_MS;
+    if (at <= now)
+        return true;
+    if (at < *ret_wake)
+        *ret_wake = at;
+    return false;
+}
+
+/* The target whose turn it is; NULL: all of them let their batches linger. */
+static struct target *round_robin(struct queue *q, struct conn *c, uint64_t *ret_wake)
+{
+    struct target *t = c->ring, *stop = NULL;
+    uint64_t now = queue__now(q);
+
+    while (t) {
+        if (ripe(q, t, now, ret_wake)) {
+            if (t->deficit <= 0)
+                t->deficit += t->flow->priority;
+            c->ring = t;
+            return t;
+        }
+        if (!stop)
+            stop = t;
+        t = t->ring_next;
+        if (t == stop)
+            break;
+    }
+    return NULL;
+}
+
+static unsigned least_loaded(struct queue *q)
+{
+    unsigned best = 0;
+
+    for (unsigned i = 1; i < q->o.n_loops; i++)
+        if (q->loop_load[i] < q->loop_load[best])
+            best = i;
+    return best;
+}
+
+static void send_out(struct queue *q, struct work *w)
+{
+    w->pub.loop = least_loaded(q);
+    q->loop_load[w->pub.loop]++;
+    w->started_ns = queue__now(q);
+    list_add(&q->go, w);
+}
+
+static void start_work(struct queue *q, struct conn *c, struct target *t, bool probe)
+{
+    size_t n = batch_size(t);
+    struct work *w;
+
+    w = work_new(q, n);
+    w->target = t;
+    w->conn = c;
+    w->permit = true;
+    for (size_t i = 0; i < n; i++)
+        fill_claim(q, w, i, t->first);
+    t->deficit -= (int64_t)n;
+    if (t->deficit <= 0 && c->ring == t)
+        c->ring = t->ring_next; /* its turn is over */
+    w->pub.kind = t->expand ? QUEUE_WORK_EXPAND : QUEUE_WORK_DELIVER;
+    w->pub.flow = t->flow->id;
+    w->pub.target = t->id;
+    w->pub.connection = c->id;
+    w->pub.config_version = q->config_version;
+    w->pub.probe = probe;
+    w->started_ms = queue__wall(q);
+    c->running++;
+    c->calls++;
+    t->flow->running += (uint32_t)n;
+    atomic_fetch_add(&q->works_out, 1);
+    if (t->idempotent || t->expand)
+        send_out(q, w);
+    else
+        list_add(&q->begins, w);
+}
+
+static void serve(struct queue *q, struct conn *c)
+{
+    uint64_t wake = UINT64_MAX;
+    bool probe = false;
+
+    while (c->ring) {
+        struct target *t = round_robin(q, c, &wake);
+
+        if (!t) {
+            c->wake_ns = wake;
+            c->why = QUEUE_HELD_NONE;
+            return;
+        }
+        if (!queue__gate_take(q, c, &wake, &c->why, &probe)) {
+            c->wake_ns = wake;
+            return;
+        }
+        c->wake_ns = 0;
+        start_work(q, c, t, probe);
+        if (q->txn_rc != TL_OK)
+            return;
+    }
+    c->why = QUEUE_HELD_NONE;
+    c->wake_ns = 0;
+}
+
+void queue__schedule(struct queue *q)
+{
+    uint64_t now = queue__now(q);
+    struct lane *l;
+
+    while ((l = queue__due_top(q)) != NULL && l->due_ns <= now) {
+        queue__lane_unwait(q, l);
+        queue__lane_ready(q, l, true);
+    }
+    if (!atomic_load(&q->dispatch_on) || atomic_load(&q->fatal) || q->full)
+        return;
+    serve(q, &q->internal);
+    for (size_t i = 1; i <= q->n_conns; i++)
+        if (q->conns[i] && q->conns[i]->ring)
+            serve(q, q->conns[i]);
+}
+
+uint64_t queue__next_wake(struct queue *q)
+{
+    uint64_t now = queue__now(q), at = q->disk_next_ns;
+    int64_t wall = queue__wall(q);
+    struct lane *top = queue__due_top(q);
+
+    if (top && top->due_ns < at)
+        at = top->due_ns;
+    if (q->full && q->full_until_ns < at)
+        at = q->full_until_ns;
+    for (size_t i = 1; i <= q->n_conns; i++) {
+        struct conn *c = q->conns[i];
+
+        if (c && c->ring && c->wake_ns > now && c->wake_ns < at)
+            at = c->wake_ns;
+        if (c && c->try_ns && c->try_ns < at)
+            at = c->try_ns;
+    }
+    if (q->internal.ring && q->internal.wake_ns > now && q->internal.wake_ns < at)
+        at = q->internal.wake_ns;
+    for (size_t i = 1; i <= q->n_targets; i++) {
+        struct target *t = q->targets[i];
+        int64_t ms = t && t->away_next != INT64_MAX ? t->away_next - wall - (int64_t)(NEAR_NS / NS_PER_MS) : INT64_MAX;
+
+        if (ms != INT64_MAX && !t->removed && (ms <= 0 ? now : now + (uint64_t)ms * NS_PER_MS) < at)
+            at = ms <= 0 ? now + 50 * NS_PER_MS : now + (uint64_t)ms * NS_PER_MS;
+    }
+    for (size_t i = 1; i <= q->n_flows; i++)
+        if (q->flows[i] && q->flows[i]->try_ns && q->flows[i]->try_ns < at)
+            at = q->flows[i]->try_ns;
+    return at;
+}
+
+/* In the transaction: begins that are waited for, and those of works still running. */
+enum tl_rc queue__write_begins(struct queue *q)
+{
+    for (int lists = 0; lists < 2; lists++) {
+        for (struct work *w = lists ? q->lazy_first : q->begins.first; w; w = w->next) {
+            if (w->pub.n > 1 && w->call_id == 0)
+                w->call_id = queue__take_id(q);
+            for (size_t i = 0; i < w->pub.n; i++) {
+                const struct queue_claim *c = &w->pub.claims[i];
+
+                (void)RUN(q, ATTEMPT_BEGIN, store_u64(c->delivery * ATTEMPT_SPAN + c->attempt), store_u64(c->epoch),
+                          store_int(w->started_ms), w->call_id ? store_u64(w->call_id) : store_null());
+            }
+        }
+    }
+    return q->txn_rc;
+}
+
+void queue__begins_written(struct queue *q)
+{
+    struct work *w, *next;
+
+    for (w = q->lazy_first; w; w = next) {
+        next = w->next;
+        w->begun = true;
+        w->lazy = false;
+        w->prev = w->next = NULL;
+    }
+    q->lazy_first = NULL;
+    for (w = q->begins.first; w; w = next) {
+        next = w->next;
+        w->begun = true;
+        send_out(q, w);
+    }
+    q->begins = (struct work_list){0};
+}
+
+void queue__hand_out(struct queue *q)
+{
+    struct work *w, *next;
+    struct queue_work **tails[64], *firsts[64] = {0};
+    unsigned n = q->o.n_loops;
+
+    if (!q->go.first)
+        return;
+    for (unsigned i = 0; i < n; i++)
+        tails[i] = &firsts[i];
+    for (w = q->go.first; w; w = next) {
+        next = w->next;
+        w->prev = w->next = NULL;
+        w->pub.next = NULL;
+        if (!w->begun) {
+            w->lazy = true;
+            w->next = q->lazy_first;
+            if (q->lazy_first)
+                q->lazy_first->prev = w;
+            q->lazy_first = w;
+        }
+        *tails[w->pub.loop] = &w->pub;
+        tails[w->pub.loop] = &w->pub.next;
+    }
+    q->go = (struct work_list){0};
+    for (unsigned i = 0; i < n; i++)
+        if (firsts[i])
+            q->o.dispatch(q->o.arg, i, firsts[i]);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Holding flows and connections: kept on disk, so that a restart forgets none; nothing is written per event. */
+#include <stdio.h>
+
+#include "queue/queue_int.h"
+
+#define TRY_FIRST_MS 60000u
+#define TRY_LAST_MS 900000u
+
+static void rings_of_flow(struct queue *q, struct flow *f)
+{
+    for (struct target *t = f->targets; t; t = t->next_of_flow)
+        queue__ring_update(q, t);
+}
+
+/* What a person did not ask for is tried again by itself, less and less often. */
+static uint64_t next_try(struct queue *q, uint64_t *step_ms)
+{
+    *step_ms = *step_ms == 0 ? TRY_FIRST_MS : *step_ms * 2 < TRY_LAST_MS ? *step_ms * 2 : TRY_LAST_MS;
+    return queue__now(q) + *step_ms * NS_PER_MS;
+}
+
+void queue__hold_flow(struct queue *q, struct flow *f, enum queue_held why, uint64_t fp, const char *text)
+{
+    bool news = f->held != why;
+
+    f->held = why;
+    f->held_fp = fp;
+    (void)snprintf(f->held_text, sizeof(f->held_text), "%s", text);
+    f->try_ns = why == QUEUE_HELD_FLOW_CONFIG ? next_try(q, &f->try_step_ms) : 0;
+    f->save = true;
+    rings_of_flow(q, f);
+    if (news) {
+        f->held_at = queue__wall(q);
+        queue__notice(q, queue_held_name(why), f, NULL, text);
+    }
+}
+
+void queue__hold_conn(struct queue *q, struct conn *c, enum queue_held why, const char *text)
+{
+    bool news = c->held != why;
+
+    if (c->internal)
+        return;
+    c->held = why;
+    (void)snprintf(c->held_text, sizeof(c->held_text), "%s", text);
+    c->try_ns = why == QUEUE_HELD_CONNECTION_AUTH ? next_try(q, &c->try_step_ms) : 0;
+    c->trying = false;
+    c->save = true;
+    if (news) {
+        c->held_at = queue__wall(q);
+        queue__notice(q, queue_held_name(why), NULL, c, text);
+    }
+}
+
+void queue__free_flow(struct queue *q, struct flow *f)
+{
+    if (f->held == QUEUE_HELD_NONE)
+        return;
+    f->held = QUEUE_HELD_NONE;
+    f->held_text[0] = '\0';
+    f->held_fp = 0;
+    f->try_ns = 0;
+    f->row_n = f->ring_n = f->ring_at = 0;
+    f->save = true;
+    rings_of_flow(q, f);
+    queue__notice(q, "flow_resumed", f, NULL, "");
+}
+
+void queue__free_conn(struct queue *q, struct conn *c)
+{
+    if (c->held == QUEUE_HELD_NONE)
+        return;
+    if (c->held == QUEUE_HELD_IDENTITY)
+        c->identity = c->identity_new;
+    c->held = QUEUE_HELD_NONE;
+    c->held_text[0] = '\0';
+    c->try_ns = 0;
+    c->trying = false;
+    c->wake_ns = 0;
+    c->save = true;
+    queue__notice(q, "connection_resumed", NULL, c, "");
+}
+
+/* DESIGN 1.6: 20 dead in a row, or half of the last 200, with one fingerprint. */
+void queue__trip_note(struct queue *q, struct flow *f, uint64_t fp, const char *text)
+{
+    uint32_t same = 0;
+    char why[200];
+
+    f->row_n = fp != 0 && fp == f->row_fp ? f->row_n + 1 : fp != 0;
+    f->row_fp = fp;
+    f->ring[f->ring_at] = fp;
+    f->ring_at = (f->ring_at + 1) % f->trip_of;
+    if (f->ring_n < f->trip_of)
+        f->ring_n++;
+    if (fp == 0) {
+        f->try_step_ms = 0;
+        return;
+    }
+    for (uint32_t i = 0; i < f->ring_n; i++)
+        same += f->ring[i] == fp;
+    if (f->held != QUEUE_HELD_NONE || (f->row_n < f->trip_row && same * 2 < f->trip_of))
+        return;
+    (void)snprintf(why, sizeof(why), "%u deliveries died alike: %s", same, text);
+    queue__hold_flow(q, f, QUEUE_HELD_FLOW_TRIPPED, fp, why);
+}
+
+enum tl_rc queue__save_holds(struct queue *q)
+{
+    for (size_t i = 1; i <= q->n_flows; i++) {
+        struct flow *f = q->flows[i];
+
+        if (f && f->save)
+            (void)RUN(q, FLOW_SET, store_int(f->id), store_int(f->removed), store_int(f->block), store_int(f->held),
+                      store_text(tl_sv_str(f->held_text)), store_int(f->held_at), store_u64(f->held_fp));
+    }
+    for (size_t i = 1; i <= q->n_conns; i++) {
+        struct conn *c = q->conns[i];
+
+        if (c && c->save)
+            (void)RUN(q, CONN_SET, store_int(c->id), store_u64(c->identity), store_int(c->removed), store_int(c->held),
+                      store_text(tl_sv_str(c->held_text)), store_int(c->held_at));
+    }
+    return q->txn_rc;
+}
+
+void queue__holds_saved(struct queue *q)
+{
+    for (size_t i = 1; i <= q->n_flows; i++)
+        if (q->flows[i])
+            q->flows[i]->save = false;
+    for (size_t i = 1; i <= q->n_conns; i++)
+        if (q->conns[i])
+            q->conns[i]->save = false;
+}

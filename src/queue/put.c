@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Intake: puts, emits with positions, uploads in chunks. The caller's thread copies and hashes; the ledger thread claims the
+ * idempotency key and writes the rows in one transaction.
+ */
+#include <sodium.h>
+
+#include "queue/queue_int.h"
+
+struct put_op {
+    struct op op;
+    struct queue_put *put;
+    struct queue_blob *blob;
+    struct flow *flow;
+    struct row row;
+    uint64_t k1, k2, body_hash;
+    bool has_key, entered;
+};
+
+static void hash_key(struct queue *q, const struct queue_put *put, struct put_op *p)
+{
+    unsigned char out[16], in[512], *buf = in;
+    size_t n = put->source.n + 1 + put->key.n;
+
+    p->has_key = put->key.p != NULL;
+    if (!p->has_key)
+        return;
+    if (n > sizeof(in))
+        buf = tl_alloc(n);
+    if (put->source.n)
+        memcpy(buf, put->source.p, put->source.n);
+    buf[put->source.n] = 0;
+    if (put->key.n)
+        memcpy(buf + put->source.n + 1, put->key.p, put->key.n);
+    /* A keyed hash: a sender must not be able to make two keys collide. */
+    (void)crypto_shorthash_siphashx24(out, buf, n, q->hash_key);
+    memcpy(&p->k1, out, 8);
+    memcpy(&p->k2, out + 8, 8);
+    if (buf != in)
+        tl_free(buf);
+}
+
+static void prepare(struct queue *q, struct queue_put *put, struct put_op *p)
+{
+    *p = (struct put_op){.put = put};
+    put->ret_event = 0;
+    put->ret_duplicate = put->ret_other_body = false;
+    hash_key(q, put, p);
+    p->body_hash = tl_hash64(put->body.p, put->body.n, 0);
+    p->blob = queue__blob_new(put->meta, put->upload ? TL_SV_NULL : put->body, put->order_by);
+}
+
+static void unprepare(struct put_op *p)
+{
+    queue__blob_unref(p->blob);
+    p->blob = NULL;
+}
+
+/* The claim: true when the key is new, or there is none. */
+static bool claim_key(struct queue *q, struct put_op *p, uint64_t id, int64_t now)
+{
+    uint64_t changed = 0;
+    struct store_val v[2];
+
+    if (!p->has_key) {
+        queue__count(q, p->flow, N_NO_KEY, 1);
+        return true;
+    }
+    if (queue__run(q, SQL_IDEM_ADD,
+                   VALS(store_u64(p->k1), store_u64(p->k2), store_u64(id), store_u64(p->body_hash), store_int(now)),
+                   &changed) != TL_OK ||
+        changed == 1)
+        return true;
+    if (!queue__one(q, SQL_IDEM_GET, VALS(store_u64(p->k1), store_u64(p->k2)), v, 2))
+        return true;
+    p->put->ret_event = (uint64_t)v[0].i;
+    p->put->ret_duplicate = true;
+    p->put->ret_other_body = (uint64_t)v[1].i != p->body_hash;
+    queue__count(q, p->flow, N_DUPLICATES, 1);
+    if (p->put->ret_other_body)
+        queue__count(q, p->flow, N_OTHER_BODY, 1);
+    return false;
+}
+
+static bool find_upload(struct queue *q, struct put_op *p, uint64_t *ret_bytes)
+{
+    struct store_val v[2];
+
+    if (!queue__one(q, SQL_UPLOAD_GET, VALS(store_u64(p->put->upload)), v, 2))
+        return false;
+    *ret_bytes = (uint64_t)v[1].i;
+    return true;
+}
+
+static void mark_dead(struct queue *q, struct put_op *p)
+{
+    const struct tl_err *e = p->put->dead;
+    enum tl_class cls = tl_rc_class(e->rc);
+    uint64_t fp = queue__fingerprint(cls, 0, e->rc, tl_sv_str(e->text));
+
+    (void)RUN(q, UNIT_STATE, store_u64(p->row.id), store_int(QUEUE_DEAD), store_null(), store_int(p->row.received),
+              store_int(0), store_int(0), store_int(0), store_int(0), store_int(0), store_null(), store_u64(fp),
+              store_int(cls), store_int(e->rc), store_text(tl_sv_str(e->text)));
+    queue__count(q, p->flow, N_FAILED + (unsigned)cls, 1);
+}
+
+/* A body that never parsed blocks no key: nobody could order by what it says. */
+static void write_rows(struct queue *q, struct put_op *p)
+{
+    struct row *r = &p->row;
+    bool dead = p->put->dead != NULL;
+
+    (void)RUN(q, UNIT_ADD, store_u64(r->id), store_int(r->flow), store_int(r->target), store_int(r->kind),
+              r->keyed ? store_u64(r->lane) : store_null(), store_int((int64_t)(r->lane % 256)), store_int(r->state),
+              dead ? store_null() : store_int(1), store_int(r->received), store_u64(r->bytes),
+              r->upload ? store_u64(r->upload) : store_null(), r->cause ? store_u64(r->cause) : store_null(),
+              p->has_key ? store_u64(p->k1) : store_null(), p->has_key ? store_u64(p->k2) : store_null());
+    (void)RUN(q, BODY_ADD, store_u64(r->id), store_blob(p->put->order_by),
+              store_blob(tl_sv(p->blob->bytes, p->blob->meta_n)),
+              store_blob(tl_sv(p->blob->bytes + p->blob->meta_n, p->blob->body_n)));
+    if (dead)
+        mark_dead(q, p);
+    queue__count(q, p->flow, r->state, 1);
+    queue__count(q, p->flow, N_EVENTS, 1);
+}
+
+static enum tl_rc put_rows(struct queue *q, struct put_op *p, struct tl_err *err)
+{
+    struct queue_put *put = p->put;
+    struct target *t;
+    int64_t now = queue__wall(q);
+    uint64_t id, bytes = put->body.n;
+
+    p->entered = false;
+    p->flow = queue__flow(q, put->flow);
+    if (!p->flow || p->flow->removed || !(p->flow->expand || p->flow->only))
+        return tl_fail(err, TL_NOT_FOUND, "there is no such flow any more");
+    t = p->flow->expand ? p->flow->expand : p->flow->only;
+    if (put->upload && !find_upload(q, p, &bytes)) /* before the key is claimed: a refused put must not own it */
+        return q->txn_rc != TL_OK ? q->txn_rc : tl_fail(err, TL_NOT_FOUND, "there is no such upload");
+    id = queue__take_id(q);
+    put->ret_duplicate = put->ret_other_body = false;
+    if (!claim_key(q, p, id, now))
+        return q->txn_rc;
+    p->row = (struct row){
+        .id = id,
+        .event = id,
+        .keyed = put->order_by.p != NULL,
+        .lane = put->order_by.p ? queue__lane_hash(t->id, put->order_by) : queue__own_lane(id),
+        .flow = p->flow->id,
+        .target = t->id,
+        .kind = t->expand ? KIND_EXPAND : KIND_INLINE,
+        .state = put->dead ? QUEUE_DEAD : QUEUE_QUEUED,
+        .live = 1,
+        .received = now,
+        .bytes = bytes,
+        .upload = put->upload,
+        .cause = put->cause,
+    };
+    if (put->upload)
+        (void)RUN(q, UPLOAD_DEL, store_u64(put->upload));
+    write_rows(q, p);
+    put->ret_event = id;
+    p->entered = !put->dead;
+    return q->txn_rc;
+}
+
+static void put_settle_one(struct queue *q, struct put_op *p)
+{
+    if (p->entered)
+        queue__arrive(q, &p->row, p->blob);
+}
+
+static enum tl_rc intake_open(const struct queue *q, struct tl_err *err)
+{
+    if (!atomic_load(&q->intake_stopped))
+        return TL_OK;
+    if (err)
+        err->retry_after_ms = 5000;
+    return tl_fail(err, TL_FULL, "the disk is nearly full: nothing new is accepted");
+}
+
+static enum tl_rc put_apply(struct queue *q, struct op *op, struct tl_err *err)
+{
+    enum tl_rc rc = intake_open(q, err);
+
+    return rc == TL_OK ? put_rows(q, TL_CONTAINER(op, struct put_op, op), err) : rc;
+}
+
+static void put_settle(struct queue *q, struct op *op)
+{
+    put_settle_one(q, TL_CONTAINER(op, struct put_op, op));
+}
+
+static const struct op_class put_class = {.apply = put_apply, .settle = put_settle};
+
+static enum tl_rc check_put(const struct queue *q, const struct queue_put *put, struct tl_err *err)
+{
+    if (!put->upload && put->body.n > q->o.inline_max)
+        return tl_fail(err, TL_LIMIT, "a body of %zu bytes must be uploaded in chunks", put->body.n);
+    return intake_open(q, err);
+}
+
+enum tl_rc queue_put(struct queue *q, struct task *task, struct queue_put *put, struct tl_err *err)
+{
+    struct put_op p;
+    enum tl_rc rc = check_put(q, put, err);
+
+    if (rc != TL_OK)
+        return rc;
+    prepare(q, put, &p);
+    p.op.cls = &put_class;
+    rc = queue__call(q, task, &p.op, err);
+    unprepare(&p);
+    return rc;
+}
+
+/* ---- without waiting ---- */
+struct put_later {
+    struct put_op p;
+    struct tl_err err;
+    void (*done)(void *arg, struct queue_put *put, enum tl_rc rc, const struct tl_err *err);
+    void *arg;
+};
+
+static void later_done(struct op *op)
+{
+    struct put_later *l = TL_CONTAINER(op, struct put_later, p.op);
+
+    l->done(l->arg, l->p.put, op->rc, &l->err);
+    unprepare(&l->p);
+    tl_free(l);
+}
+
+void queue_put_later(struct queue *q, struct queue_put *put,
+                     void (*done)(void *arg, struct queue_put *put, enum tl_rc rc, const struct tl_err *err), void *arg)
+{
+    struct put_later *l = tl_zalloc(sizeof(*l));
+
+    l->done = done;
+    l->arg = arg;
+    prepare(q, put, &l->p);
+    l->p.op.cls = &put_class;
+    l->p.op.err = &l->err;
+    l->p.op.on_done = later_done;
+    queue__push(q, &l->p.op);
+}
+
+/* ---- emit ---- */
+struct emit_op {
+    struct op op;
+    struct queue_emit *emit;
+    struct put_op *puts;
+};
+
+static enum tl_rc check_lease(struct queue *q, const struct queue_emit *e, struct tl_err *err)
+{
+    struct store_val v[3];
+
+    if (e->lease.n == 0)
+        return TL_OK;
+    if (!queue__one(q, SQL_LEASE_GET, VALS(store_text(e->lease)), v, 3) || (uint64_t)v[1].i != e->lease_epoch)
+        return tl_fail(err, TL_STALE, "the lease of %.*s is in other hands", TL_SV_ARG(e->lease));
+    return TL_OK;
+}
+
+/* All or nothing, although other ops share the transaction: what can fail is tried before the first row is written. */
+static enum tl_rc emit_apply(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct emit_op *e = TL_CONTAINER(op, struct emit_op, op);
+    enum tl_rc rc = intake_open(q, err);
+
+    if (rc == TL_OK)
+        rc = check_lease(q, e->emit, err);
+    for (size_t i = 0; i < e->emit->n && rc == TL_OK; i++) {
+        struct flow *f = queue__flow(q, e->emit->puts[i].flow);
+        struct store_val v[2];
+
+        if (!f || f->removed)
+            rc = tl_fail(err, TL_NOT_FOUND, "there is no such flow any more");
+        else if (e->emit->puts[i].upload &&
+                 !queue__one(q, SQL_UPLOAD_GET, VALS(store_u64(e->emit->puts[i].upload)), v, 2))
+            rc = tl_fail(err, TL_NOT_FOUND, "there is no such upload");
+    }
+    for (size_t i = 0; i < e->emit->n && rc == TL_OK; i++)
+        rc = put_rows(q, &e->puts[i], err);
+    if (rc == TL_OK && e->emit->position.p)
+        rc = RUN(q, POSITION_SET, store_text(e->emit->lease.p ? e->emit->lease : TL_SV("")),
+                 store_text(e->emit->position_key.p ? e->emit->position_key : TL_SV("")), store_blob(e->emit->position));
+    return rc;
+}
+
+static void emit_settle(struct queue *q, struct op *op)
+{
+    struct emit_op *e = TL_CONTAINER(op, struct emit_op, op);
+
+    for (size_t i = 0; i < e->emit->n; i++)
+        put_settle_one(q, &e->puts[i]);
+}
+
+static const struct op_class emit_class = {.apply = emit_apply, .settle = emit_settle};
+
+enum tl_rc queue_emit(struct queue *q, struct task *task, struct queue_emit *emit, struct tl_err *err)
+{
+    struct emit_op e = {.op = {.cls = &emit_class}, .emit = emit};
+    enum tl_rc rc = TL_OK;
+
+    for (size_t i = 0; i < emit->n && rc == TL_OK; i++)
+        rc = check_put(q, &emit->puts[i], err);
+    if (rc != TL_OK)
+        return rc;
+    e.puts = tl_reallocarray(NULL, emit->n ? emit->n : 1, sizeof(*e.puts));
+    for (size_t i = 0; i < emit->n; i++)
+        prepare(q, &emit->puts[i], &e.puts[i]);
+    rc = queue__call(q, task, &e.op, err);
+    for (size_t i = 0; i < emit->n; i++)
+        unprepare(&e.puts[i]);
+    tl_free(e.puts);
+    return rc;
+}
+
+/* ---- uploads ---- */
+struct upload_op {
+    struct op op;
+    uint64_t id;
+    struct tl_sv bytes;
+};
+
+static enum tl_rc upload_begin(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct upload_op *u = TL_CONTAINER(op, struct upload_op, op);
+    enum tl_rc rc = intake_open(q, err);
+
+    if (rc != TL_OK)
+        return rc;
+    u->id = queue__take_id(q);
+    return RUN(q, UPLOAD_ADD, store_u64(u->id));
+}
+
+static enum tl_rc upload_chunk(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct upload_op *u = TL_CONTAINER(op, struct upload_op, op);
+    enum tl_rc rc = intake_open(q, err);
+    struct store_val v[2];
+
+    if (rc != TL_OK)
+        return rc;
+    if (!queue__one(q, SQL_UPLOAD_GET, VALS(store_u64(u->id)), v, 2))
+        return q->txn_rc != TL_OK ? q->txn_rc : tl_fail(err, TL_NOT_FOUND, "there is no such upload");
+    if (v[0].i >= ATTEMPT_SPAN)
+        return tl_fail(err, TL_LIMIT, "the body is larger than 16 GB");
+    (void)RUN(q, CHUNK_ADD, store_u64(u->id * ATTEMPT_SPAN + (uint64_t)v[0].i), store_blob(u->bytes));
+    return RUN(q, UPLOAD_GROW, store_u64(u->id), store_u64(u->bytes.n));
+}
+
+static enum tl_rc upload_drop(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct upload_op *u = TL_CONTAINER(op, struct upload_op, op);
+    struct store_val v[2];
+
+    (void)err;
+    /* One that a put has taken is no upload any more. */
+    if (!queue__one(q, SQL_UPLOAD_GET, VALS(store_u64(u->id)), v, 2))
+        return q->txn_rc;
+    (void)RUN(q, CHUNK_DEL, store_u64(u->id * ATTEMPT_SPAN), store_u64((u->id + 1) * ATTEMPT_SPAN));
+    return RUN(q, UPLOAD_DEL, store_u64(u->id));
+}
+
+static void drop_done(struct op *op)
+{
+    tl_free(TL_CONTAINER(op, struct upload_op, op));
+}
+
+static const struct op_class begin_class = {.apply = upload_begin};
+static const struct op_class chunk_class = {.apply = upload_chunk};
+static const struct op_class drop_class = {.apply = upload_drop};
+
+enum tl_rc queue_upload_begin(struct queue *q, struct task *task, uint64_t *ret_upload, struct tl_err *err)
+{
+    struct upload_op u = {.op = {.cls = &begin_class}};
+    enum tl_rc rc = queue__call(q, task, &u.op, err);
+
+    if (rc == TL_OK)
+        *ret_upload = u.id;
+    return rc;
+}
+
+enum tl_rc queue_upload_chunk(struct queue *q, struct task *task, uint64_t upload, struct tl_sv bytes, struct tl_err *err)
+{
+    struct upload_op u = {.op = {.cls = &chunk_class}, .id = upload, .bytes = bytes};
+
+    if (bytes.n > CHUNK_BYTES)
+        return tl_fail(err, TL_LIMIT, "a chunk holds at most %u bytes", CHUNK_BYTES);
+    return queue__call(q, task, &u.op, err);
+}
+
+void queue_upload_drop(struct queue *q, uint64_t upload)
+{
+    struct upload_op *u = tl_zalloc(sizeof(*u));
+
+    u->op.cls = &drop_class;
+    u->op.on_done = drop_done;
+    u->id = upload;
+    queue__push(q, &u->op);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * queue_int.h - what the files of the ledger share. All of it belongs to the ledger thread, except where `any thread` is
+ * said. Prefix queue__ for what is shared inside the folder.
+ *
+ * One turn: take the inbox; in one transaction `apply` every op and write begins, holds and counters; commit; then `settle`
+ * every op (only now does memory change) and answer it; then fill the window, hand out what has its permits. If the commit
+ * fails memory has not changed: outcomes are kept and applied again, everything else is refused.
+ */
+#ifndef TL_QUEUE_QUEUE_INT_H
+#define TL_QUEUE_QUEUE_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "queue/operate.h"
+#include "queue/sql/statements.h"
+#include "store/store.h"
+
+#define CHUNK_BYTES (256u * 1024)
+#define ATTEMPT_SPAN 65536u /* attempt ids of one unit */
+#define ID_BLOCK 20000u
+#define NEAR_NS 1000000000ull /* heads due later than this leave memory */
+#define NS_PER_MS 1000000ull
+#define TRIP_RING_MAX 1000u
+
+extern const struct store_migration queue__migrations[];
+extern const size_t queue__n_migrations;
+
+enum unit_kind { KIND_INLINE, KIND_EXPAND, KIND_EXPANDED, KIND_CHILD };
+enum attempt_flag { FLAG_COUNTED = 1, FLAG_UNKNOWN = 2, FLAG_PROBE = 4, FLAG_STALE = 8 };
+/* Positions in a flow's counters: 0..10 by state on disk, then these. */
+enum { N_EVENTS = QUEUE_STATE_MAX, N_DUPLICATES, N_OTHER_BODY, N_NO_KEY, N_ATTEMPTS, N_RETRIES, N_FAILED,
+       N_COUNTS = N_FAILED + TL_CLASS_COUNT };
+
+/* ---- ops: everything that reaches the ledger thread ---- */
+struct op;
+struct op_class {
+    enum tl_rc (*apply)(struct queue *q, struct op *op, struct tl_err *err); /* in the transaction */
+    void (*settle)(struct queue *q, struct op *op); /* after the commit and only if apply said TL_OK; may be NULL */
+    bool keep;     /* an outcome: never refused, tried again until it is on disk */
+    bool read;     /* writes nothing */
+};
+struct op {
+    struct op *next;
+    const struct op_class *cls;
+    enum tl_rc rc;
+    struct tl_err *err;
+    struct async_loop *loop; /* whose task waits */
+    struct async_wait wait;
+    bool waited, done;       /* done: under done_lock */
+    void (*on_done)(struct op *op); /* instead of a waiter; on the ledger thread */
+};
+
+struct queue_blob {
+    atomic_uint refs;
+    size_t meta_n, body_n, order_n;
+    bool has_order;
+    char bytes[]; /* meta, body, order */
+};
+
+/* ---- rows in memory ---- */
+struct row {
+    uint64_t id, event, lane, upload, cause, replay_of, ticket, idem1, idem2, bytes;
+    int64_t received, next_at, age;
+    uint32_t flow, target, item, attempts, used, rev;
+    uint8_t kind, state, live, unknown;
+    bool keyed;
+};
+
+enum where { LANE_READY, LANE_DUE, LANE_OUT };
+struct lane {
+    struct lane *hnext;
+    struct lane *prev, *next; /* its target's ready list */
+    struct target *target;
+    struct queue_blob *blob;
+    uint64_t epoch, due_ns;   /* due_ns: DUE; READY: since when */
+    uint32_t heap_at;
+    uint8_t where;
+    bool more;     /* the ledger may hold later live deliveries of this lane */
+    bool revoked;  /* out, but its outcome is no longer wanted */
+    bool promoted;
+    bool flushed;  /* its target left the configuration: forget it when it comes back */
+    struct row row;
+};
+
+struct target {
+    uint32_t id;
+    char *name;
+    struct flow *flow;
+    struct conn *conn;
+    struct target *next_of_flow;
+    bool removed, idempotent, expand;
+    uint32_t batch_count, batch_linger_ms, batch_now;
+    uint64_t batch_bytes;
+    struct gate_retry *retry;
+    /* waiting */
+    struct lane *first, *last;
+    size_t n_ready, in_window;
+    struct target *ring_prev, *ring_next; /* of the connection; NULL: not in it */
+    int64_t deficit;
+    /* window */
+    bool complete;        /* every live head is in memory, but those whose time has not come or that are blocked */
+    uint64_t cursor;      /* live heads up to here are in memory or reached through their lane */
+    int64_t due_at;
+    uint64_t due_id;      /* heads due up to (due_at, due_id) likewise */
+    int64_t away_next;    /* wall ms of the next head due that is not in memory; INT64_MAX: none */
+};
+
+struct flow {
+    uint32_t id;
+    char *name;
+    bool removed, block, defined, dirty_count, save;
+    uint32_t priority;
+    struct target *targets; /* by next_of_flow */
+    struct target *expand, *only;
+    enum queue_held held;
+    char held_text[200];
+    int64_t held_at;
+    uint64_t held_fp;
+    uint64_t try_ns, try_step_ms; /* config: when one is let through to see */
+    int64_t count[N_COUNTS], delta[N_COUNTS];
+    uint32_t running;
+    struct flow *next_dirty;
+    /* trip */
+    uint32_t trip_row, trip_of, row_n;
+    uint64_t row_fp;
+    uint64_t ring[TRIP_RING_MAX];
+    uint32_t ring_at, ring_n;
+};
+
+struct conn {
+    uint32_t id;
+    char *name;
+    uint64_t identity, identity_new;
+    bool removed, defined, save, internal;
+    enum queue_held held;
+    char held_text[200];
+    int64_t held_at;
+    uint64_t try_ns, try_step_ms; /* auth: when one is let through to see */
+    bool trying;
+    struct target *ring; /* targets that have lanes ready and may run */
+    size_t n_ready;
+    uint32_t running;
+    uint64_t wake_ns;    /* nothing to try before; 0: try */
+    enum queue_held why; /* what it waits for */
+    struct gate *gate;
+    uint64_t calls, failed[TL_CLASS_COUNT];
+};
+
+enum verdict { V_NONE, V_FINAL, V_RETRY, V_DEAD, V_BACK, V_PENDING, V_STALE };
+struct member {
+    struct lane *lane;
+    struct row row; /* as it will be after the commit */
+    uint8_t verdict;
+    bool counted, unknown;
+    uint64_t fp;
+    enum tl_class cls;
+};
+struct work {
+    struct queue_work pub;
+    struct op op;
+    struct queue *q;
+    struct work *prev, *next; /* all that are out */
+    struct target *target;
+    struct conn *conn;
+    struct member *members;
+    bool begun, decided, lazy, permit;
+    uint64_t started_ns, call_id;
+    int64_t started_ms, ended_ms;
+    char *copy; /* the outcome's bytes */
+    struct queue_claim one_claim;
+    struct member one_member;
+};
+struct work_list {
+    struct work *first, *last;
+    size_t n;
+};
+
+struct queue {
+    struct queue_options o;
+    const struct tl_clock *clock;
+    char *dir;
+    struct store *db;
+    struct store_stmt *sql[SQL_COUNT];
+    enum tl_rc txn_rc; /* what made the transaction unusable */
+    struct tl_err txn_err;
+    bool reading;
+    unsigned char hash_key[16];
+
+    pthread_t thread;
+    bool has_thread;
+    _Atomic(struct op *) inbox; /* any thread */
+    atomic_bool stop, sleeping, kicked, dispatch_on, fatal, intake_stopped;
+    atomic_size_t works_out;
+    pthread_mutex_t lock; /* any thread: sleeping and done */
+    pthread_cond_t wake, done_cond;
+
+    struct op *kept, **kept_tail;
+    uint64_t next_id, id_reserved, epoch;
+    uint64_t full_until_ns, disk_next_ns, disk_free;
+    bool full;
+
+    struct flow **flows;
+    struct target **targets;
+    struct conn **conns;
+    size_t n_flows, n_targets, n_conns; /* by id: arrays of n + 1 */
+    struct conn internal;
+    struct flow *dirty;
+    uint64_t config_version;
+
+    struct lane **table;
+    size_t table_n, n_lanes;
+    struct lane *lane_free;
+    void **slabs;
+    size_t n_slabs;
+    struct lane **heap;
+    size_t heap_n, heap_cap;
+    size_t cache_used;
+
+    struct work *work_free;
+    size_t n_work_free;
+    struct work_list begins;  /* their begin must be committed before they go */
+    struct work *lazy_first;  /* begin not yet written, already gone */
+    struct work_list go;      /* may go now */
+    size_t *loop_load;
+    uint64_t commits, sync_us_start;
+    double sync_us_avg;
+    int64_t retain_next_ns;
+    uint64_t retain_at;
+    int64_t idem_at;
+    bool job_open;
+};
+
+/* ---- turn.c ---- */
+enum tl_rc queue__call(struct queue *q, struct task *task, struct op *op, struct tl_err *err); /* any thread */
+void queue__push(struct queue *q, struct op *op);                                              /* any thread */
+void queue__fatal(struct queue *q, const struct tl_err *err);
+void *queue__thread(void *arg);
+uint64_t queue__now(const struct queue *q);
+int64_t queue__wall(const struct queue *q);
+void queue__notice(struct queue *q, const char *what, const struct flow *f, const struct conn *c, const char *text);
+
+/* ---- rows.c: statements ---- */
+enum tl_rc queue__run(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n, uint64_t *ret_changed);
+/* One row; false: none, or the store failed (txn_rc). Numbers only survive. */
+bool queue__one(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n, struct store_val *row, size_t n_row);
+bool queue__start(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n);
+bool queue__next(struct queue *q, enum queue_sql sql, struct store_val *row, size_t n_row);
+void queue__end(struct queue *q, enum queue_sql sql);
+void queue__read_begin(struct queue *q); /* group the reads that follow; ended by the turn */
+void queue__read_end(struct queue *q);
+bool queue__unit(struct queue *q, uint64_t id, struct row *ret_row);
+bool queue__lane_head(struct queue *q, uint64_t lane, struct row *ret_row);
+uint64_t queue__take_id(struct queue *q);
+uint64_t queue__lane_hash(uint32_t target, struct tl_sv order_by);
+uint64_t queue__own_lane(uint64_t id);
+void queue__count(struct queue *q, struct flow *f, unsigned what, int64_t n);
+bool queue__load_blob(struct queue *q, struct row *row, struct queue_blob **ret_blob);
+struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct tl_sv order_by); /* any thread */
+void queue__blob_unref(struct queue_blob *b); /* NULL allowed; any thread */
+#define VALS(...) ((struct store_val[]){__VA_ARGS__}), sizeof((struct store_val[]){__VA_ARGS__}) / sizeof(struct store_val)
+#define RUN(q, name, ...) queue__run((q), SQL_##name, VALS(__VA_ARGS__), NULL)
+
+/* ---- lane.c ---- */
+struct lane *queue__lane_find(struct queue *q, uint64_t hash);
+struct lane *queue__lane_new(struct queue *q, struct target *t, uint64_t hash);
+void queue__lane_free(struct queue *q, struct lane *l);
+void queue__lane_ready(struct queue *q, struct lane *l, bool front);
+void queue__lane_due(struct queue *q, struct lane *l, uint64_t due_ns);
+void queue__lane_out(struct queue *q, struct lane *l); /* from READY */
+void queue__lane_unwait(struct queue *q, struct lane *l); /* out of the list or heap it is in */
+struct lane *queue__due_top(struct queue *q);
+void queue__ring_update(struct queue *q, struct target *t); /* after a change of hold, removal or ready lanes */
+void queue__lane_blob(struct queue *q, struct lane *l, struct queue_blob *blob); /* takes it; NULL: drop */
+
+/* ---- window.c ---- */
+void queue__arrive(struct queue *q, const struct row *row, struct queue_blob *blob); /* takes a reference if it keeps it */
+void queue__lane_next(struct queue *q, struct lane *l); /* its head is final, dead or far off: the next one, or free it */
+void queue__place(struct queue *q, struct lane *l);     /* by state and next_at: ready, due, or away */
+void queue__rescan(struct queue *q, struct target *t);  /* look at all its live rows again */
+void queue__flush(struct queue *q, struct target *t);   /* forget its waiting lanes */
+void queue__fill(struct queue *q);                      /* due and ready heads from disk, within the caps */
+struct target *queue__target(struct queue *q, uint32_t id);
+struct flow *queue__flow(struct queue *q, uint32_t id);
+struct conn *queue__conn(struct queue *q, uint32_t id);
+
+/* ---- dispatch.c ---- */
+void queue__schedule(struct queue *q);
+uint64_t queue__next_wake(struct queue *q); /* mono ns; UINT64_MAX: nothing to wait for */
+void queue__hand_out(struct queue *q);
+enum tl_rc queue__write_begins(struct queue *q);
+void queue__begins_written(struct queue *q);
+void queue__work_free(struct queue *q, struct work *w);
+
+/* ---- outcome.c ---- */
+void queue__unit_done(struct queue *q, const struct row *row, enum queue_state from, enum queue_state to); /* counters, parent */
+void queue__recover(struct queue *q); /* attempts cut off by the last crash; inside a transaction */
+uint64_t queue__fingerprint(enum tl_class cls, uint32_t status, enum tl_rc rc, struct tl_sv text);
+
+/* ---- hold.c ---- */
+void queue__hold_flow(struct queue *q, struct flow *f, enum queue_held why, uint64_t fp, const char *text);
+void queue__hold_conn(struct queue *q, struct conn *c, enum queue_held why, const char *text);
+void queue__free_flow(struct queue *q, struct flow *f);
+void queue__free_conn(struct queue *q, struct conn *c);
+void queue__trip_note(struct queue *q, struct flow *f, uint64_t fp, const char *text); /* fp 0: a success */
+enum tl_rc queue__save_holds(struct queue *q);
+void queue__holds_saved(struct queue *q);
+void queue__try_held(struct queue *q); /* let one through where a hold ends by itself */
+
+/* ---- config.c ---- */
+enum tl_rc queue__load_names(struct queue *q, struct tl_err *err);
+void queue__free_names(struct queue *q);
+
+/* ---- gate.c: the guard of a connection ---- */
+struct gate *queue__gate_new(struct queue *q, const struct queue_connection_def *def);
+void queue__gate_free(struct gate *g);
+void queue__gate_set(struct queue *q, struct conn *c, const struct queue_connection_def *def);
+/* May one more call start? false: not before *ret_wake_ns (UINT64_MAX: when one returns), for the reason. */
+bool queue__gate_take(struct queue *q, struct conn *c, uint64_t *ret_wake_ns, enum queue_held *ret_why, bool *ret_probe);
+void queue__gate_give(struct queue *q, struct conn *c, const struct work *w, enum tl_rc worst);
+bool queue__gate_closed(const struct queue *q, const struct conn *c); /* the breaker lets everything through */
+struct gate_retry *queue__retry_new(const struct guard_retry *retry);
+void queue__retry_free(struct gate_retry *r);
+/* Delay before attempt number `used` + 1; false: no more. */
+bool queue__retry_delay(const struct gate_retry *r, uint32_t used, int64_t age_ms, uint32_t retry_after_ms, int64_t *ret_ms);
+uint64_t queue__gate_drain_ms(struct queue *q, struct conn *c, uint64_t waiting, const char **ret_reason);
+const char *queue__gate_breaker(const struct conn *c);
+
+/* ---- retain.c, job.c ---- */
+bool queue__upkeep(struct queue *q); /* one small step of sweeping or of a job, in its own transaction; true: there is more */
+void queue__disk_check(struct queue *q);
+bool queue__upkeep_due(const struct queue *q);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Statements and rows of the writer. A failed statement marks the transaction (txn_rc); what follows in it does nothing. */
+#include <sodium.h>
+
+#include "queue/queue_int.h"
+
+static enum tl_rc spoil(struct queue *q, enum tl_rc rc, const struct tl_err *err)
+{
+    if (q->txn_rc == TL_OK) {
+        q->txn_rc = rc;
+        q->txn_err = *err;
+    }
+    return rc;
+}
+
+enum tl_rc queue__run(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n, uint64_t *ret_changed)
+{
+    struct tl_err err;
+    enum tl_rc rc;
+
+    if (q->txn_rc != TL_OK)
+        return q->txn_rc;
+    rc = store_run(q->sql[sql], v, n, ret_changed, &err);
+    return TL_LIKELY(rc == TL_OK) ? TL_OK : spoil(q, rc, &err);
+}
+
+bool queue__one(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n, struct store_val *row,
+                size_t n_row)
+{
+    struct tl_err err;
+    bool found = false;
+    enum tl_rc rc;
+
+    if (q->txn_rc != TL_OK)
+        return false;
+    rc = store_one(q->sql[sql], v, n, row, n_row, &found, &err);
+    if (rc != TL_OK) {
+        (void)spoil(q, rc, &err);
+        return false;
+    }
+    return found;
+}
+
+bool queue__start(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n)
+{
+    struct tl_err err;
+    enum tl_rc rc;
+
+    if (q->txn_rc != TL_OK)
+        return false;
+    rc = store_query(q->sql[sql], v, n, &err);
+    if (rc != TL_OK) {
+        store_reset(q->sql[sql]);
+        (void)spoil(q, rc, &err);
+    }
+    return rc == TL_OK;
+}
+
+bool queue__next(struct queue *q, enum queue_sql sql, struct store_val *row, size_t n_row)
+{
+    struct tl_err err;
+    bool found = false;
+    enum tl_rc rc = store_next(q->sql[sql], row, n_row, &found, &err);
+
+    if (rc != TL_OK) {
+        (void)spoil(q, rc, &err);
+        found = false;
+    }
+    return found;
+}
+
+void queue__end(struct queue *q, enum queue_sql sql)
+{
+    store_reset(q->sql[sql]);
+}
+
+void queue__read_begin(struct queue *q)
+{
+    struct tl_err err;
+
+    if (!q->reading)
+        q->reading = store_begin_read(q->db, &err) == TL_OK;
+}
+
+void queue__read_end(struct queue *q)
+{
+    struct tl_err err;
+
+    if (q->reading && store_commit(q->db, &err) != TL_OK)
+        store_rollback(q->db);
+    q->reading = false;
+}
+
+static void row_from(const struct store_val *v, struct row *r)
+{
+    *r = (struct row){
+        .id = (uint64_t)v[0].i,
+        .flow = (uint32_t)v[1].i,
+        .target = (uint32_t)v[2].i,
+        .kind = (uint8_t)v[3].i,
+        .keyed = v[4].type == STORE_INT,
+        .lane = (uint64_t)v[4].i,
+        .state = (uint8_t)v[5].i,
+        .live = (uint8_t)v[6].i,
+        .received = v[7].i,
+        .bytes = (uint64_t)v[8].i,
+        .event = (uint64_t)v[9].i,
+        .item = (uint32_t)v[10].i,
+        .upload = (uint64_t)v[11].i,
+        .cause = (uint64_t)v[12].i,
+        .replay_of = (uint64_t)v[13].i,
+        .attempts = (uint32_t)v[14].i,
+        .used = (uint32_t)v[15].i,
+        .unknown = (uint8_t)v[16].i,
+        .age = v[17].i,
+        .next_at = v[18].i,
+        .rev = (uint32_t)v[19].i,
+        .ticket = (uint64_t)v[20].i,
+        .idem1 = (uint64_t)v[21].i,
+        .idem2 = (uint64_t)v[22].i,
+    };
+    if (r->event == 0)
+        r->event = r->id;
+    if (!r->keyed)
+        r->lane = queue__own_lane(r->id);
+}
+
+static bool row_get(struct queue *q, enum queue_sql sql, uint64_t key, struct row *ret_row)
+{
+    struct store_val v[23];
+
+    if (!queue__one(q, sql, VALS(store_u64(key)), v, 23))
+        return false;
+    row_from(v, ret_row);
+    return true;
+}
+
+bool queue__unit(struct queue *q, uint64_t id, struct row *ret_row)
+{
+    return row_get(q, SQL_UNIT_GET, id, ret_row);
+}
+
+bool queue__lane_head(struct queue *q, uint64_t lane, struct row *ret_row)
+{
+    return row_get(q, SQL_LANE_HEAD, lane, ret_row);
+}
+
+uint64_t queue__take_id(struct queue *q)
+{
+    if (q->next_id >= q->id_reserved) {
+        q->id_reserved = q->next_id + ID_BLOCK;
+        (void)RUN(q, META_SET, store_text(TL_SV("next_id")), store_u64(q->id_reserved));
+    }
+    return q->next_id++;
+}
+
+/* Kept on disk: never change these two. */
+uint64_t queue__lane_hash(uint32_t target, struct tl_sv order_by)
+{
+    return tl_hash64(order_by.p, order_by.n, 0x6c616e6500000000ull + target);
+}
+
+uint64_t queue__own_lane(uint64_t id)
+{
+    uint64_t x = id + 0x9e3779b97f4a7c15ull; /* splitmix64: a permutation, so two ids never share a lane */
+
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    return x ^ (x >> 31);
+}
+
+void queue__count(struct queue *q, struct flow *f, unsigned what, int64_t n)
+{
+    f->delta[what] += n;
+    if (!f->dirty_count) {
+        f->dirty_count = true;
+        f->next_dirty = q->dirty;
+        q->dirty = f;
+    }
+}
+
+struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct tl_sv order_by)
+{
+    struct queue_blob *b = tl_alloc(sizeof(*b) + meta.n + body.n + order_by.n + 1);
+
+    atomic_init(&b->refs, 1);
+    b->meta_n = meta.n;
+    b->body_n = body.n;
+    b->order_n = order_by.n;
+    b->has_order = order_by.p != NULL;
+    if (meta.n)
+        memcpy(b->bytes, meta.p, meta.n);
+    if (body.n)
+        memcpy(b->bytes + meta.n, body.p, body.n);
+    if (order_by.n)
+        memcpy(b->bytes + meta.n + body.n, order_by.p, order_by.n);
+    return b;
+}
+
+void queue__blob_unref(struct queue_blob *b)
+{
+    if (b && atomic_fetch_sub(&b->refs, 1) == 1)
+        tl_free(b);
+}
+
+/* The body a delivery will send: its newest revision, else its own (split item), else its event's. */
+bool queue__load_blob(struct queue *q, struct row *row, struct queue_blob **ret_blob)
+{
+    struct store_val v[3], own;
+    struct queue_blob *b = NULL;
+    struct tl_sv body = TL_SV_NULL;
+    bool has_own = false;
+
+    if (row->rev > 0 && queue__start(q, SQL_EDIT_GET, VALS(store_u64(row->id), store_int(row->rev)))) {
+        has_own = queue__next(q, SQL_EDIT_GET, &own, 1);
+        body = has_own ? own.s : body;
+    }
+    if (!has_own && row->event != row->id && row->upload == 0 && queue__start(q, SQL_EDIT_GET, VALS(store_u64(row->id), store_int(0)))) {
+        has_own = queue__next(q, SQL_EDIT_GET, &own, 1);
+        body = has_own ? own.s : body;
+    }
+    if (queue__start(q, SQL_BODY_GET, VALS(store_u64(row->event)))) {
+        if (queue__next(q, SQL_BODY_GET, v, 3)) {
+            b = queue__blob_new(v[1].s, has_own ? body : v[2].s, v[0].s);
+            if (has_own)
+                row->upload = 0;
+        }
+        queue__end(q, SQL_BODY_GET);
+    }
+    queue__end(q, SQL_EDIT_GET);
+    *ret_blob = b;
+    return b != NULL;
+}

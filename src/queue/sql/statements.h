@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer's statements: name, text. Prepared once. A partial index is used only where its condition is spelt the same. */
+#ifndef TL_QUEUE_SQL_STATEMENTS_H
+#define TL_QUEUE_SQL_STATEMENTS_H
+
+/* The columns of queue__row (rows.c reads them in this order). */
+#define QUEUE_UNIT_COLUMNS                                                                                             \
+    "id,flow,target,kind,lane,state,live,received,bytes,event,item,upload,cause,replay_of,attempts,used,unknown,age,"  \
+    "next_at,rev,ticket,idem1,idem2"
+
+#define QUEUE_STATEMENTS(X)                                                                                            \
+    X(META_SET, "UPDATE meta SET value=?2 WHERE name=?1")                                                              \
+    X(META_GET, "SELECT value FROM meta WHERE name=?1")                                                                \
+    X(META_ADD, "INSERT INTO meta VALUES(?1,?2)")                                                                      \
+    X(UNIT_ADD, "INSERT INTO unit(id,flow,target,kind,lane,part,state,live,received,updated,bytes,upload,cause,idem1," \
+                "idem2) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?9,?10,?11,?12,?13,?14)")                                    \
+    X(CHILD_ADD, "INSERT INTO unit(id,flow,target,kind,lane,part,state,live,received,updated,bytes,event,item,upload," \
+                 "cause,replay_of) VALUES(?1,?2,?3,3,?4,?5,2,1,?6,?6,?7,?8,?9,?10,?11,?12)")                           \
+    X(BODY_ADD, "INSERT INTO body(id,key_id,order_by,meta,data) VALUES(?1,0,?2,?3,?4)")                                \
+    X(BODY_GET, "SELECT order_by,meta,data FROM body WHERE id=?1")                                                     \
+    X(EDIT_ADD, "INSERT INTO edit(unit,rev,at,who,key_id,data) VALUES(?1,?2,?3,?4,0,?5)")                              \
+    X(EDIT_GET, "SELECT data FROM edit WHERE unit=?1 AND rev=?2")                                                      \
+    X(IDEM_ADD, "INSERT OR IGNORE INTO idem(k1,k2,event,body,at) VALUES(?1,?2,?3,?4,?5)")                              \
+    X(IDEM_GET, "SELECT event,body FROM idem WHERE k1=?1 AND k2=?2")                                                   \
+    X(IDEM_DEL, "DELETE FROM idem WHERE k1=?1 AND k2=?2 AND event=?3")                                                 \
+    X(IDEM_SCAN, "SELECT k1,k2,at FROM idem WHERE k1>?1 ORDER BY k1 LIMIT ?2")                                         \
+    X(UNIT_GET, "SELECT " QUEUE_UNIT_COLUMNS " FROM unit WHERE id=?1")                                                 \
+    X(UNIT_FINAL, "UPDATE unit SET state=?2,live=NULL,updated=?3,attempts=?4,used=?5,unknown=0,ticket=NULL WHERE "     \
+                  "id=?1")                                                                                             \
+    X(UNIT_STATE, "UPDATE unit SET state=?2,live=?3,updated=?4,attempts=?5,used=?6,unknown=?7,age=?8,next_at=?9,"      \
+                  "ticket=?10,fp=?11,cls=?12,rc=?13,text=?14 WHERE id=?1")                                             \
+    X(UNIT_TRIES, "UPDATE unit SET attempts=?2,unknown=?3,ticket=NULL WHERE id=?1")                                    \
+    X(UNIT_TICKET, "UPDATE unit SET state=3,live=1,ticket=?2,next_at=?3,attempts=?4 WHERE id=?1")                      \
+    X(UNIT_EXPANDED, "UPDATE unit SET kind=2,live=NULL,state=?2,updated=?3,attempts=?4,n_open=?5,n_dead=0,n_done=0,"   \
+                     "text=?6 WHERE id=?1")                                                                            \
+    X(UNIT_MOVE, "UPDATE unit SET flow=?2,target=?3,kind=?4,lane=?5,part=?6,state=?7,live=?8,next_at=0,updated=?9 "    \
+                 "WHERE id=?1")                                                                                        \
+    X(UNIT_AGAIN, "UPDATE unit SET state=2,live=1,updated=?2,used=0,unknown=0,age=0,next_at=0,ticket=NULL WHERE "      \
+                  "id=?1")                                                                                             \
+    X(UNIT_REV, "UPDATE unit SET rev=?2,updated=?3 WHERE id=?1")                                                       \
+    X(PARENT, "UPDATE unit SET n_open=n_open+?2,n_dead=n_dead+?3,n_done=n_done+?4,updated=?5,state=CASE WHEN "         \
+              "n_dead+?3>0 THEN 4 WHEN n_open+?2>0 THEN 2 WHEN n_done+?4>0 THEN 5 ELSE 5 END WHERE id=?1 AND kind=2")  \
+    X(LANE_HEAD, "SELECT " QUEUE_UNIT_COLUMNS " FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")               \
+    X(LANE_LOWEST, "SELECT id FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")                                 \
+    X(LANE_LATER, "SELECT id FROM unit WHERE lane=?1 AND live>0 AND id>?2 ORDER BY id LIMIT 1")                        \
+    X(READY, "SELECT id,lane FROM unit WHERE live=1 AND target=?1 AND id>?2 ORDER BY id LIMIT ?3")                     \
+    X(READY_COUNT, "SELECT count(*) FROM unit WHERE live=1 AND target=?1")                                             \
+    X(DUE, "SELECT id,next_at FROM unit WHERE live=1 AND state=3 AND target=?1 AND (next_at,id)>(?2,?3) AND "          \
+           "next_at<=?4 ORDER BY next_at,id LIMIT ?5")                                                                 \
+    X(DUE_NEXT, "SELECT next_at FROM unit WHERE live=1 AND state=3 AND target=?1 AND (next_at,id)>(?2,?3) ORDER BY "   \
+                "next_at,id LIMIT 1")                                                                                  \
+    X(UNBLOCK, "UPDATE unit SET live=NULL WHERE flow=?1 AND state=4 AND live=2")                                       \
+    X(ATTEMPT_BEGIN, "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,call) VALUES(?1,?2,?3,0,0,0,?4)") \
+    X(ATTEMPT_ADD, "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,cls,rc,status,latency,call,key_id," \
+                   "text,answer) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,0,?12,?13)")                                \
+    X(ATTEMPT_END, "UPDATE attempt SET ended=?4,end=?5,flags=?6,cls=?7,rc=?8,status=?9,latency=?10,call=?11,key_id=0," \
+                   "text=?12,answer=?13 WHERE id=?1 AND epoch=?2 AND started=?3")                                      \
+    X(ATTEMPT_OPEN, "SELECT id FROM attempt WHERE ended=0 ORDER BY id LIMIT 500")                                      \
+    X(ATTEMPT_CUT, "UPDATE attempt SET ended=?2,end=?3,flags=?4,rc=?5,cls=?6 WHERE id=?1")                             \
+    X(CALL_ADD, "INSERT INTO call(id,connection,members,started,latency,status,rc,text) VALUES(?1,?2,?3,?4,?5,?6,?7,"  \
+                "?8)")                                                                                                 \
+    X(CHUNK_ADD, "INSERT INTO chunk(id,key_id,data) VALUES(?1,0,?2)")                                                  \
+    X(CHUNK_DEL, "DELETE FROM chunk WHERE id>=?1 AND id<?2")                                                           \
+    X(UPLOAD_ADD, "INSERT INTO upload(id,chunks,bytes) VALUES(?1,0,0)")                                                \
+    X(UPLOAD_GROW, "UPDATE upload SET chunks=chunks+1,bytes=bytes+?2 WHERE id=?1")                                     \
+    X(UPLOAD_GET, "SELECT chunks,bytes FROM upload WHERE id=?1")                                                       \
+    X(UPLOAD_DEL, "DELETE FROM upload WHERE id=?1")                                                                    \
+    X(UPLOAD_ANY, "SELECT id FROM upload LIMIT 1")                                                                     \
+    X(FLOW_ALL, "SELECT id,name,removed,block,held,held_text,held_at,held_fp FROM flow")                               \
+    X(FLOW_ADD, "INSERT INTO flow(name) VALUES(?1) RETURNING id")                                                      \
+    X(FLOW_SET, "UPDATE flow SET removed=?2,block=?3,held=?4,held_text=?5,held_at=?6,held_fp=?7 WHERE id=?1")          \
+    X(TARGET_ALL, "SELECT id,flow,name FROM target")                                                                   \
+    X(TARGET_ADD, "INSERT INTO target(flow,name) VALUES(?1,?2) RETURNING id")                                          \
+    X(CONN_ALL, "SELECT id,name,identity,removed,held,held_text,held_at FROM connection")                              \
+    X(CONN_ADD, "INSERT INTO connection(name,identity) VALUES(?1,?2) RETURNING id")                                    \
+    X(CONN_SET, "UPDATE connection SET identity=?2,removed=?3,held=?4,held_text=?5,held_at=?6 WHERE id=?1")            \
+    X(COUNT_ALL, "SELECT * FROM flow_count")                                                                           \
+    X(COUNT_SET, "INSERT OR REPLACE INTO flow_count VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"    \
+                 "?17,?18,?19,?20,?21)")                                                                               \
+    X(TICKET_ADD, "INSERT OR REPLACE INTO ticket(id,target,next_poll,abort,key_id,data) VALUES(?1,?2,?3,0,0,?4)")      \
+    X(TICKET_GET, "SELECT target,abort,data FROM ticket WHERE id=?1")                                                  \
+    X(TICKET_ABORT, "UPDATE ticket SET abort=1 WHERE id=?1")                                                           \
+    X(TICKET_ABORTS, "SELECT id,target FROM ticket WHERE abort=1 LIMIT 100")                                           \
+    X(TICKET_DEL, "DELETE FROM ticket WHERE id=?1")                                                                    \
+    X(MEMBER_ADD, "INSERT OR IGNORE INTO ticket_member(ticket,unit) VALUES(?1,?2)")                                    \
+    X(MEMBER_ALL, "SELECT unit FROM ticket_member WHERE ticket=?1 ORDER BY unit")                                      \
+    X(MEMBER_DEL, "DELETE FROM ticket_member WHERE ticket=?1 AND unit=?2")                                             \
+    X(MEMBER_ANY, "SELECT unit FROM ticket_member WHERE ticket=?1 LIMIT 1")                                            \
+    X(LEASE_GET, "SELECT owner,epoch,until FROM lease WHERE name=?1")                                                  \
+    X(LEASE_SET, "INSERT OR REPLACE INTO lease(name,owner,epoch,until) VALUES(?1,?2,?3,?4)")                           \
+    X(POSITION_SET, "INSERT OR REPLACE INTO position(lease,key,value) VALUES(?1,?2,?3)")                               \
+    X(POSITION_GET, "SELECT value FROM position WHERE lease=?1 AND key=?2")                                            \
+    X(KV_SET, "INSERT OR REPLACE INTO kv(key,value) VALUES(?1,?2)")                                                    \
+    X(KV_DEL, "DELETE FROM kv WHERE key=?1")                                                                           \
+    X(KV_GET, "SELECT value FROM kv WHERE key=?1")                                                                     \
+    X(XREF_SET, "INSERT OR REPLACE INTO xref(model,ca,ia,cb,ib,at) VALUES(?1,?2,?3,?4,?5,?6)")                         \
+    X(XREF_GET, "SELECT ib FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                    \
+    X(XREF_BACK, "SELECT ia FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                   \
+    X(OLD, "SELECT id,kind,state,live,received,upload,n_open,event FROM unit WHERE id>?1 ORDER BY id LIMIT ?2")        \
+    X(UNIT_DEL, "DELETE FROM unit WHERE id=?1")                                                                        \
+    X(BODY_DEL, "DELETE FROM body WHERE id=?1")                                                                        \
+    X(EDIT_DEL, "DELETE FROM edit WHERE unit=?1")                                                                      \
+    X(ATTEMPT_DEL, "DELETE FROM attempt WHERE id>=?1 AND id<?2")                                                       \
+    X(JOB_ADD, "INSERT INTO job(id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,"    \
+               "cursor,total,looked,done,refused,refusal_rc,refusal,ended) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11," \
+               "?12,?13,?14,?15,0,0,0,0,NULL,0)")                                                                      \
+    X(JOB_SET, "UPDATE job SET cursor=?2,looked=?3,done=?4,refused=?5,refusal_rc=?6,refusal=?7,ended=?8 WHERE id=?1")  \
+    X(JOB_GET, "SELECT total,looked,done,refused,refusal_rc,refusal,ended FROM job WHERE id=?1")                       \
+    X(JOB_OPEN, "SELECT id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,cursor,"     \
+                "total,looked,done,refused,refusal_rc,refusal FROM job WHERE ended=0 ORDER BY id LIMIT 1")
+
+enum queue_sql {
+#define X(name, text) SQL_##name,
+    QUEUE_STATEMENTS(X)
+#undef X
+        SQL_COUNT
+};
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The window: which lane heads are in memory.
+ *
+ * Invariant, for each target: a live delivery that is the lowest live one of its lane is (a) in memory, or (b) beyond
+ * `cursor` while `complete` is false, or (c) retrying and due beyond (due_at, due_id), or (d) dead and blocking.
+ * A later one is reached through its lane: when the head ends, lane_next asks the store for the lowest that is left.
+ */
+#include "queue/queue_int.h"
+
+#define FILL_STEP 1000
+#define FLOOR 64 /* a target may always have this many heads, however full the window is */
+
+struct target *queue__target(struct queue *q, uint32_t id)
+{
+    return id <= q->n_targets && id > 0 ? q->targets[id] : NULL;
+}
+
+struct flow *queue__flow(struct queue *q, uint32_t id)
+{
+    return id <= q->n_flows && id > 0 ? q->flows[id] : NULL;
+}
+
+struct conn *queue__conn(struct queue *q, uint32_t id)
+{
+    return id <= q->n_conns && id > 0 ? q->conns[id] : NULL;
+}
+
+static bool has_room(const struct queue *q, const struct target *t)
+{
+    return t->in_window < FLOOR || (t->in_window < q->o.window_per_flow && q->n_lanes < q->o.window);
+}
+
+/* The window is too small to promise FLOOR: tests. */
+static bool room(const struct queue *q, const struct target *t)
+{
+    return has_room(q, t) && (q->o.window > FLOOR || q->n_lanes < q->o.window);
+}
+
+static bool runs(const struct target *t)
+{
+    return !t->removed && !t->flow->removed;
+}
+
+static void remember_away(struct target *t, const struct row *row)
+{
+    if (row->next_at < t->away_next)
+        t->away_next = row->next_at;
+    /* The wall clock went back: what is due again must not be behind the mark. */
+    if (row->next_at < t->due_at || (row->next_at == t->due_at && row->id <= t->due_id)) {
+        t->due_at = row->next_at - 1;
+        t->due_id = UINT64_MAX >> 1;
+    }
+}
+
+void queue__place(struct queue *q, struct lane *l)
+{
+    int64_t ms = l->row.next_at - queue__wall(q);
+
+    assert(l->where == LANE_OUT);
+    if (!runs(l->target)) {
+        queue__lane_free(q, l);
+    } else if (l->row.state != QUEUE_RETRYING || ms <= 0) {
+        queue__lane_ready(q, l, false);
+    } else if ((uint64_t)ms * NS_PER_MS <= NEAR_NS) {
+        queue__lane_due(q, l, queue__now(q) + (uint64_t)ms * NS_PER_MS);
+    } else {
+        remember_away(l->target, &l->row);
+        queue__lane_free(q, l);
+    }
+}
+
+static struct lane *enter(struct queue *q, const struct row *row, bool more)
+{
+    struct target *t = queue__target(q, row->target);
+    struct lane *l = queue__lane_new(q, t, row->lane);
+
+    l->row = *row;
+    l->more = more;
+    return l;
+}
+
+/* Can a lane that is not in memory hold an earlier live delivery? */
+static bool may_have_earlier(const struct flow *f)
+{
+    return f->count[QUEUE_RETRYING] > 0 || f->count[QUEUE_DEAD] > 0;
+}
+
+void queue__arrive(struct queue *q, const struct row *row, struct queue_blob *blob)
+{
+    struct target *t = queue__target(q, row->target);
+    struct lane *l = row->keyed ? queue__lane_find(q, row->lane) : NULL;
+    struct store_val low;
+
+    if (l) {
+        l->more = true;
+        return;
+    }
+    if (!runs(t) || !t->complete)
+        return;
+    if (!room(q, t)) {
+        t->complete = false;
+        t->cursor = row->id - 1;
+        return;
+    }
+    if (row->keyed && may_have_earlier(t->flow)) {
+        queue__read_begin(q);
+        if (queue__one(q, SQL_LANE_LOWEST, VALS(store_u64(row->lane)), &low, 1) && (uint64_t)low.i != row->id)
+            return;
+    }
+    l = enter(q, row, false);
+    if (blob && q->cache_used + blob->meta_n + blob->body_n <= q->o.cache_max) {
+        atomic_fetch_add(&blob->refs, 1);
+        queue__lane_blob(q, l, blob);
+    }
+    queue__place(q, l);
+}
+
+void queue__lane_next(struct queue *q, struct lane *l)
+{
+    struct row row;
+    bool found = false;
+
+    assert(l->where == LANE_OUT);
+    queue__lane_blob(q, l, NULL);
+    if (l->more && l->row.keyed && runs(l->target)) {
+        queue__read_begin(q);
+        found = queue__lane_head(q, l->row.lane, &row) && row.live == 1 && row.ticket == 0;
+        if (found && row.target != l->target->id) { /* moved: its own target will find it */
+            found = false;
+            queue__rescan(q, queue__target(q, row.target));
+        }
+    }
+    if (!found) {
+        queue__lane_free(q, l);
+        return;
+    }
+    l->row = row;
+    l->revoked = l->promoted = false;
+    queue__place(q, l);
+}
+
+void queue__rescan(struct queue *q, struct target *t)
+{
+    (void)q;
+    t->complete = false;
+    t->cursor = 0;
+    t->due_at = 0;
+    t->due_id = 0;
+    t->away_next = 0;
+}
+
+void queue__flush(struct queue *q, struct target *t)
+{
+    while (t->first)
+        queue__lane_free(q, t->first);
+    for (size_t i = q->heap_n; i-- > 0;)
+        if (i < q->heap_n && q->heap[i]->target == t) {
+            queue__lane_free(q, q->heap[i]);
+            i = q->heap_n;
+        }
+    queue__rescan(q, t);
+}
+
+/* A live row that the scans came upon: enter it if it is its lane's head and its time is near. */
+static void consider(struct queue *q, struct target *t, uint64_t id, bool keyed, uint64_t lane)
+{
+    struct store_val low;
+    struct row row;
+    struct lane *l;
+
+    if (!keyed)
+        lane = queue__own_lane(id);
+    l = queue__lane_find(q, lane);
+    if (l) {
+        if (l->row.id != id)
+            l->more = true;
+        return;
+    }
+    if (keyed && queue__one(q, SQL_LANE_LOWEST, VALS(store_u64(lane)), &low, 1) && (uint64_t)low.i != id)
+        return;
+    if (!queue__unit(q, id, &row) || row.live != 1)
+        return;
+    if (row.state == QUEUE_RETRYING && row.next_at - queue__wall(q) > (int64_t)(NEAR_NS / NS_PER_MS)) {
+        remember_away(t, &row);
+        return;
+    }
+    queue__place(q, enter(q, &row, true));
+}
+
+struct found {
+    uint64_t id, lane;
+    int64_t at;
+    bool keyed;
+};
+
+/* Read a step of ids first: `consider` runs other statements, and a query must not stay open. */
+static size_t read_ready(struct queue *q, struct target *t, struct found *found, size_t max)
+{
+    struct store_val v[2];
+    size_t n = 0;
+
+    if (queue__start(q, SQL_READY, VALS(store_int(t->id), store_u64(t->cursor), store_int((int64_t)max))))
+        while (n < max && queue__next(q, SQL_READY, v, 2))
+            found[n++] = (struct found){(uint64_t)v[0].i, (uint64_t)v[1].i, 0, v[1].type == STORE_INT};
+    queue__end(q, SQL_READY);
+    return n;
+}
+
+static void fill_ready(struct queue *q, struct target *t)
+{
+    struct found *found;
+    size_t n, i = 0;
+
+    if (t->complete || !runs(t) || !room(q, t))
+        return;
+    found = tl_reallocarray(NULL, FILL_STEP, sizeof(*found));
+    queue__read_begin(q);
+    n = read_ready(q, t, found, FILL_STEP);
+    for (; i < n && room(q, t) && q->txn_rc == TL_OK; i++) {
+        consider(q, t, found[i].id, found[i].keyed, found[i].lane);
+        t->cursor = found[i].id;
+    }
+    if (i == n && n < FILL_STEP && q->txn_rc == TL_OK)
+        t->complete = true;
+    tl_free(found);
+}
+
+static size_t read_due(struct queue *q, struct target *t, int64_t until, struct found *found, size_t max)
+{
+    struct store_val v[2];
+    size_t n = 0;
+
+    if (queue__start(q, SQL_DUE,
+                     VALS(store_int(t->id), store_int(t->due_at), store_u64(t->due_id), store_int(until),
+                          store_int((int64_t)max))))
+        while (n < max && queue__next(q, SQL_DUE, v, 2))
+            found[n++] = (struct found){(uint64_t)v[0].i, 0, v[1].i, false};
+    queue__end(q, SQL_DUE);
+    return n;
+}
+
+static void fill_due(struct queue *q, struct target *t)
+{
+    int64_t until = queue__wall(q) + (int64_t)(NEAR_NS / NS_PER_MS);
+    struct store_val next;
+    struct found *found;
+    struct row row;
+    size_t n, i = 0;
+
+    if (t->away_next > until || !runs(t) || !room(q, t))
+        return;
+    found = tl_reallocarray(NULL, FILL_STEP, sizeof(*found));
+    queue__read_begin(q);
+    n = read_due(q, t, until, found, FILL_STEP);
+    for (; i < n && room(q, t) && q->txn_rc == TL_OK; i++) {
+        if (queue__unit(q, found[i].id, &row))
+            consider(q, t, row.id, row.keyed, row.lane);
+        t->due_at = found[i].at;
+        t->due_id = found[i].id;
+    }
+    if (i == n && n < FILL_STEP) {
+        t->away_next = INT64_MAX;
+        if (queue__one(q, SQL_DUE_NEXT, VALS(store_int(t->id), store_int(t->due_at), store_u64(t->due_id)), &next, 1))
+            t->away_next = next.i;
+    }
+    tl_free(found);
+}
+
+void queue__fill(struct queue *q)
+{
+    for (size_t i = 1; i <= q->n_targets; i++) {
+        struct target *t = q->targets[i];
+
+        if (!t || q->txn_rc != TL_OK)
+            continue;
+        fill_due(q, t);
+        /* Half empty before reading again: steps of some size. */
+        if (!t->complete && (t->in_window * 2 <= q->o.window_per_flow || t->n_ready < FLOOR))
+            fill_ready(q, t);
+    }
+}

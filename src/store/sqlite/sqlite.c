@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The SQLite driver. One writer in WAL mode with synchronous=FULL: a commit returns after the log is synced. 8 KB
+ * pages. The log is moved into the file by store_maintain, between transactions and after the answers are out, not
+ * inside a commit; SQLite's own automatic checkpoint is off because it hides a failed sync.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "store/store_int.h"
+
+#define CHECKPOINT_PAGES 1000
+
+struct sq {
+    struct store base;
+    sqlite3 *db;
+    sqlite3_stmt *begin, *begin_read, *commit, *rollback;
+    int log_pages;
+    int lock_fd;
+};
+
+struct sq_stmt {
+    struct store_stmt base;
+    struct sq *sq;
+    sqlite3_stmt *st;
+};
+
+static enum tl_rc sq_rc(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return TL_OK;
+    case SQLITE_CONSTRAINT:
+        return TL_EXISTS;
+    case SQLITE_FULL:
+        return TL_FULL;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return TL_BUSY;
+    case SQLITE_NOTADB:
+        return TL_CONFIG;
+    case SQLITE_CORRUPT:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_PROTOCOL:
+        return TL_IO;
+    default:
+        return TL_BUG;
+    }
+}
+
+static enum tl_rc sq_fail(sqlite3 *db, int rc, const char *what, struct tl_err *err)
+{
+    return tl_fail(err, sq_rc(rc), "%s: %s (%d)", what, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc),
+                   db ? sqlite3_extended_errcode(db) : rc);
+}
+
+static void sq_close(struct store *s)
+{
+    struct sq *q = TL_CONTAINER(s, struct sq, base);
+
+    sqlite3_finalize(q->begin);
+    sqlite3_finalize(q->begin_read);
+    sqlite3_finalize(q->commit);
+    sqlite3_finalize(q->rollback);
+    sqlite3_close(q->db);
+    if (q->lock_fd >= 0)
+        (void)close(q->lock_fd);
+    tl_free(q);
+}
+
+static enum tl_rc sq_simple(struct sq *q, sqlite3_stmt *st, const char *what, struct tl_err *err)
+{
+    int rc = sqlite3_step(st);
+    enum tl_rc r = TL_OK;
+
+    if (rc != SQLITE_DONE)
+        r = sq_fail(q->db, rc, what, err);
+    (void)sqlite3_reset(st);
+    return r;
+}
+
+static enum tl_rc sq_begin(struct store *s, struct tl_err *err)
+{
+    struct sq *q = TL_CONTAINER(s, struct sq, base);
+
+    return sq_simple(q, q->begin, "starting a transaction", err);
+}
+
+static enum tl_rc sq_begin_read(struct store *s, struct tl_err *err)
+{
+    struct sq *q = TL_CONTAINER(s, struct sq, base);
+
+    return sq_simple(q, q->begin_read, "starting to read", err);
+}
+
+static enum tl_rc sq_commit(struct store *s, struct tl_err *err)
+{
+    struct sq *q = TL_CONTAINER(s, struct sq, base);
+
+    return sq_simple(q, q->commit, "writing to the ledger", err);
+}
+
+static void sq_rollback(struct store *s)
+{
+    struct sq *q = TL_CONTAINER(s, struct sq, base);
+
+    /* After SQLITE_FULL or an I/O error SQLite may have rolled back by itself. */
+    if (!sqlite3_get_autocommit(q->db)) {
+        (void)sqlite3_step(q->rollback);
+        (void)sqlite3_reset(q->rollback);
+    }
+}
+
+static int sq_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
+{
+    struct sq *q = arg;
+
+    (void)db;
+    (void)name;
+    q->log_pages = pages;
+    return SQLITE_OK;
+}
+
+static enum tl_rc sq_maintain(struct store *s, bool everything, struct tl_err *err)
+{
+    struct sq *q = TL_CONTAINER(s, struct sq, base);
+    int rc, log = 0, moved = 0;
+
+    if (!everything && q->log_pages < CHECKPOINT_PAGES)
+        return TL_OK;
+    rc = sqlite3_wal_checkpoint_v2(q->db, NULL, everything ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+                                   &log, &moved);
+    /* BUSY: a reader holds the log back; the next time will do. FULL: the log keeps what the file has no room for. */
+    if (rc == SQLITE_OK && log >= 0)
+        q->log_pages = log - moved;
+    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED || (rc & 0xff) == SQLITE_FULL)
+        return TL_OK;
+    return sq_fail(q->db, rc, "moving the log into the ledger file", err);
+}
+
+static enum tl_rc sq_exec(struct store *s, const char *sql, struct tl_err *err)
+{
+    struct sq *q = TL_CONTAINER(s, struct sq, base);
+    int rc = sqlite3_exec(q->db, sql, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? TL_OK : sq_fail(q->db, rc, "ledger", err);
+}
+
+static enum tl_rc sq_copy(struct store *s, const char *path, struct tl_err *err)
+{
+    struct sq *q = TL_CONTAINER(s, struct sq, base);
+    sqlite3_stmt *st = NULL;
+    int rc;
+
+    if (access(path, F_OK) == 0)
+        return tl_fail(err, TL_EXISTS, "%s is there already", path);
+    rc = sqlite3_prepare_v2(q->db, "VACUUM INTO ?", -1, &st, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(st, 1, path, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    if (rc != SQLITE_DONE) {
+        enum tl_rc r = sq_fail(q->db, rc, "copying the ledger", err);
+
+        sqlite3_finalize(st);
+        return r;
+    }
+    sqlite3_finalize(st);
+    return TL_OK;
+}
+
+static uint64_t sq_log_pages(const struct store *s)
+{
+    const struct sq *q = (const struct sq *)(const void *)s;
+
+    return q->log_pages > 0 ? (uint64_t)q->log_pages : 0;
+}
+
+static enum tl_rc sq_prepare(struct store *s, const char *sql, struct store_stmt **ret_stmt, struct tl_err *err)
+{
+    struct sq *q = TL_CONTAINER(s, struct sq, base);
+    struct sq_stmt *st;
+    sqlite3_stmt *raw = NULL;
+    int rc = sqlite3_prepare_v3(q->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, NULL);
+
+    if (rc != SQLITE_OK)
+        return sq_fail(q->db, rc, "preparing a statement", err);
+    st = tl_zalloc(sizeof(*st));
+    st->base.driver = s->driver;
+    st->sq = q;
+    st->st = raw;
+    *ret_stmt = &st->base;
+    return TL_OK;
+}
+
+static void sq_stmt_free(struct store_stmt *base)
+{
+    struct sq_stmt *st = TL_CONTAINER(base, struct sq_stmt, base);
+
+    sqlite3_finalize(st->st);
+    tl_free(st);
+}
+
+static int sq_bind(sqlite3_stmt *st, const struct store_val *p, size_t n)
+{
+    int rc = SQLITE_OK;
+
+    for (size_t i = 0; i < n && rc == SQLITE_OK; i++) {
+        int at = (int)i + 1;
+
+        switch (p[i].type) {
+        case STORE_INT:
+            rc = sqlite3_bind_int64(st, at, p[i].i);
+            break;
+        case STORE_TEXT:
+            rc = sqlite3_bind_text64(st, at, p[i].s.p, p[i].s.n, SQLITE_STATIC, SQLITE_UTF8);
+            break;
+        case STORE_BLOB:
+            rc = sqlite3_bind_blob64(st, at, p[i].s.p, p[i].s.n, SQLITE_STATIC);
+            break;
+        case STORE_NULL:
+        default:
+            rc = sqlite3_bind_null(st, at);
+            break;
+        }
+    }
+    return rc;
+}
+
+static enum tl_rc sq_query(struct store_stmt *base, const struct store_val *p, size_t n, struct tl_err *err)
+{
+    struct sq_stmt *st = TL_CONTAINER(base, struct sq_stmt, base);
+    int rc = sq_bind(st->st, p, n);
+
+    return rc == SQLITE_OK ? TL_OK : sq_fail(st->sq->db, rc, "binding", err);
+}
+
+static enum tl_rc sq_run(struct store_stmt *base, const struct store_val *p, size_t n, uint64_t *ret_changed,
+                         struct tl_err *err)
+{
+    struct sq_stmt *st = TL_CONTAINER(base, struct sq_stmt, base);
+    int rc = sq_bind(st->st, p, n);
+    enum tl_rc r = TL_OK;
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st->st);
+    if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+        r = sq_fail(st->sq->db, rc, "ledger", err);
+    else if (ret_changed)
+        *ret_changed = (uint64_t)sqlite3_changes(st->sq->db);
+    (void)sqlite3_reset(st->st);
+    return r;
+}
+
+static enum tl_rc sq_next(struct store_stmt *base, struct store_val *row, size_t n, bool *ret_row, struct tl_err *err)
+{
+    struct sq_stmt *st = TL_CONTAINER(base, struct sq_stmt, base);
+    int rc = sqlite3_step(st->st);
+
+    if (rc == SQLITE_DONE) {
+        *ret_row = false;
+        return TL_OK;
+    }
+    if (rc != SQLITE_ROW)
+        return sq_fail(st->sq->db, rc, "reading the ledger", err);
+    for (int i = 0; i < (int)n; i++) {
+        int type = sqlite3_column_type(st->st, i);
+
+        row[i] = store_null();
+        if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) {
+            row[i] = store_int(sqlite3_column_int64(st->st, i));
+        } else if (type != SQLITE_NULL) {
+            row[i].type = type == SQLITE_TEXT ? STORE_TEXT : STORE_BLOB;
+            row[i].s.p =
+                type == SQLITE_TEXT ? (const char *)sqlite3_column_text(st->st, i) : sqlite3_column_blob(st->st, i);
+            row[i].s.n = (size_t)sqlite3_column_bytes(st->st, i);
+            if (!row[i].s.p)
+                row[i].s.p = "";
+        }
+    }
+    *ret_row = true;
+    return TL_OK;
+}
+
+static void sq_reset(struct store_stmt *base)
+{
+    struct sq_stmt *st = TL_CONTAINER(base, struct sq_stmt, base);
+
+    (void)sqlite3_reset(st->st);
+}
+
+static const struct store_driver sqlite_driver = {
+    .close = sq_close,
+    .begin = sq_begin,
+    .begin_read = sq_begin_read,
+    .commit = sq_commit,
+    .rollback = sq_rollback,
+    .maintain = sq_maintain,
+    .exec = sq_exec,
+    .copy = sq_copy,
+    .log_pages = sq_log_pages,
+    .prepare = sq_prepare,
+    .stmt_free = sq_stmt_free,
+    .run = sq_run,
+    .query = sq_query,
+    .next = sq_next,
+    .reset = sq_reset,
+};
+
+static enum tl_rc sq_number(struct sq *q, const char *pragma, int64_t *ret, struct tl_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(q->db, pragma, -1, &st, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        *ret = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return rc == SQLITE_ROW ? TL_OK : sq_fail(q->db, rc, "opening the ledger", err);
+}
+
+static enum tl_rc sq_migrate(struct sq *q, const struct store_options *o, struct tl_err *err)
+{
+    int64_t version = 0, app = 0;
+    uint32_t newest = o->n_migrations ? o->migrations[o->n_migrations - 1].number : 0;
+    char sql[96];
+    enum tl_rc rc = sq_number(q, "PRAGMA user_version", &version, err);
+
+    if (rc == TL_OK)
+        rc = sq_number(q, "PRAGMA application_id", &app, err);
+    if (rc != TL_OK)
+        return rc;
+    if ((version != 0 || app != 0) && (uint32_t)app != o->application_id)
+        return tl_fail(err, TL_CONFIG, "%s is not a ledger of ours", o->path);
+    if (version > (int64_t)newest)
+        return tl_fail(err, TL_CONFIG, "%s was written by a newer version (schema %lld, this one knows %u)", o->path,
+                       (long long)version, newest);
+    for (size_t i = 0; i < o->n_migrations && !o->read_only; i++) {
+        if (o->migrations[i].number <= version)
+            continue;
+        rc = sq_begin(&q->base, err);
+        if (rc == TL_OK)
+            rc = sq_exec(&q->base, o->migrations[i].sql, err);
+        (void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%u; PRAGMA user_version=%u", o->application_id,
+                       o->migrations[i].number);
+        if (rc == TL_OK)
+            rc = sq_exec(&q->base, sql, err);
+        if (rc == TL_OK)
+            rc = sq_commit(&q->base, err);
+        if (rc != TL_OK) {
+            sq_rollback(&q->base);
+            return tl_err_prefix(err, "schema step %u", o->migrations[i].number);
+        }
+    }
+    return TL_OK;
+}
+
+/* Against a second process: a lock on a file of its own, because SQLite's locks must stay free for readers. */
+static enum tl_rc sq_lock(struct sq *q, const char *path, struct tl_err *err)
+{
+    char *name = tl_sprintf("%s.lock", path);
+    enum tl_rc rc = TL_OK;
+
+    q->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (q->lock_fd < 0)
+        rc = tl_fail(err, TL_IO, "cannot open %s: %s", name, strerror(errno));
+    else if (flock(q->lock_fd, LOCK_EX | LOCK_NB) != 0)
+        rc = tl_fail(err, TL_BUSY, "another process uses this ledger (%s is locked)", name);
+    tl_free(name);
+    return rc;
+}
+
+static enum tl_rc sq_setup(struct sq *q, const struct store_options *o, struct tl_err *err)
+{
+    enum tl_rc rc;
+    int r;
+
+    (void)sqlite3_extended_result_codes(q->db, 1);
+    (void)sqlite3_busy_timeout(q->db, (int)o->busy_ms);
+    rc = sq_exec(&q->base,
+                 o->read_only ? "PRAGMA query_only=1; PRAGMA cache_size=-2000; PRAGMA temp_store=2"
+                              : "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                                "PRAGMA cache_size=-16000; PRAGMA temp_store=2; PRAGMA journal_size_limit=67108864;"
+                                "PRAGMA wal_autocheckpoint=0",
+                 err);
+    if (rc != TL_OK)
+        return rc;
+    (void)sqlite3_wal_hook(q->db, sq_wal_hook, q);
+    r = sqlite3_prepare_v3(q->db, o->read_only ? "BEGIN" : "BEGIN IMMEDIATE", -1, SQLITE_PREPARE_PERSISTENT, &q->begin,
+                           NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_prepare_v3(q->db, "BEGIN", -1, SQLITE_PREPARE_PERSISTENT, &q->begin_read, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_prepare_v3(q->db, "COMMIT", -1, SQLITE_PREPARE_PERSISTENT, &q->commit, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_prepare_v3(q->db, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT, &q->rollback, NULL);
+    if (r != SQLITE_OK)
+        return sq_fail(q->db, r, "opening the ledger", err);
+    return sq_migrate(q, o, err);
+}
+
+enum tl_rc store_sqlite_open(const struct store_options *o, struct store **ret_store, struct tl_err *err)
+{
+    struct sq *q = tl_zalloc(sizeof(*q));
+    int flags = o->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    enum tl_rc rc = TL_OK;
+    int r;
+
+    q->base.driver = &sqlite_driver;
+    q->lock_fd = -1;
+    if (o->exclusive)
+        rc = sq_lock(q, o->path, err);
+    if (rc == TL_OK) {
+        /* NOMUTEX: one thread at a time, as store.h says. */
+        r = sqlite3_open_v2(o->path, &q->db, flags | SQLITE_OPEN_NOMUTEX, o->vfs);
+        rc = r == SQLITE_OK ? sq_setup(q, o, err) : sq_fail(q->db, r, o->path, err);
+    }
+    if (rc != TL_OK) {
+        sq_close(&q->base);
+        return rc;
+    }
+    *ret_store = &q->base;
+    return TL_OK;
+}
