@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Handing out. A connection serves the targets in its ring by deficit round robin, weighted by their flows' priority, as
- * long as its gate lets calls through. Work whose begin must be on disk first waits for the next commit; other begins are
- * written with the next commit unless the end has come by then.
+ * Handing out. A connection serves the targets in its ring by deficit round robin, weighted by their flows' priority,
+ * as long as its gate lets calls through. Work whose begin must be on disk first waits for the next commit; other
+ * begins are written with the next commit unless the end has come by then.
  */
 #include "queue/queue_int.h"
 
@@ -33,6 +33,12 @@ static struct work *work_new(struct queue *q, size_t n)
 
 void queue__work_free(struct queue *q, struct work *w)
 {
+    if (w->out_prev)
+        w->out_prev->out_next = w->out_next;
+    else if (q->out == w)
+        q->out = w->out_next;
+    if (w->out_next)
+        w->out_next->out_prev = w->out_prev;
     for (size_t i = 0; i < w->pub.n; i++)
         queue__blob_unref(w->pub.claims[i].blob);
     if (w->pub.claims != &w->one_claim) {
@@ -40,7 +46,8 @@ void queue__work_free(struct queue *q, struct work *w)
         tl_free(w->members);
     }
     tl_free(w->copy);
-    w->copy = NULL;
+    tl_free(w->ticket);
+    w->copy = w->ticket = NULL;
     if (w->pub.n <= 1 && q->n_work_free < WORKS_KEPT && w->pub.claims == &w->one_claim) {
         w->next = q->work_free;
         q->work_free = w;
@@ -67,7 +74,7 @@ static void fill_claim(struct queue *q, struct work *w, size_t i, struct lane *l
     struct queue_claim *c = &w->pub.claims[i];
     struct row *r = &l->row;
 
-    queue__lane_out(q, l);
+    queue__lane_unwait(q, l);
     l->epoch = ++q->epoch;
     r->attempts++;
     if (r->attempts >= ATTEMPT_SPAN)
@@ -179,21 +186,72 @@ static void send_out(struct queue *q, struct work *w)
     list_add(&q->go, w);
 }
 
-static void start_work(struct queue *q, struct conn *c, struct target *t, bool probe)
+/* All members of a long job that are not running: the work asks after the job for all of them at once. */
+static struct work *gather_job(struct queue *q, struct target *t)
 {
-    size_t n = batch_size(t);
+    uint64_t ticket = t->first->row.ticket, *ids = NULL;
+    size_t n = 0, cap = 0, k = 0;
+    struct store_val v[3];
     struct work *w;
 
-    w = work_new(q, n);
-    w->target = t;
-    w->conn = c;
-    w->permit = true;
+    queue__read_begin(q);
+    if (queue__start(q, SQL_MEMBER_ALL, VALS(store_u64(ticket))))
+        while (queue__next(q, SQL_MEMBER_ALL, v, 1)) {
+            if (n == cap)
+                ids = tl_reallocarray(ids, cap = cap ? cap * 2 : 16, sizeof(*ids));
+            ids[n++] = (uint64_t)v[0].i;
+        }
+    queue__end(q, SQL_MEMBER_ALL);
+    w = work_new(q, n ? n : 1);
+    for (size_t i = 0; i < n; i++) {
+        struct row row;
+        struct lane *l;
+
+        if (!queue__unit(q, ids[i], &row) || row.ticket != ticket)
+            continue;
+        l = queue__lane_find(q, row.lane);
+        if (!l) {
+            l = queue__lane_new(q, t, row.lane);
+            l->row = row;
+            l->more = true;
+        }
+        if (l->row.id == row.id && !(l->where == LANE_OUT && l->epoch != 0 && l != t->first))
+            fill_claim(q, w, k++, l);
+    }
+    tl_free(ids);
+    w->pub.n = k;
+    w->pub.kind = QUEUE_WORK_RESUME;
+    w->pub.ticket_id = ticket;
+    w->ticket_known = true;
+    if (queue__start(q, SQL_TICKET_GET, VALS(store_u64(ticket))) && queue__next(q, SQL_TICKET_GET, v, 3)) {
+        w->ticket = tl_alloc(v[2].s.n + 1);
+        memcpy(w->ticket, v[2].s.p, v[2].s.n);
+        w->pub.ticket = tl_sv(w->ticket, v[2].s.n);
+    }
+    queue__end(q, SQL_TICKET_GET);
+    return w;
+}
+
+static struct work *gather_heads(struct queue *q, struct target *t)
+{
+    size_t n = batch_size(t);
+    struct work *w = work_new(q, n);
+
     for (size_t i = 0; i < n; i++)
         fill_claim(q, w, i, t->first);
-    t->deficit -= (int64_t)n;
+    w->pub.kind = t->expand ? QUEUE_WORK_EXPAND : QUEUE_WORK_DELIVER;
+    return w;
+}
+
+static void start_work(struct queue *q, struct conn *c, struct target *t, bool probe)
+{
+    struct work *w = t->first->row.ticket ? gather_job(q, t) : gather_heads(q, t);
+
+    w->target = t;
+    w->conn = c;
+    t->deficit -= (int64_t)w->pub.n;
     if (t->deficit <= 0 && c->ring == t)
         c->ring = t->ring_next; /* its turn is over */
-    w->pub.kind = t->expand ? QUEUE_WORK_EXPAND : QUEUE_WORK_DELIVER;
     w->pub.flow = t->flow->id;
     w->pub.target = t->id;
     w->pub.connection = c->id;
@@ -202,9 +260,13 @@ static void start_work(struct queue *q, struct conn *c, struct target *t, bool p
     w->started_ms = queue__wall(q);
     c->running++;
     c->calls++;
-    t->flow->running += (uint32_t)n;
+    t->flow->running += (uint32_t)w->pub.n;
     atomic_fetch_add(&q->works_out, 1);
-    if (t->idempotent || t->expand)
+    w->out_next = q->out;
+    if (q->out)
+        q->out->out_prev = w;
+    q->out = w;
+    if (t->idempotent || t->expand || w->pub.kind == QUEUE_WORK_RESUME)
         send_out(q, w);
     else
         list_add(&q->begins, w);

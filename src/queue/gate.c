@@ -1,103 +1,110 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guard of a connection, as the scheduler sees it: may a call start now, and what did it teach. */
+/* The guard of a connection, as the scheduler sees it: may a call start now, what did it teach, what must be on disk.
+ */
 #include "queue/queue_int.h"
 
-struct gate {
-    uint32_t concurrency;
-};
-struct gate_retry {
-    uint32_t attempts;
-    int64_t base_ms, most_ms;
-};
-
-struct gate *queue__gate_new(struct queue *q, const struct queue_connection_def *def)
-{
-    struct gate *g = tl_zalloc(sizeof(*g));
-
-    (void)q;
-    (void)def;
-    g->concurrency = 64;
-    return g;
-}
-
-void queue__gate_free(struct gate *g)
-{
-    tl_free(g);
-}
-
-void queue__gate_set(struct queue *q, struct conn *c, const struct queue_connection_def *def)
-{
-    if (!c->gate)
-        c->gate = queue__gate_new(q, def);
-}
+#define INTERNAL_AT_ONCE 512u
 
 bool queue__gate_take(struct queue *q, struct conn *c, uint64_t *ret_wake_ns, enum queue_held *ret_why, bool *ret_probe)
 {
-    (void)q;
+    static const enum queue_held why[] = {
+        [GUARD_GO] = QUEUE_HELD_NONE,         [GUARD_RATE] = QUEUE_HELD_RATE,
+        [GUARD_QUOTA] = QUEUE_HELD_QUOTA,     [GUARD_RESERVE] = QUEUE_HELD_QUOTA,
+        [GUARD_BREAKER] = QUEUE_HELD_BREAKER, [GUARD_CONCURRENCY] = QUEUE_HELD_CONCURRENCY,
+    };
+    struct guard_answer a;
+
     *ret_probe = false;
     *ret_wake_ns = UINT64_MAX;
-    *ret_why = c->held;
-    if (c->held != QUEUE_HELD_NONE)
+    if (c->internal) {
+        *ret_why = QUEUE_HELD_CONCURRENCY;
+        return c->running < INTERNAL_AT_ONCE;
+    }
+    if (c->held != QUEUE_HELD_NONE && !c->trying) {
+        *ret_why = c->held;
         return false;
-    *ret_why = QUEUE_HELD_CONCURRENCY;
-    return c->running < (c->internal ? 512 : c->gate->concurrency);
+    }
+    a = guard_take(c->guard, queue__now(q), queue__wall(q), 1);
+    *ret_why = why[a.wait];
+    if (a.wait == GUARD_GO) {
+        c->trying = false; /* a held connection lets one through to see */
+        *ret_probe = a.probe;
+        return true;
+    }
+    c->reserve = a.wait == GUARD_RESERVE;
+    *ret_wake_ns = a.wake_ns;
+    return false;
 }
 
-void queue__gate_give(struct queue *q, struct conn *c, const struct work *w, enum tl_rc worst)
+void queue__gate_give(struct queue *q, struct work *w, enum tl_rc worst, bool not_sent)
 {
-    (void)q;
-    (void)c;
-    (void)w;
-    (void)worst;
+    struct guard_result r = {
+        .rc = worst,
+        .probe = w->pub.probe,
+        .not_sent = not_sent,
+        .cost = 1,
+        .started_ns = w->started_ns,
+        .feedback = w->pub.feedback,
+    };
+
+    w->conn->wake_ns = 0;
+    if (!w->conn->internal)
+        guard_give(w->conn->guard, queue__now(q), queue__wall(q), &r);
 }
 
-bool queue__gate_closed(const struct queue *q, const struct conn *c)
+bool queue__gate_closed(const struct conn *c)
 {
-    (void)q;
-    (void)c;
-    return true;
+    return c->internal || !guard_breaker_tripped(c->guard);
 }
 
-struct gate_retry *queue__retry_new(const struct guard_retry *retry)
+/* In the transaction: quota blocks that are about to be used. */
+void queue__gates_save(struct queue *q)
 {
-    struct gate_retry *r = tl_zalloc(sizeof(*r));
+    for (size_t i = 1; i <= q->n_conns; i++) {
+        struct conn *c = q->conns[i];
+        struct tl_buf b;
+        char key[32];
 
-    (void)retry;
-    r->attempts = 8;
-    r->base_ms = 1000;
-    r->most_ms = 600000;
-    return r;
+        if (!c || !c->guard || !guard_wants_save(c->guard))
+            continue;
+        (void)snprintf(key, sizeof(key), "guard/%u", c->id);
+        tl_buf_init(&b, 4096);
+        guard_save(c->guard, queue__wall(q), &b);
+        c->guard_saving = RUN(q, KV_SET, store_text(tl_sv_str(key)), store_blob(tl_buf_view(&b))) == TL_OK;
+        tl_buf_done(&b);
+    }
 }
 
-void queue__retry_free(struct gate_retry *r)
+void queue__gates_saved(struct queue *q)
 {
-    tl_free(r);
+    for (size_t i = 1; i <= q->n_conns; i++) {
+        struct conn *c = q->conns[i];
+
+        if (c && c->guard_saving) {
+            guard_saved(c->guard);
+            c->guard_saving = c->reserve = false;
+            c->wake_ns = 0;
+        }
+    }
 }
 
-bool queue__retry_delay(const struct gate_retry *r, uint32_t used, int64_t age_ms, uint32_t retry_after_ms, int64_t *ret_ms)
+bool queue__gates_waiting(const struct queue *q)
 {
-    int64_t ms = r->base_ms;
-
-    (void)age_ms;
-    if (used >= r->attempts)
-        return false;
-    for (uint32_t i = 1; i < used && ms < r->most_ms; i++)
-        ms *= 2;
-    *ret_ms = retry_after_ms > ms ? retry_after_ms : ms;
-    return true;
+    for (size_t i = 1; i <= q->n_conns; i++)
+        if (q->conns[i] && q->conns[i]->reserve && guard_wants_save(q->conns[i]->guard))
+            return true;
+    return false;
 }
 
-uint64_t queue__gate_drain_ms(struct queue *q, struct conn *c, uint64_t waiting, const char **ret_reason)
+void queue__gate_load(struct queue *q, struct conn *c)
 {
-    (void)q;
-    (void)c;
-    (void)waiting;
-    *ret_reason = "";
-    return UINT64_MAX;
-}
+    struct store_val v;
+    struct tl_err err;
+    char key[32];
 
-const char *queue__gate_breaker(const struct conn *c)
-{
-    (void)c;
-    return "closed";
+    (void)snprintf(key, sizeof(key), "guard/%u", c->id);
+    if (queue__start(q, SQL_KV_GET, VALS(store_text(tl_sv_str(key)))) && queue__next(q, SQL_KV_GET, &v, 1) &&
+        guard_load(c->guard, v.s, queue__wall(q), &err) != TL_OK)
+        queue__notice(q, "guard_lost", NULL, c, err.text);
+    queue__end(q, SQL_KV_GET);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Holding flows and connections: kept on disk, so that a restart forgets none; nothing is written per event. */
-#include <stdio.h>
-
 #include "queue/queue_int.h"
 
 #define TRY_FIRST_MS 60000u
@@ -133,4 +131,38 @@ void queue__holds_saved(struct queue *q)
     for (size_t i = 1; i <= q->n_conns; i++)
         if (q->conns[i])
             q->conns[i]->save = false;
+}
+
+bool queue__holds_waiting(const struct queue *q)
+{
+    for (size_t i = 1; i <= q->n_flows; i++)
+        if (q->flows[i] && q->flows[i]->save)
+            return true;
+    for (size_t i = 1; i <= q->n_conns; i++)
+        if (q->conns[i] && q->conns[i]->save)
+            return true;
+    return false;
+}
+
+/* A connection lets one delivery through, a flow is let go: if the fault is still there the next failure holds it
+ * again. */
+void queue__try_held(struct queue *q)
+{
+    uint64_t now = queue__now(q);
+
+    for (size_t i = 1; i <= q->n_conns; i++) {
+        struct conn *c = q->conns[i];
+
+        if (!c || !c->try_ns || c->try_ns > now)
+            continue;
+        c->trying = true;
+        c->wake_ns = 0;
+        c->try_ns = next_try(q, &c->try_step_ms);
+    }
+    for (size_t i = 1; i <= q->n_flows; i++) {
+        struct flow *f = q->flows[i];
+
+        if (f && f->try_ns && f->try_ns <= now)
+            queue__free_flow(q, f);
+    }
 }

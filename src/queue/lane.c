@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lanes in memory. A lane whose head waits is in exactly one place: its target's ready list (served through the ring of the
- * connection) or the due heap; one whose head runs is in neither. Blocked lanes and those due far off are not in memory.
+ * Lanes in memory. A lane whose head waits is in exactly one place: its target's ready list (served through the ring of
+ * the connection) or the due heap; one whose head runs is in neither. Blocked lanes and those due far off are not in
+ * memory.
  */
 #include "queue/queue_int.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Intake: puts, emits with positions, uploads in chunks. The caller's thread copies and hashes; the ledger thread claims the
- * idempotency key and writes the rows in one transaction.
+ * Intake: puts, emits with positions, uploads in chunks. The caller's thread copies and hashes; the ledger thread
+ * claims the idempotency key and writes the rows in one transaction.
  */
 #include <sodium.h>
 
@@ -285,8 +285,9 @@ static enum tl_rc emit_apply(struct queue *q, struct op *op, struct tl_err *err)
     for (size_t i = 0; i < e->emit->n && rc == TL_OK; i++)
         rc = put_rows(q, &e->puts[i], err);
     if (rc == TL_OK && e->emit->position.p)
-        rc = RUN(q, POSITION_SET, store_text(e->emit->lease.p ? e->emit->lease : TL_SV("")),
-                 store_text(e->emit->position_key.p ? e->emit->position_key : TL_SV("")), store_blob(e->emit->position));
+        rc =
+            RUN(q, POSITION_SET, store_text(e->emit->lease.p ? e->emit->lease : TL_SV("")),
+                store_text(e->emit->position_key.p ? e->emit->position_key : TL_SV("")), store_blob(e->emit->position));
     return rc;
 }
 
@@ -385,7 +386,8 @@ enum tl_rc queue_upload_begin(struct queue *q, struct task *task, uint64_t *ret_
     return rc;
 }
 
-enum tl_rc queue_upload_chunk(struct queue *q, struct task *task, uint64_t upload, struct tl_sv bytes, struct tl_err *err)
+enum tl_rc queue_upload_chunk(struct queue *q, struct task *task, uint64_t upload, struct tl_sv bytes,
+                              struct tl_err *err)
 {
     struct upload_op u = {.op = {.cls = &chunk_class}, .id = upload, .bytes = bytes};
 

@@ -23,11 +23,9 @@
 #define TL_QUEUE_QUEUE_H
 
 #include "async/async.h"
+#include "guard/guard.h"
 
 struct queue;
-struct guard_conf;     /* guard/guard.h: budgets, concurrency and breaker of a connection */
-struct guard_retry;    /* the retry policy of a target */
-struct guard_feedback; /* what a response said of budgets */
 
 /* ---- states ---- */
 /* name, code on disk, word. RUNNING and HELD are computed, never written. */
@@ -177,10 +175,11 @@ struct queue_put {
 /* Suspends until the commit. Errors: TL_FULL (disk reserve: answer 503), TL_NOT_FOUND (flow), TL_IO (fatal). */
 TL_MUST_CHECK enum tl_rc queue_put(struct queue *q, struct task *task, struct queue_put *put, struct tl_err *err);
 
-/* The same without waiting: `done` is called on the ledger thread; `put` and what it points to must live until then, but meta,
- * body and order_by are copied at once. */
+/* The same without waiting: `done` is called on the ledger thread; `put` and what it points to must live until then,
+ * but meta, body and order_by are copied at once. */
 void queue_put_later(struct queue *q, struct queue_put *put,
-                     void (*done)(void *arg, struct queue_put *put, enum tl_rc rc, const struct tl_err *err), void *arg);
+                     void (*done)(void *arg, struct queue_put *put, enum tl_rc rc, const struct tl_err *err),
+                     void *arg);
 
 /* Large bodies: chunks are committed as they come; they belong to nobody until a put names the upload. */
 TL_MUST_CHECK enum tl_rc queue_upload_begin(struct queue *q, struct task *task, uint64_t *ret_upload,

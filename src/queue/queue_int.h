@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * queue_int.h - what the files of the ledger share. All of it belongs to the ledger thread, except where `any thread` is
- * said. Prefix queue__ for what is shared inside the folder.
+ * queue_int.h - what the files of the ledger share. All of it belongs to the ledger thread, except where `any thread`
+ * is said. Prefix queue__ for what is shared inside the folder.
  *
- * One turn: take the inbox; in one transaction `apply` every op and write begins, holds and counters; commit; then `settle`
- * every op (only now does memory change) and answer it; then fill the window, hand out what has its permits. If the commit
- * fails memory has not changed: outcomes are kept and applied again, everything else is refused.
+ * One turn: take the inbox; in one transaction `apply` every op and write begins, holds and counters; commit; then
+ * `settle` every op (only now does memory change) and answer it; then fill the window, hand out what has its permits.
+ * If the commit fails memory has not changed: outcomes are kept and applied again, everything else is refused.
  */
 #ifndef TL_QUEUE_QUEUE_INT_H
 #define TL_QUEUE_QUEUE_INT_H
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
+#include "guard/guard.h"
 #include "queue/operate.h"
 #include "queue/sql/statements.h"
 #include "store/store.h"
 
+#define QUEUE_APPLICATION_ID 0x546c6e31u /* "Tln1" */
 #define CHUNK_BYTES (256u * 1024)
 #define ATTEMPT_SPAN 65536u /* attempt ids of one unit */
 #define ID_BLOCK 20000u
@@ -30,16 +33,24 @@ extern const size_t queue__n_migrations;
 enum unit_kind { KIND_INLINE, KIND_EXPAND, KIND_EXPANDED, KIND_CHILD };
 enum attempt_flag { FLAG_COUNTED = 1, FLAG_UNKNOWN = 2, FLAG_PROBE = 4, FLAG_STALE = 8 };
 /* Positions in a flow's counters: 0..10 by state on disk, then these. */
-enum { N_EVENTS = QUEUE_STATE_MAX, N_DUPLICATES, N_OTHER_BODY, N_NO_KEY, N_ATTEMPTS, N_RETRIES, N_FAILED,
-       N_COUNTS = N_FAILED + TL_CLASS_COUNT };
+enum {
+    N_EVENTS = QUEUE_STATE_MAX,
+    N_DUPLICATES,
+    N_OTHER_BODY,
+    N_NO_KEY,
+    N_ATTEMPTS,
+    N_RETRIES,
+    N_FAILED,
+    N_COUNTS = N_FAILED + TL_CLASS_COUNT
+};
 
 /* ---- ops: everything that reaches the ledger thread ---- */
 struct op;
 struct op_class {
     enum tl_rc (*apply)(struct queue *q, struct op *op, struct tl_err *err); /* in the transaction */
     void (*settle)(struct queue *q, struct op *op); /* after the commit and only if apply said TL_OK; may be NULL */
-    bool keep;     /* an outcome: never refused, tried again until it is on disk */
-    bool read;     /* writes nothing */
+    bool keep;                                      /* an outcome: never refused, tried again until it is on disk */
+    bool read;                                      /* writes nothing */
 };
 struct op {
     struct op *next;
@@ -48,7 +59,7 @@ struct op {
     struct tl_err *err;
     struct async_loop *loop; /* whose task waits */
     struct async_wait wait;
-    bool waited, done;       /* done: under done_lock */
+    bool waited, done;              /* done: under done_lock */
     void (*on_done)(struct op *op); /* instead of a waiter; on the ledger thread */
 };
 
@@ -74,13 +85,12 @@ struct lane {
     struct lane *prev, *next; /* its target's ready list */
     struct target *target;
     struct queue_blob *blob;
-    uint64_t epoch, due_ns;   /* due_ns: DUE; READY: since when */
+    uint64_t epoch, due_ns; /* due_ns: DUE; READY: since when */
     uint32_t heap_at;
     uint8_t where;
-    bool more;     /* the ledger may hold later live deliveries of this lane */
-    bool revoked;  /* out, but its outcome is no longer wanted */
+    bool more;    /* the ledger may hold later live deliveries of this lane */
+    bool revoked; /* out, but its outcome is no longer wanted */
     bool promoted;
-    bool flushed;  /* its target left the configuration: forget it when it comes back */
     struct row row;
 };
 
@@ -93,18 +103,18 @@ struct target {
     bool removed, idempotent, expand;
     uint32_t batch_count, batch_linger_ms, batch_now;
     uint64_t batch_bytes;
-    struct gate_retry *retry;
+    struct guard_retry retry;
     /* waiting */
     struct lane *first, *last;
     size_t n_ready, in_window;
     struct target *ring_prev, *ring_next; /* of the connection; NULL: not in it */
     int64_t deficit;
     /* window */
-    bool complete;        /* every live head is in memory, but those whose time has not come or that are blocked */
-    uint64_t cursor;      /* live heads up to here are in memory or reached through their lane */
+    bool complete;   /* every live head is in memory, but those whose time has not come or that are blocked */
+    uint64_t cursor; /* live heads up to here are in memory or reached through their lane */
     int64_t due_at;
-    uint64_t due_id;      /* heads due up to (due_at, due_id) likewise */
-    int64_t away_next;    /* wall ms of the next head due that is not in memory; INT64_MAX: none */
+    uint64_t due_id;   /* heads due up to (due_at, due_id) likewise */
+    int64_t away_next; /* wall ms of the next head due that is not in memory; INT64_MAX: none */
 };
 
 struct flow {
@@ -144,7 +154,8 @@ struct conn {
     uint32_t running;
     uint64_t wake_ns;    /* nothing to try before; 0: try */
     enum queue_held why; /* what it waits for */
-    struct gate *gate;
+    struct guard *guard;
+    bool reserve, guard_saving; /* a block of quota must be, is being written */
     uint64_t calls, failed[TL_CLASS_COUNT];
 };
 
@@ -161,14 +172,16 @@ struct work {
     struct queue_work pub;
     struct op op;
     struct queue *q;
-    struct work *prev, *next; /* all that are out */
+    struct work *prev, *next;         /* of the list it is in */
+    struct work *out_prev, *out_next; /* all that are out */
     struct target *target;
     struct conn *conn;
     struct member *members;
-    bool begun, decided, lazy, permit;
+    bool begun, decided, lazy, expanded, ticket_known;
+    struct guard_feedback feedback;
     uint64_t started_ns, call_id;
     int64_t started_ms, ended_ms;
-    char *copy; /* the outcome's bytes */
+    char *copy, *ticket; /* the outcome's bytes; those of the job */
     struct queue_claim one_claim;
     struct member one_member;
 };
@@ -220,16 +233,18 @@ struct queue {
 
     struct work *work_free;
     size_t n_work_free;
-    struct work_list begins;  /* their begin must be committed before they go */
-    struct work *lazy_first;  /* begin not yet written, already gone */
-    struct work_list go;      /* may go now */
+    struct work_list begins; /* their begin must be committed before they go */
+    struct work *lazy_first; /* begin not yet written, already gone */
+    struct work *out;        /* all works that have started */
+    struct work_list go;     /* may go now */
     size_t *loop_load;
     uint64_t commits, sync_us_start;
     double sync_us_avg;
-    int64_t retain_next_ns;
-    uint64_t retain_at;
+    uint64_t sweep_next_ns, retain_at;
     int64_t idem_at;
+    bool sweeping, events_swept, keys_swept;
     bool job_open;
+    size_t job_settle_n;
 };
 
 /* ---- turn.c ---- */
@@ -241,10 +256,14 @@ uint64_t queue__now(const struct queue *q);
 int64_t queue__wall(const struct queue *q);
 void queue__notice(struct queue *q, const char *what, const struct flow *f, const struct conn *c, const char *text);
 
+void queue__save_counts(struct queue *q);
+void queue__settle_counts(struct queue *q, bool committed);
+
 /* ---- rows.c: statements ---- */
 enum tl_rc queue__run(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n, uint64_t *ret_changed);
 /* One row; false: none, or the store failed (txn_rc). Numbers only survive. */
-bool queue__one(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n, struct store_val *row, size_t n_row);
+bool queue__one(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n, struct store_val *row,
+                size_t n_row);
 bool queue__start(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n);
 bool queue__next(struct queue *q, enum queue_sql sql, struct store_val *row, size_t n_row);
 void queue__end(struct queue *q, enum queue_sql sql);
@@ -259,7 +278,8 @@ void queue__count(struct queue *q, struct flow *f, unsigned what, int64_t n);
 bool queue__load_blob(struct queue *q, struct row *row, struct queue_blob **ret_blob);
 struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct tl_sv order_by); /* any thread */
 void queue__blob_unref(struct queue_blob *b); /* NULL allowed; any thread */
-#define VALS(...) ((struct store_val[]){__VA_ARGS__}), sizeof((struct store_val[]){__VA_ARGS__}) / sizeof(struct store_val)
+#define VALS(...)                                                                                                      \
+    ((struct store_val[]){__VA_ARGS__}), sizeof((struct store_val[]){__VA_ARGS__}) / sizeof(struct store_val)
 #define RUN(q, name, ...) queue__run((q), SQL_##name, VALS(__VA_ARGS__), NULL)
 
 /* ---- lane.c ---- */
@@ -268,19 +288,21 @@ struct lane *queue__lane_new(struct queue *q, struct target *t, uint64_t hash);
 void queue__lane_free(struct queue *q, struct lane *l);
 void queue__lane_ready(struct queue *q, struct lane *l, bool front);
 void queue__lane_due(struct queue *q, struct lane *l, uint64_t due_ns);
-void queue__lane_out(struct queue *q, struct lane *l); /* from READY */
+void queue__lane_out(struct queue *q, struct lane *l);    /* from READY */
 void queue__lane_unwait(struct queue *q, struct lane *l); /* out of the list or heap it is in */
 struct lane *queue__due_top(struct queue *q);
 void queue__ring_update(struct queue *q, struct target *t); /* after a change of hold, removal or ready lanes */
 void queue__lane_blob(struct queue *q, struct lane *l, struct queue_blob *blob); /* takes it; NULL: drop */
 
 /* ---- window.c ---- */
-void queue__arrive(struct queue *q, const struct row *row, struct queue_blob *blob); /* takes a reference if it keeps it */
-void queue__lane_next(struct queue *q, struct lane *l); /* its head is final, dead or far off: the next one, or free it */
-void queue__place(struct queue *q, struct lane *l);     /* by state and next_at: ready, due, or away */
-void queue__rescan(struct queue *q, struct target *t);  /* look at all its live rows again */
-void queue__flush(struct queue *q, struct target *t);   /* forget its waiting lanes */
-void queue__fill(struct queue *q);                      /* due and ready heads from disk, within the caps */
+void queue__arrive(struct queue *q, const struct row *row,
+                   struct queue_blob *blob); /* takes a reference if it keeps it */
+void queue__lane_next(struct queue *q,
+                      struct lane *l);              /* its head is final, dead or far off: the next one, or free it */
+void queue__place(struct queue *q, struct lane *l); /* by state and next_at: ready, due, or away */
+void queue__rescan(struct queue *q, struct target *t); /* look at all its live rows again */
+void queue__flush(struct queue *q, struct target *t);  /* forget its waiting lanes */
+void queue__fill(struct queue *q);                     /* due and ready heads from disk, within the caps */
 struct target *queue__target(struct queue *q, uint32_t id);
 struct flow *queue__flow(struct queue *q, uint32_t id);
 struct conn *queue__conn(struct queue *q, uint32_t id);
@@ -294,8 +316,9 @@ void queue__begins_written(struct queue *q);
 void queue__work_free(struct queue *q, struct work *w);
 
 /* ---- outcome.c ---- */
-void queue__unit_done(struct queue *q, const struct row *row, enum queue_state from, enum queue_state to); /* counters, parent */
-void queue__recover(struct queue *q); /* attempts cut off by the last crash; inside a transaction */
+void queue__unit_done(struct queue *q, const struct row *row, enum queue_state from,
+                      enum queue_state to); /* counters, parent */
+void queue__recover(struct queue *q);       /* attempts cut off by the last crash; inside a transaction */
 uint64_t queue__fingerprint(enum tl_class cls, uint32_t status, enum tl_rc rc, struct tl_sv text);
 
 /* ---- hold.c ---- */
@@ -305,6 +328,7 @@ void queue__free_flow(struct queue *q, struct flow *f);
 void queue__free_conn(struct queue *q, struct conn *c);
 void queue__trip_note(struct queue *q, struct flow *f, uint64_t fp, const char *text); /* fp 0: a success */
 enum tl_rc queue__save_holds(struct queue *q);
+bool queue__holds_waiting(const struct queue *q);
 void queue__holds_saved(struct queue *q);
 void queue__try_held(struct queue *q); /* let one through where a hold ends by itself */
 
@@ -313,23 +337,24 @@ enum tl_rc queue__load_names(struct queue *q, struct tl_err *err);
 void queue__free_names(struct queue *q);
 
 /* ---- gate.c: the guard of a connection ---- */
-struct gate *queue__gate_new(struct queue *q, const struct queue_connection_def *def);
-void queue__gate_free(struct gate *g);
-void queue__gate_set(struct queue *q, struct conn *c, const struct queue_connection_def *def);
-/* May one more call start? false: not before *ret_wake_ns (UINT64_MAX: when one returns), for the reason. */
-bool queue__gate_take(struct queue *q, struct conn *c, uint64_t *ret_wake_ns, enum queue_held *ret_why, bool *ret_probe);
-void queue__gate_give(struct queue *q, struct conn *c, const struct work *w, enum tl_rc worst);
-bool queue__gate_closed(const struct queue *q, const struct conn *c); /* the breaker lets everything through */
-struct gate_retry *queue__retry_new(const struct guard_retry *retry);
-void queue__retry_free(struct gate_retry *r);
-/* Delay before attempt number `used` + 1; false: no more. */
-bool queue__retry_delay(const struct gate_retry *r, uint32_t used, int64_t age_ms, uint32_t retry_after_ms, int64_t *ret_ms);
-uint64_t queue__gate_drain_ms(struct queue *q, struct conn *c, uint64_t waiting, const char **ret_reason);
-const char *queue__gate_breaker(const struct conn *c);
+/* May one more call start? false: not before *ret_wake_ns (UINT64_MAX: when something ends), for the reason. */
+bool queue__gate_take(struct queue *q, struct conn *c, uint64_t *ret_wake_ns, enum queue_held *ret_why,
+                      bool *ret_probe);
+void queue__gate_give(struct queue *q, struct work *w, enum tl_rc worst, bool not_sent);
+bool queue__gate_closed(const struct conn *c); /* the breaker lets everything through */
+void queue__gates_save(struct queue *q);
+void queue__gates_saved(struct queue *q);
+bool queue__gates_waiting(const struct queue *q);
+void queue__gate_load(struct queue *q, struct conn *c);
 
-/* ---- retain.c, job.c ---- */
-bool queue__upkeep(struct queue *q); /* one small step of sweeping or of a job, in its own transaction; true: there is more */
+/* ---- retain.c ---- */
+bool queue__upkeep(
+    struct queue *q); /* one small step of sweeping or of a job, in its own transaction; true: there is more */
 void queue__disk_check(struct queue *q);
-bool queue__upkeep_due(const struct queue *q);
+
+/* ---- job.c ---- */
+void queue__load_jobs(struct queue *q);
+bool queue__job_step(struct queue *q); /* in a transaction */
+void queue__job_settle(struct queue *q);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Statements and rows of the writer. A failed statement marks the transaction (txn_rc); what follows in it does nothing. */
+/* Statements and rows of the writer. A failed statement marks the transaction (txn_rc); what follows in it does
+ * nothing. */
 #include <sodium.h>
 
 #include "queue/queue_int.h"
@@ -215,7 +216,8 @@ bool queue__load_blob(struct queue *q, struct row *row, struct queue_blob **ret_
         has_own = queue__next(q, SQL_EDIT_GET, &own, 1);
         body = has_own ? own.s : body;
     }
-    if (!has_own && row->event != row->id && row->upload == 0 && queue__start(q, SQL_EDIT_GET, VALS(store_u64(row->id), store_int(0)))) {
+    if (!has_own && row->event != row->id && row->upload == 0 &&
+        queue__start(q, SQL_EDIT_GET, VALS(store_u64(row->id), store_int(0)))) {
         has_own = queue__next(q, SQL_EDIT_GET, &own, 1);
         body = has_own ? own.s : body;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The words for states, and the only ways from one to another. */
-#include "queue/queue.h"
+#include "queue/operate.h"
 
 static const char *const names[QUEUE_STATE_MAX] = {[QUEUE_STATE_NONE] = "none",
 #define X(name, code, word) [QUEUE_##name] = word,
@@ -36,4 +36,29 @@ bool queue_state_parse(struct tl_sv word, enum queue_state *ret_state)
         }
     }
     return false;
+}
+
+const char *queue_held_name(enum queue_held h)
+{
+    static const char *const held[] = {
+        [QUEUE_HELD_NONE] = "none",
+        [QUEUE_HELD_FLOW_PAUSED] = "flow_paused",
+        [QUEUE_HELD_FLOW_TRIPPED] = "flow_tripped",
+        [QUEUE_HELD_FLOW_CONFIG] = "flow_config",
+        [QUEUE_HELD_FLOW_REMOVED] = "flow_removed",
+        [QUEUE_HELD_CONNECTION_PAUSED] = "connection_paused",
+        [QUEUE_HELD_CONNECTION_AUTH] = "connection_auth",
+        [QUEUE_HELD_IDENTITY] = "identity_changed",
+        [QUEUE_HELD_BREAKER] = "breaker",
+        [QUEUE_HELD_RATE] = "rate",
+        [QUEUE_HELD_QUOTA] = "quota",
+        [QUEUE_HELD_CONCURRENCY] = "concurrency",
+        [QUEUE_HELD_BACKOFF] = "backoff",
+        [QUEUE_HELD_KEY_BLOCKED] = "key_blocked",
+        [QUEUE_HELD_BEHIND] = "behind",
+        [QUEUE_HELD_DISK] = "disk",
+        [QUEUE_HELD_DRAINING] = "draining",
+    };
+
+    return (unsigned)h < TL_COUNT(held) && held[h] ? held[h] : "none";
 }

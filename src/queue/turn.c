@@ -64,7 +64,8 @@ size_t queue_works_out(const struct queue *q)
     return atomic_load(&q->works_out);
 }
 
-/* The op is on the caller's stack: cancelled or late, the call still returns only when the ledger is through with it. */
+/* The op is on the caller's stack: cancelled or late, the call still returns only when the ledger is through with it.
+ */
 static void op_abort(struct async_wait *w, enum tl_rc why)
 {
     (void)w;
@@ -187,7 +188,7 @@ static struct op *take_inbox(struct queue *q)
     return list;
 }
 
-static void save_counts(struct queue *q)
+void queue__save_counts(struct queue *q)
 {
     for (struct flow *f = q->dirty; f; f = f->next_dirty) {
         struct store_val v[1 + 7 + 6 + TL_CLASS_COUNT];
@@ -202,7 +203,7 @@ static void save_counts(struct queue *q)
     }
 }
 
-static void settle_counts(struct queue *q, bool committed)
+void queue__settle_counts(struct queue *q, bool committed)
 {
     struct flow *f, *next;
 
@@ -230,7 +231,9 @@ static void apply_all(struct queue *q, struct op *batch)
     if (q->txn_rc == TL_OK)
         (void)queue__save_holds(q);
     if (q->txn_rc == TL_OK)
-        save_counts(q);
+        queue__gates_save(q);
+    if (q->txn_rc == TL_OK)
+        queue__save_counts(q);
 }
 
 static enum tl_rc write_batch(struct queue *q, struct op *batch)
@@ -261,8 +264,9 @@ static struct op *after_commit(struct queue *q, struct op *batch)
 {
     struct op *answers = NULL, **tail = &answers;
 
-    settle_counts(q, true);
+    queue__settle_counts(q, true);
     queue__holds_saved(q);
+    queue__gates_saved(q);
     queue__begins_written(q);
     for (struct op *op = batch, *next; op; op = next) {
         bool waits = op->waited || op->on_done;
@@ -283,7 +287,7 @@ static void refuse(struct queue *q, struct op *batch, enum tl_rc rc)
 {
     struct op *refused = NULL, **tail = &refused, *next;
 
-    settle_counts(q, false);
+    queue__settle_counts(q, false);
     for (struct op *op = batch; op; op = next) {
         next = op->next;
         op->next = NULL;
@@ -309,7 +313,8 @@ static void write_failed(struct queue *q, struct op *batch)
 
     if (rc == TL_FULL) {
         if (!q->full)
-            queue__notice(q, "disk_full", NULL, NULL, "an outcome could not be written: no delivery starts until it can");
+            queue__notice(q, "disk_full", NULL, NULL,
+                          "an outcome could not be written: no delivery starts until it can");
         q->full = true;
         q->full_until_ns = queue__now(q) + FULL_PAUSE_NS;
     } else {
@@ -318,9 +323,9 @@ static void write_failed(struct queue *q, struct op *batch)
     refuse(q, batch, rc);
 }
 
-static bool must_write(struct queue *q, const struct op *batch)
+static bool must_write(const struct queue *q, const struct op *batch)
 {
-    return batch || q->begins.first || q->lazy_first;
+    return batch || q->begins.first || q->lazy_first || queue__gates_waiting(q) || queue__holds_waiting(q);
 }
 
 static bool turn_ops(struct queue *q)

@@ -125,7 +125,7 @@ void queue__lane_next(struct queue *q, struct lane *l)
     queue__lane_blob(q, l, NULL);
     if (l->more && l->row.keyed && runs(l->target)) {
         queue__read_begin(q);
-        found = queue__lane_head(q, l->row.lane, &row) && row.live == 1 && row.ticket == 0;
+        found = queue__lane_head(q, l->row.lane, &row) && row.live == 1;
         if (found && row.target != l->target->id) { /* moved: its own target will find it */
             found = false;
             queue__rescan(q, queue__target(q, row.target));

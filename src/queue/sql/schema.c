@@ -3,12 +3,11 @@
  * The ledger's tables. A step that has been released is never changed; the next change is a new step.
  *
  * unit      one row an event and one a delivery; small, because the scheduler reads and changes nothing else.
- *           kind 0: an event that is its own delivery; 1: its steps have not run; 2: they have, children exist; 3: a child.
- *           live 1: can be scheduled; 2: dead and blocking its lane; NULL: final, or dead and skipped.
- *           lane NULL: a lane of its own. part: hash of the lane % 256, for nodes that own partitions later.
- * body      what came in, by unit id; bodies over a limit are chunks (id: upload * 65536 + number) named by unit.upload.
- * attempt   id: unit * 65536 + number. ended 0: running, or cut off by a crash.
- * idem      idempotency keys, swept by age, independent of the events.
+ *           kind 0: an event that is its own delivery; 1: its steps have not run; 2: they have, children exist; 3: a
+ * child. live 1: can be scheduled; 2: dead and blocking its lane; NULL: final, or dead and skipped. lane NULL: a lane
+ * of its own. part: hash of the lane % 256, for nodes that own partitions later. body      what came in, by unit id;
+ * bodies over a limit are chunks (id: upload * 65536 + number) named by unit.upload. attempt   id: unit * 65536 +
+ * number. ended 0: running, or cut off by a crash. idem      idempotency keys, swept by age, independent of the events.
  * key_id    the key that a payload is encrypted with; 0: none.
  */
 #include "queue/queue_int.h"
@@ -17,11 +16,13 @@ static const char ledger_1[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value);"
     "INSERT INTO meta VALUES('next_id', 1), ('generation', 0);"
     "CREATE TABLE flow(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, removed INTEGER NOT NULL DEFAULT 0,"
-    " block INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0, held_text TEXT, held_at INTEGER, held_fp INTEGER);"
+    " block INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0, held_text TEXT, held_at INTEGER, held_fp "
+    "INTEGER);"
     "CREATE TABLE target(id INTEGER PRIMARY KEY, flow INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE(flow, name));"
     "CREATE TABLE connection(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, identity INTEGER NOT NULL,"
     " removed INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0, held_text TEXT, held_at INTEGER);"
-    "CREATE TABLE flow_count(flow INTEGER PRIMARY KEY, queued INTEGER NOT NULL DEFAULT 0, retrying INTEGER NOT NULL DEFAULT 0,"
+    "CREATE TABLE flow_count(flow INTEGER PRIMARY KEY, queued INTEGER NOT NULL DEFAULT 0, retrying INTEGER NOT NULL "
+    "DEFAULT 0,"
     " dead INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,"
     " cancelled INTEGER NOT NULL DEFAULT 0, discarded INTEGER NOT NULL DEFAULT 0, events INTEGER NOT NULL DEFAULT 0,"
     " duplicates INTEGER NOT NULL DEFAULT 0, other_body INTEGER NOT NULL DEFAULT 0, no_key INTEGER NOT NULL DEFAULT 0,"
@@ -34,9 +35,10 @@ static const char ledger_1[] =
     " cause INTEGER, replay_of INTEGER, attempts INTEGER NOT NULL DEFAULT 0, used INTEGER NOT NULL DEFAULT 0,"
     " unknown INTEGER NOT NULL DEFAULT 0, age INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0,"
     " rev INTEGER NOT NULL DEFAULT 0, ticket INTEGER, idem1 INTEGER, idem2 INTEGER, n_open INTEGER, n_dead INTEGER,"
-    " n_done INTEGER, fp INTEGER, cls INTEGER, rc INTEGER, text TEXT);"
+    " n_done INTEGER, fp INTEGER, cls INTEGER, rc INTEGER, text TEXT, superseded INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX unit_ready ON unit(target, id, lane) WHERE live=1;"
     "CREATE INDEX unit_lane ON unit(lane, id) WHERE live>0 AND lane IS NOT NULL;"
+    "CREATE INDEX unit_dead_lane ON unit(lane) WHERE state=4;"
     "CREATE INDEX unit_due ON unit(target, next_at) WHERE live=1 AND state=3;"
     "CREATE INDEX unit_dead ON unit(flow, id) WHERE state=4;"
     "CREATE INDEX unit_dead_fp ON unit(flow, fp, id) WHERE state=4;"
@@ -44,30 +46,41 @@ static const char ledger_1[] =
     "CREATE TABLE body(id INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, order_by BLOB, meta BLOB, data BLOB);"
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, data BLOB NOT NULL);"
     "CREATE TABLE upload(id INTEGER PRIMARY KEY, chunks INTEGER NOT NULL, bytes INTEGER NOT NULL);"
-    "CREATE TABLE edit(id INTEGER PRIMARY KEY, unit INTEGER NOT NULL, rev INTEGER NOT NULL, at INTEGER NOT NULL, who TEXT,"
-    " key_id INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE(unit, rev));"
-    "CREATE TABLE attempt(id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,"
-    " end INTEGER NOT NULL, flags INTEGER NOT NULL, cls INTEGER, rc INTEGER, status INTEGER, latency INTEGER, call INTEGER,"
+    "CREATE TABLE edit(id INTEGER PRIMARY KEY, unit INTEGER NOT NULL, rev INTEGER NOT NULL, at INTEGER NOT NULL, who "
+    "TEXT,"
+    " key_id INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE(unit, rev));";
+
+static const char ledger_2[] =
+    "CREATE TABLE attempt(id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT "
+    "NULL,"
+    " end INTEGER NOT NULL, flags INTEGER NOT NULL, cls INTEGER, rc INTEGER, status INTEGER, latency INTEGER, call "
+    "INTEGER,"
     " key_id INTEGER, text TEXT, answer BLOB);"
     "CREATE INDEX attempt_open ON attempt(id) WHERE ended=0;"
-    "CREATE TABLE call(id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, members INTEGER NOT NULL, started INTEGER NOT NULL,"
+    "CREATE TABLE call(id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, members INTEGER NOT NULL, started INTEGER "
+    "NOT NULL,"
     " latency INTEGER, status INTEGER, rc INTEGER, text TEXT);"
     "CREATE TABLE idem(k1 INTEGER NOT NULL, k2 INTEGER NOT NULL, event INTEGER NOT NULL, body INTEGER NOT NULL,"
     " at INTEGER NOT NULL, PRIMARY KEY(k1, k2)) WITHOUT ROWID;"
-    "CREATE TABLE ticket(id INTEGER PRIMARY KEY, target INTEGER NOT NULL, next_poll INTEGER NOT NULL, abort INTEGER NOT NULL,"
+    "CREATE TABLE ticket(id INTEGER PRIMARY KEY, target INTEGER NOT NULL, next_poll INTEGER NOT NULL, abort INTEGER "
+    "NOT NULL,"
     " key_id INTEGER NOT NULL, data BLOB NOT NULL);"
-    "CREATE TABLE ticket_member(ticket INTEGER NOT NULL, unit INTEGER NOT NULL, PRIMARY KEY(ticket, unit)) WITHOUT ROWID;"
+    "CREATE TABLE ticket_member(ticket INTEGER NOT NULL, unit INTEGER NOT NULL, PRIMARY KEY(ticket, unit)) WITHOUT "
+    "ROWID;"
     "CREATE TABLE lease(name TEXT PRIMARY KEY, owner TEXT NOT NULL, epoch INTEGER NOT NULL, until INTEGER NOT NULL);"
     "CREATE TABLE position(lease TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY(lease, key));"
     "CREATE TABLE kv(key TEXT PRIMARY KEY, value BLOB NOT NULL);"
-    "CREATE TABLE xref(id INTEGER PRIMARY KEY, model TEXT NOT NULL, ca TEXT NOT NULL, ia TEXT NOT NULL, cb TEXT NOT NULL,"
+    "CREATE TABLE xref(id INTEGER PRIMARY KEY, model TEXT NOT NULL, ca TEXT NOT NULL, ia TEXT NOT NULL, cb TEXT NOT "
+    "NULL,"
     " ib TEXT NOT NULL, at INTEGER NOT NULL, UNIQUE(model, ca, ia, cb));"
     "CREATE INDEX xref_back ON xref(model, cb, ib, ca);"
-    "CREATE TABLE job(id INTEGER PRIMARY KEY, action INTEGER NOT NULL, to_flow INTEGER NOT NULL, superseded INTEGER NOT NULL,"
-    " flow INTEGER NOT NULL, state INTEGER NOT NULL, cls INTEGER NOT NULL, fp INTEGER NOT NULL, from_ms INTEGER NOT NULL,"
+    "CREATE TABLE job(id INTEGER PRIMARY KEY, action INTEGER NOT NULL, to_flow INTEGER NOT NULL, superseded INTEGER "
+    "NOT NULL,"
+    " flow INTEGER NOT NULL, state INTEGER NOT NULL, cls INTEGER NOT NULL, fp INTEGER NOT NULL, from_ms INTEGER NOT "
+    "NULL,"
     " until_ms INTEGER NOT NULL, event INTEGER NOT NULL, ids BLOB, last_id INTEGER NOT NULL, cursor INTEGER NOT NULL,"
     " total INTEGER NOT NULL, looked INTEGER NOT NULL, done INTEGER NOT NULL, refused INTEGER NOT NULL,"
     " refusal_rc INTEGER NOT NULL, refusal TEXT, ended INTEGER NOT NULL);";
 
-const struct store_migration queue__migrations[] = {{1, ledger_1}};
+const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

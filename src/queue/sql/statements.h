@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The writer's statements: name, text. Prepared once. A partial index is used only where its condition is spelt the same. */
+/* The writer's statements: name, text. Prepared once. A partial index is used only where its condition is spelt the
+ * same. */
 #ifndef TL_QUEUE_SQL_STATEMENTS_H
 #define TL_QUEUE_SQL_STATEMENTS_H
 
@@ -23,6 +24,7 @@
     X(IDEM_ADD, "INSERT OR IGNORE INTO idem(k1,k2,event,body,at) VALUES(?1,?2,?3,?4,?5)")                              \
     X(IDEM_GET, "SELECT event,body FROM idem WHERE k1=?1 AND k2=?2")                                                   \
     X(IDEM_DEL, "DELETE FROM idem WHERE k1=?1 AND k2=?2 AND event=?3")                                                 \
+    X(IDEM_OLD, "DELETE FROM idem WHERE k1=?1 AND k2=?2")                                                              \
     X(IDEM_SCAN, "SELECT k1,k2,at FROM idem WHERE k1>?1 ORDER BY k1 LIMIT ?2")                                         \
     X(UNIT_GET, "SELECT " QUEUE_UNIT_COLUMNS " FROM unit WHERE id=?1")                                                 \
     X(UNIT_FINAL, "UPDATE unit SET state=?2,live=NULL,updated=?3,attempts=?4,used=?5,unknown=0,ticket=NULL WHERE "     \
@@ -49,10 +51,13 @@
            "next_at<=?4 ORDER BY next_at,id LIMIT ?5")                                                                 \
     X(DUE_NEXT, "SELECT next_at FROM unit WHERE live=1 AND state=3 AND target=?1 AND (next_at,id)>(?2,?3) ORDER BY "   \
                 "next_at,id LIMIT 1")                                                                                  \
+    X(SUPERSEDE, "UPDATE unit SET superseded=1 WHERE state=4 AND lane=?1")                                             \
     X(UNBLOCK, "UPDATE unit SET live=NULL WHERE flow=?1 AND state=4 AND live=2")                                       \
-    X(ATTEMPT_BEGIN, "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,call) VALUES(?1,?2,?3,0,0,0,?4)") \
-    X(ATTEMPT_ADD, "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,cls,rc,status,latency,call,key_id," \
-                   "text,answer) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,0,?12,?13)")                                \
+    X(ATTEMPT_BEGIN,                                                                                                   \
+      "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,call) VALUES(?1,?2,?3,0,0,0,?4)")               \
+    X(ATTEMPT_ADD,                                                                                                     \
+      "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,cls,rc,status,latency,call,key_id,"             \
+      "text,answer) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,0,?12,?13)")                                             \
     X(ATTEMPT_END, "UPDATE attempt SET ended=?4,end=?5,flags=?6,cls=?7,rc=?8,status=?9,latency=?10,call=?11,key_id=0," \
                    "text=?12,answer=?13 WHERE id=?1 AND epoch=?2 AND started=?3")                                      \
     X(ATTEMPT_OPEN, "SELECT id FROM attempt WHERE ended=0 ORDER BY id LIMIT 500")                                      \

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Flows, targets and connections. Names get small numbers once and for ever; the objects live until the ledger is
+ * closed, so what runs can point to them while the configuration changes around it.
+ */
+#include "queue/queue_int.h"
+
+static void *slot(void *array, size_t *n, uint32_t id)
+{
+    void **a = array;
+    size_t old;
+
+    if (id <= *n && a)
+        return a;
+    old = a ? *n + 1 : 0;
+    a = tl_reallocarray(a, (size_t)id + 1, sizeof(void *));
+    for (size_t i = old; i <= id; i++)
+        a[i] = NULL;
+    *n = id;
+    return a;
+}
+
+static struct flow *flow_add(struct queue *q, uint32_t id, struct tl_sv name)
+{
+    struct flow *f = tl_zalloc(sizeof(*f));
+
+    q->flows = slot(q->flows, &q->n_flows, id);
+    q->flows[id] = f;
+    f->id = id;
+    f->name = tl_strndup(name.p, name.n);
+    f->priority = 1;
+    f->trip_row = 20;
+    f->trip_of = 200;
+    f->removed = true;
+    return f;
+}
+
+static struct target *target_add(struct queue *q, uint32_t id, struct flow *f, struct tl_sv name)
+{
+    struct target *t = tl_zalloc(sizeof(*t));
+
+    q->targets = slot(q->targets, &q->n_targets, id);
+    q->targets[id] = t;
+    t->id = id;
+    t->name = tl_strndup(name.p, name.n);
+    t->flow = f;
+    t->conn = &q->internal;
+    t->batch_count = t->batch_now = 1;
+    t->removed = true;
+    t->expand = name.n == 0;
+    t->next_of_flow = f->targets;
+    f->targets = t;
+    if (t->expand)
+        f->expand = NULL;
+    queue__rescan(q, t);
+    return t;
+}
+
+static struct conn *conn_add(struct queue *q, uint32_t id, struct tl_sv name, uint64_t identity)
+{
+    struct conn *c = tl_zalloc(sizeof(*c));
+
+    q->conns = slot(q->conns, &q->n_conns, id);
+    q->conns[id] = c;
+    c->id = id;
+    c->name = tl_strndup(name.p, name.n);
+    c->identity = c->identity_new = identity;
+    c->removed = true;
+    c->guard = guard_new(&(struct guard_conf){0});
+    return c;
+}
+
+static void copy_text(char *to, size_t n, struct tl_sv s)
+{
+    (void)snprintf(to, n, "%.*s", TL_SV_ARG(s));
+}
+
+static void load_flows(struct queue *q)
+{
+    struct store_val v[8];
+
+    if (queue__start(q, SQL_FLOW_ALL, NULL, 0))
+        while (queue__next(q, SQL_FLOW_ALL, v, 8)) {
+            struct flow *f = flow_add(q, (uint32_t)v[0].i, v[1].s);
+
+            f->block = v[3].i != 0;
+            f->held = (enum queue_held)v[4].i;
+            copy_text(f->held_text, sizeof(f->held_text), v[5].s);
+            f->held_at = v[6].i;
+            f->held_fp = (uint64_t)v[7].i;
+        }
+    queue__end(q, SQL_FLOW_ALL);
+    if (queue__start(q, SQL_TARGET_ALL, NULL, 0))
+        while (queue__next(q, SQL_TARGET_ALL, v, 3))
+            (void)target_add(q, (uint32_t)v[0].i, queue__flow(q, (uint32_t)v[1].i), v[2].s);
+    queue__end(q, SQL_TARGET_ALL);
+}
+
+static void load_counts(struct queue *q)
+{
+    struct store_val v[1 + 7 + 6 + TL_CLASS_COUNT];
+
+    if (queue__start(q, SQL_COUNT_ALL, NULL, 0))
+        while (queue__next(q, SQL_COUNT_ALL, v, TL_COUNT(v))) {
+            struct flow *f = queue__flow(q, (uint32_t)v[0].i);
+            size_t n = 1;
+
+            for (unsigned i = QUEUE_QUEUED; f && i <= QUEUE_DISCARDED; i++)
+                f->count[i] = v[n++].i;
+            for (unsigned i = N_EVENTS; f && i < N_COUNTS; i++)
+                f->count[i] = v[n++].i;
+        }
+    queue__end(q, SQL_COUNT_ALL);
+}
+
+enum tl_rc queue__load_names(struct queue *q, struct tl_err *err)
+{
+    struct store_val v[7];
+
+    load_flows(q);
+    load_counts(q);
+    if (queue__start(q, SQL_CONN_ALL, NULL, 0))
+        while (queue__next(q, SQL_CONN_ALL, v, 7)) {
+            struct conn *c = conn_add(q, (uint32_t)v[0].i, v[1].s, (uint64_t)v[2].i);
+
+            c->held = (enum queue_held)v[4].i;
+            copy_text(c->held_text, sizeof(c->held_text), v[5].s);
+            c->held_at = v[6].i;
+        }
+    queue__end(q, SQL_CONN_ALL);
+    for (size_t i = 1; i <= q->n_conns; i++)
+        if (q->conns[i])
+            queue__gate_load(q, q->conns[i]);
+    if (q->txn_rc != TL_OK && err)
+        *err = q->txn_err;
+    return q->txn_rc;
+}
+
+void queue__free_names(struct queue *q)
+{
+    for (size_t i = 1; i <= q->n_flows && q->flows; i++)
+        if (q->flows[i]) {
+            tl_free(q->flows[i]->name);
+            tl_free(q->flows[i]);
+        }
+    for (size_t i = 1; i <= q->n_targets && q->targets; i++)
+        if (q->targets[i]) {
+            tl_free(q->targets[i]->name);
+            tl_free(q->targets[i]);
+        }
+    for (size_t i = 1; i <= q->n_conns && q->conns; i++)
+        if (q->conns[i]) {
+            guard_free(q->conns[i]->guard);
+            tl_free(q->conns[i]->name);
+            tl_free(q->conns[i]);
+        }
+    tl_free(q->flows);
+    tl_free(q->targets);
+    tl_free(q->conns);
+}
+
+/* ---- finding and numbering ---- */
+static struct flow *flow_named(struct queue *q, struct tl_sv name)
+{
+    for (size_t i = 1; i <= q->n_flows; i++)
+        if (q->flows[i] && tl_sv_eqs(name, q->flows[i]->name))
+            return q->flows[i];
+    return NULL;
+}
+
+static struct target *target_named(struct flow *f, struct tl_sv name)
+{
+    for (struct target *t = f->targets; t; t = t->next_of_flow)
+        if (tl_sv_eqs(name, t->name))
+            return t;
+    return NULL;
+}
+
+static struct conn *conn_named(struct queue *q, struct tl_sv name)
+{
+    for (size_t i = 1; i <= q->n_conns; i++)
+        if (q->conns[i] && tl_sv_eqs(name, q->conns[i]->name))
+            return q->conns[i];
+    return NULL;
+}
+
+struct config_op {
+    struct op op;
+    struct queue_config *c;
+    struct queue_config_answer a;
+    bool dry_run;
+};
+
+static uint64_t live_of(struct queue *q, const struct flow *f)
+{
+    (void)q;
+    return (uint64_t)(f->count[QUEUE_QUEUED] + f->count[QUEUE_RETRYING]);
+}
+
+/* By the names in the new configuration: at the start no target knows its connection yet. */
+static uint64_t live_of_conn(struct queue *q, const struct queue_config *c, struct tl_sv name)
+{
+    uint64_t n = 0;
+    struct store_val v;
+
+    for (size_t i = 0; i < c->n_flows; i++) {
+        struct flow *f = flow_named(q, c->flows[i].name);
+
+        for (size_t k = 0; f && k < c->flows[i].n_targets; k++) {
+            struct target *t = target_named(f, c->flows[i].targets[k].name);
+
+            if (t && tl_sv_eq(c->flows[i].targets[k].connection, name) &&
+                queue__one(q, SQL_READY_COUNT, VALS(store_int(t->id)), &v, 1))
+                n += (uint64_t)v.i;
+        }
+    }
+    return n;
+}
+
+static bool names_flow(const struct queue_config *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_flows; i++)
+        if (tl_sv_eqs(c->flows[i].name, name))
+            return true;
+    return false;
+}
+
+static bool names_conn(const struct queue_config *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_connections; i++)
+        if (tl_sv_eqs(c->connections[i].name, name))
+            return true;
+    return false;
+}
+
+/* What will change, counted before anything does. At the start every flow counts as gone until it is named. */
+static void count_answer(struct queue *q, struct config_op *op)
+{
+    struct queue_config *c = op->c;
+    struct queue_config_answer *a = &op->a;
+
+    *a = (struct queue_config_answer){0};
+    for (size_t i = 1; i <= q->n_flows; i++) {
+        struct flow *f = q->flows[i];
+        bool named = f && names_flow(c, f->name);
+
+        if (!f)
+            continue;
+        a->live += live_of(q, f);
+        if (named && f->removed && q->config_version)
+            a->flows_back++;
+        if (named && f->removed)
+            a->released += q->config_version ? live_of(q, f) : 0;
+        if (!named) {
+            a->flows_removed += !f->removed;
+            a->held_flow_removed += live_of(q, f);
+        }
+    }
+    for (size_t i = 0; i < c->n_flows; i++)
+        a->flows_added += flow_named(q, c->flows[i].name) == NULL;
+    for (size_t i = 1; i <= q->n_conns; i++)
+        a->connections_removed += q->conns[i] && !q->conns[i]->removed && !names_conn(c, q->conns[i]->name);
+    for (size_t i = 0; i < c->n_connections; i++) {
+        struct conn *old = conn_named(q, c->connections[i].name);
+
+        a->connections_added += old == NULL;
+        if (old && old->identity != c->connections[i].identity && !c->connections[i].accept_identity)
+            a->held_identity += live_of_conn(q, c, c->connections[i].name);
+    }
+}
+
+static void number_conns(struct queue *q, struct queue_config *c)
+{
+    for (size_t i = 0; i < c->n_connections; i++) {
+        struct queue_connection_def *d = &c->connections[i];
+        struct conn *old = conn_named(q, d->name);
+        struct store_val v;
+
+        if (!old && queue__one(q, SQL_CONN_ADD, VALS(store_text(d->name), store_u64(d->identity)), &v, 1))
+            old = conn_add(q, (uint32_t)v.i, d->name, d->identity);
+        d->ret_id = old ? old->id : 0;
+    }
+}
+
+static uint32_t number_target(struct queue *q, struct flow *f, struct tl_sv name)
+{
+    struct target *t = target_named(f, name);
+    struct store_val v;
+
+    if (!t && queue__one(q, SQL_TARGET_ADD, VALS(store_int(f->id), store_text(name.p ? name : TL_SV(""))), &v, 1))
+        t = target_add(q, (uint32_t)v.i, f, name.p ? name : TL_SV(""));
+    return t ? t->id : 0;
+}
+
+static void number_flows(struct queue *q, struct queue_config *c)
+{
+    for (size_t i = 0; i < c->n_flows && q->txn_rc == TL_OK; i++) {
+        struct queue_flow_def *d = &c->flows[i];
+        struct flow *f = flow_named(q, d->name);
+        struct store_val v;
+
+        if (!f && queue__one(q, SQL_FLOW_ADD, VALS(store_text(d->name)), &v, 1))
+            f = flow_add(q, (uint32_t)v.i, d->name);
+        if (!f)
+            return;
+        d->ret_id = f->id;
+        if (d->expand)
+            (void)number_target(q, f, TL_SV(""));
+        for (size_t k = 0; k < d->n_targets; k++)
+            d->targets[k].ret_id = number_target(q, f, d->targets[k].name);
+    }
+}
+
+/* New numbers are given in the transaction and the objects made with them; if it fails, they are found again by the
+ * same names, but the store may give the numbers to others: so a failed configure forgets nothing and is fatal only
+ * when the store is. */
+static enum tl_rc config_apply(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct config_op *k = TL_CONTAINER(op, struct config_op, op);
+
+    for (size_t i = 0; i < k->c->n_flows; i++)
+        for (size_t t = 0; t < k->c->flows[i].n_targets; t++) {
+            struct tl_sv name = k->c->flows[i].targets[t].connection;
+            bool known = name.n == 0;
+
+            for (size_t j = 0; j < k->c->n_connections; j++)
+                known = known || tl_sv_eq(k->c->connections[j].name, name);
+            if (!known)
+                return tl_fail(err, TL_CONFIG, "flow %.*s names the connection %.*s, which is not defined",
+                               TL_SV_ARG(k->c->flows[i].name), TL_SV_ARG(name));
+        }
+    count_answer(q, k);
+    if (k->dry_run)
+        return q->txn_rc;
+    number_conns(q, k->c);
+    number_flows(q, k->c);
+    for (size_t i = 0; i < k->c->n_flows && q->txn_rc == TL_OK; i++) {
+        struct flow *f = queue__flow(q, k->c->flows[i].ret_id);
+
+        if (f->block && !k->c->flows[i].block_on_dead)
+            (void)RUN(q, UNBLOCK, store_int(f->id));
+    }
+    return q->txn_rc;
+}
+
+/* ---- taking effect ---- */
+static void set_target(struct queue *q, struct target *t, const struct queue_target_def *d, struct conn *c)
+{
+    if (t->ring_next) { /* out of the old connection's ring first */
+        t->removed = true;
+        queue__ring_update(q, t);
+    }
+    t->removed = false;
+    t->conn = c;
+    t->idempotent = d->idempotent;
+    t->batch_count = d->batch_count ? d->batch_count : 1;
+    t->batch_now = t->batch_count;
+    t->batch_linger_ms = d->batch_linger_ms ? d->batch_linger_ms : 20;
+    t->batch_bytes = d->batch_bytes ? d->batch_bytes : 4u * 1024 * 1024;
+    t->retry = d->retry ? *d->retry : (struct guard_retry){0};
+}
+
+static void set_flow(struct queue *q, const struct queue_flow_def *d)
+{
+    struct flow *f = queue__flow(q, d->ret_id);
+    bool unblocked = f->block && !d->block_on_dead;
+
+    f->removed = false;
+    f->block = d->block_on_dead;
+    f->priority = d->priority ? d->priority : 1;
+    f->trip_row = d->trip_in_a_row ? d->trip_in_a_row : 20;
+    f->trip_of = d->trip_half_of ? d->trip_half_of : 200;
+    f->trip_of = f->trip_of > TRIP_RING_MAX ? TRIP_RING_MAX : f->trip_of;
+    f->ring_at = f->ring_n = 0;
+    f->save = true;
+    f->expand = NULL;
+    f->only = d->n_targets ? queue__target(q, d->targets[0].ret_id) : NULL;
+    if (d->expand) {
+        f->expand = target_named(f, TL_SV(""));
+        set_target(q, f->expand, &(struct queue_target_def){0}, &q->internal);
+        f->expand->idempotent = true;
+    }
+    for (size_t i = 0; i < d->n_targets; i++) {
+        struct conn *c = d->targets[i].connection.n ? conn_named(q, d->targets[i].connection) : &q->internal;
+
+        set_target(q, queue__target(q, d->targets[i].ret_id), &d->targets[i], c);
+    }
+    if (f->held == QUEUE_HELD_FLOW_CONFIG) /* the new configuration may be the cure */
+        queue__free_flow(q, f);
+    for (struct target *t = f->targets; t; t = t->next_of_flow) {
+        if (!t->in_window || unblocked)
+            queue__rescan(q, t);
+        queue__ring_update(q, t);
+    }
+}
+
+static void set_conn(struct queue *q, const struct queue_config *config, const struct queue_connection_def *d)
+{
+    struct conn *c = queue__conn(q, d->ret_id);
+
+    c->removed = false;
+    c->save = true;
+    c->wake_ns = 0;
+    c->identity_new = d->identity;
+    guard_set(c->guard, d->guard ? d->guard : &(struct guard_conf){0});
+    if (c->held == QUEUE_HELD_CONNECTION_AUTH)
+        queue__free_conn(q, c);
+    if (c->identity == d->identity || d->accept_identity || live_of_conn(q, config, d->name) == 0) {
+        c->identity = d->identity;
+        if (c->held == QUEUE_HELD_IDENTITY)
+            queue__free_conn(q, c);
+    } else {
+        queue__hold_conn(q, c, QUEUE_HELD_IDENTITY,
+                         "it leads to another account or host than what is queued was meant for");
+    }
+}
+
+static void remove_targets(struct queue *q, bool all, struct flow *f)
+{
+    for (struct target *t = f->targets; t; t = t->next_of_flow)
+        if (all || t->removed) {
+            t->removed = true;
+            queue__ring_update(q, t);
+            queue__flush(q, t);
+        }
+}
+
+static void config_settle(struct queue *q, struct op *op)
+{
+    struct config_op *k = TL_CONTAINER(op, struct config_op, op);
+
+    if (k->dry_run)
+        return;
+    q->config_version = k->c->version ? k->c->version : q->config_version + 1;
+    for (size_t i = 1; i <= q->n_conns; i++)
+        if (q->conns[i] && !names_conn(k->c, q->conns[i]->name))
+            q->conns[i]->removed = true;
+    for (size_t i = 0; i < k->c->n_connections; i++)
+        set_conn(q, k->c, &k->c->connections[i]);
+    for (size_t i = 1; i <= q->n_flows; i++) {
+        struct flow *f = q->flows[i];
+
+        if (f && !names_flow(k->c, f->name)) {
+            if (live_of(q, f) > 0 && !f->removed)
+                queue__notice(q, "flow_removed", f, NULL, "what is queued for it is held: move or discard it");
+            f->removed = f->save = true;
+            remove_targets(q, true, f);
+        }
+        for (struct target *t = f ? f->targets : NULL; t; t = t->next_of_flow)
+            t->removed = true;
+    }
+    for (size_t i = 0; i < k->c->n_flows; i++)
+        set_flow(q, &k->c->flows[i]);
+    for (size_t i = 1; i <= q->n_flows; i++)
+        if (q->flows[i])
+            remove_targets(q, false, q->flows[i]);
+    atomic_store(&q->kicked, true);
+}
+
+static const struct op_class config_class = {.apply = config_apply, .settle = config_settle};
+
+enum tl_rc queue_configure(struct queue *q, struct task *task, struct queue_config *config, bool dry_run,
+                           struct queue_config_answer *ret_answer, struct tl_err *err)
+{
+    struct config_op k = {.op = {.cls = &config_class}, .c = config, .dry_run = dry_run};
+    enum tl_rc rc = queue__call(q, task, &k.op, err);
+
+    if (rc == TL_OK && ret_answer)
+        *ret_answer = k.a;
+    return rc;
+}

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Outcomes. What an outcome means is decided once, when its op is applied first; a transaction that has to be repeated
+ * repeats the same decision. Memory (lanes, permits) changes in settle.
+ */
+#include "queue/queue_int.h"
+
+#define TEXT_MAX 400u
+#define ANSWER_MAX 4096u
+#define TICKET_MAX 4096u
+#define UNKNOWN_MAX 3
+
+/* ---- from the runner's thread ---- */
+static struct tl_sv clip(struct tl_sv s, size_t max)
+{
+    return tl_sv(s.p, s.n < max ? s.n : max);
+}
+
+static size_t outcome_bytes(const struct queue_outcome *o)
+{
+    size_t n = o->text.n + o->answer.n + o->n_xrefs * sizeof(struct queue_xref);
+
+    for (size_t i = 0; i < o->n_xrefs; i++)
+        n += o->xrefs[i].model.n + o->xrefs[i].connection_a.n + o->xrefs[i].id_a.n + o->xrefs[i].connection_b.n +
+             o->xrefs[i].id_b.n;
+    return n;
+}
+
+static void copy_sv(struct tl_sv *s, char **at)
+{
+    if (s->n)
+        memcpy(*at, s->p, s->n);
+    if (s->p)
+        s->p = *at;
+    *at += s->n;
+}
+
+static void copy_xrefs(struct queue_outcome *o, struct queue_xref *to, char **at)
+{
+    for (size_t i = 0; i < o->n_xrefs; i++) {
+        to[i] = o->xrefs[i];
+        copy_sv(&to[i].model, at);
+        copy_sv(&to[i].connection_a, at);
+        copy_sv(&to[i].id_a, at);
+        copy_sv(&to[i].connection_b, at);
+        copy_sv(&to[i].id_b, at);
+    }
+    o->xrefs = to;
+}
+
+/* Everything the views point to goes away with the runner's arena. xrefs first: they need alignment. */
+static void copy_outcomes(struct work *w)
+{
+    size_t n = 0, xrefs = w->pub.outcome.n_xrefs, k = 0;
+    struct queue_xref *x;
+    char *at;
+
+    w->pub.ret_ticket = clip(w->pub.ret_ticket, TICKET_MAX);
+    w->pub.outcome.text = clip(w->pub.outcome.text, TEXT_MAX);
+    n = outcome_bytes(&w->pub.outcome) + w->pub.ret_ticket.n;
+    for (size_t i = 0; i < w->pub.n; i++) {
+        struct queue_outcome *o = &w->pub.claims[i].outcome;
+
+        o->text = clip(o->text, TEXT_MAX);
+        o->answer = clip(o->answer, ANSWER_MAX);
+        n += outcome_bytes(o);
+        xrefs += o->n_xrefs;
+    }
+    if (w->pub.feedback)
+        w->feedback = *w->pub.feedback;
+    w->pub.feedback = w->pub.feedback ? &w->feedback : NULL;
+    if (n == 0)
+        return;
+    w->copy = tl_alloc(n);
+    x = (struct queue_xref *)(void *)w->copy;
+    at = w->copy + xrefs * sizeof(*x);
+    for (size_t i = 0; i <= w->pub.n; i++) {
+        struct queue_outcome *o = i < w->pub.n ? &w->pub.claims[i].outcome : &w->pub.outcome;
+
+        copy_xrefs(o, x + k, &at);
+        k += o->n_xrefs;
+        copy_sv(&o->text, &at);
+        copy_sv(&o->answer, &at);
+    }
+    copy_sv(&w->pub.ret_ticket, &at);
+}
+
+/* ---- fingerprints ---- */
+uint64_t queue__fingerprint(enum tl_class cls, uint32_t status, enum tl_rc rc, struct tl_sv text)
+{
+    char out[TEXT_MAX];
+    size_t n = 0;
+    char quote = 0;
+
+    for (size_t i = 0; i < text.n && n < sizeof(out); i++) {
+        char c = text.p[i];
+
+        if (quote) {
+            quote = c == quote ? 0 : quote;
+        } else if (c == '"' || c == '\'') {
+            quote = c;
+        } else if (c < '0' || c > '9') {
+            out[n++] = c;
+        }
+    }
+    n = tl_hash64(out, n, ((uint64_t)cls << 48) | ((uint64_t)rc << 32) | status);
+    return n ? n : 1;
+}
+
+/* ---- deciding ---- */
+static enum tl_class class_of(const struct queue_outcome *o)
+{
+    if (o->cls != TL_CLASS_NONE)
+        return o->cls;
+    return tl_rc_class(o->rc) == TL_CLASS_NONE ? TL_CLASS_TRANSIENT : tl_rc_class(o->rc);
+}
+
+static void die(struct member *m, struct flow *f, const struct queue_outcome *o, enum tl_class cls)
+{
+    m->verdict = V_DEAD;
+    m->cls = cls;
+    m->fp = o->fingerprint ? o->fingerprint : queue__fingerprint(cls, o->status, o->rc, o->text);
+    m->row.state = QUEUE_DEAD;
+    m->row.live = f->block ? 2 : 0;
+}
+
+/* A failure while the breaker is not closed, or of its probe, uses no attempt. */
+static void fail_transient(struct queue *q, struct work *w, struct member *m, const struct queue_outcome *o)
+{
+    int64_t ms;
+
+    m->counted = !w->pub.probe && queue__gate_closed(w->conn);
+    if (!m->counted) {
+        m->verdict = V_BACK;
+        return;
+    }
+    m->row.used++;
+    if (!guard_retry_delay(&w->target->retry, m->row.used, m->row.age, o->retry_after_ms, tl_random_unit(), &ms)) {
+        die(m, w->target->flow, o, TL_CLASS_TRANSIENT);
+        return;
+    }
+    m->row.age += ms;
+    m->row.next_at = queue__wall(q) + ms;
+    m->row.state = QUEUE_RETRYING;
+    m->verdict = V_RETRY;
+}
+
+static void fail_rate(struct queue *q, struct member *m, const struct queue_outcome *o)
+{
+    m->row.next_at = queue__wall(q) + (o->retry_after_ms ? o->retry_after_ms : 1000);
+    m->row.state = QUEUE_RETRYING;
+    m->verdict = V_RETRY;
+}
+
+static void fail(struct queue *q, struct work *w, struct member *m, const struct queue_outcome *o)
+{
+    char text[TEXT_MAX + 1];
+
+    m->cls = class_of(o);
+    (void)snprintf(text, sizeof(text), "%.*s", TL_SV_ARG(o->text));
+    switch (m->cls) {
+    case TL_CLASS_RATE_LIMIT:
+        fail_rate(q, m, o);
+        break;
+    case TL_CLASS_AUTH:
+        m->verdict = V_BACK;
+        if (w->conn->held == QUEUE_HELD_NONE || w->conn->held == QUEUE_HELD_CONNECTION_AUTH)
+            queue__hold_conn(q, w->conn, QUEUE_HELD_CONNECTION_AUTH, text);
+        if (w->conn->internal) /* no connection to pause */
+            queue__hold_flow(q, w->target->flow, QUEUE_HELD_FLOW_CONFIG, 0, text);
+        break;
+    case TL_CLASS_CONFIG:
+        m->verdict = V_BACK;
+        if (w->target->flow->held == QUEUE_HELD_NONE || w->target->flow->held == QUEUE_HELD_FLOW_CONFIG)
+            queue__hold_flow(q, w->target->flow, QUEUE_HELD_FLOW_CONFIG, 0, text);
+        break;
+    case TL_CLASS_DATA:
+    case TL_CLASS_BUG:
+        m->counted = true;
+        m->row.used++;
+        die(m, w->target->flow, o, m->cls);
+        queue__trip_note(q, w->target->flow, m->fp, text);
+        break;
+    case TL_CLASS_NONE:
+    case TL_CLASS_TRANSIENT:
+    case TL_CLASS_COUNT:
+    default:
+        fail_transient(q, w, m, o);
+        break;
+    }
+}
+
+static void success(struct queue *q, struct work *w, struct member *m, enum queue_state state)
+{
+    m->verdict = V_FINAL;
+    m->row.state = (uint8_t)state;
+    m->row.live = 0;
+    m->counted = true;
+    m->row.used++;
+    queue__trip_note(q, w->target->flow, 0, "");
+    if (w->conn->held == QUEUE_HELD_CONNECTION_AUTH) {
+        queue__free_conn(q, w->conn);
+        w->conn->try_step_ms = 0;
+    }
+    if (w->target->flow->held == QUEUE_HELD_FLOW_CONFIG && !w->target->expand)
+        queue__free_flow(q, w->target->flow);
+}
+
+static void decide_one(struct queue *q, struct work *w, size_t i)
+{
+    struct queue_claim *c = &w->pub.claims[i];
+    struct member *m = &w->members[i];
+
+    m->row = m->lane->row;
+    m->row.unknown = 0;
+    if (m->lane->epoch != c->epoch || m->lane->revoked) {
+        m->verdict = V_STALE;
+        return;
+    }
+    if (w->target->expand && c->outcome.end == QUEUE_END_DONE && !w->expanded) {
+        c->outcome.end = QUEUE_END_FAILED;
+        c->outcome.rc = TL_BUG;
+        c->outcome.text = TL_SV("the steps ended without saying which deliveries follow");
+    }
+    switch (c->outcome.end) {
+    case QUEUE_END_DONE:
+        success(q, w, m, QUEUE_DELIVERED);
+        break;
+    case QUEUE_END_SKIP:
+        success(q, w, m, QUEUE_SKIPPED);
+        break;
+    case QUEUE_END_FAILED:
+        m->unknown = c->outcome.rc == TL_UNKNOWN_OUTCOME;
+        fail(q, w, m, &c->outcome);
+        break;
+    case QUEUE_END_CANCELED:
+    case QUEUE_END_INNOCENT:
+        m->verdict = V_BACK;
+        break;
+    case QUEUE_END_PENDING:
+        m->verdict = V_PENDING;
+        m->row.state = QUEUE_RETRYING;
+        m->row.next_at = queue__wall(q) + (w->pub.next_poll_ms > 0 ? w->pub.next_poll_ms : 1000);
+        break;
+    case QUEUE_END_NONE:
+    default:
+        m->unknown = true;
+        c->outcome.rc = TL_UNKNOWN_OUTCOME;
+        fail_transient(q, w, m, &c->outcome);
+        m->cls = TL_CLASS_TRANSIENT;
+        break;
+    }
+}
+
+static enum tl_rc worst_rc(const struct work *w, bool *ret_not_sent)
+{
+    enum tl_rc rc = w->pub.outcome.rc;
+
+    *ret_not_sent = w->pub.n > 0;
+    for (size_t i = 0; i < w->pub.n; i++) {
+        const struct queue_outcome *o = &w->pub.claims[i].outcome;
+
+        if (o->end != QUEUE_END_CANCELED)
+            *ret_not_sent = false;
+        if (rc == TL_OK && o->end == QUEUE_END_FAILED)
+            rc = o->rc;
+        if (rc == TL_OK && o->end == QUEUE_END_NONE)
+            rc = TL_UNKNOWN_OUTCOME;
+    }
+    return rc;
+}
+
+/* The members first: whether a failure counts depends on the breaker as it was before it. */
+static void decide(struct queue *q, struct work *w)
+{
+    bool not_sent, innocent = false;
+    enum tl_rc rc = worst_rc(w, &not_sent);
+
+    if (w->decided)
+        return;
+    w->decided = true;
+    w->ended_ms = queue__wall(q);
+    for (size_t i = 0; i < w->pub.n; i++) {
+        decide_one(q, w, i);
+        innocent = innocent || w->pub.claims[i].outcome.end == QUEUE_END_INNOCENT;
+    }
+    if (innocent)
+        w->target->batch_now = w->pub.n > 1 ? (uint32_t)(w->pub.n / 2) : 1;
+    else if (w->target->batch_now < w->target->batch_count)
+        w->target->batch_now++;
+    queue__gate_give(q, w, rc, not_sent);
+}
+
+/* ---- writing ---- */
+void queue__unit_done(struct queue *q, const struct row *row, enum queue_state from, enum queue_state to)
+{
+    struct flow *f = queue__flow(q, row->flow);
+    bool was_open = from == QUEUE_QUEUED || from == QUEUE_RETRYING;
+    bool is_open = to == QUEUE_QUEUED || to == QUEUE_RETRYING;
+    int64_t open = is_open - was_open;
+    int64_t dead = (to == QUEUE_DEAD) - (from == QUEUE_DEAD),
+            done = (to == QUEUE_DELIVERED) - (from == QUEUE_DELIVERED);
+
+    if (from == to)
+        return;
+    queue__count(q, f, from, -1);
+    queue__count(q, f, to, 1);
+    if (row->kind == KIND_CHILD && (open || dead || done))
+        (void)RUN(q, PARENT, store_u64(row->event), store_int(open), store_int(dead), store_int(done),
+                  store_int(queue__wall(q)));
+}
+
+static void write_attempt(struct queue *q, const struct work *w, size_t i)
+{
+    const struct queue_claim *c = &w->pub.claims[i];
+    const struct member *m = &w->members[i];
+    const struct queue_outcome *o = &c->outcome;
+    int64_t flags = (m->counted ? FLAG_COUNTED : 0) | (m->unknown ? FLAG_UNKNOWN : 0) |
+                    (w->pub.probe ? FLAG_PROBE : 0) | (m->verdict == V_STALE ? FLAG_STALE : 0);
+
+    (void)queue__run(
+        q, w->begun ? SQL_ATTEMPT_END : SQL_ATTEMPT_ADD,
+        VALS(store_u64(c->delivery * ATTEMPT_SPAN + c->attempt), store_u64(c->epoch), store_int(w->started_ms),
+             store_int(w->ended_ms), store_int(o->end ? o->end : QUEUE_END_FAILED), store_int(flags), store_int(m->cls),
+             store_int(o->rc), store_int(o->status), store_int(w->pub.latency_ms),
+             w->call_id ? store_u64(w->call_id) : store_null(), o->text.n ? store_text(o->text) : store_null(),
+             o->answer.n ? store_blob(o->answer) : store_null()),
+        NULL);
+}
+
+static void write_state(struct queue *q, const struct work *w, size_t i)
+{
+    const struct member *m = &w->members[i];
+    const struct queue_outcome *o = &w->pub.claims[i].outcome;
+    const struct row *r = &m->row;
+    bool dead = m->verdict == V_DEAD;
+
+    (void)RUN(q, UNIT_STATE, store_u64(r->id), store_int(r->state), r->live ? store_int(r->live) : store_null(),
+              store_int(w->ended_ms), store_int(r->attempts), store_int(r->used), store_int(r->unknown),
+              store_int(r->age), store_int(r->next_at), store_null(), dead ? store_u64(m->fp) : store_null(),
+              store_int(m->cls), store_int(o->rc), store_text(o->text));
+}
+
+static void write_xrefs(struct queue *q, const struct queue_outcome *o, int64_t now)
+{
+    for (size_t i = 0; i < o->n_xrefs; i++) {
+        const struct queue_xref *x = &o->xrefs[i];
+
+        (void)RUN(q, XREF_SET, store_text(x->model), store_text(x->connection_a), store_text(x->id_a),
+                  store_text(x->connection_b), store_text(x->id_b), store_int(now));
+    }
+}
+
+static void write_member(struct queue *q, struct work *w, size_t i)
+{
+    struct member *m = &w->members[i];
+    const struct queue_outcome *o = &w->pub.claims[i].outcome;
+    struct row *r = &m->row;
+
+    write_attempt(q, w, i);
+    queue__count(q, w->target->flow, N_ATTEMPTS, 1);
+    if (o->end == QUEUE_END_FAILED)
+        queue__count(q, w->target->flow, N_FAILED + (unsigned)m->cls, 1);
+    switch ((enum verdict)m->verdict) {
+    case V_FINAL:
+        write_xrefs(q, o, w->ended_ms);
+        if (r->kind == KIND_EXPAND && w->expanded) /* queue_expand has written its state */
+            break;
+        (void)RUN(q, UNIT_FINAL, store_u64(r->id), store_int(r->state), store_int(w->ended_ms), store_int(r->attempts),
+                  store_int(r->used));
+        queue__unit_done(q, r, m->lane->row.state, r->state);
+        if (r->keyed && w->target->flow->count[QUEUE_DEAD] > 0) /* replaying an earlier dead one would undo this */
+            (void)RUN(q, SUPERSEDE, store_u64(r->lane));
+        break;
+    case V_RETRY:
+    case V_DEAD:
+        if (m->verdict == V_RETRY)
+            queue__count(q, w->target->flow, N_RETRIES, 1);
+        write_state(q, w, i);
+        queue__unit_done(q, r, m->lane->row.state, r->state);
+        break;
+    case V_BACK:
+        (void)RUN(q, UNIT_TRIES, store_u64(r->id), store_int(r->attempts), store_int(r->unknown));
+        break;
+    case V_PENDING:
+        r->ticket = w->pub.ticket_id;
+        (void)RUN(q, UNIT_TICKET, store_u64(r->id), store_u64(r->ticket), store_int(r->next_at),
+                  store_int(r->attempts));
+        (void)RUN(q, MEMBER_ADD, store_u64(r->ticket), store_u64(r->id));
+        queue__unit_done(q, r, m->lane->row.state, QUEUE_RETRYING);
+        break;
+    case V_NONE:
+    case V_STALE:
+    default:
+        break;
+    }
+    if (w->ticket_known && m->verdict != V_PENDING)
+        (void)RUN(q, MEMBER_DEL, store_u64(w->pub.ticket_id), store_u64(r->id));
+}
+
+static void write_ticket(struct queue *q, struct work *w)
+{
+    bool pending = false;
+    struct store_val v;
+
+    for (size_t i = 0; i < w->pub.n; i++)
+        pending = pending || w->members[i].verdict == V_PENDING;
+    if (pending) {
+        if (w->pub.ticket_id == 0)
+            w->pub.ticket_id = queue__take_id(q);
+        w->ticket_known = true;
+        if (w->pub.ret_ticket.p)
+            (void)RUN(q, TICKET_ADD, store_u64(w->pub.ticket_id), store_int(w->target->id), store_int(0),
+                      store_blob(w->pub.ret_ticket));
+    }
+    for (size_t i = 0; i < w->pub.n; i++)
+        write_member(q, w, i);
+    if (w->ticket_known && !pending && !queue__one(q, SQL_MEMBER_ANY, VALS(store_u64(w->pub.ticket_id)), &v, 1))
+        (void)RUN(q, TICKET_DEL, store_u64(w->pub.ticket_id));
+}
+
+static enum tl_rc finish_apply(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct work *w = TL_CONTAINER(op, struct work, op);
+    const struct queue_outcome *o = &w->pub.outcome;
+
+    (void)err;
+    if (w->lazy) { /* its begin was never written: the whole row is written now */
+        if (w->prev)
+            w->prev->next = w->next;
+        else
+            q->lazy_first = w->next;
+        if (w->next)
+            w->next->prev = w->prev;
+        w->prev = w->next = NULL;
+        w->lazy = false;
+    }
+    decide(q, w);
+    if (w->pub.n > 1 && w->call_id == 0)
+        w->call_id = queue__take_id(q);
+    if (w->call_id)
+        (void)RUN(q, CALL_ADD, store_u64(w->call_id), store_int(w->conn->id), store_u64(w->pub.n),
+                  store_int(w->started_ms), store_int(w->pub.latency_ms), store_int(o->status), store_int(o->rc),
+                  store_text(o->text));
+    write_ticket(q, w);
+    return q->txn_rc;
+}
+
+/* ---- memory ---- */
+static void settle_member(struct queue *q, struct work *w, struct member *m)
+{
+    struct lane *l = m->lane;
+
+    if (m->verdict == V_STALE) { /* cancelled while it ran: its lane was kept until now */
+        queue__lane_next(q, l);
+        return;
+    }
+    l->row = m->row;
+    if (w->target->removed || w->target->flow->removed) {
+        queue__lane_free(q, l);
+        return;
+    }
+    switch ((enum verdict)m->verdict) {
+    case V_BACK:
+        queue__lane_ready(q, l, true);
+        break;
+    case V_RETRY:
+        queue__place(q, l);
+        break;
+    case V_PENDING: /* every member waits by itself; the first that is due takes the others along */
+        queue__place(q, l);
+        break;
+    case V_DEAD:
+        if (m->row.live == 2) {
+            queue__lane_free(q, l);
+            break;
+        }
+        queue__lane_next(q, l);
+        break;
+    case V_FINAL:
+    case V_NONE:
+    case V_STALE:
+    default:
+        queue__lane_next(q, l);
+        break;
+    }
+}
+
+static void finish_settle(struct queue *q, struct op *op)
+{
+    struct work *w = TL_CONTAINER(op, struct work, op);
+
+    w->conn->running--;
+    w->target->flow->running -= (uint32_t)w->pub.n;
+    q->loop_load[w->pub.loop]--;
+    atomic_fetch_sub(&q->works_out, 1);
+    for (size_t i = 0; i < w->pub.n; i++) {
+        if (w->pub.claims[i].outcome.end == QUEUE_END_FAILED)
+            w->conn->failed[w->members[i].cls]++;
+        settle_member(q, w, &w->members[i]);
+    }
+    queue__work_free(q, w);
+}
+
+static const struct op_class finish_class = {.apply = finish_apply, .settle = finish_settle, .keep = true};
+
+void queue_finish(struct queue *q, struct queue_work *work)
+{
+    struct work *w = TL_CONTAINER(work, struct work, pub);
+
+    copy_outcomes(w);
+    w->op = (struct op){.cls = &finish_class};
+    queue__push(q, &w->op);
+}
+
+/* ---- after a crash ---- */
+static void recover_one(struct queue *q, uint64_t attempt_id)
+{
+    uint64_t unit = attempt_id / ATTEMPT_SPAN;
+    int64_t now = queue__wall(q);
+    struct row r;
+    bool dead;
+
+    (void)RUN(q, ATTEMPT_CUT, store_u64(attempt_id), store_int(now), store_int(QUEUE_END_NONE), store_int(FLAG_UNKNOWN),
+              store_int(TL_UNKNOWN_OUTCOME), store_int(TL_CLASS_TRANSIENT));
+    if (!queue__unit(q, unit, &r) || r.live != 1 || r.ticket)
+        return;
+    r.unknown++;
+    if (attempt_id % ATTEMPT_SPAN > r.attempts)
+        r.attempts = (uint32_t)(attempt_id % ATTEMPT_SPAN);
+    dead = r.unknown >= UNKNOWN_MAX;
+    if (!dead) {
+        (void)RUN(q, UNIT_TRIES, store_u64(unit), store_int(r.attempts), store_int(r.unknown));
+        return;
+    }
+    (void)RUN(q, UNIT_STATE, store_u64(unit), store_int(QUEUE_DEAD),
+              queue__flow(q, r.flow)->block ? store_int(2) : store_null(), store_int(now), store_int(r.attempts),
+              store_int(r.used), store_int(r.unknown), store_int(r.age), store_int(0), store_null(),
+              store_u64(queue__fingerprint(TL_CLASS_BUG, 0, TL_BUG, TL_SV("crash"))), store_int(TL_CLASS_BUG),
+              store_int(TL_BUG),
+              store_text(TL_SV("the process ended three times in a row while this was being delivered")));
+    queue__unit_done(q, &r, (enum queue_state)r.state, QUEUE_DEAD);
+}
+
+void queue__recover(struct queue *q)
+{
+    for (;;) {
+        uint64_t ids[500];
+        struct store_val v;
+        size_t n = 0;
+
+        if (queue__start(q, SQL_ATTEMPT_OPEN, NULL, 0))
+            while (n < TL_COUNT(ids) && queue__next(q, SQL_ATTEMPT_OPEN, &v, 1))
+                ids[n++] = (uint64_t)v.i;
+        queue__end(q, SQL_ATTEMPT_OPEN);
+        for (size_t i = 0; i < n; i++)
+            recover_one(q, ids[i]);
+        if (n == 0 || q->txn_rc != TL_OK)
+            return;
+    }
+}

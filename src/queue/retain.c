@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Upkeep in small steps: space on the disk, old final events, old idempotency keys. Live and dead deliveries are never
+ * swept.
+ */
+#include <sys/statvfs.h>
+
+#include "queue/queue_int.h"
+
+#define STEP 200
+#define KEY_STEP 200
+#define DISK_EVERY_NS 1000000000ull
+#define SWEEP_EVERY_NS (600ull * 1000000000ull)
+#define GB (1024ull * 1024 * 1024)
+
+static bool disk_free(struct queue *q, uint64_t *ret_free, uint64_t *ret_total)
+{
+    struct statvfs s;
+
+    if (q->o.disk_free)
+        return q->o.disk_free(q->o.arg, ret_free, ret_total);
+    if (statvfs(q->dir, &s) != 0)
+        return false;
+    *ret_free = (uint64_t)s.f_bavail * s.f_frsize;
+    *ret_total = (uint64_t)s.f_blocks * s.f_frsize;
+    return true;
+}
+
+/* The reserve is for outcomes: intake stops while it is still there. */
+void queue__disk_check(struct queue *q)
+{
+    uint64_t left = 0, total = 0, reserve = q->o.reserve_bytes;
+    bool stop;
+
+    q->disk_next_ns = queue__now(q) + DISK_EVERY_NS;
+    if (!disk_free(q, &left, &total))
+        return;
+    q->disk_free = left;
+    if (reserve == 0)
+        reserve = total / 20 < GB ? total / 20 : GB;
+    stop = left < reserve;
+    if (stop != atomic_load(&q->intake_stopped)) {
+        atomic_store(&q->intake_stopped, stop);
+        queue__notice(q, stop ? "intake_stopped" : "intake_again", NULL, NULL,
+                      stop ? "the disk is nearly full: senders get 503 until there is space" : "");
+    }
+}
+
+struct old {
+    uint64_t id, upload;
+    bool go;
+};
+
+static size_t read_old(struct queue *q, struct old *old, bool *ret_end)
+{
+    int64_t before = queue__wall(q) - q->o.keep_final_ms;
+    struct store_val v[8];
+    size_t n = 0;
+
+    *ret_end = true;
+    if (queue__start(q, SQL_OLD, VALS(store_u64(q->retain_at), store_int(STEP))))
+        while (queue__next(q, SQL_OLD, v, 8)) {
+            bool parent = v[1].i == KIND_EXPANDED;
+
+            *ret_end = v[4].i >= before;
+            if (*ret_end)
+                break;
+            old[n++] = (struct old){(uint64_t)v[0].i, v[7].type == STORE_NULL ? (uint64_t)v[5].i : 0,
+                                    v[2].i >= QUEUE_DELIVERED && v[3].type == STORE_NULL && !(parent && v[6].i > 0)};
+        }
+    queue__end(q, SQL_OLD);
+    *ret_end = *ret_end || n < STEP;
+    return n;
+}
+
+static void delete_unit(struct queue *q, const struct old *o)
+{
+    (void)RUN(q, UNIT_DEL, store_u64(o->id));
+    (void)RUN(q, BODY_DEL, store_u64(o->id));
+    (void)RUN(q, EDIT_DEL, store_u64(o->id));
+    (void)RUN(q, ATTEMPT_DEL, store_u64(o->id * ATTEMPT_SPAN), store_u64((o->id + 1) * ATTEMPT_SPAN));
+    if (o->upload)
+        (void)RUN(q, CHUNK_DEL, store_u64(o->upload * ATTEMPT_SPAN), store_u64((o->upload + 1) * ATTEMPT_SPAN));
+}
+
+static void step_events(struct queue *q, bool *ret_end)
+{
+    struct old old[STEP];
+    size_t n = read_old(q, old, ret_end);
+
+    for (size_t i = 0; i < n; i++) {
+        if (old[i].go)
+            delete_unit(q, &old[i]);
+        q->retain_at = old[i].id;
+    }
+}
+
+static void step_keys(struct queue *q, bool *ret_end)
+{
+    int64_t before = queue__wall(q) - q->o.keep_key_ms;
+    struct store_val v[3];
+    struct {
+        int64_t k1, k2;
+        bool old;
+    } keys[KEY_STEP];
+    size_t n = 0;
+
+    if (queue__start(q, SQL_IDEM_SCAN, VALS(store_int(q->idem_at), store_int(KEY_STEP))))
+        while (n < KEY_STEP && queue__next(q, SQL_IDEM_SCAN, v, 3)) {
+            keys[n].k1 = v[0].i;
+            keys[n].k2 = v[1].i;
+            keys[n++].old = v[2].i < before;
+        }
+    queue__end(q, SQL_IDEM_SCAN);
+    for (size_t i = 0; i < n; i++) {
+        if (keys[i].old)
+            (void)RUN(q, IDEM_OLD, store_int(keys[i].k1), store_int(keys[i].k2));
+        q->idem_at = keys[i].k1;
+    }
+    *ret_end = n < KEY_STEP;
+}
+
+static bool sweep_step(struct queue *q)
+{
+    bool events_end = true, keys_end = true;
+
+    if (!q->sweeping) {
+        if (queue__now(q) < q->sweep_next_ns)
+            return false;
+        q->sweeping = true;
+        q->retain_at = 0;
+        q->idem_at = INT64_MIN;
+        q->events_swept = q->keys_swept = false;
+    }
+    if (!q->events_swept)
+        step_events(q, &events_end);
+    else
+        step_keys(q, &keys_end);
+    if (q->txn_rc != TL_OK)
+        return false;
+    if (!q->events_swept)
+        q->events_swept = events_end;
+    else
+        q->keys_swept = keys_end;
+    if (q->keys_swept) {
+        q->sweeping = false;
+        q->sweep_next_ns = queue__now(q) + SWEEP_EVERY_NS;
+    }
+    return q->sweeping;
+}
+
+/* Between the turns' own transactions, and never when somebody waits for the next one too long: a step is small. */
+bool queue__upkeep(struct queue *q)
+{
+    bool more = false;
+    struct tl_err err;
+    enum tl_rc rc;
+
+    if (atomic_load(&q->fatal) || q->full)
+        return false;
+    if (!q->job_open && !q->sweeping && queue__now(q) < q->sweep_next_ns)
+        return false;
+    q->txn_rc = store_begin(q->db, &q->txn_err);
+    if (q->txn_rc == TL_OK) {
+        if (q->job_open)
+            more = queue__job_step(q);
+        else
+            more = sweep_step(q);
+    }
+    if (q->txn_rc == TL_OK)
+        queue__save_counts(q);
+    rc = q->txn_rc == TL_OK ? store_commit(q->db, &err) : q->txn_rc;
+    queue__settle_counts(q, rc == TL_OK);
+    if (rc != TL_OK) {
+        store_rollback(q->db);
+        q->id_reserved = q->next_id;
+        q->job_settle_n = 0;
+        if (rc != TL_FULL)
+            queue__fatal(q, q->txn_rc == TL_OK ? &err : &q->txn_err);
+        return false;
+    }
+    queue__job_settle(q);
+    return more;
+}
