@@ -589,9 +589,8 @@ static enum tl_rc plan_row(struct queue_reader *r, struct queue_plan *plan, cons
     if (row->state == QUEUE_DEAD) {
         rc = store_one(r->st[READ_ONE], VALS(store_u64(row->delivery)), v, ROW_N, &found, err);
         if (rc == TL_OK && found && v[23].type == STORE_INT && v[10].i != 2) {
-            rc = store_one(r->st[READ_SUPERSEDED], VALS(store_int(v[23].i), store_u64(row->delivery)), &one, 1, &found,
-                           err);
-            plan->superseded += found;
+            rc = store_one(r->st[READ_LATER], VALS(store_int(v[23].i), store_u64(row->delivery)), &one, 1, &found, err);
+            plan->superseded += found || v[25].i;
         }
     }
     if (rc == TL_OK)
