@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger alone: N events always on their way (put, handed out, done), 1 KB each, everything durable.
+ *
+ *   ledger_bench [seconds] [producers] [keys]         keys 0: every event its own lane
+ *   ledger_bench backlog [events]                     one lane each, target down; memory, restart
+ *
+ * TMPDIR says where the ledger goes: the figures are those of that disk.
+ */
+#include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "queue/operate.h"
+
+#define BODY 1024
+#define SAMPLES 4000000u
+
+struct producer {
+    struct run *run;
+    struct queue_put put;
+    uint64_t started_ns;
+    char key[40], order[24];
+    char body[BODY];
+};
+
+struct run {
+    struct queue *q;
+    struct producer *producers;
+    size_t n, keys;
+    uint32_t flow;
+    atomic_bool stop;
+    atomic_ulong put, done, out, failed;
+    uint32_t *put_us;
+    uint64_t seq;
+    bool answer;
+};
+
+static uint64_t now_ns(void)
+{
+    return tl_clock_mono_ns(tl_clock_system());
+}
+
+static double cpu_s(void)
+{
+    struct rusage r;
+
+    (void)getrusage(RUSAGE_SELF, &r);
+    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+}
+
+static long rss_kb(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    long size = 0, pages = 0;
+
+    if (!f || fscanf(f, "%ld %ld", &size, &pages) != 2)
+        pages = 0;
+    if (f)
+        (void)fclose(f);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void on_put(void *arg, struct queue_put *put, enum tl_rc rc, const struct tl_err *err);
+
+static void produce(struct producer *p)
+{
+    struct run *r = p->run;
+    uint64_t n = r->seq++;
+
+    (void)snprintf(p->key, sizeof(p->key), "msg_%016llx", (unsigned long long)n);
+    p->put = (struct queue_put){.flow = r->flow,
+                                .source = TL_SV("bench"),
+                                .key = tl_sv_str(p->key),
+                                .meta = TL_SV("{\"content-type\":\"application/json\"}"),
+                                .body = tl_sv(p->body, BODY)};
+    if (r->keys) {
+        (void)snprintf(p->order, sizeof(p->order), "%llu", (unsigned long long)((n * 2654435761u) % r->keys));
+        p->put.order_by = tl_sv_str(p->order);
+    }
+    p->started_ns = now_ns();
+    queue_put_later(r->q, &p->put, on_put, p);
+}
+
+static void on_put(void *arg, struct queue_put *put, enum tl_rc rc, const struct tl_err *err)
+{
+    struct producer *p = arg;
+    struct run *r = p->run;
+    unsigned long n = atomic_fetch_add(&r->put, 1);
+
+    (void)put;
+    if (rc != TL_OK) {
+        (void)fprintf(stderr, "put: %s\n", err->text);
+        atomic_fetch_add(&r->failed, 1);
+    }
+    if (n < SAMPLES)
+        r->put_us[n] = (uint32_t)((now_ns() - p->started_ns) / 1000);
+    if (atomic_load(&r->stop))
+        atomic_fetch_sub(&r->out, 1);
+    else
+        produce(p);
+}
+
+static void on_dispatch(void *arg, unsigned loop, struct queue_work *first)
+{
+    struct run *r = arg;
+    struct queue_work *next;
+
+    (void)loop;
+    for (; first; first = next) {
+        next = first->next;
+        for (size_t i = 0; i < first->n; i++)
+            first->claims[i].outcome =
+                (struct queue_outcome){.end = r->answer ? QUEUE_END_DONE : QUEUE_END_CANCELED, .status = 200};
+        atomic_fetch_add(&r->done, first->n);
+        queue_finish(r->q, first);
+    }
+}
+
+static void on_fatal(void *arg, const struct tl_err *err)
+{
+    (void)arg;
+    (void)fprintf(stderr, "fatal: %s\n", err->text);
+    _exit(1);
+}
+
+static void open_ledger(struct run *r, const char *dir, bool paused)
+{
+    struct queue_options o = {.path = dir, .n_loops = 2, .dispatch = on_dispatch, .fatal = on_fatal, .arg = r};
+    struct guard_conf guard = {.concurrency = 4096, .fixed = true};
+    struct queue_target_def t = {.name = TL_SV("t"), .connection = TL_SV("c"), .idempotent = true};
+    struct queue_flow_def f = {.name = TL_SV("f"), .targets = &t, .n_targets = 1};
+    struct queue_connection_def c = {.name = TL_SV("c"), .guard = &guard};
+    struct queue_config config = {.flows = &f, .n_flows = 1, .connections = &c, .n_connections = 1};
+    struct tl_err err;
+
+    if (queue_open(&o, &r->q, &err) != TL_OK) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        exit(1);
+    }
+    queue_set_dispatch(r->q, !paused);
+    if (queue_configure(r->q, NULL, &config, false, NULL, &err) != TL_OK) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        exit(1);
+    }
+    r->flow = f.ret_id;
+}
+
+static void remove_dir(const char *dir)
+{
+    DIR *d = opendir(dir);
+    struct dirent *e;
+    char path[600];
+
+    while (d && (e = readdir(d)) != NULL) {
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+        (void)unlink(path);
+    }
+    if (d)
+        (void)closedir(d);
+    (void)rmdir(dir);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void start_producers(struct run *r)
+{
+    r->producers = tl_zalloc(r->n * sizeof(*r->producers));
+    atomic_store(&r->out, r->n);
+    for (size_t i = 0; i < r->n; i++) {
+        r->producers[i].run = r;
+        memset(r->producers[i].body, 'a' + (int)(i % 26), BODY);
+        produce(&r->producers[i]);
+    }
+}
+
+static void stop_producers(struct run *r)
+{
+    atomic_store(&r->stop, true);
+    while (atomic_load(&r->out) > 0 || queue_works_out(r->q) > 0)
+        (void)usleep(1000);
+}
+
+static void throughput(const char *dir, double seconds, size_t n, size_t keys)
+{
+    struct run r = {.n = n, .keys = keys, .answer = true};
+    double cpu, took;
+    uint64_t start;
+    size_t samples;
+
+    r.put_us = tl_alloc(SAMPLES * sizeof(uint32_t));
+    open_ledger(&r, dir, false);
+    cpu = cpu_s();
+    start = now_ns();
+    /* The first puts are made here; each next one on the ledger's thread, when the one before it is on disk. */
+    start_producers(&r);
+    (void)usleep((useconds_t)(seconds * 1e6));
+    stop_producers(&r);
+    took = (double)(now_ns() - start) / 1e9;
+    cpu = cpu_s() - cpu;
+    samples = atomic_load(&r.put) < SAMPLES ? atomic_load(&r.put) : SAMPLES;
+    qsort(r.put_us, samples, sizeof(uint32_t), by_size);
+    (void)printf(
+        "%zu producers, %zu keys: %.0f events/s put and done, %.1f us CPU an event, put p50 %u us p99 %u us max %u "
+        "us, done %lu of %lu, failed %lu, %ld KB resident\n",
+        n, keys, (double)atomic_load(&r.put) / took, cpu * 1e6 / (double)atomic_load(&r.put), r.put_us[samples / 2],
+        r.put_us[samples * 99 / 100], r.put_us[samples - 1], atomic_load(&r.done), atomic_load(&r.put),
+        atomic_load(&r.failed), rss_kb());
+    queue_close(r.q);
+    tl_free(r.put_us);
+    tl_free(r.producers);
+}
+
+static void backlog(const char *dir, unsigned long events)
+{
+    struct run r = {.n = 256, .answer = true};
+    uint64_t start;
+    double took;
+
+    r.put_us = tl_alloc(SAMPLES * sizeof(uint32_t));
+    open_ledger(&r, dir, true);
+    start = now_ns();
+    start_producers(&r);
+    for (unsigned i = 0; atomic_load(&r.put) < events; i++) {
+        (void)usleep(1000);
+        if (i % 2000 == 0)
+            (void)printf("  %lu stored, %ld KB resident\n", atomic_load(&r.put), rss_kb());
+    }
+    stop_producers(&r);
+    took = (double)(now_ns() - start) / 1e9;
+    (void)printf("backlog: %lu lanes in %.1f s (%.0f/s), %ld KB resident\n", atomic_load(&r.put), took,
+                 (double)atomic_load(&r.put) / took, rss_kb());
+    queue_close(r.q);
+    start = now_ns();
+    open_ledger(&r, dir, false);
+    took = (double)(now_ns() - start) / 1e6;
+    while (atomic_load(&r.done) == 0)
+        (void)usleep(100);
+    (void)printf("restart: open and configured in %.1f ms, first handed out after %.1f ms\n", took,
+                 (double)(now_ns() - start) / 1e6);
+    while (atomic_load(&r.done) < atomic_load(&r.put))
+        (void)usleep(10000);
+    (void)printf("drained: %lu done in %.1f s (%.0f/s), %ld KB resident\n", atomic_load(&r.done),
+                 (double)(now_ns() - start) / 1e9, (double)atomic_load(&r.done) / ((double)(now_ns() - start) / 1e9),
+                 rss_kb());
+    stop_producers(&r);
+    queue_close(r.q);
+    tl_free(r.put_us);
+    tl_free(r.producers);
+}
+
+int main(int argc, char **argv)
+{
+    const char *tmp = getenv("TMPDIR");
+    char dir[512];
+
+    (void)snprintf(dir, sizeof(dir), "%s/ledger_bench_XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(dir))
+        return 1;
+    if (argc > 1 && strcmp(argv[1], "backlog") == 0)
+        backlog(dir, argc > 2 ? strtoul(argv[2], NULL, 10) : 1000000);
+    else
+        throughput(dir, argc > 1 ? strtod(argv[1], NULL) : 5, argc > 2 ? strtoul(argv[2], NULL, 10) : 64,
+                   argc > 3 ? strtoul(argv[3], NULL, 10) : 0);
+    remove_dir(dir);
+    return 0;
+}

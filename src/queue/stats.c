@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Live figures, copied by the ledger thread for whoever asks. */
+#include "queue/queue_int.h"
+
+struct stats_op {
+    struct op op;
+    struct tl_arena *arena;
+    struct queue_stat *out;
+};
+
+/* Does the flow as a whole wait, and for what? Its own hold, else that of the connection of its first waiting target.
+ */
+static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_stat *s)
+{
+    s->held = f->removed ? QUEUE_HELD_FLOW_REMOVED : f->held;
+    s->held_since_ms = f->held_at;
+    (void)snprintf(s->held_text, sizeof(s->held_text), "%s", f->held_text);
+    for (const struct target *t = f->targets; t && s->held == QUEUE_HELD_NONE; t = t->next_of_flow) {
+        if (t->n_ready == 0)
+            continue;
+        s->held = t->conn->held != QUEUE_HELD_NONE ? t->conn->held : t->conn->why;
+        s->held_since_ms = t->conn->held_at;
+        (void)snprintf(s->held_text, sizeof(s->held_text), "%s", t->conn->held_text);
+    }
+    if (s->held == QUEUE_HELD_NONE && q->full)
+        s->held = QUEUE_HELD_DISK;
+    if (s->held == QUEUE_HELD_NONE && !atomic_load(&q->dispatch_on))
+        s->held = QUEUE_HELD_DRAINING;
+}
+
+static void flow_stat(struct queue *q, const struct flow *f, struct queue_flow_stat *s)
+{
+    s->id = f->id;
+    (void)snprintf(s->name, sizeof(s->name), "%s", f->name);
+    for (unsigned i = 0; i < QUEUE_STATE_MAX; i++)
+        s->count[i] = (uint64_t)(f->count[i] > 0 ? f->count[i] : 0);
+    s->count[QUEUE_RUNNING] = f->running;
+    s->events = (uint64_t)f->count[N_EVENTS];
+    s->duplicates = (uint64_t)f->count[N_DUPLICATES];
+    s->other_body = (uint64_t)f->count[N_OTHER_BODY];
+    s->no_key = (uint64_t)f->count[N_NO_KEY];
+    s->attempts = (uint64_t)f->count[N_ATTEMPTS];
+    s->retries = (uint64_t)f->count[N_RETRIES];
+    for (unsigned i = 0; i < TL_CLASS_COUNT; i++)
+        s->failed[i] = (uint64_t)f->count[N_FAILED + i];
+    s->trip_fingerprint = f->held_fp;
+    s->removed = f->removed;
+    for (const struct target *t = f->targets; t; t = t->next_of_flow)
+        s->in_window += t->in_window;
+    flow_hold(q, f, s);
+}
+
+static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_stat *s)
+{
+    const char *reason = "";
+    uint64_t live = 0;
+
+    s->id = c->id;
+    (void)snprintf(s->name, sizeof(s->name), "%s", c->name);
+    s->held = c->held != QUEUE_HELD_NONE ? c->held : c->why;
+    s->held_since_ms = c->held_at;
+    (void)snprintf(s->held_text, sizeof(s->held_text), "%s", c->held_text);
+    s->running = c->running;
+    s->calls = c->calls;
+    for (unsigned i = 0; i < TL_CLASS_COUNT; i++)
+        s->failed[i] = c->failed[i];
+    for (size_t i = 1; i <= q->n_targets; i++) {
+        const struct target *t = q->targets[i];
+
+        if (!t || t->conn != c || t->removed)
+            continue;
+        s->waiting += t->n_ready;
+        if (!t->complete || t->n_ready) /* a flow with several targets counts whole: an upper bound */
+            live += (uint64_t)(t->flow->count[QUEUE_QUEUED] + t->flow->count[QUEUE_RETRYING]);
+    }
+    s->drain_ms = guard_drain_ms(c->guard, queue__now(q), queue__wall(q), live, &reason);
+    (void)snprintf(s->drain_reason, sizeof(s->drain_reason), "%s", reason ? reason : "");
+    (void)snprintf(s->breaker, sizeof(s->breaker), "%s", guard_breaker_state(c->guard));
+    s->removed = c->removed;
+}
+
+static enum tl_rc lists(struct queue *q, struct stats_op *s, struct queue_stat *o)
+{
+    o->flows = tl_arena_zalloc(s->arena, (q->n_flows + 1) * sizeof(*o->flows));
+    o->connections = tl_arena_zalloc(s->arena, (q->n_conns + 1) * sizeof(*o->connections));
+    if (!o->flows || !o->connections)
+        return TL_LIMIT;
+    for (size_t i = 1; i <= q->n_flows; i++)
+        if (q->flows[i]) {
+            flow_stat(q, q->flows[i], &o->flows[o->n_flows]);
+            o->live += o->flows[o->n_flows].count[QUEUE_QUEUED] + o->flows[o->n_flows].count[QUEUE_RETRYING];
+            o->n_flows++;
+        }
+    for (size_t i = 1; i <= q->n_conns; i++)
+        if (q->conns[i])
+            conn_stat(q, q->conns[i], &o->connections[o->n_connections++]);
+    return TL_OK;
+}
+
+static enum tl_rc stats_apply(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct stats_op *s = TL_CONTAINER(op, struct stats_op, op);
+    struct queue_stat *o = s->out;
+
+    *o = (struct queue_stat){
+        .works_out = atomic_load(&q->works_out),
+        .commits = q->commits,
+        .sync_us_start = q->sync_us_start,
+        .sync_us_avg = (uint64_t)q->sync_us_avg,
+        .wal_pages = store_log_pages(q->db),
+        .disk_free = q->disk_free,
+        .in_window = q->n_lanes,
+        .due_in_memory = q->heap_n,
+        .intake_stopped = atomic_load(&q->intake_stopped),
+        .dispatch_stopped = !atomic_load(&q->dispatch_on) || q->full,
+        .fatal = atomic_load(&q->fatal),
+        .config_version = q->config_version,
+    };
+    return lists(q, s, o) == TL_OK ? TL_OK : tl_fail(err, TL_LIMIT, "the figures do not fit the arena");
+}
+
+enum tl_rc queue_stats(struct queue *q, struct task *task, struct tl_arena *arena, struct queue_stat *ret_stat,
+                       struct tl_err *err)
+{
+    static const struct op_class cls = {.apply = stats_apply, .read = true};
+    struct queue_stat stat;
+    struct stats_op s = {.op = {.cls = &cls}, .arena = arena, .out = &stat};
+    enum tl_rc rc = queue__call(q, task, &s.op, err);
+
+    if (rc == TL_OK)
+        *ret_stat = stat;
+    return rc;
+}
