@@ -257,7 +257,7 @@ static enum tl_rc apply_conf(struct webhook_verifier *v, const struct webhook_co
     v->user = copy(v->arena, tl_sv_str(conf->user));
     v->origins = tl_arena_must(v->arena, (conf->origins.n + 1) * sizeof(*v->origins));
     for (size_t i = 0; i < conf->origins.n; i++)
-        v->origins[v->n_origins++] = copy(v->arena, tl_sv_str(*CONFIG_AT(conf->origins, const char *, i)));
+        v->origins[v->n_origins++] = copy(v->arena, tl_sv_str(*CONFIG_AT(conf->origins, char *, i)));
     return rc;
 }
 

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth.c - the contract: apply, accepted, rejected; and the pause of a connection whose credentials are refused.
+ * Invariant: between two refusals that are three apart lie 30 minutes, so that no vendor's lock-out (NetSuite: five) is
+ * reached.
+ */
+#include <stdio.h>
+
+#include "auth/auth_int.h"
+
+#define NS_A_MS UINT64_C(1000000)
+#define MINUTE_NS (UINT64_C(60000) * NS_A_MS)
+
+static const struct auth_scheme schemes[] = {
+    {.name = "none", .apply = auth__apply_none},
+    {.name = "basic", .apply = auth__apply_basic},
+    {.name = "api_key", .apply = auth__apply_api_key},
+    {.name = "bearer", .apply = auth__apply_bearer},
+    {.name = "oauth1", .apply = auth__apply_oauth1},
+    {.name = "hmac", .apply = auth__apply_hmac},
+    {.name = "mtls", .apply = auth__apply_none},
+    {.name = "oauth2_client_credentials", .grant = auth__grant_client},
+    {.name = "oauth2_refresh_token", .grant = auth__grant_refresh},
+    {.name = "oauth2_authorization_code", .grant = auth__grant_refresh},
+    {.name = "oauth2_jwt_bearer", .grant = auth__grant_jwt},
+    {.name = "oauth2_password", .grant = auth__grant_password},
+};
+
+const struct auth_scheme *auth__scheme(const char *name)
+{
+    for (size_t i = 0; i < TL_COUNT(schemes); i++) {
+        if (strcmp(schemes[i].name, name) == 0)
+            return &schemes[i];
+    }
+    return NULL;
+}
+
+enum tl_rc auth_new(const struct auth_world *world, const char *connection, const char *scheme, const void *conf,
+                    struct auth **ret, struct tl_err *err)
+{
+    const struct auth_scheme *s = auth__scheme(scheme);
+    struct auth *a;
+
+    if (s == NULL)
+        return tl_fail(err, TL_CONFIG, "there is no auth scheme \"%.40s\"", scheme);
+    a = tl_zalloc(sizeof(*a));
+    a->w = *world;
+    a->connection = tl_strdup(connection);
+    a->scheme = s;
+    a->conf = conf;
+    a->rejected = UINT64_MAX; /* none */
+    a->tls = (struct http_client_tls){.cert_file = a->conf->cert_file, .key_file = a->conf->key_file};
+    (void)pthread_mutex_init(&a->lock, NULL);
+    *ret = a;
+    return TL_OK;
+}
+
+void auth_free(struct auth *a)
+{
+    if (a == NULL)
+        return;
+    auth__token_done(&a->token);
+    (void)pthread_mutex_destroy(&a->lock);
+    tl_wipe(&a->w.seal, sizeof(a->w.seal));
+    tl_free(a->connection);
+    tl_free(a);
+}
+
+void auth_freep(struct auth **a)
+{
+    auth_free(*a);
+}
+
+bool auth_request_header(struct auth_request *req, const char *name, struct tl_sv value)
+{
+    if (req->n_headers == req->cap_headers) {
+        size_t cap = req->cap_headers > 0 ? 2 * req->cap_headers : 8;
+        struct http_header *grown = tl_arena_alloc(req->arena, cap * sizeof(*grown));
+
+        if (grown == NULL)
+            return false;
+        if (req->n_headers > 0)
+            memcpy(grown, req->headers, req->n_headers * sizeof(*grown));
+        req->headers = grown;
+        req->cap_headers = cap;
+    }
+    req->headers[req->n_headers++] = (struct http_header){tl_sv_str(name), value};
+    return true;
+}
+
+enum tl_rc auth__secret(struct auth *a, const struct config_secret *ref, const char *what, struct secret **ret,
+                        struct tl_err *err)
+{
+    enum tl_rc rc;
+
+    if (ref->kind == CONFIG_SECRET_NONE)
+        return tl_fail(err, TL_CONFIG, "%.60s: the %s is not configured", a->connection, what);
+    rc = secret_get(a->w.secrets, ref, ret, NULL, err);
+    return rc == TL_OK ? TL_OK : tl_err_prefix(err, "%.60s: %s", a->connection, what);
+}
+
+static uint64_t now_ns(struct auth *a)
+{
+    return tl_clock_mono_ns(a->w.clock);
+}
+
+static uint64_t secrets_now(struct auth *a)
+{
+    return a->w.secrets != NULL ? secret_generation(a->w.secrets) : 0;
+}
+
+int64_t auth__their_time_ms(struct auth *a)
+{
+    int64_t skew;
+
+    (void)pthread_mutex_lock(&a->lock);
+    skew = a->skew_ms;
+    (void)pthread_mutex_unlock(&a->lock);
+    return tl_clock_wall_ms(a->w.clock) + skew;
+}
+
+void auth__note(struct auth *a, const char *text)
+{
+    (void)pthread_mutex_lock(&a->lock);
+    (void)snprintf(a->reason, sizeof(a->reason), "%s", text);
+    (void)pthread_mutex_unlock(&a->lock);
+}
+
+/* ---- pausing ---- */
+
+void auth__pause(struct auth *a, const char *reason)
+{
+    static const uint64_t minutes[] = {1, 5, 15, 30};
+    uint64_t now = now_ns(a), next = now + minutes[a->step] * MINUTE_NS, earliest;
+
+    a->failures[2] = a->failures[1];
+    a->failures[1] = a->failures[0];
+    a->failures[0] = now;
+    /* The next attempt may fail too: it and the last three must not fall into one half hour. */
+    earliest = a->failures[2] != 0 ? a->failures[2] + 30 * MINUTE_NS : 0;
+    a->next_probe_ns = next > earliest ? next : earliest;
+    a->step = a->step < TL_COUNT(minutes) - 1 ? a->step + 1 : a->step;
+    a->paused = true;
+    a->probing = false;
+    a->secrets = secrets_now(a);
+    (void)snprintf(a->reason, sizeof(a->reason), "%s", reason);
+}
+
+void auth__resume(struct auth *a)
+{
+    a->paused = a->probing = false;
+    a->step = 0;
+    a->reason[0] = '\0';
+}
+
+/* While paused: may this call be the probe? The lock is held. */
+static bool admit(struct auth *a)
+{
+    uint64_t now = now_ns(a);
+
+    if (!a->paused)
+        return true;
+    if (a->secrets != secrets_now(a)) { /* a person has acted: new credentials, new count */
+        memset(a->failures, 0, sizeof(a->failures));
+        a->secrets = secrets_now(a);
+        a->step = 0;
+        a->next_probe_ns = now;
+        a->must_renew = true;
+        a->probing = false;
+    }
+    /* A probe whose outcome never came (the task was cancelled) blocks the next one for two minutes only. */
+    if (now < a->next_probe_ns || (a->probing && now < a->probe_until_ns))
+        return false;
+    a->probing = true;
+    a->probe_until_ns = now + 2 * MINUTE_NS;
+    return true;
+}
+
+static enum tl_rc refuse_paused(struct auth *a, struct tl_err *err)
+{
+    uint64_t now = now_ns(a), due = a->next_probe_ns > now ? a->next_probe_ns - now : MINUTE_NS / 60;
+    enum tl_rc rc = tl_fail(err, TL_AUTH, "%.60s is paused: %.200s", a->connection, a->reason);
+
+    if (err != NULL)
+        err->retry_after_ms = (uint32_t)(due / NS_A_MS);
+    return rc;
+}
+
+enum tl_rc auth_apply(struct task *t, struct auth *a, struct auth_request *req, struct auth_ticket *ret_ticket,
+                      struct tl_err *err)
+{
+    TL_CLEANUP(secret_unrefp) struct secret *token = NULL;
+    struct auth_ticket ticket = {.secrets = secrets_now(a)};
+    enum tl_rc rc;
+    bool go;
+
+    (void)pthread_mutex_lock(&a->lock);
+    go = admit(a);
+    ticket.probe = a->paused;
+    rc = go ? TL_OK : refuse_paused(a, err);
+    (void)pthread_mutex_unlock(&a->lock);
+    if (rc != TL_OK)
+        return rc;
+    if (a->conf->cert_file != NULL)
+        req->tls = &a->tls;
+    if (a->scheme->apply != NULL) {
+        rc = a->scheme->apply(a, req, err);
+    } else {
+        rc = auth__token(t, a, &token, &ticket.generation, err);
+        if (rc == TL_OK &&
+            !auth_request_header(req, "authorization",
+                                 tl_sv_str(tl_arena_printf(req->arena, "Bearer %s", secret_view(token).p))))
+            rc = tl_fail(err, TL_LIMIT, "the request is too large");
+    }
+    if (rc != TL_OK && ticket.probe) {
+        (void)pthread_mutex_lock(&a->lock);
+        a->probing = false;
+        (void)pthread_mutex_unlock(&a->lock);
+    }
+    if (rc == TL_OK)
+        *ret_ticket = ticket;
+    return rc;
+}
+
+void auth__measure_skew(struct auth *a, struct tl_sv date)
+{
+    int64_t theirs, skew;
+
+    if (date.n == 0 || !tl_http_date_parse(date, &theirs))
+        return;
+    skew = theirs + 500 - tl_clock_wall_ms(a->w.clock); /* the header has whole seconds */
+    a->skew_ms = skew > 2000 || skew < -2000 ? skew : 0;
+}
+
+void auth_accepted(struct auth *a, const struct auth_ticket *ticket, struct tl_sv date)
+{
+    struct secret *old = NULL;
+
+    (void)pthread_mutex_lock(&a->lock);
+    auth__measure_skew(a, date);
+    if (a->paused && ticket->probe) {
+        auth__resume(a);
+        memset(a->failures, 0, sizeof(a->failures));
+    }
+    if (ticket->generation == a->generation && ticket->generation != 0) {
+        old = a->token.previous; /* the rotation has proved good */
+        a->token.previous = NULL;
+        a->rejected = UINT64_MAX;
+    }
+    (void)pthread_mutex_unlock(&a->lock);
+    secret_unref(old);
+}
+
+bool auth_rejected(struct auth *a, const struct auth_ticket *ticket)
+{
+    bool again = false;
+
+    (void)pthread_mutex_lock(&a->lock);
+    if (a->scheme->grant == NULL) {
+        /* Nothing to renew, unless the secret has changed since the call was made. */
+        again = ticket->secrets != secrets_now(a);
+    } else if (ticket->generation != a->generation) {
+        again = true; /* somebody has renewed meanwhile */
+    } else if (a->rejected + 1 != ticket->generation) {
+        a->must_renew = true;
+        a->rejected = ticket->generation;
+        again = true;
+    }
+    if (!again && (!a->paused || ticket->probe)) {
+        a->must_renew = a->scheme->grant != NULL;
+        auth__pause(a, a->scheme->grant != NULL
+                           ? "a fresh token was refused too (401): check the rights of this client"
+                           : "the credentials were refused (401): check them, and whether they were locked");
+    }
+    (void)pthread_mutex_unlock(&a->lock);
+    return again;
+}
+
+void auth_get_status(struct auth *a, struct auth_status *ret)
+{
+    uint64_t now = now_ns(a);
+
+    (void)pthread_mutex_lock(&a->lock);
+    *ret = (struct auth_status){.paused = a->paused, .expires_ms = a->token.expires_ms, .skew_ms = a->skew_ms};
+    if (a->paused)
+        ret->next_probe_ms =
+            tl_clock_wall_ms(a->w.clock) + (int64_t)(a->next_probe_ns > now ? (a->next_probe_ns - now) / NS_A_MS : 0);
+    for (size_t i = 0; i < TL_COUNT(a->failures); i++)
+        ret->failures += a->failures[i] != 0 && now - a->failures[i] < 30 * MINUTE_NS;
+    (void)snprintf(ret->reason, sizeof(ret->reason), "%s", a->reason);
+    (void)pthread_mutex_unlock(&a->lock);
+}
+
+void auth_resume(struct auth *a)
+{
+    (void)pthread_mutex_lock(&a->lock);
+    if (a->paused)
+        a->next_probe_ns = now_ns(a);
+    (void)pthread_mutex_unlock(&a->lock);
+}
