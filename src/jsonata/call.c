@@ -191,7 +191,8 @@ struct json apply(struct jsonata_eval *e, struct json fn, const struct json *arg
 
 enum tl_rc jsonata_call(struct jsonata_eval *e, struct json fn, const struct json *args, size_t n, struct json *ret)
 {
-    struct json v = apply(e, fn, args, (uint32_t)n, json_null());
+    bool bare = !(fn.aux & FN_WRAPPED) && FUNCTION(fn)->kind == F_LAMBDA;
+    struct json v = apply(e, fn, args, (uint32_t)n, bare ? FUNCTION(fn)->u.lambda.input : json_null());
 
     if (raised(v))
         return e->rc;

@@ -85,8 +85,9 @@ struct jsonata_input {
 };
 
 /*
- * Evaluate. TL_OK: *ret is the result, JSON_UNDEFINED when there is none; functions in it are written as "" by
- * jsonata_plain(). TL_INVALID: *ret_error says what the expression found; TL_BUDGET: a budget was passed.
+ * Evaluate. TL_OK: *ret is the result, JSON_UNDEFINED when there is none; it has no functions in it (in arrays they
+ * become null, members are left out). TL_INVALID: *ret_error says what the expression found; TL_BUDGET: a budget was
+ * passed.
  */
 TL_MUST_CHECK enum tl_rc jsonata_run(const struct jsonata_program *p, struct tl_arena *arena,
                                      const struct jsonata_input *in, struct json *ret, struct jsonata_error *ret_error,

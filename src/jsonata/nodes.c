@@ -48,46 +48,34 @@ struct json run_name(struct jsonata_eval *e, const struct node *n, struct json i
     return in.type == JSON_ARRAY ? lookup(e, in, node_key(n)) : JSON_NOTHING;
 }
 
+static bool add_flattened(struct jsonata_eval *e, struct list *l, struct json v, uint8_t *flags)
+{
+    if (v.type != JSON_ARRAY)
+        return list_push(e, l, v);
+    *flags = 0; /* appended to: no sequence any more */
+    v = flatten(e, v);
+    return !raised(v) && list_push_all(e, l, v);
+}
+
 struct json run_wildcard(struct jsonata_eval *e, const struct node *n TL_UNUSED, struct json in)
 {
     struct list l = {0};
     uint8_t flags = JSON_F_SEQUENCE;
-    const struct json_member *m;
+    const struct json_member *m = NULL;
 
     if (in.type == JSON_ARRAY && (in.flags & V_F_OUTER) && in.n > 0)
         in = in.u.items[0];
-    if (in.type == JSON_ARRAY) { /* an array's keys are its indexes */
-        for (uint32_t i = 0; i < in.n; i++) {
-            struct json v = in.u.items[i];
-
-            if (v.type == JSON_ARRAY) {
-                v = flatten(e, v);
-                if (raised(v) || !list_push_all(e, &l, v))
-                    return RAISED;
-                flags = 0;
-            } else if (!list_push(e, &l, v)) {
-                return RAISED;
-            }
-        }
-        return list_value(&l, flags);
-    }
-    if (in.type != JSON_OBJECT)
-        return list_value(&l, flags);
-    m = ordered_members(e, in);
-    if (!m)
-        return eval_exhausted(e);
-    for (uint32_t i = 0; i < in.n; i++) {
-        struct json v = m[i].value;
-
-        if (v.type == JSON_ARRAY) {
-            v = flatten(e, v);
-            if (raised(v) || !list_push_all(e, &l, v))
-                return RAISED;
-            flags = 0; /* appended to: no sequence any more */
-        } else if (!list_push(e, &l, v)) {
+    for (uint32_t i = 0; in.type == JSON_ARRAY && i < in.n; i++)
+        if (!add_flattened(e, &l, in.u.items[i], &flags))
             return RAISED;
-        }
-    }
+    /* In the reference a sequence's own mark is a member that `*` sees. */
+    if (in.type == JSON_ARRAY && (in.flags & JSON_F_SEQUENCE) && !list_push(e, &l, json_bool(true)))
+        return RAISED;
+    if (in.type == JSON_OBJECT && !(m = ordered_members(e, in)))
+        return eval_exhausted(e);
+    for (uint32_t i = 0; m && i < in.n; i++)
+        if (!add_flattened(e, &l, m[i].value, &flags))
+            return RAISED;
     return list_value(&l, flags);
 }
 

@@ -343,7 +343,8 @@ struct json run_concat(struct jsonata_eval *e, const struct node *n, struct json
     if (!out)
         return eval_exhausted(e);
     for (uint32_t i = 0; i < n->count; i++) {
-        memcpy(p, parts[i].u.s, parts[i].n);
+        if (parts[i].n)
+            memcpy(p, parts[i].u.s, parts[i].n);
         p += parts[i].n;
     }
     return jsonata_text(out, (size_t)total, flags);

@@ -98,9 +98,9 @@ static bool raise_at(struct jsonata_eval *e, const char *code, const struct node
 }
 
 /* The object with the update's members set. */
-static bool merge_update(struct jsonata_eval *e, const struct node *n, struct json *object)
+static bool merge_update(struct jsonata_eval *e, const struct node *n, struct json view, struct json *object)
 {
-    struct json update = eval(e, n->b, *object);
+    struct json update = eval(e, n->b, view);
     struct json_builder b;
 
     if (raised(update))
@@ -130,9 +130,9 @@ static bool listed(struct json names, struct json key)
     return false;
 }
 
-static bool delete_members(struct jsonata_eval *e, const struct node *n, struct json *object)
+static bool delete_members(struct jsonata_eval *e, const struct node *n, struct json view, struct json *object)
 {
-    struct json names = eval(e, n->c, *object), out;
+    struct json names = eval(e, n->c, view), out;
 
     if (raised(names))
         return false;
@@ -163,15 +163,40 @@ static bool delete_members(struct jsonata_eval *e, const struct node *n, struct 
     return true;
 }
 
+/* What the update is evaluated for: the object as it is now, under an identity of its own. */
+static struct json view_of(struct changes *c, struct json match)
+{
+    struct json v = current(c, match);
+    struct json_member *copy;
+
+    if (v.type != JSON_OBJECT || v.u.members != match.u.members || v.n == 0)
+        return v;
+    copy = eval_alloc(c->e, v.n * sizeof(*copy));
+    if (!copy)
+        return eval_exhausted(c->e);
+    memcpy(copy, v.u.members, v.n * sizeof(*copy));
+    v.flags = 0; /* no index stands behind the copy */
+    v.u.members = copy;
+    return v;
+}
+
 static bool change_match(struct changes *c, const struct node *n, struct json match)
 {
-    struct json object = current(c, match);
+    struct json view = view_of(c, match), object = match;
 
-    if (raised(object) || !eval_tick(c->e))
+    if (raised(view) || !eval_tick(c->e))
         return false;
-    if (!merge_update(c->e, n, &object))
+    /* What is kept holds the objects inside under their old identities: they may change yet. */
+    if (match.type == JSON_OBJECT && c->v && slot_of(c, match.u.members)->was)
+        object = slot_of(c, match.u.members)->now;
+    if (!merge_update(c->e, n, view, &object))
         return false;
-    if (n->c && !delete_members(c->e, n, &object))
+    if (match.type == JSON_OBJECT && !changes_put(c, match.u.members, object))
+        return false;
+    if (!n->c)
+        return true;
+    view = view_of(c, match);
+    if (raised(view) || !delete_members(c->e, n, view, &object))
         return false;
     return match.type != JSON_OBJECT || changes_put(c, match.u.members, object);
 }

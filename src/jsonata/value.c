@@ -333,7 +333,7 @@ bool same_value(struct json a, struct json b)
         return true;
     case JSON_ARRAY:
     case JSON_OBJECT:
-        return a.n == b.n && a.u.items == b.u.items;
+        return a.n == b.n && a.u.items && a.u.items == b.u.items; /* the same one, not an equal one */
     case JSON_EXT:
         return a.u.ext == b.u.ext;
     default:
