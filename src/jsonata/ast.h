@@ -124,7 +124,7 @@ struct scope {
     uint32_t n, cap;
     bool captured; /* a lambda may keep it: the frame comes from the arena */
     bool tuple;
-    bool lambda; /* frame of a call */
+    uint32_t params; /* of a lambda: the first names, always bound */
     bool used;   /* it has names, so it exists at run time */
 };
 

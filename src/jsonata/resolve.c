@@ -153,6 +153,8 @@ static struct place *find_places(struct compiler *c, const struct symbol *name)
             p->slot = slot;
             *link = p;
             link = &p->next;
+            if (slot < s->params)
+                break;
         }
         hops += s->used ? 1 : 0;
     }
@@ -201,12 +203,30 @@ static void bind_free(struct compiler *c, struct node *n)
     struct place *p = ast_alloc(c, sizeof(*p)), **link = &n->place;
     struct scope *top = top_scope(c, &p->hops);
 
-    if (scope_find(top, n->symbol) == UINT32_MAX && n->function.type == JSON_UNDEFINED)
+    if (!n->place && n->function.type == JSON_UNDEFINED)
         note_free_name(c, n->symbol);
     p->slot = scope_add(c, top, n->symbol);
     while (*link)
         link = &(*link)->next;
     *link = p;
+}
+
+/* A parameter, or a name whose last place is the program's own frame already. */
+static bool always_bound(struct compiler *c, const struct node *n)
+{
+    const struct place *p = n->place;
+    const struct scope *s = c->scope;
+    uint32_t hops = 0;
+
+    while (p && p->next)
+        p = p->next;
+    if (!p)
+        return false;
+    while (s->up && !(s->used && hops == p->hops)) {
+        hops += s->used ? 1 : 0;
+        s = s->up;
+    }
+    return !s->up || p->slot < s->params;
 }
 
 static void visit_variable(struct compiler *c, struct node *n, bool may_be_free)
@@ -217,16 +237,8 @@ static void visit_variable(struct compiler *c, struct node *n, bool may_be_free)
     n->function = library_find(c, node_key(n));
     if (n->function.type == JSON_UNDEFINED)
         n->function = library_namespace(c, node_key(n));
-    if (may_be_free && (n->function.type == JSON_UNDEFINED || c->dynamic)) {
-        bool top = false;
-        uint32_t hops = 0;
-        const struct scope *s = top_scope(c, &hops);
-
-        for (const struct place *p = n->place; p; p = p->next)
-            top = top || (p->hops == hops && p->slot < s->n && s->names[p->slot] == n->symbol);
-        if (!top)
-            bind_free(c, n);
-    }
+    if (may_be_free && (n->function.type == JSON_UNDEFINED || c->dynamic) && !always_bound(c, n))
+        bind_free(c, n);
     if (n->function.type != JSON_UNDEFINED)
         note_library_name(c, n->symbol);
     if (tl_sv_eqs(node_key(n), "eval"))
@@ -306,7 +318,7 @@ static void visit_lambda(struct compiler *c, struct node *n)
 
     capture(c);
     s = scope_push(c);
-    s->lambda = true;
+    s->params = n->params;
     for (uint32_t i = 0; i < n->params; i++) {
         n->list[i]->place = ast_alloc(c, sizeof(struct place));
         n->list[i]->place->slot = scope_add(c, s, n->list[i]->symbol);

@@ -186,25 +186,25 @@ static bool check_steps(struct compiler *c, struct node *path)
 }
 
 /* $tl.round(price): a function of the host, whose arguments belong to the context, not to the object $tl. */
-static bool is_host_call(const struct compiler *c, const struct node *left, const struct node *rest)
+static bool is_host_call(const struct compiler *c, const struct node *object, const struct node *rest)
 {
-    if (c->options->strict || left->kind != K_VARIABLE || left->stage_count)
+    if (c->options->strict || object->kind != K_VARIABLE || object->stage_count || object->focus || object->index)
         return false;
     if ((rest->kind != K_CALL && rest->kind != K_PARTIAL) || rest->a->kind != K_PATH || rest->a->count != 1)
         return false;
     for (size_t i = 0; i < c->options->namespace_count; i++)
-        if (tl_sv_eqs(node_key(left), c->options->namespaces[i].name))
+        if (tl_sv_eqs(node_key(object), c->options->namespaces[i].name))
             return true;
     return false;
 }
 
-static struct node *host_call(struct compiler *c, struct node *left, struct node *rest)
+static struct node *host_call(struct compiler *c, struct node *object, struct node *call)
 {
-    struct node *path = as_path(c, left);
+    struct node *path = as_path(c, object);
 
-    path->list = ast_push(c, path->list, &path->count, rest->a->list[0]);
-    rest->a = path;
-    return rest;
+    path->list = ast_push(c, path->list, &path->count, call->a->list[0]);
+    call->a = path;
+    return call;
 }
 
 static struct node *shape_dot(struct compiler *c, struct node *n)
@@ -213,18 +213,20 @@ static struct node *shape_dot(struct compiler *c, struct node *n)
 
     if (!left)
         return NULL;
-    rest = left->kind == K_VARIABLE ? shape(c, n->b) : NULL;
-    if (rest && is_host_call(c, left, rest))
-        return host_call(c, left, rest);
+    rest = shape(c, n->b);
+    if (!rest)
+        return NULL;
+    if (is_host_call(c, last_step(left), rest)) {
+        rest = host_call(c, last_step(left), rest);
+        if (left->kind != K_PATH)
+            return rest;
+        left->count--; /* the object was a step */
+    }
     path = as_path(c, left);
     if (left->kind == K_PARENT) {
         path->seeking = NULL;
         seeking_add(c, path, left->ancestor);
     }
-    if (!rest)
-        rest = shape(c, n->b);
-    if (!rest)
-        return NULL;
     if (rest->kind == K_PATH) {
         for (uint32_t i = 0; i < rest->count; i++)
             path->list = ast_push(c, path->list, &path->count, rest->list[i]);

@@ -24,7 +24,7 @@ struct suite {
 static bool read_file(const char *path, struct tl_buf *b)
 {
     FILE *f = fopen(path, "rb");
-    char piece[65536];
+    char piece[4096];
     size_t n;
 
     if (!f)
