@@ -115,7 +115,10 @@ struct flow_lookup_port {
  * stack already. */
 TL_MUST_CHECK enum tl_rc flow__steps(const struct flow *f, struct task *task, struct tl_arena *arena,
                                      struct json envelope, const struct flow_lookup_port *port,
-                                     const struct tl_clock *clock, struct flow_outcome *ret, struct tl_err *err);
+                                     const struct tl_clock *clock, bool large, struct flow_outcome *ret,
+                                     struct tl_err *err);
+bool flow__blocks(const struct mapping *m); /* evaluating it waits for a child process */
+enum { FLOW_LARGE_BODY = 256 << 10 };       /* bodies beyond it are parsed and mapped on a worker thread */
 /* The `when` and `map` of one target; on the big stack. *ret_skip: reason or NULL. */
 TL_MUST_CHECK enum tl_rc flow__target_map(const struct flow_target *t, struct tl_arena *arena, struct json envelope,
                                           const struct tl_clock *clock, struct json *ret_envelope,

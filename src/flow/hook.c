@@ -119,7 +119,13 @@ enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *
         headers[h.wr.n_headers++] = (struct webhook_header){req->headers->v[i].name, req->headers->v[i].value};
     h.now_ms = tl_clock_wall_ms(flow__clock(f));
     h.put = (struct queue_put){.flow = f->id, .source = tl_sv_str(f->name), .body = req->body};
-    task_on_main_stack(task, examine, &h);
+    if (req->body.n > FLOW_LARGE_BODY) {
+        h.rc = task_blocking(task, examine, &h, NULL, err);
+        if (h.rc != TL_OK)
+            return h.rc;
+    } else {
+        task_on_main_stack(task, examine, &h);
+    }
     if (h.answered) {
         give_answer(&h.answer, res);
         return TL_OK;

@@ -119,14 +119,23 @@ static enum tl_rc whole_body(struct task *task, struct run *r, const struct queu
     return rc == TL_OK && !ret_body->p ? tl_fail(err, TL_LIMIT, "the body is too large to be mapped") : rc;
 }
 
+/* On the big stack, or on a worker thread when it may take long. */
+static enum tl_rc pure(struct task *task, bool elsewhere, void (*fn)(void *), void *arg, struct tl_err *err)
+{
+    if (elsewhere)
+        return task_blocking(task, fn, arg, NULL, err);
+    task_on_main_stack(task, fn, arg);
+    return TL_OK;
+}
+
 static enum tl_rc prepare(struct task *task, struct prepare *p)
 {
     enum tl_rc rc = whole_body(task, p->r, p->claim, &p->body, p->err);
 
     if (rc != TL_OK)
         return rc;
-    task_on_main_stack(task, make_envelope, p);
-    return p->rc;
+    rc = pure(task, p->body.n > FLOW_LARGE_BODY, make_envelope, p, p->err);
+    return rc == TL_OK ? p->rc : rc;
 }
 
 /* ---- delivering ---- */
@@ -141,7 +150,8 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
     if (rc == TL_OK && !r->flow->expand && r->flow->n_steps) {
         struct flow_outcome out;
 
-        rc = flow__steps(r->flow, task, r->arena, p.envelope, &port, r->loop->engine->opt.clock, &out, err);
+        rc = flow__steps(r->flow, task, r->arena, p.envelope, &port, r->loop->engine->opt.clock,
+                         p.body.n > FLOW_LARGE_BODY, &out, err);
         if (rc == TL_OK && out.skipped) {
             *ret_skip = out.skipped;
             return TL_OK;
@@ -152,7 +162,9 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
     if (rc != TL_OK)
         return rc;
     if (r->target->map || (!r->flow->expand && r->target->when)) {
-        task_on_main_stack(task, map_target, &p);
+        rc = pure(task, p.body.n > FLOW_LARGE_BODY || flow__blocks(r->target->map), map_target, &p, err);
+        if (rc != TL_OK)
+            return rc;
         if (p.rc != TL_OK || p.skip) {
             *ret_skip = p.skip;
             return p.rc;
@@ -341,7 +353,8 @@ static enum tl_rc expand(struct task *task, struct run *r, struct queue_claim *c
     enum tl_rc rc = prepare(task, &p);
 
     if (rc == TL_OK)
-        rc = flow__steps(r->flow, task, r->arena, p.envelope, &port, r->loop->engine->opt.clock, &out, err);
+        rc = flow__steps(r->flow, task, r->arena, p.envelope, &port, r->loop->engine->opt.clock,
+                         p.body.n > FLOW_LARGE_BODY, &out, err);
     if (rc != TL_OK)
         return rc;
     defs = tl_arena_zalloc(r->arena, (out.n + 1) * sizeof *defs);

@@ -87,7 +87,7 @@ struct run {
     const struct tl_clock *clock;
     struct json *envelopes; /* one, or one for each item after a split */
     size_t n;
-    bool split, mapped;
+    bool split, mapped, large;
     uint64_t *routes; /* targets of each item */
     uint64_t all;
 };
@@ -257,7 +257,8 @@ static enum tl_rc fan_out(struct run *r, struct flow_outcome *ret, struct tl_err
     return TL_OK;
 }
 
-/* Pure steps run on the big stack; a look-up waits on the task's own. */
+/* Pure steps run on the big stack; a look-up waits on the task's own; what takes long (large bodies) or blocks (jq,
+ * XSLT: their child processes) goes to a worker thread. */
 struct step_call {
     struct run *r;
     const struct flow_step *s; /* NULL: fan out */
@@ -272,24 +273,36 @@ static void call_step(void *arg)
     c->rc = c->s ? one_step(c->r, c->s, c->err) : fan_out(c->r, c->out, c->err);
 }
 
+bool flow__blocks(const struct mapping *m)
+{
+    return m && (mapping_kind_of(m) == MAPPING_JQ || mapping_kind_of(m) == MAPPING_XSLT);
+}
+
 static enum tl_rc run_step(struct step_call *c)
 {
-    if (!c->r->task || (c->s && c->s->kind == FLOW_STEP_LOOKUP))
+    if (!c->r->task || (c->s && c->s->kind == FLOW_STEP_LOOKUP)) {
         call_step(c);
-    else
+    } else if (c->r->large || (c->s && flow__blocks(c->s->expr))) {
+        enum tl_rc rc = task_blocking(c->r->task, call_step, c, NULL, c->err);
+
+        if (rc != TL_OK)
+            return rc;
+    } else {
         task_on_main_stack(c->r->task, call_step, c);
+    }
     return c->rc;
 }
 
 enum tl_rc flow__steps(const struct flow *f, struct task *task, struct tl_arena *arena, struct json envelope,
-                       const struct flow_lookup_port *port, const struct tl_clock *clock, struct flow_outcome *ret,
-                       struct tl_err *err)
+                       const struct flow_lookup_port *port, const struct tl_clock *clock, bool large,
+                       struct flow_outcome *ret, struct tl_err *err)
 {
     uint64_t all = f->n_targets == 64 ? UINT64_MAX : (1ull << f->n_targets) - 1;
     struct run r = {.f = f,
                     .arena = arena,
                     .task = task,
                     .port = port,
+                    .large = large,
                     .clock = clock,
                     .envelopes = &envelope,
                     .n = 1,
@@ -350,7 +363,7 @@ enum tl_rc flow_plan_try(const struct flow_plan *p, struct tl_sv flow, struct js
         f = tl_sv_eqs(flow, p->flows[i].name) ? &p->flows[i] : NULL;
     if (!f)
         return tl_fail(err, TL_NOT_FOUND, "there is no flow '%.*s'", TL_SV_ARG(flow));
-    rc = flow__steps(f, NULL, arena, envelope, NULL, tl_clock_system(), &out, err);
+    rc = flow__steps(f, NULL, arena, envelope, NULL, tl_clock_system(), false, &out, err);
     if (rc != TL_OK)
         return rc;
     json_object_begin(&doc, arena, 2);
