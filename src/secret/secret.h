@@ -11,6 +11,7 @@
 #ifndef TL_SECRET_SECRET_H
 #define TL_SECRET_SECRET_H
 
+#include "async/async.h"
 #include "config/config.h"
 #include "crypto/crypto.h"
 
@@ -95,5 +96,43 @@ void secret_learn(struct secret_box *b, struct tl_sv value);
 /* Replace every known value of 6 bytes or more, also percent-encoded, base64 and JSON-escaped, by "***"; true:
  * something was. */
 bool secret_mask(struct secret_box *b, struct tl_buf *text);
+
+/* ---- Vault (HashiCorp Vault, OpenBao): vault.c ---- */
+enum secret_vault_login {
+    SECRET_VAULT_TOKEN,
+    SECRET_VAULT_APPROLE,
+    SECRET_VAULT_JWT
+}; /* Kubernetes is JWT at its own mount */
+struct secret_vault_options {
+    const char *address;    /* "https://vault.example.com:8200" */
+    const char *name_space; /* X-Vault-Namespace; NULL: none */
+    enum secret_vault_login login;
+    const char *mount; /* of the login method; NULL: "approle", "jwt" */
+    const char *role;  /* approle: role_id; jwt, kubernetes: role */
+    struct config_secret
+        credential;     /* the token, secret_id or JWT: from env, file or systemd; read anew at each login */
+    bool kv1;           /* the mounts are KV version 1 */
+    int64_t refresh_ms; /* how old a value may get before it is read again; 0: 5 min */
+};
+struct secret_vault_http { /* one request; suspends. *ret_status and *ret_body (arena) on TL_OK */
+    enum tl_rc (*call)(struct task *t, void *arg, const char *method, const char *url, const char *name_space,
+                       struct tl_sv token, struct tl_sv body, struct tl_arena *arena, int *ret_status,
+                       struct tl_sv *ret_body, struct tl_err *err);
+    void *arg;
+};
+struct secret_vault;
+struct secret_vault *secret_vault_new(const struct secret_vault_options *options, const struct tl_clock *clock,
+                                      const struct secret_vault_http *http) TL_MUST_CHECK; /* options are borrowed */
+void secret_vault_free(struct secret_vault *v);
+/* For secret_options.vault: gives what was read last, also while Vault is down; a reference seen for the first time is
+ * noted and TL_BUSY until the next sync. */
+struct secret_source secret_vault_source(struct secret_vault *v);
+/* Log in or renew where due, read what is new or old. Call it at start, then every few seconds, then secret_reload().
+ * `box` resolves the credential. Suspends. An error leaves the values as they are and is reported once it is over a
+ * back-off of 1 s to 1 min. */
+TL_MUST_CHECK enum tl_rc secret_vault_sync(struct task *t, struct secret_vault *v, struct secret_box *box,
+                                           struct tl_err *err);
+/* Age of the oldest value in ms, for status; -1: there is none. */
+int64_t secret_vault_age_ms(struct secret_vault *v);
 
 #endif
