@@ -105,3 +105,13 @@ function(tieline_fuzzers)
     target_link_libraries(${name} PRIVATE tieline_core)
   endforeach()
 endfunction()
+
+# tests/FOLDER/NAME_driver.c: programs that whole-program tests talk to.
+function(tieline_drivers)
+  file(GLOB drivers CONFIGURE_DEPENDS tests/*/*_driver.c)
+  foreach(driver ${drivers})
+    get_filename_component(name ${driver} NAME_WE)
+    add_executable(${name} ${driver})
+    target_link_libraries(${name} PRIVATE tieline_core)
+  endforeach()
+endfunction()

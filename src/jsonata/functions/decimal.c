@@ -367,7 +367,7 @@ static void put_digit(struct jsonata_out *o, const struct format *f, char c)
 /* toFixed(): ties go up, and the value has been rounded to these places already; 1e21 and above keep their exponent. */
 static size_t fixed_text(double d, size_t places, char *out, size_t room)
 {
-    if (fabs(d) >= 1e21)
+    if (!(fabs(d) < 1e21))
         return jsonata_number_text(fabs(d), out);
     return (size_t)snprintf(out, room, "%.*f", (int)places, fabs(d));
 }

@@ -81,8 +81,13 @@ static enum tl_rc fn_base64decode(struct jsonata_eval *e, const struct json *arg
     if (nothing(args, ret))
         return TL_OK;
     jsonata_out_begin(&o, e, s.n / 4 * 3 + 4);
-    for (size_t i = 0; i < s.n && s.p[i] != '='; i++) {
-        int v = value64(s.p[i]);
+    unsigned char *in = jsonata_alloc(e, s.n + 1);
+    size_t n = in ? low_bytes(s, in) : 0;
+
+    if (!in)
+        return jsonata_exhausted(e);
+    for (size_t i = 0; i < n && in[i] != '='; i++) {
+        int v = value64((char)in[i]);
 
         if (v < 0)
             continue;

@@ -104,24 +104,20 @@ bool jsonata_iso8601_parse(struct tl_sv text, double *ret)
     struct cursor c = {text.p, text.p + text.n};
     struct stamp s = {.month = 1, .day = 1};
     int year = digits(&c, 4, '9'), v;
-    bool dated = false;
 
     if (year < 0)
         return false;
     if ((v = dashed(&c, '1')) >= 0) {
         s.month = v;
-        dated = true;
         /* A pattern would let "-DD" match alone too, when "-MM" cannot. */
         if ((v = dashed(&c, '3')) >= 0)
             s.day = v;
     } else if ((v = dashed(&c, '3')) >= 0) {
         s.month = v;
-        dated = true;
     }
     read_time(&c, &s);
     if (!read_fraction(&c, &s) || !read_zone(&c, &s))
         return false;
-    (void)dated;
     if (s.month < 1 || s.month > 12 || s.day < 1 || s.day > 31 || s.hour > 24 ||
         (s.hour == 24 && (s.minute || s.second || s.ms)) || (!s.time && (s.fraction || s.offset))) {
         *ret = JSONATA_NAN;

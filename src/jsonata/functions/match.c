@@ -451,16 +451,16 @@ static enum tl_rc replace_search(struct search *s, struct json replacement, doub
 
 static enum tl_rc replace_text(struct jsonata_eval *e, const struct json *args, double limit, struct json *ret)
 {
-    struct json text = args[0], with = args[2];
+    struct json text = args[0], with = args[2].type == JSON_UNDEFINED ? json_str("undefined") : args[2];
     struct tl_sv rest = json_view(text), what = json_view(args[1]);
     struct jsonata_out o;
     double count = 0;
     size_t at;
 
-    if (with.type != JSON_STRING)
-        return jsonata_raise(e, "D3012", with);
     jsonata_out_begin(&o, e, text.n);
     for (; count < limit && (at = tl_sv_find_sv(rest, what)) < rest.n; count++) {
+        if (with.type != JSON_STRING) /* a function replaces matches of regular expressions only */
+            return jsonata_raise(e, "D3012", with);
         jsonata_out_value(&o, jsonata_text(rest.p, at, text.flags & JSON_F_ASCII));
         jsonata_out_value(&o, with);
         rest = tl_sv_from(rest, at + what.n);

@@ -204,13 +204,16 @@ static enum tl_rc put_radix(struct jsonata_eval *e, double value, int radix, str
     size_t at = sizeof text;
     double rest = fabs(value);
 
+    /* Digits below the number's precision are zeros, as V8 has them. */
+    for (double delta = (nextafter(rest, (double)INFINITY) - rest) / 2; delta >= radix; delta /= radix, rest /= radix)
+        text[--at] = '0';
     do {
-        int d = (int)fmod(rest, radix);
+        double remainder = fmod(rest, radix);
+        int d = (int)remainder;
 
         text[--at] = (char)(d < 10 ? '0' + d : 'a' + d - 10);
-        rest = (rest - d) / radix;
-        rest = floor(rest);
-    } while (rest >= 1 && at > 1);
+        rest = (rest - remainder) / radix;
+    } while (rest > 0 && at > 1);
     if (value < 0)
         text[--at] = '-';
     *ret = json_str_copy(jsonata_arena(e), tl_sv(text + at, sizeof text - at));

@@ -128,8 +128,6 @@ static void apply_width(struct jsonata_date_part *part, struct width w)
 static enum tl_rc read_presentation(struct jsonata_eval *e, struct parts *parts, struct jsonata_date_part *part,
                                     struct tl_sv text, struct width w)
 {
-    struct tl_sv integer = text;
-
     if (text.n > 1 && strchr("atco", text.p[text.n - 1])) {
         part->modifier = text.p[text.n - 1];
         text.n--;
@@ -150,7 +148,6 @@ static enum tl_rc read_presentation(struct jsonata_eval *e, struct parts *parts,
             part[-1].integer.parse_width = part[-1].integer.mandatory;
     }
     if (part->component == 'Z' || part->component == 'z') {
-        (void)integer;
         part->has_integer = true;
         return jsonata_int_picture(e, text, &part->integer);
     }

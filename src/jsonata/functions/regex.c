@@ -143,8 +143,12 @@ enum tl_rc jsonata_regex_find(struct jsonata_eval *e, const struct jsonata_regex
     ret->groups = re->groups;
     if (n == PCRE2_ERROR_NOMATCH)
         return TL_OK;
-    if (n < 0) /* too much backtracking: all the steps that were left */
-        return jsonata_tick(e, UINT64_MAX);
+    if (n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_DEPTHLIMIT || n == PCRE2_ERROR_HEAPLIMIT) {
+        rc = jsonata_tick(e, UINT64_MAX); /* as if all steps were used up: U1001 */
+        return rc != TL_OK ? rc : jsonata_exhausted(e);
+    }
+    if (n < 0)
+        return jsonata_exhausted(e);
     PCRE2_SIZE *at = pcre2_get_ovector_pointer(s->match);
 
     for (uint32_t i = (uint32_t)n; i <= re->groups; i++) /* groups after the last that took part */

@@ -260,14 +260,11 @@ static bool translate_class(struct translator *t)
         if (peek(t, 0) != '-' || peek(t, 1) == ']' || t->at + 1 >= t->s.n)
             continue;
         t->at++;
-        size_t mark = t->out->n;
-
         if (!single) {
             put(t, "\\-");
             continue;
         }
         if (!class_atom(t, &to)) { /* annex B: [a-\d] is a, hyphen, digits */
-            (void)mark;
             put(t, "\\-");
             continue;
         }

@@ -47,7 +47,7 @@ static enum tl_rc fn_substring(struct jsonata_eval *e, const struct json *args, 
     if (nothing(args, ret))
         return TL_OK;
     size_t count = jsonata_cp_count(args[0]), from, to = count;
-    double start = jsonata_double(args[1]);
+    double start = args[1].type == JSON_UNDEFINED ? JSONATA_NAN : jsonata_double(args[1]);
 
     if ((double)count + start < 0)
         start = 0;
@@ -58,7 +58,7 @@ static enum tl_rc fn_substring(struct jsonata_eval *e, const struct json *args, 
             *ret = jsonata_text("", 0, JSON_F_ASCII | JSON_F_PLAIN);
             return TL_OK;
         }
-        to = slice_index(start >= 0 ? start + length : (double)count + start + length, count);
+        to = isnan(start) ? 0 : slice_index(start >= 0 ? start + length : (double)count + start + length, count);
     }
     from = slice_index(start, count);
     if (to < from)
@@ -68,12 +68,22 @@ static enum tl_rc fn_substring(struct jsonata_eval *e, const struct json *args, 
     return TL_OK;
 }
 
+/* Where the second text begins in the first; the length when nowhere. An absent one is the word of JavaScript for it.
+ */
+static size_t find_text(const struct json *args, struct tl_sv *ret_what)
+{
+    *ret_what = args[1].type == JSON_UNDEFINED ? TL_SV("undefined") : json_view(args[1]);
+    return ret_what->n ? tl_sv_find_sv(json_view(args[0]), *ret_what) : 0;
+}
+
 static enum tl_rc fn_substring_before(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     (void)e, (void)n;
     if (nothing(args, ret))
         return TL_OK;
-    *ret = part_of(args[0], 0, args[1].n ? tl_sv_find_sv(json_view(args[0]), json_view(args[1])) : 0);
+    struct tl_sv what;
+
+    *ret = part_of(args[0], 0, find_text(args, &what));
     return TL_OK;
 }
 
@@ -82,8 +92,8 @@ static enum tl_rc fn_substring_after(struct jsonata_eval *e, const struct json *
     (void)e, (void)n;
     if (nothing(args, ret))
         return TL_OK;
-    size_t at = args[1].n ? tl_sv_find_sv(json_view(args[0]), json_view(args[1])) : 0;
-    size_t from = at < args[0].n ? at + args[1].n : 0;
+    struct tl_sv what;
+    size_t at = find_text(args, &what), from = at < args[0].n ? at + what.n : 0;
 
     *ret = part_of(args[0], from, args[0].n - from);
     return TL_OK;

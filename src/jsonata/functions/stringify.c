@@ -175,21 +175,24 @@ static enum tl_rc put_items(struct writer *w, struct json v)
 
 static enum tl_rc put_members(struct writer *w, struct json v)
 {
+    const struct json_member *m = ordered_members(w->o.e, v); /* as JavaScript lists them: whole numbers first */
     enum tl_rc rc = TL_OK;
     bool first = true;
 
+    if (!m && v.n)
+        return jsonata_exhausted(w->o.e);
     jsonata_out_byte(&w->o, '{');
     w->depth++;
     for (uint32_t i = 0; i < v.n && rc == TL_OK; i++) {
-        if (v.u.members[i].value.type == JSON_UNDEFINED)
+        if (m[i].value.type == JSON_UNDEFINED)
             continue;
         if (!first)
             jsonata_out_byte(&w->o, ',');
         first = false;
         put_break(w);
-        put_text(&w->o, v.u.members[i].key);
+        put_text(&w->o, m[i].key);
         jsonata_out_ascii(&w->o, ": ", w->pretty ? 2 : 1);
-        rc = put_value(w, v.u.members[i].value);
+        rc = put_value(w, m[i].value);
     }
     w->depth--;
     if (!first)

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compares our JSONata with npm jsonata on random expressions: run.py --seed N --count N [--keep] [--driver PATH]."""
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+
+from grammar import Grammar
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PEERS = os.path.join(ROOT, "build", "peers")
+VERSION = "jsonata@2.2.2"
+
+
+class Worker:
+    """A process that answers one line with one line; started again when it dies."""
+
+    def __init__(self, argv):
+        self.argv, self.p = argv, None
+
+    def ask(self, pair):
+        if self.p is None:
+            self.p = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self.p.stdin.write(json.dumps(pair).encode() + b"\n")
+            self.p.stdin.flush()
+            line = self.p.stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        if not line:
+            self.p.wait()
+            code, self.p = self.p.returncode, None
+            return {"crash": code}
+        return json.loads(line)
+
+
+def equal(a, b, slack=0.0):
+    if isinstance(a, bool) or isinstance(b, bool) or a is None or b is None:
+        return a is b
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return abs(float(a) - float(b)) <= slack * abs(float(a))
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, list):
+        return len(a) == len(b) and all(equal(x, y, slack) for x, y in zip(a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[k], b[k], slack) for k in a)
+    return a == b
+
+
+class Comparison:
+    def __init__(self, ours, theirs):
+        self.ours, self.theirs, self.skipped = ours, theirs, 0
+
+    def differ(self, pair):
+        want = self.theirs.ask(pair)
+        if "skip" in want:
+            self.skipped += 1
+            return None
+        got = self.ours.ask(pair)
+        slack = 1e-15 if "$power" in pair["expr"] else 0.0  # V8 and libc round pow() differently in the last bit
+        return None if equal(want, got, slack) else (want, got)
+
+
+def smaller(pair):
+    """Candidates: parts of the expression that stand alone, and data with less in it."""
+    expr, data = pair["expr"], pair["data"]
+    spans = []
+    for i, c in enumerate(expr):
+        if c in "([{":
+            depth, start = 0, i
+            for j in range(i, len(expr)):
+                depth += (expr[j] in "([{") - (expr[j] in ")]}")
+                if depth == 0:
+                    begin = start
+                    while begin and (expr[begin - 1].isalnum() or expr[begin - 1] == "$"):
+                        begin -= 1
+                    spans += [(begin, j + 1), (start + 1, j), (start, j + 1)]
+                    break
+    for a, b in spans:
+        if 0 < b - a < len(expr):
+            yield {"expr": expr[a:b], "data": data}
+            for short in ('""', "1", "[]", "a"):
+                if b - a > len(short):
+                    yield {"expr": expr[:a] + short + expr[b:], "data": data}
+    for piece in expr.split(", "):
+        if len(piece) < len(expr):
+            yield {"expr": piece, "data": data}
+    if isinstance(data, dict):
+        for key in data:
+            yield {"expr": expr, "data": {k: v for k, v in data.items() if k != key}}
+            if isinstance(data[key], (list, dict)) and data[key]:
+                inner = data[key]
+                for k in (list(inner) if isinstance(inner, dict) else range(len(inner))):
+                    less = {x: y for x, y in inner.items() if x != k} if isinstance(inner, dict) else inner[:k] + inner[k + 1:]
+                    yield {"expr": expr, "data": {**data, key: less}}
+
+
+def shrink(comparison, pair, found):
+    for _ in range(60):
+        for candidate in smaller(pair):
+            again = comparison.differ(candidate)
+            if again and len(json.dumps(candidate)) < len(json.dumps(pair)):
+                pair, found = candidate, again
+                break
+        else:
+            break
+    return pair, found
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__)
+    args.add_argument("--seed", type=int, default=1)
+    args.add_argument("--count", type=int, default=20000)
+    args.add_argument("--keep", action="store_true", help="append shrunk differences to cases.jsonl")
+    args.add_argument("--most", type=int, default=20, help="stop after so many differences")
+    args.add_argument("--driver", default=os.path.join(ROOT, "build", "dev", "bin", "jsonata_driver"))
+    args = args.parse_args()
+    if not os.path.isdir(os.path.join(PEERS, "node_modules", "jsonata")):
+        os.makedirs(PEERS, exist_ok=True)
+        subprocess.run(["npm", "install", "--prefix", PEERS, "--no-save", VERSION], check=True)
+    comparison = Comparison(Worker([args.driver]), Worker(["node", os.path.join(HERE, "reference.mjs"), PEERS]))
+    grammar = Grammar(random.Random(args.seed))
+    differences, seen = 0, set()
+    for _ in range(args.count):
+        pair = grammar.pair()
+        found = comparison.differ(pair)
+        if not found:
+            continue
+        differences += 1
+        pair, (want, got) = shrink(comparison, pair, found)
+        if pair["expr"] in seen:
+            continue
+        seen.add(pair["expr"])
+        print(f"{pair['expr']}\n  data {json.dumps(pair['data'])}\n  want {json.dumps(want)}\n  got  {json.dumps(got)}", flush=True)
+        if args.keep:
+            with open(os.path.join(HERE, "cases.jsonl"), "a") as f:
+                f.write(json.dumps({**pair, **(want if want else {"undefinedResult": True})}) + "\n")
+        if len(seen) >= args.most:
+            break
+    print(f"seed {args.seed}: {args.count} pairs, {comparison.skipped} skipped (no JSON answer), {differences} differences")
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
