@@ -329,7 +329,8 @@ static void handler_done(void *arg, enum tl_rc rc, const struct tl_err *err)
     }
     if (!x->body_done)
         x->early = x->must_close = !http_codec_at_end(&x->codec);
-    if (rc != TL_OK && x->head_sent) { /* half an answer: the client must see that it is not whole */
+    /* half an answer: the client must see that it is not whole */
+    if (x->res.cut || (rc != TL_OK && x->head_sent)) {
         http__conn_close(c);
         return;
     }

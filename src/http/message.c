@@ -32,7 +32,7 @@ void http_res_init(struct http_res *res, struct tl_arena *arena)
     res->body = TL_SV_NULL;
     res->n_headers = 0;
     res->arena = arena;
-    res->close = res->streaming = res->head_request = false;
+    res->close = res->cut = res->streaming = res->head_request = false;
     res->sink = NULL;
     res->sink_arg = NULL;
     res->recorded = NULL;

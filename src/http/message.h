@@ -67,6 +67,7 @@ struct http_res {
     size_t n_headers;
     struct tl_arena *arena;
     bool close;                       /* close the connection afterwards */
+    bool cut;                         /* simulators and tests: close it without an answer */
     bool streaming;                   /* http_res_stream_begin was called */
     bool head_request;                /* body is not sent */
     const struct http_res_sink *sink; /* private */
