@@ -9,14 +9,15 @@
  * What a function of a connector may rely on
  *  - It runs on a task with a deadline; everything it allocates in call->arena lives until the call has ended.
  *  - It is called only with permits in hand: budgets, concurrency and breaker have agreed.
- *  - A return other than TL_OK is the verdict on the call as a whole and holds for every record without a verdict of its
- *    own. A record left without verdict by a call that returns TL_OK counts as `unknown outcome`.
+ *  - A return other than TL_OK is the verdict on the call as a whole and holds for every record without a verdict of
+ * its own. A record left without verdict by a call that returns TL_OK counts as `unknown outcome`.
  *  - After a cut (crash, TL_UNKNOWN_OUTCOME, time-out after sending) the same record comes again with `unknown_before`.
  *
  * What it owes
- *  - One verdict a record. Per-record permission errors are class data, not auth: one bad record must not pause the system.
- *  - Before a step that cannot be undone in a long job: connector_checkpoint(), and after a restart `resume` must be able
- *    to go on from that ticket.
+ *  - One verdict a record. Per-record permission errors are class data, not auth: one bad record must not pause the
+ * system.
+ *  - Before a step that cannot be undone in a long job: connector_checkpoint(), and after a restart `resume` must be
+ * able to go on from that ticket.
  *  - In `listen` and `read`: acknowledge upstream only after connector_emit() returned TL_OK.
  */
 #ifndef TL_CONNECTOR_CONNECTOR_H
@@ -34,9 +35,10 @@ struct connector_host; /* the connection, as the host sees it: one for each conf
 
 /* ---- records and verdicts ---- */
 struct connector_record {
-    struct json value;    /* the mapped record */
-    struct json envelope; /* what expressions see: {body, headers, query, event: {id, received_at, key, attempt}, flow} */
-    struct tl_sv key;    /* outgoing idempotency key: <event>.<target>.<item>[.r<n>] */
+    struct json value; /* the mapped record */
+    struct json
+        envelope;     /* what expressions see: {body, headers, query, event: {id, received_at, key, attempt}, flow} */
+    struct tl_sv key; /* outgoing idempotency key: <event>.<target>.<item>[.r<n>] */
     uint64_t event, delivery;
     uint32_t attempt;
     bool unknown_before; /* an earlier attempt's outcome is not known: look before you insert */
@@ -65,12 +67,14 @@ struct connector_verdict {
 
 /* ---- one call of an operation ---- */
 struct connector_ledger; /* host.h */
+struct connector_view;   /* the host's notes on one call: what was sent, which values no text may show */
 struct connector_call {
     struct connector_host *host;
     const struct connector_ledger *ledger; /* the host's */
-    const void *connection; /* the connection's struct, of connector.spec */
-    const void *operation;  /* the target's struct, of connector_operation.spec */
-    void *prepared;         /* what operation.compile made of it, or NULL */
+    struct connector_view *view;           /* the host's */
+    const void *connection;                /* the connection's struct, of connector.spec */
+    const void *operation;                 /* the target's struct, of connector_operation.spec */
+    void *prepared;                        /* what operation.compile made of it, or NULL */
     struct tl_arena *arena;
     /* write */
     const struct connector_record *records;
@@ -78,7 +82,7 @@ struct connector_call {
     struct connector_verdict *verdicts; /* one for each record, zeroed */
     /* long jobs: in resume and abort the last ticket; out with *pending */
     struct tl_sv ticket;
-    bool pending;         /* set to say: the job goes on */
+    bool pending;            /* set to say: the job goes on */
     struct tl_sv new_ticket; /* at most 4 KB */
     int64_t next_poll_ms;
     /* read, listen */
@@ -90,7 +94,7 @@ struct connector_call {
     struct guard_feedback feedback;
     uint32_t status;     /* of the call as a whole (HTTP) */
     uint64_t latency_us; /* of the remote's part; 0: the host measures the whole */
-    bool not_sent;       /* nothing reached the other side */
+    bool not_sent;       /* nothing reached the other side; connector_http says so for what goes through it */
 };
 
 /* TL_OK, or what went wrong with the call as a whole (text for people in err). Suspends. */
@@ -144,29 +148,39 @@ struct connector {
     /* Budgets known in advance, added to those of `limits:`; NULL: none. */
     void (*budgets)(const void *connection, struct guard_conf *conf);
     /* One cheap call: is it there, who are we, what is left of the budgets. NULL: none. */
-    enum tl_rc (*probe)(struct task *task, struct connector_call *call, struct connector_identity *ret, struct tl_err *err);
+    enum tl_rc (*probe)(struct task *task, struct connector_call *call, struct connector_identity *ret,
+                        struct tl_err *err);
     /* The base URL (or host) the connection's credentials may be sent to; for auth and egress. May be NULL. */
     const char *(*base_url)(const void *connection);
     int (*sim)(int argc, char **argv); /* `tieline sim NAME`; NULL: none */
 };
 
-/* Made by the build from the folders under connectors/. */
+/* Made by the build from the folders under connectors/: connectors/NAME/NAME.c defines NAME_connector. */
 extern const struct connector *const connector_registry[];
 extern const size_t connector_registry_count;
-extern const struct config_variants connector_types; /* the registry as the choices of `type:` */
-const struct connector *connector_find(struct tl_sv name);                                                /* NULL */
+extern const struct config_variants connector_types;       /* the registry as the choices of `type:` */
+const struct connector *connector_find(struct tl_sv name); /* NULL */
 const struct connector_operation *connector_operation_find(const struct connector *c, struct tl_sv name); /* NULL */
 
 /* ---- what a connector may ask of the host ---- */
 const struct tl_clock *connector_clock(const struct connector_host *h);
-/* An HTTP call of this connection: the host adds authentication, checks the egress policy, bounds sizes, reads the clock
- * skew, refreshes a token after a 401 and tries once more. req->url may be relative to base_url. Errors as
+/* An HTTP call of this connection: the host adds authentication, checks the egress policy, bounds sizes, reads the
+ * clock skew, refreshes a token after a 401 and tries once more. req->url may be relative to base_url. Errors as
  * http_client_call; TL_AUTH when no token can be had. */
-TL_MUST_CHECK enum tl_rc connector_http(struct task *task, struct connector_call *call, const struct http_request_out *req,
-                                        struct http_reply *reply, struct tl_err *err);
-/* Fill feedback and err from a reply by the general rules (status, Retry-After, RateLimit headers of RFC 9110 and the
- * IETF draft): what most REST systems need after connector_http. TL_OK for 2xx. */
+TL_MUST_CHECK enum tl_rc connector_http(struct task *task, struct connector_call *call,
+                                        const struct http_request_out *req, struct http_reply *reply,
+                                        struct tl_err *err);
+/* Fill feedback, status and err from a reply by the general rules (http_status_rc, Retry-After, RateLimit headers of
+ * the IETF draft and their X- forebears): what most REST systems need after connector_http. TL_OK for 2xx; call it for
+ * those too, as they carry what is left of the budgets. A 403 is TL_FORBIDDEN: a connector that knows it to be about
+ * one record gives that record the class data. */
 enum tl_rc connector_classify(struct connector_call *call, const struct http_reply *reply, struct tl_err *err);
+/* What the body of a failed reply says to people, one line of at most 200 bytes, secrets of this call masked; the
+ * arena's. Known shapes: {error: {message}}, {error, error_description}, {message}, {errors: [...]}, [{message}], RFC
+ * 9457, {fault: {faultstring}}, XML fault, the title of an HTML page, else the text itself. Empty: nothing to say. */
+struct tl_sv connector_reply_text(struct connector_call *call, const struct http_reply *reply);
+/* The text with every secret of this call masked; the arena's. */
+struct tl_sv connector_mask(struct connector_call *call, struct tl_sv text);
 /* The ticket is on disk when this returns TL_OK. TL_STALE: the job was cancelled meanwhile. */
 TL_MUST_CHECK enum tl_rc connector_checkpoint(struct task *task, struct connector_call *call, struct tl_sv ticket,
                                               struct tl_err *err);
@@ -180,27 +194,41 @@ struct connector_incoming {
 TL_MUST_CHECK enum tl_rc connector_emit(struct task *task, struct connector_call *call,
                                         const struct connector_incoming *records, size_t n, struct tl_sv position,
                                         struct tl_err *err);
+/* For a long read, page by page: what was allocated in call->arena since _begin is given back by _end. */
+struct connector_scratch {
+    struct tl_arena_mark mark;
+    size_t notes;
+};
+struct connector_scratch connector_scratch_begin(struct connector_call *call);
+void connector_scratch_end(struct connector_call *call, struct connector_scratch s);
 /* Run fn on a worker thread and wait: for libraries that block. */
-TL_MUST_CHECK enum tl_rc connector_blocking(struct task *task, struct connector_call *call, void (*fn)(void *arg), void *arg,
-                                            struct tl_err *err);
-/* A text with {expression} parts, compiled once and evaluated over a record: paths, headers. */
+TL_MUST_CHECK enum tl_rc connector_blocking(struct task *task, struct connector_call *call, void (*fn)(void *arg),
+                                            void *arg, struct tl_err *err);
+/* A text with {expression} parts, compiled once and evaluated over a record: paths, headers. {{ and }} stand for the
+ * braces themselves. Shared by all threads. */
 struct connector_template;
-/* uri: parts are percent-encoded. Errors go to e at `at`; NULL then. */
+/* uri: parts are percent-encoded. Errors go to e at the text's place; NULL then. */
 struct connector_template *connector_template_new(const struct config_text *text, bool uri, struct config_errors *e);
-void connector_template_free(struct connector_template *t); /* NULL allowed */
+void connector_template_free(struct connector_template *t);              /* NULL allowed */
+bool connector_template_is_constant(const struct connector_template *t); /* has no {expression} */
+/* Numbers and booleans are spelled as in JSON. uri: TL_INVALID when a part has no value or is not a scalar, or when the
+ * path gets an empty or dot segment through it, because the address would silently be another one. Else: objects and
+ * arrays are JSON text, and *ret_text is {NULL, 0} when a part has no value: leave the header out. */
 TL_MUST_CHECK enum tl_rc connector_template_run(struct task *task, const struct connector_template *t,
                                                 struct connector_call *call, struct json envelope,
                                                 struct tl_sv *ret_text, struct tl_err *err);
-/* A whole expression, evaluated over an envelope. */
+/* A whole expression, evaluated over an envelope (its members are variables too). text->text NULL gives NULL. */
 struct connector_expression;
 struct connector_expression *connector_expression_new(const struct config_text *text, struct config_errors *e);
 void connector_expression_free(struct connector_expression *x);
 TL_MUST_CHECK enum tl_rc connector_expression_run(struct task *task, const struct connector_expression *x,
-                                                  struct connector_call *call, struct json envelope,
-                                                  struct json *ret, struct tl_err *err);
-/* The resolved value behind a secret reference of this connection's configuration, for libraries that need it themselves
- * (never to be logged, stored or put into an error). Valid for the call. */
-TL_MUST_CHECK enum tl_rc connector_secret(struct task *task, struct connector_call *call, const struct config_secret *ref,
-                                          struct tl_sv *ret_value, struct tl_err *err);
+                                                  struct connector_call *call, struct json envelope, struct json *ret,
+                                                  struct tl_err *err);
+bool connector_truth(struct json v); /* as JSONata's $boolean */
+/* The resolved value behind a secret reference of this connection's configuration, for libraries that need it
+ * themselves (never to be logged, stored or put into an error). Valid for the call; connector_mask hides it from then
+ * on. */
+TL_MUST_CHECK enum tl_rc connector_secret(struct task *task, struct connector_call *call,
+                                          const struct config_secret *ref, struct tl_sv *ret_value, struct tl_err *err);
 
 #endif

@@ -10,7 +10,8 @@
 
 /* Authentication of one connection, shared by all loops; src/auth implements it. NULL: none. */
 struct connector_auth {
-    /* Add what the request needs (headers into the arena). Suspends while a token is fetched. TL_AUTH, TL_UNREACHABLE ... */
+    /* Add what the request needs (headers into the arena). Suspends while a token is fetched. TL_AUTH, TL_UNREACHABLE
+     * ... */
     enum tl_rc (*apply)(struct connector_auth *auth, struct task *task, struct connector_call *call,
                         struct http_request_out *req, struct tl_err *err);
     /* The remote said 401: true when a fresh token may help, so the call is made once more. */
@@ -19,8 +20,8 @@ struct connector_auth {
 };
 
 /* Resolve a secret reference; the value is copied into ret (which the caller wipes). May suspend. */
-typedef enum tl_rc connector_secret_fn(void *arg, struct task *task, const struct config_secret *ref, struct tl_buf *ret,
-                                       struct tl_err *err);
+typedef enum tl_rc connector_secret_fn(void *arg, struct task *task, const struct config_secret *ref,
+                                       struct tl_buf *ret, struct tl_err *err);
 /* Ports to the ledger for one call; the flow engine fills them. */
 struct connector_ledger {
     enum tl_rc (*checkpoint)(void *arg, struct task *task, struct tl_sv ticket, struct tl_err *err);
@@ -36,12 +37,16 @@ struct connector_host_options {
     const void *connection;
     const char *name;
     struct connector_auth *auth;
-    connector_secret_fn *secret;
+    connector_secret_fn *secret; /* NULL: references cannot be resolved */
     void *secret_arg;
 };
 struct connector_host *connector_host_new(const struct connector_host_options *options) TL_MUST_CHECK;
 void connector_host_free(struct connector_host *h); /* no call may be under way; NULL allowed */
-/* The ledger's ports of this call; kept in the call's host view. */
+const char *connector_host_name(const struct connector_host *h);
+/* How far the other side's clock is ahead of ours, from the Date of its last reply; 0 until there was one. */
+int64_t connector_host_skew_ms(const struct connector_host *h);
+/* Before the first use of a call whose arena is set. ledger: the ports of this call, or NULL. Everything else that the
+ * caller has put into *call stays. */
 void connector_call_begin(struct connector_call *call, struct connector_host *h, const struct connector_ledger *ledger);
 
 /* Choose the operation that a target or source node names. The node is split: `common` keys (NULL-terminated) stay out.

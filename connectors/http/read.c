@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* read.c - get (one thing, for look-ups) and poll (pages with a cursor, for sources). */
+#include "http/httpc_int.h"
+
+enum { PAGE_MAX = 32 << 20, RECORDS_MAX = 100000 };
+
+/* ---- get ---- */
+
+struct fetch {
+    struct httpc_address address;
+    struct connector_expression *answer;
+};
+
+void *httpc__get_compile(const void *connection, const void *operation, struct config_errors *e)
+{
+    const struct httpc_fetch *conf = operation;
+    struct fetch *f = tl_zalloc(sizeof *f);
+
+    (void)connection;
+    httpc__address_compile(&f->address, &conf->path, &conf->headers, e);
+    f->answer = connector_expression_new(&conf->answer, e);
+    return f;
+}
+
+void httpc__get_release(void *prepared)
+{
+    struct fetch *f = prepared;
+
+    if (!f)
+        return;
+    httpc__address_done(&f->address);
+    connector_expression_free(f->answer);
+    tl_free(f);
+}
+
+static enum tl_rc fetch(struct task *task, struct connector_call *call, const struct httpc_address *a,
+                        struct json envelope, int64_t timeout_ms, struct http_reply *reply, struct tl_err *err)
+{
+    struct httpc_request *r = tl_arena_zalloc(call->arena, sizeof *r);
+    bool of_record = false;
+    enum tl_rc rc;
+
+    if (!r)
+        return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+    rc = httpc__header(r, TL_SV("Accept"), TL_SV("application/json"), err);
+    if (rc == TL_OK)
+        rc = httpc__request(task, call, a, envelope, timeout_ms, r, &of_record, err);
+    if (rc != TL_OK) {
+        call->not_sent = true;
+        return rc;
+    }
+    r->out.method = TL_SV("GET");
+    r->out.compressed = true;
+    r->out.max_body = PAGE_MAX;
+    return connector_http(task, call, &r->out, reply, err);
+}
+
+enum tl_rc httpc__get(struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    const struct httpc_fetch *conf = call->operation;
+    const struct fetch *f = call->prepared;
+    struct http_reply reply;
+    struct json doc;
+    enum tl_rc rc;
+
+    rc = fetch(task, call, &f->address, call->input, conf->timeout_ms, &reply, err);
+    if (rc != TL_OK)
+        return rc;
+    rc = connector_classify(call, &reply, err);
+    if (rc != TL_OK && httpc__has_status(&conf->absent, reply.status)) {
+        tl_err_clear(err);
+        call->output = json_null();
+        return TL_OK;
+    }
+    if (rc != TL_OK)
+        return rc;
+    doc = httpc__reply_doc(task, call->arena, &reply, JSON_NOTHING);
+    if (f->answer)
+        return connector_expression_run(task, f->answer, call, doc, &call->output, err);
+    call->output = json_gets(doc, "body");
+    return TL_OK;
+}
+
+/* ---- poll ---- */
+
+struct poll {
+    struct httpc_address address;
+    struct connector_expression *items, *cursor, *key;
+};
+
+void *httpc__poll_compile(const void *connection, const void *operation, struct config_errors *e)
+{
+    const struct httpc_poll *conf = operation;
+    struct poll *p = tl_zalloc(sizeof *p);
+
+    (void)connection;
+    httpc__address_compile(&p->address, &conf->path, &conf->headers, e);
+    p->items = connector_expression_new(&conf->items, e);
+    p->cursor = connector_expression_new(&conf->cursor, e);
+    p->key = connector_expression_new(&conf->key, e);
+    return p;
+}
+
+void httpc__poll_release(void *prepared)
+{
+    struct poll *p = prepared;
+
+    if (!p)
+        return;
+    httpc__address_done(&p->address);
+    connector_expression_free(p->items);
+    connector_expression_free(p->cursor);
+    connector_expression_free(p->key);
+    tl_free(p);
+}
+
+struct page {
+    struct connector_call *call;
+    const struct poll *p;
+    struct json doc;
+    struct connector_incoming *records;
+    size_t n;
+};
+
+static enum tl_rc read_items(struct task *task, struct page *page, struct tl_err *err)
+{
+    struct connector_call *call = page->call;
+    struct json items = json_gets(page->doc, "body");
+    enum tl_rc rc = TL_OK;
+
+    if (page->p->items)
+        rc = connector_expression_run(task, page->p->items, call, page->doc, &items, err);
+    if (rc != TL_OK)
+        return tl_err_prefix(err, "items");
+    page->n = items.type == JSON_ARRAY ? items.n : items.type != JSON_UNDEFINED && items.type != JSON_NULL;
+    if (page->n > RECORDS_MAX)
+        return tl_fail(err, TL_LIMIT, "a page has %zu records; at most %d are taken", page->n, RECORDS_MAX);
+    page->records = tl_arena_zalloc(call->arena, (page->n + 1) * sizeof *page->records);
+    if (!page->records)
+        return tl_fail(err, TL_LIMIT, "the page needs more memory than a call may have");
+    for (size_t i = 0; i < page->n && rc == TL_OK; i++) {
+        struct json v = items.type == JSON_ARRAY ? items.u.items[i] : items, key = JSON_NOTHING;
+
+        page->records[i].value = v;
+        if (page->p->key)
+            rc = connector_expression_run(task, page->p->key, call, v, &key, err);
+        if (rc == TL_OK)
+            page->records[i].key = httpc__kept(call->arena, key);
+    }
+    return rc == TL_OK ? TL_OK : tl_err_prefix(err, "key");
+}
+
+static struct json envelope(struct tl_arena *a, struct connector_call *call, struct tl_sv cursor)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 2);
+    (void)json_adds(&b, "cursor", json_sv(cursor));
+    (void)json_adds(&b, "source", json_sv(call->source));
+    return json_end(&b);
+}
+
+/* One page: fetched, taken in. *cursor becomes where the next begins; *ret_more is false when this was the last. */
+static enum tl_rc one_page(struct task *task, struct connector_call *call, struct tl_sv *cursor, bool *ret_more,
+                           struct tl_err *err)
+{
+    const struct httpc_poll *conf = call->operation;
+    struct page page = {.call = call, .p = call->prepared};
+    struct json next = JSON_NOTHING;
+    struct http_reply reply;
+    struct tl_sv after;
+    enum tl_rc rc;
+
+    rc = fetch(task, call, &page.p->address, envelope(call->arena, call, *cursor), conf->timeout_ms, &reply, err);
+    if (rc == TL_OK)
+        rc = connector_classify(call, &reply, err);
+    if (rc != TL_OK)
+        return rc;
+    page.doc = httpc__reply_doc(task, call->arena, &reply, json_sv(*cursor));
+    rc = read_items(task, &page, err);
+    if (rc != TL_OK)
+        return rc;
+    rc = connector_expression_run(task, page.p->cursor, call, page.doc, &next, err);
+    if (rc != TL_OK)
+        return tl_err_prefix(err, "cursor");
+    after = httpc__kept(call->arena, next);
+    *ret_more = after.p && page.n > 0 && !tl_sv_eq(after, *cursor);
+    if (!after.p)
+        after = *cursor;
+    if (page.n == 0 && tl_sv_eq(after, *cursor))
+        return TL_OK;
+    rc = connector_emit(task, call, page.records, page.n, after, err);
+    if (rc == TL_OK)
+        *cursor = after;
+    return rc;
+}
+
+enum tl_rc httpc__poll(struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    const struct httpc_poll *conf = call->operation;
+    TL_CLEANUP(tl_buf_done) struct tl_buf at = {0};
+    bool more = true;
+    enum tl_rc rc = TL_OK;
+
+    tl_buf_init(&at, 64 << 10);
+    tl_buf_sv(&at, call->position.n > 0 ? call->position : tl_sv_str(conf->start));
+    for (int64_t i = 0; i < conf->pages && more && rc == TL_OK; i++) {
+        struct connector_scratch scratch = connector_scratch_begin(call);
+        struct tl_sv cursor = tl_buf_view(&at);
+
+        more = false;
+        rc = one_page(task, call, &cursor, &more, err);
+        if (rc == TL_OK && more) {
+            tl_buf_clear(&at);
+            tl_buf_sv(&at, cursor);
+        }
+        connector_scratch_end(call, scratch);
+    }
+    return rc;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* connector_int.h - shared inside src/connector only. */
+#ifndef TL_CONNECTOR_CONNECTOR_INT_H
+#define TL_CONNECTOR_CONNECTOR_INT_H
+
+#include "connector/host.h"
+
+struct connector_host {
+    struct connector_host_options opt;
+    char *name;
+    int64_t skew_ms;
+};
+
+enum { CONNECTOR_MASKS = 32, CONNECTOR_TEXT = 200 };
+struct connector_view {
+    bool sent; /* some request of this call left us */
+    struct tl_sv masks[CONNECTOR_MASKS];
+    size_t n_masks;
+};
+/* No text may show this value from now on; shorter ones than 4 bytes are no secrets and would tear texts apart. */
+void connector__hide(struct connector_call *call, struct tl_sv value);
+
+/* The address of a request: `url` joined to `base` (NULL: must be absolute), in the arena. TL_CONFIG when it is another
+ * host's: the connection's credentials must not go there. */
+TL_MUST_CHECK enum tl_rc connector__url(struct tl_arena *a, const char *base, struct tl_sv url, struct tl_sv *ret_url,
+                                        struct tl_err *err);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * host.c - what a connector may ask of the host: HTTP with authentication, the ledger's ports, worker threads, secrets.
+ * One struct connector_host a connection and loop, so nothing here is shared between threads.
+ */
+#include "connector/connector_int.h"
+
+enum {
+    TICKET_MAX = 4096,
+    POSITION_MAX = 64 << 10,
+    SECRET_MAX = 64 << 10,
+    REPLY_DEFAULT = 10 << 20,
+    REPLY_MAX = 64 << 20, /* held in the arena; larger ones go to a sink */
+    TRACEPARENT = 55
+};
+
+struct connector_host *connector_host_new(const struct connector_host_options *options)
+{
+    struct connector_host *h = tl_zalloc(sizeof *h);
+
+    h->opt = *options;
+    h->name = tl_strdup(options->name ? options->name : "");
+    return h;
+}
+
+void connector_host_free(struct connector_host *h)
+{
+    if (!h)
+        return;
+    tl_free(h->name);
+    tl_free(h);
+}
+
+const char *connector_host_name(const struct connector_host *h)
+{
+    return h->name;
+}
+
+int64_t connector_host_skew_ms(const struct connector_host *h)
+{
+    return h->skew_ms;
+}
+
+const struct tl_clock *connector_clock(const struct connector_host *h)
+{
+    return h && h->opt.clock ? h->opt.clock : tl_clock_system();
+}
+
+void connector_call_begin(struct connector_call *call, struct connector_host *h, const struct connector_ledger *ledger)
+{
+    call->host = h;
+    call->ledger = ledger;
+    call->view = tl_arena_must(call->arena, sizeof *call->view);
+    *call->view = (struct connector_view){0};
+}
+
+/* ---- HTTP ---- */
+
+/* W3C Trace Context 3.2: version, trace-id, parent-id, flags; lower-case hex. Passed on as it came. */
+static struct tl_sv traceparent(const struct connector_call *call)
+{
+    struct tl_sv s;
+
+    if (call->n != 1 || !call->records)
+        return TL_SV_NULL;
+    s = json_text(json_gets(json_gets(call->records[0].envelope, "headers"), "traceparent"), TL_SV_NULL);
+    if (s.n != TRACEPARENT)
+        return TL_SV_NULL;
+    for (size_t i = 0; i < s.n; i++) {
+        bool dash = i == 2 || i == 35 || i == 52;
+        char c = s.p[i];
+
+        if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return TL_SV_NULL;
+    }
+    return s;
+}
+
+static enum tl_rc add_trace(struct connector_call *call, struct http_request_out *out, struct tl_err *err)
+{
+    struct tl_sv trace = traceparent(call);
+    struct http_header *headers;
+
+    if (!trace.p)
+        return TL_OK;
+    headers = tl_arena_alloc(call->arena, (out->n_headers + 1) * sizeof *headers);
+    if (!headers)
+        return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+    if (out->n_headers > 0)
+        memcpy(headers, out->headers, out->n_headers * sizeof *headers);
+    headers[out->n_headers++] = (struct http_header){TL_SV("traceparent"), trace};
+    out->headers = headers;
+    return TL_OK;
+}
+
+/* What authentication added is a secret: "Bearer x" as a whole and x alone. */
+static void hide_added(struct connector_call *call, const struct http_request_out *before,
+                       const struct http_request_out *after)
+{
+    for (size_t i = 0; i < after->n_headers; i++) {
+        const struct http_header *h = &after->headers[i];
+        bool old = false;
+
+        for (size_t k = 0; k < before->n_headers && !old; k++)
+            old = tl_sv_eqi(before->headers[k].name, h->name) && tl_sv_eq(before->headers[k].value, h->value);
+        if (old)
+            continue;
+        connector__hide(call, h->value);
+        connector__hide(call, tl_sv_from(h->value, tl_sv_find(h->value, ' ') + 1));
+    }
+}
+
+static enum tl_rc authenticate(struct task *task, struct connector_call *call, struct http_request_out *out,
+                               struct tl_err *err)
+{
+    struct connector_auth *auth = call->host->opt.auth;
+    struct http_request_out before = *out;
+    enum tl_rc rc;
+
+    if (!auth)
+        return TL_OK;
+    rc = auth->apply(auth, task, call, out, err);
+    if (rc == TL_OK)
+        hide_added(call, &before, out);
+    return rc;
+}
+
+static void note(struct connector_call *call, const struct http_reply *reply)
+{
+    struct tl_sv date = http_header_get(&reply->headers, "date");
+    int64_t theirs;
+
+    call->status = (uint32_t)reply->status;
+    call->latency_us += reply->total_us;
+    call->view->sent |= reply->sent;
+    call->not_sent = !call->view->sent;
+    if (date.p && tl_http_date_parse(date, &theirs)) {
+        int64_t skew = theirs - tl_clock_wall_ms(connector_clock(call->host));
+
+        /* a Date has whole seconds: a smaller difference says nothing */
+        call->host->skew_ms = skew > -2000 && skew < 2000 ? 0 : skew;
+    }
+}
+
+enum tl_rc connector_http(struct task *task, struct connector_call *call, const struct http_request_out *req,
+                          struct http_reply *reply, struct tl_err *err)
+{
+    struct connector_host *h = call->host;
+    const struct connector *c = h->opt.connector;
+    struct http_request_out plain = *req;
+    enum tl_rc rc;
+
+    memset(reply, 0, sizeof *reply);
+    if (!call->view->sent)
+        call->not_sent = true;
+    rc = connector__url(call->arena, c && c->base_url ? c->base_url(h->opt.connection) : NULL, req->url, &plain.url,
+                        err);
+    if (rc == TL_OK)
+        rc = add_trace(call, &plain, err);
+    if (rc != TL_OK)
+        return rc;
+    if (!plain.sink)
+        plain.max_body = plain.max_body == 0 ? REPLY_DEFAULT : plain.max_body > REPLY_MAX ? REPLY_MAX : plain.max_body;
+    for (bool again = false;; again = true) {
+        struct http_request_out out = plain;
+
+        rc = authenticate(task, call, &out, err);
+        if (rc != TL_OK)
+            return rc;
+        rc = http_client_call(task, h->opt.client, &out, call->arena, reply, err);
+        note(call, reply);
+        /* A 401 says that the request was not carried out, so once more is safe; a streamed body is gone, though. */
+        if (rc != TL_OK || reply->status != 401 || again || !h->opt.auth || !h->opt.auth->rejected || plain.source)
+            return rc;
+        if (!h->opt.auth->rejected(h->opt.auth, task, call, reply))
+            return rc;
+    }
+}
+
+/* ---- the ledger's ports ---- */
+
+enum tl_rc connector_checkpoint(struct task *task, struct connector_call *call, struct tl_sv ticket, struct tl_err *err)
+{
+    if (ticket.n > TICKET_MAX)
+        return tl_fail(err, TL_BUG, "a ticket has %zu bytes; at most %d are kept", ticket.n, TICKET_MAX);
+    if (!call->ledger || !call->ledger->checkpoint)
+        return tl_fail(err, TL_UNSUPPORTED, "a long job cannot be started here");
+    return call->ledger->checkpoint(call->ledger->arg, task, ticket, err);
+}
+
+enum tl_rc connector_emit(struct task *task, struct connector_call *call, const struct connector_incoming *records,
+                          size_t n, struct tl_sv position, struct tl_err *err)
+{
+    if (position.n > POSITION_MAX)
+        return tl_fail(err, TL_LIMIT, "a position has %zu bytes; at most %d are kept", position.n, POSITION_MAX);
+    if (!call->ledger || !call->ledger->emit)
+        return tl_fail(err, TL_UNSUPPORTED, "records cannot be taken in here");
+    return call->ledger->emit(call->ledger->arg, task, records, n, position, err);
+}
+
+enum tl_rc connector_blocking(struct task *task, struct connector_call *call, void (*fn)(void *arg), void *arg,
+                              struct tl_err *err)
+{
+    (void)call;
+    return task_blocking(task, fn, arg, NULL, err);
+}
+
+struct connector_scratch connector_scratch_begin(struct connector_call *call)
+{
+    return (struct connector_scratch){tl_arena_mark(call->arena), call->view->n_masks};
+}
+
+void connector_scratch_end(struct connector_call *call, struct connector_scratch s)
+{
+    call->view->n_masks = s.notes; /* they point into what is given back */
+    tl_arena_rewind(call->arena, s.mark);
+}
+
+/* ---- secrets ---- */
+
+struct wiped {
+    char *p;
+    size_t n;
+};
+static void wipe(void *arg)
+{
+    struct wiped *w = arg;
+
+    tl_wipe(w->p, w->n);
+}
+
+static enum tl_rc keep(struct connector_call *call, struct tl_sv value, struct tl_sv *ret_value, struct tl_err *err)
+{
+    struct wiped *w = tl_arena_alloc(call->arena, sizeof *w);
+    char *copy = tl_arena_strndup(call->arena, value.p ? value.p : "", value.n);
+
+    if (!w || !copy)
+        return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+    *w = (struct wiped){copy, value.n};
+    tl_arena_on_free(call->arena, wipe, w);
+    *ret_value = tl_sv(copy, value.n);
+    connector__hide(call, *ret_value);
+    return TL_OK;
+}
+
+enum tl_rc connector_secret(struct task *task, struct connector_call *call, const struct config_secret *ref,
+                            struct tl_sv *ret_value, struct tl_err *err)
+{
+    const struct connector_host_options *opt = &call->host->opt;
+    struct tl_buf value;
+    enum tl_rc rc;
+
+    if (ref->kind == CONFIG_SECRET_NONE)
+        return tl_fail(err, TL_CONFIG, "a secret of connection %s is not set", call->host->name);
+    if (ref->kind == CONFIG_SECRET_LITERAL) {
+        *ret_value = tl_sv_str(ref->name);
+        connector__hide(call, *ret_value);
+        return TL_OK;
+    }
+    if (!opt->secret)
+        return tl_fail(err, TL_UNSUPPORTED, "secrets cannot be resolved here");
+    tl_buf_init(&value, SECRET_MAX);
+    rc = opt->secret(opt->secret_arg, task, ref, &value, err);
+    if (rc == TL_OK)
+        rc = keep(call, tl_buf_view(&value), ret_value, err);
+    if (value.p)
+        tl_wipe(value.p, value.n);
+    tl_buf_done(&value);
+    return rc;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sim.h - what a simulator stands on: a small server of our own on one loop, options that can be given on the command
+ * line and changed while it runs, and counters of what came. The one header besides connector.h that a connector's
+ * sim.c uses.
+ */
+#ifndef TL_CONNECTOR_SIM_H
+#define TL_CONNECTOR_SIM_H
+
+#include "connector/connector.h"
+#include "http/http.h"
+
+/* ---- options: one table serves the command line and POST /__control ---- */
+enum connector_sim_type {
+    CONNECTOR_SIM_FLAG,    /* bool */
+    CONNECTOR_SIM_INT,     /* int64_t */
+    CONNECTOR_SIM_PERCENT, /* double, 0.1 for "10" and "10%" */
+    CONNECTOR_SIM_MS,      /* int64_t: "50" (ms), "50ms", "2s" */
+    CONNECTOR_SIM_RATE,    /* double, a second: "100", "100/s" */
+    CONNECTOR_SIM_SPAN,    /* double[2], seconds since the start: "5..15" */
+    CONNECTOR_SIM_TEXT     /* const char *; only on the command line */
+};
+struct connector_sim_option {
+    const char *name; /* "fail": --fail on the command line, "fail" in JSON */
+    enum connector_sim_type type;
+    size_t offset;
+    const char *value, *doc; /* for --help: "PERCENT", "..." */
+    bool start;              /* only at the start */
+};
+/* argv[0] is the simulator's name. 0: go on; 1: help was printed; 2: an error was (on stderr). */
+int connector_sim_parse(const struct connector_sim_option *table, size_t n, const char *usage, int argc, char **argv,
+                        void *options);
+/* The members of a JSON object; TL_INVALID: nothing was changed. */
+TL_MUST_CHECK enum tl_rc connector_sim_control(const struct connector_sim_option *table, size_t n, struct json v,
+                                               void *options, struct tl_err *err);
+/* The options that can be changed, as they are. */
+struct json connector_sim_show(const struct connector_sim_option *table, size_t n, const void *options,
+                               struct tl_arena *a);
+
+/* ---- a set of 64-bit hashes with a value each; grows up to `most`, then takes no more ---- */
+struct connector_sim_set {
+    uint64_t *keys, *values; /* key 0: free */
+    size_t n, cap, most;
+    bool full; /* something was not taken */
+};
+void connector_sim_set_init(struct connector_sim_set *s, size_t most);
+void connector_sim_set_done(struct connector_sim_set *s);
+/* The value of the key, new ones 0 with *ret_new; NULL: full. */
+uint64_t *connector_sim_set_at(struct connector_sim_set *s, uint64_t hash, bool *ret_new);
+
+/* ---- the server ---- */
+struct connector_sim_server {
+    const char *name; /* for people */
+    const char *host; /* NULL: 127.0.0.1 */
+    uint16_t port;    /* 0: any */
+    bool quiet;       /* do not say where it listens */
+    const struct http_route *routes;
+    size_t n_routes;
+};
+struct connector_sim;
+/* On a loop that exists (tests). */
+TL_MUST_CHECK enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim_server *server,
+                                           struct connector_sim **ret_sim, struct tl_err *err);
+uint16_t connector_sim_port(const struct connector_sim *s);
+void connector_sim_stop(struct task *task, struct connector_sim *s); /* suspends */
+void connector_sim_free(struct connector_sim *s); /* after stop, or when the loop does not run any more */
+/* Runs until SIGINT or SIGTERM, then at_end (may be NULL); the exit status. */
+int connector_sim_run(const struct connector_sim_server *server, void (*at_end)(void *arg), void *arg);
+
+#endif

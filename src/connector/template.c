@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * template.c - texts with {expression} parts, and whole expressions, over one envelope.
+ *
+ * Expressions are JSONata and recurse, so they run on the thread's big stack. To find the end of a part its braces are
+ * counted outside of strings, quoted names and comments; a regular expression with an unpaired brace needs a backslash
+ * class ([{]) or a binding elsewhere.
+ */
+#include "connector/connector_int.h"
+#include "mapping/mapping.h"
+
+enum { PARTS_MAX = 64, VALUE_MAX = 64 << 10, RESULT_MAX = 256 << 10 };
+
+struct connector_expression {
+    struct mapping *m;
+};
+struct part {
+    char *literal; /* when m is NULL */
+    size_t n;
+    struct mapping *m;
+};
+struct connector_template {
+    bool uri;
+    size_t n;
+    struct part parts[PARTS_MAX];
+};
+
+/* ---- reading ---- */
+
+/* Behind the quoted text that begins at s[i]. */
+static size_t skip_quoted(struct tl_sv s, size_t i)
+{
+    char quote = s.p[i++];
+
+    while (i < s.n && s.p[i] != quote)
+        i += s.p[i] == '\\' && quote != '`' ? 2 : 1;
+    return i + 1;
+}
+
+/* Index of the brace that closes the part beginning at s[0] (behind its opening brace), or s.n. */
+static size_t part_end(struct tl_sv s)
+{
+    size_t depth = 0, i = 0;
+
+    while (i < s.n) {
+        char c = s.p[i];
+
+        if (c == '"' || c == '\'' || c == '`') {
+            i = skip_quoted(s, i);
+            continue;
+        }
+        if (c == '/' && i + 1 < s.n && s.p[i + 1] == '*') {
+            i += 2 + tl_sv_find_sv(tl_sv_from(s, i + 2), TL_SV("*/")) + 2;
+            continue;
+        }
+        if (c == '}' && depth-- == 0)
+            return i;
+        depth += c == '{';
+        i++;
+    }
+    return s.n;
+}
+
+static struct mapping *compile(struct tl_sv text, struct config_place at, struct config_errors *e)
+{
+    struct mapping *m = NULL;
+    struct tl_err err = {0};
+
+    if (tl_sv_trim(text).n == 0) {
+        config_error(e, at, NULL, "an expression is empty");
+        return NULL;
+    }
+    if (mapping_compile(MAPPING_JSONATA, text, NULL, &m, &err) != TL_OK) {
+        config_error(e, at, NULL, "the expression `%.*s` cannot be read: %s (line %d, column %d of it)",
+                     (int)(text.n < 80 ? text.n : 80), text.p, err.text, err.line, err.column);
+        return NULL;
+    }
+    return m;
+}
+
+static bool add_literal(struct connector_template *t, const struct tl_buf *b)
+{
+    if (b->n == 0)
+        return true;
+    if (t->n == PARTS_MAX)
+        return false;
+    t->parts[t->n++] = (struct part){.literal = tl_strndup(b->p, b->n), .n = b->n};
+    return true;
+}
+
+static bool too_many(const struct config_text *text, struct config_errors *e)
+{
+    config_error(e, text->at, NULL, "a text may have at most %d parts", PARTS_MAX);
+    return false;
+}
+
+/* Reads one {part} at the beginning of *rest. */
+static bool read_part(struct connector_template *t, struct tl_sv *rest, const struct config_text *text,
+                      struct config_errors *e)
+{
+    struct tl_sv inner = tl_sv_from(*rest, 1);
+    size_t end = part_end(inner);
+    struct mapping *m;
+
+    if (end == inner.n) {
+        config_error(e, text->at, "Write {{ where a brace itself is meant.",
+                     "the { at character %zu of `%.60s` has no }", (size_t)(rest->p - text->text) + 1, text->text);
+        return false;
+    }
+    if (t->n == PARTS_MAX)
+        return too_many(text, e);
+    m = compile(tl_sv(inner.p, end), text->at, e);
+    if (!m)
+        return false;
+    t->parts[t->n++] = (struct part){.m = m};
+    *rest = tl_sv_from(inner, end + 1);
+    return true;
+}
+
+static bool read_template(struct connector_template *t, const struct config_text *text, struct config_errors *e)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf literal = {0};
+    struct tl_sv rest = tl_sv_str(text->text);
+
+    tl_buf_init(&literal, rest.n + 1);
+    while (rest.n > 0) {
+        char c = rest.p[0];
+        bool twice = rest.n > 1 && rest.p[1] == c;
+
+        if (c == '{' && !twice) {
+            if (!add_literal(t, &literal))
+                return too_many(text, e);
+            tl_buf_clear(&literal);
+            if (!read_part(t, &rest, text, e))
+                return false;
+            continue;
+        }
+        if (c == '}' && !twice) {
+            config_error(e, text->at, "Write }} where a brace itself is meant.",
+                         "the } at character %zu of `%.60s` closes nothing", (size_t)(rest.p - text->text) + 1,
+                         text->text);
+            return false;
+        }
+        tl_buf_putc(&literal, c);
+        rest = tl_sv_from(rest, c == '{' || c == '}' ? 2 : 1);
+    }
+    return add_literal(t, &literal) || too_many(text, e);
+}
+
+struct connector_template *connector_template_new(const struct config_text *text, bool uri, struct config_errors *e)
+{
+    struct connector_template *t = tl_zalloc(sizeof *t);
+
+    t->uri = uri;
+    if (text->text && !read_template(t, text, e)) {
+        connector_template_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void connector_template_free(struct connector_template *t)
+{
+    if (!t)
+        return;
+    for (size_t i = 0; i < t->n; i++) {
+        mapping_unref(t->parts[i].m);
+        tl_free(t->parts[i].literal);
+    }
+    tl_free(t);
+}
+
+bool connector_template_is_constant(const struct connector_template *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->parts[i].m)
+            return false;
+    return true;
+}
+
+/* ---- running ---- */
+
+struct run {
+    const struct connector_template *t;
+    const struct mapping *m;
+    struct connector_call *call;
+    struct json envelope, value;
+    struct tl_buf *out;
+    bool absent;
+    enum tl_rc rc;
+    struct tl_err *err;
+};
+
+static enum tl_rc eval(struct run *r, const struct mapping *m, struct json *ret)
+{
+    struct mapping_input in = {.data = r->envelope,
+                               .bindings = r->envelope.type == JSON_OBJECT ? r->envelope : JSON_NOTHING,
+                               .clock = connector_clock(r->call->host)};
+
+    return mapping_eval(m, r->call->arena, &in, ret, r->err);
+}
+
+/* The part for people: as written, cut. */
+#define SHOWN(m) (int)(mapping_source(m).n < 60 ? mapping_source(m).n : 60), mapping_source(m).p
+
+static enum tl_rc put_value(struct run *r, const struct mapping *m, struct json v)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
+    bool path = r->t->uri && tl_sv_find(tl_buf_view(r->out), '?') == r->out->n;
+
+    if (v.type == JSON_UNDEFINED || v.type == JSON_NULL) {
+        r->absent = true;
+        return r->t->uri ? tl_fail(r->err, TL_INVALID, "{%.*s} has no value, so there is no address", SHOWN(m)) : TL_OK;
+    }
+    if (r->t->uri && (v.type == JSON_OBJECT || v.type == JSON_ARRAY))
+        return tl_fail(r->err, TL_INVALID, "{%.*s} is an %s; an address takes a text or a number", SHOWN(m),
+                       json_type_name(v));
+    if (path && v.type == JSON_STRING && v.n == 0)
+        return tl_fail(r->err, TL_INVALID, "{%.*s} is empty, so there is no address", SHOWN(m));
+    tl_buf_init(&text, VALUE_MAX);
+    if (v.type == JSON_STRING ? !tl_buf_sv(&text, json_view(v)) : !json_write(&text, v, 0))
+        return tl_fail(r->err, TL_LIMIT, "{%.*s} is longer than %d bytes", SHOWN(m), VALUE_MAX);
+    (void)(r->t->uri ? tl_percent_encode(r->out, tl_buf_view(&text)) : tl_buf_sv(r->out, tl_buf_view(&text)));
+    return TL_OK;
+}
+
+/* "/orders/.." would be another address to every server that tidies paths. */
+static bool has_dot_segment(struct tl_sv path)
+{
+    struct tl_sv segment;
+
+    path.n = tl_sv_find(path, '?');
+    while (tl_sv_cut(&path, '/', &segment))
+        if (tl_sv_eqs(segment, ".") || tl_sv_eqs(segment, ".."))
+            return true;
+    return false;
+}
+
+static void run_template(void *arg)
+{
+    struct run *r = arg;
+
+    for (size_t i = 0; i < r->t->n && r->rc == TL_OK; i++) {
+        const struct part *p = &r->t->parts[i];
+        struct json v;
+
+        if (!p->m) {
+            tl_buf_put(r->out, p->literal, p->n);
+            continue;
+        }
+        r->rc = eval(r, p->m, &v);
+        if (r->rc != TL_OK) {
+            (void)tl_err_prefix(r->err, "{%.*s}", SHOWN(p->m));
+            return;
+        }
+        r->rc = put_value(r, p->m, v);
+    }
+    if (r->rc != TL_OK)
+        return;
+    if (r->out->failed)
+        r->rc = tl_fail(r->err, TL_LIMIT, "the text is longer than %d bytes", RESULT_MAX);
+    else if (r->t->uri && has_dot_segment(tl_buf_view(r->out)))
+        r->rc = tl_fail(r->err, TL_INVALID, "the address would have a dot segment (`.` or `..`)");
+}
+
+enum tl_rc connector_template_run(struct task *task, const struct connector_template *t, struct connector_call *call,
+                                  struct json envelope, struct tl_sv *ret_text, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf out = {0};
+    struct run r = {.t = t, .call = call, .envelope = envelope, .out = &out, .err = err};
+    struct tl_sv text;
+
+    if (t->n == 0 || (t->n == 1 && !t->parts[0].m)) {
+        *ret_text = t->n ? tl_sv(t->parts[0].literal, t->parts[0].n) : TL_SV("");
+        return TL_OK;
+    }
+    tl_buf_init(&out, RESULT_MAX);
+    task_on_main_stack(task, run_template, &r);
+    if (r.rc != TL_OK)
+        return r.rc;
+    text = r.absent ? TL_SV_NULL : out.n ? tl_arena_sv(call->arena, tl_buf_view(&out)) : TL_SV("");
+    if (!r.absent && !text.p)
+        return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+    *ret_text = text;
+    return TL_OK;
+}
+
+/* ---- whole expressions ---- */
+
+struct connector_expression *connector_expression_new(const struct config_text *text, struct config_errors *e)
+{
+    struct connector_expression *x;
+    struct mapping *m;
+
+    if (!text->text)
+        return NULL;
+    m = compile(tl_sv_str(text->text), text->at, e);
+    if (!m)
+        return NULL;
+    x = tl_zalloc(sizeof *x);
+    x->m = m;
+    return x;
+}
+
+void connector_expression_free(struct connector_expression *x)
+{
+    if (!x)
+        return;
+    mapping_unref(x->m);
+    tl_free(x);
+}
+
+static void run_expression(void *arg)
+{
+    struct run *r = arg;
+
+    r->rc = eval(r, r->m, &r->value);
+}
+
+enum tl_rc connector_expression_run(struct task *task, const struct connector_expression *x,
+                                    struct connector_call *call, struct json envelope, struct json *ret,
+                                    struct tl_err *err)
+{
+    struct run r = {.m = x->m, .call = call, .envelope = envelope, .err = err};
+
+    task_on_main_stack(task, run_expression, &r);
+    if (r.rc != TL_OK)
+        return r.rc;
+    *ret = r.value;
+    return TL_OK;
+}
+
+bool connector_truth(struct json v)
+{
+    switch ((enum json_type)v.type) {
+    case JSON_BOOL:
+        return v.u.b;
+    case JSON_INT:
+    case JSON_DOUBLE:
+    case JSON_DECIMAL:
+        return json_number(v) != 0;
+    case JSON_STRING:
+    case JSON_OBJECT:
+        return v.n > 0;
+    case JSON_ARRAY:
+        for (uint32_t i = 0; i < v.n; i++)
+            if (connector_truth(v.u.items[i]))
+                return true;
+        return false;
+    case JSON_UNDEFINED:
+    case JSON_NULL:
+    case JSON_EXT:
+        break;
+    }
+    return false;
+}
