@@ -217,7 +217,6 @@ static void check_target(void *conf, const struct config_node *node, struct conf
         {.name = "content_type",                                                                                       \
          .type = CONFIG_STRING,                                                                                        \
          AT(httpc_target, content_type),                                                                               \
-         .fallback = "",                                                                                               \
          .max = 200,                                                                                                   \
          .doc = "Absent: application/json, or application/x-ndjson. With application/x-www-form-urlencoded an object " \
                 "is sent as a form; with any other type that is not JSON a text is sent as it is."},                   \
@@ -347,7 +346,7 @@ static const struct config_field poll_fields[] = {
     {.name = "start",
      .type = CONFIG_STRING,
      AT(httpc_poll, start),
-     .fallback = "",
+
      .max = 4000,
      .doc = "The cursor of the first page ever.",
      .example = "\"2026-01-01T00:00:00Z\""},

@@ -261,7 +261,7 @@ static enum tl_rc judge_each(struct task *task, struct work *w, struct json doc,
 
     if (connector_expression_run(task, w->t->verdicts, w->call, doc, &v, &failed) != TL_OK)
         return tl_fail(err, TL_UNKNOWN_OUTCOME, "`verdicts` failed on the reply: %.300s", failed.text);
-    if (v.type != JSON_ARRAY && w->n == 1)
+    if (v.type != JSON_ARRAY)
         judge_one(w, 0, v); /* JSONata makes one of a list of one */
     for (size_t i = 0; v.type == JSON_ARRAY && i < v.n && i < w->n; i++)
         judge_one(w, i, v.u.items[i]);
@@ -412,7 +412,7 @@ enum tl_rc httpc__write(struct task *task, struct connector_call *call, struct t
     enum tl_rc rc;
 
     assert(call->n == 1 || w.conf->batch);
-    w.content_type = *w.conf->content_type                                ? w.conf->content_type
+    w.content_type = w.conf->content_type                                 ? w.conf->content_type
                      : w.conf->batch && w.conf->batch->as == HTTPC_NDJSON ? "application/x-ndjson"
                                                                           : "application/json";
     rc = make_bodies(task, &w, err);

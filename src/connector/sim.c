@@ -74,6 +74,7 @@ uint64_t *connector_sim_set_at(struct connector_sim_set *s, uint64_t hash, bool 
 /* ---- the server ---- */
 
 struct connector_sim {
+    struct async_loop *loop;
     struct http_server *server;
     struct http_router *router;
 };
@@ -94,6 +95,7 @@ enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim
     struct connector_sim *s = tl_zalloc(sizeof *s);
     enum tl_rc rc = TL_OK;
 
+    s->loop = loop;
     s->router = http_router_new();
     for (size_t i = 0; i < server->n_routes && rc == TL_OK; i++)
         rc = http_router_add(s->router, &server->routes[i], err);
@@ -157,8 +159,10 @@ static enum tl_rc stop_task(struct task *task, void *arg, struct tl_err *err)
 
 static void stopped(void *arg, enum tl_rc rc, const struct tl_err *err)
 {
+    struct connector_sim *s = arg;
+
     (void)rc, (void)err;
-    async_loop_stop(arg);
+    async_loop_stop(s->loop);
 }
 
 static enum tl_rc run(struct async_loop *loop, const struct connector_sim_server *server, struct tl_err *err)

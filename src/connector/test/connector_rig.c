@@ -88,9 +88,28 @@ static void call_done(struct rig *r)
     r->arena = NULL;
 }
 
+static enum tl_rc stop_server(struct task *task, void *arg, struct tl_err *err)
+{
+    struct rig *r = arg;
+
+    (void)err;
+    connector_sim_stop(task, r->server);
+    return TL_OK;
+}
+
+static void stopped(void *arg, enum tl_rc rc, const struct tl_err *err)
+{
+    struct rig *r = arg;
+
+    (void)rc, (void)err;
+    async_loop_stop(r->loop);
+}
+
 void rig_stop(struct rig *r)
 {
     r->release = true;
+    assert_int_equal(task_start(r->loop, "test.stop", 0, stop_server, r, stopped, NULL, &r->err), TL_OK);
+    async_loop_run(r->loop);
     call_done(r);
     release(r);
     assert_true(async_loop_shutdown(r->loop, async_loop_now(r->loop) + UINT64_C(3000000000)));
