@@ -115,7 +115,7 @@ static bool put_text(struct writer *w, struct tl_sv s)
 
 static bool __attribute__((noinline)) careful_string(struct writer *w, struct tl_sv s)
 {
-    const char *p = s.p, *end = s.p + s.n;
+    const char *p = s.p ? s.p : "", *end = p + s.n;
 
     if (!put_text(w, TL_SV("\"")))
         return false;

@@ -191,9 +191,13 @@ struct json apply(struct jsonata_eval *e, struct json fn, const struct json *arg
 
 enum tl_rc jsonata_call(struct jsonata_eval *e, struct json fn, const struct json *args, size_t n, struct json *ret)
 {
-    bool bare = !(fn.aux & FN_WRAPPED) && FUNCTION(fn)->kind == F_LAMBDA;
-    struct json v = apply(e, fn, args, (uint32_t)n, bare ? FUNCTION(fn)->u.lambda.input : json_null());
+    bool bare;
+    struct json v;
 
+    if (fn.type != JSON_EXT) /* an argument that a signature lets be missing */
+        return jsonata_raise(e, "T1006", JSON_NOTHING);
+    bare = !(fn.aux & FN_WRAPPED) && FUNCTION(fn)->kind == F_LAMBDA;
+    v = apply(e, fn, args, (uint32_t)n, bare ? FUNCTION(fn)->u.lambda.input : json_null());
     if (raised(v))
         return e->rc;
     *ret = v;
@@ -202,7 +206,7 @@ enum tl_rc jsonata_call(struct jsonata_eval *e, struct json fn, const struct jso
 
 uint32_t jsonata_arity(struct json fn)
 {
-    return FUNCTION(fn)->arity;
+    return fn.type == JSON_EXT ? FUNCTION(fn)->arity : 0;
 }
 
 const struct jsonata_regex *jsonata_regex_of(struct json fn)
