@@ -136,7 +136,7 @@ static bool ripe(const struct queue *q, const struct target *t, uint64_t now, ui
     uint64_t at;
 
     (void)q;
-    if (t->batch_count <= 1 || t->batch_now < t->batch_count || t->n_ready >= t->batch_count)
+    if (t->batch_count <= 1 || t->batch_now < t->batch_count || t->n_ready >= t->batch_count || t->first->row.ticket)
         return true;
     at = t->first->due_ns + t->batch_linger_ms * NS_PER_MS;
     if (at <= now)

@@ -1,19 +1,445 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bulk actions. */
+/*
+ * Bulk actions. A job is a row: what to touch, how far it is. Each step looks at some ids in a transaction of its own,
+ * between other work, and goes on after a restart. What it changes in memory waits for the commit, as everywhere.
+ */
 #include "queue/queue_int.h"
 
-void queue__load_jobs(struct queue *q)
+#define JOB_STEP 200
+
+struct job {
+    struct queue_plan plan;
+    uint64_t id, cursor, total, looked, done, refused;
+    int64_t refusal_rc;
+    char refusal[200];
+    uint64_t *ids;
+    size_t n_ids;
+};
+struct queue__change {
+    struct row row;   /* as it was */
+    struct row fresh; /* a new event or delivery made by a replay: id 0 if none */
+    uint32_t to;      /* MOVE: the new target */
+    enum queue_action action;
+};
+
+/* ---- one delivery ---- */
+static enum tl_rc refuse(struct tl_err *err, const struct row *r, const char *why)
 {
-    q->job_open = false;
+    return tl_fail(err, TL_CONFLICT, "%llu is %s: %s", (unsigned long long)r->id,
+                   queue_state_name((enum queue_state)r->state), why);
 }
 
-bool queue__job_step(struct queue *q)
+static enum tl_rc end_it(struct queue *q, const struct row *r, enum queue_verb verb, struct tl_err *err)
 {
-    q->job_open = false;
-    return false;
+    enum queue_state to;
+
+    if (!queue_transition((enum queue_state)r->state, verb, &to))
+        return refuse(err, r, "it has ended already");
+    (void)RUN(q, UNIT_FINAL, store_u64(r->id), store_int(to), store_int(queue__wall(q)), store_int(r->attempts),
+              store_int(r->used));
+    if (r->idem1 || r->idem2)
+        (void)RUN(q, IDEM_DEL, store_u64(r->idem1), store_u64(r->idem2), store_u64(r->id));
+    if (r->ticket) {
+        struct store_val v;
+
+        (void)RUN(q, MEMBER_DEL, store_u64(r->ticket), store_u64(r->id));
+        if (!queue__one(q, SQL_MEMBER_ANY, VALS(store_u64(r->ticket)), &v, 1))
+            (void)RUN(q, TICKET_ABORT, store_u64(r->ticket));
+    }
+    queue__unit_done(q, r, (enum queue_state)r->state, to);
+    return q->txn_rc;
+}
+
+/* The lane under another target, from the key as it came. */
+static void relane(struct queue *q, struct row *r, uint32_t target)
+{
+    struct store_val v[3];
+
+    r->target = target;
+    if (!r->keyed)
+        return;
+    if (queue__start(q, SQL_BODY_GET, VALS(store_u64(r->event))) && queue__next(q, SQL_BODY_GET, v, 3))
+        r->lane = queue__lane_hash(target, v[0].s);
+    queue__end(q, SQL_BODY_GET);
+}
+
+static enum tl_rc move_it(struct queue *q, struct queue__change *c, uint32_t to_flow, struct tl_err *err)
+{
+    struct flow *f = queue__flow(q, to_flow);
+    struct row r = c->row;
+    enum queue_state to;
+
+    if (!f || f->removed || !(f->expand || f->only))
+        return tl_fail(err, TL_NOT_FOUND, "there is no such flow to move to");
+    if (r.kind == KIND_CHILD)
+        return refuse(err, &r, "one delivery of several cannot be moved by itself");
+    if (!queue_transition((enum queue_state)r.state, QUEUE_DO_MOVE, &to))
+        return refuse(err, &r, "it has ended already");
+    if (r.ticket)
+        return refuse(err, &r, "a long job holds it");
+    relane(q, &r, f->expand ? f->expand->id : f->only->id);
+    c->to = r.target;
+    r.kind = f->expand ? KIND_EXPAND : KIND_INLINE;
+    (void)RUN(q, UNIT_MOVE, store_u64(r.id), store_int(f->id), store_int(r.target), store_int(r.kind),
+              r.keyed ? store_u64(r.lane) : store_null(), store_int((int64_t)(r.lane % 256)), store_int(to),
+              to == QUEUE_DEAD ? (f->block ? store_int(2) : store_null()) : store_int(1), store_int(queue__wall(q)));
+    queue__count(q, queue__flow(q, c->row.flow), c->row.state, -1);
+    queue__count(q, f, to, 1);
+    return q->txn_rc;
+}
+
+/* A finished one is done again as something new: it keeps its own history. */
+static enum tl_rc replay_final(struct queue *q, struct queue__change *c, struct tl_err *err)
+{
+    struct row r = c->row;
+    struct flow *f = queue__flow(q, r.flow);
+    struct target *t = r.kind == KIND_CHILD ? queue__target(q, r.target) : f->expand ? f->expand : f->only;
+
+    if (f->removed || !t || t->removed)
+        return refuse(err, &r, "its flow is gone");
+    r.id = queue__take_id(q);
+    r.event = r.kind == KIND_CHILD ? r.event : r.id;
+    r.replay_of = c->row.id;
+    r.state = QUEUE_QUEUED;
+    r.live = 1;
+    r.attempts = r.used = r.rev = 0;
+    r.ticket = r.idem1 = r.idem2 = 0;
+    r.received = queue__wall(q);
+    if (r.kind != KIND_CHILD) {
+        r.event = c->row.event;
+        relane(q, &r, t->id);
+        r.event = r.id;
+        r.kind = t->expand ? KIND_EXPAND : KIND_INLINE;
+    }
+    if (!r.keyed)
+        r.lane = queue__own_lane(r.id);
+    if (r.kind == KIND_CHILD) {
+        (void)RUN(q, CHILD_ADD, store_u64(r.id), store_int(r.flow), store_int(r.target),
+                  r.keyed ? store_u64(r.lane) : store_null(), store_int((int64_t)(r.lane % 256)), store_int(r.received),
+                  store_u64(r.bytes), store_u64(r.event), store_int(r.item),
+                  r.upload ? store_u64(r.upload) : store_null(), r.cause ? store_u64(r.cause) : store_null(),
+                  store_u64(r.replay_of));
+        (void)RUN(q, PARENT, store_u64(r.event), store_int(1), store_int(0), store_int(0), store_int(r.received));
+    } else {
+        if (r.upload) {
+            uint64_t own = queue__take_id(q);
+
+            (void)RUN(q, CHUNK_COPY, store_u64(r.upload * ATTEMPT_SPAN), store_u64((r.upload + 1) * ATTEMPT_SPAN),
+                      store_int((int64_t)((own - r.upload) * ATTEMPT_SPAN)));
+            r.upload = own;
+        }
+        (void)RUN(q, UNIT_ADD, store_u64(r.id), store_int(r.flow), store_int(r.target), store_int(r.kind),
+                  r.keyed ? store_u64(r.lane) : store_null(), store_int((int64_t)(r.lane % 256)), store_int(r.state),
+                  store_int(1), store_int(r.received), store_u64(r.bytes),
+                  r.upload ? store_u64(r.upload) : store_null(), r.cause ? store_u64(r.cause) : store_null(),
+                  store_null(), store_null());
+        (void)RUN(q, UNIT_REPLAYS, store_u64(r.id), store_u64(r.replay_of));
+        (void)RUN(q, BODY_COPY, store_u64(r.id), store_u64(c->row.event));
+        queue__count(q, f, N_EVENTS, 1);
+    }
+    (void)RUN(q, EDIT_COPY, store_u64(r.id), store_u64(c->row.id), store_int(c->row.rev));
+    if (c->row.rev) {
+        r.rev = c->row.rev;
+        (void)RUN(q, UNIT_REV, store_u64(r.id), store_int(r.rev), store_int(r.received));
+    }
+    queue__count(q, f, QUEUE_QUEUED, 1);
+    c->fresh = r;
+    return q->txn_rc;
+}
+
+static enum tl_rc replay_it(struct queue *q, struct queue__change *c, bool superseded, struct tl_err *err)
+{
+    const struct row *r = &c->row;
+    struct store_val v;
+    enum queue_state to;
+
+    if (r->state >= QUEUE_DELIVERED)
+        return replay_final(q, c, err);
+    if (!queue_transition((enum queue_state)r->state, QUEUE_DO_REPLAY, &to))
+        return refuse(err, r, "only dead or finished ones are replayed");
+    if (!superseded && r->live != 2 && r->keyed &&
+        ((queue__one(q, SQL_SUPERSEDED, VALS(store_u64(r->id)), &v, 1) && v.i) ||
+         queue__one(q, SQL_LANE_LATER, VALS(store_u64(r->lane), store_u64(r->id)), &v, 1)))
+        return refuse(err, r, "its key has gone on meanwhile (superseded)");
+    (void)RUN(q, UNIT_AGAIN, store_u64(r->id), store_int(queue__wall(q)));
+    queue__unit_done(q, r, QUEUE_DEAD, to);
+    return q->txn_rc;
+}
+
+static enum tl_rc change(struct queue *q, const struct queue_plan *p, struct queue__change *c, struct tl_err *err)
+{
+    c->action = p->action;
+    switch (p->action) {
+    case QUEUE_CANCEL:
+        return end_it(q, &c->row, QUEUE_DO_CANCEL, err);
+    case QUEUE_DISCARD:
+        return end_it(q, &c->row, QUEUE_DO_DISCARD, err);
+    case QUEUE_MOVE:
+        return move_it(q, c, p->to_flow, err);
+    case QUEUE_REPLAY:
+        return replay_it(q, c, p->include_superseded, err);
+    default:
+        return tl_fail(err, TL_BUG, "unknown action");
+    }
+}
+
+/* ---- memory, after the commit ---- */
+static void settle_one(struct queue *q, const struct queue__change *c)
+{
+    struct lane *l = queue__lane_find(q, c->row.lane);
+    struct target *t = queue__target(q, c->row.target);
+
+    if (c->fresh.id) {
+        queue__arrive(q, &c->fresh, NULL);
+        return;
+    }
+    if (l && l->where == LANE_OUT) {
+        l->more = true;
+        if (l->row.id == c->row.id) /* it runs: its outcome will be refused, its lane goes on when it is back */
+            l->revoked = true;
+    } else if (l) {
+        l->more = true;
+        queue__lane_unwait(q, l);
+        queue__lane_next(q, l);
+    } else if (t) {
+        queue__rescan(q, t);
+    }
+    if (c->action == QUEUE_REPLAY && !l && t)
+        queue__rescan(q, t);
+    if (c->to && queue__target(q, c->to))
+        queue__rescan(q, queue__target(q, c->to));
 }
 
 void queue__job_settle(struct queue *q)
 {
+    for (size_t i = 0; i < q->job_settle_n; i++)
+        settle_one(q, &q->changes[i]);
+    if (q->job_settle_n)
+        atomic_store(&q->kicked, true);
     q->job_settle_n = 0;
+    queue__read_end(q);
+}
+
+/* ---- steps ---- */
+static bool read_job(struct queue *q, struct job *j)
+{
+    struct store_val v[20];
+    bool found = queue__start(q, SQL_JOB_OPEN, NULL, 0) && queue__next(q, SQL_JOB_OPEN, v, 20);
+
+    *j = (struct job){0};
+    if (found) {
+        j->id = (uint64_t)v[0].i;
+        j->plan = (struct queue_plan){.action = (enum queue_action)v[1].i,
+                                      .to_flow = (uint32_t)v[2].i,
+                                      .include_superseded = v[3].i != 0,
+                                      .filter = {.flow = (uint32_t)v[4].i,
+                                                 .state = (enum queue_state)v[5].i,
+                                                 .cls = (enum tl_class)v[6].i,
+                                                 .fingerprint = (uint64_t)v[7].i,
+                                                 .from_ms = v[8].i,
+                                                 .until_ms = v[9].i,
+                                                 .event = (uint64_t)v[10].i},
+                                      .last_id = (uint64_t)v[12].i};
+        if (v[11].type == STORE_BLOB && v[11].s.n >= 8) {
+            j->n_ids = v[11].s.n / 8;
+            j->ids = tl_alloc(j->n_ids * 8);
+            memcpy(j->ids, v[11].s.p, j->n_ids * 8);
+        }
+        j->cursor = (uint64_t)v[13].i;
+        j->total = (uint64_t)v[14].i;
+        j->looked = (uint64_t)v[15].i;
+        j->done = (uint64_t)v[16].i;
+        j->refused = (uint64_t)v[17].i;
+        j->refusal_rc = v[18].i;
+        (void)snprintf(j->refusal, sizeof(j->refusal), "%.*s", TL_SV_ARG(v[19].s));
+    }
+    queue__end(q, SQL_JOB_OPEN);
+    return found;
+}
+
+struct candidate {
+    uint64_t id, fp;
+    enum tl_class cls;
+};
+
+static size_t candidates(struct queue *q, struct job *j, struct candidate *c)
+{
+    const struct queue_filter *f = &j->plan.filter;
+    enum queue_sql sql = f->state == QUEUE_DEAD && f->flow ? SQL_JOB_DEAD : f->event ? SQL_JOB_EVENT : SQL_JOB_ALL;
+    struct store_val v[3];
+    size_t n = 0;
+
+    if (j->n_ids) { /* the cursor counts the list */
+        while (n < JOB_STEP && j->cursor + n < j->n_ids) {
+            c[n] = (struct candidate){.id = j->ids[j->cursor + n]};
+            n++;
+        }
+        return n;
+    }
+    if (queue__start(q, sql,
+                     VALS(store_u64(j->cursor), store_u64(j->plan.last_id), store_int(JOB_STEP),
+                          store_u64(sql == SQL_JOB_EVENT ? f->event : f->flow))))
+        while (n < JOB_STEP && queue__next(q, sql, v, 3))
+            c[n++] = (struct candidate){(uint64_t)v[0].i, (uint64_t)v[1].i, (enum tl_class)v[2].i};
+    queue__end(q, sql);
+    return n;
+}
+
+static bool wanted(const struct job *j, const struct row *r, const struct candidate *c)
+{
+    const struct queue_filter *f = &j->plan.filter;
+
+    return r->kind != KIND_EXPANDED && (!f->flow || r->flow == f->flow) && (!f->state || r->state == f->state) &&
+           (!f->event || r->event == f->event) && (!f->fingerprint || c->fp == f->fingerprint) &&
+           (!f->cls || c->cls == f->cls) && (!f->from_ms || r->received >= f->from_ms) &&
+           (!f->until_ms || r->received < f->until_ms);
+}
+
+static void touch(struct queue *q, struct job *j, const struct candidate *c)
+{
+    struct queue__change *ch = &q->changes[q->job_settle_n];
+    struct tl_err err;
+
+    *ch = (struct queue__change){0};
+    if (!queue__unit(q, c->id, &ch->row) || !wanted(j, &ch->row, c))
+        return;
+    j->looked++;
+    if (change(q, &j->plan, ch, &err) == TL_OK) {
+        j->done++;
+        q->job_settle_n++;
+    } else if (q->txn_rc == TL_OK) {
+        if (j->refused++ == 0) {
+            j->refusal_rc = err.rc;
+            (void)snprintf(j->refusal, sizeof(j->refusal), "%.199s", err.text);
+        }
+    }
+}
+
+bool queue__job_step(struct queue *q)
+{
+    struct candidate c[JOB_STEP];
+    struct job j;
+    size_t n;
+
+    if (!read_job(q, &j)) {
+        q->job_open = false;
+        return false;
+    }
+    q->changes = q->changes ? q->changes : tl_reallocarray(NULL, JOB_STEP, sizeof(*q->changes));
+    q->job_settle_n = 0;
+    n = candidates(q, &j, c);
+    for (size_t i = 0; i < n && q->txn_rc == TL_OK; i++)
+        touch(q, &j, &c[i]);
+    j.cursor = j.n_ids ? j.cursor + n : n ? c[n - 1].id : j.cursor;
+    (void)RUN(q, JOB_SET, store_u64(j.id), store_u64(j.cursor), store_u64(j.looked), store_u64(j.done),
+              store_u64(j.refused), store_int(j.refusal_rc), store_text(tl_sv_str(j.refusal)), store_int(n < JOB_STEP));
+    tl_free(j.ids);
+    return true;
+}
+
+void queue__load_jobs(struct queue *q)
+{
+    struct job j;
+
+    q->job_open = read_job(q, &j);
+    tl_free(j.ids);
+}
+
+/* ---- calls ---- */
+struct job_op {
+    struct op op;
+    const struct queue_plan *plan;
+    uint64_t id;
+    struct queue_job *out;
+};
+
+static enum tl_rc start_apply(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct job_op *j = TL_CONTAINER(op, struct job_op, op);
+    const struct queue_plan *p = j->plan;
+    const struct queue_filter *f = &p->filter;
+
+    if (p->action == QUEUE_MOVE && (!queue__flow(q, p->to_flow) || queue__flow(q, p->to_flow)->removed))
+        return tl_fail(err, TL_NOT_FOUND, "there is no such flow to move to");
+    j->id = queue__take_id(q);
+    return RUN(q, JOB_ADD, store_u64(j->id), store_int(p->action), store_int(p->to_flow),
+               store_int(p->include_superseded), store_int(f->flow), store_int(f->state), store_int(f->cls),
+               store_u64(f->fingerprint), store_int(f->from_ms), store_int(f->until_ms), store_u64(f->event),
+               f->n_ids ? store_blob(tl_sv((const char *)f->ids, f->n_ids * 8)) : store_null(),
+               store_u64(p->last_id ? p->last_id : q->next_id), store_int(0), store_u64(p->matching));
+}
+
+static void start_settle(struct queue *q, struct op *op)
+{
+    (void)op;
+    q->job_open = true;
+}
+
+static enum tl_rc get_apply(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct job_op *j = TL_CONTAINER(op, struct job_op, op);
+    struct store_val v[7];
+    bool found = queue__start(q, SQL_JOB_GET, VALS(store_u64(j->id))) && queue__next(q, SQL_JOB_GET, v, 7);
+
+    if (found) {
+        *j->out = (struct queue_job){.id = j->id,
+                                     .total = (uint64_t)v[0].i,
+                                     .looked = (uint64_t)v[1].i,
+                                     .done = (uint64_t)v[2].i,
+                                     .refused = (uint64_t)v[3].i,
+                                     .first_refusal = {.rc = (enum tl_rc)v[4].i},
+                                     .ended = v[6].i != 0,
+                                     .cancelled = v[6].i == 2};
+        (void)snprintf(j->out->first_refusal.text, sizeof(j->out->first_refusal.text), "%.*s", TL_SV_ARG(v[5].s));
+    }
+    queue__end(q, SQL_JOB_GET);
+    return found || q->txn_rc != TL_OK ? q->txn_rc : tl_fail(err, TL_NOT_FOUND, "there is no such job");
+}
+
+static enum tl_rc cancel_apply(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct job_op *j = TL_CONTAINER(op, struct job_op, op);
+    struct queue_job job;
+    enum tl_rc rc;
+
+    j->out = &job;
+    rc = get_apply(q, op, err);
+    if (rc != TL_OK)
+        return rc;
+    if (job.ended)
+        return tl_fail(err, TL_CONFLICT, "the job has ended");
+    return RUN(q, JOB_END, store_u64(j->id));
+}
+
+enum tl_rc queue_job_start(struct queue *q, struct task *task, const struct queue_plan *plan, uint64_t *ret_job,
+                           struct tl_err *err)
+{
+    static const struct op_class cls = {.apply = start_apply, .settle = start_settle};
+    struct job_op j = {.op = {.cls = &cls}, .plan = plan};
+    enum tl_rc rc = queue__call(q, task, &j.op, err);
+
+    if (rc == TL_OK)
+        *ret_job = j.id;
+    return rc;
+}
+
+enum tl_rc queue_job_get(struct queue *q, struct task *task, uint64_t job, struct queue_job *ret_job,
+                         struct tl_err *err)
+{
+    static const struct op_class cls = {.apply = get_apply, .read = true};
+    struct queue_job out;
+    struct job_op j = {.op = {.cls = &cls}, .id = job, .out = &out};
+    enum tl_rc rc = queue__call(q, task, &j.op, err);
+
+    if (rc == TL_OK)
+        *ret_job = out;
+    return rc;
+}
+
+enum tl_rc queue_job_cancel(struct queue *q, struct task *task, uint64_t job, struct tl_err *err)
+{
+    static const struct op_class cls = {.apply = cancel_apply};
+    struct job_op j = {.op = {.cls = &cls}, .id = job};
+
+    return queue__call(q, task, &j.op, err);
 }

@@ -189,6 +189,7 @@ void queue_close(struct queue *q)
     for (size_t i = 0; i < q->n_slabs; i++)
         tl_free(q->slabs[i]);
     tl_free(q->slabs);
+    tl_free(q->changes);
     tl_free(q->table);
     tl_free(q->heap);
     queue__free_names(q);

@@ -175,9 +175,10 @@ static enum tl_rc intake_open(const struct queue *q, struct tl_err *err)
 {
     if (!atomic_load(&q->intake_stopped))
         return TL_OK;
+    (void)tl_fail(err, TL_FULL, "the disk is nearly full: nothing new is accepted");
     if (err)
         err->retry_after_ms = 5000;
-    return tl_fail(err, TL_FULL, "the disk is nearly full: nothing new is accepted");
+    return TL_FULL;
 }
 
 static enum tl_rc put_apply(struct queue *q, struct op *op, struct tl_err *err)

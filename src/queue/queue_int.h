@@ -245,6 +245,7 @@ struct queue {
     bool sweeping, events_swept, keys_swept;
     bool job_open;
     size_t job_settle_n;
+    struct queue__change *changes;
 };
 
 /* ---- turn.c ---- */

@@ -210,10 +210,11 @@ static enum tl_rc merged(struct pager *p, int names, int read, uint64_t cursor, 
     if (rc == TL_OK && !p->rows)
         return tl_fail(err, TL_LIMIT, "the page is too large");
     for (size_t i = 0; i < n_ids && rc == TL_OK; i++) {
+        struct store_val v[4] = {store_int(ids[i]), store_u64(cursor), store_int(STRETCH),
+                                 store_u64(p->f->fingerprint)};
+
         p->more = false;
-        rc = collect(p, read,
-                     VALS(store_int(ids[i]), store_u64(cursor), store_int(STRETCH), store_u64(p->f->fingerprint)),
-                     STRETCH, err);
+        rc = collect(p, read, v, read == READ_DEAD_FP ? 4 : 3, STRETCH, err);
         if (p->more && p->last > cut)
             cut = p->last;
     }

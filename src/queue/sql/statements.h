@@ -111,6 +111,17 @@
                "?12,?13,?14,?15,0,0,0,0,NULL,0)")                                                                      \
     X(JOB_SET, "UPDATE job SET cursor=?2,looked=?3,done=?4,refused=?5,refusal_rc=?6,refusal=?7,ended=?8 WHERE id=?1")  \
     X(JOB_GET, "SELECT total,looked,done,refused,refusal_rc,refusal,ended FROM job WHERE id=?1")                       \
+    X(JOB_END, "UPDATE job SET ended=2 WHERE id=?1 AND ended=0")                                                       \
+    X(JOB_ALL, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND ?4>=0 ORDER BY id LIMIT ?3")                     \
+    X(JOB_DEAD, "SELECT id,fp,cls FROM unit WHERE state=4 AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")      \
+    X(JOB_EVENT, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND (id=?4 OR event=?4) ORDER BY id LIMIT ?3")     \
+    X(SUPERSEDED, "SELECT superseded FROM unit WHERE id=?1")                                                           \
+    X(CHUNK_COPY, "INSERT INTO chunk(id,key_id,data) SELECT id+?3,key_id,data FROM chunk WHERE id>=?1 AND id<?2")      \
+    X(BODY_COPY,                                                                                                       \
+      "INSERT INTO body(id,key_id,order_by,meta,data) SELECT ?1,key_id,order_by,meta,data FROM body WHERE id=?2")      \
+    X(EDIT_COPY, "INSERT INTO edit(unit,rev,at,who,key_id,data) SELECT ?1,rev,at,who,key_id,data FROM edit WHERE "     \
+                 "unit=?2 AND (rev=?3 OR rev=0)")                                                                      \
+    X(UNIT_REPLAYS, "UPDATE unit SET replay_of=?2 WHERE id=?1")                                                        \
     X(JOB_OPEN, "SELECT id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,cursor,"     \
                 "total,looked,done,refused,refusal_rc,refusal FROM job WHERE ended=0 ORDER BY id LIMIT 1")
 

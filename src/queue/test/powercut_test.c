@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Acknowledged means on disk: power cuts at any write or sync, failed syncs, a full disk. */
+#include "help.h"
+
+#include <stdio.h>
+
+#include "powercut_vfs.h"
+
+#define CUTS 200
+#define PUTS 24
+
+static int setup(void **state)
+{
+    struct bench *b = tl_zalloc(sizeof(*b));
+
+    powercut_register();
+    help_init(b);
+    b->vfs = POWERCUT_VFS;
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+
+    powercut_on(0);
+    help_done(b);
+    powercut_forget();
+    tl_free(b);
+    return 0;
+}
+
+static enum tl_rc try_put(struct bench *b, const char *key, uint64_t *ret_id, bool *ret_duplicate)
+{
+    struct queue_put put = {.flow = b->flows[0].ret_id,
+                            .source = TL_SV("s"),
+                            .key = tl_sv_str(key),
+                            .order_by = TL_SV("lane"),
+                            .meta = TL_SV("{}"),
+                            .body = tl_sv_str(key)};
+    struct tl_err err;
+    enum tl_rc rc = queue_put(b->q, NULL, &put, &err);
+
+    *ret_id = put.ret_event;
+    *ret_duplicate = put.ret_duplicate;
+    return rc;
+}
+
+struct acked {
+    uint64_t id[CUTS * PUTS];
+    int key[CUTS * PUTS];
+    size_t n;
+    uint64_t delivered; /* the last event whose delivery a later put's acknowledgement vouches for */
+};
+
+static void load(struct bench *b, struct acked *a, int round)
+{
+    char key[32];
+    bool dup;
+
+    for (int i = 0; i < PUTS && !powercut_is_off(); i++) {
+        struct queue_work *w;
+        uint64_t id;
+
+        (void)snprintf(key, sizeof(key), "k%d", round * PUTS + i);
+        if (try_put(b, key, &id, &dup) == TL_OK) {
+            a->id[a->n] = id;
+            a->key[a->n++] = round * PUTS + i;
+        }
+        if (i % 3 == 0 && (w = help_take(b)) != NULL) {
+            w->claims[0].outcome.end = QUEUE_END_DONE;
+            queue_finish(b->q, w);
+        }
+        (void)queue_turn(b->q);
+    }
+}
+
+static void check(struct bench *b, const struct acked *a, size_t from)
+{
+    char key[32];
+
+    for (size_t i = from; i < a->n; i++) {
+        uint64_t id = 0;
+        bool dup = false;
+
+        (void)snprintf(key, sizeof(key), "k%d", a->key[i]);
+        assert_int_equal(try_put(b, key, &id, &dup), TL_OK);
+        assert_true(dup);
+        assert_int_equal(id, a->id[i]);
+    }
+}
+
+static void after_200_power_cuts_every_acknowledged_event_is_there(void **state)
+{
+    struct bench *b = *state;
+    struct acked *a = tl_zalloc(sizeof(*a));
+    int off = 0;
+    size_t before = 0;
+
+    for (int round = 0; round < CUTS; round++) {
+        help_open(b);
+        check(b, a, before);
+        before = a->n;
+        powercut_at(3 + (uint64_t)(round * 7919) % 150);
+        load(b, a, round);
+        off += powercut_is_off();
+        if (!powercut_is_off())
+            powercut_at(1);
+        help_close(b);
+        powercut_on(round % 2 ? (uint64_t)round : 0);
+    }
+    help_open(b);
+    check(b, a, 0);
+    assert_true(off > CUTS / 2);
+    assert_true(a->n > CUTS);
+    print_message("%zu acknowledged events, %d cuts under load\n", a->n, off);
+    tl_free(a);
+}
+
+static void after_a_failed_sync_nothing_more_is_acknowledged(void **state)
+{
+    struct bench *b = *state;
+    uint64_t id[3] = {0};
+    bool dup;
+
+    help_open(b);
+    assert_int_equal(try_put(b, "before", &id[0], &dup), TL_OK);
+    powercut_fail_sync(1);
+    assert_int_not_equal(try_put(b, "at", &id[1], &dup), TL_OK);
+    assert_int_equal(b->fatals, 1);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(try_put(b, "after", &id[2], &dup), TL_IO);
+    assert_int_equal(b->fatals, 1);
+    help_close(b);
+    powercut_on(0);
+    help_open(b);
+    assert_int_equal(try_put(b, "before", &id[1], &dup), TL_OK);
+    assert_true(dup);
+    assert_int_equal(id[0], id[1]);
+    assert_int_equal(try_put(b, "after", &id[1], &dup), TL_OK);
+    assert_false(dup);
+}
+
+static void a_failed_write_is_as_grave_as_a_failed_sync(void **state)
+{
+    struct bench *b = *state;
+    uint64_t id;
+    bool dup;
+
+    help_open(b);
+    powercut_fail_write(1);
+    assert_int_not_equal(try_put(b, "at", &id, &dup), TL_OK);
+    assert_int_equal(b->fatals, 1);
+    assert_int_equal(try_put(b, "after", &id, &dup), TL_IO);
+}
+
+static void on_a_full_disk_puts_are_refused_and_outcomes_are_kept_until_there_is_space(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    uint64_t id, first;
+    bool dup;
+
+    b->targets[0].idempotent = false;
+    help_open(b);
+    assert_int_equal(try_put(b, "a", &first, &dup), TL_OK);
+    assert_int_equal(try_put(b, "b", &id, &dup), TL_OK);
+    help_turn(b);
+    w = help_take(b);
+    assert_non_null(w);
+    powercut_full(1);
+    w->claims[0].outcome.end = QUEUE_END_DONE;
+    queue_finish(b->q, w);
+    help_turn(b);
+    assert_int_equal(try_put(b, "c", &id, &dup), TL_FULL);
+    help_after(b, 10000);
+    assert_null(help_take(b)); /* the next of the lane does not start before the outcome is on disk */
+    assert_int_equal(b->fatals, 0);
+    powercut_full(0);
+    help_after(b, 1000);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_true(w->claims[0].event > first);
+    assert_int_equal(try_put(b, "c", &id, &dup), TL_OK);
+    assert_false(dup);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(after_200_power_cuts_every_acknowledged_event_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(after_a_failed_sync_nothing_more_is_acknowledged, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_write_is_as_grave_as_a_failed_sync, setup, teardown),
+        cmocka_unit_test_setup_teardown(on_a_full_disk_puts_are_refused_and_outcomes_are_kept_until_there_is_space,
+                                        setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
