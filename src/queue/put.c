@@ -46,7 +46,7 @@ static void prepare(struct queue *q, struct queue_put *put, struct put_op *p)
     put->ret_event = 0;
     put->ret_duplicate = put->ret_other_body = false;
     hash_key(q, put, p);
-    p->body_hash = tl_hash64(put->body.p, put->body.n, 0);
+    p->body_hash = put->body.n ? tl_hash64(put->body.p, put->body.n, 0) : put->upload;
     p->blob = queue__blob_new(put->meta, put->upload ? TL_SV_NULL : put->body, put->order_by);
 }
 

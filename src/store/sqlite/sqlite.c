@@ -416,6 +416,8 @@ enum tl_rc store_sqlite_open(const struct store_options *o, struct store **ret_s
     enum tl_rc rc = TL_OK;
     int r;
 
+    /* SQLite's own memory figures cost a mutex an allocation. Refused, and harmless, once the library is in use. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     q->base.driver = &sqlite_driver;
     q->lock_fd = -1;
     if (o->exclusive)
