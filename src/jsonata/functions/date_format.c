@@ -49,8 +49,11 @@ static enum tl_rc put_name(struct jsonata_out *o, const struct jsonata_date_part
         name = value >= 1 ? jsonata_month_names[(int)value - 1] : "undefined";
     else if (part->component == 'F')
         name = value >= 1 ? jsonata_day_names[(int)value - 1] : "undefined";
-    if (!name)
-        return jsonata_raise(o->e, "D3133", json_sv(tl_sv((const char[]){(char)part->component}, 1)));
+    if (!name) {
+        char letter = (char)part->component;
+
+        return jsonata_raise(o->e, "D3133", json_str_copy(jsonata_arena(o->e), tl_sv(&letter, 1)));
+    }
     n = strlen(name);
     if ((double)n > part->width_max)
         n = part->width_max > 0 ? (size_t)part->width_max : 0;

@@ -65,7 +65,7 @@ static void put_number(struct jsonata_out *o, double value, bool joined, bool or
 
 void jsonata_words_format(struct jsonata_out *o, double value, bool ordinal)
 {
-    if (value < 1e60) /* five nested trillions; beyond, the words stop meaning anything */
+    if (isfinite(value)) /* at most 26 nested trillions */
         put_number(o, value, false, ordinal);
     else
         put(o, "NaN");
