@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bulk.c - lists of events, and acting on many: the plan is shown, confirmed, and its job followed. */
+#include <time.h>
+
+#include "cli/cli_int.h"
+
+enum { PAGE = 500, MAX_QUERY = 16384 };
+
+/* ---- lists ---- */
+static void add_rows(struct cli_table *t, struct json rows, uint64_t limit)
+{
+    for (uint32_t i = 0; i < rows.n && cli__table_rows(t) < limit; i++) {
+        struct json r = json_at(rows, i);
+        struct tl_sv state = json_text(json_gets(r, "state"), TL_SV("")),
+                     cls = json_text(json_gets(r, "class"), TL_SV("")),
+                     reason = json_text(json_gets(r, "reason"), TL_SV(""));
+        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+        tl_buf_init(&b, 4096);
+        (void)tl_buf_printf(&b, "%.*s%s%.*s", TL_SV_ARG(cls), cls.n && reason.n ? ": " : "", TL_SV_ARG(reason));
+        cli__table_json(t, json_gets(r, "id"));
+        cli__table_json(t, json_gets(r, "flow"));
+        cli__table_cell(t, state, cli__state_shade(state));
+        cli__table_json(t, json_gets(r, "received_at"));
+        cli__table_json(t, json_gets(r, "attempts"));
+        cli__table_json(t, json_gets(r, "bytes"));
+        cli__table_cell(t, tl_buf_view(&b), CLI_PLAIN);
+    }
+}
+
+static enum tl_rc page(struct cli_client *c, const struct cli_filter *f, const char *cursor, uint64_t limit,
+                       struct json *ret, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf q = {0};
+    char n[24];
+
+    tl_buf_init(&q, MAX_QUERY);
+    snprintf(n, sizeof n, "%llu", (unsigned long long)(limit > PAGE ? PAGE : limit));
+    (void)tl_buf_puts(&q, "/v1/events?");
+    cli__query(&q, "flow", f->flow);
+    cli__query(&q, "state", f->state);
+    cli__query(&q, "class", f->cls);
+    cli__query(&q, "fingerprint", f->fingerprint);
+    cli__query(&q, "from", f->from);
+    cli__query(&q, "until", f->until);
+    cli__query(&q, "event", f->event);
+    cli__query(&q, "cursor", cursor);
+    cli__query(&q, "limit", n);
+    return cli__call(c, "GET", q.p, TL_SV(""), ret, err);
+}
+
+int cli__list(const struct cli_common *common, const struct cli_filter *f, uint64_t limit, bool all)
+{
+    static const char *const heads[] = {"id", "flow", "state", "received", ">attempts", ">bytes", "reason"};
+    TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
+    struct cli_table *t = cli__table_new(heads, TL_COUNT(heads));
+    char *cursor = NULL;
+    struct tl_err err = {0};
+    enum tl_rc rc = cli__open(common, &c, &err);
+
+    limit = all ? UINT64_MAX : limit ? limit : 50;
+    while (rc == TL_OK) {
+        struct json answer = JSON_NOTHING, next;
+
+        rc = page(c, f, cursor, limit - cli__table_rows(t), &answer, &err);
+        if (rc != TL_OK)
+            break;
+        if (common->json && !all) { /* one page, as the API gives it; its cursor is there for the next */
+            cli__print_raw(cli__raw(c));
+            break;
+        }
+        for (uint32_t i = 0; common->json && i < json_gets(answer, "events").n; i++)
+            cli__print_json(json_at(json_gets(answer, "events"), i), false);
+        add_rows(t, json_gets(answer, "events"), limit);
+        next = json_gets(answer, "cursor");
+        tl_free(cursor);
+        cursor = next.type == JSON_STRING ? tl_strndup(next.u.s, next.n) : NULL;
+        if (!cursor || cli__table_rows(t) >= limit)
+            break;
+    }
+    if (rc == TL_OK && !common->json) {
+        cli__table_print(t);
+        if (cursor)
+            puts("there are more: --limit N, --all, or a narrower filter");
+    }
+    tl_free(cursor);
+    cli__table_free(t);
+    return rc == TL_OK ? CLI_OK : cli__fail(&err, common->json);
+}
+
+/* ---- plan, confirm, job ---- */
+static struct json request(struct tl_arena *a, const struct cli_bulk *b, struct json last)
+{
+    struct json_builder body, filter, ids;
+    const struct {
+        const char *name, *value;
+    } members[] = {{"flow", b->filter.flow},  {"state", b->filter.state},
+                   {"class", b->filter.cls},  {"fingerprint", b->filter.fingerprint},
+                   {"from", b->filter.from},  {"until", b->filter.until},
+                   {"event", b->filter.event}};
+
+    json_object_begin(&filter, a, 8);
+    for (size_t i = 0; i < TL_COUNT(members); i++) {
+        if (members[i].value)
+            json_adds(&filter, members[i].name, json_str(members[i].value));
+    }
+    json_array_begin(&ids, a, b->n_ids);
+    for (size_t i = 0; i < b->n_ids; i++)
+        json_push(&ids, json_str(b->ids[i]));
+    if (b->n_ids)
+        json_adds(&filter, "ids", json_end(&ids));
+    json_object_begin(&body, a, 5);
+    json_adds(&body, "action", json_str(b->action));
+    json_adds(&body, "filter", json_end(&filter));
+    if (b->to)
+        json_adds(&body, "to", json_str(b->to));
+    if (b->include_superseded)
+        json_adds(&body, "include_superseded", json_bool(true));
+    if (last.type == JSON_STRING)
+        json_adds(&body, "last", last);
+    return json_end(&body);
+}
+
+static int64_t number(struct json v, const char *name)
+{
+    int64_t n = 0;
+
+    (void)json_int64(json_gets(v, name), &n);
+    return n;
+}
+
+static void show_plan(const struct cli_bulk *b, struct json plan)
+{
+    static const struct {
+        const char *name, *text;
+    } lines[] = {
+        {"superseded", "have later deliveries of the same key that went on without them"},
+        {"unknown_outcome", "have an attempt with unknown outcome: the target may have them already"},
+        {"running", "are running just now"},
+        {"final", "are finished: a replay makes new events"},
+    };
+
+    printf("%s: %lld match\n", b->action, (long long)number(plan, "matching"));
+    for (size_t i = 0; i < TL_COUNT(lines); i++) {
+        if (number(plan, lines[i].name))
+            printf("  of these %lld %s%s\n", (long long)number(plan, lines[i].name), lines[i].text,
+                   i == 0 && !b->include_superseded ? " (left out; --include-superseded takes them along)" : "");
+    }
+}
+
+static enum tl_rc follow(struct cli_client *c, const char *what, struct tl_sv job, struct json *ret, struct tl_err *err)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+    char *target = tl_sprintf("/v1/jobs/%.*s", TL_SV_ARG(job));
+    enum tl_rc rc;
+
+    for (;;) {
+        struct json ended;
+
+        rc = cli__call(c, "GET", target, TL_SV(""), ret, err);
+        ended = json_gets(*ret, "ended");
+        if (rc != TL_OK || (ended.type == JSON_BOOL && ended.u.b))
+            break;
+        cli__progress(what, (uint64_t)number(*ret, "looked"), (uint64_t)number(*ret, "total"));
+        nanosleep(&pause, NULL);
+    }
+    cli__progress_end();
+    tl_free(target);
+    return rc;
+}
+
+static int report(const struct cli_bulk *b, struct json job)
+{
+    int64_t done = number(job, "done"), refused_n = number(job, "refused");
+    struct tl_sv first = json_text(json_gets(job, "first_refusal"), TL_SV(""));
+
+    printf("%s: %lld done", b->action, (long long)done);
+    if (refused_n) {
+        printf(", %lld refused; the first: ", (long long)refused_n);
+        cli__put_safe(stdout, first);
+    }
+    puts(json_gets(job, "cancelled").type == JSON_BOOL && json_gets(job, "cancelled").u.b ? " (cancelled)" : "");
+    return refused_n && !done ? CLI_FAILED : CLI_OK;
+}
+
+static int act(struct cli_client *c, const struct cli_bulk *b, struct json plan)
+{
+    struct tl_arena *a = cli__arena(c);
+    struct json answer = JSON_NOTHING, job = JSON_NOTHING;
+    struct tl_err err = {0};
+    enum tl_rc rc = cli__call_json(c, "POST", "/v1/jobs", request(a, b, json_gets(plan, "last")), &answer, &err);
+
+    if (rc == TL_OK)
+        rc = follow(c, b->action, json_text(json_gets(answer, "job"), TL_SV("")), &job, &err);
+    if (rc != TL_OK)
+        return cli__fail(&err, b->json);
+    if (b->json)
+        cli__print_raw(cli__raw(c));
+    return b->json ? (number(job, "refused") && !number(job, "done") ? CLI_FAILED : CLI_OK) : report(b, job);
+}
+
+int cli__bulk(const struct cli_common *common, const struct cli_bulk *b)
+{
+    TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
+    struct json plan = JSON_NOTHING;
+    struct tl_err err = {0};
+    char question[80];
+    enum tl_rc rc = cli__open(common, &c, &err);
+
+    if (rc == TL_OK)
+        rc = cli__call_json(c, "POST", "/v1/plan", request(cli__arena(c), b, JSON_NOTHING), &plan, &err);
+    if (rc != TL_OK)
+        return cli__fail(&err, b->json);
+    if (b->dry_run && b->json) {
+        cli__print_raw(cli__raw(c));
+        return CLI_OK;
+    }
+    if (!b->json)
+        show_plan(b, plan);
+    if (b->dry_run)
+        return CLI_OK;
+    if (number(plan, "matching") == 0 && b->n_ids) {
+        (void)tl_fail(&err, TL_NOT_FOUND, "nothing with this id can be treated so");
+        return cli__fail(&err, b->json);
+    }
+    if (number(plan, "matching") == 0 && !b->json)
+        return CLI_OK;
+    snprintf(question, sizeof question, "%s them?", b->action);
+    if (!b->yes && !cli__confirm(question)) {
+        fputs("tieline: nothing was changed; --yes does it without asking\n", stderr);
+        return CLI_FAILED;
+    }
+    return act(c, b, plan);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check.c - `tieline check`: all that is wrong with a configuration, with its places; and whether its secrets resolve.
+ */
+#include "cli/cli_int.h"
+
+struct check_options {
+    bool json, secrets, literals;
+};
+static const struct cli_option check_options[] = {
+    {"secrets", 0, CLI_FLAG, NULL, offsetof(struct check_options, secrets),
+     "a secret that does not resolve here is an error, not a warning"},
+    {"allow-literal-secrets", 0, CLI_FLAG, NULL, offsetof(struct check_options, literals),
+     "secrets may be written in the configuration"},
+    {"json", 0, CLI_FLAG, NULL, offsetof(struct check_options, json), "JSON"},
+};
+
+struct secrets {
+    struct cli_project *p;
+    struct tl_arena *arena;
+    bool strict;
+    size_t found, missing;
+};
+
+static void probe(struct secrets *s, const struct config_node *node)
+{
+    struct config_secret ref;
+    struct tl_err err = {0};
+
+    if (!tl_sv_starts(node->text, TL_SV("${")) || config_secret_parse(s->arena, node->text, &ref, &err) != TL_OK ||
+        ref.kind == CONFIG_SECRET_LITERAL)
+        return;
+    s->found++;
+    if (secret_probe(s->p->secrets, &ref, &err) == TL_OK)
+        return;
+    s->missing++;
+    if (s->strict)
+        config_error(s->p->errors, node->at, NULL, "this secret does not resolve: %s", err.text);
+    else
+        config_warn(s->p->errors, node->at, NULL, "this secret does not resolve here: %s", err.text);
+}
+
+static void walk(struct secrets *s, const struct config_node *node)
+{
+    if (node->kind == CONFIG_NODE_STRING)
+        probe(s, node);
+    for (uint32_t i = 0; node->kind == CONFIG_NODE_LIST && i < node->n; i++)
+        walk(s, node->items[i]);
+    for (uint32_t i = 0; node->kind == CONFIG_NODE_MAP && i < node->n; i++)
+        walk(s, node->entries[i].value);
+}
+
+static void say_good(const struct flow_plan *plan, const char *path, const struct secrets *s)
+{
+    const struct flow_project *c = flow_plan_project(plan);
+
+    printf("%s is good: flows %zu, connections %zu, mappings %zu, models %zu, secrets %zu", path, c->flows.n,
+           c->connections.n, c->mappings.n, c->models.n, s->found);
+    if (s->missing)
+        printf(" (%zu do not resolve here)", s->missing);
+    puts("");
+}
+
+static int run_check(void *options, const struct cli_args *args)
+{
+    const struct check_options *o = options;
+    const struct cli_project_options how = {.literals = o->literals, .lenient_env = !o->secrets};
+    const char *path = args->n ? args->v[0] : "tieline.yaml";
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *arena = tl_arena_new(16 << 20);
+    struct cli_project p;
+    struct secrets s = {.p = &p, .arena = arena, .strict = o->secrets};
+    struct tl_err err = {0};
+    enum tl_rc rc = cli__project_load(path, &how, &p, &err);
+    int code = CLI_OK;
+
+    if (rc == TL_OK)
+        walk(&s, flow_plan_node(p.plan));
+    if (config_errors_count(p.errors))
+        code = cli__config_errors(p.errors, o->json);
+    else if (rc != TL_OK)
+        code = cli__fail(&err, o->json);
+    else if (o->json)
+        (void)cli__config_errors(p.errors, true);
+    else {
+        if (config_warnings_count(p.errors))
+            (void)cli__config_errors(p.errors, false);
+        say_good(p.plan, path, &s);
+    }
+    cli__project_done(&p);
+    return code;
+}
+
+const struct cli_verb cli__check_verb = {
+    .name = "check",
+    .args = "[CONFIG]",
+    .summary = "find what is wrong with a configuration, before it runs",
+    .about = "CONFIG is a file or a directory (tieline.yaml). All errors are shown, with file, line and column.\n"
+             "Exit code 2 when there is one.\n",
+    CLI_OPTIONS(check_options, struct check_options),
+    .max_args = 1,
+    .run = run_check,
+};

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* out.c - saying things: errors and their exit codes, JSON, colour, questions, progress, files. */
+#include "cli/cli_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_PRINT = 256 << 20 };
+
+int cli__exit_of(enum tl_rc rc)
+{
+    if (rc == TL_OK)
+        return CLI_OK;
+    if (rc == TL_NOT_FOUND)
+        return CLI_NOT_FOUND;
+    if (rc == TL_CONFIG)
+        return CLI_USAGE;
+    if (rc == TL_UNREACHABLE || rc == TL_BUSY || rc == TL_FORBIDDEN)
+        return CLI_NO_SERVER;
+    return CLI_FAILED;
+}
+
+int cli__fail(const struct tl_err *err, bool json)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct json_builder inner, outer;
+
+    if (!json) {
+        fputs("tieline: ", stderr);
+        cli__put_safe(stderr, tl_sv_str(err->text[0] ? err->text : tl_rc_meaning(err->rc)));
+        fputs("\n", stderr);
+        return cli__exit_of(err->rc);
+    }
+    json_object_begin(&inner, a, 2);
+    json_adds(&inner, "code", json_str(tl_rc_name(err->rc)));
+    json_adds(&inner, "message", json_str(err->text[0] ? err->text : tl_rc_meaning(err->rc)));
+    json_object_begin(&outer, a, 1);
+    json_adds(&outer, "error", json_end(&inner));
+    tl_buf_init(&b, 65536);
+    json_write(&b, json_end(&outer), 0);
+    fprintf(stderr, "%s\n", b.p ? b.p : "");
+    return cli__exit_of(err->rc);
+}
+
+int cli__usage(const struct cli_args *args, const char *fmt, ...)
+{
+    va_list ap;
+
+    fprintf(stderr, "tieline %s: ", args->full);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\nsee: tieline %s --help\n", args->full);
+    return CLI_USAGE;
+}
+
+void cli__print_raw(struct tl_sv text)
+{
+    if (text.n)
+        (void)fwrite(text.p, 1, text.n, stdout);
+    if (!text.n || text.p[text.n - 1] != '\n')
+        (void)putchar('\n');
+}
+
+void cli__print_json(struct json v, bool indent)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, MAX_PRINT);
+    json_write(&b, v, indent ? JSON_WRITE_INDENT : 0);
+    cli__print_raw(tl_buf_view(&b));
+}
+
+bool cli__color(FILE *f)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    return isatty(fileno(f)) && (!no || !*no) && (!term || strcmp(term, "dumb") != 0);
+}
+
+const char *cli__shade(bool color, enum cli_shade s)
+{
+    static const char *const escapes[] = {[CLI_PLAIN] = "",        [CLI_GOOD] = "\033[32m", [CLI_BAD] = "\033[31m",
+                                          [CLI_WARN] = "\033[33m", [CLI_DIM] = "\033[2m",   [CLI_BOLD] = "\033[1m"};
+
+    return color ? escapes[s] : "";
+}
+
+const char *cli__shade_end(bool color)
+{
+    return color ? "\033[0m" : "";
+}
+
+enum cli_shade cli__state_shade(struct tl_sv state)
+{
+    if (tl_sv_eqs(state, "dead") || tl_sv_eqs(state, "open"))
+        return CLI_BAD;
+    if (tl_sv_eqs(state, "delivered") || tl_sv_eqs(state, "closed"))
+        return CLI_GOOD;
+    if (tl_sv_eqs(state, "retrying") || tl_sv_eqs(state, "held") || tl_sv_eqs(state, "half_open"))
+        return CLI_WARN;
+    return CLI_PLAIN;
+}
+
+bool cli__confirm(const char *question)
+{
+    char answer[16];
+
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return false;
+    fprintf(stderr, "%s [y/N] ", question);
+    fflush(stderr);
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+void cli__progress(const char *what, uint64_t done, uint64_t total)
+{
+    enum { WIDTH = 30 };
+    char bar[WIDTH + 1];
+    uint64_t full;
+
+    if (!isatty(STDERR_FILENO))
+        return;
+    if (total == 0) {
+        fprintf(stderr, "\r%s %llu", what, (unsigned long long)done);
+        return;
+    }
+    full = done >= total ? WIDTH : done * WIDTH / total;
+    for (uint64_t i = 0; i < WIDTH; i++)
+        bar[i] = i < full ? '#' : '.';
+    bar[WIDTH] = 0;
+    fprintf(stderr, "\r%s [%s] %llu of %llu", what, bar, (unsigned long long)done, (unsigned long long)total);
+}
+
+void cli__progress_end(void)
+{
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+}
+
+void cli__put_safe(FILE *f, struct tl_sv text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+
+        /* C1 controls are two bytes in UTF-8: 0xc2 0x80-0x9f */
+        if (c == 0xc2 && i + 1 < text.n && (unsigned char)text.p[i + 1] < 0xa0) {
+            i++;
+            (void)fputc('?', f);
+        } else {
+            (void)fputc(c < 0x20 || c == 0x7f ? '?' : c, f);
+        }
+    }
+}
+
+static enum tl_rc read_fd(int fd, const char *name, size_t max, struct tl_buf *ret, struct tl_err *err)
+{
+    char *room;
+    ssize_t n;
+
+    tl_buf_init(ret, max);
+    for (;;) {
+        room = tl_buf_reserve(ret, 65536);
+        if (!room) {
+            char extra;
+
+            if (read(fd, &extra, 1) == 0)
+                return TL_OK;
+            return tl_fail(err, TL_LIMIT, "%s is larger than %zu bytes", name, max);
+        }
+        n = read(fd, room, 65536);
+        if (n == 0)
+            return TL_OK;
+        if (n > 0)
+            tl_buf_added(ret, (size_t)n);
+        else if (errno != EINTR)
+            return tl_fail(err, TL_IO, "cannot read %s: %s", name, strerror(errno));
+    }
+}
+
+enum tl_rc cli__read_file(const char *path, size_t max, struct tl_buf *ret, struct tl_err *err)
+{
+    enum tl_rc rc;
+    int fd;
+
+    if (strcmp(path, "-") == 0)
+        return read_fd(STDIN_FILENO, "standard input", max, ret, err);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return tl_fail(err, errno == ENOENT ? TL_NOT_FOUND : TL_IO, "cannot open %s: %s", path, strerror(errno));
+    rc = read_fd(fd, path, max, ret, err);
+    (void)close(fd);
+    return rc;
+}
+
+int cli__config_errors(const struct config_errors *e, bool json)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(16 << 20);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct json_builder o;
+
+    if (json) {
+        json_object_begin(&o, a, 2);
+        json_adds(&o, "ok", json_bool(config_errors_count(e) == 0));
+        json_adds(&o, "errors", config_errors_json(e, a));
+        cli__print_json(json_end(&o), true);
+        return CLI_USAGE;
+    }
+    tl_buf_init(&b, 16 << 20);
+    config_errors_text(e, cli__color(stderr), &b);
+    (void)fwrite(b.p ? b.p : "", 1, b.n, stderr);
+    return CLI_USAGE;
+}

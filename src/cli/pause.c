@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pause.c - `tieline pause` and `tieline resume`, of a flow or a connection; `tieline ledger snapshot`. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/cli_int.h"
+
+struct pause_options {
+    struct cli_common common;
+    const char *why;
+};
+static const struct cli_option pause_options[] = {
+    {"why", 0, CLI_TEXT, "TEXT", offsetof(struct pause_options, why), "the reason that status shows"},
+    CLI_COMMON_OPTIONS(struct pause_options),
+};
+static const struct cli_option resume_options[] = {CLI_COMMON_OPTIONS(struct pause_options)};
+
+static int set(const struct pause_options *o, const char *kind, const char *name, const char *verb)
+{
+    TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
+    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
+    struct json answer = JSON_NOTHING;
+    struct json_builder body;
+    struct tl_err err = {0};
+    enum tl_rc rc = cli__open(&o->common, &c, &err);
+
+    tl_buf_init(&target, 4096);
+    (void)tl_buf_printf(&target, "/v1/%ss/", kind);
+    (void)tl_percent_encode(&target, tl_sv_str(name));
+    (void)tl_buf_printf(&target, "/%s", verb);
+    if (rc == TL_OK) {
+        json_object_begin(&body, cli__arena(c), 1);
+        if (o->why)
+            json_adds(&body, "why", json_str(o->why));
+        rc = cli__call_json(c, "POST", target.p, json_end(&body), &answer, &err);
+    }
+    if (rc != TL_OK)
+        return cli__fail(&err, o->common.json);
+    if (o->common.json)
+        cli__print_raw(cli__raw(c));
+    else
+        printf("%s %s: %sd\n", kind, name, verb);
+    return CLI_OK;
+}
+
+static int pause_flow(void *options, const struct cli_args *args)
+{
+    return set(options, "flow", args->v[0], "pause");
+}
+static int pause_connection(void *options, const struct cli_args *args)
+{
+    return set(options, "connection", args->v[0], "pause");
+}
+static int resume_flow(void *options, const struct cli_args *args)
+{
+    return set(options, "flow", args->v[0], "resume");
+}
+static int resume_connection(void *options, const struct cli_args *args)
+{
+    return set(options, "connection", args->v[0], "resume");
+}
+
+static const struct cli_verb pause_subs[] = {
+    {.name = "flow",
+     .args = "NAME",
+     .summary = "events are still taken, nothing of the flow is delivered",
+     CLI_OPTIONS(pause_options, struct pause_options),
+     .min_args = 1,
+     .max_args = 1,
+     .run = pause_flow},
+    {.name = "connection",
+     .args = "NAME",
+     .summary = "the system is not called any more",
+     CLI_OPTIONS(pause_options, struct pause_options),
+     .min_args = 1,
+     .max_args = 1,
+     .run = pause_connection},
+};
+static const struct cli_verb resume_subs[] = {
+    {.name = "flow",
+     .args = "NAME",
+     .summary = "go on after a pause, a trip or a configuration that was wrong",
+     CLI_OPTIONS(resume_options, struct pause_options),
+     .min_args = 1,
+     .max_args = 1,
+     .run = resume_flow},
+    {.name = "connection",
+     .args = "NAME",
+     .summary = "go on after a pause or refused credentials; also says that another account or host is meant",
+     CLI_OPTIONS(resume_options, struct pause_options),
+     .min_args = 1,
+     .max_args = 1,
+     .run = resume_connection},
+};
+const struct cli_verb cli__pause_verb = {
+    .name = "pause", .summary = "hold a flow or a connection; nothing is lost", CLI_SUBS(pause_subs)};
+const struct cli_verb cli__resume_verb = {
+    .name = "resume", .summary = "let a held flow or connection go on", CLI_SUBS(resume_subs)};
+
+/* ---- ledger ---- */
+struct snapshot_options {
+    struct cli_common common;
+};
+static const struct cli_option snapshot_options[] = {CLI_COMMON_OPTIONS(struct snapshot_options)};
+
+static int run_snapshot(void *options, const struct cli_args *args)
+{
+    const struct snapshot_options *o = options;
+    TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
+    char here[PATH_MAX], *path;
+    struct json answer = JSON_NOTHING;
+    struct json_builder body;
+    struct tl_err err = {0};
+    enum tl_rc rc;
+
+    if (!getcwd(here, sizeof here)) {
+        (void)tl_fail(&err, TL_IO, "the current directory is gone: %s", strerror(errno));
+        return cli__fail(&err, o->common.json);
+    }
+    path = args->v[0][0] == '/' ? tl_strdup(args->v[0]) : tl_sprintf("%s/%s", here, args->v[0]);
+    rc = cli__open(&o->common, &c, &err);
+    if (rc == TL_OK) {
+        json_object_begin(&body, cli__arena(c), 1);
+        json_adds(&body, "path", json_str(path));
+        rc = cli__call_json(c, "POST", "/v1/snapshot", json_end(&body), &answer, &err);
+    }
+    if (rc == TL_OK && o->common.json)
+        cli__print_raw(cli__raw(c));
+    else if (rc == TL_OK)
+        printf("%s is a consistent copy of the ledger (SQLite)\n", path);
+    tl_free(path);
+    return rc == TL_OK ? CLI_OK : cli__fail(&err, o->common.json);
+}
+
+static const struct cli_verb ledger_subs[] = {
+    {.name = "snapshot",
+     .args = "PATH",
+     .summary = "a consistent copy for other tools, while the server goes on",
+     CLI_OPTIONS(snapshot_options, struct snapshot_options),
+     .min_args = 1,
+     .max_args = 1,
+     .run = run_snapshot},
+};
+const struct cli_verb cli__ledger_verb = {
+    .name = "ledger", .summary = "the ledger as a whole: snapshot", CLI_SUBS(ledger_subs)};

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reference.c - what follows from tables: `tieline schema`, `tieline reference`, `tieline completion`. */
+#include "cli/cli_int.h"
+
+enum { MAX_PAGE = 64 << 20 };
+
+struct none {
+    bool unused;
+};
+
+/* ---- schema ---- */
+static int run_schema(void *options, const struct cli_args *args)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(64 << 20);
+
+    (void)options;
+    (void)args;
+    cli__print_json(config_schema(a, &flow_project_spec, "Tieline configuration"), true);
+    return CLI_OK;
+}
+const struct cli_verb cli__schema_verb = {
+    .name = "schema",
+    .summary = "JSON Schema of the configuration, for editors",
+    .size = sizeof(struct none),
+    .run = run_schema,
+};
+
+/* ---- reference ---- */
+static bool put_connector(const struct connector *c, struct tl_buf *b)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < c->n_operations && ok; i++) {
+        const struct connector_operation *op = &c->operations[i];
+        char *title = tl_sprintf("%s: %s", c->title, op->name);
+
+        ok = tl_buf_printf(b, "\n<!-- operation %s of %s -->\n", op->name, c->variant.name) &&
+             config_reference(op->spec, title, b);
+        tl_free(title);
+    }
+    return ok;
+}
+
+static int run_reference(void *options, const struct cli_args *args)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct tl_err err = {0};
+    bool ok;
+
+    (void)options;
+    (void)args;
+    tl_buf_init(&b, MAX_PAGE);
+    ok = config_reference(&flow_project_spec, "Configuration", &b) && tl_buf_puts(&b, "\n") &&
+         config_reference(&flow_target_spec, "Targets: `to`", &b);
+    for (size_t i = 0; i < connector_registry_count && ok; i++)
+        ok = put_connector(connector_registry[i], &b);
+    if (!ok) {
+        (void)tl_fail(&err, TL_LIMIT, "the page is larger than 64 MB");
+        return cli__fail(&err, false);
+    }
+    cli__print_raw(tl_buf_view(&b));
+    return CLI_OK;
+}
+const struct cli_verb cli__reference_verb = {
+    .name = "reference",
+    .summary = "the reference page of the configuration, in Markdown",
+    .size = sizeof(struct none),
+    .run = run_reference,
+};
+
+/* ---- completion ---- */
+static void put_words(const struct cli_verb *v, struct tl_buf *b)
+{
+    for (size_t i = 0; i < v->n_subs; i++)
+        (void)tl_buf_printf(b, "%s ", v->subs[i].name);
+    for (size_t i = 0; v->run && i < v->n_options; i++)
+        (void)tl_buf_printf(b, "--%s ", v->options[i].name);
+    (void)tl_buf_puts(b, "--help");
+}
+
+static void put_case(const char *path, const struct cli_verb *v, struct tl_buf *b)
+{
+    (void)tl_buf_printf(b, "    '%s') words='", path);
+    put_words(v, b);
+    (void)tl_buf_puts(b, "' ;;\n");
+    for (size_t i = 0; i < v->n_subs; i++) {
+        char *below = tl_sprintf("%s %s", path, v->subs[i].name);
+
+        put_case(below, &v->subs[i], b);
+        tl_free(below);
+    }
+}
+
+static int run_completion(void *options, const struct cli_args *args)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    const struct cli_verb *const *verbs;
+    size_t n = cli__verbs(&verbs);
+
+    (void)options;
+    if (strcmp(args->v[0], "bash") != 0)
+        return cli__usage(args, "there is completion for bash only, not for '%s'", args->v[0]);
+    tl_buf_init(&b, 1 << 20);
+    (void)tl_buf_puts(&b, "# bash completion of tieline: eval \"$(tieline completion bash)\"\n"
+                          "_tieline() {\n"
+                          "  local cur=${COMP_WORDS[COMP_CWORD]} path='' words='' i w\n"
+                          "  for ((i = 1; i < COMP_CWORD && i < 3; i++)); do\n"
+                          "    w=${COMP_WORDS[i]}; [[ $w == -* ]] && break; path=\"${path:+$path }$w\"\n"
+                          "  done\n"
+                          "  while :; do\n"
+                          "    case $path in\n"
+                          "    '') words='run sim help version ");
+    for (size_t i = 0; i < n; i++)
+        (void)tl_buf_printf(&b, "%s ", verbs[i]->name);
+    (void)tl_buf_puts(&b, "--help' ;;\n");
+    for (size_t i = 0; i < n; i++)
+        put_case(verbs[i]->name, verbs[i], &b);
+    (void)tl_buf_puts(&b, "    esac\n"
+                          "    [[ -n $words || $path != *' '* ]] && break\n"
+                          "    path=${path% *}\n"
+                          "  done\n"
+                          "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+                          "  [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+                          "}\n"
+                          "complete -o filenames -F _tieline tieline\n");
+    cli__print_raw(tl_buf_view(&b));
+    return CLI_OK;
+}
+const struct cli_verb cli__completion_verb = {
+    .name = "completion",
+    .args = "bash",
+    .summary = "a completion script for the shell",
+    .about = "eval \"$(tieline completion bash)\"\n",
+    .size = sizeof(struct none),
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_completion,
+};

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* show.c - one event on a page: state and reason, attempts, deliveries, request, bodies. */
+#include "cli/show.h"
+
+#include <ctype.h>
+
+static void line(const char *label, struct json v)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    if (v.type == JSON_UNDEFINED || v.type == JSON_NULL || (v.type == JSON_STRING && v.n == 0))
+        return;
+    printf("%-12s ", label);
+    if (v.type == JSON_STRING) {
+        cli__put_safe(stdout, json_view(v));
+    } else {
+        tl_buf_init(&b, 1 << 20);
+        json_write(&b, v, 0);
+        cli__put_safe(stdout, tl_buf_view(&b));
+    }
+    puts("");
+}
+
+static void show_attempts(struct json attempts)
+{
+    static const char *const heads[] = {">attempt", "started", ">ms", "outcome", ">status", "class", "reason"};
+    struct cli_table *t;
+
+    if (attempts.n == 0)
+        return;
+    t = cli__table_new(heads, TL_COUNT(heads));
+    for (uint32_t i = 0; i < attempts.n; i++) {
+        struct json a = json_at(attempts, i);
+        struct tl_sv outcome = json_text(json_gets(a, "outcome"), TL_SV(""));
+
+        cli__table_json(t, json_gets(a, "attempt"));
+        cli__table_json(t, json_gets(a, "started_at"));
+        cli__table_json(t, json_gets(a, "latency_ms"));
+        cli__table_cell(t, outcome, tl_sv_eqs(outcome, "delivered") ? CLI_GOOD : CLI_WARN);
+        cli__table_json(t, json_gets(a, "status"));
+        cli__table_json(t, json_gets(a, "class"));
+        cli__table_json(t, json_gets(a, "reason").n ? json_gets(a, "reason") : json_gets(a, "answer"));
+    }
+    puts("");
+    cli__table_print(t);
+    cli__table_free(t);
+}
+
+static void show_deliveries(struct json rows)
+{
+    static const char *const heads[] = {"delivery", ">item", "state", ">attempts", "reason"};
+    struct cli_table *t;
+
+    if (rows.n == 0)
+        return;
+    t = cli__table_new(heads, TL_COUNT(heads));
+    for (uint32_t i = 0; i < rows.n; i++) {
+        struct json r = json_at(rows, i);
+        struct tl_sv state = json_text(json_gets(r, "state"), TL_SV(""));
+
+        cli__table_json(t, json_gets(r, "id"));
+        cli__table_json(t, json_gets(r, "item"));
+        cli__table_cell(t, state, cli__state_shade(state));
+        cli__table_json(t, json_gets(r, "attempts"));
+        cli__table_json(t, json_gets(r, "reason"));
+    }
+    puts("");
+    cli__table_print(t);
+    cli__table_free(t);
+}
+
+static void show_value(const char *label, struct json v)
+{
+    if (v.type == JSON_UNDEFINED)
+        return;
+    printf("\n%s:\n", label);
+    if (v.type == JSON_STRING) { /* not JSON, or a JSON text: lines as they came, controls removed */
+        struct tl_sv rest = json_view(v), one;
+
+        while (tl_sv_cut(&rest, '\n', &one)) {
+            cli__put_safe(stdout, one);
+            puts("");
+        }
+    } else {
+        cli__print_json(v, true);
+    }
+}
+
+static void show(struct json d)
+{
+    struct json e = json_gets(d, "event");
+
+    line("id", json_gets(e, "id"));
+    if (!json_equal(json_gets(e, "id"), json_gets(e, "event")))
+        line("event", json_gets(e, "event"));
+    line("flow", json_gets(e, "flow"));
+    line("state", json_gets(e, "state"));
+    line("class", json_gets(e, "class"));
+    line("reason", json_gets(e, "reason"));
+    line("received", json_gets(e, "received_at"));
+    line("updated", json_gets(e, "updated_at"));
+    line("next at", json_gets(e, "next_at"));
+    line("key", json_gets(d, "order_by"));
+    line("waits for", json_gets(d, "ahead"));
+    line("revision", json_gets(e, "revision"));
+    line("replay of", json_gets(e, "replay_of"));
+    line("caused by", json_gets(e, "cause"));
+    line("fingerprint", json_gets(e, "fingerprint"));
+    show_attempts(json_gets(d, "attempts"));
+    show_deliveries(json_gets(d, "deliveries"));
+    show_value("request", json_gets(d, "request"));
+    show_value("body", json_gets(d, "body"));
+    show_value("original body", json_gets(d, "original_body"));
+}
+
+int cli__show(const struct cli_common *common, const char *id)
+{
+    TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
+    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
+    struct json answer = JSON_NOTHING;
+    struct tl_err err = {0};
+    enum tl_rc rc = cli__open(common, &c, &err);
+
+    tl_buf_init(&target, 4096);
+    (void)tl_buf_puts(&target, "/v1/events/");
+    (void)tl_percent_encode(&target, tl_sv_str(id));
+    if (rc == TL_OK)
+        rc = cli__call(c, "GET", target.p, TL_SV(""), &answer, &err);
+    if (rc != TL_OK)
+        return cli__fail(&err, common->json);
+    if (common->json)
+        cli__print_raw(cli__raw(c));
+    else
+        show(answer);
+    return CLI_OK;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* status.c - `tieline status`: flows, connections and the ledger on one page. */
+#include "cli/cli_int.h"
+
+struct status_options {
+    struct cli_common common;
+};
+static const struct cli_option status_options[] = {CLI_COMMON_OPTIONS(struct status_options)};
+
+static void count_cell(struct cli_table *t, struct json n, enum cli_shade shade)
+{
+    int64_t i = 0;
+    char text[24];
+
+    (void)json_int64(n, &i);
+    snprintf(text, sizeof text, "%lld", (long long)i);
+    cli__table_cell(t, tl_sv_str(text), i ? shade : CLI_DIM);
+}
+
+static void held_cell(struct cli_table *t, struct json v, const char *otherwise)
+{
+    struct tl_sv held = json_text(json_gets(v, "held"), TL_SV("")),
+                 reason = json_text(json_gets(v, "held_reason"), TL_SV(""));
+    char text[300];
+
+    if (json_gets(v, "removed").u.b && json_gets(v, "removed").type == JSON_BOOL)
+        otherwise = "removed from the configuration";
+    if (!held.n) {
+        cli__table_cell(t, tl_sv_str(otherwise), CLI_PLAIN);
+        return;
+    }
+    snprintf(text, sizeof text, "held: %.*s%s%.*s", TL_SV_ARG(held), reason.n ? ", " : "", TL_SV_ARG(reason));
+    cli__table_cell(t, tl_sv_str(text), CLI_WARN);
+}
+
+static void show_flows(struct json flows)
+{
+    static const char *const heads[] = {"flow",       ">received", ">waiting",    ">running", ">retrying", ">dead",
+                                        ">delivered", ">skipped",  ">duplicates", ">retries", "state"};
+    static const char *const counts[] = {"queued", "running", "retrying", "dead", "delivered", "skipped"};
+    struct cli_table *t = cli__table_new(heads, TL_COUNT(heads));
+
+    for (uint32_t i = 0; i < flows.n; i++) {
+        struct json f = json_at(flows, i);
+
+        cli__table_json(t, json_gets(f, "name"));
+        count_cell(t, json_gets(f, "events"), CLI_PLAIN);
+        for (size_t k = 0; k < TL_COUNT(counts); k++)
+            count_cell(t, json_gets(json_gets(f, "counts"), counts[k]), cli__state_shade(tl_sv_str(counts[k])));
+        count_cell(t, json_gets(f, "duplicates"), CLI_PLAIN);
+        count_cell(t, json_gets(f, "retries"), CLI_PLAIN);
+        held_cell(t, f, "flows");
+    }
+    cli__table_print(t);
+    cli__table_free(t);
+}
+
+static void show_connections(struct json connections)
+{
+    static const char *const heads[] = {"connection", "breaker",   ">calls", ">running",
+                                        ">waiting",   "drains in", "state"};
+    struct cli_table *t = cli__table_new(heads, TL_COUNT(heads));
+
+    for (uint32_t i = 0; i < connections.n; i++) {
+        struct json c = json_at(connections, i);
+        struct tl_sv breaker = json_text(json_gets(c, "breaker"), TL_SV("")),
+                     why = json_text(json_gets(c, "drain_reason"), TL_SV(""));
+        char drain[160], span[32];
+        int64_t ms;
+
+        cli__table_json(t, json_gets(c, "name"));
+        cli__table_cell(t, breaker, cli__state_shade(breaker));
+        count_cell(t, json_gets(c, "calls"), CLI_PLAIN);
+        count_cell(t, json_gets(c, "running"), CLI_PLAIN);
+        count_cell(t, json_gets(c, "waiting"), CLI_PLAIN);
+        if (json_int64(json_gets(c, "drain_ms"), &ms)) {
+            snprintf(drain, sizeof drain, "%s%s%.*s", tl_duration_format(ms, span), why.n ? ", " : "", TL_SV_ARG(why));
+            cli__table_cell(t, tl_sv_str(drain), CLI_PLAIN);
+        } else {
+            cli__table_cell(t, TL_SV("-"), CLI_DIM);
+        }
+        held_cell(t, c, "open for work");
+    }
+    cli__table_print(t);
+    cli__table_free(t);
+}
+
+static void show_ledger(struct json status)
+{
+    struct json l = json_gets(status, "ledger"), stopped = json_gets(l, "intake_stopped");
+    int64_t live = 0, free_bytes = 0, sync_us = 0;
+    char size[32];
+
+    (void)json_int64(json_gets(l, "live"), &live);
+    (void)json_int64(json_gets(l, "disk_free"), &free_bytes);
+    (void)json_int64(json_gets(l, "sync_us"), &sync_us);
+    printf("ledger: %lld live, a sync takes %.1f ms, %s free on its disk%s\n", (long long)live, (double)sync_us / 1000,
+           tl_size_format((uint64_t)(free_bytes < 0 ? 0 : free_bytes), size),
+           stopped.type == JSON_BOOL && stopped.u.b ? "; INTAKE IS STOPPED: the disk is almost full" : "");
+}
+
+static int run_status(void *options, const struct cli_args *args)
+{
+    const struct status_options *o = options;
+    TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
+    struct json s = JSON_NOTHING;
+    struct tl_err err = {0};
+    enum tl_rc rc = cli__open(&o->common, &c, &err);
+
+    (void)args;
+    if (rc == TL_OK)
+        rc = cli__call(c, "GET", "/v1/status", TL_SV(""), &s, &err);
+    if (rc != TL_OK)
+        return cli__fail(&err, o->common.json);
+    if (o->common.json) {
+        cli__print_raw(cli__raw(c));
+        return CLI_OK;
+    }
+    if (cli__is_local(c))
+        puts("no server is running; this is the ledger as it stands");
+    else
+        printf("tieline %.*s, running since %.*s\n", TL_SV_ARG(json_text(json_gets(s, "version"), TL_SV("?"))),
+               TL_SV_ARG(json_text(json_gets(s, "started_at"), TL_SV("?"))));
+    show_ledger(s);
+    puts("");
+    show_flows(json_gets(s, "flows"));
+    puts("");
+    show_connections(json_gets(s, "connections"));
+    return CLI_OK;
+}
+
+const struct cli_verb cli__status_verb = {
+    .name = "status",
+    .summary = "flows, connections and the ledger: what is received, waits (and why), is dead, is delivered",
+    CLI_OPTIONS(status_options, struct status_options),
+    .run = run_status,
+};
