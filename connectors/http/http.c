@@ -66,6 +66,8 @@ const struct connector http_connector = {
                 .doc = "Any system that takes requests over HTTP."},
     .operations = operations,
     .n_operations = TL_COUNT(operations),
+    .auth = &auth_schemes,
+    .auth_offset = offsetof(struct httpc_connection, auth),
     .base_url = base_url,
     .sim = httpc__sim,
 };

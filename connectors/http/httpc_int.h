@@ -13,6 +13,7 @@ struct httpc_tls {
     int insecure; /* enum httpc_insecure */
 };
 struct httpc_connection {
+    struct config_choice auth;
     const char *url;
     struct config_map headers; /* of struct config_secret */
     int64_t timeout_ms;

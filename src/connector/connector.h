@@ -24,6 +24,7 @@
 #define TL_CONNECTOR_CONNECTOR_H
 
 #include "async/async.h"
+#include "auth/auth.h"
 #include "config/config.h"
 #include "guard/guard.h"
 #include "http/client.h"
@@ -72,6 +73,7 @@ struct connector_call {
     struct connector_host *host;
     const struct connector_ledger *ledger; /* the host's */
     struct connector_view *view;           /* the host's */
+    uint64_t auth_note[4];                 /* of its authentication: which credentials this call uses */
     const void *connection;                /* the connection's struct, of connector.spec */
     const void *operation;                 /* the target's struct, of connector_operation.spec */
     void *prepared;                        /* what operation.compile made of it, or NULL */

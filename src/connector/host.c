@@ -169,10 +169,10 @@ enum tl_rc connector_http(struct task *task, struct connector_call *call, const 
             return rc;
         rc = http_client_call(task, h->opt.client, &out, call->arena, reply, err);
         note(call, reply);
-        /* A 401 says that the request was not carried out, so once more is safe; a streamed body is gone, though. */
-        if (rc != TL_OK || reply->status != 401 || again || !h->opt.auth || !h->opt.auth->rejected || plain.source)
+        if (rc != TL_OK || !h->opt.auth || !h->opt.auth->answered)
             return rc;
-        if (!h->opt.auth->rejected(h->opt.auth, task, call, reply))
+        /* A 401 says that the request was not carried out, so once more is safe; a streamed body is gone, though. */
+        if (!h->opt.auth->answered(h->opt.auth, task, call, reply) || again || plain.source)
             return rc;
     }
 }

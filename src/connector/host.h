@@ -14,8 +14,9 @@ struct connector_auth {
      * ... */
     enum tl_rc (*apply)(struct connector_auth *auth, struct task *task, struct connector_call *call,
                         struct http_request_out *req, struct tl_err *err);
-    /* The remote said 401: true when a fresh token may help, so the call is made once more. */
-    bool (*rejected)(struct connector_auth *auth, struct task *task, struct connector_call *call,
+    /* An answer came. True (only after a 401): fresh credentials may help, so the call is made once more. What apply
+     * put into call->auth_note is there. */
+    bool (*answered)(struct connector_auth *auth, struct task *task, struct connector_call *call,
                      const struct http_reply *reply);
 };
 

@@ -393,6 +393,15 @@ enum tl_rc flow_engine_routes(struct flow_engine *e, struct flow_plan *plan, str
     return TL_OK;
 }
 
+struct http_client *flow_engine_client(struct flow_engine *e, const struct async_loop *loop)
+{
+    for (size_t i = 0; i < e->opt.n_loops; i++) {
+        if (e->loops[i].loop == loop)
+            return e->loops[i].client;
+    }
+    return NULL;
+}
+
 uint32_t flow_engine_flow_id(struct flow_engine *e, struct tl_sv name)
 {
     struct flow_plan *p = flow_engine_plan(e);

@@ -80,6 +80,7 @@ TL_MUST_CHECK enum tl_rc flow_engine_routes(struct flow_engine *e, struct flow_p
 /* The ids that the ledger gave the names of the current plan; 0: none. */
 uint32_t flow_engine_flow_id(struct flow_engine *e, struct tl_sv name);
 uint32_t flow_engine_connection_id(struct flow_engine *e, struct tl_sv name);
+struct http_client *flow_engine_client(struct flow_engine *e, const struct async_loop *loop); /* of that loop */
 /* Sources stop, no more work is taken; returns when none is running or the task's deadline passes. */
 void flow_engine_stop(struct flow_engine *e, struct task *task);
 void flow_engine_free(struct flow_engine *e);

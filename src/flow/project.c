@@ -368,7 +368,7 @@ static const struct config_field poll_fields[] = {
      .required = true,
      .doc = "The next cursor, from the answer.",
      .example = "$max(orders.updated_at)"},
-    {.name = "start", .type = CONFIG_STRING, AT(flow_poll_conf, start), .fallback = "", .doc = "The first cursor."},
+    {.name = "start", .type = CONFIG_STRING, AT(flow_poll_conf, start), .doc = "The first cursor."},
     {.name = "key",
      .type = CONFIG_EXPR,
      AT(flow_poll_conf, key),

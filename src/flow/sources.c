@@ -251,7 +251,7 @@ static enum tl_rc poll(struct task *task, struct source *s, struct tl_err *err)
     if (rc == TL_OK)
         rc = queue_position(s->loop->engine->queue, task, tl_sv_str(s->name), TL_SV("cursor"), &cursor, err);
     if (rc == TL_NOT_FOUND) {
-        tl_buf_puts(&cursor, c->start);
+        tl_buf_puts(&cursor, c->start ? c->start : "");
         rc = TL_OK;
     }
     while (rc == TL_OK) {

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "flow/flow_int.h"
+
+static const char head[] = "version: 1\n"
+                           "connections:\n"
+                           "  erp: { type: http, url: 'https://erp.example.com' }\n"
+                           "  crm: { type: http, url: 'https://crm.example.com', limits: { rate: 10/s } }\n";
+
+struct loaded {
+    char path[64];
+    struct config_errors *errors;
+    struct flow_plan *plan;
+    struct tl_arena *arena;
+    enum tl_rc rc;
+};
+
+static enum tl_rc a_secret(void *arg, const struct config_secret *ref, struct tl_buf *ret, struct tl_err *err)
+{
+    (void)arg;
+    (void)ref;
+    (void)err;
+    tl_buf_puts(ret, "a-secret-of-a-test");
+    return TL_OK;
+}
+
+static struct crypto *crypto;
+
+static struct loaded load(const char *flows)
+{
+    struct loaded l = {
+        .path = "/tmp/tieline-plan-XXXXXX", .errors = config_errors_new(), .arena = tl_arena_new(1 << 26)};
+    const struct flow_load_options o = {.crypto = crypto, .secret = a_secret};
+    int fd = mkstemp(l.path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, head, sizeof head - 1), sizeof head - 1);
+    assert_int_equal(write(fd, flows, strlen(flows)), (ssize_t)strlen(flows));
+    close(fd);
+    l.rc = flow_plan_load(l.path, &o, l.errors, &l.plan);
+    return l;
+}
+
+static void unload(struct loaded *l)
+{
+    unlink(l->path);
+    flow_plan_unref(l->plan);
+    config_errors_free(l->errors);
+    tl_arena_free(l->arena);
+}
+
+static void expect_error(const char *flows, const char *part)
+{
+    struct loaded l = load(flows);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, 1 << 20);
+    config_errors_text(l.errors, false, &b);
+    if (l.rc != TL_CONFIG || !b.p || !strstr(b.p, part))
+        fail_msg("expected '%s', got: %s", part, b.p ? b.p : "(no error)");
+    unload(&l);
+}
+
+static struct json parse(struct tl_arena *a, const char *text)
+{
+    struct json v;
+    struct tl_err err;
+
+    assert_int_equal(json_parse(a, tl_sv_str(text), 0, NULL, &v, &err), TL_OK);
+    return v;
+}
+
+/* What a flow would send for an envelope, as text. */
+static void expect_try(const char *flows, const char *envelope, const char *expected)
+{
+    struct loaded l = load(flows);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct json ret;
+    struct tl_err err = {0};
+
+    tl_buf_init(&b, 1 << 20);
+    if (l.rc != TL_OK) {
+        config_errors_text(l.errors, false, &b);
+        fail_msg("%s", b.p);
+    }
+    if (flow_plan_try(l.plan, TL_SV("orders"), parse(l.arena, envelope), l.arena, &ret, &err) != TL_OK)
+        json_write(&b, json_str(err.text), 0);
+    else
+        json_write(&b, ret, 0);
+    assert_string_equal(b.p, expected);
+    unload(&l);
+}
+
+#define FLOW "flows:\n  orders:\n    from: { webhook: { path: /h, unsigned: true } }\n"
+
+static void names_that_do_not_exist_are_errors_with_a_suggestion(void **state)
+{
+    (void)state;
+    expect_error(FLOW "    to: { connection: erb, post: /x }\n", "did you mean 'erp'?");
+    expect_error(FLOW "    to: { connection: erp, pots: /x }\n", "post");
+    expect_error(FLOW "    steps: [ { map: no-such } ]\n    to: { connection: erp, post: /x }\n",
+                 "there is no mapping 'no-such'");
+    expect_error(FLOW "    steps: [ { route: [ { to: nowhere } ] } ]\n    to: { connection: erp, post: /x }\n",
+                 "has no target 'nowhere'");
+    expect_error(FLOW "    steps: [ { validate: order } ]\n    to: { connection: erp, post: /x }\n",
+                 "there is no model 'order'");
+}
+
+static void an_expression_that_does_not_compile_is_named_with_its_place(void **state)
+{
+    (void)state;
+    expect_error(FLOW "    order_by: 'body.('\n    to: { connection: erp, post: /x }\n", ":8:15");
+    expect_error(FLOW "    steps: [ { when: '1 +' } ]\n    to: { connection: erp, post: /x }\n", "does not compile");
+}
+
+static void a_webhook_that_anybody_could_post_to_is_refused(void **state)
+{
+    (void)state;
+    expect_error("flows:\n  orders:\n    from: { webhook: { path: /h } }\n    to: { connection: erp, post: /x }\n",
+                 "anybody could post");
+}
+
+static void two_flows_cannot_share_a_path_nor_two_targets_a_name(void **state)
+{
+    (void)state;
+    expect_error(
+        FLOW "    to: { connection: erp, post: /x }\n"
+             "  other:\n    from: { webhook: { path: /h, unsigned: true } }\n    to: { connection: erp, post: /x }\n",
+        "same path /h");
+    expect_error(FLOW "    to: [ { connection: erp, post: /x }, { connection: erp, post: /y } ]\n",
+                 "two targets named 'erp'");
+}
+
+static void a_rate_is_a_number_and_a_unit(void **state)
+{
+    (void)state;
+    expect_error("  bad: { type: http, url: 'https://x.example.com', limits: { rate: fast } }\n" FLOW
+                 "    to: { connection: erp, post: /x }\n",
+                 "is not readable");
+}
+
+static void a_filtered_event_is_skipped_and_others_are_mapped(void **state)
+{
+    const char *flow = FLOW "    steps:\n      - when: 'body.paid'\n      - map: { jsonata: '{\"n\": id}' }\n"
+                            "    to: { connection: erp, post: /x }\n";
+
+    (void)state;
+    expect_try(flow, "{\"body\":{\"id\":1,\"paid\":false}}", "{\"skipped\":\"filtered\"}");
+    expect_try(flow, "{\"body\":{\"id\":1,\"paid\":true}}",
+               "{\"deliveries\":[{\"target\":\"erp\",\"item\":0,\"body\":{\"n\":1}}]}");
+}
+
+static void a_split_makes_an_item_of_each_and_a_route_chooses_targets(void **state)
+{
+    const char *flow = FLOW
+        "    steps:\n      - split: body.lines\n      - route: [ { when: 'body.qty > 1', to: crm }, { to: erp } ]\n"
+        "    to: [ { connection: erp, post: /x }, { connection: crm, post: /y, map: { jsonata: 'qty' } } ]\n";
+
+    (void)state;
+    expect_try(flow, "{\"body\":{\"lines\":[{\"qty\":1},{\"qty\":2}]}}",
+               "{\"deliveries\":[{\"target\":\"erp\",\"item\":0,\"body\":{\"qty\":1}},"
+               "{\"target\":\"erp\",\"item\":1,\"body\":{\"qty\":2}},{\"target\":\"crm\",\"item\":1,\"body\":2}]}");
+    expect_try(flow, "{\"body\":{\"lines\":[]}}", "{\"skipped\":\"filtered\"}");
+}
+
+static void a_mapping_that_fails_says_which_step(void **state)
+{
+    (void)state;
+    expect_try(FLOW "    steps: [ { map: { jsonata: 'a + \"x\"' } } ]\n    to: { connection: erp, post: /x }\n",
+               "{\"body\":{\"a\":1}}", "\"step 1 (map): T2002: The right side of \\\"+\\\" has to be a number\"");
+}
+
+static void money_and_ids_keep_their_spelling(void **state)
+{
+    (void)state;
+    expect_try(
+        FLOW
+        "    steps: [ { map: { jsonata: '{\"t\": total, \"i\": id}' } } ]\n    to: { connection: erp, post: /x }\n",
+        "{\"body\":{\"total\":19.90,\"id\":9007199254740993}}",
+        "{\"deliveries\":[{\"target\":\"erp\",\"item\":0,\"body\":{\"t\":19.90,\"i\":9007199254740993}}]}");
+}
+
+static void the_tables_of_the_configuration_are_sound(void **state)
+{
+    struct config_errors *e = config_errors_new();
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    (void)state;
+    tl_buf_init(&b, 1 << 20);
+    config_lint_spec(&flow_project_spec, e);
+    config_lint_spec(&flow_target_spec, e);
+    config_errors_text(e, false, &b);
+    if (config_errors_count(e))
+        fail_msg("%s", b.p);
+    config_errors_free(e);
+}
+
+static int make_crypto(void **state)
+{
+    struct tl_err err;
+
+    (void)state;
+    return crypto_new(&crypto, &err) == TL_OK ? 0 : -1;
+}
+
+static int free_crypto(void **state)
+{
+    (void)state;
+    crypto_free(crypto);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_that_do_not_exist_are_errors_with_a_suggestion),
+        cmocka_unit_test(an_expression_that_does_not_compile_is_named_with_its_place),
+        cmocka_unit_test(a_webhook_that_anybody_could_post_to_is_refused),
+        cmocka_unit_test(two_flows_cannot_share_a_path_nor_two_targets_a_name),
+        cmocka_unit_test(a_rate_is_a_number_and_a_unit),
+        cmocka_unit_test(a_filtered_event_is_skipped_and_others_are_mapped),
+        cmocka_unit_test(a_split_makes_an_item_of_each_and_a_route_chooses_targets),
+        cmocka_unit_test(a_mapping_that_fails_says_which_step),
+        cmocka_unit_test(money_and_ids_keep_their_spelling),
+        cmocka_unit_test(the_tables_of_the_configuration_are_sound),
+    };
+
+    return cmocka_run_group_tests(tests, make_crypto, free_crypto);
+}
