@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run.c - `tieline run`: loops, ledger, engine and servers in the order in which they need each other, and back.
+ * The main thread is loop 0; the others have threads of their own. SIGTERM and SIGINT drain, SIGHUP reloads.
+ */
+#include "main/main.h"
+
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "admin/admin.h"
+#include "http/http.h"
+#include "main/auth.h"
+
+enum { MAX_LOOPS = 64, MAX_TASKS = 8000, DRAIN_MS = 30000 };
+
+struct server {
+    const char *config_path;
+    struct config_options config;
+    struct crypto *crypto;
+    struct secret_box *secrets;
+    struct metrics *metrics;
+    struct mapping_workers *workers;
+    struct tl_log *log;
+    struct async_loop *loops[MAX_LOOPS];
+    pthread_t threads[MAX_LOOPS];
+    size_t n_loops, n_threads;
+    struct flow_engine *engine;
+    struct queue *queue;
+    struct http_server *public, *control;
+    struct http_tls *tls;
+    struct admin admin;
+    struct main_auth auth;
+    uv_signal_t signals[3];
+    bool stopping;
+    char *control_path;
+};
+
+static int complain(const struct tl_err *err)
+{
+    fprintf(stderr, "tieline: %s\n", err->text);
+    return err->rc == TL_CONFIG ? 2 : 1;
+}
+
+static int complain_config(struct config_errors *e)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, 1 << 20);
+    config_errors_text(e, isatty(STDERR_FILENO), &b);
+    fprintf(stderr, "%.*s", (int)b.n, b.p ? b.p : "");
+    return 2;
+}
+
+/* ---- secrets ---- */
+static enum tl_rc resolve(void *arg, const struct config_secret *ref, struct tl_buf *ret, struct tl_err *err)
+{
+    struct server *s = arg;
+    TL_CLEANUP(secret_unrefp) struct secret *value = NULL;
+    enum tl_rc rc = secret_get(s->secrets, ref, &value, NULL, err);
+
+    if (rc == TL_OK && !tl_buf_sv(ret, secret_view(value)))
+        rc = tl_fail(err, TL_LIMIT, "a secret is larger than 64 KB");
+    return rc;
+}
+
+static enum tl_rc resolve_on_task(void *arg, struct task *task, const struct config_secret *ref, struct tl_buf *ret,
+                                  struct tl_err *err)
+{
+    (void)task;
+    return resolve(arg, ref, ret, err);
+}
+
+static enum tl_rc load_plan(struct server *s, struct config_errors *e, struct flow_plan **ret)
+{
+    const struct flow_load_options o = {
+        .config = s->config, .crypto = s->crypto, .workers = s->workers, .secret = resolve, .secret_arg = s};
+
+    return flow_plan_load(s->config_path, &o, e, ret);
+}
+
+/* ---- reloading: parsing may take a while, so it happens on a worker thread ---- */
+struct reload {
+    struct server *s;
+    struct config_errors *e;
+    struct flow_plan *plan;
+    enum tl_rc rc;
+};
+static void read_again(void *arg)
+{
+    struct reload *r = arg;
+
+    (void)secret_reload(r->s->secrets, NULL, NULL);
+    r->rc = load_plan(r->s, r->e, &r->plan);
+}
+
+static struct json answer_json(struct tl_arena *a, const struct queue_config_answer *q)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 9);
+    json_adds(&b, "flows_added", json_int((int64_t)q->flows_added));
+    json_adds(&b, "flows_removed", json_int((int64_t)q->flows_removed));
+    json_adds(&b, "flows_back", json_int((int64_t)q->flows_back));
+    json_adds(&b, "connections_added", json_int((int64_t)q->connections_added));
+    json_adds(&b, "connections_removed", json_int((int64_t)q->connections_removed));
+    json_adds(&b, "held_flow_removed", json_int((int64_t)q->held_flow_removed));
+    json_adds(&b, "held_identity", json_int((int64_t)q->held_identity));
+    json_adds(&b, "released", json_int((int64_t)q->released));
+    json_adds(&b, "live", json_int((int64_t)q->live));
+    return json_end(&b);
+}
+
+static enum tl_rc make_public_router(struct server *s, struct flow_plan *plan, struct http_router **ret,
+                                     struct tl_err *err);
+
+static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bool dry_run, struct tl_arena *arena,
+                       struct json *ret, struct tl_err *err)
+{
+    struct queue_config_answer counts = {0};
+    struct flow_plan *old = flow_engine_plan(s->engine);
+    struct config_change *changes;
+    struct json_builder b;
+    size_t n = 0;
+    enum tl_rc rc = flow_engine_reload(s->engine, task, r->plan, dry_run, &counts, err);
+
+    changes = config_diff(arena, flow_plan_node(old), flow_plan_node(r->plan), 200, &n);
+    json_object_begin(&b, arena, 3);
+    json_adds(&b, "applied", json_bool(rc == TL_OK && !dry_run));
+    json_adds(&b, "changes", config_diff_json(arena, changes, n));
+    json_adds(&b, "ledger", answer_json(arena, &counts));
+    *ret = json_copy(arena, json_end(&b));
+    flow_plan_unref(old);
+    if (rc == TL_OK && !dry_run) {
+        struct http_router *router = NULL;
+
+        rc = make_public_router(s, r->plan, &router, err);
+        if (rc == TL_OK) {
+            http_server_set_router(s->public, router);
+            http_router_unref(router);
+        }
+    }
+    return rc;
+}
+
+static enum tl_rc reload(void *arg, struct task *task, bool dry_run, struct tl_arena *arena, struct json *ret,
+                         struct tl_err *err)
+{
+    struct server *s = arg;
+    struct reload r = {.s = s, .e = config_errors_new()};
+    enum tl_rc rc = task_blocking(task, read_again, &r, NULL, err);
+
+    if (rc == TL_OK && r.rc != TL_OK) {
+        struct json_builder b;
+
+        json_object_begin(&b, arena, 2);
+        json_adds(&b, "applied", json_bool(false));
+        json_adds(&b, "errors", config_errors_json(r.e, arena));
+        *ret = json_copy(arena, json_end(&b));
+        rc = config_errors_first(r.e, err);
+    } else if (rc == TL_OK) {
+        rc = swap(s, task, &r, dry_run, arena, ret, err);
+    }
+    flow_plan_unref(r.plan);
+    config_errors_free(r.e);
+    return rc;
+}
+
+/* ---- servers ---- */
+static bool is_draining(void *arg)
+{
+    struct server *s = arg;
+
+    return s->stopping;
+}
+
+static enum tl_rc make_public_router(struct server *s, struct flow_plan *plan, struct http_router **ret,
+                                     struct tl_err *err)
+{
+    struct http_router *r = http_router_new();
+    enum tl_rc rc = flow_engine_routes(s->engine, plan, r, err);
+
+    if (rc == TL_OK)
+        rc = admin_health_routes(&s->admin, r, is_draining, s, err);
+    if (rc == TL_OK)
+        *ret = r;
+    else
+        http_router_unref(r);
+    return rc;
+}
+
+static const char *address_text(const struct config_address *a, char host[INET6_ADDRSTRLEN], uint16_t *ret_port)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&a->addr;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&a->addr;
+
+    if (a->addr.ss_family == AF_INET) {
+        *ret_port = ntohs(v4->sin_port);
+        return inet_ntop(AF_INET, &v4->sin_addr, host, INET6_ADDRSTRLEN);
+    }
+    *ret_port = ntohs(v6->sin6_port);
+    return inet_ntop(AF_INET6, &v6->sin6_addr, host, INET6_ADDRSTRLEN);
+}
+
+static enum tl_rc open_public(struct server *s, struct flow_plan *plan, struct tl_err *err)
+{
+    const struct flow_server_conf *c = &flow_plan_project(plan)->server;
+    struct http_server_options o = {.body_limit = c->body_limit,
+                                    .allow = (const struct http_cidr *)c->allow.items,
+                                    .n_allow = c->allow.n,
+                                    .trusted_proxies = (const struct http_cidr *)c->behind_proxy.items,
+                                    .n_trusted_proxies = c->behind_proxy.n};
+    struct http_listen listen = {0};
+    struct http_router *router = NULL;
+    char host[INET6_ADDRSTRLEN];
+    enum tl_rc rc = make_public_router(s, plan, &router, err);
+
+    if (rc == TL_OK && c->tls) {
+        const struct http_tls_cert cert = {.cert_file = c->tls->certificate, .key_file = c->tls->key};
+        const struct http_tls_options t = {.certs = &cert,
+                                           .n_certs = 1,
+                                           .client =
+                                               c->tls->client_ca ? HTTP_TLS_CLIENT_OPTIONAL : HTTP_TLS_CLIENT_NONE,
+                                           .client_ca_file = c->tls->client_ca};
+
+        rc = http_tls_new(&t, NULL, tl_clock_system(), &s->tls, err);
+        listen.tls = s->tls;
+    }
+    if (rc == TL_OK)
+        rc = http_server_new(s->loops, s->n_loops, &o, router, &s->public, err);
+    http_router_unref(router);
+    if (rc != TL_OK)
+        return rc;
+    listen.host = address_text(&c->listen, host, &listen.port);
+    return http_server_listen(s->public, &listen, err);
+}
+
+static enum tl_rc open_control(struct server *s, const char *data_path, struct tl_err *err)
+{
+    const struct http_server_options o = {.body_limit = 64 << 20};
+    struct http_router *router = http_router_new();
+    struct http_listen listen = {0};
+    enum tl_rc rc = admin_routes(&s->admin, router, err);
+
+    if (rc == TL_OK)
+        rc = admin_health_routes(&s->admin, router, is_draining, s, err);
+    if (rc == TL_OK)
+        rc = http_server_new(s->loops, 1, &o, router, &s->control, err);
+    http_router_unref(router);
+    s->control_path = tl_sprintf("%s/control.sock", data_path);
+    listen.unix_path = s->control_path;
+    return rc == TL_OK ? http_server_listen(s->control, &listen, err) : rc;
+}
+
+/* ---- the ledger ---- */
+static void fatal(void *arg, const struct tl_err *err)
+{
+    struct server *s = arg;
+
+    TL_LOG(s->log, TL_ERROR, "ledger.fatal", err->text, KV_STR("what", "nothing more is acknowledged; leaving"));
+    _exit(70); /* senders got no answer for what is not on disk, and will send again */
+}
+
+static enum tl_rc open_ledger(struct server *s, const struct flow_project *c, struct tl_err *err)
+{
+    const struct queue_options o = {.path = c->store.path,
+                                    .n_loops = (unsigned)s->n_loops,
+                                    .inline_max = c->store.inline_max,
+                                    .reserve_bytes = c->store.reserve,
+                                    .keep_key_ms = c->store.keep_keys_ms,
+                                    .keep_final_ms = c->store.keep_events_ms,
+                                    .dispatch = flow_engine_dispatch,
+                                    .notice = flow_engine_notice,
+                                    .fatal = flow_engine_fatal,
+                                    .arg = s->engine};
+
+    return queue_open(&o, &s->queue, err);
+}
+
+/* ---- loops and signals ---- */
+static void *run_loop(void *arg)
+{
+    async_loop_run(arg);
+    return NULL;
+}
+
+static enum tl_rc make_loops(struct server *s, int64_t wanted, struct tl_err *err)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    s->n_loops = wanted > 0 ? (size_t)wanted : cores < 1 ? 1 : cores > 4 ? 4 : (size_t)cores;
+    for (size_t i = 0; i < s->n_loops; i++) {
+        enum tl_rc rc = async_loop_new(MAX_TASKS, NULL, &s->loops[i], err);
+
+        if (rc != TL_OK)
+            return rc;
+        if (i > 0)
+            async_loop_keep(s->loops[i], true);
+    }
+    return TL_OK;
+}
+
+static enum tl_rc stop_task(struct task *task, void *arg, struct tl_err *err)
+{
+    struct server *s = arg;
+
+    (void)err;
+    http_server_stop(task, s->public);
+    flow_engine_stop(s->engine, task);
+    http_server_stop(task, s->control);
+    for (size_t i = 0; i < TL_COUNT(s->signals); i++)
+        uv_close((uv_handle_t *)&s->signals[i], NULL);
+    for (size_t i = 0; i < s->n_loops; i++)
+        async_loop_stop(s->loops[i]);
+    return TL_OK;
+}
+
+static enum tl_rc hup_task(struct task *task, void *arg, struct tl_err *err)
+{
+    struct server *s = arg;
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(64 << 20);
+    struct json answer;
+    enum tl_rc rc = reload(s, task, false, a, &answer, err);
+
+    if (rc == TL_OK)
+        TL_LOG(s->log, TL_INFO, "config.reloaded", "the configuration was read again", KV_STR("path", s->config_path));
+    else
+        TL_LOG(s->log, TL_ERROR, "config.refused", err->text, KV_STR("path", s->config_path));
+    return rc;
+}
+
+static void on_signal(uv_signal_t *h, int signum)
+{
+    struct server *s = h->data;
+    uint64_t deadline = async_loop_now(s->loops[0]) + (uint64_t)DRAIN_MS * 1000000u;
+    struct task *task;
+    struct tl_err err;
+    enum tl_rc rc;
+
+    if (signum == SIGHUP) {
+        rc = task_start(s->loops[0], "reload", deadline, hup_task, s, NULL, &task, &err);
+    } else if (s->stopping) {
+        _exit(130); /* asked twice: the ledger is safe at any moment */
+    } else {
+        s->stopping = true;
+        TL_LOG(s->log, TL_INFO, "server.draining", "finishing what is under way", KV_I64("signal", signum));
+        rc = task_start(s->loops[0], "stop", deadline, stop_task, s, NULL, &task, &err);
+    }
+    if (rc != TL_OK)
+        TL_LOG(s->log, TL_ERROR, "server.signal", err.text, KV_I64("signal", signum));
+}
+
+static void catch_signals(struct server *s)
+{
+    static const int wanted[] = {SIGTERM, SIGINT, SIGHUP};
+
+    for (size_t i = 0; i < TL_COUNT(s->signals); i++) {
+        uv_signal_init(async_loop_uv(s->loops[0]), &s->signals[i]);
+        s->signals[i].data = s;
+        uv_signal_start(&s->signals[i], on_signal, wanted[i]);
+    }
+}
+
+/* ---- in order ---- */
+static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err *err)
+{
+    const struct flow_project *c = flow_plan_project(plan);
+    struct flow_engine_options o = {.loops = s->loops,
+                                    .log = s->log,
+                                    .metrics = s->metrics,
+                                    .crypto = s->crypto,
+                                    .secret = resolve_on_task,
+                                    .secret_arg = s,
+                                    .auth = main_auth_new,
+                                    .auth_free = main_auth_free,
+                                    .auth_arg = &s->auth,
+                                    .fatal = fatal,
+                                    .fatal_arg = s};
+    enum tl_rc rc = make_loops(s, c->server.threads, err);
+
+    if (rc != TL_OK)
+        return rc;
+    o.n_loops = s->n_loops;
+    s->engine = flow_engine_new(&o);
+    rc = open_ledger(s, c, err);
+    if (rc == TL_OK)
+        rc = main_auth_init(&s->auth, c->store.path, s->crypto, s->secrets, &s->engine, &s->queue, err);
+    if (rc == TL_OK)
+        rc = flow_engine_start(s->engine, s->queue, plan, err);
+    s->admin = (struct admin){.queue = s->queue,
+                              .engine = s->engine,
+                              .metrics = s->metrics,
+                              .secrets = s->secrets,
+                              .clock = tl_clock_system(),
+                              .log = s->log,
+                              .started_ms = tl_clock_wall_ms(tl_clock_system()),
+                              .config_path = s->config_path,
+                              .data_path = c->store.path,
+                              .reload = reload,
+                              .reload_arg = s};
+    if (rc == TL_OK)
+        rc = open_public(s, plan, err);
+    if (rc == TL_OK)
+        rc = open_control(s, c->store.path, err);
+    return rc;
+}
+
+static void say_ready(const struct server *s, const struct flow_project *c)
+{
+    TL_LOG(s->log, TL_INFO, "server.ready", "tieline " TIELINE_VERSION " is ready",
+           KV_STR("listen", c->server.listen.text), KV_U64("port", http_server_port(s->public, 0)),
+           KV_STR("config", s->config_path), KV_STR("data", c->store.path), KV_U64("flows", c->flows.n),
+           KV_U64("loops", s->n_loops));
+}
+
+static void tear_down(struct server *s)
+{
+    for (size_t i = 0; i < s->n_threads; i++)
+        pthread_join(s->threads[i], NULL);
+    for (size_t i = 0; i < s->n_loops; i++)
+        (void)async_loop_shutdown(s->loops[i], async_loop_now(s->loops[i]) + 5000000000u);
+    http_server_free(s->public);
+    http_server_free(s->control);
+    if (s->queue)
+        queue_close(s->queue);
+    flow_engine_free(s->engine);
+    http_tls_unref(s->tls);
+    for (size_t i = 0; i < s->n_loops; i++)
+        async_loop_free(s->loops[i]);
+    mapping_workers_free(s->workers);
+    metrics_free(s->metrics);
+    secret_box_free(s->secrets);
+    crypto_free(s->crypto);
+    tl_log_free(s->log);
+    if (s->control_path)
+        unlink(s->control_path);
+    tl_free(s->control_path);
+}
+
+static struct tl_log *make_log(const struct flow_log_conf *c)
+{
+    bool json = c->format == 1 || (c->format == 0 && !isatty(STDERR_FILENO));
+
+    return tl_log_new(STDERR_FILENO, (enum tl_level)c->level, json, NULL);
+}
+
+static int run(struct server *s)
+{
+    TL_CLEANUP(config_errors_freep) struct config_errors *e = config_errors_new();
+    struct flow_plan *plan = NULL;
+    struct tl_err err = {0};
+    int exit_code = 0;
+
+    if (load_plan(s, e, &plan) != TL_OK)
+        return complain_config(e);
+    if (config_warnings_count(e))
+        (void)complain_config(e);
+    s->log = make_log(&flow_plan_project(plan)->log);
+    if (build(s, plan, &err) != TL_OK) {
+        exit_code = complain(&err);
+    } else {
+        catch_signals(s);
+        for (size_t i = 1; i < s->n_loops; i++) {
+            if (pthread_create(&s->threads[s->n_threads], NULL, run_loop, s->loops[i]) == 0)
+                s->n_threads++;
+        }
+        say_ready(s, flow_plan_project(plan));
+        async_loop_run(s->loops[0]);
+        TL_LOG(s->log, TL_INFO, "server.stopped", "drained and stopped",
+               KV_BOOL("clean", queue_works_out(s->queue) == 0));
+    }
+    flow_plan_unref(plan);
+    return exit_code;
+}
+
+static void harden(void)
+{
+    const struct rlimit no_core = {0, 0};
+    struct rlimit files;
+
+    signal(SIGPIPE, SIG_IGN);
+    setenv("UV_THREADPOOL_SIZE", "8", 0); /* look-ups of names, large mappings and readers share it */
+    /* Arenas come and go with every event: keep their pages instead of giving them back each time. */
+    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    setrlimit(RLIMIT_CORE, &no_core); /* secrets live in memory */
+    prctl(PR_SET_DUMPABLE, 0);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static const char usage[] =
+    "usage: tieline run [CONFIG] [--allow-literal-secrets]\n"
+    "\n"
+    "Serve the flows of CONFIG (a file or a directory; default tieline.yaml) until SIGTERM or SIGINT.\n"
+    "SIGHUP, or `tieline reload`, reads the configuration again without dropping an event.\n"
+    "\n"
+    "  --allow-literal-secrets  secrets may be written in the configuration: for tests and demonstrations only\n"
+    "  -h, --help               this text\n"
+    "\n"
+    "exit: 0 stopped when asked, 1 failed, 2 the configuration is wrong, 70 the ledger could not be written\n";
+
+int main_run(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"allow-literal-secrets", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
+    struct server s = {.config_path = "tieline.yaml"};
+    struct tl_err err = {0};
+    int c, code;
+
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (c == 'l') {
+            s.config.allow_literal_secrets = true;
+        } else {
+            fputs(usage, c == 'h' ? stdout : stderr);
+            return c == 'h' ? 0 : 2;
+        }
+    }
+    if (optind < argc)
+        s.config_path = argv[optind];
+    s.config.check_files = true;
+    harden();
+    if (http_client_global_init(&err) != TL_OK || crypto_new(&s.crypto, &err) != TL_OK ||
+        secret_box_new(&(struct secret_options){.crypto = s.crypto}, &s.secrets, &err) != TL_OK)
+        return complain(&err);
+    s.metrics = metrics_new();
+    s.workers = mapping_workers_new(&(struct mapping_workers_options){0});
+    code = run(&s);
+    tear_down(&s);
+    return code;
+}
