@@ -43,11 +43,18 @@ static void examine(void *arg)
     struct json envelope;
 
     h->verdict = (struct webhook_verdict){.ok = true};
+    if (f->verifier && webhook_handshake(f->verifier, a, &h->wr, &h->answer)) {
+        h->answered = true;
+        return;
+    }
+    /* Only handshakes come by GET or OPTIONS: an event is sent with a body. */
+    if (h->req->method != HTTP_POST && h->req->method != HTTP_PUT) {
+        h->answer =
+            (struct webhook_answer){.status = 405, .headers = {{TL_SV("Allow"), TL_SV("POST, PUT")}}, .n_headers = 1};
+        h->answered = true;
+        return;
+    }
     if (f->verifier) {
-        if (webhook_handshake(f->verifier, a, &h->wr, &h->answer)) {
-            h->answered = true;
-            return;
-        }
         webhook_verify(f->verifier, a, &h->wr, h->now_ms, &h->verdict);
         if (!h->verdict.ok) {
             h->refused = true;

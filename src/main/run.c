@@ -21,7 +21,7 @@
 #include "http/http.h"
 #include "main/auth.h"
 
-enum { MAX_LOOPS = 64, MAX_TASKS = 8000, DRAIN_MS = 30000 };
+enum { MAX_LOOPS = 64, MAX_TASKS = 8000, DRAIN_MS = 30000, SECRETS_MS = 10000 };
 
 struct server {
     const char *config_path;
@@ -338,6 +338,31 @@ static enum tl_rc hup_task(struct task *task, void *arg, struct tl_err *err)
     return rc;
 }
 
+/* A secret that changed at its source (a file, the store, Vault) is taken up without a restart: verifiers are made anew
+ * by a reload of the same configuration. */
+static void read_secrets(void *arg)
+{
+    struct server *s = arg;
+
+    (void)secret_reload(s->secrets, NULL, NULL);
+}
+
+static enum tl_rc watch_secrets(struct task *task, void *arg, struct tl_err *err)
+{
+    struct server *s = arg;
+    uint64_t seen = secret_generation(s->secrets);
+
+    while (task_sleep_ms(task, SECRETS_MS, err) == TL_OK && !s->stopping) {
+        if (task_blocking(task, read_secrets, s, NULL, err) != TL_OK)
+            break;
+        if (secret_generation(s->secrets) == seen)
+            continue;
+        (void)hup_task(task, s, err);
+        seen = secret_generation(s->secrets);
+    }
+    return TL_OK;
+}
+
 static void on_signal(uv_signal_t *h, int signum)
 {
     struct server *s = h->data;
@@ -468,7 +493,11 @@ static int run(struct server *s)
     if (build(s, plan, &err) != TL_OK) {
         exit_code = complain(&err);
     } else {
+        struct task *watch;
+
         catch_signals(s);
+        if (task_start(s->loops[0], "secrets", 0, watch_secrets, s, NULL, &watch, &err) != TL_OK)
+            TL_LOG(s->log, TL_ERROR, "secrets.not_watched", err.text, KV_I64("every_ms", SECRETS_MS));
         for (size_t i = 1; i < s->n_loops; i++) {
             if (pthread_create(&s->threads[s->n_threads], NULL, run_loop, s->loops[i]) == 0)
                 s->n_threads++;
