@@ -471,6 +471,7 @@ int httpc__sim(int argc, char **argv)
         s->opt.status = s->opt.status ? s->opt.status : 503;
         s->clock = tl_clock_system();
         s->started_ns = s->tokens_ns = tl_clock_mono_ns(s->clock);
+        s->tokens = 1e9; /* full: capped at the first look */
         s->random = (uint64_t)s->opt.seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
         s->scratch = tl_arena_new(256 << 20);
         connector_sim_set_init(&s->keys, (size_t)s->opt.limit);

@@ -128,6 +128,13 @@ void rig_script(struct rig *r, struct rig_reply reply)
     r->next = 0;
 }
 
+enum tl_rc rig_step(struct rig *r, struct task *task, struct tl_err *err)
+{
+    if (r->cut_at > 0 && --r->cut_at == 0)
+        task_cancel(task);
+    return task_yield(task, err);
+}
+
 bool rig_saw(const struct rig *r, const char *text)
 {
     return strstr(r->seen, text) != NULL;
@@ -202,7 +209,7 @@ static enum tl_rc secret(void *arg, struct task *task, const struct config_secre
                          struct tl_err *err)
 {
     const char *value = ref->kind == CONFIG_SECRET_ENV ? env(arg, ref->name) : NULL;
-    enum tl_rc rc = task_yield(task, err);
+    enum tl_rc rc = rig_step(arg, task, err);
 
     if (rc != TL_OK)
         return rc;

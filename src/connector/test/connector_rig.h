@@ -38,6 +38,7 @@ struct rig {
     size_t requests;
     char *seen;   /* the last request: "POST /x?y\nname: value\n\nbody" */
     bool release; /* silent handlers end */
+    int cut_at;   /* the n-th rig_step cancels the call; 0: none does */
     /* configuration */
     struct tl_arena *conf;
     struct config_errors *errors;
@@ -80,6 +81,8 @@ void rig_run(struct rig *r);
 void rig_begin(struct rig *r);
 void rig_turn(struct rig *r, int times);
 void rig_wait(struct rig *r);
+/* A place where the call waits: for secrets and ports of tests. Cancels its task when its turn has come. */
+TL_MUST_CHECK enum tl_rc rig_step(struct rig *r, struct task *task, struct tl_err *err);
 bool rig_saw(const struct rig *r, const char *text);
 
 #endif
