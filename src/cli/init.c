@@ -39,7 +39,7 @@ static const char config[] =
     "  orders:\n"
     "    # Signed events. Other senders: stripe, github, shopify, slack ... (`tieline reference`).\n"
     "    # The secret comes from the environment: export SHOP_SECRET=whsec_...  (`tieline send` signs with it, too)\n"
-    "    from: { webhook: { path: /hooks/orders, verify: { standard: { secret: \"${env:SHOP_SECRET}\" } } } }\n"
+    "    from: { webhook: { path: /hooks/orders, verify: { standard_webhooks: { secret: \"${env:SHOP_SECRET}\" } } } }\n"
     "    # Events with the same key are delivered in order.\n"
     "    order_by: body.customer.id\n"
     "    steps:\n"

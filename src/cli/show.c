@@ -8,7 +8,8 @@ static void line(const char *label, struct json v)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
 
-    if (v.type == JSON_UNDEFINED || v.type == JSON_NULL || (v.type == JSON_STRING && v.n == 0))
+    if (v.type == JSON_UNDEFINED || v.type == JSON_NULL || (v.type == JSON_STRING && v.n == 0) ||
+        (v.type == JSON_INT && v.u.i == 0))
         return;
     printf("%-12s ", label);
     if (v.type == JSON_STRING) {

@@ -74,6 +74,8 @@ static void show_connections(struct json connections)
         count_cell(t, json_gets(c, "running"), CLI_PLAIN);
         count_cell(t, json_gets(c, "waiting"), CLI_PLAIN);
         if (json_int64(json_gets(c, "drain_ms"), &ms)) {
+            if (ms >= 10000) /* an estimate: milliseconds would claim too much */
+                ms -= ms % 1000;
             snprintf(drain, sizeof drain, "%s%s%.*s", tl_duration_format(ms, span), why.n ? ", " : "", TL_SV_ARG(why));
             cli__table_cell(t, tl_sv_str(drain), CLI_PLAIN);
         } else {
