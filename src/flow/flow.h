@@ -4,7 +4,7 @@
  *
  * A *plan* is a configuration made ready to run: expressions compiled, verifiers built, operations chosen. Plans are
  * immutable and ref-counted; a reload makes a new one and work in progress keeps the one it began with. The *engine*
- * runs the current plan: it answers webhooks, runs the ledger's work on the loops, and drives schedules and polls.
+ * runs the current plan: it answers webhooks, runs the ledger's work on the loops, and drives schedules and reads.
  */
 #ifndef TL_FLOW_FLOW_H
 #define TL_FLOW_FLOW_H

@@ -19,6 +19,13 @@ struct flow_connection {
     size_t index;
 };
 
+struct flow_read { /* a source that a connector reads */
+    const struct flow_read_conf *conf;
+    const struct flow_connection *connection;
+    const struct connector_operation *operation;
+    const void *operation_conf;
+    void *prepared;
+};
 struct flow_route_rule {
     struct mapping *when; /* NULL: always */
     uint64_t targets;     /* bit per target */
@@ -54,8 +61,7 @@ struct flow {
     struct webhook_verifier *verifier;
     struct mapping *key, *order_by;
     bool no_key;
-    const struct flow_connection *poll_connection;
-    struct mapping *poll_items, *poll_cursor, *poll_key;
+    struct flow_read *read;
     struct flow_step *steps;
     size_t n_steps;
     struct flow_target *targets;
@@ -188,7 +194,7 @@ void flow__arena_back(struct flow_loop *l, struct tl_arena *a);
 /* run.c: the ledger's work on a loop */
 void flow__run(struct flow_loop *l, struct queue_work *w);
 
-/* sources.c: schedules and polls, on loop 0; a new plan stops the old plan's sources */
+/* sources.c: schedules and reads, on loop 0; a new plan stops the old plan's sources */
 void flow__sources_start(struct flow_engine *e, struct flow_plan *p);
 
 /* lookup.c; arg of the port: a struct flow_place */

@@ -211,8 +211,8 @@ static void fill_retry(const struct flow_retry_conf *c, struct guard_retry *r)
                               .max_age_ms = c->max_age_ms};
 }
 
-/* The part of a target that is not its operation's, as a map node of its own. */
-static struct config_node *common_part(struct loader *l, const struct config_node *node)
+/* The part of a target or source that is not its operation's, as a map node of its own. */
+static struct config_node *common_part(struct loader *l, const struct config_node *node, const struct config_spec *spec)
 {
     struct config_node *part = tl_arena_must(l->plan->arena, sizeof *part);
 
@@ -220,8 +220,8 @@ static struct config_node *common_part(struct loader *l, const struct config_nod
     part->n = 0;
     part->entries = tl_arena_must(l->plan->arena, (node->n + 1) * sizeof *part->entries);
     for (uint32_t i = 0; i < node->n; i++) {
-        for (size_t f = 0; f < flow_target_spec.n_fields; f++) {
-            if (strcmp(node->entries[i].key, flow_target_spec.fields[f].name) == 0)
+        for (size_t f = 0; f < spec->n_fields; f++) {
+            if (strcmp(node->entries[i].key, spec->fields[f].name) == 0)
                 part->entries[part->n++] = node->entries[i];
         }
     }
@@ -239,9 +239,35 @@ static void release_prepared(void *arg)
     p->release(p->what);
 }
 
-static void load_target(struct loader *l, struct flow *f, struct flow_target *t, const struct config_node *node)
+static bool choose(struct loader *l, const struct flow_connection *c, const struct config_node *node,
+                   const struct config_spec *common_spec, unsigned kinds, struct connector_chosen *ret)
 {
     const char *common[16] = {0};
+
+    for (size_t i = 0; i < common_spec->n_fields; i++)
+        common[i] = common_spec->fields[i].name;
+    return connector_choose(l->plan->arena, c->connector, node, common, kinds, &l->opt->config, l->e, ret);
+}
+
+/* What the operation makes of its configuration lives as long as the plan. */
+static void *compile_operation(struct loader *l, const struct flow_connection *c, const struct connector_chosen *chosen)
+{
+    struct prepared *p;
+    void *what;
+
+    if (!chosen->operation->compile)
+        return NULL;
+    what = chosen->operation->compile(c->conf->type.conf, chosen->conf, l->e);
+    if (what && chosen->operation->release) {
+        p = tl_arena_must(l->plan->arena, sizeof *p);
+        *p = (struct prepared){chosen->operation->release, what};
+        tl_arena_on_free(l->plan->arena, release_prepared, p);
+    }
+    return what;
+}
+
+static void load_target(struct loader *l, struct flow *f, struct flow_target *t, const struct config_node *node)
+{
     struct connector_chosen chosen;
     void *conf;
 
@@ -250,29 +276,19 @@ static void load_target(struct loader *l, struct flow *f, struct flow_target *t,
                      config_kind_name(node));
         return;
     }
-    for (size_t i = 0; i < flow_target_spec.n_fields; i++)
-        common[i] = flow_target_spec.fields[i].name;
-    if (config_parse(l->plan->arena, &flow_target_spec, common_part(l, node), &l->opt->config, l->e, &conf) != TL_OK)
+    if (config_parse(l->plan->arena, &flow_target_spec, common_part(l, node, &flow_target_spec), &l->opt->config, l->e,
+                     &conf) != TL_OK)
         return;
     t->conf = conf;
     t->connection = find_connection(l, &t->conf->connection);
-    if (!t->connection || !connector_choose(l->plan->arena, t->connection->connector, node, common,
-                                            1u << CONNECTOR_WRITE, &l->opt->config, l->e, &chosen))
+    if (!t->connection || !choose(l, t->connection, node, &flow_target_spec, 1u << CONNECTOR_WRITE, &chosen))
         return;
     t->name = t->conf->name ? t->conf->name : t->connection->name;
     t->operation = chosen.operation;
     t->operation_conf = chosen.conf;
     if (t->operation->facilities)
         t->operation->facilities(t->connection->conf->type.conf, t->operation_conf, &t->facilities);
-    if (t->operation->compile) {
-        t->prepared = t->operation->compile(t->connection->conf->type.conf, t->operation_conf, l->e);
-        if (t->prepared && t->operation->release) {
-            struct prepared *p = tl_arena_must(l->plan->arena, sizeof *p);
-
-            *p = (struct prepared){t->operation->release, t->prepared};
-            tl_arena_on_free(l->plan->arena, release_prepared, p);
-        }
-    }
+    t->prepared = compile_operation(l, t->connection, &chosen);
     t->when = compile_expr(l, &t->conf->when);
     t->map = t->conf->map ? use_map(l, t->conf->map, node->at) : NULL;
     fill_retry(t->conf->retry ? t->conf->retry : &f->conf->retry, &t->retry);
@@ -444,14 +460,30 @@ static void load_webhook(struct loader *l, struct flow *f)
                      "anybody could post to flow '%s'", f->name);
 }
 
-static void load_poll(struct loader *l, struct flow *f)
+static void load_read(struct loader *l, struct flow *f)
 {
-    const struct flow_poll_conf *c = f->conf->from.conf;
+    struct flow_read *r = tl_arena_zalloc(l->plan->arena, sizeof *r);
+    const struct config_node *node = *(const struct config_node *const *)f->conf->from.conf;
+    struct connector_chosen chosen;
+    void *conf;
 
-    f->poll_connection = find_connection(l, &c->connection);
-    f->poll_items = compile_expr(l, &c->items);
-    f->poll_cursor = compile_expr(l, &c->cursor);
-    f->poll_key = compile_expr(l, &c->key);
+    f->read = r;
+    if (node->kind != CONFIG_NODE_MAP) {
+        config_error(l->e, node->at, "Write { connection: NAME, OPERATION: ... }.",
+                     "a read source is a map, this is %s", config_kind_name(node));
+        return;
+    }
+    if (config_parse(l->plan->arena, &flow_read_spec, common_part(l, node, &flow_read_spec), &l->opt->config, l->e,
+                     &conf) != TL_OK)
+        return;
+    r->conf = conf;
+    r->connection = find_connection(l, &r->conf->connection);
+    if (!r->connection ||
+        !choose(l, r->connection, node, &flow_read_spec, 1u << CONNECTOR_READ | 1u << CONNECTOR_LISTEN, &chosen))
+        return;
+    r->operation = chosen.operation;
+    r->operation_conf = chosen.conf;
+    r->prepared = compile_operation(l, r->connection, &chosen);
 }
 
 static void load_flow(struct loader *l, struct flow *f, const char *name, const struct flow_conf *conf)
@@ -462,8 +494,8 @@ static void load_flow(struct loader *l, struct flow *f, const char *name, const 
     f->source = (enum flow_source)conf->from.index;
     if (f->source == FLOW_WEBHOOK)
         load_webhook(l, f);
-    if (f->source == FLOW_POLL)
-        load_poll(l, f);
+    if (f->source == FLOW_READ)
+        load_read(l, f);
     f->order_by = compile_expr(l, &conf->order_by);
     if (conf->idempotency) {
         f->key = compile_expr(l, &conf->idempotency->key);

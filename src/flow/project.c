@@ -337,50 +337,31 @@ static const struct config_spec schedule_spec = {.name = "source.schedule",
                                                  .n_fields = TL_COUNT(schedule_fields),
                                                  .scalar = "cron",
                                                  .doc = "An event at set times."};
-static const struct config_field poll_fields[] = {
+static const struct config_field read_fields[] = {
     {.name = "connection",
      .type = CONFIG_TEXT,
-     AT(flow_poll_conf, connection),
+     AT(flow_read_conf, connection),
      .required = true,
-     .doc = "A connection of type http."},
-    {.name = "path",
-     .type = CONFIG_STRING,
-     AT(flow_poll_conf, path),
-     .required = true,
-     .raw = true,
-     .doc = "Path and query; {cursor} stands for the last cursor.",
-     .example = "/orders?since={cursor}"},
+     .doc = "Name of a connection."},
     {.name = "every",
      .type = CONFIG_DURATION,
-     AT(flow_poll_conf, every_ms),
+     AT(flow_read_conf, every_ms),
      .fallback = "60s",
      .min = 100,
      .max = 86400000,
-     .doc = "Pause between two polls that found nothing new."},
-    {.name = "items",
-     .type = CONFIG_EXPR,
-     AT(flow_poll_conf, items),
-     .doc = "The records in the answer; default: all.",
-     .example = "orders"},
-    {.name = "cursor",
-     .type = CONFIG_EXPR,
-     AT(flow_poll_conf, cursor),
-     .required = true,
-     .doc = "The next cursor, from the answer.",
-     .example = "$max(orders.updated_at)"},
-    {.name = "start", .type = CONFIG_STRING, AT(flow_poll_conf, start), .doc = "The first cursor."},
-    {.name = "key",
-     .type = CONFIG_EXPR,
-     AT(flow_poll_conf, key),
-     .doc = "Idempotency key of a record.",
-     .example = "id"},
+     .doc = "Pause after a reading that came to the end."},
 };
-static const struct config_spec poll_spec =
-    CONFIG_SPEC("source.poll", struct flow_poll_conf, poll_fields, "Records fetched by GET, with a cursor.");
+const struct config_spec flow_read_spec =
+    CONFIG_SPEC("source.read", struct flow_read_conf, read_fields,
+                "Records that a connector reads, besides its operation's fields.");
 static const struct config_field source_table[] = {
     [FLOW_WEBHOOK] = {.name = "webhook", .type = CONFIG_OBJECT_REF, .spec = &webhook_spec, .doc = "Signed requests."},
     [FLOW_SCHEDULE] = {.name = "schedule", .type = CONFIG_OBJECT_REF, .spec = &schedule_spec, .doc = "Set times."},
-    [FLOW_POLL] = {.name = "poll", .type = CONFIG_OBJECT_REF, .spec = &poll_spec, .doc = "Fetched by GET."},
+    [FLOW_READ] = {.name = "read",
+                   .type = CONFIG_ANY,
+                   .doc = "Records that a connector reads or listens for: `connection`, a reading operation of its "
+                          "connector, and `every`.",
+                   .example = "{ connection: shop, poll: \"/orders?since={cursor}\", cursor: \"$max(body.updated)\" }"},
 };
 static const struct config_variants sources = CONFIG_VARIANTS(source_table);
 

@@ -68,12 +68,9 @@ struct flow_schedule_conf {
     const struct config_zone *zone;
     const struct config_node *body;
 };
-struct flow_poll_conf {
+struct flow_read_conf { /* the keys of a read source that are not its operation's */
     struct config_text connection;
     int64_t every_ms;
-    const char *path;
-    struct config_text items, cursor, key;
-    const char *start;
 };
 struct flow_retry_conf {
     int64_t attempts;
@@ -147,8 +144,8 @@ struct flow_project {
     struct config_map flows;       /* of struct flow_conf */
 };
 extern const struct config_spec flow_project_spec;
-extern const struct config_spec flow_target_spec;
-enum flow_source { FLOW_WEBHOOK, FLOW_SCHEDULE, FLOW_POLL };
+extern const struct config_spec flow_target_spec, flow_read_spec;
+enum flow_source { FLOW_WEBHOOK, FLOW_SCHEDULE, FLOW_READ };
 enum flow_step_kind {
     FLOW_STEP_WHEN,
     FLOW_STEP_MAP,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sources.c - schedules and polls: one task each on loop 0.
+ * sources.c - schedules, and what connectors read or listen for: one task each on loop 0.
  * A source holds a named lease with an epoch, and its position is written in the transaction of its events: a crash
  * repeats nothing that was kept and loses nothing that was not.
  */
@@ -132,135 +132,101 @@ static enum tl_rc schedule(struct task *task, struct source *s, struct tl_err *e
     return rc;
 }
 
-/* ---- poll ---- */
-struct page {
+/* ---- read: a connector's operation, whose records come through the ledger's port ---- */
+struct incoming {
     struct source *s;
     struct tl_arena *a;
-    struct tl_sv text, cursor;
+    const struct connector_incoming *records;
     struct queue_put *puts;
     size_t n;
-    enum tl_rc rc;
-    struct tl_err *err;
 };
 
-static void one_record(struct page *p, struct json record)
+static void one_record(struct incoming *in, size_t i)
 {
-    struct queue_put *put = &p->puts[p->n++];
-    struct flow *f = p->s->flow;
-    struct flow_event event = {.received_ms = tl_clock_wall_ms(p->s->loop->engine->opt.clock)};
-    struct json envelope = flow__envelope(p->a, f->name, JSON_NOTHING, record, &event), v;
+    const struct connector_incoming *r = &in->records[i];
+    struct flow *f = in->s->flow;
+    struct flow_event event = {.received_ms = tl_clock_wall_ms(in->s->loop->engine->opt.clock)};
+    struct json_builder meta;
+    struct json v;
 
-    *put = (struct queue_put){.flow = f->id,
-                              .source = tl_sv_str(p->s->name),
-                              .meta = TL_SV("{\"k\":\"json\"}"),
-                              .body = written(p->a, record)};
-    if (f->poll_key && flow__eval(f->poll_key, p->a, envelope, record, NULL, &v, NULL) == TL_OK)
-        put->key = flow__key_text(p->a, v);
-    if (f->order_by && flow__eval(f->order_by, p->a, envelope, envelope, NULL, &v, NULL) == TL_OK)
-        put->order_by = flow__key_text(p->a, v);
-}
+    json_object_begin(&meta, in->a, 2);
+    json_adds(&meta, "k", json_str("json"));
+    if (r->headers.type == JSON_OBJECT)
+        json_adds(&meta, "h", r->headers);
+    in->puts[i] = (struct queue_put){.flow = f->id,
+                                     .source = tl_sv_str(in->s->name),
+                                     .key = r->key.n ? r->key : TL_SV_NULL,
+                                     .order_by = r->order_by,
+                                     .meta = written(in->a, json_end(&meta)),
+                                     .body = written(in->a, r->value)};
+    if (f->key || f->order_by) {
+        struct json envelope = flow__envelope(in->a, f->name, json_end(&meta), r->value, &event);
 
-static void read_page(void *arg)
-{
-    struct page *p = arg;
-    struct flow *f = p->s->flow;
-    struct json answer, items, cursor;
-
-    p->rc = json_parse(p->a, p->text, 0, NULL, &answer, p->err);
-    items = answer;
-    if (p->rc == TL_OK && f->poll_items)
-        p->rc = flow__eval(f->poll_items, p->a, answer, answer, NULL, &items, p->err);
-    if (p->rc == TL_OK)
-        p->rc = flow__eval(f->poll_cursor, p->a, answer, answer, NULL, &cursor, p->err);
-    if (p->rc != TL_OK)
-        return;
-    p->cursor = flow__key_text(p->a, cursor);
-    p->puts = tl_arena_zalloc(p->a, ((items.type == JSON_ARRAY ? items.n : 1) + 1) * sizeof *p->puts);
-    if (!p->puts) {
-        p->rc = tl_fail(p->err, TL_LIMIT, "the answer has too many records");
-        return;
-    }
-    if (items.type == JSON_ARRAY) {
-        for (uint32_t i = 0; i < items.n; i++)
-            one_record(p, items.u.items[i]);
-    } else if (items.type == JSON_OBJECT) {
-        one_record(p, items);
+        if (f->key && flow__eval(f->key, in->a, envelope, envelope, NULL, &v, NULL) == TL_OK)
+            in->puts[i].key = flow__key_text(in->a, v);
+        if (f->order_by && flow__eval(f->order_by, in->a, envelope, envelope, NULL, &v, NULL) == TL_OK)
+            in->puts[i].order_by = flow__key_text(in->a, v);
     }
 }
 
-static struct tl_sv poll_path(struct tl_arena *a, const char *path, struct tl_sv cursor)
+static void make_puts(void *arg)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    struct tl_sv rest = tl_sv_str(path);
+    struct incoming *in = arg;
 
-    tl_buf_init(&b, 65536);
-    while (rest.n) {
-        size_t at = tl_sv_find_sv(rest, TL_SV("{cursor}"));
-
-        tl_buf_put(&b, rest.p, at);
-        if (at < rest.n)
-            tl_percent_encode(&b, cursor);
-        rest = tl_sv_from(rest, at < rest.n ? at + 8 : at);
-    }
-    return tl_arena_sv(a, tl_buf_view(&b));
+    for (size_t i = 0; i < in->n; i++)
+        one_record(in, i);
 }
 
-/* One GET and its records. *ret_n: how many were new to this answer. */
-static enum tl_rc poll_once(struct task *task, struct source *s, struct tl_buf *cursor, size_t *ret_n,
-                            struct tl_err *err)
+static enum tl_rc take_in(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
+                          struct tl_sv position, struct tl_err *err)
 {
-    const struct flow_poll_conf *c = s->flow->conf->from.conf;
-    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(256 << 20);
-    const struct flow_connection *conn = s->flow->poll_connection;
-    struct connector_call call = {.connection = conn->conf->type.conf, .arena = a};
-    struct http_request_out req = {.method = TL_SV("GET"), .url = poll_path(a, c->path, tl_buf_view(cursor))};
-    struct page page = {.s = s, .a = a, .err = err};
-    struct http_reply reply;
+    struct source *s = arg;
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 30);
+    struct incoming in = {.s = s, .a = a, .records = records, .n = n};
     enum tl_rc rc;
 
-    connector_call_begin(&call, flow__host(s->plan, conn, 0), NULL);
-    rc = connector_http(task, &call, &req, &reply, err);
+    in.puts = tl_arena_zalloc(a, (n + 1) * sizeof *in.puts);
+    if (!in.puts)
+        return tl_fail(err, TL_LIMIT, "too many records at once");
+    task_on_main_stack(task, make_puts, &in);
+    rc = emit(task, s, in.puts, n, position, err);
     if (rc == TL_OK)
-        rc = connector_classify(&call, &reply, err);
-    if (rc != TL_OK)
-        return rc;
-    page.text = reply.body;
-    task_on_main_stack(task, read_page, &page);
-    if (page.rc != TL_OK)
-        return page.rc;
-    *ret_n = page.n;
-    if (page.n == 0 && (!page.cursor.n || tl_sv_eq(page.cursor, tl_buf_view(cursor))))
-        return TL_OK;
-    if (!page.cursor.n) /* no record, no maximum: stay where we are */
-        page.cursor = tl_buf_view(cursor);
-    rc = emit(task, s, page.puts, page.n, page.cursor, err);
-    if (rc == TL_OK && page.cursor.p != cursor->p) {
-        tl_buf_clear(cursor);
-        tl_buf_sv(cursor, page.cursor);
-    }
+        rc = take_lease(task, s, err);
     return rc;
 }
 
-static enum tl_rc poll(struct task *task, struct source *s, struct tl_err *err)
+static enum tl_rc read_once(struct task *task, struct source *s, struct tl_err *err)
 {
-    const struct flow_poll_conf *c = s->flow->conf->from.conf;
-    TL_CLEANUP(tl_buf_done) struct tl_buf cursor = {0};
+    const struct flow_read *r = s->flow->read;
+    const struct connector_ledger ledger = {.emit = take_in, .arg = s};
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 30);
+    TL_CLEANUP(tl_buf_done) struct tl_buf position = {0};
+    struct connector_call call = {.connection = r->connection->conf->type.conf,
+                                  .operation = r->operation_conf,
+                                  .prepared = r->prepared,
+                                  .arena = a,
+                                  .source = tl_sv_str(s->name)};
+    enum tl_rc rc;
+
+    tl_buf_init(&position, MAX_POSITION);
+    rc = queue_position(s->loop->engine->queue, task, call.source, TL_SV("cursor"), &position, err);
+    if (rc != TL_OK && rc != TL_NOT_FOUND)
+        return rc;
+    tl_err_clear(err);
+    call.position = tl_buf_view(&position);
+    connector_call_begin(&call, flow__host(s->plan, r->connection, 0), &ledger);
+    return r->operation->run(task, &call, err);
+}
+
+static enum tl_rc read_on(struct task *task, struct source *s, struct tl_err *err)
+{
     enum tl_rc rc = take_lease(task, s, err);
 
-    tl_buf_init(&cursor, MAX_POSITION);
-    if (rc == TL_OK)
-        rc = queue_position(s->loop->engine->queue, task, tl_sv_str(s->name), TL_SV("cursor"), &cursor, err);
-    if (rc == TL_NOT_FOUND) {
-        tl_buf_puts(&cursor, c->start ? c->start : "");
-        rc = TL_OK;
-    }
     while (rc == TL_OK) {
-        size_t n = 0;
-
-        rc = poll_once(task, s, &cursor, &n, err);
-        if (rc != TL_OK)
-            break;
-        rc = pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + (n ? 0 : c->every_ms), err);
+        rc = read_once(task, s, err);
+        if (rc == TL_OK)
+            rc =
+                pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + s->flow->read->conf->every_ms, err);
         if (rc == TL_OK)
             rc = take_lease(task, s, err);
     }
@@ -275,7 +241,7 @@ static enum tl_rc source_task(struct task *task, void *arg, struct tl_err *err)
 
     while (!over(s) && rc != TL_CANCELED) {
         tl_err_clear(err);
-        rc = s->flow->source == FLOW_POLL ? poll(task, s, err) : schedule(task, s, err);
+        rc = s->flow->source == FLOW_READ ? read_on(task, s, err) : schedule(task, s, err);
         if (rc == TL_OK || rc == TL_CANCELED)
             break;
         TL_LOG(s->loop->engine->opt.log, TL_WARN, "source.failed", err->text, KV_STR("flow", s->flow->name),
