@@ -195,7 +195,8 @@ static enum tl_rc configure(struct flow_engine *e, struct task *task, struct flo
         c.connections[i] = (struct queue_connection_def){.name = tl_sv_str(p->connections[i].name),
                                                          .identity = p->connections[i].identity,
                                                          .guard = &p->connections[i].guard,
-                                                         .accept_identity = p->connections[i].conf->accept_identity};
+                                                         .accept_identity = p->connections[i].conf->accept_identity,
+                                                         .has_probe = p->connections[i].connector->probe != NULL};
     for (size_t i = 0; i < p->n_flows; i++) {
         const struct flow *f = &p->flows[i];
         struct queue_flow_def *d = &c.flows[i];

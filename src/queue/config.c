@@ -401,6 +401,7 @@ static void set_conn(struct queue *q, const struct queue_config *config, const s
     c->removed = false;
     c->save = true;
     c->wake_ns = 0;
+    c->has_probe = d->has_probe;
     c->identity_new = d->identity;
     guard_set(c->guard, d->guard ? d->guard : &(struct guard_conf){0});
     if (c->held == QUEUE_HELD_CONNECTION_AUTH)

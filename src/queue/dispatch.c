@@ -8,7 +8,7 @@
 
 #define WORKS_KEPT 1024u
 
-static struct work *work_new(struct queue *q, size_t n)
+struct work *queue__work_new(struct queue *q, size_t n)
 {
     struct work *w = n == 1 ? q->work_free : NULL;
 
@@ -178,7 +178,7 @@ static unsigned least_loaded(struct queue *q)
     return best;
 }
 
-static void send_out(struct queue *q, struct work *w)
+void queue__send_out(struct queue *q, struct work *w)
 {
     w->pub.loop = least_loaded(q);
     q->loop_load[w->pub.loop]++;
@@ -202,7 +202,7 @@ static struct work *gather_job(struct queue *q, struct target *t)
             ids[n++] = (uint64_t)v[0].i;
         }
     queue__end(q, SQL_MEMBER_ALL);
-    w = work_new(q, n ? n : 1);
+    w = queue__work_new(q, n ? n : 1);
     for (size_t i = 0; i < n; i++) {
         struct row row;
         struct lane *l;
@@ -235,7 +235,7 @@ static struct work *gather_job(struct queue *q, struct target *t)
 static struct work *gather_heads(struct queue *q, struct target *t)
 {
     size_t n = batch_size(t);
-    struct work *w = work_new(q, n);
+    struct work *w = queue__work_new(q, n);
 
     for (size_t i = 0; i < n; i++)
         fill_claim(q, w, i, t->first);
@@ -243,31 +243,37 @@ static struct work *gather_heads(struct queue *q, struct target *t)
     return w;
 }
 
-static void start_work(struct queue *q, struct conn *c, struct target *t, bool probe)
+/* The permit is in hand: from now on the work is out. */
+void queue__work_start(struct queue *q, struct work *w, struct conn *c, bool probe)
 {
-    struct work *w = t->first->row.ticket ? gather_job(q, t) : gather_heads(q, t);
-
-    w->target = t;
     w->conn = c;
-    t->deficit -= (int64_t)w->pub.n;
-    if (t->deficit <= 0 && c->ring == t)
-        c->ring = t->ring_next; /* its turn is over */
-    w->pub.flow = t->flow->id;
-    w->pub.target = t->id;
     w->pub.connection = c->id;
     w->pub.config_version = q->config_version;
     w->pub.probe = probe;
     w->started_ms = queue__wall(q);
     c->running++;
     c->calls++;
-    t->flow->running += (uint32_t)w->pub.n;
     atomic_fetch_add(&q->works_out, 1);
     w->out_next = q->out;
     if (q->out)
         q->out->out_prev = w;
     q->out = w;
+}
+
+static void start_work(struct queue *q, struct conn *c, struct target *t, bool probe)
+{
+    struct work *w = t->first->row.ticket ? gather_job(q, t) : gather_heads(q, t);
+
+    w->target = t;
+    t->deficit -= (int64_t)w->pub.n;
+    if (t->deficit <= 0 && c->ring == t)
+        c->ring = t->ring_next; /* its turn is over */
+    w->pub.flow = t->flow->id;
+    w->pub.target = t->id;
+    t->flow->running += (uint32_t)w->pub.n;
+    queue__work_start(q, w, c, probe);
     if (t->idempotent || t->expand || w->pub.kind == QUEUE_WORK_RESUME)
-        send_out(q, w);
+        queue__send_out(q, w);
     else
         list_add(&q->begins, w);
 }
@@ -290,7 +296,10 @@ static void serve(struct queue *q, struct conn *c)
             return;
         }
         c->wake_ns = 0;
-        start_work(q, c, t, probe);
+        if (probe && c->has_probe)
+            queue__probe(q, c);
+        else
+            start_work(q, c, t, probe);
         if (q->txn_rc != TL_OK)
             return;
     }
@@ -309,6 +318,7 @@ void queue__schedule(struct queue *q)
     }
     if (!atomic_load(&q->dispatch_on) || atomic_load(&q->fatal) || q->full)
         return;
+    queue__start_aborts(q);
     serve(q, &q->internal);
     for (size_t i = 1; i <= q->n_conns; i++)
         if (q->conns[i] && q->conns[i]->ring)
@@ -325,6 +335,8 @@ uint64_t queue__next_wake(struct queue *q)
         at = top->due_ns;
     if (q->full && q->full_until_ns < at)
         at = q->full_until_ns;
+    if (q->aborts && q->abort_next_ns < at)
+        at = q->abort_next_ns;
     for (size_t i = 1; i <= q->n_conns; i++) {
         struct conn *c = q->conns[i];
 
@@ -380,7 +392,7 @@ void queue__begins_written(struct queue *q)
     for (w = q->begins.first; w; w = next) {
         next = w->next;
         w->begun = true;
-        send_out(q, w);
+        queue__send_out(q, w);
     }
     q->begins = (struct work_list){0};
 }

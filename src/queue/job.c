@@ -43,8 +43,11 @@ static enum tl_rc end_it(struct queue *q, const struct row *r, enum queue_verb v
         struct store_val v;
 
         (void)RUN(q, MEMBER_DEL, store_u64(r->ticket), store_u64(r->id));
-        if (!queue__one(q, SQL_MEMBER_ANY, VALS(store_u64(r->ticket)), &v, 1))
+        if (!queue__one(q, SQL_MEMBER_ANY, VALS(store_u64(r->ticket)), &v, 1)) {
             (void)RUN(q, TICKET_ABORT, store_u64(r->ticket));
+            q->aborts = true;
+            q->abort_next_ns = 0;
+        }
     }
     queue__unit_done(q, r, (enum queue_state)r->state, to);
     return q->txn_rc;

@@ -107,6 +107,7 @@ static enum tl_rc start_up(struct queue *q, struct tl_err *err)
         queue__recover(q);
     sweep_uploads(q);
     queue__load_jobs(q);
+    q->aborts = true;
     if (q->txn_rc == TL_OK)
         queue__save_counts(q);
     rc = q->txn_rc;

@@ -256,7 +256,7 @@ static enum tl_rc worst_rc(const struct work *w, bool *ret_not_sent)
 {
     enum tl_rc rc = w->pub.outcome.rc;
 
-    *ret_not_sent = w->pub.n > 0;
+    *ret_not_sent = w->pub.n > 0 || w->pub.outcome.end == QUEUE_END_CANCELED;
     for (size_t i = 0; i < w->pub.n; i++) {
         const struct queue_outcome *o = &w->pub.claims[i].outcome;
 
@@ -284,7 +284,9 @@ static void decide(struct queue *q, struct work *w)
         decide_one(q, w, i);
         innocent = innocent || w->pub.claims[i].outcome.end == QUEUE_END_INNOCENT;
     }
-    if (innocent)
+    if (!w->target || w->pub.n == 0)
+        ;
+    else if (innocent)
         w->target->batch_now = w->pub.n > 1 ? (uint32_t)(w->pub.n / 2) : 1;
     else if (w->target->batch_now < w->target->batch_count)
         w->target->batch_now++;
@@ -400,11 +402,18 @@ static void write_member(struct queue *q, struct work *w, size_t i)
 
 static void write_ticket(struct queue *q, struct work *w)
 {
-    bool pending = false;
+    bool pending = false, orphan = false;
     struct store_val v;
 
-    for (size_t i = 0; i < w->pub.n; i++)
+    for (size_t i = 0; i < w->pub.n; i++) {
         pending = pending || w->members[i].verdict == V_PENDING;
+        orphan = orphan || w->pub.claims[i].outcome.end == QUEUE_END_PENDING;
+    }
+    if (orphan && !pending && !w->ticket_known && w->pub.ret_ticket.p) { /* it began while they were cancelled */
+        (void)RUN(q, TICKET_ADD, store_u64(queue__take_id(q)), store_int(w->target->id), store_int(1),
+                  store_blob(w->pub.ret_ticket));
+        q->aborts = true;
+    }
     if (pending) {
         if (w->pub.ticket_id == 0)
             w->pub.ticket_id = queue__take_id(q);
@@ -416,7 +425,7 @@ static void write_ticket(struct queue *q, struct work *w)
     for (size_t i = 0; i < w->pub.n; i++)
         write_member(q, w, i);
     if (w->ticket_known && !pending && !queue__one(q, SQL_MEMBER_ANY, VALS(store_u64(w->pub.ticket_id)), &v, 1))
-        (void)RUN(q, TICKET_DEL, store_u64(w->pub.ticket_id));
+        (void)RUN(q, TICKET_DEL, store_u64(w->pub.ticket_id), store_int(0)); /* one to be aborted stays */
 }
 
 static enum tl_rc finish_apply(struct queue *q, struct op *op, struct tl_err *err)
@@ -442,7 +451,10 @@ static enum tl_rc finish_apply(struct queue *q, struct op *op, struct tl_err *er
         (void)RUN(q, CALL_ADD, store_u64(w->call_id), store_int(w->conn->id), store_u64(w->pub.n),
                   store_int(w->started_ms), store_int(w->pub.latency_ms), store_int(o->status), store_int(o->rc),
                   store_text(o->text));
-    write_ticket(q, w);
+    if (queue__is_errand(w))
+        queue__errand_apply(q, w);
+    else
+        write_ticket(q, w);
     return q->txn_rc;
 }
 
@@ -491,7 +503,8 @@ static void finish_settle(struct queue *q, struct op *op)
     struct work *w = TL_CONTAINER(op, struct work, op);
 
     w->conn->running--;
-    w->target->flow->running -= (uint32_t)w->pub.n;
+    if (w->target)
+        w->target->flow->running -= (uint32_t)w->pub.n;
     q->loop_load[w->pub.loop]--;
     atomic_fetch_sub(&q->works_out, 1);
     for (size_t i = 0; i < w->pub.n; i++) {
@@ -499,6 +512,8 @@ static void finish_settle(struct queue *q, struct op *op)
             w->conn->failed[w->members[i].cls]++;
         settle_member(q, w, &w->members[i]);
     }
+    if (queue__is_errand(w))
+        queue__errand_settle(q, w);
     queue__work_free(q, w);
 }
 

@@ -121,6 +121,7 @@ struct queue_connection_def {
     uint64_t identity;              /* hash of type, account, host; a change holds queued deliveries until accepted */
     const struct guard_conf *guard; /* copied; NULL: no limits but the default breaker */
     bool accept_identity;           /* the person said: it is the same system */
+    bool has_probe;                 /* it can be asked without a delivery: WORK_PROBE; else the oldest head asks */
     uint32_t ret_id;                /* filled: stable for the name over restarts */
 };
 struct queue_target_def {

@@ -155,6 +155,7 @@ struct conn {
     uint64_t wake_ns;    /* nothing to try before; 0: try */
     enum queue_held why; /* what it waits for */
     struct guard *guard;
+    bool has_probe;
     bool reserve, guard_saving; /* a block of quota must be, is being written */
     uint64_t calls, failed[TL_CLASS_COUNT];
 };
@@ -243,6 +244,8 @@ struct queue {
     uint64_t sweep_next_ns, retain_at;
     int64_t idem_at;
     bool sweeping, events_swept, keys_swept;
+    bool aborts;            /* there may be long jobs to stop */
+    uint64_t abort_next_ns; /* not before */
     bool job_open;
     size_t job_settle_n;
     struct queue__change *changes;
@@ -314,7 +317,17 @@ uint64_t queue__next_wake(struct queue *q); /* mono ns; UINT64_MAX: nothing to w
 void queue__hand_out(struct queue *q);
 enum tl_rc queue__write_begins(struct queue *q);
 void queue__begins_written(struct queue *q);
+struct work *queue__work_new(struct queue *q, size_t n);
+void queue__work_start(struct queue *q, struct work *w, struct conn *c, bool probe);
+void queue__send_out(struct queue *q, struct work *w);
 void queue__work_free(struct queue *q, struct work *w);
+
+/* ---- errand.c: works that carry no delivery ---- */
+void queue__probe(struct queue *q, struct conn *c); /* its permit is taken */
+void queue__start_aborts(struct queue *q);
+void queue__errand_apply(struct queue *q, struct work *w);
+void queue__errand_settle(struct queue *q, struct work *w);
+bool queue__is_errand(const struct work *w);
 
 /* ---- outcome.c ---- */
 void queue__unit_done(struct queue *q, const struct row *row, enum queue_state from,

@@ -179,3 +179,50 @@ void help_row(struct bench *b, uint64_t id, struct queue_row *ret_row)
     queue_reader_close(r);
     tl_arena_free(arena);
 }
+
+int help_setup(void **state)
+{
+    struct bench *b = tl_zalloc(sizeof(*b));
+
+    help_init(b);
+    *state = b;
+    return 0;
+}
+
+int help_teardown(void **state)
+{
+    help_done(*state);
+    tl_free(*state);
+    return 0;
+}
+
+struct queue_job help_job(struct bench *b, struct queue_plan *plan)
+{
+    struct queue_reader *r = NULL;
+    struct queue_job job;
+    struct tl_err err;
+    uint64_t id;
+
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_plan(r, plan, &err), TL_OK);
+    queue_reader_close(r);
+    assert_int_equal(queue_job_start(b->q, NULL, plan, &id, &err), TL_OK);
+    help_turn(b);
+    assert_int_equal(queue_job_get(b->q, NULL, id, &job, &err), TL_OK);
+    assert_true(job.ended);
+    return job;
+}
+
+uint64_t help_count(struct bench *b, enum queue_state s)
+{
+    struct tl_arena *arena = tl_arena_new(1u << 20);
+    struct queue_stat stat;
+    struct tl_err err;
+    uint64_t n = 0;
+
+    assert_int_equal(queue_stats(b->q, NULL, arena, &stat, &err), TL_OK);
+    for (size_t i = 0; i < stat.n_flows; i++)
+        n += stat.flows[i].count[s];
+    tl_arena_free(arena);
+    return n;
+}

@@ -44,5 +44,9 @@ struct queue_work *help_take(struct bench *b); /* the oldest work; NULL: none */
 /* Finish all claims of the work alike and turn. */
 void help_finish(struct bench *b, struct queue_work *w, enum queue_end end, enum tl_rc rc, const char *text);
 void help_row(struct bench *b, uint64_t id, struct queue_row *ret_row);
+int help_setup(void **state); /* cmocka fixtures: *state is a struct bench */
+int help_teardown(void **state);
+struct queue_job help_job(struct bench *b, struct queue_plan *plan); /* plan, start, run to its end */
+uint64_t help_count(struct bench *b, enum queue_state s);            /* of all flows */
 
 #endif

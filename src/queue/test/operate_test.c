@@ -2,24 +2,6 @@
 /* Holds, reload, replay, bulk jobs, emits, expansion, long jobs, the disk reserve. */
 #include "help.h"
 
-#include <stdio.h>
-
-static int setup(void **state)
-{
-    struct bench *b = tl_zalloc(sizeof(*b));
-
-    help_init(b);
-    *state = b;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    help_done(*state);
-    tl_free(*state);
-    return 0;
-}
-
 static void die(struct bench *b)
 {
     help_finish(b, help_take(b), QUEUE_END_FAILED, TL_INVALID, "field 'x' is missing");
@@ -28,37 +10,6 @@ static void die(struct bench *b)
 static void done(struct bench *b)
 {
     help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
-}
-
-static struct queue_job run_job(struct bench *b, struct queue_plan *plan)
-{
-    struct queue_reader *r = NULL;
-    struct queue_job job;
-    struct tl_err err;
-    uint64_t id;
-
-    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
-    assert_int_equal(queue_plan(r, plan, &err), TL_OK);
-    queue_reader_close(r);
-    assert_int_equal(queue_job_start(b->q, NULL, plan, &id, &err), TL_OK);
-    help_turn(b);
-    assert_int_equal(queue_job_get(b->q, NULL, id, &job, &err), TL_OK);
-    assert_true(job.ended);
-    return job;
-}
-
-static uint64_t count(struct bench *b, enum queue_state s)
-{
-    struct tl_arena *arena = tl_arena_new(1u << 20);
-    struct queue_stat stat;
-    struct tl_err err;
-    uint64_t n = 0;
-
-    assert_int_equal(queue_stats(b->q, NULL, arena, &stat, &err), TL_OK);
-    for (size_t i = 0; i < stat.n_flows; i++)
-        n += stat.flows[i].count[s];
-    tl_arena_free(arena);
-    return n;
 }
 
 static void a_dead_delivery_is_edited_replayed_and_delivered_with_its_own_id(void **state)
@@ -76,11 +27,11 @@ static void a_dead_delivery_is_edited_replayed_and_delivered_with_its_own_id(voi
     id = help_put(b, "k", "a", "bad");
     help_turn(b);
     die(b);
-    assert_int_equal(count(b, QUEUE_DEAD), 1);
+    assert_int_equal(help_count(b, QUEUE_DEAD), 1);
     assert_int_equal(queue_edit(b->q, NULL, id, TL_SV("good"), TL_SV("me"), &rev, &err), TL_OK);
     assert_int_equal(rev, 1);
     plan.filter = (struct queue_filter){.flow = b->flows[0].ret_id, .state = QUEUE_DEAD};
-    job = run_job(b, &plan);
+    job = help_job(b, &plan);
     assert_int_equal(plan.matching, 1);
     assert_int_equal(job.done, 1);
     w = help_take(b);
@@ -92,8 +43,8 @@ static void a_dead_delivery_is_edited_replayed_and_delivered_with_its_own_id(voi
     help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
     help_row(b, id, &row);
     assert_int_equal(row.state, QUEUE_DELIVERED);
-    assert_int_equal(count(b, QUEUE_DEAD), 0);
-    assert_int_equal(count(b, QUEUE_DELIVERED), 1);
+    assert_int_equal(help_count(b, QUEUE_DEAD), 0);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
 }
 
 static void a_superseded_one_is_replayed_only_when_asked_for(void **state)
@@ -108,12 +59,12 @@ static void a_superseded_one_is_replayed_only_when_asked_for(void **state)
     help_turn(b);
     die(b);
     done(b);
-    job = run_job(b, &plan);
+    job = help_job(b, &plan);
     assert_int_equal(plan.superseded, 1);
     assert_int_equal(job.refused, 1);
     assert_null(help_take(b));
     plan.include_superseded = true;
-    job = run_job(b, &plan);
+    job = help_job(b, &plan);
     assert_int_equal(job.done, 1);
     assert_non_null(b->first);
     done(b);
@@ -130,7 +81,7 @@ static void a_finished_one_is_replayed_as_a_new_event(void **state)
     id = help_put(b, NULL, "a", "1");
     help_turn(b);
     done(b);
-    assert_int_equal(run_job(b, &plan).done, 1);
+    assert_int_equal(help_job(b, &plan).done, 1);
     w = help_take(b);
     assert_non_null(w);
     assert_true(w->claims[0].event > id);
@@ -153,7 +104,7 @@ static void cancelling_a_running_one_refuses_its_outcome_and_frees_its_key(void 
     help_turn(b);
     w = help_take(b);
     plan.filter = (struct queue_filter){.ids = &id, .n_ids = 1};
-    assert_int_equal(run_job(b, &plan).done, 1);
+    assert_int_equal(help_job(b, &plan).done, 1);
     assert_null(help_take(b)); /* the lane is kept until the work is back */
     help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
     help_row(b, id, &row);
@@ -193,7 +144,7 @@ static void a_removed_flow_holds_its_events_and_they_can_be_moved(void **state)
     assert_null(help_take(b));
     plan.filter.flow = old;
     plan.to_flow = b->flows[1].ret_id;
-    assert_int_equal(run_job(b, &plan).done, 5);
+    assert_int_equal(help_job(b, &plan).done, 5);
     w = help_take(b);
     assert_non_null(w);
     assert_int_equal(w->flow, b->flows[1].ret_id);
@@ -286,13 +237,13 @@ static void a_target_that_is_down_for_long_produces_no_dead_letter(void **state)
             help_finish(b, help_take(b), QUEUE_END_FAILED, TL_UNREACHABLE, "refused");
         help_after(b, 1000);
     }
-    assert_int_equal(count(b, QUEUE_DEAD), 0);
+    assert_int_equal(help_count(b, QUEUE_DEAD), 0);
     for (int i = 0; i < 200; i++) {
         while (b->first)
             done(b);
         help_after(b, 1000);
     }
-    assert_int_equal(count(b, QUEUE_DELIVERED), 20);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 20);
 }
 
 static void intake_stops_at_the_reserve_and_outcomes_go_on(void **state)
@@ -310,7 +261,7 @@ static void intake_stops_at_the_reserve_and_outcomes_go_on(void **state)
     assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_FULL);
     assert_true(err.retry_after_ms > 0);
     done(b);
-    assert_int_equal(count(b, QUEUE_DELIVERED), 1);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
     b->disk_low = false;
     help_after(b, 1100);
     assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
@@ -340,11 +291,11 @@ static void records_and_position_are_one_and_an_old_lease_writes_neither(void **
     assert_int_equal(queue_emit(b->q, NULL, &emit, &err), TL_STALE);
     assert_int_equal(queue_position(b->q, NULL, TL_SV("src"), TL_SV("0"), &buf, &err), TL_OK);
     assert_string_equal(buf.p, "10");
-    assert_int_equal(count(b, QUEUE_QUEUED), 2);
+    assert_int_equal(help_count(b, QUEUE_QUEUED), 2);
     puts[1].flow = 99; /* one that cannot be put: none is */
     emit.lease_epoch = second;
     assert_int_equal(queue_emit(b->q, NULL, &emit, &err), TL_NOT_FOUND);
-    assert_int_equal(count(b, QUEUE_QUEUED), 2);
+    assert_int_equal(help_count(b, QUEUE_QUEUED), 2);
     tl_buf_done(&buf);
 }
 
@@ -380,8 +331,8 @@ static void an_event_is_expanded_into_deliveries_and_its_state_follows_from_thei
         assert_true(row.expanded);
         assert_int_equal(row.state, QUEUE_DEAD);
     }
-    assert_int_equal(count(b, QUEUE_DEAD), 1);
-    assert_int_equal(count(b, QUEUE_DELIVERED), 1);
+    assert_int_equal(help_count(b, QUEUE_DEAD), 1);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
     id = help_put(b, NULL, "a", "none");
     help_turn(b);
     w = help_take(b);
@@ -427,7 +378,7 @@ static void a_long_job_is_asked_after_with_all_its_members_also_after_a_restart(
     assert_int_equal(w->kind, QUEUE_WORK_RESUME);
     assert_int_equal(w->n, 3);
     help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
-    assert_int_equal(count(b, QUEUE_DELIVERED), 3);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 3);
 }
 
 static void a_body_in_chunks_belongs_to_its_event_and_orphans_are_swept_at_the_start(void **state)
@@ -545,7 +496,7 @@ static void pages_follow_each_other_without_gap_or_repetition(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_dead_delivery_is_edited_replayed_and_delivered_with_its_own_id),
         TEST(a_superseded_one_is_replayed_only_when_asked_for),

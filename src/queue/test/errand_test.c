@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Works without deliveries: stopping a long job whose members are gone, asking a connection whether it is back. */
+#include "help.h"
+
+/* Three members in one job that is checkpointed as "job 750". */
+static struct queue_work *start_job(struct bench *b, uint64_t *ids)
+{
+    struct queue_work *w;
+    struct tl_err err;
+
+    b->targets[0].batch_count = 10;
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    for (int i = 0; i < 3; i++)
+        ids[i] = help_put(b, NULL, NULL, "x");
+    queue_set_dispatch(b->q, true);
+    help_turn(b);
+    help_after(b, 21);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->n, 3);
+    assert_int_equal(queue_checkpoint(b->q, NULL, w, TL_SV("job 750"), &err), TL_OK);
+    return w;
+}
+
+static void cancel(struct bench *b, const uint64_t *ids, size_t n)
+{
+    struct queue_plan plan = {.action = QUEUE_CANCEL, .filter = {.ids = ids, .n_ids = n}};
+
+    assert_int_equal(help_job(b, &plan).done, n);
+}
+
+static void pend(struct bench *b, struct queue_work *w)
+{
+    w->next_poll_ms = 60000;
+    help_finish(b, w, QUEUE_END_PENDING, TL_OK, NULL);
+}
+
+static void finish_errand(struct bench *b, struct queue_work *w, enum queue_end end, enum tl_rc rc)
+{
+    w->outcome = (struct queue_outcome){.end = end, .rc = rc, .text = TL_SV("said so")};
+    queue_finish(b->q, w);
+    help_turn(b);
+}
+
+static void cancelling_the_last_member_of_a_long_job_stops_it_once(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    uint64_t ids[3];
+
+    pend(b, start_job(b, ids));
+    cancel(b, ids, 2);
+    help_after(b, 2000);
+    assert_null(help_take(b)); /* one of them still wants it */
+    cancel(b, ids + 2, 1);
+    help_after(b, 1);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_ABORT);
+    assert_int_equal(w->n, 0);
+    assert_int_equal(w->target, b->targets[0].ret_id);
+    assert_true(tl_sv_eqs(w->ticket, "job 750"));
+    help_after(b, 60000);
+    assert_null(help_take(b));
+    finish_errand(b, w, QUEUE_END_DONE, TL_OK);
+    help_after(b, 60000);
+    assert_null(help_take(b));
+    help_close(b);
+    help_open(b);
+    help_after(b, 60000);
+    assert_null(help_take(b));
+    assert_int_equal(queue_works_out(b->q), 0);
+}
+
+static void an_abort_is_tried_again_while_the_other_side_is_away_and_after_a_restart(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    uint64_t ids[3];
+
+    pend(b, start_job(b, ids));
+    cancel(b, ids, 3);
+    help_after(b, 1);
+    w = help_take(b);
+    assert_int_equal(w->kind, QUEUE_WORK_ABORT);
+    finish_errand(b, w, QUEUE_END_FAILED, TL_UNREACHABLE);
+    help_after(b, 1000);
+    assert_null(help_take(b));
+    help_after(b, 30000);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_ABORT);
+    help_close(b); /* its answer is lost */
+    help_open(b);
+    help_after(b, 1);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_ABORT);
+    assert_true(tl_sv_eqs(w->ticket, "job 750"));
+    finish_errand(b, w, QUEUE_END_FAILED, TL_INVALID); /* it refuses: told, not repeated */
+    assert_string_equal(b->last_notice, "abort_failed");
+    help_after(b, 60000);
+    assert_null(help_take(b));
+}
+
+static void members_cancelled_while_their_call_runs_are_stopped_when_it_is_back(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w, *a;
+    uint64_t ids[3];
+
+    w = start_job(b, ids);
+    cancel(b, ids, 3);
+    help_after(b, 5000);
+    assert_null(help_take(b));
+    pend(b, w);
+    help_after(b, 1100);
+    a = help_take(b);
+    assert_non_null(a);
+    assert_int_equal(a->kind, QUEUE_WORK_ABORT);
+    finish_errand(b, a, QUEUE_END_DONE, TL_OK);
+    assert_int_equal(help_count(b, QUEUE_CANCELLED), 3);
+}
+
+static void a_job_that_began_while_its_members_were_cancelled_is_stopped_too(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    uint64_t id;
+
+    help_open(b);
+    id = help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    w = help_take(b);
+    cancel(b, &id, 1);
+    w->ret_ticket = TL_SV("job 9");
+    pend(b, w);
+    help_after(b, 1100);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_ABORT);
+    assert_true(tl_sv_eqs(w->ticket, "job 9"));
+    finish_errand(b, w, QUEUE_END_DONE, TL_OK);
+}
+
+static struct queue_work *outage(struct bench *b, bool has_probe)
+{
+    b->guard = (struct guard_conf){.concurrency = 10, .fixed = true, .breaker_failures = 3, .breaker_open_ms = 1000};
+    b->retry.base_ms = 1;
+    b->retry.attempts = 100;
+    b->connections[0].has_probe = has_probe;
+    help_open(b);
+    for (int i = 0; i < 5; i++)
+        (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    for (struct queue_work *w; (w = help_take(b)) != NULL;)
+        help_finish(b, w, QUEUE_END_FAILED, TL_UNREACHABLE, "refused");
+    help_after(b, 2500);
+    return help_take(b);
+}
+
+static void a_half_open_breaker_asks_the_connection_where_it_can_be_asked(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w = outage(b, true);
+
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_PROBE);
+    assert_true(w->probe);
+    assert_int_equal(w->n, 0);
+    assert_int_equal(w->connection, b->connections[0].ret_id);
+    help_turn(b);
+    assert_null(help_take(b)); /* one question at a time */
+    finish_errand(b, w, QUEUE_END_FAILED, TL_UNREACHABLE);
+    assert_null(help_take(b));
+    help_after(b, 5000);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_PROBE);
+    finish_errand(b, w, QUEUE_END_DONE, TL_OK);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_DELIVER);
+    for (; w; w = help_take(b))
+        help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    help_after(b, 1000);
+    for (; (w = help_take(b)) != NULL;)
+        help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 5);
+}
+
+static void where_a_connection_cannot_be_asked_the_oldest_head_is_the_probe(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w = outage(b, false);
+
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_DELIVER);
+    assert_true(w->probe);
+    help_turn(b);
+    assert_null(help_take(b));
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    assert_non_null(help_take(b));
+}
+
+static void a_probe_that_is_not_let_in_pauses_the_connection(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w = outage(b, true);
+
+    finish_errand(b, w, QUEUE_END_FAILED, TL_AUTH);
+    assert_string_equal(b->last_notice, "connection_auth");
+    assert_null(help_take(b));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(cancelling_the_last_member_of_a_long_job_stops_it_once),
+        TEST(an_abort_is_tried_again_while_the_other_side_is_away_and_after_a_restart),
+        TEST(members_cancelled_while_their_call_runs_are_stopped_when_it_is_back),
+        TEST(a_job_that_began_while_its_members_were_cancelled_is_stopped_too),
+        TEST(a_half_open_breaker_asks_the_connection_where_it_can_be_asked),
+        TEST(where_a_connection_cannot_be_asked_the_oldest_head_is_the_probe),
+        TEST(a_probe_that_is_not_let_in_pauses_the_connection),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
