@@ -138,7 +138,7 @@ struct config_node *config__fallback(struct tl_arena *a, const struct config_fie
     if (!f->fallback)
         return NULL;
     if (!config__is_container(f->type))
-        return config__scalar(a, tl_sv_str(f->fallback), false, at);
+        return config__scalar(a, tl_sv_str(f->fallback), !*f->fallback, at); /* "" is a text, not nothing */
     if (config_parse_yaml(a, NULL, tl_sv_str(f->fallback), e, &n) != TL_OK)
         return NULL;
     return n;
