@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between ledger and target: order, retries, error classes, breaker, trip."""
+import json
+import threading
+import time
+
+import pytest
+from support.site import FAST, NO_BREAKER, project, until
+from support.target import DROP, answer
+
+
+def by_customer(n, customer):
+    return {"n": n, "customer": customer}
+
+
+def firsts(requests):
+    """customer -> the n's in the order in which each first came."""
+    seen = {}
+    for r in requests:
+        b = json.loads(r.body)
+        one = seen.setdefault(b["customer"], [])
+        if b["n"] not in one:
+            one.append(b["n"])
+    return seen
+
+
+def test_order_by_key_is_kept_while_the_first_of_them_retries(shop, target):
+    tries = []
+
+    def behave(r):
+        b = json.loads(r.body)
+        if b == by_customer(0, "slow") and not tries.append(1) and len(tries) < 4:
+            return answer(500)
+    target.behave = behave
+    s = shop(flow={"order_by": "body.customer", "retry": {**FAST, "attempts": 8}})
+    for n in range(5):
+        s.post(by_customer(n, "slow"))
+        s.post(by_customer(n, "quick"))
+    s.wait_counts(delivered=10)
+    order = [json.loads(r.body) for r in target.all()]
+    assert [b["n"] for b in order if b["customer"] == "slow"] == [0, 0, 0, 0, 1, 2, 3, 4]
+    assert [b["n"] for b in order if b["customer"] == "quick"] == [0, 1, 2, 3, 4]
+    last_try = max(i for i, b in enumerate(order) if b == by_customer(0, "slow"))
+    assert order.index(by_customer(1, "quick")) < last_try, "the other key waited"
+
+
+def test_many_senders_and_many_keys_keep_the_order_of_each_key(shop, target):
+    import random
+    target.behave = lambda r: answer(500) if random.random() < 0.1 else None
+    s = shop(flow={"order_by": "body.customer", "retry": {**FAST, "attempts": 50}}, limits=NO_BREAKER)
+
+    def send(k):
+        from support.sender import Sender
+        me = Sender(s.port)
+        for n in range(25):
+            for c in range(3):
+                assert me.post(by_customer(n, f"{k}-{c}")).status == 200
+        me.close()
+    threads = [threading.Thread(target=send, args=(k,)) for k in range(8)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    s.wait_counts(delivered=600, timeout=40)
+    seen = firsts(target.all())
+    assert len(seen) == 24 and all(ns == list(range(25)) for ns in seen.values())
+
+
+def test_the_dead_one_of_a_key_is_skipped_by_default_and_blocks_by_choice(site, targets):
+    for choice in ("skip", "block"):
+        t = targets(lambda r: answer(422, {"error": "no"}) if json.loads(r.body)["n"] == 0 else None)
+        s = site(project(t, flow={"order_by": "body.customer", "on_dead": {"key": choice}})).start()
+        first = s.post(by_customer(0, "a"))
+        later = [s.post(by_customer(n, "a")) for n in (1, 2)]
+        other = s.post(by_customer(9, "b"))
+        s.wait_state(first, "dead")
+        s.wait_state(other, "delivered")
+        if choice == "block":
+            time.sleep(0.3)
+            assert [s.state(i) for i in later] == ["queued", "queued"]
+            assert s.show(later[0])["ahead"] == first
+            s.job("discard", {"ids": [first]})
+        for i in later:
+            s.wait_state(i, "delivered")
+        assert [b["n"] for b in t.bodies() if b["customer"] == "a"] == [0, 1, 2]
+        s.stop()
+
+
+def test_a_delivery_is_dead_after_its_attempts_and_shows_each_of_them(shop, target):
+    target.behave = lambda r: answer(500, {"message": "out of order"})
+    s = shop(flow={"retry": {"attempts": 3, "backoff": "40ms..1s", "jitter": "none"}}, limits=NO_BREAKER)
+    id = s.post({"n": 1})
+    shown = s.wait_state(id, "dead")
+    assert target.count() == 3 and len({r.key for r in target.all()}) == 1
+    assert [(a["attempt"], a["outcome"], a["status"], a["class"], a["counted"]) for a in shown["attempts"]] == [
+        (n, "failed", 500, "transient", True) for n in (1, 2, 3)]
+    assert "out of order" in shown["event"]["reason"] and shown["event"]["class"] == "transient"
+    gaps = [b.at - a.at for a, b in zip(target.all(), target.all()[1:])]
+    assert gaps[0] >= 0.039 and gaps[1] >= 0.079, gaps
+
+
+def test_a_delivery_that_fails_and_then_works_is_delivered(shop, target):
+    target.behave = lambda r: answer(503) if target.count() < 3 else None
+    s = shop()
+    shown = s.wait_state(s.post({"n": 1}), "delivered")
+    assert [a["outcome"] for a in shown["attempts"]] == ["failed", "failed", "delivered"]
+    assert s.flow()["retries"] == 2
+
+
+def test_refused_data_is_dead_at_once(shop, target):
+    target.behave = lambda r: answer(422, {"error": "no such article"})
+    s = shop()
+    shown = s.wait_state(s.post({"n": 1}), "dead")
+    assert target.count() == 1 and shown["event"]["class"] == "data" and "no such article" in shown["event"]["reason"]
+
+
+def test_a_429_with_retry_after_waits_and_uses_no_attempt(shop, target):
+    target.behave = lambda r: answer(429, retry_after=1) if target.count() == 1 else None
+    s = shop(flow={"retry": {"attempts": 1, "backoff": "10ms..10ms"}})
+    shown = s.wait_state(s.post({"n": 1}), "delivered")
+    a, b = target.all()
+    assert b.at - a.at >= 0.95
+    assert [x["counted"] for x in shown["attempts"]][0] is False and shown["attempts"][0]["class"] == "rate_limit"
+
+
+def test_many_429_without_retry_after_do_not_kill_either(shop, target):
+    target.behave = lambda r: answer(429) if target.count() <= 4 else None
+    s = shop(flow={"retry": {"attempts": 2, "backoff": "10ms..50ms"}})
+    s.wait_state(s.post({"n": 1}), "delivered", timeout=30)
+    assert s.counts()["dead"] == 0
+
+
+def test_a_target_down_for_ten_times_the_retry_schedule_gives_no_dead_letter_and_drains_after(shop, target):
+    s = shop(flow={"order_by": "body.customer", "retry": {"attempts": 3, "backoff": "20ms..40ms", "jitter": "none"}},
+             limits={"breaker_failures": 3, "breaker_open": "50ms", "breaker_most": "200ms"})
+    s.wait_state(s.post(by_customer(-1, 0)), "delivered")
+    target.stop()
+    ids = [s.post(by_customer(n // 5, n % 5)) for n in range(40)]
+    until(lambda: s.connection()["breaker"] != "closed")
+    time.sleep(1.2)  # the whole schedule is 60 ms
+    assert s.counts()["dead"] == 0
+    shown = [s.show(i) for i in ids[5:10]]
+    assert all(x["event"]["state"] in ("queued", "retrying", "held") for x in shown)
+    target.start()
+    s.wait_counts(delivered=41, dead=0, timeout=30)
+    assert s.connection()["breaker"] == "closed"
+    assert firsts(target.all()[1:]) == {c: list(range(8)) for c in range(5)}
+
+
+def test_a_target_that_answers_500_for_ten_times_the_schedule_gives_no_dead_letter(shop, target):
+    down = [True]
+    target.behave = lambda r: answer(500) if down else None
+    s = shop(flow={"retry": {"attempts": 8, "backoff": "20ms..40ms", "jitter": "none"}},
+             limits={"breaker_failures": 3, "breaker_open": "50ms", "breaker_most": "200ms"})
+    for n in range(20):
+        s.post({"n": n})
+    time.sleep(3)
+    assert s.counts()["dead"] == 0 and target.count() < 200
+    down.clear()
+    s.wait_counts(delivered=20, dead=0, timeout=30)
+
+
+def test_a_slow_target_is_a_timeout_and_retried(site, target):
+    target.behave = lambda r: answer(200, delay=2) if target.count() == 1 else None
+    config = project(target)
+    config["connections"]["erp"]["timeout"] = "300ms"
+    s = site(config).start()
+    shown = s.wait_state(s.post({"n": 1}), "delivered")
+    assert target.count() == 2 and shown["attempts"][0]["outcome"] in ("failed", "unknown outcome")
+
+
+def test_refused_credentials_pause_the_connection_and_a_resume_drains_in_order(shop, target):
+    bad = [True]
+    target.behave = lambda r: answer(401, {"error": "expired"}) if bad else None
+    s = shop(flow={"order_by": "body.customer"})
+    first = s.post(by_customer(0, "a"))
+    until(lambda: s.connection()["held"] == "connection_auth")
+    came = target.count()
+    for n in range(1, 6):
+        s.post(by_customer(n, "a"))
+    time.sleep(0.5)
+    assert target.count() == came and s.counts()["dead"] == 0 and s.state(first) in ("queued", "retrying")
+    assert s.connection()["held_reason"] and [n for n in s.logged("ledger.notice") if n["connection"] == "erp"]
+    bad.clear()
+    s.do("/v1/connections/erp/resume")
+    s.wait_counts(delivered=6, dead=0)
+    assert [json.loads(r.body)["n"] for r in target.all()[came:]] == list(range(6))
+    assert s.connection()["held"] is None
+    assert all(not a["counted"] for a in s.show(first)["attempts"][:-1])
+
+
+def test_twenty_of_the_same_failure_trip_the_flow_and_hold_the_rest(shop, target):
+    bad = [True]
+    target.behave = lambda r: answer(422, {"error": f"field {json.loads(r.body)['n']} is unknown"}) if bad else None
+    s = shop(limits={"concurrency": 1})
+    for n in range(60):
+        s.post({"n": n})
+    until(lambda: s.flow()["held"] == "flow_tripped")
+    dead = s.counts()["dead"]
+    assert 20 <= dead <= 25, dead
+    time.sleep(0.3)
+    assert s.counts()["dead"] == dead and s.counts()["queued"] == 60 - dead
+    assert len([n for n in s.logged("ledger.notice") if n["flow"] == "orders"]) == 1
+    [group] = s.get("/v1/dead")["groups"]
+    assert group["count"] == dead and group["class"] == "data"
+    bad.clear()
+    s.do("/v1/flows/orders/resume")
+    s.wait_counts(dead=dead, delivered=60 - dead)
+    s.job("replay", {"fingerprint": group["fingerprint"]})
+    s.wait_counts(dead=0, delivered=60)
+
+
+def test_different_failures_do_not_trip_a_flow(shop, target):
+    target.behave = lambda r: answer((400, 413, 422)[json.loads(r.body)["n"] % 3], {"error": "no"})
+    s = shop()
+    for n in range(40):
+        s.post({"n": n})
+    s.wait_counts(dead=40)
+    assert s.flow()["held"] is None
+
+
+def test_a_mapping_that_fails_is_dead_as_data_with_the_reason(shop, target):
+    s = shop(flow={"steps": [{"map": {"jsonata": "{ 'x': $number(body_is_not_here.no) + $number(name) }"}}]})
+    shown = s.wait_state(s.post({"name": "seven"}), "dead")
+    assert shown["event"]["class"] == "data" and "step 1 (map)" in shown["event"]["reason"] and target.count() == 0
+
+
+def test_a_rate_is_kept_and_shown(shop, target):
+    s = shop(limits={"rate": "20/s", "burst": 1})
+    for n in range(11):
+        s.post({"n": n})
+    s.wait_counts(delivered=11)
+    times = [r.at for r in target.all()]
+    assert times[-1] - times[0] >= 0.45, "eleven calls at 20 a second take half a second"
+
+
+def test_concurrency_is_kept(shop, target):
+    target.behave = lambda r: answer(200, delay=0.05)
+    s = shop(limits={"concurrency": 3})
+    for n in range(15):
+        s.post({"n": n})
+    s.wait_counts(delivered=15)
+    assert 1 <= target.most <= 3
+
+
+def test_events_of_one_key_never_overlap(shop, target):
+    target.behave = lambda r: answer(200, delay=0.02)
+    s = shop(flow={"order_by": "'one'"})
+    for n in range(10):
+        s.post({"n": n})
+    s.wait_counts(delivered=10)
+    assert target.most == 1 and [b["n"] for b in target.bodies()] == list(range(10))
+
+
+def test_batches_carry_several_events_and_a_bad_one_does_not_take_the_others(site, target):
+    def behave(r):
+        return answer(422, {"error": "one is bad"}) if any(b["n"] == 7 for b in json.loads(r.body)) else None
+    target.behave = behave
+    to = {"connection": "erp", "post": "/bulk", "batch": {"count": 10}, "linger": "50ms", "idempotency_header": ""}
+    s = site(project(target, flow={"to": to})).start()
+    s.do("/v1/flows/orders/pause")
+    ids = [s.post({"n": n}) for n in range(30)]
+    s.do("/v1/flows/orders/resume")
+    s.wait_counts(delivered=29, dead=1)
+    assert s.state(ids[7]) == "dead"
+    ok = [json.loads(r.body) for r in target.all() if behave(r) is None]
+    assert sorted(b["n"] for batch in ok for b in batch) == [n for n in range(30) if n != 7]
+    assert max(map(len, ok)) > 1
+
+
+def test_a_target_that_reads_and_drops_shows_each_request_as_an_attempt(site, target):
+    target.behave = lambda r: DROP if target.count() <= 3 else None
+    to = {"connection": "erp", "post": "/orders", "idempotency_header": ""}
+    s = site(project(target, flow={"to": to, "retry": {**FAST, "attempts": 8}}, limits=NO_BREAKER)).start()
+    shown = s.wait_state(s.post({"n": 1}), "delivered")
+    assert len(shown["attempts"]) == target.count() == 4
+    assert [a["outcome"] for a in shown["attempts"][:3]] == ["unknown outcome"] * 3 or \
+        all(a["error"] == "unknown_outcome" for a in shown["attempts"][:3])
+
+
+def test_the_success_rule_and_the_answer_of_a_target(site, target):
+    target.behave = lambda r: answer(200, {"ok": json.loads(r.body)["n"] > 0, "no": "A-17"})
+    to = {"connection": "erp", "post": "/orders", "success": "body.ok", "answer": "body.no"}
+    s = site(project(target, flow={"to": to})).start()
+    shown = s.wait_state(s.post({"n": 1}), "delivered")
+    assert shown["attempts"][0]["answer"] == "A-17"
+    s.wait_state(s.post({"n": 0}), "dead")
+
+
+@pytest.mark.parametrize("verb", ["put", "patch", "delete"])
+def test_the_url_and_headers_of_a_target_are_templates(site, target, verb):
+    to = {"connection": "erp", verb: "/things/{body.id}", "headers": {"x-tenant": "{body.tenant}"}}
+    s = site(project(target, flow={"to": to})).start()
+    s.wait_state(s.post({"id": "a/b c", "tenant": "T1"}), "delivered")
+    [r] = target.all()
+    assert (r.method, r.path, r.headers["x-tenant"]) == (verb.upper(), "/things/a%2Fb%20c", "T1")

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a sender to the ledger: signatures, duplicates, bodies."""
+import json
+import time
+
+import pytest
+from support import sender
+from support.site import hook, project, until
+
+MAP = '{ "no": id, "who": customer.name, "total": $sum(lines.(price * qty)) }'
+ORDER = {"id": 7, "paid": True, "customer": {"id": 3, "name": "Zoë"}, "lines": [{"price": 1.5, "qty": 2}, {"price": 3, "qty": 1}]}
+
+
+def test_a_signed_webhook_is_delivered_mapped(shop, target):
+    s = shop(flow={"order_by": "body.customer.id", "steps": [{"when": "body.paid"}, {"map": {"jsonata": MAP}}]})
+    id = s.post(ORDER)
+    [r] = target.wait(1)
+    assert (r.method, r.path, json.loads(r.body)) == ("POST", "/orders", {"no": 7, "who": "Zoë", "total": 6})
+    assert r.headers["content-type"] == "application/json"
+    shown = s.wait_state(id, "delivered")
+    assert r.key.startswith(id) and [a["outcome"] for a in shown["attempts"]] == ["delivered"]
+    assert shown["attempts"][0]["status"] == 200 and shown["order_by"] == "3" and shown["body"] == ORDER
+
+
+def test_an_event_that_no_condition_wants_is_skipped_as_filtered(shop, target):
+    s = shop(flow={"steps": [{"when": "body.paid"}]})
+    id = s.post({"paid": False})
+    shown = s.wait_state(id, "skipped")
+    assert shown["event"]["reason"] == "filtered" and target.count() == 0
+
+
+@pytest.mark.parametrize("scheme,sign,secret", [
+    ("github", sender.github, "${env:HOOK_SECRET}"), ("shopify", sender.shopify, "${env:HOOK_SECRET}"),
+    ("standard_webhooks", sender.standard_webhooks, "${env:WHSEC}")])
+def test_each_scheme_knows_its_signature_and_its_delivery_id(shop, target, scheme, sign, secret):
+    s = shop(flow={"from": hook("/hooks/shop", scheme, secret)})
+    s.sender.sign = sign
+    first = s.sender.post({"n": 1}, id="d-1")
+    again = s.sender.post({"n": 1}, id="d-1")
+    other = s.sender.post({"n": 2}, id="d-2")
+    assert first.status == again.status == other.status == 200
+    assert first.id == again.id != other.id and again.json["duplicate"] and not first.json["duplicate"]
+    target.wait(2)
+    s.wait_counts(delivered=2)
+    assert sorted(b["n"] for b in target.bodies()) == [1, 2]
+
+
+def test_a_wrong_signature_gets_401_and_nothing_is_stored(shop, target):
+    s = shop()
+    refusals = [s.sender.post({"n": 1}, secret="guess"), s.sender.raw("POST", "/hooks/shop", b"{}"),
+                s.sender.raw("POST", "/hooks/shop", b"{}", {"X-Hub-Signature-256": "sha256=zz"})]
+    body = b'{"n":1}'
+    refusals.append(s.sender.raw("POST", "/hooks/shop", body + b" ", sender.github(body)))
+    assert [r.status for r in refusals] == [401] * 4
+    for r in refusals:
+        assert sender.SECRET not in r.text and len(r.text) < 400, r
+    assert s.list() == [] and s.flow()["events"] == 0 and target.count() == 0
+    assert len(s.logged("webhook.refused")) == 4
+
+
+def test_an_old_or_future_timestamp_is_refused(shop):
+    s = shop(flow={"from": hook("/hooks/shop", "standard_webhooks", "${env:WHSEC}")})
+    s.sender.sign = sender.standard_webhooks
+    now = time.time()
+    assert [s.sender.post({}, at=now + d).status for d in (-3600, 3600, -60, 60)] == [401, 401, 200, 200]
+
+
+def test_during_a_rotation_both_secrets_are_good(site, target):
+    both = hook("/hooks/shop", secret=["${env:HOOK_SECRET}", "${env:NEW_SECRET}"])
+    s = site(project(target, flow={"from": both}), env={"NEW_SECRET": "the-new-one"}).start()
+    assert [s.sender.post({}, secret=x).status for x in (sender.SECRET, "the-new-one", "third")] == [200, 200, 401]
+
+
+def test_a_handshake_is_answered_and_not_stored(shop):
+    s = shop(flow={"from": hook("/hooks/shop", "slack")})
+    s.sender.sign = lambda body, **how: sender.slack(body)
+    r = s.sender.post({"type": "url_verification", "challenge": "3eZbrw1a"})
+    assert r.status == 200 and "3eZbrw1a" in r.text and s.list() == []
+
+
+def test_a_duplicate_is_answered_with_the_first_id_and_delivered_once(shop, target):
+    s = shop()
+    ids = {s.post({"n": 1}, id="same") for _ in range(5)}
+    s.post({"n": 2})
+    target.wait(2)
+    s.wait_counts(delivered=2)
+    assert len(ids) == 1 and s.flow()["duplicates"] == 4 and target.count() == 2
+
+
+def test_the_same_key_with_another_body_is_a_duplicate_with_a_warning(shop, target):
+    s = shop()
+    assert s.post({"n": 1}, id="same") == s.post({"n": 2}, id="same")
+    until(lambda: s.logged("webhook.other_body"))
+    s.wait_counts(delivered=1)
+    assert s.flow()["other_body"] == 1 and target.bodies() == [{"n": 1}]
+
+
+def test_duplicates_are_known_after_a_restart(shop, target):
+    s = shop()
+    first = s.post({"n": 1}, id="same")
+    s.wait_state(first, "delivered")
+    s.stop()
+    s.start()
+    assert s.post({"n": 1}, id="same") == first
+    s.stop()
+    assert target.count() == 1
+
+
+def test_an_idempotency_key_of_ones_own_or_none(site, target):
+    flows = {"own": {"from": hook("/own"), "to": {"connection": "erp", "post": "/own"}, "idempotency": {"key": "body.no"}},
+             "none": {"from": hook("/none"), "to": {"connection": "erp", "post": "/none"}, "idempotency": {"off": True}}}
+    s = site(project(target, flows=flows)).start()
+    a = s.post({"no": 1}, id="a", path="/own")
+    assert s.post({"no": 1}, id="b", path="/own") == a != s.post({"no": 2}, id="a", path="/own")
+    assert len({s.post({"no": 1}, id="a", path="/none") for _ in range(3)}) == 3
+    s.wait_counts("own", delivered=2)
+    s.wait_counts("none", delivered=3)
+
+
+def test_a_malformed_signed_body_is_stored_dead_and_answered_2xx(shop, target):
+    s = shop()
+    bad = b'{"id": 1, "broken": '
+    r = s.sender.post(bad, id="bad")
+    assert r.status == 200
+    shown = s.wait_state(r.id, "dead")
+    assert shown["event"]["class"] == "data" and shown["body"] == bad.decode() and shown["event"]["reason"]
+    assert s.sender.post(bad, id="bad").id == r.id
+    s.post({"n": 1})
+    s.wait_counts(dead=1, delivered=1)
+    assert target.bodies() == [{"n": 1}]
+
+
+def test_forms_are_read_as_objects(shop, target):
+    s = shop()
+    body = b"order=17&note=a+b%C3%A9"
+    r = s.sender.raw("POST", "/hooks/shop", body, {"Content-Type": "application/x-www-form-urlencoded", **sender.github(body)})
+    assert r.status == 200
+    target.wait(1)
+    assert target.bodies() == [{"order": "17", "note": "a bé"}]
+
+
+def test_numbers_keep_their_spelling(shop, target):
+    s = shop(flow={"steps": [{"map": {"jsonata": '{ "id": id, "sum": sum, "rate": rate }'}}]})
+    body = b'{"id":9007199254740993,"sum":10.10,"rate":1.000000000000000000001}'
+    s.post(body)
+    [r] = target.wait(1)
+    assert r.body == body
+
+
+def test_a_body_of_one_megabyte_makes_the_round_trip(shop, target):
+    s = shop()
+    value = {"id": 1, "lines": [{"n": i, "text": "x" * 90 + "é"} for i in range(9000)]}
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    assert len(body) > 1_000_000
+    id = s.post(body)
+    [r] = target.wait(1)
+    assert r.body == body
+    shown = s.wait_state(id, "delivered")
+    assert shown["event"]["bytes"] == len(body)
+
+
+def test_a_body_above_the_limit_gets_413(shop):
+    s = shop(flow={"from": hook("/hooks/shop", body_limit="64KB")})
+    assert s.sender.post({"x": "y" * 70000}).status == 413
+    assert s.post({"x": "y" * 60000})
+
+
+def test_what_is_not_there_gets_404_and_a_wrong_address_403(shop):
+    s = shop(flow={"from": hook("/hooks/shop", allow=["10.1.2.0/24"])})
+    assert s.sender.raw("POST", "/nothing", b"{}").status == 404
+    assert s.sender.post({}).status == 403 and s.list() == []
+
+
+def test_the_answer_has_the_status_that_was_asked_for(shop):
+    s = shop(flow={"from": hook("/hooks/shop", status=204)})
+    r = s.sender.post({"n": 1})
+    assert (r.status, r.text) == (204, "")
+    s.wait_counts(delivered=1)
