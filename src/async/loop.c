@@ -190,6 +190,8 @@ static bool turn(struct async_loop *loop, bool wait)
     ours = ready || loop->keep || loop->wheel.count > 0 || async_loop_tasks(loop) > 0;
     if (ours)
         uv_ref((uv_handle_t *)&loop->wake);
+    if (loop->closing && async_loop_tasks(loop) == 0) /* the last one has ended: nothing to wait for */
+        wait = false;
     theirs = uv_run(&loop->uv, wait && !ready ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
     (void)uv_idle_stop(&loop->no_wait);
     if (!ours)
