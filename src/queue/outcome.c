@@ -368,8 +368,11 @@ static void write_member(struct queue *q, struct work *w, size_t i)
         write_xrefs(q, o, w->ended_ms);
         if (r->kind == KIND_EXPAND && w->expanded) /* queue_expand has written its state */
             break;
-        (void)RUN(q, UNIT_FINAL, store_u64(r->id), store_int(r->state), store_int(w->ended_ms), store_int(r->attempts),
-                  store_int(r->used));
+        if (r->state == QUEUE_SKIPPED) /* with the reason */
+            write_state(q, w, i);
+        else
+            (void)RUN(q, UNIT_FINAL, store_u64(r->id), store_int(r->state), store_int(w->ended_ms),
+                      store_int(r->attempts), store_int(r->used));
         queue__unit_done(q, r, m->lane->row.state, r->state);
         if (r->keyed && w->target->flow->count[QUEUE_DEAD] > 0) /* replaying an earlier dead one would undo this */
             (void)RUN(q, SUPERSEDE, store_u64(r->lane));
