@@ -105,8 +105,10 @@ void http_res_rc(struct http_res *res, const struct tl_err *err)
 
     res->n_headers = 0;
     http_res_error(res, tl_rc_http(err->rc), tl_rc_name(err->rc), err->text[0] ? err->text : tl_rc_meaning(err->rc));
-    if (err->retry_after_ms) {
-        (void)snprintf(seconds, sizeof seconds, "%u", err->retry_after_ms / 1000 + (err->retry_after_ms % 1000 != 0));
+    if (err->retry_after_ms || res->status == 503) { /* a sender that is told when does not hammer */
+        uint32_t ms = err->retry_after_ms ? err->retry_after_ms : 1000;
+
+        (void)snprintf(seconds, sizeof seconds, "%u", ms / 1000 + (ms % 1000 != 0));
         (void)http_res_header(res, TL_SV("Retry-After"), tl_sv_str(seconds), NULL);
     }
 }

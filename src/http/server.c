@@ -354,10 +354,16 @@ static enum tl_rc open_tcp(const struct http_listen *l, int *ret_fd, uint16_t *r
     fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(fd, (struct sockaddr *)&ss, n) != 0 || listen(fd, BACKLOG) != 0) {
-        (void)tl_fail(err, TL_CONFIG, "cannot listen on %s port %u: %s", l->host, l->port, strerror(errno));
+        enum tl_rc rc = errno == EADDRINUSE ? TL_BUSY : TL_CONFIG;
+
+        if (rc == TL_BUSY)
+            (void)tl_fail(err, rc, "port %u of %s is in use: stop the program that has it, or choose another port",
+                          l->port, l->host);
+        else
+            (void)tl_fail(err, rc, "cannot listen on %s port %u: %s", l->host, l->port, strerror(errno));
         if (fd >= 0)
             (void)close(fd);
-        return TL_CONFIG;
+        return rc;
     }
     n = sizeof ss;
     if (getsockname(fd, (struct sockaddr *)&ss, &n) == 0)
