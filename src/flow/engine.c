@@ -298,6 +298,7 @@ enum tl_rc flow_engine_start(struct flow_engine *e, struct queue *q, struct flow
     enum tl_rc rc;
 
     e->queue = q;
+    e->inline_max = (size_t)plan->project->store.inline_max;
     plan->version = 1;
     rc = make_clients(e, plan->project, err);
     if (rc == TL_OK)

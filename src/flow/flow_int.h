@@ -155,6 +155,12 @@ struct tl_sv flow__key_text(struct tl_arena *a, struct json v);
 TL_MUST_CHECK enum tl_rc flow__body(struct tl_arena *a, struct json meta, struct tl_sv body, struct json *ret,
                                     struct tl_err *err);
 
+/* upload.c: put->upload gets the body if it is too large for a row; put->body stays, its hash is wanted. After the put
+ * (rc: its result) what no event has taken is dropped. */
+TL_MUST_CHECK enum tl_rc flow__upload(const struct flow *f, struct task *task, struct queue_put *put,
+                                      struct tl_err *err);
+void flow__upload_end(const struct flow *f, struct queue_put *put, enum tl_rc rc);
+
 /* hook.c: the handler of a webhook's route; arg is a struct flow of the plan that the router belongs to */
 enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err);
 
@@ -180,7 +186,8 @@ struct flow_engine {
     struct flow_plan *plan; /* under lock */
     pthread_mutex_t lock;
     struct metrics_family *families[8];
-    bool stopping; /* atomic */
+    size_t inline_max; /* as the ledger was opened with */
+    bool stopping;     /* atomic */
 };
 const struct tl_clock *flow__clock(const struct flow *f);
 struct queue *flow__queue(const struct flow *f);

@@ -127,9 +127,10 @@ enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *
     h.now_ms = tl_clock_wall_ms(flow__clock(f));
     h.put = (struct queue_put){.flow = f->id, .source = tl_sv_str(f->name), .body = req->body};
     if (req->body.n > FLOW_LARGE_BODY) {
-        h.rc = task_blocking(task, examine, &h, NULL, err);
-        if (h.rc != TL_OK)
-            return h.rc;
+        enum tl_rc rc = task_blocking(task, examine, &h, NULL, err);
+
+        if (rc != TL_OK)
+            return rc;
     } else {
         task_on_main_stack(task, examine, &h);
     }
@@ -150,7 +151,11 @@ enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *
         h.put.key = h.verdict.delivery_id;
     if (h.put.key.n == 0)
         h.put.key = TL_SV_NULL;
+    h.rc = flow__upload(f, task, &h.put, err);
+    if (h.rc != TL_OK)
+        return h.rc;
     h.rc = queue_put(flow__queue(f), task, &h.put, err);
+    flow__upload_end(f, &h.put, h.rc);
     if (h.rc != TL_OK)
         return h.rc;
     flow__received(f, &h.put);

@@ -54,8 +54,14 @@ static enum tl_rc emit(struct task *task, struct source *s, struct queue_put *pu
                            .lease_epoch = s->epoch,
                            .position_key = TL_SV("cursor"),
                            .position = position};
-    enum tl_rc rc = queue_emit(s->loop->engine->queue, task, &e, err);
+    enum tl_rc rc = TL_OK;
 
+    for (size_t i = 0; rc == TL_OK && i < n; i++)
+        rc = flow__upload(s->flow, task, &puts[i], err);
+    if (rc == TL_OK)
+        rc = queue_emit(s->loop->engine->queue, task, &e, err);
+    for (size_t i = 0; i < n; i++)
+        flow__upload_end(s->flow, &puts[i], rc);
     for (size_t i = 0; rc == TL_OK && i < n; i++)
         flow__received(s->flow, &puts[i]);
     return rc;
