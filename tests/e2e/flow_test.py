@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps and sources: split, route, validate, look-ups, schedules, polls."""
+import json
+import threading
+import time
+from urllib.parse import parse_qs, urlsplit
+
+from support.site import FAST, NO_BREAKER, hook, project, until
+from support.target import answer
+
+
+def test_a_split_order_is_routed_to_two_targets(site, targets):
+    erp, mail = targets(), targets()
+    flow = {"order_by": "body.customer",
+            "steps": [{"split": "body.lines.{ 'order': $$.body.id, 'sku': sku, 'kind': kind }"},
+                      {"route": [{"to": ["erp"]}, {"when": "body.kind = 'gift'", "to": ["mail"]}]}],
+            "to": [{"connection": "erp", "post": "/lines"},
+                   {"connection": "mail", "post": "/cards", "map": {"jsonata": "{ 'card': sku }"}}]}
+    s = site(project(erp, flow=flow, connections={"mail": {"type": "http", "url": mail.url}})).start()
+    lines = [{"sku": "a", "kind": "plain"}, {"sku": "b", "kind": "gift"}, {"sku": "c", "kind": "gift"}]
+    id = s.post({"id": 5, "customer": 1, "lines": lines})
+    shown = s.wait_state(id, "delivered")
+    assert sorted((b["order"], b["sku"]) for b in erp.bodies()) == [(5, "a"), (5, "b"), (5, "c")]
+    assert sorted(b["card"] for b in mail.bodies()) == ["b", "c"]
+    assert len(shown["deliveries"]) == 5 and {d["state"] for d in shown["deliveries"]} == {"delivered"}
+    keys = [r.key for r in erp.all() + mail.all()]
+    assert len(set(keys)) == 5 and all(k.startswith(id + ".") for k in keys)
+
+
+def test_the_two_targets_of_an_event_fail_and_retry_each_for_itself(site, targets):
+    erp, mail = targets(), targets(lambda r: answer(422, {"error": "no address"}))
+    flow = {"to": [{"connection": "erp", "post": "/a"}, {"connection": "mail", "post": "/b"}]}
+    s = site(project(erp, flow=flow, connections={"mail": {"type": "http", "url": mail.url}})).start()
+    id = s.post({"n": 1})
+    shown = s.wait_state(id, "dead")
+    until(lambda: {d["state"] for d in s.show(id)["deliveries"]} == {"delivered", "dead"})
+    shown = s.show(id)
+    dead = next(d for d in shown["deliveries"] if d["state"] == "dead")
+    mail.behave = None
+    s.job("replay", {"ids": [dead["id"]]})
+    s.wait_state(id, "delivered")
+    assert erp.count() == 1 and mail.count() == 2
+
+
+def test_an_event_without_a_route_is_skipped(site, target):
+    flow = {"steps": [{"route": [{"when": "body.big", "to": ["erp"]}]}]}
+    s = site(project(target, flow=flow)).start()
+    shown = s.wait_state(s.post({"big": False}), "skipped")
+    assert shown["event"]["reason"] == "no_route"
+    s.wait_state(s.post({"big": True}), "delivered")
+
+
+def test_a_target_with_a_condition_of_its_own(site, target):
+    flow = {"to": [{"connection": "erp", "post": "/all", "name": "all"},
+                   {"connection": "erp", "post": "/big", "name": "big", "when": "body.total > 100"}]}
+    s = site(project(target, flow=flow)).start()
+    s.wait_state(s.post({"total": 5}), "delivered")
+    s.wait_state(s.post({"total": 500}), "delivered")
+    assert (target.count("/all"), target.count("/big")) == (2, 1)
+
+
+def test_a_body_that_does_not_fit_its_model_is_refused_as_data(site, target):
+    config = project(target, flow={"steps": [{"validate": "order"}]}, models={"order": "order.schema.json"})
+    s = site(config)
+    (s.folder / "order.schema.json").write_text(json.dumps(
+        {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}))
+    s.start()
+    shown = s.wait_state(s.post({"id": "seven"}), "dead")
+    assert shown["event"]["class"] == "data" and "/id" in shown["event"]["reason"] and target.count() == 0
+    s.wait_state(s.post({"id": 7}), "delivered")
+
+
+def test_a_mapping_in_a_file_is_used_by_name(site, target):
+    config = project(target, flow={"steps": [{"map": "short"}]}, mappings={"short": {"jsonata": "short.jsonata"}})
+    s = site(config)
+    (s.folder / "short.jsonata").write_text("{ 'id': $uppercase(id) }")
+    s.start()
+    s.post({"id": "abc", "more": 1})
+    target.wait(1)
+    assert target.bodies() == [{"id": "ABC"}]
+
+
+# ---- look-ups ----
+def looking(crm, **step):
+    step = {"connection": "crm", "path": "/customers/{body.customer}", "as": "customer", "value": "name", **step}
+    flow = {"steps": [{"lookup": step}, {"map": {"jsonata": "{ 'n': n, 'name': $customer }"}}],
+            "retry": {"attempts": 10, "backoff": "20ms..100ms"}}
+    return {"flow": flow, "connections": {"crm": {"type": "http", "url": crm.url, "timeout": "2s", "limits": NO_BREAKER}}}
+
+
+def test_a_look_up_is_made_once_and_cached(site, targets):
+    crm, erp = targets(lambda r: answer(200, {"name": "Zoë"})), targets()
+    s = site(project(erp, **looking(crm))).start()
+    for n in range(5):
+        s.wait_state(s.post({"n": n, "customer": 3}), "delivered")
+    s.wait_state(s.post({"n": 5, "customer": 4}), "delivered")
+    assert [r.path for r in crm.all()] == ["/customers/3", "/customers/4"]
+    assert erp.bodies() == [{"n": n, "name": "Zoë"} for n in range(6)]
+
+
+def test_on_unavailable_hold_waits_for_the_other_system(site, targets):
+    crm, erp = targets(lambda r: answer(503)), targets()
+    s = site(project(erp, **looking(crm, on_unavailable="hold"))).start()
+    id = s.post({"n": 1, "customer": 3})
+    until(lambda: s.state(id) == "retrying")
+    assert "$customer" in s.show(id)["event"]["reason"] and erp.count() == 0
+    crm.behave = lambda r: answer(200, {"name": "Zoë"})
+    s.wait_state(id, "delivered")
+    assert erp.bodies() == [{"n": 1, "name": "Zoë"}]
+
+
+def test_on_unavailable_default_and_use_cached(site, targets):
+    crm, erp = targets(lambda r: answer(503)), targets()
+    s = site(project(erp, **looking(crm, on_unavailable="default", default="'nobody'"))).start()
+    s.wait_state(s.post({"n": 1, "customer": 3}), "delivered")
+    assert erp.bodies() == [{"n": 1, "name": "nobody"}]
+    s.stop()
+    crm.behave = lambda r: answer(200, {"name": "Zoë"})
+    s = site(project(erp, **looking(crm, on_unavailable="use_cached", cache="0s"))).start()
+    s.wait_state(s.post({"n": 2, "customer": 3}), "delivered")
+    crm.stop()
+    s.wait_state(s.post({"n": 3, "customer": 3}), "delivered")
+    assert erp.bodies()[1:] == [{"n": n, "name": "Zoë"} for n in (2, 3)]
+
+
+# ---- sources ----
+def test_a_schedule_fires_once_a_minute_and_each_time_is_an_event(ticking):
+    s, target = ticking
+    target.wait(1, timeout=65, path="/tick")
+    until(lambda: s.flow("tick")["events"] == target.count("/tick") == s.counts("tick")["delivered"])
+    assert target.bodies("/tick")[0] == {"run": "sync"}
+    minutes = [e["received_at"][:16] for e in s.list(flow="tick")]
+    assert len(set(minutes)) == len(minutes), minutes
+    assert all(e["received_at"][17:19] < "05" for e in s.list(flow="tick")), "at the beginning of the minute"
+
+
+class Shop:
+    """A source of records: GET /orders?since=N gives at most 10 that are newer."""
+
+    def __init__(self):
+        self.n = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, r):
+        if not r.path.startswith("/orders"):
+            return None
+        since = int(parse_qs(urlsplit(r.path).query)["since"][0] or 0)
+        with self.lock:
+            rows = [{"id": i, "at": i} for i in range(since + 1, min(self.n, since + 10) + 1)]
+        return answer(200, {"orders": rows})
+
+
+def polling(**more):
+    read = {"connection": "shop", "poll": "/orders?since={cursor}", "every": "100ms", "items": "body.orders",
+            "cursor": "$max(body.orders.at)", "start": "0", **more}
+    return {"from": {"read": read}, "to": {"connection": "erp", "post": "/in"}, "retry": dict(FAST)}
+
+
+def test_a_poll_with_a_cursor_survives_kills_and_restarts_without_loss_or_double(site, targets):
+    shop, erp = Shop(), targets()
+    source = targets(shop)
+    s = site(project(erp, connections={"shop": {"type": "http", "url": source.url}}, flows={"pull": polling()})).start()
+    for round in range(4):
+        shop.n += 25
+        if round % 2:
+            time.sleep(0.15)
+            s.kill()
+        else:
+            until(lambda: s.flow("pull")["events"] == shop.n)
+            s.stop()
+        s.start()
+    until(lambda: s.flow("pull")["events"] == 100)
+    s.wait_counts("pull", delivered=100)
+    assert sorted({b["id"] for b in erp.bodies()}) == list(range(1, 101))
+    bodies = [e["id"] for e in s.list(flow="pull")]
+    assert len(bodies) == 100, "each record is one event"
+
+
+def test_a_poll_that_fails_goes_on_where_it_was(site, targets):
+    shop = Shop()
+    shop.n = 5
+    source, erp = targets(shop), targets()
+    s = site(project(erp, connections={"shop": {"type": "http", "url": source.url}}, flows={"pull": polling()})).start()
+    s.wait_counts("pull", delivered=5)
+    source.behave = lambda r: answer(500)
+    until(lambda: s.logged("source.failed"))
+    shop.n = 8
+    source.behave = shop
+    s.wait_counts("pull", delivered=8, timeout=15)
+    assert [b["id"] for b in erp.bodies()] == list(range(1, 9)) or sorted(b["id"] for b in erp.bodies()) == list(range(1, 9))
+
+
+def test_a_poll_without_a_first_cursor_begins_with_an_empty_one(site, targets):
+    source, erp = targets(lambda r: answer(200, {"orders": [], "next": "7"})), targets()
+    flow = polling(cursor="body.next")
+    del flow["from"]["read"]["start"]
+    site(project(erp, connections={"shop": {"type": "http", "url": source.url}}, flows={"pull": flow})).start()
+    source.wait(2)
+    assert [r.path for r in source.all()][:2] == ["/orders?since=", "/orders?since=7"]

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A changed configuration: nothing is lost, nothing is sent to the wrong place, all of it counted in the answer."""
+import json
+import signal
+import threading
+import time
+
+from support.sender import Sender
+from support.site import FAST, hook, project, until
+from support.target import answer
+
+
+def two_flows(target, **more):
+    return project(target, flow={"order_by": "'k'"}, flows={"other": {"from": hook("/hooks/other"), "to": {"connection": "erp", "post": "/other"},
+                                            "retry": dict(FAST)}}, **more)
+
+
+def hold(s, n, **how):
+    s.do("/v1/flows/orders/pause")
+    return [s.post({"n": i}, **how) for i in range(n)]
+
+
+def test_events_of_a_removed_flow_are_held_and_can_be_moved(site, target):
+    s = site(two_flows(target)).start()
+    ids = hold(s, 5)
+    s.change(lambda c: c["flows"].pop("orders"))
+    dry = s.do("/v1/reload?dry_run=true")
+    assert dry["applied"] is False and dry["ledger"]["flows_removed"] == 1 and dry["ledger"]["held_flow_removed"] == 5
+    assert s.sender.post({"n": 9}).status == 200, "a dry run changes nothing"
+    done = s.do("/v1/reload")
+    assert done["applied"] and (done["ledger"]["flows_removed"], done["ledger"]["held_flow_removed"]) == (1, 6)
+    assert s.sender.post({"n": 10}).status == 404
+    assert s.flow()["removed"] and s.flow()["held"] == "flow_removed" and s.counts()["queued"] == 6
+    s.stop()
+    s.start()
+    assert s.flow()["held"] == "flow_removed" and s.counts()["queued"] == 6 and target.count() == 0
+    s.job("move", {"flow": "orders"}, to="other")
+    s.wait_counts("other", delivered=6)
+    assert [b["n"] for b in target.bodies("/other")][:5] == list(range(5)) and s.state(ids[0]) == "delivered"
+
+
+def test_a_flow_that_comes_back_goes_on_with_what_was_held(site, target):
+    s = site(two_flows(target)).start()
+    s.do("/v1/connections/erp/pause")
+    for n in range(3):
+        s.post({"n": n})
+    flow = s.config["flows"]["orders"]
+    s.change(lambda c: c["flows"].pop("orders"))
+    assert s.do("/v1/reload")["ledger"]["held_flow_removed"] == 3
+    s.do("/v1/connections/erp/resume")
+    time.sleep(0.2)
+    assert target.count() == 0
+    s.change(lambda c: c["flows"].update(orders=flow))
+    assert s.do("/v1/reload")["ledger"]["flows_back"] == 1
+    s.wait_counts(delivered=3)
+
+
+def test_a_connection_to_another_host_holds_what_waits_until_it_is_accepted(site, targets):
+    old, new = targets(), targets()
+    old.behave = lambda r: answer(500)
+    config = project(old, flow={"retry": {"attempts": 50, "backoff": "100ms..300ms"}}, limits={"breaker_failures": 1000})
+    s = site(config).start()
+    for n in range(5):
+        s.post({"n": n})
+    until(lambda: old.count() >= 5)
+    s.change(lambda c: c["connections"]["erp"].update(url=new.url))
+    assert s.do("/v1/reload")["ledger"]["held_identity"] == 5
+    s.post({"n": 5})
+    time.sleep(0.6)
+    assert new.count() <= 1, "what was queued for the old host must not go to the new one"
+    assert s.connection()["held"] == "identity_changed" and s.counts()["dead"] == 0
+    s.stop()
+    s.start()
+    time.sleep(0.3)
+    assert all(b["n"] == 5 for b in new.bodies()), "nor after a restart"
+    s.change(lambda c: c["connections"]["erp"].update(accept_identity=True))
+    s.do("/v1/reload")
+    s.wait_counts(delivered=6)
+    assert sorted(b["n"] for b in new.bodies()) == list(range(6))
+
+
+def test_a_path_or_a_limit_is_no_new_identity(site, target):
+    s = site(project(target)).start()
+    hold(s, 3)
+    s.change(lambda c: (c["flows"]["orders"]["to"].update(post="/v2/orders"),
+                        c["connections"]["erp"].update(limits={"concurrency": 2})))
+    assert s.do("/v1/reload")["ledger"]["held_identity"] == 0
+    s.do("/v1/flows/orders/resume")
+    s.wait_counts(delivered=3)
+    assert target.count("/v2/orders") == 3, "a queued delivery runs under the configuration of its start"
+
+
+def test_a_changed_order_by_keeps_the_lanes_as_stored(site, target):
+    s = site(project(target, flow={"order_by": "body.a"})).start()
+    s.do("/v1/flows/orders/pause")
+    for n in range(6):
+        s.post({"n": n, "a": n % 2, "b": "one"})
+    s.change(lambda c: c["flows"]["orders"].update(order_by="body.b"))
+    answer_ = s.do("/v1/reload")
+    assert answer_["applied"] and answer_["ledger"]["live"] == 6
+    for n in range(6, 12):
+        s.post({"n": n, "a": n % 2, "b": "one"})
+    s.do("/v1/flows/orders/resume")
+    s.wait_counts(delivered=12)
+    came = [b["n"] for b in target.bodies()]
+    assert [n for n in came if n < 6 and n % 2 == 0] == [0, 2, 4] and [n for n in came if n < 6 and n % 2] == [1, 3, 5]
+    assert [n for n in came if n >= 6] == list(range(6, 12))
+
+
+def test_a_bad_configuration_is_refused_with_its_places_and_the_old_one_goes_on(site, target):
+    s = site(project(target)).start()
+    keys = {"order_by": "body.[", "steps": [{"map": {"jsonata": "{ 'a': "}}]}
+    for changes, words in (({"order_bye": "body.x", "retires": 3}, ["order_by", "retry"]), (keys, ["compile", "compile"])):
+        before = dict(s.config["flows"]["orders"])
+        s.change(lambda c: c["flows"]["orders"].update(changes))
+        r = s.call("POST", "/v1/reload")
+        assert r.status == 422 and r.json["applied"] is False
+        errors = r.json["errors"]
+        assert len(errors) == 2 and all(e["line"] > 0 and e["column"] > 0 and "tieline.yaml" in e["file"] for e in errors), errors
+        assert all(word in json.dumps(e) for word, e in zip(words, errors)), errors
+        s.change(lambda c: c["flows"].update(orders=before))
+    s.change(lambda c: c["flows"]["orders"].update(order_by="body.["))
+    assert s.call("POST", "/v1/reload").status == 422
+    s.wait_state(s.post({"n": 1}), "delivered")
+
+
+def test_sighup_reloads_and_a_bad_file_is_only_logged(site, target):
+    s = site(project(target)).start()
+    s.change(lambda c: c["flows"]["orders"]["to"].update(post="/new"))
+    s.process.send_signal(signal.SIGHUP)
+    until(lambda: s.logged("config.reloaded"))
+    s.wait_state(s.post({"n": 1}), "delivered")
+    assert target.count("/new") == 1
+    s.configure("version: 1\nflows: [")
+    s.process.send_signal(signal.SIGHUP)
+    until(lambda: s.logged("config.refused"))
+    s.wait_state(s.post({"n": 2}), "delivered")
+
+
+def test_a_rotated_secret_is_read_by_a_reload(site, target):
+    config = project(target, flow={"from": hook("/hooks/shop", secret="${file:hook.secret}")})
+    s = site(config)
+    (s.folder / "hook.secret").write_text("first")
+    (s.folder / "hook.secret").chmod(0o600)
+    s.start()
+    assert s.sender.post({}, secret="first").status == 200
+    (s.folder / "hook.secret").write_text("second")
+    s.do("/v1/reload")
+    assert [s.sender.post({}, secret=x).status for x in ("first", "second")] == [401, 200]
+
+
+def test_reloads_under_load_drop_no_event(site, target):
+    s = site(project(target, flow={"order_by": "body.k"})).start()
+    sent, stop, failures = [0] * 4, threading.Event(), []
+
+    def send(k):
+        me = Sender(s.port)
+        while not stop.is_set():
+            r = me.post({"k": k, "n": sent[k]})
+            if r.status != 200:
+                failures.append(r)
+                return
+            sent[k] += 1
+    threads = [threading.Thread(target=send, args=(k,)) for k in range(4)]
+    [t.start() for t in threads]
+    for i in range(8):
+        s.change(lambda c: c["flows"]["orders"]["to"].update(headers={"x-version": str(i)}))
+        assert s.do("/v1/reload")["applied"]
+        time.sleep(0.1)
+    stop.set()
+    [t.join() for t in threads]
+    assert not failures, failures
+    s.wait_counts(delivered=sum(sent), timeout=40)
+    got = target.bodies()
+    assert all([b["n"] for b in got if b["k"] == k] == list(range(sent[k])) for k in range(4))

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program as a service: health, metrics, logs without secrets, draining, a full disk."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+from support.sender import SECRET, Sender, github
+from support.site import FAST, hook, project, until
+from support.target import answer
+
+
+def test_health_and_readiness(shop):
+    s = shop()
+    assert s.sender.raw("GET", "/healthz").status == 200 and s.sender.raw("GET", "/readyz").status == 200
+    assert s.call("GET", "/readyz").status == 200
+
+
+def test_metrics_count_what_happened(shop, target):
+    target.behave = lambda r: answer(422) if json.loads(r.body)["n"] == 0 else answer(500) if target.count() == 3 else None
+    s = shop(flow={"steps": [{"when": "body.n != 9"}], "order_by": "'k'"})
+    for n in (0, 1, 2, 3, 9):
+        s.post({"n": n}, id=f"d{n}")
+    s.post({"n": 3}, id="d3")
+    s.sender.post({"n": 3}, secret="wrong")
+    s.wait_counts(delivered=3, dead=1, skipped=1)
+    m = s.metrics()
+
+    def of(name, **labels):
+        return sum(v for k, v in m.items() if k.split("{")[0] == name and all(f'{a}="{b}"' in k for a, b in labels.items()))
+    assert of("tieline_events_received_total", flow="orders") == 5
+    assert of("tieline_events_duplicate_total", flow="orders") == 1
+    assert of("tieline_webhooks_refused_total", flow="orders") == 1
+    assert of("tieline_deliveries_total", outcome="delivered") == 3 and of("tieline_deliveries_total", outcome="skipped") == 1
+    assert of("tieline_attempts_failed_total", **{"class": "data"}) == 1
+    assert of("tieline_attempts_failed_total", **{"class": "transient"}) == 1 and of("tieline_retries_total") == 1
+    assert of("tieline_delivery_delay_seconds_count") == 3 and of("tieline_delivery_delay_seconds_sum") > 0
+
+
+def test_metrics_show_backlog_age_and_breaker(shop, target):
+    target.stop()
+    s = shop(limits={"breaker_failures": 2, "breaker_open": "5s"}, flow={"retry": {**FAST, "attempts": 50}})
+    for n in range(5):
+        s.post({"n": n})
+    until(lambda: s.connection()["breaker"] == "open")
+    m = s.metrics()
+    names = {k.split("{")[0] for k in m}
+    for wanted in ("backlog", "oldest", "breaker"):
+        assert any(wanted in n for n in names), f"no metric of {wanted} in {sorted(names)}"
+
+
+def test_the_status_page_has_flows_connections_and_the_ledger(shop, target):
+    s = shop()
+    s.wait_state(s.post({"n": 1}), "delivered")
+    status = s.get("/v1/status")
+    assert status["pid"] == s.process.pid and status["ledger"]["commits"] > 0 and status["ledger"]["live"] == 0
+    assert status["connections"][0]["name"] == "erp" and status["connections"][0]["calls"] == 1
+
+
+def test_one_line_an_outcome_and_each_line_is_json(shop, target):
+    target.behave = lambda r: answer(500) if target.count() == 1 else None
+    s = shop()
+    id = s.post({"n": 1})
+    s.wait_state(id, "delivered")
+    lines = until(lambda: len(s.logged("delivery.outcome")) == 2 and s.logged("delivery.outcome"))
+    assert [line["status"] for line in lines] == [500, 200] and {line["event"] for line in lines} == {id}
+    s.stop()
+    assert all(json.loads(line) for line in s.lines)
+
+
+def test_no_secret_is_in_the_log_the_ledger_the_metrics_or_the_api(site, target):
+    planted = {"HOOK_SECRET": "planted-hook-7f1c", "ERP_TOKEN": "planted-token-93be", "COOKIE": "planted-cookie-55aa"}
+    seen = []
+    target.behave = lambda r: seen.append(r.headers.get("authorization")) or answer(
+        401, {"error": f"bad token {r.headers.get('authorization')}"}) if target.count() == 1 else None
+    config = project(target, log={"format": "json", "level": "debug"})
+    config["connections"]["erp"]["headers"] = {"authorization": "${env:ERP_TOKEN}"}
+    s = site(config, env=planted).start()
+    body = json.dumps({"n": 1}).encode()
+    signature = github(body, secret=planted["HOOK_SECRET"])
+    more = {"Authorization": "Bearer " + planted["COOKIE"], "Cookie": "sid=" + planted["COOKIE"]}
+    r = s.sender.raw("POST", "/hooks/shop", body, {"Content-Type": "application/json", **signature, **more})
+    assert r.status == 200
+    until(lambda: s.connection()["held"] == "connection_auth")
+    s.do("/v1/connections/erp/resume")
+    s.wait_state(r.id, "delivered")
+    s.sender.raw("POST", "/hooks/shop", body, {**github(body, secret="planted-wrong-11"), **more})
+    assert seen[0] == planted["ERP_TOKEN"], "the target did get it"
+    places = {"metrics": s.sender.raw("GET", "/metrics").text, "event": s.call("GET", "/v1/events/" + r.id).text,
+              "status": s.call("GET", "/v1/status").text, "config": s.call("GET", "/v1/config").text}
+    s.stop()
+    places["log"] = s.log
+    for file in (s.folder / "data").rglob("*"):
+        if file.is_file():
+            places[file.name] = file.read_bytes().decode("latin-1")
+    hidden = [*planted.values(), "planted-wrong-11", signature["X-Hub-Signature-256"][7:]]
+    found = [(where, value) for where, text in places.items() for value in hidden if value in text]
+    assert not found
+
+
+def test_sigterm_finishes_what_is_under_way_and_takes_no_more(shop, target):
+    target.behave = lambda r: answer(200, delay=0.7)
+    s = shop(limits={"concurrency": 4})
+    ids = [s.post({"n": n}) for n in range(10)]
+    target.wait(4)
+    began = time.monotonic()
+    s.stop()
+    took = time.monotonic() - began
+    assert target.count() == 4, "no new delivery starts while draining"
+    assert s.logged("server.stopped")[0]["clean"] is True
+    target.behave = None
+    s.start()
+    s.wait_counts(delivered=10)
+    assert target.count() == 10, "what was finished is not sent again"
+    assert took < 8 and all(s.state(i) == "delivered" for i in ids)
+
+
+def test_stopping_with_idle_sources_is_quick(site, target):
+    flows = {"tick": {"from": {"schedule": {"cron": "0 0 1 1 *"}}, "to": {"connection": "erp", "post": "/tick"}},
+             "pull": {"from": {"read": {"connection": "erp", "poll": "/x?c={cursor}", "cursor": "body.next", "every": "1h"}},
+                      "to": {"connection": "erp", "post": "/in"}}}
+    s = site(project(target, flows=flows)).start()
+    target.wait(1)
+    began = time.monotonic()
+    s.stop()
+    assert time.monotonic() - began < 3
+
+
+def test_a_second_sigterm_leaves_at_once_and_nothing_is_lost(shop, target):
+    target.behave = lambda r: answer(200, delay=3)
+    s = shop()
+    s.post({"n": 1})
+    target.wait(1)
+    s.process.terminate()
+    until(lambda: s.logged("server.draining"))
+    s.process.terminate()
+    assert s.process.wait(3) == 130
+    target.behave = None
+    s.start()
+    s.wait_counts(delivered=1)
+    assert [a["outcome"] for a in s.show(s.list()[0]["id"])["attempts"]] == ["unknown outcome", "delivered"]
+
+
+def test_three_unknown_outcomes_in_a_row_are_dead_as_a_bug(site, target):
+    stuck = [True]
+    target.behave = lambda r: answer(200, delay=30) if stuck else None
+    config = project(target, flow={"retry": {"attempts": 20, "backoff": "10ms..20ms"}})
+    config["connections"]["erp"]["timeout"] = "60s"
+    s = site(config).start()
+    id = s.post({"n": 1})
+    for n in (1, 2, 3):
+        target.wait(n)
+        s.kill()
+        s.start()
+    shown = s.wait_state(id, "dead")
+    assert shown["event"]["class"] == "bug" and [a["outcome"] for a in shown["attempts"]] == ["unknown outcome"] * 3
+    stuck.clear()
+
+
+# ---- a full disk ----
+@pytest.fixture
+def small_disk(tmp_path):
+    """24 MB of file system, or a skip that says why."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    r = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], capture_output=True, text=True)
+    if r.returncode != 0:
+        pytest.skip(f"a small file system cannot be mounted here: {r.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(place, leave=0):
+    usage = shutil.disk_usage(place)
+    with open(place / "ballast", "ab") as f:
+        left = usage.free - leave
+        while left > 0:
+            try:
+                left -= f.write(b"\0" * min(left, 65536))
+                f.flush()
+            except OSError:
+                break
+
+
+def test_while_the_disk_is_full_senders_get_503_and_afterwards_no_outcome_is_missing(site, target, small_disk):
+    target.behave = lambda r: answer(200, delay=0.05)
+    config = project(target, flow={"order_by": "body.k"}, limits={"concurrency": 8})
+    config["store"] = {"path": str(small_disk / "data"), "reserve": "4MB"}
+    s = site(config)
+    (s.folder / "data").symlink_to(small_disk / "data")
+    s.start()
+    accepted = {s.post({"n": n, "k": n % 20, "pad": "x" * 500}) for n in range(200)}
+    fill(small_disk)
+    refused, end = [], time.monotonic() + 20
+    while len(refused) < 5 and time.monotonic() < end:
+        r = s.sender.post({"n": 1000, "k": 1, "pad": "y" * 500})
+        if r.status == 200:
+            accepted.add(r.id)
+        else:
+            refused.append(r)
+        time.sleep(0.05)
+    assert [r.status for r in refused] == [503] * 5 and all(int(r.headers["retry-after"]) > 0 for r in refused), refused
+    assert s.sender.raw("GET", "/readyz").status == 503 and s.sender.raw("GET", "/healthz").status == 200
+    time.sleep(1)
+    assert s.process.poll() is None, "a full disk must not end the process"
+    os.unlink(small_disk / "ballast")
+    until(lambda: s.sender.post({"n": 2000, "k": 1}, id="after").status == 200, timeout=30)
+    until(lambda: s.get("/v1/status")["ledger"]["live"] == 0, timeout=40)
+    s.wait_counts(dead=0, queued=0, retrying=0)
+    states = {i: s.state(i) for i in accepted}
+    assert set(states.values()) == {"delivered"}
+    requests = sum(e["attempts"] for e in s.list())
+    assert target.count() == requests, "every request is an attempt in the ledger"
+    s.stop()
