@@ -187,7 +187,7 @@ static void dispatch(void *arg, unsigned loop, struct queue_work *first)
     (void)arg;
     (void)loop;
     (void)first;
-    assert(!"nothing is handed out here");
+    assert(false && "nothing is handed out here");
 }
 
 static enum tl_rc open_local(struct cli_client *c, struct tl_err *err)
