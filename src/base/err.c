@@ -113,7 +113,7 @@ enum tl_rc tl_vfail(struct tl_err *err, enum tl_rc rc, const char *fmt, va_list 
     return rc;
 }
 
-enum tl_rc tl_fail(struct tl_err *err, enum tl_rc rc, const char *fmt, ...)
+enum tl_rc(tl_fail)(struct tl_err *err, enum tl_rc rc, const char *fmt, ...)
 {
     va_list ap;
 
@@ -123,7 +123,7 @@ enum tl_rc tl_fail(struct tl_err *err, enum tl_rc rc, const char *fmt, ...)
     return rc;
 }
 
-enum tl_rc tl_fail_at(struct tl_err *err, enum tl_rc rc, int32_t line, int32_t column, const char *fmt, ...)
+enum tl_rc(tl_fail_at)(struct tl_err *err, enum tl_rc rc, int32_t line, int32_t column, const char *fmt, ...)
 {
     va_list ap;
 

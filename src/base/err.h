@@ -90,6 +90,10 @@ enum tl_rc tl_vfail(struct tl_err *err, enum tl_rc rc, const char *fmt, va_list 
 /* The same with a place in a text: "line 3, column 7" is put by whoever shows it. */
 enum tl_rc tl_fail_at(struct tl_err *err, enum tl_rc rc, int32_t line, int32_t column, const char *fmt, ...)
     TL_PRINTF(5, 6);
+#ifdef __clang_analyzer__ /* it cannot see into err.c, and must know that these return the rc they are given */
+#define tl_fail(err, rc, ...) ((void)(err), (rc))
+#define tl_fail_at(err, rc, line, column, ...) ((void)(err), (void)(line), (void)(column), (rc))
+#endif
 /* Put "<context>: " before the text already there; rc is returned unchanged. */
 enum tl_rc tl_err_prefix(struct tl_err *err, const char *fmt, ...) TL_PRINTF(2, 3);
 void tl_err_clear(struct tl_err *err);

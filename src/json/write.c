@@ -164,7 +164,7 @@ static bool put_number(struct writer *w, const struct json *v)
 
     if (!as_double && v->type == JSON_DECIMAL)
         return put_text(w, json_view(*v));
-    if (v->type == JSON_INT && (!as_double || (v->u.i < (1ll << 53) && v->u.i > -(1ll << 53))))
+    if (v->type == JSON_INT && (!as_double || (v->u.i < (1LL << 53) && v->u.i > -(1LL << 53))))
         return put_text(w, tl_sv(text, json_format_int(v->u.i, text)));
     return put_text(w, tl_sv(text, json_format_double(json_number(*v), text)));
 }

@@ -43,7 +43,7 @@ static bool make_op(struct compiler *c, int op, const char *text, size_t n)
 static bool skip(struct compiler *c)
 {
     for (;;) {
-        size_t start = c->at, i;
+        size_t start, i;
 
         while (is_space(char_at(c, c->at)))
             c->at++;
