@@ -125,7 +125,7 @@ struct scope {
     bool captured; /* a lambda may keep it: the frame comes from the arena */
     bool tuple;
     uint32_t params; /* of a lambda: the first names, always bound */
-    bool used;   /* it has names, so it exists at run time */
+    bool used;       /* it has names, so it exists at run time */
 };
 
 /* Where a variable is: so many frames up, that slot; when nothing was bound there yet, look at `next`. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * call.c - calling: lambdas, library functions, partial application, `~>`. A call in tail position does not recurse: it
- * leaves function and arguments in the evaluation and returns V_TAIL to the loop in apply().
+ * leaves function and arguments in the evaluation and returns V_TAIL to the loop in run_function().
  */
 #include "jsonata/ops.h"
 
@@ -133,13 +133,13 @@ static struct json call_once(struct jsonata_eval *e, const struct function *f, c
             return ret;
         }
         e->env = f->u.lambda.env;
-        ret = call_transform(e, f->u.lambda.n, n > 0 ? args[0] : JSON_NOTHING);
+        ret = run_call_transform(e, f->u.lambda.n, n > 0 ? args[0] : JSON_NOTHING);
         e->env = saved;
         return ret;
     }
     default: /* F_COMPOSE */
-        ret = settle(apply(e, f->u.compose.first, args, n ? 1 : 0, json_null()));
-        return raised(ret) ? ret : apply(e, f->u.compose.then, &ret, 1, json_null());
+        ret = settle(run_function(e, f->u.compose.first, args, n ? 1 : 0, json_null()));
+        return raised(ret) ? ret : run_function(e, f->u.compose.then, &ret, 1, json_null());
     }
 }
 
@@ -182,7 +182,8 @@ static struct json finish_tail(struct jsonata_eval *e, struct json context)
     return v;
 }
 
-struct json apply(struct jsonata_eval *e, struct json fn, const struct json *args, uint32_t n, struct json context)
+struct json run_function(struct jsonata_eval *e, struct json fn, const struct json *args, uint32_t n,
+                         struct json context)
 {
     struct json v = call_once(e, FUNCTION(fn), args, n, context, true);
 
@@ -197,7 +198,7 @@ enum tl_rc jsonata_call(struct jsonata_eval *e, struct json fn, const struct jso
     if (fn.type != JSON_EXT) /* an argument that a signature lets be missing */
         return jsonata_raise(e, "T1006", JSON_NOTHING);
     bare = !(fn.aux & FN_WRAPPED) && FUNCTION(fn)->kind == F_LAMBDA;
-    v = apply(e, fn, args, (uint32_t)n, bare ? FUNCTION(fn)->u.lambda.input : json_null());
+    v = run_function(e, fn, args, (uint32_t)n, bare ? FUNCTION(fn)->u.lambda.input : json_null());
     if (raised(v))
         return e->rc;
     *ret = v;
@@ -287,7 +288,7 @@ static struct json invoke(struct jsonata_eval *e, const struct node *n, struct j
     if (fn.type != JSON_EXT)
         return not_a_function(e, n, "T1006");
     e->depth += n->level;
-    v = apply(e, fn, args, n->count + (extra ? 1 : 0), wrapped ? json_null() : in);
+    v = run_function(e, fn, args, n->count + (extra ? 1 : 0), wrapped ? json_null() : in);
     e->depth -= n->level;
     return raised(v) ? blame_call(e, n, wrapped) : v;
 }
@@ -410,7 +411,7 @@ struct json run_apply(struct jsonata_eval *e, const struct node *n, struct json 
         return RAISED;
     }
     if (left.type != JSON_EXT)
-        return apply(e, fn, &left, 1, json_null());
+        return run_function(e, fn, &left, 1, json_null());
     f = new_function(e, F_COMPOSE, 1);
     if (!f)
         return RAISED;

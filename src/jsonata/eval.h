@@ -202,12 +202,12 @@ static inline struct json list_value(const struct list *l, uint8_t flags)
 /* An array of one. */
 struct json array_of(struct jsonata_eval *e, struct json v, uint8_t flags);
 /* The language's $append of two values. */
-struct json append(struct jsonata_eval *e, struct json a, struct json b);
+struct json run_append(struct jsonata_eval *e, struct json a, struct json b);
 
 /* ---- value.c ---- */
 /* Member of an object, or of each object in an array (a sequence, raw). */
-struct json lookup(struct jsonata_eval *e, struct json v, struct tl_sv key);
-struct json member(struct json object, struct tl_sv key);
+struct json run_lookup(struct jsonata_eval *e, struct json v, struct tl_sv key);
+struct json run_member(struct json object, struct tl_sv key);
 static inline bool same_bytes(const char *a, const char *b, uint32_t n)
 {
     uint64_t x, y;
@@ -236,7 +236,7 @@ static inline bool same_bytes(const char *a, const char *b, uint32_t n)
     return n == 0 || (a[0] == b[0] && a[n - 1] == b[n - 1] && (n < 3 || a[1] == b[1]));
 }
 
-struct json member_search(const struct json *object, const struct node *n);
+struct json run_member_search(const struct json *object, const struct node *n);
 /* Member of an object through the guess of its index that its place in the program keeps. */
 static inline struct json member_hint(const struct json *object, const struct node *n)
 {
@@ -248,16 +248,16 @@ static inline struct json member_hint(const struct json *object, const struct no
         if (TL_LIKELY(m->key.n == n->value.n && same_bytes(m->key.u.s, n->value.u.s, m->key.n)))
             return m->value;
     }
-    return member_search(object, n);
+    return run_member_search(object, n);
 }
 /* Members in the order of the language: names that are array indexes first. NULL: arena limit. */
-const struct json_member *ordered_members(struct jsonata_eval *e, struct json object);
-int compare_text(struct json a, struct json b); /* by UTF-16 units */
-bool same_value(struct json a, struct json b);  /* === of the language */
+const struct json_member *run_ordered_members(struct jsonata_eval *e, struct json object);
+int run_compare_text(struct json a, struct json b); /* by UTF-16 units */
+bool run_same_value(struct json a, struct json b);  /* === of the language */
 /* 1: finite number; 0: not a number (NaN too); -1: infinite, D1001 raised. */
-int is_numeric(struct jsonata_eval *e, struct json v);
-struct json flatten(struct jsonata_eval *e, struct json v);
-struct json deep_clone(struct jsonata_eval *e, struct json v);
+int run_is_numeric(struct jsonata_eval *e, struct json v);
+struct json run_flatten(struct jsonata_eval *e, struct json v);
+struct json run_deep_clone(struct jsonata_eval *e, struct json v);
 bool array_of_numbers(struct jsonata_eval *e, struct json v, bool *ret_raised);
 
 /* ---- frames ---- */
@@ -286,13 +286,14 @@ struct json run_apply(struct jsonata_eval *e, const struct node *n, struct json 
 struct json run_lambda(struct jsonata_eval *e, const struct node *n, struct json in);
 struct json run_transform(struct jsonata_eval *e, const struct node *n, struct json in);
 struct json run_regex(struct jsonata_eval *e, const struct node *n, struct json in);
-struct json call_transform(struct jsonata_eval *e, const struct node *n, struct json value);
+struct json run_call_transform(struct jsonata_eval *e, const struct node *n, struct json value);
 /* Call a function value with a context (JSON null when it has none). */
-struct json apply(struct jsonata_eval *e, struct json fn, const struct json *args, uint32_t n, struct json context);
+struct json run_function(struct jsonata_eval *e, struct json fn, const struct json *args, uint32_t n,
+                         struct json context);
 /* A tuple as the frame of what is evaluated for it. */
 struct env *tuple_env(struct jsonata_eval *e, struct json tuple, const struct scope *scope);
 /* The frames of a tuple stream run together: each name holds the values of all. RAISED on failure. */
-struct json reduce_tuples(struct jsonata_eval *e, struct json tuples, const struct scope *scope);
+struct json run_reduce_tuples(struct jsonata_eval *e, struct json tuples, const struct scope *scope);
 /* $sum, $count, $max, $min, $average of a path in one pass: prepare.c puts this where it fits. */
 struct json run_aggregate(struct jsonata_eval *e, const struct node *n, struct json in);
 
@@ -305,7 +306,7 @@ bool signature_check(struct jsonata_eval *e, const struct signature *s, const st
 enum tl_rc program_compile(struct tl_sv text, const struct jsonata_options *options, bool dynamic,
                            struct jsonata_program **ret, struct jsonata_error *ret_error, struct tl_err *err);
 /* An array as input is one input: a sequence around it. */
-struct json outer_input(struct jsonata_eval *e, struct json data);
+struct json run_outer_input(struct jsonata_eval *e, struct json data);
 /* Run a program inside an evaluation; up: the frames whose names it sees. */
 struct json eval_program(struct jsonata_eval *e, const struct jsonata_program *p, struct json in, struct env *up);
 

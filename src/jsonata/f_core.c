@@ -74,7 +74,7 @@ static enum tl_rc truth_of(struct jsonata_eval *e, struct json v, bool negate, s
 {
     if (v.type == JSON_UNDEFINED)
         return TL_OK;
-    if (json_is_number(v) && is_numeric(e, v) < 0)
+    if (json_is_number(v) && run_is_numeric(e, v) < 0)
         return e->rc;
     *ret = json_bool(jsonata_truth(v) != negate);
     return TL_OK;
@@ -105,7 +105,7 @@ static enum tl_rc fn_type(struct jsonata_eval *e, const struct json *args, size_
 
     if (args[0].type == JSON_UNDEFINED)
         return TL_OK;
-    if (json_is_number(args[0]) && is_numeric(e, args[0]) < 0)
+    if (json_is_number(args[0]) && run_is_numeric(e, args[0]) < 0)
         return e->rc;
     *ret = json_str(names[args[0].type]);
     ret->flags = JSON_F_ASCII | JSON_F_PLAIN;
@@ -136,7 +136,7 @@ static enum tl_rc fn_assert(struct jsonata_eval *e, const struct json *args, siz
 
 static enum tl_rc fn_clone(struct jsonata_eval *e, const struct json *args, size_t n TL_UNUSED, struct json *ret)
 {
-    struct json v = deep_clone(e, args[0]);
+    struct json v = run_deep_clone(e, args[0]);
 
     if (raised(v))
         return e->rc;
@@ -173,7 +173,7 @@ static enum tl_rc fn_eval(struct jsonata_eval *e, const struct json *args, size_
     if (program_compile(json_view(args[0]), e->options, true, &p, &error, NULL) != TL_OK)
         return raise_inner(e, "D3120", error.text);
     tl_arena_on_free(e->arena, unref_program, p);
-    v = eval_program(e, p, args[1].type != JSON_UNDEFINED ? outer_input(e, args[1]) : e->context, saved);
+    v = eval_program(e, p, args[1].type != JSON_UNDEFINED ? run_outer_input(e, args[1]) : e->context, saved);
     e->env = saved;
     if (!raised(v)) {
         *ret = v;

@@ -34,7 +34,7 @@ static enum tl_rc fn_keys(struct jsonata_eval *e, const struct json *args, size_
         v = json_end(&b);
     }
     if (v.type == JSON_OBJECT) {
-        m = ordered_members(e, v);
+        m = run_ordered_members(e, v);
         if (!m)
             return jsonata_exhausted(e);
         for (uint32_t i = 0; i < v.n; i++)
@@ -51,7 +51,7 @@ static enum tl_rc fn_lookup(struct jsonata_eval *e, const struct json *args, siz
 
     if (args[1].type != JSON_STRING)
         return TL_OK;
-    v = lookup(e, args[0], json_view(args[1]));
+    v = run_lookup(e, args[0], json_view(args[1]));
     if (raised(v))
         return e->rc;
     *ret = v;
@@ -80,7 +80,7 @@ static struct json spread(struct jsonata_eval *e, struct json v)
     }
     if (v.type != JSON_OBJECT)
         return v;
-    m = ordered_members(e, v);
+    m = run_ordered_members(e, v);
     for (uint32_t i = 0; m && i < v.n; i++) {
         struct json one = {.type = JSON_OBJECT, .n = 1, .u.members = eval_alloc(e, sizeof(*m))};
 
@@ -139,7 +139,7 @@ static enum tl_rc fn_each(struct jsonata_eval *e, const struct json *args, size_
 {
     struct list out = {0};
     struct json object = args[0];
-    const struct json_member *m = object.type == JSON_OBJECT ? ordered_members(e, object) : NULL;
+    const struct json_member *m = object.type == JSON_OBJECT ? run_ordered_members(e, object) : NULL;
 
     if (object.type == JSON_OBJECT && !m)
         return jsonata_exhausted(e);
@@ -158,7 +158,7 @@ static enum tl_rc fn_each(struct jsonata_eval *e, const struct json *args, size_
 static enum tl_rc fn_sift(struct jsonata_eval *e, const struct json *args, size_t n TL_UNUSED, struct json *ret)
 {
     struct json object = args[0], out = {.type = JSON_OBJECT};
-    const struct json_member *m = object.type == JSON_OBJECT ? ordered_members(e, object) : NULL;
+    const struct json_member *m = object.type == JSON_OBJECT ? run_ordered_members(e, object) : NULL;
 
     if (object.type != JSON_OBJECT)
         return TL_OK;

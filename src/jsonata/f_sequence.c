@@ -103,7 +103,7 @@ static enum tl_rc fn_reduce(struct jsonata_eval *e, const struct json *args, siz
 
 static enum tl_rc fn_append(struct jsonata_eval *e, const struct json *args, size_t n TL_UNUSED, struct json *ret)
 {
-    struct json v = append(e, args[0], args[1]);
+    struct json v = run_append(e, args[0], args[1]);
 
     if (raised(v))
         return e->rc;
@@ -252,7 +252,7 @@ static bool swap(struct sorter *s, struct json a, struct json b)
         return false;
     if (s->comparator.type == JSON_UNDEFINED) {
         if (a.type == JSON_STRING)
-            return compare_text(a, b) > 0;
+            return run_compare_text(a, b) > 0;
         return jsonata_double(a) > jsonata_double(b);
     }
     if (jsonata_call(s->e, s->comparator, args, 2, &v) != TL_OK)

@@ -206,7 +206,7 @@ static struct json group_value(struct grouping *s, const struct entry *entry)
         struct env *env;
 
         if (s->tuples)
-            context = reduce_tuples(e, context, s->tuple_scope);
+            context = run_reduce_tuples(e, context, s->tuple_scope);
         if (raised(context))
             return context;
         env = tuple_env(e, context, s->tuple_scope);

@@ -45,7 +45,7 @@ struct json run_name(struct jsonata_eval *e, const struct node *n, struct json i
 {
     if (TL_LIKELY(in.type == JSON_OBJECT))
         return member_hint(&in, n);
-    return in.type == JSON_ARRAY ? lookup(e, in, node_key(n)) : JSON_NOTHING;
+    return in.type == JSON_ARRAY ? run_lookup(e, in, node_key(n)) : JSON_NOTHING;
 }
 
 static bool add_flattened(struct jsonata_eval *e, struct list *l, struct json v, uint8_t *flags)
@@ -53,7 +53,7 @@ static bool add_flattened(struct jsonata_eval *e, struct list *l, struct json v,
     if (v.type != JSON_ARRAY)
         return list_push(e, l, v);
     *flags = 0; /* appended to: no sequence any more */
-    v = flatten(e, v);
+    v = run_flatten(e, v);
     return !raised(v) && list_push_all(e, l, v);
 }
 
@@ -71,7 +71,7 @@ struct json run_wildcard(struct jsonata_eval *e, const struct node *n TL_UNUSED,
     /* In the reference a sequence's own mark is a member that `*` sees. */
     if (in.type == JSON_ARRAY && (in.flags & JSON_F_SEQUENCE) && !list_push(e, &l, json_bool(true)))
         return RAISED;
-    if (in.type == JSON_OBJECT && !(m = ordered_members(e, in)))
+    if (in.type == JSON_OBJECT && !(m = run_ordered_members(e, in)))
         return eval_exhausted(e);
     for (uint32_t i = 0; m && i < in.n; i++)
         if (!add_flattened(e, &l, m[i].value, &flags))
@@ -95,7 +95,7 @@ static bool descend(struct jsonata_eval *e, struct list *l, struct json v)
                 return false;
     if (v.type != JSON_OBJECT)
         return true;
-    m = ordered_members(e, v);
+    m = run_ordered_members(e, v);
     for (uint32_t i = 0; m && i < v.n; i++)
         if (!descend(e, l, m[i].value))
             return false;

@@ -40,7 +40,7 @@ static inline bool whole_arithmetic(enum op op, int64_t a, int64_t b, struct jso
     return small(r);
 }
 
-struct json fold_arithmetic(enum op op, struct json a, struct json b)
+struct json run_fold_arithmetic(enum op op, struct json a, struct json b)
 {
     double x = jsonata_double(a), y = jsonata_double(b), r;
     struct json whole;
@@ -70,20 +70,20 @@ struct json fold_arithmetic(enum op op, struct json a, struct json b)
 /* What is not a number, or infinite, or nothing. */
 static struct json odd_arithmetic(struct jsonata_eval *e, const struct node *n, struct json a, struct json b)
 {
-    int left = a.type == JSON_UNDEFINED ? 1 : is_numeric(e, a), right;
+    int left = a.type == JSON_UNDEFINED ? 1 : run_is_numeric(e, a), right;
 
     if (left == 0)
         eval_raise(e, "T2001", a);
     if (left <= 0)
         return blame_op(e, n);
-    right = b.type == JSON_UNDEFINED ? 1 : is_numeric(e, b);
+    right = b.type == JSON_UNDEFINED ? 1 : run_is_numeric(e, b);
     if (right == 0)
         eval_raise(e, "T2002", b);
     if (right <= 0)
         return blame_op(e, n);
     if (a.type == JSON_UNDEFINED || b.type == JSON_UNDEFINED)
         return JSON_NOTHING;
-    return fold_arithmetic((enum op)n->op, a, b);
+    return run_fold_arithmetic((enum op)n->op, a, b);
 }
 
 struct json run_arithmetic(struct jsonata_eval *e, const struct node *n, struct json in)
@@ -97,7 +97,7 @@ struct json run_arithmetic(struct jsonata_eval *e, const struct node *n, struct 
         return b;
     if (TL_LIKELY(json_is_number(a) && json_is_number(b))) {
         if (isfinite(jsonata_double(a)) && isfinite(jsonata_double(b)))
-            return fold_arithmetic((enum op)n->op, a, b);
+            return run_fold_arithmetic((enum op)n->op, a, b);
     }
     return odd_arithmetic(e, n, a, b);
 }
@@ -109,7 +109,7 @@ struct json run_negate(struct jsonata_eval *e, const struct node *n, struct json
 
     if (raised(v) || v.type == JSON_UNDEFINED)
         return v;
-    numeric = is_numeric(e, v);
+    numeric = run_is_numeric(e, v);
     if (numeric < 0)
         return RAISED;
     if (numeric == 0) {
@@ -178,7 +178,7 @@ static int compare(struct jsonata_eval *e, const struct node *n, struct json a, 
         return -1;
     }
     if (a.type == JSON_STRING)
-        return by_order((enum op)n->op, compare_text(a, b));
+        return by_order((enum op)n->op, run_compare_text(a, b));
     {
         double x = jsonata_double(a), y = jsonata_double(b);
 
@@ -224,9 +224,9 @@ static int in_truth(struct jsonata_eval *e, const struct node *n, struct json in
     if (a.type == JSON_UNDEFINED || b.type == JSON_UNDEFINED)
         return 0;
     if (b.type != JSON_ARRAY)
-        return same_value(a, b);
+        return run_same_value(a, b);
     for (uint32_t i = 0; i < b.n; i++)
-        if (same_value(a, b.u.items[i]))
+        if (run_same_value(a, b.u.items[i]))
             return 1;
     return 0;
 }

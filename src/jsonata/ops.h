@@ -29,6 +29,6 @@ struct json run_staged(struct jsonata_eval *e, const struct node *n, struct json
 struct json run_single(struct jsonata_eval *e, const struct node *n,
                        struct json in); /* a block of one, without names */
 struct json run_names(struct jsonata_eval *e, const struct node *n, struct json in);
-struct json fold_arithmetic(enum op op, struct json a, struct json b);
+struct json run_fold_arithmetic(enum op op, struct json a, struct json b);
 
 #endif

@@ -145,7 +145,7 @@ static int passes(struct jsonata_eval *e, const struct node *predicate, struct j
         list = v.u.items;
         count = v.n;
     } else {
-        int numeric = is_numeric(e, v);
+        int numeric = run_is_numeric(e, v);
 
         if (numeric <= 0)
             return numeric < 0 ? -1 : jsonata_truth(v);

@@ -40,7 +40,7 @@ static void prepare_arithmetic(struct node *n)
     n->run = run_arithmetic;
     if (!is_number(n->a) || !is_number(n->b))
         return;
-    v = fold_arithmetic((enum op)n->op, n->a->value, n->b->value);
+    v = run_fold_arithmetic((enum op)n->op, n->a->value, n->b->value);
     if (!isfinite(jsonata_double(v)))
         return;          /* an error, but only when it is reached */
     n->kind = K_LITERAL; /* op stays: a computed index is no literal one */

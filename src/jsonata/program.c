@@ -187,7 +187,7 @@ size_t jsonata_free_variables(const struct jsonata_program *p, const char *const
 /* Results that nest deeper cannot be written. */
 #define RESULT_DEPTH 2000
 
-struct json outer_input(struct jsonata_eval *e, struct json data)
+struct json run_outer_input(struct jsonata_eval *e, struct json data)
 {
     if (data.type != JSON_ARRAY || (data.flags & JSON_F_SEQUENCE))
         return data;
@@ -318,7 +318,7 @@ enum tl_rc jsonata_run(const struct jsonata_program *p, struct tl_arena *arena, 
     char here;
 
     begin(&e, p, arena, in, &here);
-    v = outer_input(&e, in->data);
+    v = run_outer_input(&e, in->data);
     if (!raised(v))
         v = eval_program(&e, p, v, NULL);
     if (!raised(v))

@@ -62,7 +62,7 @@ static bool after(struct sorting *s, uint32_t a, uint32_t b)
         if (x->type != y->type || !orderable(x))
             return fail(s, x, y);
         if (x->type == JSON_STRING)
-            order = compare_text(x->value, y->value);
+            order = run_compare_text(x->value, y->value);
         else if (x->d < y->d)
             order = -1;
         else

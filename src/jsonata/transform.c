@@ -125,7 +125,7 @@ static bool merge_update(struct jsonata_eval *e, const struct node *n, struct js
 static bool listed(struct json names, struct json key)
 {
     for (uint32_t i = 0; i < names.n; i++)
-        if (same_value(names.u.items[i], key))
+        if (run_same_value(names.u.items[i], key))
             return true;
     return false;
 }
@@ -201,7 +201,7 @@ static bool change_match(struct changes *c, const struct node *n, struct json ma
     return match.type != JSON_OBJECT || changes_put(c, match.u.members, object);
 }
 
-struct json call_transform(struct jsonata_eval *e, const struct node *n, struct json value)
+struct json run_call_transform(struct jsonata_eval *e, const struct node *n, struct json value)
 {
     struct changes changes = {.e = e};
     struct json copy, matches;
@@ -209,7 +209,7 @@ struct json call_transform(struct jsonata_eval *e, const struct node *n, struct 
 
     if (value.type == JSON_UNDEFINED)
         return value;
-    copy = deep_clone(e, value);
+    copy = run_deep_clone(e, value);
     if (raised(copy))
         return copy;
     matches = eval(e, n->a, copy);

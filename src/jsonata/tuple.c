@@ -241,7 +241,7 @@ struct json run_tuple_path(struct jsonata_eval *e, const struct node *n, struct 
     return v;
 }
 
-struct json reduce_tuples(struct jsonata_eval *e, struct json tuples, const struct scope *scope)
+struct json run_reduce_tuples(struct jsonata_eval *e, struct json tuples, const struct scope *scope)
 {
     struct env *all;
 
@@ -258,7 +258,7 @@ struct json reduce_tuples(struct jsonata_eval *e, struct json tuples, const stru
 
             if (v.type == V_UNBOUND)
                 continue;
-            all->slots[k] = all->slots[k].type == V_UNBOUND ? v : append(e, all->slots[k], v);
+            all->slots[k] = all->slots[k].type == V_UNBOUND ? v : run_append(e, all->slots[k], v);
             if (raised(all->slots[k]))
                 return RAISED;
         }

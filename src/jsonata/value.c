@@ -96,7 +96,7 @@ struct json array_of(struct jsonata_eval *e, struct json v, uint8_t flags)
     return (struct json){.type = JSON_ARRAY, .flags = flags, .n = 1, .u.items = item};
 }
 
-struct json append(struct jsonata_eval *e, struct json a, struct json b)
+struct json run_append(struct jsonata_eval *e, struct json a, struct json b)
 {
     struct list l = {0};
     uint64_t total;
@@ -120,7 +120,7 @@ struct json append(struct jsonata_eval *e, struct json a, struct json b)
 
 /* ---- members ---- */
 
-struct json member(struct json object, struct tl_sv key)
+struct json run_member(struct json object, struct tl_sv key)
 {
     if (object.flags & JSON_F_INDEXED)
         return json_get(object, key);
@@ -133,7 +133,7 @@ struct json member(struct json object, struct tl_sv key)
     return JSON_NOTHING;
 }
 
-struct json member_search(const struct json *object, const struct node *n)
+struct json run_member_search(const struct json *object, const struct node *n)
 {
     uint32_t *hint = (uint32_t *)(uintptr_t)&n->hint; /* the one part of a tree that changes */
 
@@ -150,18 +150,18 @@ struct json member_search(const struct json *object, const struct node *n)
     return JSON_NOTHING;
 }
 
-struct json lookup(struct jsonata_eval *e, struct json v, struct tl_sv key)
+struct json run_lookup(struct jsonata_eval *e, struct json v, struct tl_sv key)
 {
     struct list l = {0};
 
     if (v.type == JSON_OBJECT)
-        return member(v, key);
+        return run_member(v, key);
     if (v.type != JSON_ARRAY)
         return JSON_NOTHING;
     if (!eval_stack_ok(e))
         return eval_exhausted(e);
     for (uint32_t i = 0; i < v.n; i++) {
-        struct json found = lookup(e, v.u.items[i], key);
+        struct json found = run_lookup(e, v.u.items[i], key);
 
         if (found.type == JSON_UNDEFINED)
             continue;
@@ -198,7 +198,7 @@ static int by_index(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-const struct json_member *ordered_members(struct jsonata_eval *e, struct json object)
+const struct json_member *run_ordered_members(struct jsonata_eval *e, struct json object)
 {
     const struct json_member *m = object.u.members;
     struct json_member *sorted;
@@ -225,7 +225,7 @@ const struct json_member *ordered_members(struct jsonata_eval *e, struct json ob
 
 /* ---- copies ---- */
 
-struct json deep_clone(struct jsonata_eval *e, struct json v)
+struct json run_deep_clone(struct jsonata_eval *e, struct json v)
 {
     struct json copy = v;
 
@@ -237,7 +237,7 @@ struct json deep_clone(struct jsonata_eval *e, struct json v)
         if (!copy.u.items)
             return eval_exhausted(e);
         for (uint32_t i = 0; i < v.n; i++) {
-            copy.u.items[i] = deep_clone(e, v.u.items[i]);
+            copy.u.items[i] = run_deep_clone(e, v.u.items[i]);
             if (raised(copy.u.items[i]))
                 return RAISED;
             if (copy.u.items[i].type == JSON_UNDEFINED)
@@ -250,7 +250,7 @@ struct json deep_clone(struct jsonata_eval *e, struct json v)
         if (!copy.u.members)
             return eval_exhausted(e);
         for (uint32_t i = 0; i < v.n; i++) {
-            struct json_member m = {v.u.members[i].key, deep_clone(e, v.u.members[i].value)};
+            struct json_member m = {v.u.members[i].key, run_deep_clone(e, v.u.members[i].value)};
 
             if (raised(m.value))
                 return RAISED;
@@ -277,7 +277,7 @@ static bool flatten_into(struct jsonata_eval *e, struct list *l, struct json v)
     return true;
 }
 
-struct json flatten(struct jsonata_eval *e, struct json v)
+struct json run_flatten(struct jsonata_eval *e, struct json v)
 {
     struct list l = {0};
 
@@ -317,7 +317,7 @@ bool jsonata_truth(struct json v)
     return truth(v, 0);
 }
 
-bool same_value(struct json a, struct json b)
+bool run_same_value(struct json a, struct json b)
 {
     if (json_is_number(a))
         return json_is_number(b) && !(jsonata_double(a) < jsonata_double(b)) &&
@@ -346,7 +346,7 @@ static bool equal(struct json a, struct json b, int depth)
     if (depth > COMPARE_DEPTH)
         return false;
     if (a.type != b.type || (a.type != JSON_ARRAY && a.type != JSON_OBJECT))
-        return same_value(a, b);
+        return run_same_value(a, b);
     if (a.n != b.n)
         return false;
     if (a.type == JSON_ARRAY) {
@@ -363,7 +363,7 @@ static bool equal(struct json a, struct json b, int depth)
         if (b.u.members[i].key.n == m->key.n && same_bytes(b.u.members[i].key.u.s, m->key.u.s, m->key.n))
             other = b.u.members[i].value;
         else
-            other = member(b, json_view(m->key));
+            other = run_member(b, json_view(m->key));
         if (other.type == JSON_UNDEFINED || !equal(m->value, other, depth + 1))
             return false;
     }
@@ -375,7 +375,7 @@ bool jsonata_equal(struct json a, struct json b)
     return equal(a, b, 0);
 }
 
-int compare_text(struct json a, struct json b)
+int run_compare_text(struct json a, struct json b)
 {
     uint32_t n = a.n < b.n ? a.n : b.n, i = 0;
 
@@ -393,7 +393,7 @@ int compare_text(struct json a, struct json b)
     }
 }
 
-int is_numeric(struct jsonata_eval *e, struct json v)
+int run_is_numeric(struct jsonata_eval *e, struct json v)
 {
     double d;
 
@@ -414,7 +414,7 @@ int is_numeric(struct jsonata_eval *e, struct json v)
 bool array_of_numbers(struct jsonata_eval *e, struct json v, bool *ret_raised)
 {
     for (uint32_t i = 0; i < v.n; i++) {
-        int numeric = is_numeric(e, v.u.items[i]);
+        int numeric = run_is_numeric(e, v.u.items[i]);
 
         if (numeric < 0)
             *ret_raised = true;

@@ -7,7 +7,7 @@
 
 /* ---- times ---- */
 
-bool tl_to_time(struct json v, int64_t *ret_ms)
+bool mapping_tl_to_time(struct json v, int64_t *ret_ms)
 {
     struct tl_sv s = json_text(v, TL_SV_NULL);
     char full[32];
@@ -96,14 +96,15 @@ static int64_t add_months(int64_t ms, int64_t months)
 }
 
 /* dateAdd(time, amount, unit); a date stays a date. */
-enum tl_rc tl_date_add(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_date_add(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     struct tl_sv unit = json_text(tl_arg(args, n, 2), TL_SV_NULL);
     int64_t ms, amount, each = 0, months = unit_months(unit);
 
     if (tl_arg(args, n, 0).type == JSON_UNDEFINED)
         return TL_OK;
-    if (!tl_to_time(args[0], &ms) || !json_int64(tl_arg(args, n, 1), &amount) || (!months && !unit_ms(unit, &each)))
+    if (!mapping_tl_to_time(args[0], &ms) || !json_int64(tl_arg(args, n, 1), &amount) ||
+        (!months && !unit_ms(unit, &each)))
         return tl_bad_argument(e, "dateAdd", "a time, a whole number and a unit (milliseconds to years)");
     if (amount > 4000000000000 || amount < -4000000000000 || (months && (amount > 120000 || amount < -120000)))
         return jsonata_host_fail(e, "TL007", "the time is outside the years 1 to 9999");
@@ -115,14 +116,14 @@ enum tl_rc tl_date_add(struct jsonata_eval *e, const struct json *args, size_t n
 }
 
 /* dateDiff(from, to, unit = "days"): whole units, towards zero. */
-enum tl_rc tl_date_diff(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_date_diff(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     struct tl_sv unit = json_text(tl_arg(args, n, 2), TL_SV("days"));
     int64_t from, to, each, months = unit_months(unit), count;
 
     if (tl_arg(args, n, 0).type == JSON_UNDEFINED || tl_arg(args, n, 1).type == JSON_UNDEFINED)
         return TL_OK;
-    if (!tl_to_time(args[0], &from) || !tl_to_time(args[1], &to) || (!months && !unit_ms(unit, &each)))
+    if (!mapping_tl_to_time(args[0], &from) || !mapping_tl_to_time(args[1], &to) || (!months && !unit_ms(unit, &each)))
         return tl_bad_argument(e, "dateDiff", "two times and a unit (milliseconds to years)");
     if (!months) {
         *ret = json_int((to - from) / each);
@@ -138,27 +139,27 @@ enum tl_rc tl_date_diff(struct jsonata_eval *e, const struct json *args, size_t 
 }
 
 /* toEpoch(time, "s" or "ms") */
-enum tl_rc tl_to_epoch(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_to_epoch(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     bool in_ms = tl_sv_eqs(json_text(tl_arg(args, n, 1), TL_SV("s")), "ms");
     int64_t ms;
 
     if (tl_arg(args, n, 0).type == JSON_UNDEFINED)
         return TL_OK;
-    if (!tl_to_time(args[0], &ms))
+    if (!mapping_tl_to_time(args[0], &ms))
         return tl_bad_argument(e, "toEpoch", "a time as RFC 3339 writes it, a date, or a number");
     *ret = json_int(in_ms ? ms : (ms - (ms < 0 ? 999 : 0)) / 1000);
     return TL_OK;
 }
 
-enum tl_rc tl_to_iso(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_to_iso(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     bool date = tl_sv_eqs(json_text(tl_arg(args, n, 1), TL_SV("")), "date");
     int64_t ms;
 
     if (tl_arg(args, n, 0).type == JSON_UNDEFINED)
         return TL_OK;
-    if (!tl_to_time(args[0], &ms))
+    if (!mapping_tl_to_time(args[0], &ms))
         return tl_bad_argument(e, "toIso",
                                "a time as RFC 3339 writes it, a date, or a number of seconds or milliseconds");
     return return_time(e, ms, date, ret);
@@ -166,7 +167,7 @@ enum tl_rc tl_to_iso(struct jsonata_eval *e, const struct json *args, size_t n, 
 
 /* ---- booleans, telephones, countries ---- */
 
-bool tl_to_boolean(struct json v, bool *ret)
+bool mapping_tl_to_boolean(struct json v, bool *ret)
 {
     static const char *const yes[] = {"true", "yes", "y", "t", "1", "on", "x"}, *const no[] = {"false", "no",  "n", "f",
                                                                                                "0",     "off", ""};
@@ -189,19 +190,19 @@ bool tl_to_boolean(struct json v, bool *ret)
     return false;
 }
 
-enum tl_rc tl_boolean(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_boolean(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     bool b;
 
     if (tl_arg(args, n, 0).type == JSON_UNDEFINED)
         return TL_OK;
-    if (!tl_to_boolean(args[0], &b))
+    if (!mapping_tl_to_boolean(args[0], &b))
         return tl_bad_argument(e, "boolean", "true/false, yes/no, y/n, on/off, 1/0 or \"x\"/\"\"");
     *ret = json_bool(b);
     return TL_OK;
 }
 
-bool tl_to_phone(struct tl_sv text, struct tl_sv country, char out[24])
+bool mapping_tl_to_phone(struct tl_sv text, struct tl_sv country, char out[24])
 {
     const struct country *c;
     char digits[24];
@@ -245,18 +246,19 @@ bool tl_to_phone(struct tl_sv text, struct tl_sv country, char out[24])
 }
 
 /* phone(text, country) */
-enum tl_rc tl_phone(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_phone(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     char out[24];
 
     if (tl_arg(args, n, 0).type == JSON_UNDEFINED)
         return TL_OK;
-    if (args[0].type != JSON_STRING || !tl_to_phone(json_view(args[0]), json_text(tl_arg(args, n, 1), TL_SV_NULL), out))
+    if (args[0].type != JSON_STRING ||
+        !mapping_tl_to_phone(json_view(args[0]), json_text(tl_arg(args, n, 1), TL_SV_NULL), out))
         return tl_bad_argument(e, "phone", "a telephone number, and its country unless it begins with +");
     return tl_return_text(e, tl_sv_str(out), ret);
 }
 
-const char *tl_to_country(struct tl_sv text, struct tl_sv form)
+const char *mapping_tl_to_country(struct tl_sv text, struct tl_sv form)
 {
     const struct country *c = country_find(tl_sv_trim(text));
 
@@ -266,13 +268,13 @@ const char *tl_to_country(struct tl_sv text, struct tl_sv form)
 }
 
 /* country(text, "alpha2" | "alpha3" | "name") */
-enum tl_rc tl_country(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_country(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     const char *out;
 
     if (tl_arg(args, n, 0).type == JSON_UNDEFINED)
         return TL_OK;
-    out = tl_to_country(json_text(args[0], TL_SV_NULL), json_text(tl_arg(args, n, 1), TL_SV("alpha2")));
+    out = mapping_tl_to_country(json_text(args[0], TL_SV_NULL), json_text(tl_arg(args, n, 1), TL_SV("alpha2")));
     if (!out)
         return tl_bad_argument(e, "country", "a name or code of a country");
     *ret = json_str(out);
@@ -331,20 +333,20 @@ static bool to_type(struct jsonata_eval *e, struct json v, struct json spec, str
     if (tl_sv_eqs(type, "integer") || tl_sv_eqs(type, "number") || tl_sv_eqs(type, "decimal"))
         return to_number(e, v, spec, type, ret);
     if (tl_sv_eqs(type, "boolean")) {
-        if (!tl_to_boolean(v, &b))
+        if (!mapping_tl_to_boolean(v, &b))
             return false;
         *ret = json_bool(b);
         return true;
     }
     if (tl_sv_eqs(type, "phone"))
-        return v.type == JSON_STRING && tl_to_phone(json_view(v), country, phone) &&
+        return v.type == JSON_STRING && mapping_tl_to_phone(json_view(v), country, phone) &&
                tl_return_text(e, tl_sv_str(phone), ret) == TL_OK;
     if (tl_sv_eqs(type, "country")) {
-        name = tl_to_country(json_text(v, TL_SV_NULL), json_text(json_gets(spec, "form"), TL_SV("alpha2")));
+        name = mapping_tl_to_country(json_text(v, TL_SV_NULL), json_text(json_gets(spec, "form"), TL_SV("alpha2")));
         *ret = json_str(name);
         return name != NULL;
     }
-    if (!tl_to_time(v, &ms))
+    if (!mapping_tl_to_time(v, &ms))
         return false;
     if (tl_sv_eqs(type, "epoch") || tl_sv_eqs(type, "epoch_ms")) {
         *ret = json_int(tl_sv_eqs(type, "epoch_ms") ? ms : (ms - (ms < 0 ? 999 : 0)) / 1000);

@@ -64,7 +64,7 @@ static struct json csv_object(struct tl_arena *a, struct json header, struct jso
 }
 
 /* parseCsv(text, {"separator": ",", "header": true}) */
-enum tl_rc tl_parse_csv(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_parse_csv(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     struct json text = tl_arg(args, n, 0), options = tl_arg(args, n, 1), header = JSON_NOTHING, record;
     struct tl_sv separator = json_text(json_gets(options, "separator"), TL_SV(","));
@@ -125,7 +125,7 @@ static void csv_put(struct tl_buf *b, struct json v, char separator)
 }
 
 /* toCsv(array of objects, {"separator": ","}): the columns are the names of the first object. */
-enum tl_rc tl_to_csv(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_to_csv(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct json rows = tl_arg(args, n, 0), columns;
@@ -158,7 +158,7 @@ enum tl_rc tl_to_csv(struct jsonata_eval *e, const struct json *args, size_t n, 
     return tl_return_text(e, tl_buf_view(&b), ret);
 }
 
-enum tl_rc tl_parse_xml(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_parse_xml(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     struct json text = tl_arg(args, n, 0);
     struct tl_err err = {0};
@@ -173,7 +173,7 @@ enum tl_rc tl_parse_xml(struct jsonata_eval *e, const struct json *args, size_t 
 }
 
 /* toXml({root: ...}, indent = false) */
-enum tl_rc tl_to_xml(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_to_xml(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct tl_err err = {0};
@@ -187,7 +187,7 @@ enum tl_rc tl_to_xml(struct jsonata_eval *e, const struct json *args, size_t n, 
     return tl_return_text(e, tl_buf_view(&b), ret);
 }
 
-enum tl_rc tl_parse_json(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
+enum tl_rc mapping_tl_parse_json(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     struct json text = tl_arg(args, n, 0);
     struct tl_err err = {0};

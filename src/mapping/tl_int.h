@@ -19,26 +19,27 @@ bool tl_decimal_of(struct json v, struct decimal *ret);
 enum tl_rc tl_return_decimal(struct jsonata_eval *e, struct decimal d, struct json *ret);
 
 /* Conversions that $tl functions and field tables share. False: the value does not convert. */
-bool tl_to_boolean(struct json v, bool *ret);
-bool tl_to_time(struct json v, int64_t *ret_ms); /* RFC 3339, a date, epoch seconds (below 10^11) or milliseconds */
+bool mapping_tl_to_boolean(struct json v, bool *ret);
+bool mapping_tl_to_time(struct json v,
+                        int64_t *ret_ms); /* RFC 3339, a date, epoch seconds (below 10^11) or milliseconds */
 /* E.164 ("+4930123456") or false; country: ISO 3166 code for numbers written without +. */
-bool tl_to_phone(struct tl_sv text, struct tl_sv country, char out[24]);
+bool mapping_tl_to_phone(struct tl_sv text, struct tl_sv country, char out[24]);
 /* A name or code as ISO 3166 "alpha2", "alpha3" or "name". NULL: unknown. */
-const char *tl_to_country(struct tl_sv text, struct tl_sv form);
+const char *mapping_tl_to_country(struct tl_sv text, struct tl_sv form);
 
 /* The functions that are in other files than the table. */
-enum tl_rc tl_parse_csv(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_to_csv(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_parse_xml(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_to_xml(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_parse_json(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_date_add(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_date_diff(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_to_epoch(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_to_iso(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_boolean(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_phone(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
-enum tl_rc tl_country(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_parse_csv(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_to_csv(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_parse_xml(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_to_xml(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_parse_json(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_date_add(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_date_diff(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_to_epoch(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_to_iso(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_boolean(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_phone(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
+enum tl_rc mapping_tl_country(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
 enum tl_rc tl_convert_field(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret);
 
 #endif

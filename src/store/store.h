@@ -63,7 +63,7 @@ struct store_options {
 TL_MUST_CHECK enum tl_rc store_open(const struct store_options *o, struct store **ret_store, struct tl_err *err);
 void store_close(struct store *s); /* statements must have been freed */
 
-TL_MUST_CHECK enum tl_rc store_begin(struct store *s, struct tl_err *err);  /* a write transaction */
+TL_MUST_CHECK enum tl_rc store_begin(struct store *s, struct tl_err *err); /* a write transaction */
 /* Group reads; ended by store_commit or store_rollback. Keep it short: it holds the log back. */
 TL_MUST_CHECK enum tl_rc store_begin_read(struct store *s, struct tl_err *err);
 TL_MUST_CHECK enum tl_rc store_commit(struct store *s, struct tl_err *err); /* TL_OK: synced to disk */

@@ -312,7 +312,7 @@ static enum tl_rc follow(struct compiler *c, struct node *root, struct tl_sv poi
         where = below(c, where, token);
         if (at->type == JSON_ARRAY && json_pointer_index(token, at->n, &i))
             at = &at->u.items[i];
-        else if ((i = object_find(*at, token)) != UINT32_MAX)
+        else if ((i = schema_object_find(*at, token)) != UINT32_MAX)
             at = &at->u.members[i].value;
         else
             return tl_fail(c->err, TL_INVALID, "JSON Schema: $ref leads to %.*s, where nothing is", TL_SV_ARG(where));

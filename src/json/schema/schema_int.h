@@ -163,11 +163,11 @@ pcre2_code *pattern_compile(struct tl_sv text);
 /* 1 matches, 0 does not, -1 the match limit was passed. */
 int pattern_match(const pcre2_code *code, struct tl_sv text);
 
-uint32_t object_find(struct json object, struct tl_sv key); /* UINT32_MAX: not there */
-bool number_is_whole(struct json v);
-bool number_is_multiple(struct json v, struct json of);
+uint32_t schema_object_find(struct json object, struct tl_sv key); /* UINT32_MAX: not there */
+bool schema_number_is_whole(struct json v);
+bool schema_number_is_multiple(struct json v, struct json of);
 /* Two equal items, by value; false when there are none. */
-bool items_repeat(struct json array, uint32_t *ret_first, uint32_t *ret_second);
+bool schema_items_repeat(struct json array, uint32_t *ret_first, uint32_t *ret_second);
 
 /* format_text.c, format_net.c: named formats. */
 bool format_date(struct tl_sv s);

@@ -149,7 +149,7 @@ static void marks_merge(struct marks *to, const struct marks *from)
 static bool type_is(const struct json *v, struct tl_sv name)
 {
     if (tl_sv_eqs(name, "integer"))
-        return json_is_number(*v) && number_is_whole(*v);
+        return json_is_number(*v) && schema_number_is_whole(*v);
     return tl_sv_eqs(name, json_type_name(*v));
 }
 
@@ -181,7 +181,7 @@ static bool check_number(struct run *r, const struct place *p, const struct rule
     if (!json_is_number(*p->v))
         return true;
     if (rule->keyword == K_MULTIPLE_OF)
-        return number_is_multiple(*p->v, *rule->value) ||
+        return schema_number_is_multiple(*p->v, *rule->value) ||
                issue(r, p, K_MULTIPLE_OF, "It is not a multiple of %.15g.", json_number(*rule->value));
     order = json_number_cmp(*p->v, *rule->value);
     if (rule->keyword == K_MAXIMUM             ? order <= 0
@@ -233,7 +233,7 @@ static bool check_unique(struct run *r, const struct place *p, const struct rule
     if (p->v->type != JSON_ARRAY || !rule->value->u.b)
         return true;
 
-    return !items_repeat(*p->v, &a, &b) || issue(r, p, K_UNIQUE_ITEMS, "Items %u and %u are equal.", a, b);
+    return !schema_items_repeat(*p->v, &a, &b) || issue(r, p, K_UNIQUE_ITEMS, "Items %u and %u are equal.", a, b);
 }
 
 static bool has_all(struct run *r, const struct place *p, enum keyword k, const struct json *names)
@@ -241,7 +241,7 @@ static bool has_all(struct run *r, const struct place *p, enum keyword k, const 
     bool ok = true;
 
     for (uint32_t i = 0; i < names->n; i++)
-        if (object_find(*p->v, json_view(names->u.items[i])) == UINT32_MAX)
+        if (schema_object_find(*p->v, json_view(names->u.items[i])) == UINT32_MAX)
             ok = issue(r, p, k, "The member \"%.*s\" is missing.", TL_SV_ARG(json_view(names->u.items[i])));
     return ok;
 }
@@ -324,7 +324,7 @@ static bool check_dependencies(struct run *r, const struct place *p, const struc
     for (uint32_t i = 0; i < rule->n; i++) {
         const struct entry *e = &rule->entries[i];
 
-        if (object_find(*p->v, json_view(e->name)) == UINT32_MAX)
+        if (schema_object_find(*p->v, json_view(e->name)) == UINT32_MAX)
             continue;
         ok &= e->schema ? apply(r, p, e->schema) : has_all(r, p, rule->keyword, e->names);
     }
@@ -367,7 +367,7 @@ static bool check_properties(struct run *r, const struct place *p, const struct 
     bool ok = true;
 
     for (uint32_t i = 0; p->v->type == JSON_OBJECT && i < rule->n; i++) {
-        uint32_t at = object_find(*p->v, json_view(rule->entries[i].name));
+        uint32_t at = schema_object_find(*p->v, json_view(rule->entries[i].name));
 
         if (at != UINT32_MAX)
             ok &= check_member(r, p, rule->entries[i].schema, at);
@@ -390,7 +390,7 @@ static bool is_additional(struct run *r, const struct place *p, struct json key)
 {
     const struct rule *named = node_rule(p->node, K_PROPERTIES), *patterns = node_rule(p->node, K_PATTERN_PROPERTIES);
 
-    if (named && object_find(*named->value, json_view(key)) != UINT32_MAX)
+    if (named && schema_object_find(*named->value, json_view(key)) != UINT32_MAX)
         return false;
     for (uint32_t k = 0; patterns && k < patterns->n; k++)
         if (matches(r, patterns->entries[k].pattern, key))

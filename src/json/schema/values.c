@@ -5,7 +5,7 @@
 
 #include "json/schema/schema_int.h"
 
-uint32_t object_find(struct json object, struct tl_sv key)
+uint32_t schema_object_find(struct json object, struct tl_sv key)
 {
     if (object.type != JSON_OBJECT)
         return UINT32_MAX;
@@ -28,7 +28,7 @@ static void digits_of(struct json v, char *room, struct json_digits *ret)
     json_digits_of(text, ret);
 }
 
-bool number_is_whole(struct json v)
+bool schema_number_is_whole(struct json v)
 {
     struct json_digits d;
 
@@ -53,7 +53,7 @@ static uint64_t power_mod(uint64_t base, int64_t exponent, uint64_t mod)
 }
 
 /* Both are digits times a power of ten: exact as long as the divisor has at most 18 digits. */
-bool number_is_multiple(struct json v, struct json of)
+bool schema_number_is_multiple(struct json v, struct json of)
 {
     char a[32], b[32];
     struct json_digits dv, dd;
@@ -123,7 +123,7 @@ static int by_hash(const void *a, const void *b)
     return x->i < y->i ? -1 : 1;
 }
 
-bool items_repeat(struct json array, uint32_t *ret_first, uint32_t *ret_second)
+bool schema_items_repeat(struct json array, uint32_t *ret_first, uint32_t *ret_second)
 {
     TL_CLEANUP(tl_freep) struct hashed *h = tl_reallocarray(NULL, array.n + 1ul, sizeof(*h));
 

@@ -175,7 +175,7 @@ static enum tl_rc put_items(struct writer *w, struct json v)
 
 static enum tl_rc put_members(struct writer *w, struct json v)
 {
-    const struct json_member *m = ordered_members(w->o.e, v); /* as JavaScript lists them: whole numbers first */
+    const struct json_member *m = run_ordered_members(w->o.e, v); /* as JavaScript lists them: whole numbers first */
     enum tl_rc rc = TL_OK;
     bool first = true;
 
