@@ -32,6 +32,6 @@ int main_sim(int argc, char **argv)
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "_worker") == 0)
-        return mapping_worker_main(argc - 1, argv + 1);
+        return mapping_worker_main(argc, argv);
     return cli_main(argc, argv, own, sizeof own / sizeof own[0]);
 }
