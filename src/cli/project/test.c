@@ -177,6 +177,7 @@ static void run_case(struct tester *t, struct json c, struct tl_sv name)
     struct tl_sv wanted = json_text(json_gets(c, "error"), TL_SV(""));
     struct json input = JSON_NOTHING, expected = JSON_NOTHING, got = JSON_NOTHING;
     struct tl_err err = {0};
+    bool good;
     enum tl_rc rc = value_of(t, c, "input", "input_file", &input, &err);
 
     *detail = (struct jsonata_error){.position = -1};
@@ -198,10 +199,8 @@ static void run_case(struct tester *t, struct json c, struct tl_sv name)
         (void)tl_buf_printf(&text, "  it did not fail; expected the error %.*s", TL_SV_ARG(wanted));
     else if (json_gets(c, "flow").n)
         got = without_items(t, got, expected);
-    if (rc != TL_OK || wanted.n)
-        note(t, name, false, tl_buf_view(&text));
-    else
-        note(t, name, cli__diff(expected, got, &text) == 0, tl_buf_view(&text));
+    good = rc == TL_OK && !wanted.n && cli__diff(expected, got, &text) == 0;
+    note(t, name, good, tl_buf_view(&text));
 }
 
 /* ---- one file ---- */

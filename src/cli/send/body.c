@@ -2,7 +2,7 @@
 /* body.c - bodies of sample events from templates. */
 #include <math.h>
 
-#include "cli/send.h"
+#include "cli/send/send.h"
 
 enum { MAX_PARTS = 256, MAX_BODY = 32 << 20, MAX_STEPS = 16 };
 

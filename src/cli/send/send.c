@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cli/send.h"
+#include "cli/send/send.h"
 #include "config/config.h"
 
 enum { MAX_INPUT = 256 << 20, MAX_CONCURRENCY = 4096, MAX_TEMPLATES = 1 << 20 };
@@ -19,7 +19,8 @@ static const struct cli_option send_options[] = {
     {"flow", 0, CLI_TEXT, "NAME", AT(flow), "address, scheme and secret are those of this flow's webhook"},
     {"url", 0, CLI_TEXT, "URL", AT(url), "post here instead (with --flow: signed as for the flow)"},
     {"config", 0, CLI_TEXT, "FILE", AT(config), "the configuration with the flow (tieline.yaml)"},
-    {"scheme", 0, CLI_TEXT, "NAME", AT(scheme), "without a flow: sign by this scheme (standard_webhooks, shopify, github ...)"},
+    {"scheme", 0, CLI_TEXT, "NAME", AT(scheme),
+     "without a flow: sign by this scheme (standard_webhooks, shopify, github ...)"},
     {"secret-env", 0, CLI_TEXT, "VARIABLE", AT(secret_env), "without a flow: the variable that holds the secret"},
     {"file", 'f', CLI_TEXT, "FILE", AT(file),
      "a body, with {{seq}}, {{id}}, {{now}}, {{key}}, {{rand N}}; -: standard input; else a made-up order"},

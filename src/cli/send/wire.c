@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/send.h"
+#include "cli/send/send.h"
 
 enum { MAX_ANSWER = 1 << 20, MAX_REQUEST = 64 << 20, TRIES = 3, LAG = 16 };
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/send.h"
+#include "cli/send/send.h"
 
 static struct send_bodies *make(const char *template, const char *key_field)
 {

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of a running server, and the same ones on the ledger when none runs."""
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import urllib.request
+
+import pytest
+
+from support.program import BINARY, SECRET, Project
+
+ORDER = '{"id":{{seq}},"customer":{"id":{{key}}}}'
+
+
+def send(project, *args, **more):
+    project.write("body.json", ORDER)
+    return project.run("send", "--file", "body.json", "--json", *args, **more)
+
+
+def dead_ids(project):
+    return [json.loads(line)["id"] for line in project.ok("dlq", "list", "--all", "--json").out.splitlines()]
+
+
+# ---- send ----
+def test_what_send_reports_is_what_the_ledger_and_the_target_have(project):
+    project.serve()
+    done = send(project, "--count", 200, "--duplicate", 5, "--malformed", "2%", "--concurrency", 4)
+    assert done.code == 0
+    report = done.json
+    assert (report["sent"], report["unique"], report["duplicates"], report["malformed"]) == (210, 200, 10, 4)
+    assert report["accepted"] == 210 and report["answered_as_duplicate"] == 10 and report["failed"] == 0
+    assert report["latency_ms"]["p50"] <= report["latency_ms"]["p95"] <= report["latency_ms"]["max"]
+    project.drained()
+    flow, erp = project.status()["flows"][0], project.erp()
+    assert flow["events"] == 200 and flow["duplicates"] == 10
+    assert flow["counts"]["dead"] == 4 and flow["counts"]["delivered"] == erp["unique"] == 196 and erp["doubles"] == 0
+
+
+def test_a_refusal_is_1_and_nobody_there_is_4(project):
+    done = send(project, "--count", 3)
+    assert done.code == 4 and done.json["failed"] == 3
+    project.serve()
+    done = send(project, "--count", 3, env={"SHOP_SECRET": "another"})
+    assert done.code == 1 and done.json["status"] == {"401": 3} and "401" in done.json["first_refusal"]
+    assert project.status()["flows"][0]["events"] == 0
+
+
+def test_send_needs_no_configuration_with_a_url_and_a_scheme(project, tmp_path_factory):
+    project.serve()
+    other = Project(tmp_path_factory.mktemp("sender"), config=None)
+    url = f"http://127.0.0.1:{project.port}/hooks/shop"
+    done = other.run("send", "--url", url, "--scheme", "shopify", "--secret-env", "S", "--json", env={"S": SECRET})
+    assert done.code == 0 and done.json["accepted"] == 1
+    assert other.run("send", "--url", url).code == 1
+
+
+def test_the_rate_is_kept(project):
+    project.serve()
+    done = send(project, "--count", 40, "--rate", 50)
+    assert done.code == 0 and 0.7 <= done.json["seconds"]
+
+
+def test_lines_of_a_file_are_sent_in_turn_and_keys_are_set(project):
+    project.serve()
+    project.write("lines", '{"id":1,"customer":{"id":0}}\n\n{"id":2,"customer":{"id":0}}\n')
+    done = project.run("send", "--lines", "-f", "lines", "--key-field", "customer.id", "--keys", 1, "--json")
+    assert done.code == 0 and done.json["sent"] == 2
+    rows = project.get("/v1/events")["events"]
+    bodies = sorted((project.get(f"/v1/events/{r['id']}")["body"] for r in rows), key=lambda b: b["id"])
+    assert bodies == [{"id": 1, "customer": {"id": 1}}, {"id": 2, "customer": {"id": 1}}]
+
+
+# ---- looking ----
+def test_json_is_what_the_api_said(project):
+    project.serve()
+    send(project, "--count", 5)
+    project.drained()
+    assert project.ok("status", "--json").json["flows"] == project.status()["flows"]
+    page = project.ok("events", "list", "--json", "--limit", 3)
+    assert page.json == project.get("/v1/events?limit=3") and len(page.json["events"]) == 3
+    one = page.json["events"][0]["id"]
+    assert project.ok("events", "show", one, "--json").json == project.get(f"/v1/events/{one}")
+
+
+def test_tables_for_people_have_no_colour_in_a_pipe(project):
+    project.serve()
+    send(project, "--count", 60)
+    project.drained()
+    for words in (["status"], ["events", "list"], ["dlq", "groups"], ["dlq", "list"]):
+        assert "\033" not in project.ok(*words).out
+    text = project.ok("events", "list").out
+    assert text.splitlines()[0].split() == ["id", "flow", "state", "received", "attempts", "bytes", "reason"]
+    assert len(text.splitlines()) == 52 and "there are more" in text
+    assert len(project.ok("events", "list", "--all").out.splitlines()) == 61
+    assert project.ok("events", "list", "--state", "dead").out.count("\n") == 1
+    shown = project.ok("events", "show", text.splitlines()[1].split()[0]).out
+    assert "state        delivered" in shown and "outcome" in shown
+
+
+def test_tail_shows_events_as_they_come(project):
+    project.serve()
+    tail = subprocess.Popen([BINARY, "events", "tail", "--json", "--limit", "5"], cwd=project.folder, env=project.env,
+                            stdout=subprocess.PIPE, text=True)
+    send(project, "--count", 5)
+    out, _ = tail.communicate(timeout=40)
+    assert len({json.loads(line)["id"] for line in out.splitlines()}) == 5
+
+
+@pytest.mark.parametrize("words, code, wanted", [
+    (["events", "show", "0000000000ZZZ"], 3, ""),
+    (["events", "show", "no id"], 1, "is not an id"),
+    (["events", "list", "--flow", "order"], 3, "did you mean 'orders'?"),
+    (["events", "list", "--state", "gone"], 1, "there is no state"),
+    (["events", "list", "--from", "noon"], 1, "from must be a time"),
+    (["pause", "flow", "nope"], 3, "there is no flow"),
+    (["resume", "connection", "epr"], 3, "did you mean 'erp'?"),
+    (["dlq", "replay", "0000000000ZZZ", "--yes"], 3, "nothing"),
+])
+def test_errors_have_their_exit_code(project, words, code, wanted):
+    project.serve()
+    done = project.run(*words)
+    assert done.code == code and wanted in done.err
+    assert json.loads(project.run(*words, "--json").err)["error"]["message"]
+
+
+# ---- dead letters ----
+def test_dead_letters_are_edited_and_replayed_until_none_is_left(project):
+    project.serve()
+    send(project, "--count", 50, "--malformed", 10)
+    project.drained()
+    ids = dead_ids(project)
+    assert len(ids) == 5
+    assert sum(g["count"] for g in project.ok("dlq", "groups", "--json").json["groups"]) == 5
+    assert project.run("dlq", "edit", ids[0], "--body", "-", stdin="{still bad").code == 1
+    for i in ids:
+        edited = project.ok("dlq", "edit", i, "--body", "-", "--json", stdin='{"id":1,"customer":{"id":2}}')
+        assert edited.json == {"revision": 1}
+    plan = project.ok("dlq", "replay", "--flow", "orders", "--dry-run", "--json").json
+    assert plan["matching"] == 5 and len(dead_ids(project)) == 5
+    assert project.run("dlq", "replay", "--flow", "orders").code == 1 and len(dead_ids(project)) == 5
+    done = project.ok("dlq", "replay", "--flow", "orders", "--class", "data", "--yes")
+    assert "5 match" in done.out and "5 done" in done.out
+    project.drained()
+    assert dead_ids(project) == [] and project.erp()["unique"] == 50
+    detail = project.get(f"/v1/events/{ids[0]}")
+    assert detail["body"] == {"id": 1, "customer": {"id": 2}} and "original_body" in detail
+
+
+def test_the_editor_gets_the_body_and_its_text_is_kept(project):
+    project.serve()
+    send(project, "--count", 1, "--malformed", 100)
+    [one] = dead_ids(project)
+    editor = project.write("editor", "#!/bin/sh\ncp \"$1\" seen\nprintf '{\"id\":9,\"customer\":{\"id\":9}}' > \"$1\"\n")
+    editor.chmod(0o755)
+    project.ok("dlq", "edit", one, env={"EDITOR": str(editor), "VISUAL": str(editor)})
+    assert (project.folder / "seen").read_text().startswith('{"id":1')
+    project.ok("dlq", "replay", one, "--yes")
+    project.drained()
+    assert project.get(f"/v1/events/{one}")["body"]["id"] == 9
+    assert project.run("dlq", "edit", one, env={"EDITOR": "false", "VISUAL": "false"}).code == 1
+
+
+def test_discard_gives_up_by_id_and_by_fingerprint(project):
+    project.serve()
+    send(project, "--count", 4, "--malformed", 100)
+    ids = dead_ids(project)
+    project.ok("dlq", "discard", ids[0], "--yes")
+    group = project.ok("dlq", "groups", "--json").json["groups"][0]
+    project.ok("dlq", "discard", "--fingerprint", group["fingerprint"], "--yes")
+    project.ok("dlq", "discard", "--all", "--yes")
+    assert dead_ids(project) == [] and project.counts()["discarded"] == 4
+
+
+# ---- acting ----
+def test_a_paused_flow_takes_events_and_delivers_none_until_resumed(project):
+    project.serve()
+    project.ok("pause", "flow", "orders", "--why", "the ERP moves")
+    send(project, "--count", 10)
+    flow = project.status()["flows"][0]
+    assert flow["held"] == "flow_paused" and "the ERP moves" in flow["held_reason"] and flow["counts"]["queued"] == 10
+    assert "held: flow_paused, the ERP moves" in project.ok("status").out
+    ids = [e["id"] for e in project.get("/v1/events")["events"]]
+    project.ok("events", "cancel", ids[0], "--yes")
+    project.ok("events", "promote", ids[5])
+    assert "3 match" in project.ok("events", "cancel", *ids[1:4], "--dry-run").out
+    project.ok("resume", "flow", "orders")
+    project.drained()
+    assert project.counts()["delivered"] == 9 and project.counts()["cancelled"] == 1
+
+
+def test_a_paused_connection_is_not_called(project):
+    project.serve()
+    project.ok("pause", "connection", "erp")
+    send(project, "--count", 3)
+    assert project.status()["connections"][0]["held"] == "connection_paused"
+    project.ok("resume", "connection", "erp")
+    project.drained()
+    assert project.erp()["unique"] == 3
+
+
+def test_reload_says_what_changes_and_moves_what_would_be_left_behind(project):
+    project.serve()
+    project.ok("pause", "connection", "erp")
+    send(project, "--count", 6)
+    path = project.folder / "tieline.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("  orders:\n", "  orders-two:\n"))
+    dry = project.ok("reload", "--dry-run", "--json").json
+    assert dry["applied"] is False and dry["ledger"]["held_flow_removed"] == 6 and dry["ledger"]["flows_added"] == 1
+    done = project.ok("reload")
+    assert "flows removed" in done.out and "their flow is gone" in done.out
+    project.ok("events", "move", "--flow", "orders", "--to", "orders-two", "--yes")
+    project.ok("resume", "connection", "erp")
+    project.wait(lambda: project.erp()["unique"] == 6)
+    path.write_text(text.replace("order_by", "orderby"))
+    done = project.run("reload")
+    assert done.code == 2 and "orderby" in done.err and "tieline.yaml:" in done.err
+    assert project.run("reload", "--json").json["applied"] is False
+
+
+def test_a_snapshot_is_a_database_that_others_can_read(project):
+    project.serve()
+    send(project, "--count", 5)
+    project.ok("ledger", "snapshot", "copy.db")
+    with sqlite3.connect(project.folder / "copy.db") as db:
+        assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+    done = project.run("ledger", "snapshot", "copy.db")
+    assert done.code == 1 and "is there already" in done.err
+
+
+# ---- without a server ----
+def test_the_same_commands_work_on_the_ledger_when_no_server_runs(project):
+    project.serve()
+    send(project, "--count", 20, "--malformed", 10)
+    project.drained()
+    assert project.stop() == 0
+    assert project.run("reload").code == 4
+    assert "no server is running" in project.ok("status").out
+    assert project.ok("status", "--json").json["flows"][0]["counts"]["delivered"] == 18
+    ids = dead_ids(project)
+    assert len(ids) == 2
+    project.ok("dlq", "edit", ids[0], "--body", "-", stdin='{"id":1,"customer":{"id":2}}')
+    assert "1 done" in project.ok("dlq", "replay", ids[0], "--yes").out
+    project.ok("dlq", "discard", ids[1], "--yes")
+    project.ok("ledger", "snapshot", "copy.db")
+    project.ok("pause", "flow", "orders", "--why", "first look")
+    project.start("tieline", "run", "tieline.yaml")
+    project.wait(project.status)
+    assert project.status()["flows"][0]["held"] == "flow_paused"
+    project.ok("resume", "flow", "orders")
+    project.drained()
+    assert project.erp()["unique"] == 19 and project.counts()["dead"] == 0
+
+
+def test_the_directory_comes_from_the_option_the_configuration_or_the_environment(project, tmp_path_factory):
+    project.serve()
+    other = Project(tmp_path_factory.mktemp("elsewhere"), config=None)
+    assert other.run("status").code == 3
+    other.ok("status", "--data", project.folder / "data")
+    other.ok("status", "--config", project.folder / "tieline.yaml")
+    other.ok("status", env={"TIELINE_DATA": str(project.folder / "data")})
+
+
+def test_a_faulty_flow_does_not_keep_the_operator_out(project):
+    project.serve()
+    path = project.folder / "tieline.yaml"
+    path.write_text(path.read_text().replace("order_by", "orderby"))
+    project.ok("status")
+
+
+def test_a_ledger_that_another_process_holds_is_4(project):
+    project.serve()
+    (project.folder / "data/control.sock").rename(project.folder / "data/hidden.sock")
+    done = project.run("status")
+    assert done.code == 4 and "cannot be opened here" in done.err
+    (project.folder / "data/hidden.sock").rename(project.folder / "data/control.sock")
+
+
+def test_only_the_owner_may_use_the_control_socket(project):
+    project.serve()
+    assert stat.S_IMODE(os.stat(project.folder / "data/control.sock").st_mode) == 0o600
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"http://127.0.0.1:{project.port}/v1/status", timeout=10)
