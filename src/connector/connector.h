@@ -82,7 +82,9 @@ struct connector_call {
     const struct connector_record *records;
     size_t n;
     struct connector_verdict *verdicts; /* one for each record, zeroed */
-    /* long jobs: in resume and abort the last ticket; out with *pending */
+    /* long jobs: in resume and abort the last ticket, and records with their ids only: no value, envelope or key. What
+     * a ticket was written for but did not happen is CONNECTOR_INNOCENT: the records then come again whole. Out with
+     * pending. */
     struct tl_sv ticket;
     bool pending;            /* set to say: the job goes on */
     struct tl_sv new_ticket; /* at most 4 KB */

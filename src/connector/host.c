@@ -93,6 +93,35 @@ static enum tl_rc add_trace(struct connector_call *call, struct http_request_out
     return TL_OK;
 }
 
+static bool has_pair(struct tl_sv query, struct tl_sv name, struct tl_sv value)
+{
+    struct http_query_iter it = http_query_iter(query);
+    struct tl_sv n, v;
+
+    while (http_query_next(&it, &n, &v))
+        if (tl_sv_eq(n, name) && tl_sv_eq(v, value))
+            return true;
+    return false;
+}
+
+/* A key in the query, as it is sent and as it is meant. */
+static void hide_query(struct connector_call *call, struct tl_sv before, struct tl_sv after)
+{
+    struct tl_sv old = tl_sv_from(before, tl_sv_find(before, '?') + 1), name, value;
+    struct http_query_iter it = http_query_iter(tl_sv_from(after, tl_sv_find(after, '?') + 1));
+
+    while (http_query_next(&it, &name, &value)) {
+        TL_CLEANUP(tl_buf_done) struct tl_buf plain = {0};
+
+        if (has_pair(old, name, value))
+            continue;
+        connector__hide(call, value);
+        tl_buf_init(&plain, value.n + 1);
+        if (tl_percent_decode(&plain, value, true) && !tl_sv_eq(tl_buf_view(&plain), value))
+            connector__hide(call, tl_arena_sv(call->arena, tl_buf_view(&plain)));
+    }
+}
+
 /* What authentication added is a secret: "Bearer x" as a whole and x alone. */
 static void hide_added(struct connector_call *call, const struct http_request_out *before,
                        const struct http_request_out *after)
@@ -108,6 +137,7 @@ static void hide_added(struct connector_call *call, const struct http_request_ou
         connector__hide(call, h->value);
         connector__hide(call, tl_sv_from(h->value, tl_sv_find(h->value, ' ') + 1));
     }
+    hide_query(call, before->url, after->url);
 }
 
 static enum tl_rc authenticate(struct task *task, struct connector_call *call, struct http_request_out *out,

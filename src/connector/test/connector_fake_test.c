@@ -124,9 +124,14 @@ static void a_job_goes_on_from_its_ticket_wherever_it_was_cut(void **state)
             s->r.fn = NULL;
             rig_run(&s->r);
         }
-        do
+        do {
             resume(s);
-        while (s->r.call.pending && ++polls < 10);
+            if (s->r.verdicts[0].end == CONNECTOR_INNOCENT) {
+                assert_int_equal(s->world.n_jobs, 0);
+                s->r.fn = NULL;
+                rig_run(&s->r);
+            }
+        } while (s->r.call.pending && ++polls < 10);
         assert_false(s->r.call.pending);
         assert_int_equal(s->world.n_jobs, 1);
         assert_int_equal(s->world.jobs[0].n, 2);

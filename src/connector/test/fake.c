@@ -74,50 +74,51 @@ static void pend(struct connector_call *call, struct tl_sv ticket)
     call->next_poll_ms = 1000;
 }
 
-/* Upload and start: both can be repeated, since the job's name is ours and stands in the ticket. */
-static enum tl_rc job_go_on(struct task *task, struct connector_call *call, struct tl_sv ticket, struct tl_err *err)
+static enum tl_rc job_start(struct task *task, struct connector_call *call, struct fake_job *job, struct tl_err *err)
 {
-    struct fake_world *w = world_of(call);
-    struct fake_job *job = job_find(w, ticket);
     enum tl_rc rc = wire(task, call, err);
 
     if (rc != TL_OK)
         return rc;
-    if (!job) {
-        assert(w->n_jobs < FAKE_JOBS && call->n <= FAKE_RECORDS);
-        job = &w->jobs[w->n_jobs++];
-        *job = (struct fake_job){.polls_left = w->polls, .n = call->n};
-        (void)snprintf(job->id, sizeof job->id, "%.*s", TL_SV_ARG(ticket));
-        for (size_t i = 0; i < call->n; i++)
-            job->events[i] = call->records[i].event;
-    }
-    rc = wire(task, call, err);
-    if (rc != TL_OK)
-        return rc;
     job->started = true;
-    pend(call, ticket);
+    pend(call, tl_sv_str(job->id));
     return wire(task, call, err);
 }
 
+/* The job's name is ours and stands in the ticket, so whether it was made can be asked after a cut. */
 static enum tl_rc bulk_run(struct task *task, struct connector_call *call, struct tl_err *err)
 {
-    struct tl_sv ticket = tl_sv_str(
-        tl_arena_printf(call->arena, "job-%.*s-%u", TL_SV_ARG(call->records[0].key), call->records[0].attempt));
-    enum tl_rc rc = connector_checkpoint(task, call, ticket, err);
+    struct fake_world *w = world_of(call);
+    char *name = tl_arena_printf(call->arena, "job-%.*s-%u", TL_SV_ARG(call->records[0].key), call->records[0].attempt);
+    enum tl_rc rc = connector_checkpoint(task, call, tl_sv_str(name), err);
+    struct fake_job *job;
 
-    return rc == TL_OK ? job_go_on(task, call, ticket, err) : rc;
+    if (rc == TL_OK)
+        rc = wire(task, call, err);
+    if (rc != TL_OK)
+        return rc;
+    assert(w->n_jobs < FAKE_JOBS && call->n <= FAKE_RECORDS);
+    job = &w->jobs[w->n_jobs++];
+    *job = (struct fake_job){.polls_left = w->polls, .n = call->n};
+    (void)snprintf(job->id, sizeof job->id, "%s", name);
+    for (size_t i = 0; i < call->n; i++)
+        job->events[i] = call->records[i].event;
+    return job_start(task, call, job, err);
 }
 
 static enum tl_rc bulk_resume(struct task *task, struct connector_call *call, struct tl_err *err)
 {
     struct fake_job *job = job_find(world_of(call), call->ticket);
-    enum tl_rc rc;
+    enum tl_rc rc = wire(task, call, err);
 
-    if (!job || !job->started)
-        return job_go_on(task, call, call->ticket, err);
-    rc = wire(task, call, err);
     if (rc != TL_OK)
         return rc;
+    for (size_t i = 0; i < call->n && !job; i++) /* cut before it was made */
+        call->verdicts[i].end = CONNECTOR_INNOCENT;
+    if (!job)
+        return TL_OK;
+    if (!job->started)
+        return job_start(task, call, job, err);
     if (job->polls_left > 0) {
         job->polls_left--;
         pend(call, call->ticket);

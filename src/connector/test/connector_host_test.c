@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the host adds to a request: authentication with one more try, the trace, masks, limits. */
+#include "connector_rig.h"
+
+#include "connector/connector_int.h"
+
+struct fake_auth {
+    struct connector_auth base;
+    struct rig *rig;
+    int applied, answers;
+    bool renew, refuse, in_query;
+};
+
+static enum tl_rc apply(struct connector_auth *base, struct task *task, struct connector_call *call,
+                        struct http_request_out *req, struct tl_err *err)
+{
+    struct fake_auth *a = TL_CONTAINER(base, struct fake_auth, base);
+    struct http_header *h = tl_arena_alloc(call->arena, (req->n_headers + 1) * sizeof *h);
+    enum tl_rc rc = rig_step(a->rig, task, err);
+
+    if (rc != TL_OK)
+        return rc;
+    if (a->refuse)
+        return tl_fail(err, TL_AUTH, "no token");
+    a->applied++;
+    if (a->in_query) {
+        req->url = tl_sv_str(tl_arena_printf(call->arena, "%.*s?key=s3cr3t%%2Fkey", TL_SV_ARG(req->url)));
+        return TL_OK;
+    }
+    if (req->n_headers > 0)
+        memcpy(h, req->headers, req->n_headers * sizeof *h);
+    h[req->n_headers++] = (struct http_header){TL_SV("authorization"),
+                                               tl_sv_str(tl_arena_printf(call->arena, "Bearer s3cr3t-%d", a->applied))};
+    req->headers = h;
+    return TL_OK;
+}
+
+static bool answered(struct connector_auth *base, struct task *task, struct connector_call *call,
+                     const struct http_reply *reply)
+{
+    struct fake_auth *a = TL_CONTAINER(base, struct fake_auth, base);
+
+    (void)task, (void)call;
+    a->answers++;
+    return reply->status == 401 && a->renew;
+}
+
+static const char *const record = "{\"id\": 1}";
+
+static void start(struct rig *r, struct fake_auth *a)
+{
+    rig_start(r);
+    *a = (struct fake_auth){.base = {apply, answered}, .rig = r};
+    r->auth = &a->base;
+    if (!rig_connect(r, connector_find(TL_SV("http")), "{ url: \"${env:TIELINE_TEST_URL}\" }") ||
+        !rig_target(r, "{ post: /x, idempotency_header: \"\" }", 1u << CONNECTOR_WRITE))
+        fail_msg("%s", rig_errors(r));
+    rig_records(r, &record, 1);
+}
+
+static void a_401_is_tried_once_more_with_fresh_credentials(void **state)
+{
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    a.renew = true;
+    r.replies[0] = (struct rig_reply){.status = 401};
+    r.replies[1] = (struct rig_reply){.status = 200};
+    r.n_replies = 2;
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_OK);
+    assert_int_equal(r.verdicts[0].end, CONNECTOR_DONE);
+    assert_int_equal(r.requests, 2);
+    assert_true(rig_saw(&r, "authorization: Bearer s3cr3t-2\n"));
+    assert_false(rig_saw(&r, "s3cr3t-1"));
+    assert_int_equal(a.answers, 2);
+    rig_stop(&r);
+}
+
+static void a_second_401_is_an_error_of_the_connection(void **state)
+{
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    a.renew = true;
+    rig_script(&r, (struct rig_reply){.status = 401});
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_AUTH);
+    assert_int_equal(r.requests, 2);
+    a.renew = false;
+    rig_run(&r);
+    assert_int_equal(r.requests, 3);
+    rig_stop(&r);
+}
+
+static void without_a_token_nothing_is_sent(void **state)
+{
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    a.refuse = true;
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_AUTH);
+    assert_int_equal(r.requests, 0);
+    assert_true(r.call.not_sent);
+    rig_stop(&r);
+}
+
+static void what_authentication_added_is_masked(void **state)
+{
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    rig_script(&r, (struct rig_reply){.status = 500, .body = "token s3cr3t-1 refused (Bearer s3cr3t-1)"});
+    rig_run(&r);
+    assert_string_equal(r.err.text, "HTTP 500: token *** refused (***)");
+    a.in_query = true;
+    rig_script(&r, (struct rig_reply){.status = 500, .body = "GET /x?key=s3cr3t%2Fkey: s3cr3t/key is bad"});
+    rig_run(&r);
+    assert_string_equal(r.err.text, "HTTP 500: GET /x?key=***: *** is bad");
+    rig_stop(&r);
+}
+
+static void a_call_is_stopped_while_a_token_is_fetched(void **state)
+{
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    r.cut_at = 1;
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_CANCELED);
+    assert_int_equal(r.requests, 0);
+    rig_stop(&r);
+}
+
+static void a_trace_is_passed_on_when_it_is_one(void **state)
+{
+    static const struct {
+        const char *value;
+        bool passed;
+    } rows[] = {{"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true},
+                {"00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false},
+                {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0\\n", false},
+                {"x", false}};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        struct fake_auth a;
+        struct rig r;
+
+        start(&r, &a);
+        assert_int_equal(
+            json_parse(r.conf,
+                       tl_sv_str(tl_arena_printf(r.conf, "{\"headers\":{\"traceparent\":\"%s\"}}", rows[i].value)), 0,
+                       NULL, &r.records[0].envelope, NULL),
+            TL_OK);
+        rig_run(&r);
+        assert_int_equal(rig_saw(&r, "traceparent: 00-4b"), rows[i].passed);
+        rig_stop(&r);
+    }
+}
+
+static void the_clock_of_the_other_side_is_measured(void **state)
+{
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    rig_run(&r);
+    /* the server's Date is real, the host's clock is not */
+    assert_true(connector_host_skew_ms(r.host) != 0);
+    assert_string_equal(connector_host_name(r.host), "test");
+    rig_stop(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_401_is_tried_once_more_with_fresh_credentials),
+        cmocka_unit_test(a_second_401_is_an_error_of_the_connection),
+        cmocka_unit_test(without_a_token_nothing_is_sent),
+        cmocka_unit_test(what_authentication_added_is_masked),
+        cmocka_unit_test(a_call_is_stopped_while_a_token_is_fetched),
+        cmocka_unit_test(a_trace_is_passed_on_when_it_is_one),
+        cmocka_unit_test(the_clock_of_the_other_side_is_measured),
+    };
+
+    return cmocka_run_group_tests(tests, rig_group_setup, NULL);
+}
