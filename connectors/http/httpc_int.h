@@ -57,6 +57,7 @@ struct httpc_header {
     struct connector_template *value;
 };
 struct httpc_address { /* compiled: where and with which headers */
+    char *text;        /* of the path, as configured */
     struct connector_template *path;
     struct httpc_header *headers;
     size_t n_headers;

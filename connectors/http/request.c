@@ -10,6 +10,7 @@ void httpc__address_compile(struct httpc_address *a, const struct config_text *p
     if (first && first != '/' && first != '?' && first != '{')
         config_error(e, path->at, "Write it as /orders/{body.id}.", "the path `%.80s` does not begin with /",
                      path->text);
+    a->text = tl_strdup(path->text ? path->text : "");
     a->path = connector_template_new(path, true, e);
     a->headers = tl_zalloc((headers->n + 1) * sizeof *a->headers);
     a->constant = a->path && connector_template_is_constant(a->path);
@@ -25,6 +26,7 @@ void httpc__address_compile(struct httpc_address *a, const struct config_text *p
 
 void httpc__address_done(struct httpc_address *a)
 {
+    tl_freep(&a->text);
     connector_template_free(a->path);
     for (size_t i = 0; i < a->n_headers; i++) {
         tl_freep(&a->headers[i].name);
@@ -121,6 +123,7 @@ enum tl_rc httpc__request(struct task *task, struct connector_call *call, const 
     const struct httpc_connection *c = call->connection;
     enum tl_rc rc;
 
+    call->endpoint = tl_sv_str(a->text);
     r->out.timeout_ms = (uint32_t)(timeout_ms > 0 ? timeout_ms : c->timeout_ms);
     rc = connection_headers(task, call, r, err);
     if (rc == TL_OK)

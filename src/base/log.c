@@ -7,7 +7,7 @@
 #include <math.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 16384 };
+enum { LINE_MAX_BYTES = 65536 };
 
 struct tl_log {
     int fd;

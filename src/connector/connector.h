@@ -73,10 +73,12 @@ struct connector_call {
     struct connector_host *host;
     const struct connector_ledger *ledger; /* the host's */
     struct connector_view *view;           /* the host's */
+    void *owner;                           /* the host's: whose call this is, for logs and metrics */
     uint64_t auth_note[4];                 /* of its authentication: which credentials this call uses */
-    const void *connection;                /* the connection's struct, of connector.spec */
-    const void *operation;                 /* the target's struct, of connector_operation.spec */
-    void *prepared;                        /* what operation.compile made of it, or NULL */
+    struct tl_sv endpoint;  /* the path as configured, before values are put in: what logs show; may stay empty */
+    const void *connection; /* the connection's struct, of connector.spec */
+    const void *operation;  /* the target's struct, of connector_operation.spec */
+    void *prepared;         /* what operation.compile made of it, or NULL */
     struct tl_arena *arena;
     /* write */
     const struct connector_record *records;

@@ -10,8 +10,7 @@ enum {
     POSITION_MAX = 64 << 10,
     SECRET_MAX = 64 << 10,
     REPLY_DEFAULT = 10 << 20,
-    REPLY_MAX = 64 << 20, /* held in the arena; larger ones go to a sink */
-    TRACEPARENT = 55
+    REPLY_MAX = 64 << 20 /* held in the arena; larger ones go to a sink */
 };
 
 struct connector_host *connector_host_new(const struct connector_host_options *options)
@@ -56,40 +55,50 @@ void connector_call_begin(struct connector_call *call, struct connector_host *h,
 
 /* ---- HTTP ---- */
 
-/* W3C Trace Context 3.2: version, trace-id, parent-id, flags; lower-case hex. Passed on as it came. */
-static struct tl_sv traceparent(const struct connector_call *call)
+static bool has_header(const struct http_request_out *out, const char *name)
 {
-    struct tl_sv s;
-
-    if (call->n != 1 || !call->records)
-        return TL_SV_NULL;
-    s = json_text(json_gets(json_gets(call->records[0].envelope, "headers"), "traceparent"), TL_SV_NULL);
-    if (s.n != TRACEPARENT)
-        return TL_SV_NULL;
-    for (size_t i = 0; i < s.n; i++) {
-        bool dash = i == 2 || i == 35 || i == 52;
-        char c = s.p[i];
-
-        if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-            return TL_SV_NULL;
+    for (size_t i = 0; i < out->n_headers; i++) {
+        if (tl_sv_eqi(out->headers[i].name, tl_sv_str(name)))
+            return true;
     }
-    return s;
+    return false;
 }
 
-static enum tl_rc add_trace(struct connector_call *call, struct http_request_out *out, struct tl_err *err)
+/* What the event brought along goes on with each call that carries this one event; a batch is many traces, so it has
+ * none. A header that the configuration sets itself stays as it is. */
+static enum tl_rc add_trace(struct connector_call *call, struct http_request_out *out, struct connector_exchange *x,
+                            struct tl_err *err)
 {
-    struct tl_sv trace = traceparent(call);
-    struct http_header *headers;
+    struct json headers;
+    struct connector_trace *t;
+    struct http_header *all;
 
-    if (!trace.p)
+    if (call->n != 1 || !call->records)
         return TL_OK;
-    headers = tl_arena_alloc(call->arena, (out->n_headers + 1) * sizeof *headers);
-    if (!headers)
+    headers = json_gets(call->records[0].envelope, "headers");
+    t = tl_arena_alloc(call->arena, sizeof *t);
+    all = tl_arena_alloc(call->arena, (out->n_headers + 3) * sizeof *all);
+    if (!t || !all)
         return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+    connector_trace_of(json_text(json_gets(headers, "traceparent"), TL_SV_NULL),
+                       json_text(json_gets(headers, "tracestate"), TL_SV_NULL),
+                       json_text(json_gets(headers, "x-request-id"), TL_SV_NULL), call->records[0].event, t);
+    x->trace = tl_sv_str(t->id);
+    x->request_id = tl_sv_str(t->request_id);
     if (out->n_headers > 0)
-        memcpy(headers, out->headers, out->n_headers * sizeof *headers);
-    headers[out->n_headers++] = (struct http_header){TL_SV("traceparent"), trace};
-    out->headers = headers;
+        memcpy(all, out->headers, out->n_headers * sizeof *all);
+    if (!has_header(out, "traceparent")) {
+        /* 3.2.2: version, trace-id, parent-id (this call), flags */
+        char *parent = tl_arena_printf(call->arena, "00-%s-%016llx-%s", t->id,
+                                       (unsigned long long)(tl_random_u64() | 1), t->flags);
+
+        all[out->n_headers++] = (struct http_header){TL_SV("traceparent"), tl_sv_str(parent)};
+        if (t->state.p)
+            all[out->n_headers++] = (struct http_header){TL_SV("tracestate"), t->state};
+    }
+    out->headers = all;
+    if (!has_header(out, "x-request-id"))
+        all[out->n_headers++] = (struct http_header){TL_SV("x-request-id"), x->request_id};
     return TL_OK;
 }
 
@@ -172,12 +181,31 @@ static void note(struct connector_call *call, const struct http_reply *reply)
     }
 }
 
+static void observe(struct connector_call *call, struct connector_exchange *x, const struct http_request_out *req,
+                    const struct http_reply *reply, enum tl_rc rc, const struct tl_err *err)
+{
+    const struct connector_host_options *o = &call->host->opt;
+    size_t from = tl_sv_find(req->url, '/') + 2; /* behind "https://" */
+
+    if (!o->observe)
+        return;
+    x->connection = call->host->name;
+    x->request = req;
+    x->reply = reply;
+    x->host = from < req->url.n ? tl_sv_from(req->url, from) : TL_SV("");
+    x->host.n = tl_sv_find(x->host, '/');
+    x->rc = rc;
+    x->text = rc == TL_OK ? "" : err->text;
+    o->observe(o->observe_arg, call, x);
+}
+
 enum tl_rc connector_http(struct task *task, struct connector_call *call, const struct http_request_out *req,
                           struct http_reply *reply, struct tl_err *err)
 {
     struct connector_host *h = call->host;
     const struct connector *c = h->opt.connector;
     struct http_request_out plain = *req;
+    struct connector_exchange x = {0};
     enum tl_rc rc;
 
     memset(reply, 0, sizeof *reply);
@@ -186,7 +214,7 @@ enum tl_rc connector_http(struct task *task, struct connector_call *call, const 
     rc = connector__url(call->arena, c && c->base_url ? c->base_url(h->opt.connection) : NULL, req->url, &plain.url,
                         err);
     if (rc == TL_OK)
-        rc = add_trace(call, &plain, err);
+        rc = add_trace(call, &plain, &x, err);
     if (rc != TL_OK)
         return rc;
     if (!plain.sink)
@@ -199,6 +227,7 @@ enum tl_rc connector_http(struct task *task, struct connector_call *call, const 
             return rc;
         rc = http_client_call(task, h->opt.client, &out, call->arena, reply, err);
         note(call, reply);
+        observe(call, &x, &plain, reply, rc, err);
         if (rc != TL_OK || !h->opt.auth || !h->opt.auth->answered)
             return rc;
         /* A 401 says that the request was not carried out, so once more is safe; a streamed body is gone, though. */

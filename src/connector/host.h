@@ -31,6 +31,30 @@ struct connector_ledger {
     void *arg;
 };
 
+/* One HTTP request and how it ended, told on the call's task; must not suspend. The request is as it was before
+ * authentication, but with the trace headers. */
+struct connector_exchange {
+    const char *connection;
+    const struct http_request_out *request;
+    const struct http_reply *reply;
+    struct tl_sv host, trace, request_id; /* authority of the address; ids that went with it, or empty */
+    enum tl_rc rc;
+    const char *text; /* of the error */
+};
+typedef void connector_observe_fn(void *arg, struct connector_call *call, const struct connector_exchange *x);
+
+/* W3C Trace Context and request id of an event: as its sender gave them (well-formed), else made from the event's id,
+ * so that every attempt of an event has the same ones. */
+enum { CONNECTOR_TRACE_ID = 33, CONNECTOR_REQUEST_ID = 129 };
+struct connector_trace {
+    char id[CONNECTOR_TRACE_ID];           /* 32 hex digits */
+    char flags[3];                         /* "01" */
+    char request_id[CONNECTOR_REQUEST_ID]; /* visible ASCII */
+    struct tl_sv state;                    /* tracestate; borrowed; .p NULL: none */
+};
+void connector_trace_of(struct tl_sv traceparent, struct tl_sv tracestate, struct tl_sv request_id, uint64_t event,
+                        struct connector_trace *ret);
+
 struct connector_host_options {
     struct http_client *client; /* of the loop; borrowed */
     const struct tl_clock *clock;
@@ -40,6 +64,8 @@ struct connector_host_options {
     struct connector_auth *auth;
     connector_secret_fn *secret; /* NULL: references cannot be resolved */
     void *secret_arg;
+    connector_observe_fn *observe; /* may be NULL */
+    void *observe_arg;
 };
 struct connector_host *connector_host_new(const struct connector_host_options *options) TL_MUST_CHECK;
 void connector_host_free(struct connector_host *h); /* no call may be under way; NULL allowed */

@@ -10,25 +10,43 @@
 enum { ARENA_LIMIT = 256 << 20 };
 
 /* ---- meters ---- */
-enum family { F_RECEIVED, F_DUPLICATES, F_REFUSED, F_OUTCOMES, F_RETRIES, F_DELAY, F_ATTEMPTS, F_FAILED };
 static const struct metrics_desc descs[] = {
-    [F_RECEIVED] =
+    [FLOW_F_RECEIVED] =
         {"tieline_events_received_total", "Events accepted into the ledger.", METRICS_COUNTER, {"flow"}, 0, 0},
-    [F_DUPLICATES] =
+    [FLOW_F_DUPLICATES] =
         {"tieline_events_duplicate_total", "Requests that repeated a known event.", METRICS_COUNTER, {"flow"}, 0, 0},
-    [F_REFUSED] =
+    [FLOW_F_REFUSED] =
         {"tieline_webhooks_refused_total", "Requests whose signature was not good.", METRICS_COUNTER, {"flow"}, 0, 0},
-    [F_OUTCOMES] =
+    [FLOW_F_OUTCOMES] =
         {"tieline_deliveries_total", "Deliveries that ended well.", METRICS_COUNTER, {"flow", "outcome"}, 0, 0},
-    [F_RETRIES] = {"tieline_retries_total", "Attempts after the first.", METRICS_COUNTER, {"flow"}, 0, 0},
-    [F_DELAY] = {"tieline_delivery_delay_seconds", "From received to delivered.", METRICS_HISTOGRAM, {"flow"}, 0, 1e-6},
-    [F_ATTEMPTS] =
+    [FLOW_F_RETRIES] = {"tieline_retries_total", "Attempts after the first.", METRICS_COUNTER, {"flow"}, 0, 0},
+    [FLOW_F_DELAY] =
+        {"tieline_delivery_delay_seconds", "From received to delivered.", METRICS_HISTOGRAM, {"flow"}, 0, 1e-6},
+    [FLOW_F_ATTEMPTS] =
         {"tieline_delivery_attempts", "Attempts that a delivered event took.", METRICS_HISTOGRAM, {"flow"}, 0, 1},
-    [F_FAILED] =
+    [FLOW_F_FAILED] =
         {"tieline_attempts_failed_total", "Attempts that failed, by class.", METRICS_COUNTER, {"flow", "class"}, 0, 0},
+    [FLOW_F_HOOK_TIME] = {"tieline_webhook_duration_seconds",
+                          "From a whole request to its answer, the commit included.",
+                          METRICS_HISTOGRAM,
+                          {"flow", "status"},
+                          0,
+                          1e-6},
+    [FLOW_F_CALL_TIME] = {"tieline_call_duration_seconds",
+                          "Calls to other systems.",
+                          METRICS_HISTOGRAM,
+                          {"connection", "operation"},
+                          0,
+                          1e-6},
+    [FLOW_F_CALLS] = {"tieline_calls_total",
+                      "Calls to other systems by class of their status; none: no answer, or not HTTP.",
+                      METRICS_COUNTER,
+                      {"connection", "operation", "status"},
+                      0,
+                      0},
 };
 
-static struct metric *series(struct flow_engine *e, enum family f, const char *flow, const char *second)
+static struct metric *series(struct flow_engine *e, enum flow_family f, const char *flow, const char *second)
 {
     const char *values[] = {flow, second};
 
@@ -39,17 +57,28 @@ static void give_meters(struct flow_engine *e, struct flow *f)
 {
     struct flow_meters *m = tl_arena_must(f->plan->arena, sizeof *m);
 
-    m->received = series(e, F_RECEIVED, f->name, NULL);
-    m->duplicates = series(e, F_DUPLICATES, f->name, NULL);
-    m->refused = series(e, F_REFUSED, f->name, NULL);
-    m->delivered = series(e, F_OUTCOMES, f->name, "delivered");
-    m->skipped = series(e, F_OUTCOMES, f->name, "skipped");
-    m->retries = series(e, F_RETRIES, f->name, NULL);
-    m->delay = series(e, F_DELAY, f->name, NULL);
-    m->attempts = series(e, F_ATTEMPTS, f->name, NULL);
+    *m = (struct flow_meters){0};
+    m->received = series(e, FLOW_F_RECEIVED, f->name, NULL);
+    m->duplicates = series(e, FLOW_F_DUPLICATES, f->name, NULL);
+    m->refused = series(e, FLOW_F_REFUSED, f->name, NULL);
+    m->delivered = series(e, FLOW_F_OUTCOMES, f->name, "delivered");
+    m->skipped = series(e, FLOW_F_OUTCOMES, f->name, "skipped");
+    m->retries = series(e, FLOW_F_RETRIES, f->name, NULL);
+    m->delay = series(e, FLOW_F_DELAY, f->name, NULL);
+    m->attempts = series(e, FLOW_F_ATTEMPTS, f->name, NULL);
     for (int c = 0; c < TL_CLASS_COUNT; c++)
-        m->failed[c] = series(e, F_FAILED, f->name, tl_class_name((enum tl_class)c));
+        m->failed[c] = series(e, FLOW_F_FAILED, f->name, tl_class_name((enum tl_class)c));
     f->meters = m;
+    f->watch = flow__watch(e, f->name);
+    for (size_t i = 0; i < f->n_targets; i++)
+        f->targets[i].calls =
+            flow__call_meters(e, f->plan->arena, f->targets[i].connection->name, f->targets[i].operation->name);
+    for (size_t i = 0; i < f->n_steps; i++) {
+        if (f->steps[i].connection)
+            f->steps[i].calls = flow__call_meters(e, f->plan->arena, f->steps[i].connection->name, "lookup");
+    }
+    if (f->read)
+        f->read->calls = flow__call_meters(e, f->plan->arena, f->read->connection->name, f->read->operation->name);
 }
 
 /* ---- small services ---- */
@@ -265,7 +294,9 @@ static enum tl_rc make_hosts(struct flow_engine *e, struct flow_plan *p, struct 
                                                      .name = c->name,
                                                      .auth = p->auths[i],
                                                      .secret = e->opt.secret,
-                                                     .secret_arg = e->opt.secret_arg};
+                                                     .secret_arg = e->opt.secret_arg,
+                                                     .observe = flow__observe,
+                                                     .observe_arg = e};
 
             p->hosts[p->n_hosts++] = connector_host_new(&o);
         }
@@ -450,6 +481,7 @@ void flow_engine_free(struct flow_engine *e)
     for (size_t i = 0; i < e->opt.n_loops; i++)
         http_client_free(e->loops[i].client);
     tl_free(e->loops);
+    flow__watches_free(e);
     pthread_mutex_destroy(&e->lock);
     tl_free(e);
 }

@@ -59,6 +59,8 @@ struct flow_engine_options {
                                    struct tl_err *err);
     void (*auth_free)(void *arg, struct connector_auth *auth);
     void *auth_arg;
+    void (*mask)(void *arg, struct tl_buf *text); /* hide known secrets; NULL: bodies are never shown */
+    void *mask_arg;
     void (*fatal)(void *arg, const struct tl_err *err); /* the ledger acknowledges nothing more: leave the process */
     void *fatal_arg;
 };
@@ -81,6 +83,9 @@ TL_MUST_CHECK enum tl_rc flow_engine_routes(struct flow_engine *e, struct flow_p
 uint32_t flow_engine_flow_id(struct flow_engine *e, struct tl_sv name);
 uint32_t flow_engine_connection_id(struct flow_engine *e, struct tl_sv name);
 struct http_client *flow_engine_client(struct flow_engine *e, const struct async_loop *loop); /* of that loop */
+/* Log each call of a flow until then (0: stop), with bodies or without; false: no such flow. Any thread. */
+bool flow_engine_debug(struct flow_engine *e, struct tl_sv flow, int64_t until_ms, bool bodies);
+int64_t flow_engine_debug_until(struct flow_engine *e, struct tl_sv flow, bool *ret_bodies); /* 0: off */
 /* Sources stop, no more work is taken; returns when none is running or the task's deadline passes. */
 void flow_engine_stop(struct flow_engine *e, struct task *task);
 void flow_engine_free(struct flow_engine *e);

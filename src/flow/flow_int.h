@@ -25,6 +25,7 @@ struct flow_read { /* a source that a connector reads */
     const struct connector_operation *operation;
     const void *operation_conf;
     void *prepared;
+    const struct flow_call_meters *calls;
 };
 struct flow_route_rule {
     struct mapping *when; /* NULL: always */
@@ -39,6 +40,7 @@ struct flow_step {
     const struct flow_lookup_conf *lookup;
     struct flow_cache *cache;
     const struct flow_connection *connection;
+    const struct flow_call_meters *calls;
     struct connector_template *path;
     struct mapping *value, *fallback;
 };
@@ -53,6 +55,7 @@ struct flow_target {
     struct mapping *when, *map;
     struct guard_retry retry;
     uint32_t id; /* of the ledger */
+    const struct flow_call_meters *calls;
 };
 struct flow {
     const char *name;
@@ -70,6 +73,7 @@ struct flow {
     uint32_t id; /* of the ledger */
     struct flow_plan *plan;
     struct flow_meters *meters;
+    struct flow_watch *watch; /* the engine's */
 };
 
 struct flow_plan {
@@ -165,9 +169,24 @@ void flow__upload_end(const struct flow *f, struct queue_put *put, enum tl_rc rc
 enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err);
 
 /* ---- engine.c ---- */
+enum flow_family {
+    FLOW_F_RECEIVED,
+    FLOW_F_DUPLICATES,
+    FLOW_F_REFUSED,
+    FLOW_F_OUTCOMES,
+    FLOW_F_RETRIES,
+    FLOW_F_DELAY,
+    FLOW_F_ATTEMPTS,
+    FLOW_F_FAILED,
+    FLOW_F_HOOK_TIME,
+    FLOW_F_CALL_TIME,
+    FLOW_F_CALLS,
+    FLOW_FAMILIES
+};
+enum { FLOW_HOOK_STATUSES = 4 };
 struct flow_meters {
     struct metric *received, *duplicates, *refused, *delivered, *skipped, *retries, *failed[TL_CLASS_COUNT];
-    struct metric *delay, *attempts;
+    struct metric *delay, *attempts, *hook[FLOW_HOOK_STATUSES]; /* hook: atomic, NULL until used */
 };
 struct flow_loop { /* what a loop's thread owns */
     struct flow_engine *engine;
@@ -185,9 +204,10 @@ struct flow_engine {
     struct flow_loop *loops;
     struct flow_plan *plan; /* under lock */
     pthread_mutex_t lock;
-    struct metrics_family *families[8];
-    size_t inline_max; /* as the ledger was opened with */
-    bool stopping;     /* atomic */
+    struct metrics_family *families[FLOW_FAMILIES];
+    struct flow_watch *watches; /* under lock; live as long as the engine */
+    size_t inline_max;          /* as the ledger was opened with */
+    bool stopping;              /* atomic */
 };
 const struct tl_clock *flow__clock(const struct flow *f);
 struct queue *flow__queue(const struct flow *f);
@@ -197,6 +217,34 @@ struct flow *flow__by_id(const struct flow_plan *p, uint32_t id); /* NULL */
 struct connector_host *flow__host(const struct flow_plan *p, const struct flow_connection *c, unsigned loop);
 struct tl_arena *flow__arena(struct flow_loop *l);
 void flow__arena_back(struct flow_loop *l, struct tl_arena *a);
+
+/* ---- observe.c ---- */
+struct flow_watch { /* what is known of a flow beyond one plan, by name */
+    struct flow_watch *next;
+    char *name;
+    int64_t debug_until_ms; /* atomic; 0: off */
+    bool bodies;            /* atomic */
+    pthread_mutex_t lock;
+};
+struct flow_watch *flow__watch(struct flow_engine *e, const char *name); /* made when it is new */
+void flow__watches_free(struct flow_engine *e);
+bool flow__debugged(const struct flow *f);
+enum tl_level flow__debug_level(const struct flow *f); /* of its lines for debugging: INFO while its switch is on */
+struct flow_call_meters {
+    struct metric *duration, *status[6]; /* none, 1xx .. 5xx */
+};
+const struct flow_call_meters *flow__call_meters(struct flow_engine *e, struct tl_arena *a, const char *connection,
+                                                 const char *operation);
+struct flow_owner {          /* connector_call.owner */
+    const struct flow *flow; /* NULL: a probe */
+    const char *target, *operation;
+    const struct flow_call_meters *meters; /* NULL: not counted */
+    unsigned exchanges;                    /* HTTP requests so far */
+};
+void flow__observe(void *engine, struct connector_call *call, const struct connector_exchange *x); /* of a host */
+void flow__call_ended(const struct flow_owner *o, uint32_t status, uint64_t us); /* counts a call that was no HTTP */
+void flow__hook_ended(const struct flow *f, int status, uint64_t us);
+void flow__log_received(const struct flow *f, struct http_req *req, const struct queue_put *put);
 
 /* run.c: the ledger's work on a loop */
 void flow__run(struct flow_loop *l, struct queue_work *w);
@@ -208,6 +256,8 @@ void flow__sources_start(struct flow_engine *e, struct flow_plan *p);
 struct flow_place { /* where a run runs */
     const struct flow_plan *plan;
     unsigned loop;
+    const struct flow *flow;
+    uint64_t event;
 };
 struct flow_cache;
 struct flow_cache *flow__cache_new(struct tl_arena *plan);

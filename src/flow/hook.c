@@ -114,9 +114,9 @@ static void give_event(const struct hook *h, struct http_res *res)
     http_res_set(res, (int)w->status, "application/json", tl_sv_str(text));
 }
 
-enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
+static enum tl_rc answer(struct task *task, struct http_req *req, struct http_res *res, struct flow *f,
+                         struct tl_err *err)
 {
-    struct flow *f = arg;
     struct hook h = {.f = f, .req = req, .err = err};
     struct webhook_header headers[128];
 
@@ -159,6 +159,17 @@ enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *
     if (h.rc != TL_OK)
         return h.rc;
     flow__received(f, &h.put);
+    flow__log_received(f, req, &h.put);
     give_event(&h, res);
     return TL_OK;
+}
+
+enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
+{
+    struct async_loop *loop = task_loop(task);
+    uint64_t began = async_loop_now(loop);
+    enum tl_rc rc = answer(task, req, res, arg, err);
+
+    flow__hook_ended(arg, rc == TL_OK ? res->status : tl_rc_http(rc), (async_loop_now(loop) - began) / 1000);
+    return rc;
 }

@@ -119,7 +119,14 @@ enum tl_rc flow__lookup(void *arg, struct task *task, const struct flow_step *s,
                         struct tl_arena *arena, struct json *ret, struct tl_err *err)
 {
     const struct flow_place *place = arg;
-    struct connector_call call = {.connection = s->connection->conf->type.conf, .arena = arena};
+    struct flow_owner owner = {.flow = place->flow, .target = s->lookup->as, .operation = "lookup", .meters = s->calls};
+    const struct connector_record event = {.envelope = envelope, .event = place->event};
+    struct connector_call call = {.connection = s->connection->conf->type.conf,
+                                  .arena = arena,
+                                  .owner = &owner,
+                                  .endpoint = tl_sv_str(s->lookup->path),
+                                  .records = &event,
+                                  .n = 1};
     uint64_t now = async_loop_now(task_loop(task));
     struct pick pick = {.s = s, .envelope = envelope, .ret = ret, .arena = arena, .err = err};
     struct http_request_out req = {.method = TL_SV("GET")};

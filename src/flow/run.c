@@ -17,6 +17,7 @@ struct run {
     struct flow_target *target;
     struct tl_arena *arena;
     struct guard_feedback feedback;
+    struct connector_trace trace; /* of the one event of this work; .id empty: there are several */
 };
 
 static void give_up(struct queue_outcome *o, enum tl_rc rc, const struct tl_err *err)
@@ -142,7 +143,7 @@ static enum tl_rc prepare(struct task *task, struct prepare *p)
 static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim *c, struct connector_record *rec,
                             const char **ret_skip, struct tl_err *err)
 {
-    struct flow_place place = {r->plan, r->loop->index};
+    struct flow_place place = {r->plan, r->loop->index, r->flow, c->event};
     const struct flow_lookup_port port = {flow__lookup, &place};
     struct prepare p = {.r = r, .claim = c, .err = err};
     enum tl_rc rc = prepare(task, &p);
@@ -169,6 +170,12 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
             *ret_skip = p.skip;
             return p.rc;
         }
+    }
+    if (r->work->n == 1) {
+        struct json h = json_gets(p.envelope, "headers");
+
+        connector_trace_of(json_text(json_gets(h, "traceparent"), TL_SV_NULL), TL_SV_NULL,
+                           json_text(json_gets(h, "x-request-id"), TL_SV_NULL), c->event, &r->trace);
     }
     *rec = (struct connector_record){.value = json_gets(p.envelope, "body"),
                                      .envelope = p.envelope,
@@ -232,6 +239,10 @@ static void call_target(struct task *task, struct run *r, connector_fn *fn, cons
 {
     const struct connector_ledger ledger = {.checkpoint = checkpoint, .arg = r};
     struct connector_verdict *verdicts = tl_arena_zalloc(r->arena, (n + 1) * sizeof *verdicts);
+    struct flow_owner owner = {.flow = r->flow,
+                               .target = r->target->name,
+                               .operation = r->target->operation->name,
+                               .meters = r->target->calls};
     struct connector_call call = {.connection = r->target->connection->conf->type.conf,
                                   .operation = r->target->operation_conf,
                                   .prepared = r->target->prepared,
@@ -239,15 +250,18 @@ static void call_target(struct task *task, struct run *r, connector_fn *fn, cons
                                   .records = records,
                                   .n = n,
                                   .verdicts = verdicts,
-                                  .ticket = r->work->ticket};
+                                  .ticket = r->work->ticket,
+                                  .owner = &owner};
     uint64_t began = async_loop_now(r->loop->loop);
     enum tl_rc rc;
 
     connector_call_begin(&call, flow__host(r->plan, r->target->connection, r->loop->index), &ledger);
     tl_err_clear(err);
     rc = fn(task, &call, err);
-    r->work->latency_ms =
-        (uint32_t)((call.latency_us ? call.latency_us : (async_loop_now(r->loop->loop) - began) / 1000) / 1000);
+    if (!call.latency_us)
+        call.latency_us = (async_loop_now(r->loop->loop) - began) / 1000;
+    flow__call_ended(&owner, call.status, call.latency_us);
+    r->work->latency_ms = (uint32_t)(call.latency_us / 1000);
     r->feedback = call.feedback;
     r->work->feedback = &r->feedback;
     r->work->outcome =
@@ -312,7 +326,8 @@ static void go_on(struct task *task, struct run *r, connector_fn *fn, struct tl_
 
 static void probe(struct task *task, struct run *r, const struct flow_connection *c, struct tl_err *err)
 {
-    struct connector_call call = {.connection = c->conf->type.conf, .arena = r->arena};
+    struct flow_owner owner = {.target = "", .operation = "probe"};
+    struct connector_call call = {.connection = c->conf->type.conf, .arena = r->arena, .owner = &owner};
     struct connector_identity who = {0};
     enum tl_rc rc = TL_OK;
 
@@ -345,7 +360,7 @@ static enum tl_rc item_body(struct run *r, const struct flow_item *item, struct 
 
 static enum tl_rc expand(struct task *task, struct run *r, struct queue_claim *c, struct tl_err *err)
 {
-    struct flow_place place = {r->plan, r->loop->index};
+    struct flow_place place = {r->plan, r->loop->index, r->flow, c->event};
     const struct flow_lookup_port port = {flow__lookup, &place};
     struct prepare p = {.r = r, .claim = c, .err = err};
     struct queue_delivery_def *defs;
@@ -414,11 +429,12 @@ static void tell(struct run *r, const struct queue_claim *c, int64_t now_ms)
     }
     if (o->end == QUEUE_END_CANCELED || !tl_log_on(r->loop->engine->opt.log, level))
         return;
-    TL_LOG(
-        r->loop->engine->opt.log, level, "delivery.outcome", end_name(o), KV_STR("flow", r->flow->name),
-        KV_STR("target", r->target->name), KV_STR("event", tl_id32_format(c->event, id)), KV_U64("attempt", c->attempt),
-        KV_STR("class", o->rc ? tl_class_name(o->cls ? o->cls : tl_rc_class(o->rc)) : ""), KV_U64("status", o->status),
-        KV_I64("delay_ms", delay), KV_U64("latency_ms", r->work->latency_ms), KV_SV("reason", o->text));
+    TL_LOG(r->loop->engine->opt.log, level, "delivery.outcome", end_name(o), KV_STR("flow", r->flow->name),
+           KV_STR("target", r->target->name), KV_STR("event", tl_id32_format(c->event, id)),
+           KV_U64("attempt", c->attempt),
+           KV_STR("class", o->rc ? tl_class_name(o->cls ? o->cls : tl_rc_class(o->rc)) : ""),
+           KV_U64("status", o->status), KV_I64("delay_ms", delay), KV_U64("latency_ms", r->work->latency_ms),
+           KV_STR("trace", r->trace.id), KV_STR("request_id", r->trace.request_id), KV_SV("reason", o->text));
 }
 
 /* ---- the task ---- */

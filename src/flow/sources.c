@@ -207,7 +207,9 @@ static enum tl_rc read_once(struct task *task, struct source *s, struct tl_err *
     const struct connector_ledger ledger = {.emit = take_in, .arg = s};
     TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 30);
     TL_CLEANUP(tl_buf_done) struct tl_buf position = {0};
+    struct flow_owner owner = {.flow = s->flow, .target = s->name, .operation = r->operation->name, .meters = r->calls};
     struct connector_call call = {.connection = r->connection->conf->type.conf,
+                                  .owner = &owner,
                                   .operation = r->operation_conf,
                                   .prepared = r->prepared,
                                   .arena = a,

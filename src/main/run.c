@@ -80,6 +80,13 @@ static enum tl_rc resolve_on_task(void *arg, struct task *task, const struct con
     return resolve(arg, ref, ret, err);
 }
 
+static void mask(void *arg, struct tl_buf *text)
+{
+    struct server *s = arg;
+
+    (void)secret_mask(s->secrets, text);
+}
+
 static enum tl_rc load_plan(struct server *s, struct config_errors *e, struct flow_plan **ret)
 {
     const struct flow_load_options o = {
@@ -408,6 +415,8 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
                                     .auth = main_auth_new,
                                     .auth_free = main_auth_free,
                                     .auth_arg = &s->auth,
+                                    .mask = mask,
+                                    .mask_arg = s,
                                     .fatal = fatal,
                                     .fatal_arg = s};
     enum tl_rc rc = make_loops(s, c->server.threads, err);

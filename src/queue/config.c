@@ -107,7 +107,7 @@ static void load_counts(struct queue *q)
 
             for (unsigned i = QUEUE_QUEUED; f && i <= QUEUE_DISCARDED; i++)
                 f->count[i] = v[n++].i;
-            for (unsigned i = N_EVENTS; f && i < N_COUNTS; i++)
+            for (unsigned i = N_EVENTS; f && i < N_SAVED; i++)
                 f->count[i] = v[n++].i;
         }
     queue__end(q, SQL_COUNT_ALL);

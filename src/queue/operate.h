@@ -42,6 +42,7 @@ struct queue_flow_stat {
     uint64_t events, duplicates, other_body, no_key; /* since the ledger was made */
     uint64_t attempts, retries;
     uint64_t failed[TL_CLASS_COUNT];
+    uint64_t died;        /* deliveries that became dead since the process began, also those replayed meanwhile */
     enum queue_held held; /* of the flow as a whole; QUEUE_HELD_NONE: it flows */
     char held_text[200];
     int64_t held_since_ms;
@@ -60,6 +61,13 @@ struct queue_connection_stat {
     uint64_t drain_ms; /* estimate for what waits at the tightest limit; UINT64_MAX: unknown */
     char drain_reason[80];
     char breaker[16];
+    uint32_t concurrency; /* calls at once that are allowed now */
+    struct queue_budget_stat {
+        char name[GUARD_NAME];
+        double amount, used, remaining; /* of the window; a bucket's level is `remaining` */
+        int64_t resets_ms;              /* wall clock; 0: continuous */
+    } budgets[GUARD_MAX_BUDGETS];
+    size_t n_budgets;
     bool removed;
 };
 struct queue_stat {

@@ -102,6 +102,7 @@ static void mark_dead(struct queue *q, struct put_op *p)
               store_int(0), store_int(0), store_int(0), store_int(0), store_int(0), store_null(), store_u64(fp),
               store_int(cls), store_int(e->rc), store_text(tl_sv_str(e->text)));
     queue__count(q, p->flow, N_FAILED + (unsigned)cls, 1);
+    queue__count(q, p->flow, N_DIED, 1);
 }
 
 /* A body that never parsed blocks no key: nobody could order by what it says. */

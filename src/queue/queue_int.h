@@ -41,7 +41,9 @@ enum {
     N_ATTEMPTS,
     N_RETRIES,
     N_FAILED,
-    N_COUNTS = N_FAILED + TL_CLASS_COUNT
+    N_SAVED = N_FAILED + TL_CLASS_COUNT, /* what follows is counted from the start of the process only */
+    N_DIED = N_SAVED,
+    N_COUNTS
 };
 
 /* ---- ops: everything that reaches the ledger thread ---- */

@@ -43,11 +43,26 @@ static void flow_stat(struct queue *q, const struct flow *f, struct queue_flow_s
     s->retries = (uint64_t)f->count[N_RETRIES];
     for (unsigned i = 0; i < TL_CLASS_COUNT; i++)
         s->failed[i] = (uint64_t)f->count[N_FAILED + i];
+    s->died = (uint64_t)f->count[N_DIED];
     s->trip_fingerprint = f->held_fp;
     s->removed = f->removed;
     for (const struct target *t = f->targets; t; t = t->next_of_flow)
         s->in_window += t->in_window;
     flow_hold(q, f, s);
+}
+
+static void budget_stats(struct queue *q, struct conn *c, struct queue_connection_stat *s)
+{
+    struct guard_budget_stat b[GUARD_MAX_BUDGETS];
+    uint32_t out;
+
+    s->concurrency = guard_concurrency(c->guard, &out);
+    s->n_budgets = guard_stats(c->guard, queue__now(q), queue__wall(q), b);
+    for (size_t i = 0; i < s->n_budgets; i++) {
+        s->budgets[i] = (struct queue_budget_stat){
+            .amount = b[i].amount, .used = b[i].used, .remaining = b[i].remaining, .resets_ms = b[i].resets_wall_ms};
+        (void)snprintf(s->budgets[i].name, sizeof(s->budgets[i].name), "%s", b[i].name);
+    }
 }
 
 static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_stat *s)
@@ -76,6 +91,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     s->drain_ms = guard_drain_ms(c->guard, queue__now(q), queue__wall(q), live, &reason);
     (void)snprintf(s->drain_reason, sizeof(s->drain_reason), "%s", reason ? reason : "");
     (void)snprintf(s->breaker, sizeof(s->breaker), "%s", guard_breaker_state(c->guard));
+    budget_stats(q, c, s);
     s->removed = c->removed;
 }
 

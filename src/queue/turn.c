@@ -197,7 +197,7 @@ void queue__save_counts(struct queue *q)
         v[n++] = store_int(f->id);
         for (unsigned i = QUEUE_QUEUED; i <= QUEUE_DISCARDED; i++)
             v[n++] = store_int(f->count[i] + f->delta[i]);
-        for (unsigned i = N_EVENTS; i < N_COUNTS; i++)
+        for (unsigned i = N_EVENTS; i < N_SAVED; i++)
             v[n++] = store_int(f->count[i] + f->delta[i]);
         (void)queue__run(q, SQL_COUNT_SET, v, n, NULL);
     }
