@@ -85,7 +85,7 @@
     X(TICKET_ADD, "INSERT OR REPLACE INTO ticket(id,target,next_poll,abort,key_id,data) VALUES(?1,?2,0,?3,0,?4)")      \
     X(TICKET_GET, "SELECT target,abort,data FROM ticket WHERE id=?1")                                                  \
     X(TICKET_ABORT, "UPDATE ticket SET abort=1 WHERE id=?1")                                                           \
-    X(TICKET_ABORTS, "SELECT id,target,data FROM ticket WHERE abort=1 AND id>?1 ORDER BY id LIMIT 1")                   \
+    X(TICKET_ABORTS, "SELECT id,target,data FROM ticket WHERE abort=1 AND id>?1 ORDER BY id LIMIT 1")                  \
     X(TICKET_DEL, "DELETE FROM ticket WHERE id=?1 AND abort=?2")                                                       \
     X(MEMBER_ADD, "INSERT OR IGNORE INTO ticket_member(ticket,unit) VALUES(?1,?2)")                                    \
     X(MEMBER_ALL, "SELECT unit FROM ticket_member WHERE ticket=?1 ORDER BY unit")                                      \
