@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 BIN = build/release/bin/tieline
 export PYTHON JOBS
 
-.PHONY: all build dev demo test test-peers quick bench lint tidy format fuzz install clean help
+.PHONY: all build dev demo test test-peers quick bench lint tidy format fuzz reference install clean help
 
 all: build
 
@@ -58,6 +58,9 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (60); keeps what it finds in build/fuzz/co
 	@tools/bootstrap test
 	@tools/build fuzz
 	@$(PYTHON) tools/run-fuzzers --seconds $(FUZZ_SECONDS)
+
+reference: build ## write the pages again that are made from the code (docs/generated.txt)
+	@$(PYTHON) tools/check-docs --update
 
 install: build ## into PREFIX (/usr/local), below DESTDIR if given
 	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)

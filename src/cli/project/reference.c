@@ -26,35 +26,86 @@ const struct cli_verb cli__schema_verb = {
 };
 
 /* ---- reference ---- */
+/* A page as a chapter of another: its headings one level down. */
+static bool put_chapter(const struct config_spec *spec, const char *title, struct tl_buf *b)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf page = {0};
+    struct tl_sv rest, line;
+    bool ok;
+
+    tl_buf_init(&page, MAX_PAGE);
+    ok = config_reference(spec, title, &page);
+    rest = tl_sv_trim(tl_buf_view(&page));
+    while (ok && tl_sv_cut(&rest, '\n', &line))
+        ok = tl_buf_puts(b, line.n && line.p[0] == '#' ? "\n#" : "\n") && tl_buf_sv(b, line);
+    return ok && tl_buf_puts(b, "\n");
+}
+
 static bool put_connector(const struct connector *c, struct tl_buf *b)
 {
     bool ok = true;
 
     for (size_t i = 0; i < c->n_operations && ok; i++) {
         const struct connector_operation *op = &c->operations[i];
-        char *title = tl_sprintf("%s: %s", c->title, op->name);
+        char *title = tl_sprintf("Operation `%s` of connections of type `%s`", op->name, c->variant.name);
 
-        ok = tl_buf_printf(b, "\n<!-- operation %s of %s -->\n", op->name, c->variant.name) &&
-             config_reference(op->spec, title, b);
+        ok = put_chapter(op->spec, title, b);
         tl_free(title);
     }
     return ok;
+}
+
+static bool put_configuration(struct tl_buf *b)
+{
+    bool ok = config_reference(&flow_project_spec, "Configuration", b) &&
+              put_chapter(&flow_target_spec, "Targets: `to` of a flow", b);
+
+    for (size_t i = 0; i < connector_registry_count && ok; i++)
+        ok = put_connector(connector_registry[i], b);
+    return ok;
+}
+
+static void put_command(const struct cli_verb *v, const char *full, int level, FILE *out)
+{
+    fprintf(out, "\n%.*s tieline %s\n\n```text\n", level, "####", full);
+    cli__help(v, full, out);
+    fputs("```\n", out);
+    for (size_t i = 0; i < v->n_subs; i++) {
+        char *below = tl_sprintf("%s %s", full, v->subs[i].name);
+
+        put_command(&v->subs[i], below, level + 1, out);
+        tl_free(below);
+    }
+}
+
+static void put_commands(FILE *out)
+{
+    const struct cli_verb *const *verbs;
+    size_t n = cli__verbs(&verbs);
+
+    fputs(
+        "# Commands\n\nWhat `--help` says, on one page. `tieline run --help` and `tieline sim NAME --help` tell of the "
+        "server and the\nsimulators. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 the "
+        "server is not running or\nrefused, 5 a mapping's error.\n",
+        out);
+    for (size_t i = 0; i < n; i++)
+        put_command(verbs[i], verbs[i]->name, 2, out);
 }
 
 static int run_reference(void *options, const struct cli_args *args)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct tl_err err = {0};
-    bool ok;
 
     (void)options;
-    (void)args;
+    if (args->n && strcmp(args->v[0], "commands") == 0) {
+        put_commands(stdout);
+        return CLI_OK;
+    }
+    if (args->n && strcmp(args->v[0], "configuration") != 0)
+        return cli__usage(args, "there are two pages: configuration and commands");
     tl_buf_init(&b, MAX_PAGE);
-    ok = config_reference(&flow_project_spec, "Configuration", &b) && tl_buf_puts(&b, "\n") &&
-         config_reference(&flow_target_spec, "Targets: `to`", &b);
-    for (size_t i = 0; i < connector_registry_count && ok; i++)
-        ok = put_connector(connector_registry[i], &b);
-    if (!ok) {
+    if (!put_configuration(&b)) {
         (void)tl_fail(&err, TL_LIMIT, "the page is larger than 64 MB");
         return cli__fail(&err, false);
     }
@@ -63,8 +114,10 @@ static int run_reference(void *options, const struct cli_args *args)
 }
 const struct cli_verb cli__reference_verb = {
     .name = "reference",
-    .summary = "the reference page of the configuration, in Markdown",
+    .args = "[configuration | commands]",
+    .summary = "the reference page of the configuration, or of the commands, in Markdown",
     .size = sizeof(struct none),
+    .max_args = 1,
     .run = run_reference,
 };
 

@@ -81,6 +81,9 @@ def test_the_schema_is_json_and_the_reference_is_markdown(empty):
     assert schema["$schema"].startswith("https://json-schema.org/draft/2020-12")
     page = empty.ok("reference").out
     assert page.startswith("#") and "order_by" in page and "idempotency_header" in page
+    commands = empty.ok("reference", "commands").out
+    assert all(f"\n## tieline {c}\n" in commands for c in COMMANDS if c not in ("run", "sim"))
+    assert empty.run("reference", "nothing").code == 2
 
 
 def test_without_a_ledger_the_exit_code_is_3(empty):
