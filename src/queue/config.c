@@ -151,6 +151,7 @@ void queue__free_names(struct queue *q)
     for (size_t i = 1; i <= q->n_conns && q->conns; i++)
         if (q->conns[i]) {
             guard_free(q->conns[i]->guard);
+            tl_buf_done(&q->conns[i]->guard_before);
             tl_free(q->conns[i]->name);
             tl_free(q->conns[i]);
         }
@@ -403,7 +404,7 @@ static void set_conn(struct queue *q, const struct queue_config *config, const s
     c->wake_ns = 0;
     c->has_probe = d->has_probe;
     c->identity_new = d->identity;
-    guard_set(c->guard, d->guard ? d->guard : &(struct guard_conf){0});
+    queue__gate_set(q, c, d->guard ? d->guard : &(struct guard_conf){0});
     if (c->held == QUEUE_HELD_CONNECTION_AUTH)
         queue__free_conn(q, c);
     if (c->identity == d->identity || d->accept_identity || live_of_conn(q, config, d->name) == 0) {

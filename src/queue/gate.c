@@ -99,12 +99,22 @@ bool queue__gates_waiting(const struct queue *q)
 void queue__gate_load(struct queue *q, struct conn *c)
 {
     struct store_val v;
-    struct tl_err err;
     char key[32];
 
     (void)snprintf(key, sizeof(key), "guard/%u", c->id);
-    if (queue__start(q, SQL_KV_GET, VALS(store_text(tl_sv_str(key)))) && queue__next(q, SQL_KV_GET, &v, 1) &&
-        guard_load(c->guard, v.s, queue__wall(q), &err) != TL_OK)
-        queue__notice(q, "guard_lost", NULL, c, err.text);
+    tl_buf_init(&c->guard_before, 4096);
+    if (queue__start(q, SQL_KV_GET, VALS(store_text(tl_sv_str(key)))) && queue__next(q, SQL_KV_GET, &v, 1))
+        (void)tl_buf_sv(&c->guard_before, v.s);
     queue__end(q, SQL_KV_GET);
+}
+
+/* What was spent before a restart belongs to budgets that only the configuration names. */
+void queue__gate_set(struct queue *q, struct conn *c, const struct guard_conf *conf)
+{
+    struct tl_err err;
+
+    guard_set(c->guard, conf);
+    if (c->guard_before.n > 0 && guard_load(c->guard, tl_buf_view(&c->guard_before), queue__wall(q), &err) != TL_OK)
+        queue__notice(q, "guard_lost", NULL, c, err.text);
+    tl_buf_done(&c->guard_before);
 }

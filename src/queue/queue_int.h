@@ -159,6 +159,7 @@ struct conn {
     struct guard *guard;
     bool has_probe;
     bool reserve, guard_saving; /* a block of quota must be, is being written */
+    struct tl_buf guard_before; /* as it was saved, until the configuration has named the budgets */
     uint64_t calls, failed[TL_CLASS_COUNT];
 };
 
@@ -362,6 +363,7 @@ void queue__gates_save(struct queue *q);
 void queue__gates_saved(struct queue *q);
 bool queue__gates_waiting(const struct queue *q);
 void queue__gate_load(struct queue *q, struct conn *c);
+void queue__gate_set(struct queue *q, struct conn *c, const struct guard_conf *conf);
 
 /* ---- retain.c ---- */
 bool queue__upkeep(

@@ -354,8 +354,46 @@ static enum tl_rc blob_of(struct queue_reader *r, int read, const struct store_v
     return rc;
 }
 
-static enum tl_rc read_bodies(struct queue_reader *r, struct tl_arena *arena, size_t max, struct queue_detail *d,
-                              struct tl_err *err)
+static enum tl_rc append_all(struct queue_reader *r, int read, const struct store_val *v, size_t n, size_t col,
+                             struct tl_buf *out, size_t *ret_rows, struct tl_err *err)
+{
+    struct store_val c[3];
+    bool row = true;
+    enum tl_rc rc = store_query(r->st[read], v, n, err);
+
+    *ret_rows = 0;
+    while (rc == TL_OK) {
+        rc = store_next(r->st[read], c, col + 1, &row, err);
+        if (rc != TL_OK || !row)
+            break;
+        (*ret_rows)++;
+        if (!tl_buf_sv(out, c[col].s)) {
+            rc = tl_fail(err, TL_LIMIT, "the body is larger than asked for");
+            break;
+        }
+    }
+    store_reset(r->st[read]);
+    return rc;
+}
+
+/* A body in chunks: those that fit into max. */
+static enum tl_rc chunks_of(struct queue_reader *r, uint64_t upload, size_t max, struct tl_arena *arena,
+                            struct tl_sv *ret, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    size_t n;
+    enum tl_rc rc;
+
+    tl_buf_init(&b, max);
+    rc = append_all(r, READ_CHUNKS, VALS(store_u64(upload * ATTEMPT_SPAN), store_u64((upload + 1) * ATTEMPT_SPAN)), 0,
+                    &b, &n, err);
+    if (rc == TL_OK || rc == TL_LIMIT)
+        *ret = tl_arena_sv(arena, tl_buf_view(&b));
+    return rc == TL_LIMIT ? TL_OK : rc;
+}
+
+static enum tl_rc read_bodies(struct queue_reader *r, struct tl_arena *arena, uint64_t upload, size_t max,
+                              struct queue_detail *d, struct tl_err *err)
 {
     uint64_t event = d->row.event;
     enum tl_rc rc = blob_of(r, READ_BODY, VALS(store_u64(event)), 0, SIZE_MAX, arena, &d->order_by, err);
@@ -364,7 +402,10 @@ static enum tl_rc read_bodies(struct queue_reader *r, struct tl_arena *arena, si
         rc = blob_of(r, READ_BODY, VALS(store_u64(event)), 1, SIZE_MAX, arena, &d->meta, err);
     if (rc != TL_OK || max == 0)
         return rc;
-    rc = blob_of(r, READ_BODY, VALS(store_u64(event)), 2, max, arena, &d->original_body, err);
+    if (upload)
+        rc = chunks_of(r, upload, max, arena, &d->original_body, err);
+    else
+        rc = blob_of(r, READ_BODY, VALS(store_u64(event)), 2, max, arena, &d->original_body, err);
     if (rc == TL_OK)
         rc = blob_of(r, READ_EDIT, VALS(store_u64(d->row.delivery), store_int(d->row.revision)), 0, max, arena,
                      &d->body, err);
@@ -398,7 +439,7 @@ static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t 
     if (rc == TL_OK)
         rc = read_attempts(r, arena, id, d, err);
     if (rc == TL_OK)
-        rc = read_bodies(r, arena, max_body, d, err);
+        rc = read_bodies(r, arena, (uint64_t)v[21].i, max_body, d, err);
     if (rc == TL_OK && d->row.expanded) {
         struct pager p = {.r = r, .f = &(struct queue_filter){.event = id}, .arena = arena, .limit = 1000, .cap = 1000};
 
@@ -426,28 +467,6 @@ enum tl_rc queue_show(struct queue_reader *r, struct tl_arena *arena, uint64_t d
         return tl_fail(err, TL_LIMIT, "more than can be shown at once");
     if (rc == TL_OK)
         *ret_detail = d;
-    return rc;
-}
-
-static enum tl_rc append_all(struct queue_reader *r, int read, const struct store_val *v, size_t n, size_t col,
-                             struct tl_buf *out, size_t *ret_rows, struct tl_err *err)
-{
-    struct store_val c[3];
-    bool row = true;
-    enum tl_rc rc = store_query(r->st[read], v, n, err);
-
-    *ret_rows = 0;
-    while (rc == TL_OK) {
-        rc = store_next(r->st[read], c, col + 1, &row, err);
-        if (rc != TL_OK || !row)
-            break;
-        (*ret_rows)++;
-        if (!tl_buf_sv(out, c[col].s)) {
-            rc = tl_fail(err, TL_LIMIT, "the body is larger than asked for");
-            break;
-        }
-    }
-    store_reset(r->st[read]);
     return rc;
 }
 
