@@ -292,3 +292,94 @@ def test_the_url_and_headers_of_a_target_are_templates(site, target, verb):
     s.wait_state(s.post({"id": "a/b c", "tenant": "T1"}), "delivered")
     [r] = target.all()
     assert (r.method, r.path, r.headers["x-tenant"]) == (verb.upper(), "/things/a%2Fb%20c", "T1")
+
+
+def test_a_blocked_key_goes_on_after_a_replay(shop, target):
+    bad = [True]
+    target.behave = lambda r: answer(422, {"error": "no"}) if bad and json.loads(r.body)["n"] == 0 else None
+    s = shop(flow={"order_by": "body.customer", "on_dead": {"key": "block"}})
+    first = s.post(by_customer(0, "a"))
+    for n in (1, 2):
+        s.post(by_customer(n, "a"))
+    s.wait_state(first, "dead")
+    s.stop()
+    s.start()
+    time.sleep(0.3)
+    assert s.counts()["queued"] == 2 and target.count() == 1, "a restart does not unblock the key"
+    bad.clear()
+    s.job("replay", {"ids": [first]})
+    s.wait_counts(delivered=3)
+    assert [b["n"] for b in target.bodies()] == [0, 0, 1, 2]
+
+
+def test_retries_go_on_where_they_were_after_a_restart(shop, target):
+    target.behave = lambda r: answer(500)
+    s = shop(flow={"retry": {"attempts": 4, "backoff": "300ms..300ms", "jitter": "none"}}, limits=NO_BREAKER)
+    id = s.post({"n": 1})
+    target.wait(2)
+    until(lambda: s.show(id)["event"]["attempts"] == 2)
+    s.stop()
+    s.start()
+    shown = s.wait_state(id, "dead")
+    assert target.count() == 4 and [a["attempt"] for a in shown["attempts"]] == [1, 2, 3, 4]
+
+
+def test_the_exact_retry_sequence_doubles_up_to_its_most_without_jitter(shop, target):
+    target.behave = lambda r: answer(500)
+    s = shop(flow={"retry": {"attempts": 6, "backoff": "40ms..200ms", "jitter": "none"}}, limits=NO_BREAKER)
+    s.wait_state(s.post({"n": 1}), "dead")
+    gaps = [b.at - a.at for a, b in zip(target.all(), target.all()[1:])]
+    for gap, wanted in zip(gaps, (0.04, 0.08, 0.16, 0.2, 0.2)):
+        assert wanted - 0.002 <= gap, gaps
+    assert gaps[4] < gaps[3] + 0.3
+
+
+def test_max_age_ends_the_retries(shop, target):
+    target.behave = lambda r: answer(500)
+    s = shop(flow={"retry": {"attempts": 1000, "backoff": "100ms..100ms", "jitter": "none", "max_age": "500ms"}}, limits=NO_BREAKER)
+    s.wait_state(s.post({"n": 1}), "dead", timeout=10)
+    assert 3 <= target.count() <= 8
+
+
+def test_one_flow_does_not_starve_another_on_the_same_connection(site, target):
+    from support.site import hook
+    target.behave = lambda r: answer(200, delay=0.01)
+    flows = {"small": {"from": hook("/small"), "to": {"connection": "erp", "post": "/small"}}}
+    s = site(project(target, flows=flows, limits={"concurrency": 1})).start()
+    s.do("/v1/connections/erp/pause")
+    for n in range(60):
+        s.post({"n": n})
+    for n in range(5):
+        s.post({"n": n}, path="/small")
+    s.do("/v1/connections/erp/resume")
+    s.wait_counts("small", delivered=5)
+    place = [i for i, r in enumerate(target.all()) if r.path == "/small"][-1]
+    assert place <= 20, f"the last of the five came as number {place}"
+    s.wait_counts(delivered=60)
+
+
+def test_a_quota_is_kept_over_a_restart(site, target):
+    limits = {"quotas": [{"name": "daily", "amount": 10, "per": "24h"}]}
+    s = site(project(target, limits=limits)).start()
+    for n in range(15):
+        s.post({"n": n})
+    until(lambda: s.connection()["held"] == "quota" or s.connection()["waiting"] > 0 and target.count() >= 9)
+    time.sleep(0.3)
+    came = target.count()
+    assert came <= 10
+    s.kill()
+    s.start()
+    time.sleep(0.5)
+    assert target.count() <= 10, "a restart forgot what was used"
+    assert s.counts()["dead"] == 0 and s.counts()["delivered"] == target.count() <= 10
+
+
+def test_events_of_a_flow_whose_mapping_is_mended_by_a_reload_are_delivered(shop, target):
+    s = shop(flow={"steps": [{"map": {"jsonata": "$error('not yet')"}}]})
+    ids = [s.post({"n": n}) for n in range(3)]
+    s.wait_counts(dead=3)
+    s.change(lambda c: c["flows"]["orders"].update(steps=[{"map": {"jsonata": "{ 'v': n }"}}]))
+    s.do("/v1/reload")
+    s.job("replay", {"ids": ids})
+    s.wait_counts(delivered=3)
+    assert sorted(b["v"] for b in target.bodies()) == [0, 1, 2]

@@ -197,3 +197,48 @@ def test_a_poll_without_a_first_cursor_begins_with_an_empty_one(site, targets):
     site(project(erp, connections={"shop": {"type": "http", "url": source.url}}, flows={"pull": flow})).start()
     source.wait(2)
     assert [r.path for r in source.all()][:2] == ["/orders?since=", "/orders?since=7"]
+
+
+def test_large_records_of_a_poll_are_kept_whole(site, targets):
+    rows = [{"id": n, "at": n, "pad": "r" * 200_000} for n in (1, 2, 3)]
+    source, erp = targets(lambda r: answer(200, {"orders": [x for x in rows if x["at"] > int(r.path.split("=")[1] or 0)]})), targets()
+    s = site(project(erp, connections={"shop": {"type": "http", "url": source.url}}, flows={"pull": polling()})).start()
+    s.wait_counts("pull", delivered=3)
+    assert sorted(erp.bodies(), key=lambda b: b["id"]) == rows
+
+
+def test_a_poll_with_a_key_makes_no_second_event_of_a_record_that_comes_again(site, targets):
+    source = targets(lambda r: answer(200, {"orders": [{"id": 1, "at": 1}, {"id": 2, "at": 1}]}))
+    erp = targets()
+    s = site(project(erp, connections={"shop": {"type": "http", "url": source.url}}, flows={"pull": polling(key="id")})).start()
+    source.wait(4)
+    assert s.flow("pull")["events"] == 2 and s.flow("pull")["duplicates"] >= 2
+    s.wait_counts("pull", delivered=2)
+    assert erp.count() == 2
+
+
+def test_order_by_is_kept_for_the_items_of_a_split(site, target):
+    flow = {"order_by": "body.k", "steps": [{"split": "body.items.{ 'v': $ }"}]}
+    target.behave = lambda r: answer(500) if target.count() in (2, 3) else None
+    s = site(project(target, flow=flow, limits=NO_BREAKER)).start()
+    for n in range(3):
+        s.post({"k": 1, "items": [f"{n}a", f"{n}b", f"{n}c"]})
+    until(lambda: s.get("/v1/status")["ledger"]["live"] == 0)
+    seen = []
+    [seen.append(b["v"]) for b in target.bodies() if b["v"] not in seen]
+    assert seen == [f"{n}{x}" for n in range(3) for x in "abc"]
+
+
+def test_a_large_body_goes_to_two_targets_as_it_came_and_split(site, target):
+    value = {"lines": [{"n": n, "pad": "w" * 1000} for n in range(400)]}
+    flows = {"two": {"from": hook("/two"), "to": [{"connection": "erp", "post": "/a", "name": "a"},
+                                                   {"connection": "erp", "post": "/b", "name": "b"}]},
+             "parts": {"from": hook("/parts"), "steps": [{"split": "body.lines"}], "to": {"connection": "erp", "post": "/c"}},
+             "mapped": {"from": hook("/mapped"), "steps": [{"map": {"jsonata": "{ 'all': lines }"}}],
+                        "to": [{"connection": "erp", "post": "/d", "name": "d"}, {"connection": "erp", "post": "/e", "name": "e"}]}}
+    s = site(project(target, flows=flows)).start()
+    for path in ("/two", "/parts", "/mapped"):
+        s.wait_state(s.post(value, path=path), "delivered", timeout=30)
+    assert target.bodies("/a") == target.bodies("/b") == [value]
+    assert sorted(b["n"] for b in target.bodies("/c")) == list(range(400))
+    assert target.bodies("/d") == target.bodies("/e") == [{"all": value["lines"]}]

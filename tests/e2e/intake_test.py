@@ -176,3 +176,63 @@ def test_the_answer_has_the_status_that_was_asked_for(shop):
     r = s.sender.post({"n": 1})
     assert (r.status, r.text) == (204, "")
     s.wait_counts(delivered=1)
+
+
+def big(n, size=300_000):
+    return {"n": n, "pad": "p" * size}
+
+
+def test_large_bodies_wait_survive_a_kill_and_know_their_duplicates(shop, target):
+    s = shop(flow={"order_by": "'k'"})
+    s.do("/v1/flows/orders/pause")
+    ids = [s.post(big(n), id=f"d{n}") for n in range(4)]
+    assert s.post(big(2), id="d2") == ids[2] and s.flow()["other_body"] == 0
+    assert s.post(big(9), id="d2") == ids[2] and s.flow()["other_body"] == 1
+    s.kill()
+    s.start()
+    s.do("/v1/flows/orders/resume")
+    s.wait_counts(delivered=4)
+    assert target.bodies() == [big(n) for n in range(4)]
+
+
+def test_a_large_malformed_body_is_stored_dead_whole(shop, target):
+    s = shop()
+    body = b'{"id": 1, "pad": "' + b"x" * 400_000
+    r = s.sender.post(body)
+    assert r.status == 200
+    shown = s.wait_state(r.id, "dead")
+    assert shown["body"] == body.decode()
+    s.do(f"/v1/events/{r.id}/edit", json.dumps(big(1)).encode())
+    s.job("replay", {"ids": [r.id]})
+    s.wait_state(r.id, "delivered")
+    assert target.bodies() == [big(1)]
+
+
+def test_bodies_at_the_edges_of_rows_and_chunks_arrive_whole(shop, target):
+    s = shop(flow={"order_by": "'k'"})
+    sizes = [0, 65535, 65536, 65537, 262143, 262144, 262145, 524288, 600001]
+    bodies = []
+    for n in sizes:
+        bodies.append(b'"' + b"z" * max(n - 2, 0) + b'"')
+        s.post(bodies[-1])
+    s.wait_counts(delivered=len(sizes))
+    assert [r.body for r in target.all()] == bodies
+
+
+def test_senders_over_many_connections_are_all_answered(shop, target):
+    import threading
+    s = shop(flow={"order_by": "body.k"})
+    wrong = []
+
+    def send(k):
+        for n in range(5):
+            me = sender.Sender(s.port)  # a connection each time
+            r = me.post({"k": k, "n": n})
+            if r.status != 200:
+                wrong.append(r)
+            me.close()
+    threads = [threading.Thread(target=send, args=(k,)) for k in range(40)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert not wrong
+    s.wait_counts(delivered=200)

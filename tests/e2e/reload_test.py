@@ -173,3 +173,53 @@ def test_reloads_under_load_drop_no_event(site, target):
     s.wait_counts(delivered=sum(sent), timeout=40)
     got = target.bodies()
     assert all([b["n"] for b in got if b["k"] == k] == list(range(sent[k])) for k in range(4))
+
+
+def test_an_identity_is_accepted_by_resuming_the_connection(site, targets):
+    old, new = targets(), targets()
+    s = site(project(old)).start()
+    ids = hold(s, 3)
+    s.change(lambda c: c["connections"]["erp"].update(url=new.url))
+    assert s.do("/v1/reload")["ledger"]["held_identity"] == 3
+    s.do("/v1/flows/orders/resume")
+    time.sleep(0.3)
+    assert new.count() == old.count() == 0
+    s.do("/v1/connections/erp/resume")
+    s.wait_counts(delivered=3)
+    assert new.count() == 3 and s.state(ids[0]) == "delivered"
+
+
+def test_going_back_to_the_old_host_releases_what_was_held(site, targets):
+    old, new = targets(), targets()
+    s = site(project(old)).start()
+    hold(s, 3)
+    s.change(lambda c: c["connections"]["erp"].update(url=new.url))
+    s.do("/v1/reload")
+    s.change(lambda c: c["connections"]["erp"].update(url=old.url))
+    s.do("/v1/reload")
+    s.do("/v1/flows/orders/resume")
+    s.wait_counts(delivered=3)
+    assert old.count() == 3 and new.count() == 0
+
+
+def test_a_change_of_identity_between_two_runs_holds_too(site, targets):
+    old, new = targets(), targets()
+    s = site(project(old)).start()
+    hold(s, 3)
+    s.stop()
+    s.change(lambda c: c["connections"]["erp"].update(url=new.url))
+    s.start()
+    s.do("/v1/flows/orders/resume")
+    time.sleep(0.3)
+    assert new.count() == 0 and s.connection()["held"] == "identity_changed"
+
+
+def test_a_secret_that_is_gone_at_a_reload_keeps_its_last_value(site, target):
+    config = project(target, flow={"from": hook("/hooks/shop", secret="${file:hook.secret}")})
+    s = site(config)
+    (s.folder / "hook.secret").write_text("first")
+    (s.folder / "hook.secret").chmod(0o600)
+    s.start()
+    (s.folder / "hook.secret").unlink()
+    s.do("/v1/reload")
+    assert s.sender.post({}, secret="first").status == 200

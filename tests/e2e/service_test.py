@@ -43,14 +43,18 @@ def test_metrics_count_what_happened(shop, target):
 
 def test_metrics_show_backlog_age_and_breaker(shop, target):
     target.stop()
-    s = shop(limits={"breaker_failures": 2, "breaker_open": "5s"}, flow={"retry": {**FAST, "attempts": 50}})
+    s = shop(limits={"breaker_failures": 2, "breaker_open": "1500ms"}, flow={"retry": {**FAST, "attempts": 50}})
     for n in range(5):
         s.post({"n": n})
     until(lambda: s.connection()["breaker"] == "open")
     m = s.metrics()
-    names = {k.split("{")[0] for k in m}
-    for wanted in ("backlog", "oldest", "breaker"):
-        assert any(wanted in n for n in names), f"no metric of {wanted} in {sorted(names)}"
+    waiting = [m[f'tieline_backlog{{flow="orders",state="{state}"}}'] for state in ("queued", "retrying", "running")]
+    assert sum(waiting) >= 5 and m['tieline_oldest_seconds{flow="orders"}'] > 0 and m['tieline_dead{flow="orders"}'] == 0
+    assert m['tieline_breaker_state{connection="erp"}'] == 2 and m['tieline_intake_stopped'] == 0
+    target.start()
+    s.wait_counts(delivered=5)
+    m = s.metrics()
+    assert m['tieline_oldest_seconds{flow="orders"}'] == 0 and m['tieline_breaker_state{connection="erp"}'] == 0
 
 
 def test_the_status_page_has_flows_connections_and_the_ledger(shop, target):
