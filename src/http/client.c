@@ -4,12 +4,19 @@
  * libcurl runs on the loop's own stack, from libuv's callbacks; tasks only add a transfer, and take one out from
  * on_abort.
  */
+#include <unistd.h>
+
 #include "http/client_int.h"
 
+/* A connection's socket stays registered while the connection waits for its next call: libcurl takes its interest back
+ * after every transfer, which would cost five system calls each. A kept one that becomes readable has been closed by
+ * the other side. */
 struct watched {
     uv_poll_t poll;
     struct http_client *client;
     curl_socket_t fd;
+    int events; /* that are registered */
+    bool idle;
 };
 
 static void take_ended(struct http_client *c)
@@ -34,6 +41,11 @@ static void on_ready(uv_poll_t *h, int status, int events)
     struct http_client *c = w->client;
     int mask = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0), running;
 
+    if (w->idle) {
+        (void)uv_poll_stop(h);
+        w->events = 0;
+        return;
+    }
     if (status < 0)
         mask = CURL_CSELECT_ERR;
     (void)curl_multi_socket_action(c->multi, w->fd, mask, &running); /* w may be gone after this */
@@ -68,6 +80,27 @@ static void free_watched(uv_handle_t *h)
     tl_free(h->data);
 }
 
+static void forget(struct http_client *c, curl_socket_t fd)
+{
+    struct watched *w = (size_t)fd < c->n_watched ? c->watched[fd] : NULL;
+
+    if (!w)
+        return;
+    c->watched[fd] = NULL;
+    uv_close((uv_handle_t *)&w->poll, free_watched);
+}
+
+int http__on_close(void *arg, curl_socket_t fd)
+{
+    forget(arg, fd);
+    return close(fd);
+}
+
+void http__socket_is_new(struct http_client *c, curl_socket_t fd)
+{
+    forget(c, fd);
+}
+
 static struct watched *watch(struct http_client *c, curl_socket_t fd)
 {
     struct watched *w = tl_zalloc(sizeof *w);
@@ -79,20 +112,28 @@ static struct watched *watch(struct http_client *c, curl_socket_t fd)
         tl_free(w);
         return NULL;
     }
-    (void)curl_multi_assign(c->multi, fd, w);
+    if ((size_t)fd >= c->n_watched) {
+        size_t n = (size_t)fd + 64;
+
+        c->watched = tl_reallocarray(c->watched, n, sizeof(struct watched *));
+        memset(c->watched + c->n_watched, 0, (n - c->n_watched) * sizeof(struct watched *));
+        c->n_watched = n;
+    }
+    c->watched[fd] = w;
     return w;
 }
 
 static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
     struct http_client *c = arg;
-    struct watched *w = socket_arg;
+    struct watched *w = (size_t)fd < c->n_watched ? c->watched[fd] : NULL;
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
 
-    (void)easy;
+    (void)easy, (void)socket_arg;
     if (what == CURL_POLL_REMOVE) {
         if (w) {
-            (void)curl_multi_assign(c->multi, fd, NULL);
-            uv_close((uv_handle_t *)&w->poll, free_watched);
+            w->idle = true;
+            uv_unref((uv_handle_t *)&w->poll);
         }
         return 0;
     }
@@ -100,10 +141,12 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *s
         w = watch(c, fd);
     if (!w)
         return -1;
-    return uv_poll_start(&w->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
-                         on_ready) == 0
-               ? 0
-               : -1;
+    w->idle = false;
+    uv_ref((uv_handle_t *)&w->poll);
+    if (events == w->events)
+        return 0;
+    w->events = events;
+    return uv_poll_start(&w->poll, events, on_ready) == 0 ? 0 : -1;
 }
 
 enum tl_rc http_client_global_init(struct tl_err *err)
@@ -142,6 +185,8 @@ enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_opt
     (void)curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
     (void)curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
                             (long)(c->opt.connections ? c->opt.connections : 1000));
+    /* Else libcurl keeps four times as many as transfers are under way, and closes the rest after each. */
+    (void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)(c->opt.connections ? c->opt.connections : 1000));
     (void)curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
                             (long)(c->opt.connections_a_host ? c->opt.connections_a_host : 64));
     *ret_client = c;
@@ -155,6 +200,7 @@ static void free_client(uv_handle_t *timer)
 
     for (size_t i = 0; i < TL_COUNT(copies); i++)
         tl_free((void *)(uintptr_t)copies[i]);
+    tl_free(c->watched);
     tl_free(c);
 }
 
@@ -164,7 +210,7 @@ void http_client_free(struct http_client *c)
         return;
     assert(c->calls == 0);
     while (c->pooled > 0)
-        curl_easy_cleanup(c->pool[--c->pooled]);
+        curl_easy_cleanup(c->pool[--c->pooled].easy);
     (void)curl_multi_cleanup(c->multi);
     http__resolver_free(c->resolver);
     uv_close((uv_handle_t *)&c->timer, free_client);

@@ -222,19 +222,31 @@ static void release(struct http_call *call)
 {
     struct http_client *c = call->client;
 
+    if (call->easy) {
+        http__call_unset(call);
+        if (c->pooled < EASY_POOL) {
+            c->pool[c->pooled].easy = call->easy;
+            c->pool[c->pooled++].warm = call->warm;
+        } else {
+            curl_easy_cleanup(call->easy);
+        }
+    }
     curl_slist_free_all(call->headers);
     curl_slist_free_all(call->resolve);
-    if (call->easy) {
-        /* the handle must not keep the jar, nor point into this frame */
-        (void)curl_easy_setopt(call->easy, CURLOPT_SHARE, NULL);
-        (void)curl_easy_setopt(call->easy, CURLOPT_COOKIEFILE, NULL); /* the reset would leak it (7.88.1) */
-        curl_easy_reset(call->easy);
-        if (c->pooled < EASY_POOL)
-            c->pool[c->pooled++] = call->easy;
-        else
-            curl_easy_cleanup(call->easy);
-    }
     c->calls--;
+}
+
+static void take_handle(struct http_call *call)
+{
+    struct http_client *c = call->client;
+
+    if (c->pooled > 0) {
+        call->easy = c->pool[--c->pooled].easy;
+        call->warm = c->pool[c->pooled].warm;
+    } else {
+        call->easy = curl_easy_init();
+        assert(call->easy);
+    }
 }
 
 static enum tl_rc run(struct task *t, struct http_call *call, struct tl_sv method, uint64_t begin, struct tl_err *err)
@@ -252,8 +264,7 @@ static enum tl_rc run(struct task *t, struct http_call *call, struct tl_sv metho
     call->reply->dns_us = (async_loop_now(call->client->loop) - begin) / 1000;
     if (rc != TL_OK)
         return rc;
-    call->easy = call->client->pooled > 0 ? call->client->pool[--call->client->pooled] : curl_easy_init();
-    assert(call->easy);
+    take_handle(call);
     rc = http__call_setup(call, method, &url, err);
     return rc == TL_OK ? transfer(t, call, &url, until, err) : rc;
 }

@@ -30,8 +30,13 @@ struct http_client {
     struct http_client_options opt;
     struct http_resolver *resolver;
     size_t calls; /* under way */
-    CURL *pool[EASY_POOL];
+    struct {
+        CURL *easy;
+        bool warm; /* has what is the same for every usual call */
+    } pool[EASY_POOL];
     size_t pooled;
+    struct watched **watched; /* by descriptor */
+    size_t n_watched;
 };
 
 struct http_jar {
@@ -49,7 +54,7 @@ struct http_call {
     struct curl_slist *headers, *resolve;
     struct http_addrs addrs; /* the only ones a socket may be opened to */
     bool idempotent;
-    size_t body_at;
+    bool warm; /* of the easy handle: see the pool */
     uint64_t source_left;
     char *body;
     size_t body_cap;
@@ -61,14 +66,19 @@ struct http_call {
 };
 /* The transfer has ended by itself. */
 void http__call_ended(struct http_call *call, CURLcode code);
-/* Set all options of call->easy; client_setup.c. */
+/* Set the options of call->easy, and take back what points into the call; client_setup.c. */
 TL_MUST_CHECK enum tl_rc http__call_setup(struct http_call *call, struct tl_sv method, const struct http_url *url,
                                           struct tl_err *err);
+void http__call_unset(struct http_call *call);
 /* Callbacks of the transfer; client_io.c. */
 size_t http__on_read(char *p, size_t size, size_t n, void *arg);
 int http__on_seek(void *arg, curl_off_t offset, int origin);
+int http__on_request(void *arg, char *remote, char *local, int remote_port, int local_port);
 size_t http__on_header(char *p, size_t size, size_t n, void *arg);
 size_t http__on_body(char *p, size_t size, size_t n, void *arg);
 curl_socket_t http__on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
+/* Of the client, not of a call: a connection outlives it. client.c */
+int http__on_close(void *client, curl_socket_t fd);
+void http__socket_is_new(struct http_client *c, curl_socket_t fd);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* client_setup.c - a request into the options of a libcurl handle. Options are set afresh for every call. */
+/*
+ * client_setup.c - a request into the options of a libcurl handle. What is the same for all calls of a client is set
+ * once and stays with the handle in the pool, unless the call is unusual: then the handle is reset after it.
+ */
 #include <stdio.h>
 
 #include "http/client_int.h"
@@ -11,6 +14,8 @@ static const char *const reserved[] = {
 static enum tl_rc add_headers(struct http_call *call, struct tl_err *err)
 {
     const struct http_request_out *req = call->req;
+
+    bool typed = false;
 
     call->headers = curl_slist_append(NULL, "Expect:"); /* a second round trip for nothing */
     for (size_t i = 0; i < req->n_headers; i++) {
@@ -24,6 +29,7 @@ static enum tl_rc add_headers(struct http_call *call, struct tl_err *err)
         for (size_t k = 0; k < TL_COUNT(reserved); k++)
             if (tl_sv_eqi(h->name, tl_sv_str(reserved[k])))
                 return tl_fail(err, TL_INVALID, "header %s is not the caller's to set", reserved[k]);
+        typed |= tl_sv_eqi(h->name, TL_SV("content-type"));
         /* libcurl: "Name:" would remove a header, "Name;" sends it empty */
         if (tl_sv_trim(h->value).n == 0)
             line = tl_sprintf("%.*s;", TL_SV_ARG(h->name));
@@ -31,6 +37,8 @@ static enum tl_rc add_headers(struct http_call *call, struct tl_err *err)
             line = tl_sprintf("%.*s: %.*s", TL_SV_ARG(h->name), TL_SV_ARG(h->value));
         call->headers = curl_slist_append(call->headers, line);
     }
+    if (!typed) /* libcurl would call every body a form */
+        call->headers = curl_slist_append(call->headers, "Content-Type:");
     return TL_OK;
 }
 
@@ -63,11 +71,24 @@ static void set_tls(CURL *easy, const struct http_client_tls *tls)
     set_blob(easy, CURLOPT_SSLKEY_BLOB, tls->key_pem);
 }
 
+static void set_source(struct http_call *call)
+{
+    uint64_t n = call->req->source_bytes;
+    CURL *easy = call->easy;
+
+    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, n == UINT64_MAX ? (curl_off_t)-1 : (curl_off_t)n);
+    (void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, http__on_read);
+    (void)curl_easy_setopt(easy, CURLOPT_READDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, http__on_seek);
+    (void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+}
+
 static void set_method(struct http_call *call, struct tl_sv method)
 {
     const struct http_request_out *req = call->req;
-    bool body = req->body.n > 0 || req->source, usual = !tl_sv_eqs(method, "GET") && !tl_sv_eqs(method, "DELETE") &&
-                                                        !tl_sv_eqs(method, "OPTIONS") && !tl_sv_eqs(method, "TRACE");
+    bool bare = tl_sv_eqs(method, "GET") || tl_sv_eqs(method, "DELETE") || tl_sv_eqs(method, "OPTIONS") ||
+                tl_sv_eqs(method, "TRACE");
     TL_CLEANUP(tl_freep) char *text = tl_strndup(method.p, method.n);
     CURL *easy = call->easy;
 
@@ -75,37 +96,31 @@ static void set_method(struct http_call *call, struct tl_sv method)
         (void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
         return;
     }
-    if (body || usual) { /* "upload" sends Content-Length: 0 for a POST without a body */
-        uint64_t n = req->source ? req->source_bytes : req->body.n;
-
-        (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-        (void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, n == UINT64_MAX ? (curl_off_t)-1 : (curl_off_t)n);
-        (void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, http__on_read);
-        (void)curl_easy_setopt(easy, CURLOPT_READDATA, call);
-        (void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, http__on_seek);
-        (void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+    if (req->source) {
+        set_source(call);
+    } else if (req->body.n > 0 || !bare) { /* head and body leave in one piece; without a body, Content-Length: 0 */
+        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);
+        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, req->body.n > 0 ? req->body.p : "");
+    } else {
+        (void)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     }
     (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, text);
-    /* Without a body there is nothing to rewind, so libcurl would send again without asking. Measured with 7.88.1. */
-    if (!call->idempotent && !req->source && req->body.n == 0)
-        (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-    if (!call->idempotent && req->source && req->source_bytes == 0)
-        (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
 /* "+host:port:addr,addr": what was checked, so that libcurl has nothing to look up. */
 static void set_addresses(struct http_call *call, const struct http_url *url)
 {
     char line[300 + HTTP_LOOKUP_MAX * (HTTP_ADDR_TEXT + 3)], text[HTTP_ADDR_TEXT];
-    int n = snprintf(line, sizeof line, "+%.*s:%u:", TL_SV_ARG(url->host), (unsigned)url->port);
+    struct http_addr literal;
+    int n;
 
-    (void)curl_easy_setopt(call->easy, CURLOPT_DNS_CACHE_TIMEOUT, 600L); /* longer than a call waits for its turn */
     if (call->client->opt.proxy) { /* the proxy's line was made with its look-up */
         (void)curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->resolve);
         return;
     }
-    if (url->host_is_v6)
+    if (http_addr_parse(url->host, &literal))
         return;
+    n = snprintf(line, sizeof line, "+%.*s:%u:", TL_SV_ARG(url->host), (unsigned)url->port);
     for (size_t i = 0; i < call->addrs.n && n > 0 && (size_t)n < sizeof line; i++)
         n += snprintf(line + n, sizeof line - (size_t)n, call->addrs.v[i].family == 6 ? "%s[%s]" : "%s%s",
                       i > 0 ? "," : "", http_addr_format(&call->addrs.v[i], text));
@@ -113,33 +128,30 @@ static void set_addresses(struct http_call *call, const struct http_url *url)
     (void)curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->resolve);
 }
 
-static void set_callbacks(struct http_call *call)
+static void set_callbacks(CURL *easy, struct http_client *c)
 {
-    CURL *easy = call->easy;
-
-    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->text);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http__on_header);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http__on_body);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, http__on_request);
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http__on_socket);
-    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http__on_close);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, c);
 }
 
-enum tl_rc http__call_setup(struct http_call *call, struct tl_sv method, const struct http_url *url, struct tl_err *err)
+static void point_at(CURL *easy, struct http_call *call)
 {
-    const struct http_request_out *req = call->req;
-    TL_CLEANUP(tl_freep) char *text = tl_strndup(req->url.p, req->url.n);
-    struct http_client *c = call->client;
-    CURL *easy = call->easy;
-    enum tl_rc rc;
+    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call ? call->text : NULL);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call ? call->headers : NULL);
+}
 
-    rc = add_headers(call, err);
-    if (rc != TL_OK)
-        return rc;
-    curl_easy_reset(easy);
-    set_callbacks(call);
+static void set_usual(CURL *easy, struct http_client *c)
+{
+    set_callbacks(easy, c);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);                          /* what was signed is what is sent */
@@ -147,15 +159,50 @@ enum tl_rc http__call_setup(struct http_call *call, struct tl_sv method, const s
     (void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, c->opt.user_agent);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->opt.connect_timeout_ms);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    (void)curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 600L); /* longer than a call waits for its turn */
+    set_tls(easy, &c->opt.tls);
+}
+
+enum tl_rc http__call_setup(struct http_call *call, struct tl_sv method, const struct http_url *url, struct tl_err *err)
+{
+    const struct http_request_out *req = call->req;
+    TL_CLEANUP(tl_freep) char *text = tl_strndup(req->url.p, req->url.n);
+    CURL *easy = call->easy;
+    enum tl_rc rc;
+
+    rc = add_headers(call, err);
+    if (rc != TL_OK)
+        return rc;
+    if (!call->warm)
+        set_usual(easy, call->client);
+    call->warm = !req->jar && !req->compressed && !req->tls && !req->source && !tl_sv_eqs(method, "HEAD");
+    point_at(easy, call);
     (void)curl_easy_setopt(easy, CURLOPT_URL, text);
-    (void)curl_easy_setopt(easy, CURLOPT_SHARE, req->jar ? req->jar->share : NULL);
-    if (req->jar)
+    if (req->jar) {
+        (void)curl_easy_setopt(easy, CURLOPT_SHARE, req->jar->share);
         (void)curl_easy_setopt(easy, CURLOPT_COOKIEFILE, ""); /* starts the cookie engine, reads nothing */
+    }
     if (req->compressed)
         (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-    set_tls(easy, req->tls ? req->tls : &c->opt.tls);
+    if (req->tls)
+        set_tls(easy, req->tls);
     set_method(call, method);
     set_addresses(call, url);
     return TL_OK;
+}
+
+void http__call_unset(struct http_call *call)
+{
+    CURL *easy = call->easy;
+
+    if (!call->warm) {
+        /* the handle must not keep the jar, nor point into the call */
+        (void)curl_easy_setopt(easy, CURLOPT_SHARE, NULL);
+        (void)curl_easy_setopt(easy, CURLOPT_COOKIEFILE, NULL); /* the reset would leak it (7.88.1) */
+        curl_easy_reset(easy);
+        return;
+    }
+    point_at(easy, NULL);
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+    (void)curl_easy_setopt(easy, CURLOPT_RESOLVE, NULL);
 }
