@@ -24,17 +24,18 @@ static int run_version(void *options, const struct cli_args *args)
     return CLI_OK;
 }
 
-/* The order is that of the help. */
-static const struct cli_verb *const verbs[] = {
-    &cli__init_verb,    &cli__check_verb,  &cli__reload_verb,    &cli__status_verb,
-    &cli__events_verb,  &cli__dlq_verb,    &cli__pause_verb,     &cli__resume_verb,
-    &cli__ledger_verb,  &cli__send_verb,   &cli__map_verb,       &cli__test_verb,
-    &cli__secrets_verb, &cli__schema_verb, &cli__reference_verb, &cli__completion_verb,
-};
 static const struct cli_verb version_verb = {.name = "version",
                                              .summary = "the version of this program",
                                              CLI_OPTIONS(version_options, struct version_options),
                                              .run = run_version};
+
+/* The order is that of the help. */
+static const struct cli_verb *const verbs[] = {
+    &cli__init_verb,       &cli__check_verb, &cli__reload_verb,  &cli__status_verb, &cli__events_verb,
+    &cli__dlq_verb,        &cli__pause_verb, &cli__resume_verb,  &cli__ledger_verb, &cli__send_verb,
+    &cli__map_verb,        &cli__test_verb,  &cli__secrets_verb, &cli__schema_verb, &cli__reference_verb,
+    &cli__completion_verb, &version_verb,
+};
 
 /* The tables refer to each other by address; here they become one. */
 struct all {
@@ -45,7 +46,6 @@ static void collect(struct all *all)
 {
     for (size_t i = 0; i < TL_COUNT(verbs); i++)
         all->subs[all->n++] = *verbs[i];
-    all->subs[all->n++] = version_verb;
 }
 
 static void list(const struct all *all, const struct cli_command *more, size_t n_more, FILE *out)

@@ -162,7 +162,7 @@ static int run_completion(void *options, const struct cli_args *args)
                           "  done\n"
                           "  while :; do\n"
                           "    case $path in\n"
-                          "    '') words='run sim help version ");
+                          "    '') words='run sim help ");
     for (size_t i = 0; i < n; i++)
         (void)tl_buf_printf(&b, "%s ", verbs[i]->name);
     (void)tl_buf_puts(&b, "--help' ;;\n");
