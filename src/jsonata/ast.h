@@ -124,8 +124,9 @@ struct scope {
     uint32_t n, cap;
     bool captured; /* a lambda may keep it: the frame comes from the arena */
     bool tuple;
-    uint32_t params; /* of a lambda: the first names, always bound */
-    bool used;       /* it has names, so it exists at run time */
+    uint32_t params;      /* of a lambda: the first names, always bound */
+    uint32_t tuple_names; /* of tuples: so many of the names belong to the tuple and go on with it */
+    bool used;            /* it has names, so it exists at run time */
 };
 
 /* Where a variable is: so many frames up, that slot; when nothing was bound there yet, look at `next`. */

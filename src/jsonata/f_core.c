@@ -107,7 +107,8 @@ static enum tl_rc fn_type(struct jsonata_eval *e, const struct json *args, size_
         return TL_OK;
     if (json_is_number(args[0]) && run_is_numeric(e, args[0]) < 0)
         return e->rc;
-    *ret = json_str(names[args[0].type]);
+    /* the language finds NaN to be none of its types, and calls the rest objects */
+    *ret = json_str(args[0].type == JSON_DOUBLE && isnan(args[0].u.d) ? "object" : names[args[0].type]);
     ret->flags = JSON_F_ASCII | JSON_F_PLAIN;
     return TL_OK;
 }

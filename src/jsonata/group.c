@@ -220,10 +220,46 @@ static struct json group_value(struct grouping *s, const struct entry *entry)
     return v;
 }
 
+/* Groups run in the order that JavaScript lists their names in: it decides which of two errors is seen. */
+static bool order_entries(struct grouping *s)
+{
+    struct json names = {.type = JSON_OBJECT, .n = s->count};
+    const struct json_member *ordered;
+    struct entry *entries;
+
+    names.u.members = eval_alloc(s->e, (s->count + !s->count) * sizeof(*names.u.members));
+    if (!names.u.members)
+        return out_of_memory(s);
+    for (uint32_t i = 0; i < s->count; i++)
+        names.u.members[i] = (struct json_member){s->entries[i].key, json_int(i)};
+    ordered = ordered_members(s->e, names);
+    if (!ordered)
+        return out_of_memory(s);
+    if (ordered == names.u.members || s->count == 0)
+        return true;
+    entries = eval_alloc(s->e, s->count * sizeof(*entries));
+    if (!entries)
+        return out_of_memory(s);
+    for (uint32_t i = 0; i < s->count; i++)
+        entries[i] = s->entries[ordered[i].value.u.i];
+    s->entries = entries;
+    return true;
+}
+
+static bool has_index_names(const struct grouping *s)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->entries[i].key.n && s->entries[i].key.u.s[0] <= '9')
+            return true;
+    return false;
+}
+
 static struct json group_result(struct grouping *s)
 {
     struct json_builder b;
 
+    if (has_index_names(s) && !order_entries(s))
+        return RAISED;
     json_object_begin(&b, s->e->arena, s->count);
     for (uint32_t i = 0; i < s->count; i++) {
         struct json v = group_value(s, &s->entries[i]);

@@ -106,6 +106,7 @@ static struct scope *tuple_scope(struct compiler *c, const struct node *path)
     s->tuple = s->used = s->captured = true;
     scope_add(c, s, ast_symbol(c, TL_SV("@")));
     tuple_names(c, s, path);
+    s->tuple_names = s->n;
     return s;
 }
 
@@ -245,6 +246,18 @@ static void visit_variable(struct compiler *c, struct node *n, bool may_be_free)
         c->uses_eval = true;
 }
 
+/* `:=` always writes to the frame it runs in; one of tuples did not hear of the name beforehand. */
+static struct place *bind_place(struct compiler *c, const struct symbol *name)
+{
+    struct place *p = ast_alloc(c, sizeof(*p));
+    struct scope *s = c->scope;
+
+    while (!s->used)
+        s = s->up;
+    p->slot = scope_add(c, s, name);
+    return p;
+}
+
 /* ---- the walk ---- */
 
 static void visit_stages(struct compiler *c, struct node *n)
@@ -369,7 +382,7 @@ static void visit_kind(struct compiler *c, struct node *n)
         return;
     case K_BIND:
         visit(c, n->b);
-        n->a->place = find_places(c, n->a->symbol);
+        n->a->place = bind_place(c, n->a->symbol);
         return;
     case K_PATH:
         visit_path(c, n);

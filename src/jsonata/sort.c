@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sort.c - the order-by step. The terms are evaluated once for each item, before sorting: then a stable merge sort of
- * small records; the items themselves never move. Errors appear for the first pair of the run that cannot be compared.
+ * small records; the items themselves never move. When anything fails on that way, the sort is done over as the
+ * language does it - terms evaluated while comparing, halves cut and merged in its order - to fail, or not, where it
+ * does.
  */
 #include "jsonata/ops.h"
 
@@ -17,7 +19,12 @@ struct sorting {
     struct key *keys; /* terms of item i from i * count */
     uint32_t terms;
     bool failed;
+    bool lazy; /* keys are evaluated when they are compared */
+    bool tuples;
+    const struct json *items;
 };
+
+enum { NOT_YET = 251 }; /* type of a key that has not been evaluated */
 
 static struct key key_of(struct json v)
 {
@@ -33,6 +40,67 @@ static struct key key_of(struct json v)
 static bool orderable(const struct key *k)
 {
     return k->type == JSON_DOUBLE || k->type == JSON_STRING;
+}
+
+/* The frame and the context that the terms of item i are evaluated in; the caller puts e->env back. */
+static bool enter(struct sorting *s, uint32_t i, struct json *ret_context)
+{
+    struct json item = s->items[i];
+    struct env *env;
+
+    *ret_context = item;
+    if (!s->tuples)
+        return true;
+    env = tuple_env(s->e, item, ((const struct env *)item.u.ext)->scope);
+    if (!env) {
+        eval_exhausted(s->e);
+        return false;
+    }
+    s->e->env = env;
+    *ret_context = env->slots[0];
+    return true;
+}
+
+static bool make_keys(struct sorting *s, uint32_t n)
+{
+    struct jsonata_eval *e = s->e;
+    struct env *saved = e->env;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct json context;
+        bool ok = eval_tick(e) && enter(s, i, &context);
+
+        for (uint32_t t = 0; t < s->terms && ok; t++) {
+            struct json v = eval(e, s->n->list[t]->a, context);
+
+            ok = !raised(v);
+            s->keys[(size_t)i * s->terms + t] = key_of(v);
+        }
+        e->env = saved;
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* Term t of item i, evaluated now if that was not needed before. NULL: raised. */
+static const struct key *key_at(struct sorting *s, uint32_t i, uint32_t t)
+{
+    struct key *k = &s->keys[(size_t)i * s->terms + t];
+    struct env *saved = s->e->env;
+    struct json context, v = RAISED;
+
+    if (!s->lazy || k->type != NOT_YET)
+        return k;
+    if (eval_tick(s->e) && enter(s, i, &context))
+        v = eval(s->e, s->n->list[t]->a, context);
+    s->e->env = saved;
+    if (raised(v)) {
+        s->failed = true;
+        return NULL;
+    }
+    *k = key_of(v);
+    return k;
 }
 
 /* What cannot be compared. */
@@ -51,9 +119,11 @@ static int fail(struct sorting *s, const struct key *a, const struct key *b)
 static bool after(struct sorting *s, uint32_t a, uint32_t b)
 {
     for (uint32_t t = 0; t < s->terms; t++) {
-        const struct key *x = &s->keys[(size_t)a * s->terms + t], *y = &s->keys[(size_t)b * s->terms + t];
+        const struct key *x = key_at(s, a, t), *y = x ? key_at(s, b, t) : NULL;
         int order;
 
+        if (!y)
+            return false;
         if (x->type == JSON_UNDEFINED || y->type == JSON_UNDEFINED) { /* last, in both directions */
             if (x->type == y->type)
                 continue;
@@ -100,46 +170,42 @@ static void merge_sort(struct sorting *s, uint32_t *v, uint32_t n, uint32_t *roo
     memcpy(v + out, room + i, (half - i) * sizeof(*v));
 }
 
-static bool make_keys(struct sorting *s, struct json in, bool tuples)
+/* The language's own way of sorting: as merge_sort, without its short cuts. */
+static void plain_merge_sort(struct sorting *s, uint32_t *v, uint32_t n, uint32_t *room)
 {
-    struct jsonata_eval *e = s->e;
-    struct env *saved = e->env;
+    uint32_t half = n / 2, i = 0, j = half, out = 0;
 
-    for (uint32_t i = 0; i < in.n; i++) {
-        struct json context = in.u.items[i];
+    if (n < 2 || s->failed)
+        return;
+    plain_merge_sort(s, v, half, room);
+    plain_merge_sort(s, v + half, n - half, room);
+    memcpy(room, v, half * sizeof(*v));
+    while (i < half && j < n && !s->failed)
+        v[out++] = after(s, room[i], v[j]) ? v[j++] : room[i++];
+    memcpy(v + out, room + i, (half - i) * sizeof(*v));
+}
 
-        if (!eval_tick(e))
-            return false;
-        if (tuples) {
-            const struct env *row = context.u.ext;
-            struct env *env = tuple_env(e, context, row->scope);
-
-            if (!env) {
-                eval_exhausted(e);
-                return false;
-            }
-            e->env = env;
-            context = env->slots[0];
-        }
-        for (uint32_t t = 0; t < s->terms; t++) {
-            struct json v = eval(e, s->n->list[t]->a, context);
-
-            if (raised(v)) {
-                e->env = saved;
-                return false;
-            }
-            s->keys[(size_t)i * s->terms + t] = key_of(v);
-        }
-        e->env = saved;
-    }
-    return true;
+static bool sort_lazily(struct sorting *s, uint32_t *order, uint32_t n)
+{
+    if (s->e->rc == TL_BUDGET)
+        return false;
+    s->e->rc = TL_OK;
+    s->failed = false;
+    s->lazy = true;
+    for (size_t k = 0; k < (size_t)n * s->terms; k++)
+        s->keys[k].type = NOT_YET;
+    for (uint32_t i = 0; i < n; i++)
+        order[i] = i;
+    plain_merge_sort(s, order, n, order + n);
+    return !s->failed;
 }
 
 struct json run_sort(struct jsonata_eval *e, const struct node *n, struct json in, bool tuples)
 {
-    struct sorting s = {.e = e, .n = n, .terms = n->count};
+    struct sorting s = {.e = e, .n = n, .terms = n->count, .tuples = tuples, .items = in.u.items};
     struct json out = {.type = JSON_ARRAY, .n = in.n};
     uint32_t *order;
+    bool ok;
 
     if (in.n <= 1)
         return in;
@@ -148,13 +214,15 @@ struct json run_sort(struct jsonata_eval *e, const struct node *n, struct json i
     out.u.items = eval_alloc(e, (size_t)in.n * sizeof(*out.u.items));
     if (!s.keys || !order || !out.u.items)
         return eval_exhausted(e);
-    if (!make_keys(&s, in, tuples))
-        return RAISED;
     for (uint32_t i = 0; i < in.n; i++)
         order[i] = i;
-    e->ticks -= (int64_t)in.n * 4;
-    merge_sort(&s, order, in.n, order + in.n);
-    if (s.failed)
+    ok = make_keys(&s, in.n);
+    if (ok) {
+        e->ticks -= (int64_t)in.n * 4;
+        merge_sort(&s, order, in.n, order + in.n);
+        ok = !s.failed;
+    }
+    if (!ok && !sort_lazily(&s, order, in.n))
         return RAISED;
     for (uint32_t i = 0; i < in.n; i++)
         out.u.items[i] = in.u.items[order[i]];

@@ -36,17 +36,17 @@ static struct json tuple_value(struct env *row)
     return (struct json){.type = V_TUPLE, .u.ext = row};
 }
 
-/* The names of one tuple into another, which knows at least those. */
+/* The names of one tuple into another, which knows at least those; what `:=` bound stays where it was bound. */
 static void assign(struct env *to, const struct env *from)
 {
     if (to->scope == from->scope) {
-        for (uint32_t i = 0; i < from->scope->n; i++)
+        for (uint32_t i = 0; i < from->scope->tuple_names; i++)
             if (from->slots[i].type != V_UNBOUND)
                 to->slots[i] = from->slots[i];
         return;
     }
-    for (uint32_t i = 0; i < from->scope->n; i++)
-        for (uint32_t k = 0; k < to->scope->n && from->slots[i].type != V_UNBOUND; k++)
+    for (uint32_t i = 0; i < from->scope->tuple_names; i++)
+        for (uint32_t k = 0; k < to->scope->tuple_names && from->slots[i].type != V_UNBOUND; k++)
             if (to->scope->names[k] == from->scope->names[i])
                 to->slots[k] = from->slots[i];
 }
@@ -55,7 +55,8 @@ struct env *tuple_env(struct jsonata_eval *e, struct json tuple, const struct sc
 {
     struct env *env;
 
-    if (tuple.type == V_TUPLE && row_of(tuple)->scope == scope && row_of(tuple)->up == e->env)
+    if (tuple.type == V_TUPLE && row_of(tuple)->scope == scope && row_of(tuple)->up == e->env &&
+        scope->n == scope->tuple_names)
         return row_of(tuple);
     env = env_new(e, scope, e->env);
     if (env && tuple.type == V_TUPLE)
@@ -253,8 +254,8 @@ struct json run_reduce_tuples(struct jsonata_eval *e, struct json tuples, const 
     for (uint32_t i = 0; i < tuples.n; i++) {
         const struct env *row = row_of(tuples.u.items[i]);
 
-        for (uint32_t k = 0; k < scope->n; k++) {
-            struct json v = k < row->scope->n ? row->slots[k] : UNBOUND;
+        for (uint32_t k = 0; k < scope->tuple_names; k++) {
+            struct json v = k < row->scope->tuple_names ? row->slots[k] : UNBOUND;
 
             if (v.type == V_UNBOUND)
                 continue;

@@ -4,9 +4,12 @@
 #include "jsonata/jsonata.h"
 
 enum { MAX_TEXT = 1 << 20, MAX_INPUT = 1 << 30, MAX_MEMORY = 2047 << 20 };
+/* What JavaScript's JSON.parse takes: the mapping decides what becomes of it. */
+enum { LENIENT = JSON_PARSE_LONE_SURROGATES | JSON_PARSE_DUP_LAST };
 
 struct map_options {
     const char *file, *lang, *bindings, *schema;
+    uint64_t time_limit, depth;
     bool raw, compact, null_input, json, strict;
 };
 static const struct cli_option map_options[] = {
@@ -19,6 +22,10 @@ static const struct cli_option map_options[] = {
     {"bindings", 'b', CLI_TEXT, "FILE", offsetof(struct map_options, bindings),
      "an object: its members are variables ($name)"},
     {"strict", 0, CLI_FLAG, NULL, offsetof(struct map_options, strict), "JSONata alone, without the functions of $tl"},
+    {"time-limit", 0, CLI_NUMBER, "MS", offsetof(struct map_options, time_limit),
+     "of each evaluation, in milliseconds (10000)"},
+    {"depth", 0, CLI_NUMBER, "N", offsetof(struct map_options, depth),
+     "calls within calls, 0: as deep as the stack allows"},
     {"json", 0, CLI_FLAG, NULL, offsetof(struct map_options, json), "an error is one line of JSON on stderr"},
 };
 static const struct cli_option explain_options[] = {
@@ -56,13 +63,15 @@ static int complain(const struct mapper *x, const struct tl_err *err)
         fputs("\n", stderr);
         return CLI_MAPPING;
     }
-    json_object_begin(&e, a, 5);
+    json_object_begin(&e, a, 6);
     json_adds(&e, "code", json_str(coded ? d->code : tl_rc_name(err->rc)));
     json_adds(&e, "message", json_str(coded && d->text[0] ? d->text : err->text));
     if (coded && d->position >= 0)
         json_adds(&e, "position", json_int(d->position));
     if (coded && d->has_token)
         json_adds(&e, "token", json_str(d->token));
+    if (coded && d->function[0])
+        json_adds(&e, "functionName", json_str(d->function));
     if (coded && d->value.type != JSON_UNDEFINED && d->value.type != JSON_EXT)
         json_adds(&e, "value", d->value);
     json_object_begin(&doc, a, 1);
@@ -118,13 +127,15 @@ static int compile(struct mapper *x, const struct cli_args *args, int *used)
 static int read_json(struct mapper *x, const char *path, struct json *ret)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    const struct json_limits limits = {.max_bytes = MAX_INPUT};
     struct tl_err err = {0};
     enum tl_rc rc = cli__read_file(path, MAX_INPUT, &b, &err);
 
     if (rc == TL_OK) {
         struct tl_sv text = tl_arena_sv(x->kept, tl_buf_view(&b));
 
-        rc = text.p ? json_parse(x->kept, text, 0, NULL, ret, &err) : tl_fail(&err, TL_LIMIT, "%s is too large", path);
+        rc = text.p ? json_parse(x->kept, text, LENIENT, &limits, ret, &err)
+                    : tl_fail(&err, TL_LIMIT, "%s is too large", path);
         if (rc != TL_OK)
             (void)tl_err_prefix(&err, "%s, line %d, column %d", path, err.line, err.column);
     }
@@ -143,9 +154,15 @@ static void print(const struct map_options *o, struct json v)
     }
 }
 
+static uint32_t clamped(uint64_t n)
+{
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 static int evaluate(struct mapper *x, struct tl_arena *a, struct json data)
 {
-    struct mapping_input in = {.data = data, .bindings = x->bindings, .detail = x->detail};
+    const struct mapping_budget budget = {.time_ms = clamped(x->o->time_limit), .depth = clamped(x->o->depth)};
+    struct mapping_input in = {.data = data, .bindings = x->bindings, .budget = &budget, .detail = x->detail};
     struct json result = JSON_NOTHING;
     struct tl_err err = {0};
 
@@ -174,7 +191,7 @@ static int feed(struct mapper *x, const char *path)
         struct json v = JSON_NOTHING;
 
         tl_arena_reset(a);
-        if (json_parse_next(a, tl_buf_view(&b), &pos, 0, &limits, &v, &err) != TL_OK) {
+        if (json_parse_next(a, tl_buf_view(&b), &pos, LENIENT, &limits, &v, &err) != TL_OK) {
             *x->detail = (struct jsonata_error){.position = -1};
             (void)tl_err_prefix(&err, "%s is not JSON", strcmp(path, "-") == 0 ? "standard input" : path);
             return complain(x, &err);
