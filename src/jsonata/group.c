@@ -232,7 +232,7 @@ static bool order_entries(struct grouping *s)
         return out_of_memory(s);
     for (uint32_t i = 0; i < s->count; i++)
         names.u.members[i] = (struct json_member){s->entries[i].key, json_int(i)};
-    ordered = ordered_members(s->e, names);
+    ordered = run_ordered_members(s->e, names);
     if (!ordered)
         return out_of_memory(s);
     if (ordered == names.u.members || s->count == 0)

@@ -3,13 +3,13 @@
 #include "cli/cli_int.h"
 #include "jsonata/jsonata.h"
 
-enum { MAX_TEXT = 1 << 20, MAX_INPUT = 1 << 30, MAX_MEMORY = 2047 << 20 };
+enum { MAX_TEXT = 1 << 20, MAX_SHOWN = 64 << 10, MAX_INPUT = 1 << 30, MAX_MEMORY = 2047 << 20 };
 /* What JavaScript's JSON.parse takes: the mapping decides what becomes of it. */
 enum { LENIENT = JSON_PARSE_LONE_SURROGATES | JSON_PARSE_DUP_LAST };
 
 struct map_options {
     const char *file, *lang, *bindings, *schema;
-    uint64_t time_limit, depth;
+    uint64_t time_limit, depth, memory;
     bool raw, compact, null_input, json, strict;
 };
 static const struct cli_option map_options[] = {
@@ -26,6 +26,7 @@ static const struct cli_option map_options[] = {
      "of each evaluation, in milliseconds (10000)"},
     {"depth", 0, CLI_NUMBER, "N", offsetof(struct map_options, depth),
      "calls within calls, 0: as deep as the stack allows"},
+    {"memory", 0, CLI_NUMBER, "MB", offsetof(struct map_options, memory), "of one value and its evaluation (2047)"},
     {"json", 0, CLI_FLAG, NULL, offsetof(struct map_options, json), "an error is one line of JSON on stderr"},
 };
 static const struct cli_option explain_options[] = {
@@ -44,6 +45,15 @@ struct mapper {
     struct tl_arena *kept;        /* mapping's own inputs: bindings, schema */
     struct jsonata_error *detail; /* zeroed before each use */
 };
+
+/* A value that can be shown: not nothing, no function, not too long. */
+static bool showable(struct json v)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, MAX_SHOWN);
+    return v.type != JSON_UNDEFINED && v.type != JSON_EXT && json_write(&b, v, 0);
+}
 
 static int complain(const struct mapper *x, const struct tl_err *err)
 {
@@ -72,7 +82,7 @@ static int complain(const struct mapper *x, const struct tl_err *err)
         json_adds(&e, "token", json_str(d->token));
     if (coded && d->function[0])
         json_adds(&e, "functionName", json_str(d->function));
-    if (coded && d->value.type != JSON_UNDEFINED && d->value.type != JSON_EXT)
+    if (coded && showable(d->value))
         json_adds(&e, "value", d->value);
     json_object_begin(&doc, a, 1);
     json_adds(&doc, "error", json_end(&e));
@@ -159,6 +169,11 @@ static uint32_t clamped(uint64_t n)
     return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
+static struct tl_arena *arena_of(const struct map_options *o)
+{
+    return tl_arena_new(o->memory && o->memory < MAX_MEMORY >> 20 ? (size_t)o->memory << 20 : MAX_MEMORY);
+}
+
 static int evaluate(struct mapper *x, struct tl_arena *a, struct json data)
 {
     const struct mapping_budget budget = {.time_ms = clamped(x->o->time_limit), .depth = clamped(x->o->depth)};
@@ -176,7 +191,7 @@ static int evaluate(struct mapper *x, struct tl_arena *a, struct json data)
 /* All values of one text, one after another; an XSLT takes the text itself. */
 static int feed(struct mapper *x, const char *path)
 {
-    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(MAX_MEMORY);
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = arena_of(x->o);
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     const struct json_limits limits = {.max_bytes = MAX_INPUT};
     struct tl_err err = {0};
@@ -225,7 +240,7 @@ static int end(struct mapper *x, int code)
 static int run_map(void *options, const struct cli_args *args)
 {
     const struct map_options *o = options;
-    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(MAX_MEMORY);
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = arena_of(o);
     struct mapper x;
     int used = 0, code = begin(&x, o);
 
