@@ -555,6 +555,7 @@ int main_run(int argc, char **argv)
         {"allow-literal-secrets", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
     struct server s = {.config_path = "tieline.yaml"};
     struct tl_err err = {0};
+    struct secret_options secrets;
     int c, code;
 
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -569,8 +570,10 @@ int main_run(int argc, char **argv)
         s.config_path = argv[optind];
     s.config.check_files = true;
     harden();
-    if (http_client_global_init(&err) != TL_OK || crypto_new(&s.crypto, &err) != TL_OK ||
-        secret_box_new(&(struct secret_options){.crypto = s.crypto}, &s.secrets, &err) != TL_OK)
+    if (http_client_global_init(&err) != TL_OK || crypto_new(&s.crypto, &err) != TL_OK)
+        return complain(&err);
+    secrets = secret_default_options(s.crypto);
+    if (secret_box_new(&secrets, &s.secrets, &err) != TL_OK)
         return complain(&err);
     s.metrics = metrics_new();
     s.workers = mapping_workers_new(&(struct mapping_workers_options){0});

@@ -72,6 +72,9 @@ struct secret_options {
     struct config_secret store_key; /* from env, file or systemd */
     struct secret_source vault;     /* .get NULL: none */
 };
+/* What `run`, `check` and `secrets` agree on: the store in $TIELINE_SECRETS (else secrets.tls), its key from the file
+ * in $TIELINE_SECRETS_KEY_FILE, else from $TIELINE_SECRETS_KEY. The store is opened at the first ${store:...}. */
+struct secret_options secret_default_options(const struct crypto *c);
 struct secret_box;
 TL_MUST_CHECK enum tl_rc secret_box_new(const struct secret_options *options, struct secret_box **ret,
                                         struct tl_err *err);

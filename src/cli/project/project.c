@@ -13,12 +13,14 @@ enum tl_rc cli__project_load(const char *path, const struct cli_project_options 
                    .check_files = !o->no_check_files,
                    .env_may_be_missing = o->lenient_env},
     };
+    struct secret_options secrets;
     enum tl_rc rc;
 
     *ret = (struct cli_project){.errors = config_errors_new()};
     rc = crypto_new(&ret->crypto, err);
+    secrets = secret_default_options(ret->crypto);
     if (rc == TL_OK)
-        rc = secret_box_new(&(struct secret_options){.crypto = ret->crypto}, &ret->secrets, err);
+        rc = secret_box_new(&secrets, &ret->secrets, err);
     if (rc != TL_OK)
         return rc;
     ret->workers = mapping_workers_new(&(struct mapping_workers_options){0});
