@@ -155,7 +155,7 @@ static void remove_dir(const char *dir)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
-    char path[600];
+    char path[1024];
 
     while (d && (e = readdir(d)) != NULL) {
         (void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
