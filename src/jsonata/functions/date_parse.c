@@ -405,7 +405,7 @@ enum tl_rc jsonata_date_parse(struct jsonata_eval *e, struct json text, struct j
     struct state s = {.e = e, .text = json_view(text)};
     struct found f = {0};
     bool matched;
-    double ms;
+    double ms = 0;
     enum tl_rc rc = jsonata_date_picture(e, json_view(picture), &s.pic);
 
     if (rc == TL_OK)

@@ -35,10 +35,17 @@ static struct jsonata_program *compile(const char *text, const struct jsonata_op
     return p;
 }
 
+static void drop(void *program)
+{
+    jsonata_unref(program);
+}
+
+/* Results and errors share texts with the program: it lives as long as the arena. */
 static enum tl_rc run(const char *text, struct jsonata_input *in, struct json *ret, struct jsonata_error *error)
 {
-    struct jsonata_program *p TL_CLEANUP(jsonata_unrefp) = compile(text, NULL);
+    struct jsonata_program *p = compile(text, NULL);
 
+    tl_arena_on_free(arena, drop, p);
     return jsonata_run(p, arena, in, ret, error, NULL);
 }
 
