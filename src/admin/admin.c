@@ -288,34 +288,27 @@ static enum tl_rc readyz(struct task *task, struct http_req *req, struct http_re
 }
 
 struct exposition {
-    struct admin *admin;
-    struct queue_stat stat;
+    struct metrics *m;
     struct tl_buf text;
-    enum tl_rc rc;
-    struct tl_err err;
+    bool ok;
 };
 static void expose(void *arg)
 {
     struct exposition *x = arg;
 
-    x->rc = admin__gauges(x->admin, &x->stat, &x->err);
-    if (x->rc == TL_OK && !metrics_prometheus(x->admin->metrics, &x->text))
-        x->rc = tl_fail(&x->err, TL_LIMIT, "the metrics are larger than 64 MB");
+    x->ok = metrics_prometheus(x->m, &x->text);
 }
 
 static enum tl_rc metrics(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     const struct health *h = arg;
-    struct exposition x = {.admin = h->admin};
-    enum tl_rc rc = queue_stats(h->admin->queue, task, req->arena, &x.stat, err);
+    struct exposition x = {.m = h->admin->metrics};
+    enum tl_rc rc;
 
     tl_buf_init(&x.text, MAX_ANSWER);
-    if (rc == TL_OK)
-        rc = admin__blocking(task, expose, &x, err);
-    if (rc == TL_OK && x.rc != TL_OK) {
-        *err = x.err;
-        rc = x.rc;
-    }
+    rc = admin__blocking(task, expose, &x, err);
+    if (rc == TL_OK && !x.ok)
+        rc = tl_fail(err, TL_LIMIT, "the metrics are larger than 64 MB");
     if (rc == TL_OK)
         http_res_set(res, 200, "text/plain; version=0.0.4", tl_arena_sv(req->arena, tl_buf_view(&x.text)));
     tl_buf_done(&x.text);

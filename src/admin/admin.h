@@ -10,6 +10,7 @@
 
 #include "flow/flow.h"
 #include "http/router.h"
+#include "http/server.h"
 #include "queue/operate.h"
 #include "secret/secret.h"
 
@@ -27,11 +28,18 @@ struct admin {
     enum tl_rc (*reload)(void *arg, struct task *task, bool dry_run, struct tl_arena *arena, struct json *ret,
                          struct tl_err *err);
     void *reload_arg;
+    const struct http_server *public_server, *control_server; /* for their figures; NULL: none (yet) */
 };
 /* Add /v1/... to a router; a must outlive it. */
 TL_MUST_CHECK enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err);
 /* /metrics, /healthz, /readyz: also on the public listener. draining may be NULL. */
 TL_MUST_CHECK enum tl_rc admin_health_routes(struct admin *a, struct http_router *router, bool (*draining)(void *arg),
                                              void *arg, struct tl_err *err);
+
+/* The state of ledger, connections, servers and process in a->metrics, read when it is collected; a and what it names
+ * must live until then, and so must the result. */
+struct admin_gauges;
+struct admin_gauges *admin_gauges_new(struct admin *a) TL_MUST_CHECK;
+void admin_gauges_free(struct admin_gauges *g); /* nothing collects any more; NULL allowed */
 
 #endif

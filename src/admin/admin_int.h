@@ -32,9 +32,6 @@ const char *admin__flow_name(const struct admin_names *n, uint32_t id);
 TL_MUST_CHECK enum tl_rc admin__filter(struct admin *a, struct task *task, struct tl_arena *arena, struct json v,
                                        struct queue_filter *ret, struct tl_err *err);
 
-/* gauges.c: set the ledger's figures in the metrics. Blocks. */
-TL_MUST_CHECK enum tl_rc admin__gauges(struct admin *a, const struct queue_stat *s, struct tl_err *err);
-
 /* events.c, operate.c, status.c */
 extern const struct http_route admin__event_routes[], admin__operate_routes[], admin__status_routes[];
 extern const size_t admin__event_routes_n, admin__operate_routes_n, admin__status_routes_n;

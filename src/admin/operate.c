@@ -232,6 +232,41 @@ static enum tl_rc resume_connection(struct task *t, struct http_req *req, struct
     return set_held(t, req, res, arg, false, false, err);
 }
 
+/* ---- debugging one flow ---- */
+enum { DEBUG_MOST_MS = 24 * 3600 * 1000 };
+
+static enum tl_rc post_debug(struct task *task, struct http_req *req, struct http_res *res, void *arg,
+                             struct tl_err *err)
+{
+    struct admin *a = arg;
+    struct tl_sv name = http_req_param(req, "name"), span;
+    struct json v, bodies;
+    struct json_builder b;
+    int64_t ms, until;
+    uint32_t id;
+    enum tl_rc rc = admin__body(req, &v, err);
+
+    if (rc == TL_OK)
+        rc = admin__flow(a, task, req->arena, name, &id, err);
+    if (rc != TL_OK)
+        return rc;
+    if (!a->engine)
+        return tl_fail(err, TL_UNSUPPORTED, "no server is running: there is nothing to be seen");
+    span = json_text(json_gets(v, "for"), TL_SV("10m"));
+    if (!tl_duration_parse(span, &ms) || ms < 0 || ms > DEBUG_MOST_MS)
+        return tl_fail(err, TL_INVALID, "`for` must be a duration of at most 24h (0s: stop), not '%.*s'",
+                       TL_SV_ARG(span));
+    bodies = json_gets(v, "bodies");
+    until = ms ? tl_clock_wall_ms(a->clock) + ms : 0;
+    if (!flow_engine_debug(a->engine, name, until, bodies.type == JSON_BOOL && bodies.u.b))
+        return tl_fail(err, TL_NOT_FOUND, "flow '%.*s' is not in the configuration any more", TL_SV_ARG(name));
+    TL_LOG(a->log, TL_INFO, ms ? "admin.debug" : "admin.debug_off", "a person acts", KV_SV("flow", name),
+           KV_SV("for", span), KV_BOOL("bodies", bodies.type == JSON_BOOL && bodies.u.b));
+    json_object_begin(&b, req->arena, 1);
+    json_adds(&b, "until", admin__time_json(req->arena, until));
+    return admin__answer(res, 200, json_end(&b), err);
+}
+
 /* ---- configuration and snapshot ---- */
 static enum tl_rc post_reload(struct task *task, struct http_req *req, struct http_res *res, void *arg,
                               struct tl_err *err)
@@ -298,6 +333,7 @@ const struct http_route admin__operate_routes[] = {
     {.methods = "POST", .pattern = "/v1/events/{id}/promote", .handler = post_promote},
     {.methods = "POST", .pattern = "/v1/flows/{name}/pause", .handler = pause_flow},
     {.methods = "POST", .pattern = "/v1/flows/{name}/resume", .handler = resume_flow},
+    {.methods = "POST", .pattern = "/v1/flows/{name}/debug", .handler = post_debug},
     {.methods = "POST", .pattern = "/v1/connections/{name}/pause", .handler = pause_connection},
     {.methods = "POST", .pattern = "/v1/connections/{name}/resume", .handler = resume_connection},
     {.methods = "POST", .pattern = "/v1/reload", .handler = post_reload},

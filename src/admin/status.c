@@ -28,11 +28,13 @@ static struct json failed_json(struct tl_arena *a, const uint64_t failed[TL_CLAS
     return json_end(&b);
 }
 
-static struct json flow_json(struct tl_arena *a, const struct queue_flow_stat *f)
+static struct json flow_json(struct admin *admin, struct tl_arena *a, const struct queue_flow_stat *f)
 {
     struct json_builder b;
+    bool bodies = false;
+    int64_t debug = admin->engine ? flow_engine_debug_until(admin->engine, tl_sv_str(f->name), &bodies) : 0;
 
-    json_object_begin(&b, a, 14);
+    json_object_begin(&b, a, 18);
     json_adds(&b, "name", json_str(f->name));
     json_adds(&b, "counts", counts_json(a, f));
     json_adds(&b, "events", json_int((int64_t)f->events));
@@ -46,18 +48,43 @@ static struct json flow_json(struct tl_arena *a, const struct queue_flow_stat *f
     json_adds(&b, "held", f->held ? json_str(queue_held_name(f->held)) : json_null());
     json_adds(&b, "held_reason", json_str(f->held_text));
     json_adds(&b, "held_since", admin__time_json(a, f->held_since_ms));
+    json_adds(&b, "died", json_int((int64_t)f->died));
+    json_adds(&b, "debug_until", admin__time_json(a, debug));
+    json_adds(&b, "debug_bodies", json_bool(bodies));
+    json_adds(&b, "sla", admin->engine ? flow_engine_sla(admin->engine, a, tl_sv_str(f->name)) : json_null());
     return json_end(&b);
+}
+
+static struct json budgets_json(struct tl_arena *a, const struct queue_connection_stat *c)
+{
+    struct json_builder list, b;
+
+    json_array_begin(&list, a, c->n_budgets);
+    for (size_t i = 0; i < c->n_budgets; i++) {
+        const struct queue_budget_stat *s = &c->budgets[i];
+
+        json_object_begin(&b, a, 5);
+        json_adds(&b, "name", json_str(s->name));
+        json_adds(&b, "limit", json_double(s->amount));
+        json_adds(&b, "used", json_double(s->used));
+        json_adds(&b, "remaining", json_double(s->remaining));
+        json_adds(&b, "resets_at", admin__time_json(a, s->resets_ms));
+        json_push(&list, json_end(&b));
+    }
+    return json_end(&list);
 }
 
 static struct json connection_json(struct tl_arena *a, const struct queue_connection_stat *c)
 {
     struct json_builder b;
 
-    json_object_begin(&b, a, 14);
+    json_object_begin(&b, a, 16);
     json_adds(&b, "name", json_str(c->name));
     json_adds(&b, "breaker", json_str(c->breaker));
     json_adds(&b, "waiting", json_int((int64_t)c->waiting));
     json_adds(&b, "running", json_int((int64_t)c->running));
+    json_adds(&b, "concurrency", json_int(c->concurrency));
+    json_adds(&b, "budgets", budgets_json(a, c));
     json_adds(&b, "calls", json_int((int64_t)c->calls));
     json_adds(&b, "failed", failed_json(a, c->failed));
     json_adds(&b, "drain_ms", c->drain_ms == UINT64_MAX ? json_null() : json_int((int64_t)c->drain_ms));
@@ -106,7 +133,7 @@ static enum tl_rc get_status(struct task *task, struct http_req *req, struct htt
     json_adds(&b, "ledger", ledger_json(arena, &s));
     json_array_begin(&list, arena, s.n_flows);
     for (size_t i = 0; i < s.n_flows; i++)
-        json_push(&list, flow_json(arena, &s.flows[i]));
+        json_push(&list, flow_json(a, arena, &s.flows[i]));
     json_adds(&b, "flows", json_end(&list));
     json_array_begin(&list, arena, s.n_connections);
     for (size_t i = 0; i < s.n_connections; i++)

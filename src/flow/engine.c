@@ -342,7 +342,7 @@ enum tl_rc flow_engine_start(struct flow_engine *e, struct queue *q, struct flow
     for (size_t i = 0; i < e->opt.n_loops; i++)
         e->loops[i].plan = flow_plan_ref(plan);
     flow__sources_start(e, plan);
-    return TL_OK;
+    return task_start(e->loops[0].loop, "sla", 0, flow__sla_task, e, NULL, NULL, err);
 }
 
 /* ---- swapping ---- */
@@ -466,6 +466,7 @@ void flow_engine_stop(struct flow_engine *e, struct task *task)
     queue_set_dispatch(e->queue, false);
     while (queue_works_out(e->queue) > 0 && task_sleep_ms(task, 10, &err) == TL_OK)
         ;
+    flow__sla_save(e, task);
 }
 
 void flow_engine_free(struct flow_engine *e)

@@ -218,13 +218,32 @@ struct connector_host *flow__host(const struct flow_plan *p, const struct flow_c
 struct tl_arena *flow__arena(struct flow_loop *l);
 void flow__arena_back(struct flow_loop *l, struct tl_arena *a);
 
+/* ---- sla.c ---- */
+enum { FLOW_SLA_BUCKETS = 128, FLOW_SLA_DAYS = 31 };
+struct flow_sla_day {
+    int32_t day; /* since 1970, UTC; 0: unused */
+    uint32_t delivered, died, late, incidents;
+    uint64_t down_ms;
+    uint32_t delays[FLOW_SLA_BUCKETS];
+};
+void flow__sla_delivered(const struct flow *f, int64_t now_ms, int64_t delay_ms);
+void flow__sla_failed(const struct flow *f, int64_t now_ms);
+enum tl_rc flow__sla_task(struct task *task, void *engine, struct tl_err *err); /* on loop 0 */
+void flow__sla_save(struct flow_engine *e, struct task *task);
+
 /* ---- observe.c ---- */
 struct flow_watch { /* what is known of a flow beyond one plan, by name */
     struct flow_watch *next;
     char *name;
     int64_t debug_until_ms; /* atomic; 0: off */
     bool bodies;            /* atomic */
-    pthread_mutex_t lock;
+    /* sla.c */
+    bool loaded;          /* of the task only */
+    pthread_mutex_t lock; /* of what follows */
+    struct flow_sla_day days[FLOW_SLA_DAYS];
+    uint64_t died; /* as the ledger said last */
+    uint32_t failures;
+    int64_t failing_since_ms;
 };
 struct flow_watch *flow__watch(struct flow_engine *e, const char *name); /* made when it is new */
 void flow__watches_free(struct flow_engine *e);

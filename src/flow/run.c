@@ -422,10 +422,15 @@ static void tell(struct run *r, const struct queue_claim *c, int64_t now_ms)
         metrics_inc(m->delivered);
         metrics_observe(m->delay, delay > 0 ? (uint64_t)delay * 1000 : 0);
         metrics_observe(m->attempts, c->attempts_used + 1);
+        flow__sla_delivered(r->flow, now_ms, delay);
     } else if (o->end == QUEUE_END_SKIP) {
         metrics_inc(m->skipped);
     } else if (o->end == QUEUE_END_FAILED || o->end == QUEUE_END_NONE) {
-        metrics_inc(m->failed[o->cls ? o->cls : tl_rc_class(o->rc)]);
+        enum tl_class cls = o->cls ? o->cls : tl_rc_class(o->rc);
+
+        metrics_inc(m->failed[cls]);
+        if (cls != TL_CLASS_RATE_LIMIT)
+            flow__sla_failed(r->flow, now_ms);
     }
     if (o->end == QUEUE_END_CANCELED || !tl_log_on(r->loop->engine->opt.log, level))
         return;

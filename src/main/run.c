@@ -39,6 +39,7 @@ struct server {
     struct http_server *public, *control;
     struct http_tls *tls;
     struct admin admin;
+    struct admin_gauges *gauges;
     struct main_auth auth;
     uv_signal_t signals[3];
     bool stopping;
@@ -445,6 +446,9 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
         rc = open_public(s, plan, err);
     if (rc == TL_OK)
         rc = open_control(s, c->store.path, err);
+    s->admin.public_server = s->public;
+    s->admin.control_server = s->control;
+    s->gauges = admin_gauges_new(&s->admin);
     return rc;
 }
 
@@ -471,6 +475,7 @@ static void tear_down(struct server *s)
     for (size_t i = 0; i < s->n_loops; i++)
         async_loop_free(s->loops[i]);
     mapping_workers_free(s->workers);
+    admin_gauges_free(s->gauges);
     metrics_free(s->metrics);
     secret_box_free(s->secrets);
     crypto_free(s->crypto);

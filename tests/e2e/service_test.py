@@ -48,13 +48,13 @@ def test_metrics_show_backlog_age_and_breaker(shop, target):
         s.post({"n": n})
     until(lambda: s.connection()["breaker"] == "open")
     m = s.metrics()
-    waiting = [m[f'tieline_backlog{{flow="orders",state="{state}"}}'] for state in ("queued", "retrying", "running")]
-    assert sum(waiting) >= 5 and m['tieline_oldest_seconds{flow="orders"}'] > 0 and m['tieline_dead{flow="orders"}'] == 0
-    assert m['tieline_breaker_state{connection="erp"}'] == 2 and m['tieline_intake_stopped'] == 0
+    waiting = [m[f'tieline_flow_deliveries{{flow="orders",state="{state}"}}'] for state in ("queued", "retrying", "running")]
+    assert sum(waiting) >= 5 and m['tieline_flow_oldest_seconds{flow="orders"}'] > 0 and m['tieline_flow_deliveries{flow="orders",state="dead"}'] == 0
+    assert m['tieline_connection_breaker{connection="erp",state="open"}'] == 1 and m['tieline_intake_stopped'] == 0
     target.start()
     s.wait_counts(delivered=5)
     m = s.metrics()
-    assert m['tieline_oldest_seconds{flow="orders"}'] == 0 and m['tieline_breaker_state{connection="erp"}'] == 0
+    assert m['tieline_flow_oldest_seconds{flow="orders"}'] == 0 and m['tieline_connection_breaker{connection="erp",state="closed"}'] == 1
 
 
 def test_the_status_page_has_flows_connections_and_the_ledger(shop, target):
