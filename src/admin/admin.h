@@ -40,6 +40,7 @@ TL_MUST_CHECK enum tl_rc admin_health_routes(struct admin *a, struct http_router
  * must live until then, and so must the result. */
 struct admin_gauges;
 struct admin_gauges *admin_gauges_new(struct admin *a) TL_MUST_CHECK;
-void admin_gauges_free(struct admin_gauges *g); /* nothing collects any more; NULL allowed */
+const struct metrics_desc *admin_metrics(size_t *ret_n); /* what they are, for the reference page */
+void admin_gauges_free(struct admin_gauges *g);          /* nothing collects any more; NULL allowed */
 
 #endif

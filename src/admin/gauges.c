@@ -27,6 +27,10 @@ enum family {
     G_FLOW_OLDEST,
     G_FLOW_HELD,
     G_FLOW_DIED,
+    G_SLA_SUCCESS,
+    G_SLA_BUDGET,
+    G_SLA_OBJECTIVE,
+    G_SLA_MET,
     G_CONN_HELD,
     G_CONN_BREAKER,
     G_CONN_RUNNING,
@@ -43,6 +47,7 @@ enum family {
     G_SYNC_START,
     G_WAL,
     G_DISK_FREE,
+    G_DISK_RESERVE,
     G_INTAKE_STOPPED,
     G_CONFIG_VERSION,
     G_HTTP_ACCEPTED,
@@ -75,6 +80,26 @@ static const struct metrics_desc descs[G_FAMILIES] = {
                      0},
     [G_FLOW_DIED] =
         {"tieline_deliveries_died_total", "Deliveries that became dead letters.", METRICS_COUNTER, {"flow"}, 0, 0},
+    [G_SLA_SUCCESS] = {"tieline_flow_success_ratio",
+                       "Share of the deliveries of the last 30 days that did not become dead letters.",
+                       METRICS_GAUGE,
+                       {"flow"},
+                       0,
+                       0},
+    [G_SLA_BUDGET] = {"tieline_flow_error_budget_remaining",
+                      "Share left of the failures that `sla: { success }` allows in 30 days; below 0: broken.",
+                      METRICS_GAUGE,
+                      {"flow"},
+                      0,
+                      0},
+    [G_SLA_OBJECTIVE] = {"tieline_flow_delay_objective_seconds",
+                         "`sla: { delay_p95 }`; one hour where none is set.",
+                         METRICS_GAUGE,
+                         {"flow"},
+                         0,
+                         0},
+    [G_SLA_MET] =
+        {"tieline_flow_sla_met", "1 while everything that `sla` promises holds.", METRICS_GAUGE, {"flow"}, 0, 0},
     [G_CONN_HELD] = {"tieline_connection_held",
                      "1 while the connection takes no call, by reason.",
                      METRICS_GAUGE,
@@ -132,6 +157,8 @@ static const struct metrics_desc descs[G_FAMILIES] = {
         {"tieline_ledger_sync_start_seconds", "What a commit to disk took at the start.", METRICS_GAUGE, {0}, 0, 0},
     [G_WAL] = {"tieline_ledger_wal_bytes", "Size of the write-ahead log.", METRICS_GAUGE, {0}, 0, 0},
     [G_DISK_FREE] = {"tieline_disk_free_bytes", "Free on the ledger's disk.", METRICS_GAUGE, {0}, 0, 0},
+    [G_DISK_RESERVE] =
+        {"tieline_disk_reserve_bytes", "Intake stops when less than this is free.", METRICS_GAUGE, {0}, 0, 0},
     [G_INTAKE_STOPPED] = {"tieline_intake_stopped",
                           "1: the disk is almost full, senders are asked to come back later.",
                           METRICS_GAUGE,
@@ -212,6 +239,24 @@ static void flow_gauges(struct admin_gauges *g, const struct queue_flow_stat *f,
     follow(g, G_FLOW_DIED, f->name, NULL, f->died);
 }
 
+static void sla_gauges(struct admin_gauges *g, struct tl_arena *a, const char *flow)
+{
+    struct json v = g->admin->engine ? flow_engine_sla(g->admin->engine, a, tl_sv_str(flow)) : json_null(), n;
+
+    if (v.type != JSON_OBJECT)
+        return;
+    n = json_gets(v, "success");
+    if (json_is_number(n))
+        set(g, G_SLA_SUCCESS, flow, NULL, json_number(n));
+    n = json_gets(v, "error_budget_left");
+    if (json_is_number(n))
+        set(g, G_SLA_BUDGET, flow, NULL, json_number(n));
+    n = json_gets(v, "delay_p95_objective_ms");
+    set(g, G_SLA_OBJECTIVE, flow, NULL, json_is_number(n) ? json_number(n) / 1000 : 3600);
+    n = json_gets(v, "met");
+    set(g, G_SLA_MET, flow, NULL, n.type == JSON_BOOL && n.u.b);
+}
+
 /* ---- connections ---- */
 static void connection_gauges(struct admin_gauges *g, const struct queue_connection_stat *c)
 {
@@ -241,6 +286,7 @@ static void ledger_gauges(struct admin_gauges *g, const struct queue_stat *s)
     set(g, G_SYNC_START, NULL, NULL, (double)s->sync_us_start / 1e6);
     set(g, G_WAL, NULL, NULL, (double)s->wal_pages * WAL_PAGE);
     set(g, G_DISK_FREE, NULL, NULL, (double)s->disk_free);
+    set(g, G_DISK_RESERVE, NULL, NULL, (double)s->disk_reserve);
     set(g, G_INTAKE_STOPPED, NULL, NULL, s->intake_stopped);
     set(g, G_CONFIG_VERSION, NULL, NULL, (double)s->config_version);
 }
@@ -303,14 +349,22 @@ static void collect(void *arg)
         ledger_gauges(g, &s);
         if (s.live > 0 && queue_reader_open(a->queue, &reader, &err) != TL_OK)
             reader = NULL;
-        for (size_t i = 0; i < s.n_flows; i++)
+        for (size_t i = 0; i < s.n_flows; i++) {
             flow_gauges(g, &s.flows[i], reader, now);
+            sla_gauges(g, arena, s.flows[i].name);
+        }
         if (reader)
             queue_reader_close(reader);
         for (size_t i = 0; i < s.n_connections; i++)
             connection_gauges(g, &s.connections[i]);
     }
     (void)pthread_mutex_unlock(&g->lock);
+}
+
+const struct metrics_desc *admin_metrics(size_t *ret_n)
+{
+    *ret_n = G_FAMILIES;
+    return descs;
 }
 
 struct admin_gauges *admin_gauges_new(struct admin *a)

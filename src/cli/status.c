@@ -87,6 +87,73 @@ static void show_connections(struct json connections)
     cli__table_free(t);
 }
 
+static void share_cell(struct cli_table *t, struct json got, struct json wanted, bool high_is_good)
+{
+    char text[64];
+    double v = json_is_number(got) ? json_number(got) * 100 : 0;
+    bool missed = json_is_number(wanted) && (high_is_good ? v < json_number(wanted) * 100 : v < 0);
+
+    if (!json_is_number(got)) {
+        cli__table_cell(t, TL_SV("-"), CLI_DIM);
+        return;
+    }
+    snprintf(text, sizeof text, "%.4g%%", v);
+    cli__table_cell(t, tl_sv_str(text), missed ? CLI_BAD : CLI_PLAIN);
+}
+
+/* "3m of 5m": what was measured and, where one is set, the objective. */
+static void span_cell(struct cli_table *t, struct json got, struct json wanted, bool missed)
+{
+    char text[80], a[32], b[32];
+    int64_t ms, most;
+
+    if (!json_int64(got, &ms)) {
+        cli__table_cell(t, TL_SV("-"), CLI_DIM);
+        return;
+    }
+    if (json_int64(wanted, &most))
+        snprintf(text, sizeof text, "%s of %s", tl_duration_format(ms, a), tl_duration_format(most, b));
+    else
+        snprintf(text, sizeof text, "%s", tl_duration_format(ms, a));
+    cli__table_cell(t, tl_sv_str(text), missed ? CLI_BAD : CLI_PLAIN);
+}
+
+static bool over(struct json got, struct json wanted)
+{
+    return json_is_number(got) && json_is_number(wanted) && json_number(got) > json_number(wanted);
+}
+
+static void show_promises(struct json flows)
+{
+    static const char *const heads[] = {"flow, last 30 days", ">success",        ">promised", ">error budget left",
+                                        ">delay p95",         ">recovery takes", ">outages",  "owner"};
+    struct cli_table *t = cli__table_new(heads, TL_COUNT(heads));
+
+    for (uint32_t i = 0; i < flows.n; i++) {
+        struct json f = json_at(flows, i), s = json_gets(f, "sla"), success = json_gets(s, "success_objective"),
+                    delay = json_gets(s, "delay_p95_objective_ms"), mttr = json_gets(s, "mttr_objective_ms"),
+                    owner = json_gets(s, "owner");
+
+        if (!json_is_number(success) && !json_is_number(delay) && !json_is_number(mttr))
+            continue;
+        cli__table_json(t, json_gets(f, "name"));
+        share_cell(t, json_gets(s, "success"), success, true);
+        share_cell(t, success, JSON_NOTHING, true);
+        share_cell(t, json_gets(s, "error_budget_left"), json_int(0), false);
+        span_cell(t, json_gets(s, "delay_p95_ms"), delay,
+                  json_is_number(delay) &&
+                      json_number(json_gets(s, "late")) * 20 > json_number(json_gets(s, "delivered")));
+        span_cell(t, json_gets(s, "mttr_ms"), mttr, over(json_gets(s, "mttr_ms"), mttr));
+        count_cell(t, json_gets(s, "incidents"), CLI_PLAIN);
+        cli__table_json(t, owner);
+    }
+    if (cli__table_rows(t) > 0) {
+        puts("");
+        cli__table_print(t);
+    }
+    cli__table_free(t);
+}
+
 static void show_ledger(struct json status)
 {
     struct json l = json_gets(status, "ledger"), stopped = json_gets(l, "intake_stopped");
@@ -128,6 +195,7 @@ static int run_status(void *options, const struct cli_args *args)
     show_flows(json_gets(s, "flows"));
     puts("");
     show_connections(json_gets(s, "connections"));
+    show_promises(json_gets(s, "flows"));
     return CLI_OK;
 }
 

@@ -46,6 +46,12 @@ static const struct metrics_desc descs[] = {
                       0},
 };
 
+const struct metrics_desc *flow_metrics(size_t *ret_n)
+{
+    *ret_n = TL_COUNT(descs);
+    return descs;
+}
+
 static struct metric *series(struct flow_engine *e, enum flow_family f, const char *flow, const char *second)
 {
     const char *values[] = {flow, second};

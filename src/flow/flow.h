@@ -86,6 +86,7 @@ struct http_client *flow_engine_client(struct flow_engine *e, const struct async
 /* Log each call of a flow until then (0: stop), with bodies or without; false: no such flow. Any thread. */
 bool flow_engine_debug(struct flow_engine *e, struct tl_sv flow, int64_t until_ms, bool bodies);
 int64_t flow_engine_debug_until(struct flow_engine *e, struct tl_sv flow, bool *ret_bodies); /* 0: off */
+const struct metrics_desc *flow_metrics(size_t *ret_n); /* what the engine counts, for the reference page */
 /* How a flow does against its `sla:`, over the last 30 days; null: no such flow. Any thread. */
 struct json flow_engine_sla(struct flow_engine *e, struct tl_arena *a, struct tl_sv flow);
 /* Sources stop, no more work is taken; returns when none is running or the task's deadline passes. */

@@ -52,7 +52,7 @@ void metrics_observe(struct metric *h, uint64_t v); /* histogram, e.g. microseco
 void metrics_on_collect(struct metrics *m, void (*fn)(void *arg), void *arg);
 void metrics_collect(struct metrics *m);
 
-/* Prometheus text format 0.0.4 ("text/plain; version=0.0.4"). A histogram X also shows X_quantile (gauge; 0.5, 0.95,
+/* Prometheus text format 0.0.4 ("text/plain; version=0.0.4"). A histogram X also shows X_quantile (summary; 0.5, 0.95,
  * 0.99 since the start). False when b's limit was passed. */
 bool metrics_prometheus(struct metrics *m, struct tl_buf *b);
 

@@ -91,7 +91,7 @@ static void put_quantiles(struct tl_buf *b, const struct metrics_family *f)
     } quantiles[] = {{0.5, "0.5"}, {0.95, "0.95"}, {0.99, "0.99"}};
     struct metrics_hist h;
 
-    tl_buf_printf(b, "# HELP %s_quantile Quantiles of %s since the start.\n# TYPE %s_quantile gauge\n", f->name,
+    tl_buf_printf(b, "# HELP %s_quantile Quantiles of %s since the start.\n# TYPE %s_quantile summary\n", f->name,
                   f->name, f->name);
     for (const struct metric *s = f->first; s; s = s->next) {
         metrics_hist_read(s, &h);

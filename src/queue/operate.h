@@ -71,7 +71,7 @@ struct queue_connection_stat {
     bool removed;
 };
 struct queue_stat {
-    uint64_t live, works_out, commits, sync_us_start, sync_us_avg, wal_pages, disk_free;
+    uint64_t live, works_out, commits, sync_us_start, sync_us_avg, wal_pages, disk_free, disk_reserve;
     size_t in_window, due_in_memory;
     bool intake_stopped, dispatch_stopped, fatal;
     uint64_t config_version;

@@ -215,7 +215,7 @@ struct queue {
 
     struct op *kept, **kept_tail;
     uint64_t next_id, id_reserved, epoch;
-    uint64_t full_until_ns, disk_next_ns, disk_free;
+    uint64_t full_until_ns, disk_next_ns, disk_free, disk_reserve;
     bool full;
 
     struct flow **flows;

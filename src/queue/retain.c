@@ -38,6 +38,7 @@ void queue__disk_check(struct queue *q)
     q->disk_free = left;
     if (reserve == 0)
         reserve = total / 20 < GB ? total / 20 : GB;
+    q->disk_reserve = reserve;
     stop = left < reserve;
     if (stop != atomic_load(&q->intake_stopped)) {
         atomic_store(&q->intake_stopped, stop);

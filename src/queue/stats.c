@@ -125,6 +125,7 @@ static enum tl_rc stats_apply(struct queue *q, struct op *op, struct tl_err *err
         .sync_us_avg = (uint64_t)q->sync_us_avg,
         .wal_pages = store_log_pages(q->db),
         .disk_free = q->disk_free,
+        .disk_reserve = q->disk_reserve,
         .in_window = q->n_lanes,
         .due_in_memory = q->heap_n,
         .intake_stopped = atomic_load(&q->intake_stopped),

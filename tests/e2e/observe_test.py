@@ -2,12 +2,15 @@
 """What can be seen of a running program: metrics, calls in the log, traces, what a flow promises."""
 import json
 import re
+import subprocess
 import time
+from pathlib import Path
 
 from support.sender import SECRET
-from support.site import FAST, NO_BREAKER, project, until
+from support.site import BIN, FAST, NO_BREAKER, project, until
 from support.target import answer
 
+ROOT = Path(__file__).resolve().parents[2]
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TOKEN = "tok-5d41402abc4b2a76b9719d911017c592"
 
@@ -146,3 +149,31 @@ def test_an_outage_is_an_incident_with_a_time_to_recovery(shop, target):
     s.wait_counts(delivered=1)
     sla = s.flow()["sla"]
     assert sla["incidents"] == 1 and sla["mttr_ms"] >= 200 and sla["failing_since"] is None and sla["met"] is False
+
+
+def test_the_reference_page_names_every_metric_there_is(site, target):
+    page = (ROOT / "docs/reference/metrics.md").read_text()
+    s = site(project(target, flow={"sla": {"success": "99%"}}, limits={"rate": "100/s"})).start()
+    s.post({"n": 1})
+    s.wait_counts(delivered=1)
+    text = s.sender.raw("GET", "/metrics").text
+    names = {line.split()[2].removesuffix("_quantile") for line in text.splitlines() if line.startswith("# TYPE")}
+    assert len(names) > 35 and [n for n in sorted(names) if f"`{n}`" not in page] == []
+
+
+def test_the_command_line_switches_and_shows(site, target):
+    s = site(project(target, flow={"sla": {"owner": "erp-team", "success": "99%", "delay_p95": "5m"}})).start()
+
+    def tieline(*argv):
+        return subprocess.run([BIN, *argv], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=30)
+    on = tieline("debug", "orders", "--for", "5m", "--bodies")
+    assert on.returncode == 0 and "with bodies" in on.stdout, on
+    s.post({"n": 1})
+    s.wait_counts(delivered=1)
+    assert until(lambda: s.logged("call"))[0]["sent"] == '{"n":1}'
+    off = tieline("debug", "orders", "--off")
+    assert off.returncode == 0 and "not shown any more" in off.stdout, off
+    assert tieline("debug", "nobody").returncode != 0
+    status = tieline("status")
+    row = next(line for line in status.stdout.splitlines() if line.startswith("orders") and "erp-team" in line)
+    assert "100%" in row and "99%" in row and "of 5m" in row, status.stdout

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reference.c - what follows from tables: `tieline schema`, `tieline reference`, `tieline completion`. */
+#include "admin/admin.h"
 #include "cli/cli_int.h"
 
 enum { MAX_PAGE = 64 << 20 };
@@ -92,6 +93,40 @@ static void put_commands(FILE *out)
         put_command(verbs[i], verbs[i]->name, 2, out);
 }
 
+static void put_metrics_table(const struct metrics_desc *d, size_t n)
+{
+    static const char *const types[] = {
+        [METRICS_COUNTER] = "counter", [METRICS_GAUGE] = "gauge", [METRICS_HISTOGRAM] = "histogram"};
+
+    fputs("| metric | type | labels | meaning |\n|---|---|---|---|\n", stdout);
+    for (size_t i = 0; i < n; i++) {
+        printf("| `%s` | %s | ", d[i].name, types[d[i].type]);
+        for (size_t k = 0; d[i].labels[k]; k++)
+            printf("%s`%s`", k ? ", " : "", d[i].labels[k]);
+        printf(" | %s |\n", d[i].help);
+    }
+}
+
+static void put_metrics(void)
+{
+    size_t n;
+    const struct metrics_desc *d = flow_metrics(&n);
+
+    fputs("# Metrics\n\n`GET /metrics` of the server answers in the text format of Prometheus, on its own listener and "
+          "on "
+          "the control socket. A\nhistogram `X` has the usual `X_bucket`, `X_sum` and `X_count`, and `X_quantile` with "
+          "the "
+          "quantiles 0.5, 0.95 and 0.99\nsince the start, to be read without a Prometheus. Alert rules are in "
+          "`packaging/prometheus/tieline.rules.yml`.\n\n## Events, deliveries and calls\n\n",
+          stdout);
+    put_metrics_table(d, n);
+    fputs("\n## State, read when somebody asks\n\nA series of a hold appears with the first hold of its kind and is 0 "
+          "afterwards.\n\n",
+          stdout);
+    d = admin_metrics(&n);
+    put_metrics_table(d, n);
+}
+
 static int run_reference(void *options, const struct cli_args *args)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
@@ -102,8 +137,12 @@ static int run_reference(void *options, const struct cli_args *args)
         put_commands(stdout);
         return CLI_OK;
     }
+    if (args->n && strcmp(args->v[0], "metrics") == 0) {
+        put_metrics();
+        return CLI_OK;
+    }
     if (args->n && strcmp(args->v[0], "configuration") != 0)
-        return cli__usage(args, "there are two pages: configuration and commands");
+        return cli__usage(args, "there are three pages: configuration, commands and metrics");
     tl_buf_init(&b, MAX_PAGE);
     if (!put_configuration(&b)) {
         (void)tl_fail(&err, TL_LIMIT, "the page is larger than 64 MB");
@@ -114,8 +153,8 @@ static int run_reference(void *options, const struct cli_args *args)
 }
 const struct cli_verb cli__reference_verb = {
     .name = "reference",
-    .args = "[configuration | commands]",
-    .summary = "the reference page of the configuration, or of the commands, in Markdown",
+    .args = "[configuration | commands | metrics]",
+    .summary = "the reference page of the configuration, the commands or the metrics, in Markdown",
     .size = sizeof(struct none),
     .max_args = 1,
     .run = run_reference,
