@@ -35,8 +35,7 @@ static enum tl_rc end_it(struct queue *q, const struct row *r, enum queue_verb v
 
     if (!queue_transition((enum queue_state)r->state, verb, &to))
         return refuse(err, r, "it has ended already");
-    (void)RUN(q, UNIT_FINAL, store_u64(r->id), store_int(to), store_int(queue__wall(q)), store_int(r->attempts),
-              store_int(r->used));
+    (void)RUN(q, UNIT_END, store_u64(r->id), store_int(to), store_int(queue__wall(q)));
     if (r->idem1 || r->idem2)
         (void)RUN(q, IDEM_DEL, store_u64(r->idem1), store_u64(r->idem2), store_u64(r->id));
     if (r->ticket) {

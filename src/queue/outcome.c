@@ -355,13 +355,36 @@ static void write_xrefs(struct queue *q, const struct queue_outcome *o, int64_t 
     }
 }
 
+/* Done at the first attempt, and nothing to say of it: one row is written instead of two. */
+static bool done_at_once(const struct work *w, size_t i)
+{
+    const struct queue_claim *c = &w->pub.claims[i];
+    const struct member *m = &w->members[i];
+
+    return m->verdict == V_FINAL && c->outcome.end == QUEUE_END_DONE && c->attempt == 1 && !w->begun && !w->expanded &&
+           !w->call_id && !w->ticket_known && !w->pub.probe && !c->outcome.text.n && !c->outcome.answer.n;
+}
+
+static void write_first(struct queue *q, const struct work *w, size_t i)
+{
+    const struct queue_claim *c = &w->pub.claims[i];
+    const struct row *r = &w->members[i].row;
+
+    (void)RUN(q, UNIT_FIRST, store_u64(r->id), store_int(r->state), store_int(w->ended_ms), store_int(r->used),
+              store_u64(c->epoch), store_int(w->started_ms), store_int(c->outcome.status),
+              store_int(w->pub.latency_ms));
+}
+
 static void write_member(struct queue *q, struct work *w, size_t i)
 {
     struct member *m = &w->members[i];
     const struct queue_outcome *o = &w->pub.claims[i].outcome;
     struct row *r = &m->row;
 
-    write_attempt(q, w, i);
+    bool at_once = done_at_once(w, i);
+
+    if (!at_once)
+        write_attempt(q, w, i);
     queue__count(q, w->target->flow, N_ATTEMPTS, 1);
     if (o->end == QUEUE_END_FAILED)
         queue__count(q, w->target->flow, N_FAILED + (unsigned)m->cls, 1);
@@ -370,7 +393,9 @@ static void write_member(struct queue *q, struct work *w, size_t i)
         write_xrefs(q, o, w->ended_ms);
         if (r->kind == KIND_EXPAND && w->expanded) /* queue_expand has written its state */
             break;
-        if (r->state == QUEUE_SKIPPED) /* with the reason */
+        if (at_once)
+            write_first(q, w, i);
+        else if (r->state == QUEUE_SKIPPED) /* with the reason */
             write_state(q, w, i);
         else
             (void)RUN(q, UNIT_FINAL, store_u64(r->id), store_int(r->state), store_int(w->ended_ms),

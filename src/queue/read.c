@@ -11,16 +11,16 @@
 #define STRETCH 20000 /* ids looked at for one page */
 #define ROW_COLUMNS                                                                                                    \
     "id,event,flow,target,item,rev,attempts,used,state,kind,live,received,updated,next_at,fp,cause,replay_of,bytes,"   \
-    "cls,rc,text,upload,ticket,lane,n_open,superseded"
-#define ROW_N 26
+    "cls,rc,text,upload,ticket,lane,n_open,superseded,d_epoch,d_started,d_status,d_latency"
+#define ROW_N 30
 
 #define READS(X)                                                                                                       \
     X(ONE, "SELECT " ROW_COLUMNS " FROM unit WHERE id=?1")                                                             \
     X(BEFORE, "SELECT " ROW_COLUMNS " FROM unit WHERE id<?1 AND id>=?2 ORDER BY id DESC")                              \
     X(CHILDREN, "SELECT " ROW_COLUMNS " FROM unit WHERE event=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")                 \
-    X(DEAD, "SELECT " ROW_COLUMNS " FROM unit WHERE state=4 AND flow=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")          \
+    X(DEAD, "SELECT " ROW_COLUMNS " FROM unit WHERE fp IS NOT NULL AND flow=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")   \
     X(DEAD_FP,                                                                                                         \
-      "SELECT " ROW_COLUMNS " FROM unit WHERE state=4 AND flow=?1 AND fp=?4 AND id<?2 ORDER BY id DESC LIMIT "         \
+      "SELECT " ROW_COLUMNS " FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp=?4 AND id<?2 ORDER BY id DESC LIMIT "  \
       "?3")                                                                                                            \
     X(LIVE, "SELECT " ROW_COLUMNS " FROM unit WHERE live=1 AND target=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")         \
     X(TARGETS, "SELECT id FROM target WHERE ?1=0 OR flow=?1")                                                          \
@@ -36,7 +36,7 @@
     X(TICKET, "SELECT data FROM ticket WHERE id=?1")                                                                   \
     X(AHEAD, "SELECT id FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")                                       \
     X(LATER, "SELECT id FROM unit WHERE lane=?1 AND live>0 AND id>?2 LIMIT 1")                                         \
-    X(GROUPS, "SELECT flow,fp,count(*),min(id),max(id) FROM unit WHERE state=4 AND flow=?1 GROUP BY fp")               \
+    X(GROUPS, "SELECT flow,fp,count(*),min(id),max(id) FROM unit WHERE fp IS NOT NULL AND flow=?1 GROUP BY fp")        \
     X(OLDEST, "SELECT received FROM unit WHERE live=1 AND target=?1 ORDER BY id LIMIT 1")                              \
     X(UNKNOWN, "SELECT 1 FROM attempt WHERE id>=?1 AND id<?2 AND (flags & 2)<>0 LIMIT 1")
 
@@ -414,6 +414,26 @@ static enum tl_rc read_bodies(struct queue_reader *r, struct tl_arena *arena, ui
     return rc;
 }
 
+/* What was done at the first attempt keeps it in its own row. */
+static bool first_attempt(struct tl_arena *arena, const struct store_val *v, struct queue_detail *d)
+{
+    struct queue_attempt_row *a = tl_arena_alloc(arena, sizeof(*a));
+
+    if (!a)
+        return false;
+    *a = (struct queue_attempt_row){.number = 1,
+                                    .epoch = (uint64_t)v[26].i,
+                                    .started_ms = v[27].i,
+                                    .ended_ms = d->row.updated_ms,
+                                    .end = QUEUE_END_DONE,
+                                    .counted = true,
+                                    .status = (uint32_t)v[28].i,
+                                    .latency_ms = (uint32_t)v[29].i};
+    d->attempts = a;
+    d->n_attempts = 1;
+    return true;
+}
+
 static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t id, size_t max_body,
                        struct queue_detail *d, struct tl_err *err)
 {
@@ -429,6 +449,8 @@ static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t 
         rc = store_next(r->st[READ_ONE], v, ROW_N, &row, err);
     if (rc == TL_OK && row)
         row_read(v, &d->row);
+    if (rc == TL_OK && row && v[26].type == STORE_INT && !first_attempt(arena, v, d))
+        rc = tl_fail(err, TL_LIMIT, "more than can be shown at once");
     store_reset(r->st[READ_ONE]);
     if (rc == TL_OK && v[23].type == STORE_INT && v[10].i == 1) {
         rc = store_one(r->st[READ_AHEAD], VALS(store_int(v[23].i)), &low, 1, &ahead, err);
@@ -436,7 +458,7 @@ static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t 
     }
     if (rc == TL_OK && v[22].i)
         rc = blob_of(r, READ_TICKET, VALS(store_int(v[22].i)), 0, SIZE_MAX, arena, &d->ticket, err);
-    if (rc == TL_OK)
+    if (rc == TL_OK && d->n_attempts == 0)
         rc = read_attempts(r, arena, id, d, err);
     if (rc == TL_OK)
         rc = read_bodies(r, arena, (uint64_t)v[21].i, max_body, d, err);

@@ -8,6 +8,8 @@
  * of its own. part: hash of the lane % 256, for nodes that own partitions later. body      what came in, by unit id;
  * bodies over a limit are chunks (id: upload * 65536 + number) named by unit.upload. attempt   id: unit * 65536 +
  * number. ended 0: running, or cut off by a crash. idem      idempotency keys, swept by age, independent of the events.
+fp: a dead delivery has one, nothing else does: the indexes of the dead are left alone by what is delivered.
+ * d_*: the attempt of a delivery that was done at the first one and had nothing to say; `updated` is its end.
  * key_id    the key that a payload is encrypted with; 0: none.
  */
 #include "queue/queue_int.h"
@@ -35,13 +37,14 @@ static const char ledger_1[] =
     " cause INTEGER, replay_of INTEGER, attempts INTEGER NOT NULL DEFAULT 0, used INTEGER NOT NULL DEFAULT 0,"
     " unknown INTEGER NOT NULL DEFAULT 0, age INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0,"
     " rev INTEGER NOT NULL DEFAULT 0, ticket INTEGER, idem1 INTEGER, idem2 INTEGER, n_open INTEGER, n_dead INTEGER,"
-    " n_done INTEGER, fp INTEGER, cls INTEGER, rc INTEGER, text TEXT, superseded INTEGER NOT NULL DEFAULT 0);"
+    " n_done INTEGER, fp INTEGER, cls INTEGER, rc INTEGER, text TEXT, superseded INTEGER NOT NULL DEFAULT 0,"
+    " d_epoch INTEGER, d_started INTEGER, d_status INTEGER, d_latency INTEGER);"
     "CREATE INDEX unit_ready ON unit(target, id, lane) WHERE live=1;"
     "CREATE INDEX unit_lane ON unit(lane, id) WHERE live>0 AND lane IS NOT NULL;"
-    "CREATE INDEX unit_dead_lane ON unit(lane) WHERE state=4;"
+    "CREATE INDEX unit_dead_lane ON unit(lane) WHERE fp IS NOT NULL;"
     "CREATE INDEX unit_due ON unit(target, next_at) WHERE live=1 AND state=3;"
-    "CREATE INDEX unit_dead ON unit(flow, id) WHERE state=4;"
-    "CREATE INDEX unit_dead_fp ON unit(flow, fp, id) WHERE state=4;"
+    "CREATE INDEX unit_dead ON unit(flow, id) WHERE fp IS NOT NULL;"
+    "CREATE INDEX unit_dead_fp ON unit(flow, fp, id) WHERE fp IS NOT NULL;"
     "CREATE INDEX unit_child ON unit(event, id) WHERE event IS NOT NULL;"
     "CREATE TABLE body(id INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, order_by BLOB, meta BLOB, data BLOB);"
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, data BLOB NOT NULL);"

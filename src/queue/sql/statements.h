@@ -29,6 +29,10 @@
     X(UNIT_GET, "SELECT " QUEUE_UNIT_COLUMNS " FROM unit WHERE id=?1")                                                 \
     X(UNIT_FINAL, "UPDATE unit SET state=?2,live=NULL,updated=?3,attempts=?4,used=?5,unknown=0,ticket=NULL WHERE "     \
                   "id=?1")                                                                                             \
+    X(UNIT_FIRST, "UPDATE unit SET "                                                                                   \
+                  "state=?2,live=NULL,updated=?3,attempts=1,used=?4,unknown=0,d_epoch=?5,d_started=?6,d_status=?7,d_"  \
+                  "latency=?8 WHERE id=?1")                                                                            \
+    X(UNIT_END, "UPDATE unit SET state=?2,live=NULL,updated=?3,ticket=NULL,fp=NULL WHERE id=?1")                       \
     X(UNIT_STATE, "UPDATE unit SET state=?2,live=?3,updated=?4,attempts=?5,used=?6,unknown=?7,age=?8,next_at=?9,"      \
                   "ticket=?10,fp=?11,cls=?12,rc=?13,text=?14 WHERE id=?1")                                             \
     X(UNIT_TRIES, "UPDATE unit SET attempts=?2,unknown=?3,ticket=NULL WHERE id=?1")                                    \
@@ -37,8 +41,9 @@
                      "text=?6 WHERE id=?1")                                                                            \
     X(UNIT_MOVE, "UPDATE unit SET flow=?2,target=?3,kind=?4,lane=?5,part=?6,state=?7,live=?8,next_at=0,updated=?9 "    \
                  "WHERE id=?1")                                                                                        \
-    X(UNIT_AGAIN, "UPDATE unit SET state=2,live=1,updated=?2,used=0,unknown=0,age=0,next_at=0,ticket=NULL WHERE "      \
-                  "id=?1")                                                                                             \
+    X(UNIT_AGAIN,                                                                                                      \
+      "UPDATE unit SET state=2,live=1,updated=?2,used=0,unknown=0,age=0,next_at=0,ticket=NULL,fp=NULL WHERE "          \
+      "id=?1")                                                                                                         \
     X(UNIT_REV, "UPDATE unit SET rev=?2,updated=?3 WHERE id=?1")                                                       \
     X(PARENT, "UPDATE unit SET n_open=n_open+?2,n_dead=n_dead+?3,n_done=n_done+?4,updated=?5,state=CASE WHEN "         \
               "n_dead+?3>0 THEN 4 WHEN n_open+?2>0 THEN 2 WHEN n_done+?4>0 THEN 5 ELSE 5 END WHERE id=?1 AND kind=2")  \
@@ -51,8 +56,8 @@
            "next_at<=?4 ORDER BY next_at,id LIMIT ?5")                                                                 \
     X(DUE_NEXT, "SELECT next_at FROM unit WHERE live=1 AND state=3 AND target=?1 AND (next_at,id)>(?2,?3) ORDER BY "   \
                 "next_at,id LIMIT 1")                                                                                  \
-    X(SUPERSEDE, "UPDATE unit SET superseded=1 WHERE state=4 AND lane=?1")                                             \
-    X(UNBLOCK, "UPDATE unit SET live=NULL WHERE flow=?1 AND state=4 AND live=2")                                       \
+    X(SUPERSEDE, "UPDATE unit SET superseded=1 WHERE fp IS NOT NULL AND lane=?1")                                      \
+    X(UNBLOCK, "UPDATE unit SET live=NULL WHERE flow=?1 AND fp IS NOT NULL AND live=2")                                \
     X(ATTEMPT_BEGIN,                                                                                                   \
       "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,call) VALUES(?1,?2,?3,0,0,0,?4)")               \
     X(ATTEMPT_ADD,                                                                                                     \
@@ -113,7 +118,8 @@
     X(JOB_GET, "SELECT total,looked,done,refused,refusal_rc,refusal,ended FROM job WHERE id=?1")                       \
     X(JOB_END, "UPDATE job SET ended=2 WHERE id=?1 AND ended=0")                                                       \
     X(JOB_ALL, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND ?4>=0 ORDER BY id LIMIT ?3")                     \
-    X(JOB_DEAD, "SELECT id,fp,cls FROM unit WHERE state=4 AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")      \
+    X(JOB_DEAD,                                                                                                        \
+      "SELECT id,fp,cls FROM unit WHERE fp IS NOT NULL AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")         \
     X(JOB_EVENT, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND (id=?4 OR event=?4) ORDER BY id LIMIT ?3")     \
     X(SUPERSEDED, "SELECT superseded FROM unit WHERE id=?1")                                                           \
     X(CHUNK_COPY, "INSERT INTO chunk(id,key_id,data) SELECT id+?3,key_id,data FROM chunk WHERE id>=?1 AND id<?2")      \

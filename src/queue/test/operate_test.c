@@ -465,6 +465,38 @@ static void old_final_events_are_swept_and_dead_ones_stay(void **state)
     tl_arena_free(arena);
 }
 
+static void what_is_done_at_the_first_attempt_shows_it(void **state)
+{
+    struct bench *b = *state;
+    struct queue_reader *r = NULL;
+    struct tl_arena *arena = tl_arena_new(1u << 20);
+    struct queue_detail d;
+    struct queue_work *w;
+    struct tl_err err;
+    uint64_t id;
+
+    help_open(b);
+    id = help_put(b, NULL, NULL, "1");
+    help_turn(b);
+    w = help_take(b);
+    w->latency_ms = 12;
+    w->claims[0].outcome = (struct queue_outcome){.end = QUEUE_END_DONE, .status = 201};
+    queue_finish(b->q, w);
+    help_turn(b);
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_show(r, arena, id, 0, &d, &err), TL_OK);
+    assert_int_equal(d.row.state, QUEUE_DELIVERED);
+    assert_int_equal(d.n_attempts, 1);
+    assert_int_equal(d.attempts[0].number, 1);
+    assert_int_equal(d.attempts[0].end, QUEUE_END_DONE);
+    assert_int_equal(d.attempts[0].status, 201);
+    assert_int_equal(d.attempts[0].latency_ms, 12);
+    assert_true(d.attempts[0].counted);
+    assert_true(d.attempts[0].ended_ms > 0);
+    queue_reader_close(r);
+    tl_arena_free(arena);
+}
+
 static void pages_follow_each_other_without_gap_or_repetition(void **state)
 {
     struct bench *b = *state;
@@ -514,6 +546,7 @@ int main(void)
         TEST(a_body_in_chunks_belongs_to_its_event_and_orphans_are_swept_at_the_start),
         TEST(flows_share_a_connection_by_their_priority),
         TEST(old_final_events_are_swept_and_dead_ones_stay),
+        TEST(what_is_done_at_the_first_attempt_shows_it),
         TEST(pages_follow_each_other_without_gap_or_repetition),
     };
 

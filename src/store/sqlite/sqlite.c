@@ -13,7 +13,7 @@
 
 #include "store/store_int.h"
 
-#define CHECKPOINT_PAGES 1000
+#define CHECKPOINT_PAGES 2500
 
 struct sq {
     struct store base;
