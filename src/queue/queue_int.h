@@ -234,6 +234,8 @@ struct queue {
     struct lane **heap;
     size_t heap_n, heap_cap;
     size_t cache_used;
+    bool by_lanes; /* window.c: heads are looked for from lane to lane, from here */
+    int64_t lane_at;
 
     struct work *work_free;
     size_t n_work_free;
@@ -309,7 +311,7 @@ void queue__lane_next(struct queue *q,
 void queue__place(struct queue *q, struct lane *l); /* by state and next_at: ready, due, or away */
 void queue__rescan(struct queue *q, struct target *t); /* look at all its live rows again */
 void queue__flush(struct queue *q, struct target *t);  /* forget its waiting lanes */
-void queue__fill(struct queue *q);                     /* due and ready heads from disk, within the caps */
+bool queue__fill(struct queue *q);                     /* due and ready heads from disk, within the caps */
 struct target *queue__target(struct queue *q, uint32_t id);
 struct flow *queue__flow(struct queue *q, uint32_t id);
 struct conn *queue__conn(struct queue *q, uint32_t id);

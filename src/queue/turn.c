@@ -357,7 +357,7 @@ static bool turn_ops(struct queue *q)
 bool queue_turn(struct queue *q)
 {
     struct tl_err err;
-    bool did;
+    bool did, filling;
 
     atomic_store(&q->kicked, false);
     q->txn_rc = TL_OK;
@@ -368,12 +368,12 @@ bool queue_turn(struct queue *q)
         return did;
     q->txn_rc = TL_OK;
     queue__try_held(q);
-    queue__fill(q);
+    filling = queue__fill(q);
     queue__schedule(q);
     queue__read_end(q);
     if (q->txn_rc == TL_IO)
         queue__fatal(q, &q->txn_err);
-    did = did || q->go.first || q->begins.first;
+    did = did || filling || q->go.first || q->begins.first;
     queue__hand_out(q);
     if (queue__upkeep(q))
         did = true;

@@ -9,6 +9,7 @@
 #include "queue/queue_int.h"
 
 #define FILL_STEP 1000
+#define LANES_STEP 200
 #define FLOOR 64 /* a target may always have this many heads, however full the window is */
 
 struct target *queue__target(struct queue *q, uint32_t id)
@@ -83,7 +84,7 @@ static struct lane *enter(struct queue *q, const struct row *row, bool more)
 /* Can a lane that is not in memory hold an earlier live delivery? */
 static bool may_have_earlier(const struct flow *f)
 {
-    return f->count[QUEUE_RETRYING] > 0 || f->count[QUEUE_DEAD] > 0;
+    return f->count[QUEUE_RETRYING] > 0 || (f->block && f->count[QUEUE_DEAD] > 0);
 }
 
 void queue__arrive(struct queue *q, const struct row *row, struct queue_blob *blob)
@@ -162,10 +163,29 @@ void queue__flush(struct queue *q, struct target *t)
     queue__rescan(q, t);
 }
 
-/* A live row that the scans came upon: enter it if it is its lane's head and its time is near. */
-static void consider(struct queue *q, struct target *t, uint64_t id, bool keyed, uint64_t lane)
+/* Lanes whose lowest live delivery has been asked for within one step: thousands may wait behind one that is away. */
+#define ASKED 64
+struct asked {
+    uint64_t lane[ASKED], low[ASKED];
+};
+
+static bool is_head(struct queue *q, struct asked *a, uint64_t lane, uint64_t id)
 {
+    size_t at = (size_t)(lane % ASKED);
     struct store_val low;
+
+    if (a->low[at] == 0 || a->lane[at] != lane) {
+        if (!queue__one(q, SQL_LANE_LOWEST, VALS(store_u64(lane)), &low, 1))
+            return true;
+        a->lane[at] = lane;
+        a->low[at] = (uint64_t)low.i;
+    }
+    return a->low[at] == id;
+}
+
+/* A live row that the scans came upon: enter it if it is its lane's head and its time is near. */
+static void consider(struct queue *q, struct target *t, struct asked *asked, uint64_t id, bool keyed, uint64_t lane)
+{
     struct row row;
     struct lane *l;
 
@@ -177,9 +197,9 @@ static void consider(struct queue *q, struct target *t, uint64_t id, bool keyed,
             l->more = true;
         return;
     }
-    if (keyed && queue__one(q, SQL_LANE_LOWEST, VALS(store_u64(lane)), &low, 1) && (uint64_t)low.i != id)
+    if (keyed && !is_head(q, asked, lane, id))
         return;
-    if (!queue__unit(q, id, &row) || row.live != 1)
+    if (!queue__unit(q, id, &row) || row.live != 1 || row.target != t->id)
         return;
     if (row.state == QUEUE_RETRYING && row.next_at - queue__wall(q) > (int64_t)(NEAR_NS / NS_PER_MS)) {
         remember_away(t, &row);
@@ -207,23 +227,57 @@ static size_t read_ready(struct queue *q, struct target *t, struct found *found,
     return n;
 }
 
-static void fill_ready(struct queue *q, struct target *t)
+/* True: there is more to read, and room for it. */
+static bool fill_ready(struct queue *q, struct target *t)
 {
+    size_t n, i = 0, before = q->n_lanes;
+    struct asked asked = {0};
     struct found *found;
-    size_t n, i = 0;
 
     if (t->complete || !runs(t) || !room(q, t))
-        return;
+        return false;
     found = tl_reallocarray(NULL, FILL_STEP, sizeof(*found));
     queue__read_begin(q);
     n = read_ready(q, t, found, FILL_STEP);
     for (; i < n && room(q, t) && q->txn_rc == TL_OK; i++) {
-        consider(q, t, found[i].id, found[i].keyed, found[i].lane);
+        consider(q, t, &asked, found[i].id, found[i].keyed, found[i].lane);
         t->cursor = found[i].id;
     }
     if (i == n && n < FILL_STEP && q->txn_rc == TL_OK)
         t->complete = true;
     tl_free(found);
+    if (!t->complete && q->n_lanes == before && !q->by_lanes) { /* all of them wait behind others */
+        q->by_lanes = true;
+        q->lane_at = INT64_MIN;
+    }
+    return !t->complete && i == n;
+}
+
+/*
+ * The other way to find heads: from lane to lane, one look-up each, however many wait in it. It takes over while the
+ * scan by age goes through nothing but followers, so that others start at once; the scan still has to come to its end.
+ */
+static bool fill_by_lanes(struct queue *q)
+{
+    struct asked asked = {0};
+    struct store_val v[3];
+
+    if (!q->by_lanes)
+        return false;
+    queue__read_begin(q);
+    for (int i = 0; i < LANES_STEP; i++) {
+        struct target *t;
+
+        if (q->n_lanes >= q->o.window || !queue__one(q, SQL_LANE_AFTER, VALS(store_int(q->lane_at)), v, 3)) {
+            q->by_lanes = false;
+            return false;
+        }
+        q->lane_at = v[0].i;
+        t = queue__target(q, (uint32_t)v[2].i);
+        if (t && runs(t) && !t->complete && room(q, t))
+            consider(q, t, &asked, (uint64_t)v[1].i, true, (uint64_t)v[0].i);
+    }
+    return q->txn_rc == TL_OK;
 }
 
 static size_t read_due(struct queue *q, struct target *t, int64_t until, struct found *found, size_t max)
@@ -244,6 +298,7 @@ static void fill_due(struct queue *q, struct target *t)
 {
     int64_t until = queue__wall(q) + (int64_t)(NEAR_NS / NS_PER_MS);
     struct store_val next;
+    struct asked asked = {0};
     struct found *found;
     struct row row;
     size_t n, i = 0;
@@ -255,7 +310,7 @@ static void fill_due(struct queue *q, struct target *t)
     n = read_due(q, t, until, found, FILL_STEP);
     for (; i < n && room(q, t) && q->txn_rc == TL_OK; i++) {
         if (queue__unit(q, found[i].id, &row))
-            consider(q, t, row.id, row.keyed, row.lane);
+            consider(q, t, &asked, row.id, row.keyed, row.lane);
         t->due_at = found[i].at;
         t->due_id = found[i].id;
     }
@@ -267,8 +322,10 @@ static void fill_due(struct queue *q, struct target *t)
     tl_free(found);
 }
 
-void queue__fill(struct queue *q)
+bool queue__fill(struct queue *q)
 {
+    bool more = false;
+
     for (size_t i = 1; i <= q->n_targets; i++) {
         struct target *t = q->targets[i];
 
@@ -277,6 +334,9 @@ void queue__fill(struct queue *q)
         fill_due(q, t);
         /* Half empty before reading again: steps of some size. */
         if (!t->complete && (t->in_window * 2 <= q->o.window_per_flow || t->n_ready < FLOOR))
-            fill_ready(q, t);
+            more = fill_ready(q, t) || more;
     }
+    if (q->txn_rc == TL_OK)
+        more = fill_by_lanes(q) || more;
+    return more;
 }

@@ -299,6 +299,36 @@ static void followers_beyond_the_window_come_in_order(void **state)
     assert_int_equal(total, KEYS * EACH);
 }
 
+static void thousands_behind_a_blocked_key_do_not_keep_others_from_starting(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    uint64_t other;
+
+    b->flows[0].block_on_dead = true;
+    help_open(b);
+    (void)help_put(b, NULL, "blocked", "x");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_INVALID, "bad");
+    queue_set_dispatch(b->q, false);
+    for (int i = 0; i < 3500; i++)
+        (void)help_put(b, NULL, "blocked", "x");
+    other = help_put(b, NULL, "other", "x");
+    help_close(b);
+    help_open(b);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->claims[0].delivery, other);
+    assert_null(help_take(b));
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    assert_null(help_take(b));
+    other = help_put(b, NULL, "third", "x"); /* the scan has come to its end: arrivals start at once */
+    help_turn(b);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->claims[0].delivery, other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +346,8 @@ int main(void)
             an_attempt_with_an_idempotency_facility_is_begun_at_the_next_commit_unless_it_has_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(a_window_smaller_than_the_backlog_delivers_every_lane_once, setup, teardown),
         cmocka_unit_test_setup_teardown(followers_beyond_the_window_come_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(thousands_behind_a_blocked_key_do_not_keep_others_from_starting, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
