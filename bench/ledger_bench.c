@@ -4,6 +4,7 @@
  *
  *   ledger_bench [seconds] [producers] [keys]         keys 0: every event its own lane
  *   ledger_bench backlog [events]                     one lane each, target down; memory, restart
+ *   ledger_bench blocked [followers]                  of one dead key: what others lose, memory, restart
  *
  * TMPDIR says where the ledger goes: the figures are those of that disk.
  */
@@ -38,7 +39,9 @@ struct run {
     atomic_ulong put, done, out, failed;
     uint32_t *put_us;
     uint64_t seq;
-    bool answer;
+    bool answer, block;
+    atomic_bool kill;  /* the next delivery dies */
+    const char *order; /* NULL: by keys */
 };
 
 static uint64_t now_ns(void)
@@ -79,7 +82,9 @@ static void produce(struct producer *p)
                                 .key = tl_sv_str(p->key),
                                 .meta = TL_SV("{\"content-type\":\"application/json\"}"),
                                 .body = tl_sv(p->body, BODY)};
-    if (r->keys) {
+    if (r->order) {
+        p->put.order_by = tl_sv_str(r->order);
+    } else if (r->keys) {
         (void)snprintf(p->order, sizeof(p->order), "%llu", (unsigned long long)((n * 2654435761u) % r->keys));
         p->put.order_by = tl_sv_str(p->order);
     }
@@ -115,8 +120,12 @@ static void on_dispatch(void *arg, unsigned loop, struct queue_work *first)
     for (; first; first = next) {
         next = first->next;
         for (size_t i = 0; i < first->n; i++)
-            first->claims[i].outcome =
-                (struct queue_outcome){.end = r->answer ? QUEUE_END_DONE : QUEUE_END_CANCELED, .status = 200};
+            if (atomic_exchange(&r->kill, false))
+                first->claims[i].outcome =
+                    (struct queue_outcome){.end = QUEUE_END_FAILED, .rc = TL_INVALID, .text = TL_SV("a bad record")};
+            else
+                first->claims[i].outcome =
+                    (struct queue_outcome){.end = r->answer ? QUEUE_END_DONE : QUEUE_END_CANCELED, .status = 200};
         atomic_fetch_add(&r->done, first->n);
         queue_finish(r->q, first);
     }
@@ -134,7 +143,7 @@ static void open_ledger(struct run *r, const char *dir, bool paused)
     struct queue_options o = {.path = dir, .n_loops = 2, .dispatch = on_dispatch, .fatal = on_fatal, .arg = r};
     struct guard_conf guard = {.concurrency = 4096, .fixed = true};
     struct queue_target_def t = {.name = TL_SV("t"), .connection = TL_SV("c"), .idempotent = true};
-    struct queue_flow_def f = {.name = TL_SV("f"), .targets = &t, .n_targets = 1};
+    struct queue_flow_def f = {.name = TL_SV("f"), .targets = &t, .n_targets = 1, .block_on_dead = r->block};
     struct queue_connection_def c = {.name = TL_SV("c"), .guard = &guard};
     struct queue_config config = {.flows = &f, .n_flows = 1, .connections = &c, .n_connections = 1};
     struct tl_err err;
@@ -259,6 +268,80 @@ static void backlog(const char *dir, unsigned long events)
     tl_free(r.producers);
 }
 
+/* Others for some seconds: their rate. */
+static double others(struct run *r, double seconds)
+{
+    unsigned long before = atomic_load(&r->done);
+    uint64_t start = now_ns();
+    double rate;
+
+    r->order = NULL;
+    atomic_store(&r->stop, false);
+    start_producers(r);
+    (void)usleep((useconds_t)(seconds * 1e6));
+    rate = (double)(atomic_load(&r->done) - before) / ((double)(now_ns() - start) / 1e9);
+    stop_producers(r);
+    tl_free(r->producers);
+    return rate;
+}
+
+/* Open, then put one event of another key: until it is handed out. */
+static double restart_ms(struct run *r, const char *dir)
+{
+    uint64_t start = now_ns();
+    unsigned long before = atomic_load(&r->done);
+    struct queue_put put = {.order_by = TL_SV("late"), .meta = TL_SV("{}"), .body = TL_SV("x")};
+    struct tl_err err;
+    double ms;
+
+    open_ledger(r, dir, false);
+    put.flow = r->flow;
+    if (queue_put(r->q, NULL, &put, &err) != TL_OK)
+        (void)fprintf(stderr, "put: %s\n", err.text);
+    while (atomic_load(&r->done) == before)
+        (void)usleep(50);
+    ms = (double)(now_ns() - start) / 1e6;
+    return ms;
+}
+
+static void blocked(const char *dir, unsigned long followers)
+{
+    struct run r = {.n = 256, .keys = 10000, .answer = true, .block = true};
+    double empty, alone[3], beside[3];
+    long before;
+
+    r.put_us = tl_alloc(SAMPLES * sizeof(uint32_t));
+    open_ledger(&r, dir, false);
+    queue_close(r.q);
+    empty = restart_ms(&r, dir);
+    for (int i = 0; i < 3; i++)
+        alone[i] = others(&r, 3);
+    before = rss_kb();
+    r.order = "blocked";
+    atomic_store(&r.kill, true);
+    atomic_store(&r.stop, false);
+    atomic_store(&r.put, 0);
+    start_producers(&r);
+    while (atomic_load(&r.put) < followers)
+        (void)usleep(1000);
+    stop_producers(&r);
+    tl_free(r.producers);
+    (void)printf("blocked: %lu behind one dead, %ld KB resident before, %ld KB after\n", atomic_load(&r.put), before,
+                 rss_kb());
+    for (int i = 0; i < 3; i++)
+        beside[i] = others(&r, 3);
+    (void)printf("others alone: %.0f %.0f %.0f events/s, beside the blocked key: %.0f %.0f %.0f events/s, %ld KB\n",
+                 alone[0], alone[1], alone[2], beside[0], beside[1], beside[2], rss_kb());
+    queue_close(r.q);
+    (void)printf("restart to first delivery: empty %.1f ms", empty);
+    for (int i = 0; i < 3; i++) {
+        (void)printf(", blocked %.1f ms", restart_ms(&r, dir));
+        queue_close(r.q);
+    }
+    (void)printf("\n");
+    tl_free(r.put_us);
+}
+
 int main(int argc, char **argv)
 {
     const char *tmp = getenv("TMPDIR");
@@ -269,6 +352,8 @@ int main(int argc, char **argv)
         return 1;
     if (argc > 1 && strcmp(argv[1], "backlog") == 0)
         backlog(dir, argc > 2 ? strtoul(argv[2], NULL, 10) : 1000000);
+    else if (argc > 1 && strcmp(argv[1], "blocked") == 0)
+        blocked(dir, argc > 2 ? strtoul(argv[2], NULL, 10) : 500000);
     else
         throughput(dir, argc > 1 ? strtod(argv[1], NULL) : 5, argc > 2 ? strtoul(argv[2], NULL, 10) : 64,
                    argc > 3 ? strtoul(argv[3], NULL, 10) : 0);
