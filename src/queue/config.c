@@ -136,25 +136,49 @@ enum tl_rc queue__load_names(struct queue *q, struct tl_err *err)
     return q->txn_rc;
 }
 
+static void flow_drop(struct flow *f)
+{
+    if (f)
+        tl_free(f->name);
+    tl_free(f);
+}
+
+static void target_free(struct target *t)
+{
+    if (t)
+        tl_free(t->name);
+    tl_free(t);
+}
+
+static void target_drop(struct target *t)
+{
+    struct target **at = t ? &t->flow->targets : NULL;
+
+    while (at && *at != t)
+        at = &(*at)->next_of_flow;
+    if (at)
+        *at = t->next_of_flow;
+    target_free(t);
+}
+
+static void conn_drop(struct conn *c)
+{
+    if (c) {
+        guard_free(c->guard);
+        tl_buf_done(&c->guard_before);
+        tl_free(c->name);
+    }
+    tl_free(c);
+}
+
 void queue__free_names(struct queue *q)
 {
     for (size_t i = 1; i <= q->n_flows && q->flows; i++)
-        if (q->flows[i]) {
-            tl_free(q->flows[i]->name);
-            tl_free(q->flows[i]);
-        }
+        flow_drop(q->flows[i]);
     for (size_t i = 1; i <= q->n_targets && q->targets; i++)
-        if (q->targets[i]) {
-            tl_free(q->targets[i]->name);
-            tl_free(q->targets[i]);
-        }
+        target_free(q->targets[i]);
     for (size_t i = 1; i <= q->n_conns && q->conns; i++)
-        if (q->conns[i]) {
-            guard_free(q->conns[i]->guard);
-            tl_buf_done(&q->conns[i]->guard_before);
-            tl_free(q->conns[i]->name);
-            tl_free(q->conns[i]);
-        }
+        conn_drop(q->conns[i]);
     tl_free(q->flows);
     tl_free(q->targets);
     tl_free(q->conns);
@@ -189,7 +213,8 @@ struct config_op {
     struct op op;
     struct queue_config *c;
     struct queue_config_answer a;
-    bool dry_run;
+    bool dry_run, numbered;
+    size_t n_flows, n_targets, n_conns; /* before it */
 };
 
 static uint64_t live_of(struct queue *q, const struct flow *f)
@@ -312,9 +337,22 @@ static void number_flows(struct queue *q, struct queue_config *c)
     }
 }
 
-/* New numbers are given in the transaction and the objects made with them; if it fails, they are found again by the
- * same names, but the store may give the numbers to others: so a failed configure forgets nothing and is fatal only
- * when the store is. */
+/* New numbers are given in the transaction and the objects made with them: the last ones, so a failed commit can take
+ * them back. */
+static void config_undo(struct queue *q, struct op *op)
+{
+    struct config_op *k = TL_CONTAINER(op, struct config_op, op);
+
+    if (!k->numbered)
+        return;
+    for (; q->n_targets > k->n_targets; q->n_targets--)
+        target_drop(q->targets[q->n_targets]);
+    for (; q->n_flows > k->n_flows; q->n_flows--)
+        flow_drop(q->flows[q->n_flows]);
+    for (; q->n_conns > k->n_conns; q->n_conns--)
+        conn_drop(q->conns[q->n_conns]);
+}
+
 static enum tl_rc config_apply(struct queue *q, struct op *op, struct tl_err *err)
 {
     struct config_op *k = TL_CONTAINER(op, struct config_op, op);
@@ -333,6 +371,10 @@ static enum tl_rc config_apply(struct queue *q, struct op *op, struct tl_err *er
     count_answer(q, k);
     if (k->dry_run)
         return q->txn_rc;
+    k->numbered = true;
+    k->n_flows = q->n_flows;
+    k->n_targets = q->n_targets;
+    k->n_conns = q->n_conns;
     number_conns(q, k->c);
     number_flows(q, k->c);
     for (size_t i = 0; i < k->c->n_flows && q->txn_rc == TL_OK; i++) {
@@ -459,7 +501,7 @@ static void config_settle(struct queue *q, struct op *op)
     atomic_store(&q->kicked, true);
 }
 
-static const struct op_class config_class = {.apply = config_apply, .settle = config_settle};
+static const struct op_class config_class = {.apply = config_apply, .settle = config_settle, .undo = config_undo};
 
 enum tl_rc queue_configure(struct queue *q, struct task *task, struct queue_config *config, bool dry_run,
                            struct queue_config_answer *ret_answer, struct tl_err *err)

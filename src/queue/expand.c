@@ -82,6 +82,8 @@ static enum tl_rc expand_apply(struct queue *q, struct op *op, struct tl_err *er
         child_row(q, event, &e->defs[i], &e->rows[i]);
         write_child(q, &e->rows[i], &e->defs[i]);
     }
+    if (e->n == 0)
+        queue__retain_from(q, event->id);
     queue__count(q, f, event->state, -1);
     queue__count(q, f, e->n ? QUEUE_QUEUED : QUEUE_SKIPPED, e->n ? (int64_t)e->n : 1);
     return RUN(q, UNIT_EXPANDED, store_u64(event->id), store_int(e->n ? QUEUE_QUEUED : QUEUE_SKIPPED),

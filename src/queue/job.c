@@ -6,6 +6,7 @@
 #include "queue/queue_int.h"
 
 #define JOB_STEP 200
+#define JOB_STRETCH 10000
 
 struct job {
     struct queue_plan plan;
@@ -264,11 +265,30 @@ struct candidate {
     enum tl_class cls;
 };
 
-static size_t candidates(struct queue *q, struct job *j, struct candidate *c)
+/* Where no index leads to them a step looks at a bounded stretch of ids, *ret_to. */
+static enum queue_sql way(const struct job *j, uint64_t *ret_to)
 {
     const struct queue_filter *f = &j->plan.filter;
-    enum queue_sql sql = f->state == QUEUE_DEAD && f->flow ? SQL_JOB_DEAD : f->event ? SQL_JOB_EVENT : SQL_JOB_ALL;
+
+    *ret_to = j->plan.last_id;
+    if (f->event)
+        return SQL_JOB_EVENT;
+    if (f->flow && f->fingerprint)
+        return SQL_JOB_DEAD_FP;
+    if (f->flow && f->state == QUEUE_DEAD)
+        return SQL_JOB_DEAD;
+    if (j->plan.last_id - j->cursor > JOB_STRETCH)
+        *ret_to = j->cursor + JOB_STRETCH;
+    return SQL_JOB_SCAN;
+}
+
+/* Some that may be wanted; the cursor moves behind what was looked at. *ret_end: there are no more. */
+static size_t candidates(struct queue *q, struct job *j, struct candidate *c, bool *ret_end)
+{
+    const struct queue_filter *f = &j->plan.filter;
     struct store_val v[3];
+    enum queue_sql sql;
+    uint64_t to;
     size_t n = 0;
 
     if (j->n_ids) { /* the cursor counts the list */
@@ -276,14 +296,24 @@ static size_t candidates(struct queue *q, struct job *j, struct candidate *c)
             c[n] = (struct candidate){.id = j->ids[j->cursor + n]};
             n++;
         }
+        j->cursor += n;
+        *ret_end = n < JOB_STEP;
         return n;
     }
+    sql = way(j, &to);
     if (queue__start(q, sql,
-                     VALS(store_u64(j->cursor), store_u64(j->plan.last_id), store_int(JOB_STEP),
-                          store_u64(sql == SQL_JOB_EVENT ? f->event : f->flow))))
+                     (struct store_val[]){store_u64(j->cursor), store_u64(to), store_int(JOB_STEP),
+                                          store_u64(sql == SQL_JOB_EVENT ? f->event : f->flow),
+                                          sql == SQL_JOB_SCAN ? store_int(f->state) : store_u64(f->fingerprint),
+                                          store_int(f->cls), store_u64(f->fingerprint)},
+                     sql == SQL_JOB_SCAN      ? 7
+                     : sql == SQL_JOB_DEAD_FP ? 5
+                                              : 4))
         while (n < JOB_STEP && queue__next(q, sql, v, 3))
             c[n++] = (struct candidate){(uint64_t)v[0].i, (uint64_t)v[1].i, (enum tl_class)v[2].i};
     queue__end(q, sql);
+    j->cursor = n == JOB_STEP ? c[n - 1].id : to;
+    *ret_end = n < JOB_STEP && to >= j->plan.last_id;
     return n;
 }
 
@@ -321,6 +351,7 @@ bool queue__job_step(struct queue *q)
 {
     struct candidate c[JOB_STEP];
     struct job j;
+    bool end = true;
     size_t n;
 
     if (!read_job(q, &j)) {
@@ -329,12 +360,11 @@ bool queue__job_step(struct queue *q)
     }
     q->changes = q->changes ? q->changes : tl_reallocarray(NULL, JOB_STEP, sizeof(*q->changes));
     q->job_settle_n = 0;
-    n = candidates(q, &j, c);
+    n = candidates(q, &j, c, &end);
     for (size_t i = 0; i < n && q->txn_rc == TL_OK; i++)
         touch(q, &j, &c[i]);
-    j.cursor = j.n_ids ? j.cursor + n : n ? c[n - 1].id : j.cursor;
     (void)RUN(q, JOB_SET, store_u64(j.id), store_u64(j.cursor), store_u64(j.looked), store_u64(j.done),
-              store_u64(j.refused), store_int(j.refusal_rc), store_text(tl_sv_str(j.refusal)), store_int(n < JOB_STEP));
+              store_u64(j.refused), store_int(j.refusal_rc), store_text(tl_sv_str(j.refusal)), store_int(end));
     tl_free(j.ids);
     return true;
 }

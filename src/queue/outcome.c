@@ -309,6 +309,8 @@ void queue__unit_done(struct queue *q, const struct row *row, enum queue_state f
     queue__count(q, f, to, 1);
     if (to == QUEUE_DEAD)
         queue__count(q, f, N_DIED, 1);
+    if (to >= QUEUE_DELIVERED)
+        queue__retain_from(q, row->event < row->id ? row->event : row->id);
     if (row->kind == KIND_CHILD && (open || dead || done))
         (void)RUN(q, PARENT, store_u64(row->event), store_int(open), store_int(dead), store_int(done),
                   store_int(queue__wall(q)));

@@ -51,6 +51,7 @@ struct op;
 struct op_class {
     enum tl_rc (*apply)(struct queue *q, struct op *op, struct tl_err *err); /* in the transaction */
     void (*settle)(struct queue *q, struct op *op); /* after the commit and only if apply said TL_OK; may be NULL */
+    void (*undo)(struct queue *q, struct op *op);   /* the commit failed: memory as before; may be NULL */
     bool keep;                                      /* an outcome: never refused, tried again until it is on disk */
     bool read;                                      /* writes nothing */
 };
@@ -246,7 +247,9 @@ struct queue {
     size_t *loop_load;
     uint64_t commits, sync_us_start;
     double sync_us_avg;
-    uint64_t sweep_next_ns, retain_at;
+    uint64_t sweep_next_ns;
+    uint64_t retain_at, retain_low; /* the sweep is here; the next one begins after that */
+    int64_t keys_next_ms;
     int64_t idem_at;
     bool sweeping, events_swept, keys_swept;
     bool aborts;            /* there may be long jobs to stop */
@@ -371,6 +374,7 @@ void queue__gate_set(struct queue *q, struct conn *c, const struct guard_conf *c
 bool queue__upkeep(
     struct queue *q); /* one small step of sweeping or of a job, in its own transaction; true: there is more */
 void queue__disk_check(struct queue *q);
+void queue__retain_from(struct queue *q, uint64_t id); /* it is final now: the sweep may have passed it */
 
 /* ---- job.c ---- */
 void queue__load_jobs(struct queue *q);

@@ -11,6 +11,7 @@
 #define KEY_STEP 200
 #define DISK_EVERY_NS 1000000000ull
 #define SWEEP_EVERY_NS (600ull * 1000000000ull)
+#define KEYS_EVERY_MS(q) ((q)->o.keep_key_ms / 24 < 21600000 ? (q)->o.keep_key_ms / 24 : 21600000)
 #define GB (1024ull * 1024 * 1024)
 
 static bool disk_free(struct queue *q, uint64_t *ret_free, uint64_t *ret_total)
@@ -49,25 +50,27 @@ void queue__disk_check(struct queue *q)
 
 struct old {
     uint64_t id, upload;
-    bool go;
+    bool go, later;
 };
 
 static size_t read_old(struct queue *q, struct old *old, bool *ret_end)
 {
     int64_t before = queue__wall(q) - q->o.keep_final_ms;
-    struct store_val v[8];
+    struct store_val v[9];
     size_t n = 0;
 
     *ret_end = true;
     if (queue__start(q, SQL_OLD, VALS(store_u64(q->retain_at), store_int(STEP))))
-        while (queue__next(q, SQL_OLD, v, 8)) {
+        while (queue__next(q, SQL_OLD, v, 9)) {
             bool parent = v[1].i == KIND_EXPANDED;
 
             *ret_end = v[4].i >= before;
             if (*ret_end)
                 break;
+            bool final = v[2].i >= QUEUE_DELIVERED && v[3].type == STORE_NULL && !(parent && v[6].i > 0);
+
             old[n++] = (struct old){(uint64_t)v[0].i, v[7].type == STORE_NULL ? (uint64_t)v[5].i : 0,
-                                    v[2].i >= QUEUE_DELIVERED && v[3].type == STORE_NULL && !(parent && v[6].i > 0)};
+                                    final && v[8].i < before, final && v[8].i >= before};
         }
     queue__end(q, SQL_OLD);
     *ret_end = *ret_end || n < STEP;
@@ -84,6 +87,13 @@ static void delete_unit(struct queue *q, const struct old *o)
         (void)RUN(q, CHUNK_DEL, store_u64(o->upload * ATTEMPT_SPAN), store_u64((o->upload + 1) * ATTEMPT_SPAN));
 }
 
+/* Old ones that are live or dead stay, and no sweep looks at them again before they have ended. */
+void queue__retain_from(struct queue *q, uint64_t id)
+{
+    if (id <= q->retain_low)
+        q->retain_low = id - 1;
+}
+
 static void step_events(struct queue *q, bool *ret_end)
 {
     struct old old[STEP];
@@ -92,6 +102,8 @@ static void step_events(struct queue *q, bool *ret_end)
     for (size_t i = 0; i < n; i++) {
         if (old[i].go)
             delete_unit(q, &old[i]);
+        if (old[i].later)
+            queue__retain_from(q, old[i].id);
         q->retain_at = old[i].id;
     }
 }
@@ -129,9 +141,11 @@ static bool sweep_step(struct queue *q)
         if (queue__now(q) < q->sweep_next_ns)
             return false;
         q->sweeping = true;
-        q->retain_at = 0;
+        q->retain_at = q->retain_low;
+        q->retain_low = UINT64_MAX;
         q->idem_at = INT64_MIN;
-        q->events_swept = q->keys_swept = false;
+        q->events_swept = false;
+        q->keys_swept = queue__wall(q) < q->keys_next_ms;
     }
     if (!q->events_swept)
         step_events(q, &events_end);
@@ -139,11 +153,15 @@ static bool sweep_step(struct queue *q)
         step_keys(q, &keys_end);
     if (q->txn_rc != TL_OK)
         return false;
-    if (!q->events_swept)
+    if (!q->events_swept) {
         q->events_swept = events_end;
-    else
+    } else {
         q->keys_swept = keys_end;
-    if (q->keys_swept) {
+        if (keys_end)
+            q->keys_next_ms = queue__wall(q) + KEYS_EVERY_MS(q);
+    }
+    if (q->events_swept && q->keys_swept) {
+        q->retain_low = q->retain_low < q->retain_at ? q->retain_low : q->retain_at;
         q->sweeping = false;
         q->sweep_next_ns = queue__now(q) + SWEEP_EVERY_NS;
     }

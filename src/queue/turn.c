@@ -291,6 +291,8 @@ static void refuse(struct queue *q, struct op *batch, enum tl_rc rc)
     for (struct op *op = batch; op; op = next) {
         next = op->next;
         op->next = NULL;
+        if (op->cls->undo)
+            op->cls->undo(q, op);
         if (op->cls->keep) {
             *q->kept_tail = op;
             q->kept_tail = &op->next;

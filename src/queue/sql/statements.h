@@ -107,7 +107,8 @@
     X(XREF_SET, "INSERT OR REPLACE INTO xref(model,ca,ia,cb,ib,at) VALUES(?1,?2,?3,?4,?5,?6)")                         \
     X(XREF_GET, "SELECT ib FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                    \
     X(XREF_BACK, "SELECT ia FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                   \
-    X(OLD, "SELECT id,kind,state,live,received,upload,n_open,event FROM unit WHERE id>?1 ORDER BY id LIMIT ?2")        \
+    X(OLD,                                                                                                             \
+      "SELECT id,kind,state,live,received,upload,n_open,event,updated FROM unit WHERE id>?1 ORDER BY id LIMIT ?2")     \
     X(UNIT_DEL, "DELETE FROM unit WHERE id=?1")                                                                        \
     X(BODY_DEL, "DELETE FROM body WHERE id=?1")                                                                        \
     X(EDIT_DEL, "DELETE FROM edit WHERE unit=?1")                                                                      \
@@ -118,9 +119,11 @@
     X(JOB_SET, "UPDATE job SET cursor=?2,looked=?3,done=?4,refused=?5,refusal_rc=?6,refusal=?7,ended=?8 WHERE id=?1")  \
     X(JOB_GET, "SELECT total,looked,done,refused,refusal_rc,refusal,ended FROM job WHERE id=?1")                       \
     X(JOB_END, "UPDATE job SET ended=2 WHERE id=?1 AND ended=0")                                                       \
-    X(JOB_ALL, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND ?4>=0 ORDER BY id LIMIT ?3")                     \
+    X(JOB_SCAN, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND (?4=0 OR flow=?4) AND (?5=0 OR state=?5) AND "  \
+                "(?6=0 OR cls=?6) AND (?7=0 OR fp=?7) AND kind<>2 ORDER BY id LIMIT ?3")                               \
     X(JOB_DEAD,                                                                                                        \
       "SELECT id,fp,cls FROM unit WHERE fp IS NOT NULL AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")         \
+    X(JOB_DEAD_FP, "SELECT id,fp,cls FROM unit WHERE fp=?5 AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")     \
     X(JOB_EVENT, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND (id=?4 OR event=?4) ORDER BY id LIMIT ?3")     \
     X(SUPERSEDED, "SELECT superseded FROM unit WHERE id=?1")                                                           \
     X(CHUNK_COPY, "INSERT INTO chunk(id,key_id,data) SELECT id+?3,key_id,data FROM chunk WHERE id>=?1 AND id<?2")      \

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sweeping, bulk jobs over many ids, a reload that cannot be written, copies, cross-references. */
+#include "help.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "powercut_vfs.h"
+#include "queue/queue_int.h"
+
+static enum tl_rc look(struct bench *b, uint64_t id)
+{
+    struct tl_arena *arena = tl_arena_new(1u << 20);
+    struct queue_reader *r = NULL;
+    struct queue_detail d;
+    struct tl_err err;
+    enum tl_rc rc;
+
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    rc = queue_show(r, arena, id, 0, &d, &err);
+    queue_reader_close(r);
+    tl_arena_free(arena);
+    return rc;
+}
+
+static uint64_t put_and_end(struct bench *b, enum queue_end end, enum tl_rc rc)
+{
+    uint64_t id = help_put(b, NULL, NULL, "x");
+
+    help_turn(b);
+    help_finish(b, help_take(b), end, rc, "why");
+    return id;
+}
+
+static void a_sweep_goes_on_where_the_last_one_ended_and_still_finds_what_ends_behind_it(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_DISCARD};
+    uint64_t dead, gone, later;
+
+    b->keep_final_ms = 60000;
+    help_open(b);
+    dead = put_and_end(b, QUEUE_END_FAILED, TL_INVALID);
+    gone = put_and_end(b, QUEUE_END_DONE, TL_OK);
+    help_after(b, 700000);
+    assert_int_equal(look(b, gone), TL_NOT_FOUND);
+    assert_int_equal(look(b, dead), TL_OK);
+    assert_true(b->q->retain_low >= gone); /* no need to look at these again */
+    later = put_and_end(b, QUEUE_END_DONE, TL_OK);
+    plan.filter.ids = &dead;
+    plan.filter.n_ids = 1;
+    assert_int_equal(help_job(b, &plan).done, 1);
+    assert_true(b->q->retain_low < dead);
+    help_after(b, 30000);
+    assert_int_equal(look(b, dead), TL_OK); /* it is kept as long as others from its end on */
+    help_after(b, 700000);
+    assert_int_equal(look(b, dead), TL_NOT_FOUND);
+    assert_int_equal(look(b, later), TL_NOT_FOUND);
+}
+
+static void what_ends_while_a_sweep_waits_for_its_age_is_swept_by_a_later_one(void **state)
+{
+    struct bench *b = *state;
+    uint64_t slow;
+
+    b->keep_final_ms = 500000;
+    help_open(b);
+    slow = help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    help_after(b, 650000); /* old, but it runs */
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    help_after(b, 650000);
+    help_after(b, 650000);
+    assert_int_equal(look(b, slow), TL_NOT_FOUND);
+}
+
+static void bulk_filters_find_their_few_among_many(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan by_class = {.action = QUEUE_DISCARD, .filter = {.cls = TL_CLASS_BUG}};
+    struct queue_plan by_state = {.action = QUEUE_CANCEL, .filter = {.state = QUEUE_QUEUED}};
+    struct queue_plan by_print = {.action = QUEUE_DISCARD, .filter = {.state = QUEUE_DEAD}};
+    struct queue_row row;
+    uint64_t bug, data;
+
+    help_open(b);
+    bug = put_and_end(b, QUEUE_END_FAILED, TL_BUG);
+    data = put_and_end(b, QUEUE_END_FAILED, TL_INVALID);
+    (void)put_and_end(b, QUEUE_END_DONE, TL_OK);
+    queue_set_dispatch(b->q, false);
+    for (int i = 0; i < 450; i++)
+        (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    b->q->next_id = b->q->id_reserved = b->q->next_id + 25000; /* ids with nothing between them */
+    (void)help_put(b, NULL, NULL, "x");
+    assert_int_equal(help_job(b, &by_class).done, 1);
+    help_row(b, bug, &row);
+    assert_int_equal(row.state, QUEUE_DISCARDED);
+    assert_int_equal(help_job(b, &by_state).done, 451);
+    help_row(b, data, &row);
+    by_print.filter.flow = b->flows[0].ret_id;
+    by_print.filter.fingerprint = row.fingerprint;
+    assert_true(row.fingerprint != 0);
+    assert_int_equal(help_job(b, &by_print).done, 1);
+    assert_int_equal(help_count(b, QUEUE_DISCARDED), 2);
+    assert_int_equal(help_count(b, QUEUE_CANCELLED), 451);
+}
+
+static void a_reload_that_cannot_be_written_changes_nothing_in_memory(void **state)
+{
+    struct bench *b = *state;
+    struct queue_target_def other = b->targets[0];
+    struct tl_err err;
+    uint32_t id;
+
+    powercut_register();
+    powercut_forget();
+    b->vfs = POWERCUT_VFS;
+    help_open(b);
+    b->flows[1] = (struct queue_flow_def){.name = TL_SV("g"), .targets = &other, .n_targets = 1};
+    b->connections[1] = (struct queue_connection_def){.name = TL_SV("d"), .guard = &b->guard};
+    other.connection = TL_SV("d");
+    b->config.n_flows = b->config.n_connections = 2;
+    powercut_full(1);
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, false, NULL, &err), TL_FULL);
+    assert_int_equal(b->q->n_flows, 1);
+    assert_int_equal(b->q->n_targets, 1);
+    assert_int_equal(b->q->n_conns, 1);
+    powercut_full(0);
+    help_after(b, 1000);
+    /* The number goes to another name now, and both agree on whose it is. */
+    b->flows[1].name = TL_SV("h");
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, false, NULL, &err), TL_OK);
+    id = b->flows[1].ret_id;
+    help_close(b);
+    help_open(b);
+    assert_int_equal(b->flows[1].ret_id, id);
+    assert_string_equal(b->q->flows[id]->name, "h");
+    (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
+}
+
+static void a_snapshot_is_a_ledger_of_its_own(void **state)
+{
+    struct bench *b = *state, copy;
+    struct queue_reader *r = NULL;
+    struct tl_err err;
+    struct queue_row row;
+    char path[200];
+    uint64_t done, queued;
+
+    help_open(b);
+    done = put_and_end(b, QUEUE_END_DONE, TL_OK);
+    queue_set_dispatch(b->q, false);
+    queued = help_put(b, "key", "order", "body");
+    help_init(&copy);
+    (void)snprintf(path, sizeof(path), "%s/ledger.db", copy.dir);
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_snapshot(r, path, &err), TL_OK);
+    assert_int_equal(queue_snapshot(r, path, &err), TL_EXISTS);
+    queue_reader_close(r);
+    (void)help_put(b, NULL, NULL, "after the copy");
+    help_open(&copy);
+    help_row(&copy, done, &row);
+    assert_int_equal(row.state, QUEUE_DELIVERED);
+    help_turn(&copy);
+    assert_int_equal(copy.n_works, 1);
+    assert_int_equal(copy.first->claims[0].delivery, queued);
+    assert_true(tl_sv_eqs(copy.first->claims[0].body, "body"));
+    assert_int_equal(help_put(&copy, "key", "order", "body"), queued);
+    help_done(&copy);
+}
+
+static void expect_xref(struct bench *b, const char *from, const char *id, const char *to, const char *want)
+{
+    struct queue_xref known = {
+        .model = TL_SV("order"), .connection_a = tl_sv_str(from), .id_a = tl_sv_str(id), .connection_b = tl_sv_str(to)};
+    struct tl_buf buf;
+    struct tl_err err;
+
+    tl_buf_init(&buf, 1000);
+    if (want) {
+        assert_int_equal(queue_xref_get(b->q, NULL, &known, &buf, &err), TL_OK);
+        assert_true(tl_sv_eqs(tl_buf_view(&buf), want));
+    } else {
+        assert_int_equal(queue_xref_get(b->q, NULL, &known, &buf, &err), TL_NOT_FOUND);
+    }
+    tl_buf_done(&buf);
+}
+
+static void cross_references_are_written_with_the_acknowledgement_and_read_from_both_sides(void **state)
+{
+    struct bench *b = *state;
+    struct queue_xref x = {.model = TL_SV("order"),
+                           .connection_a = TL_SV("shop"),
+                           .id_a = TL_SV("1001"),
+                           .connection_b = TL_SV("erp"),
+                           .id_b = TL_SV("SO-7")};
+    struct queue_work *w;
+    struct tl_err err;
+
+    help_open(b);
+    (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    w = help_take(b);
+    expect_xref(b, "shop", "1001", "erp", NULL);
+    w->claims[0].outcome = (struct queue_outcome){.end = QUEUE_END_DONE, .xrefs = &x, .n_xrefs = 1};
+    queue_finish(b->q, w);
+    help_turn(b);
+    expect_xref(b, "shop", "1001", "erp", "SO-7");
+    expect_xref(b, "erp", "SO-7", "shop", "1001");
+    expect_xref(b, "shop", "1001", "crm", NULL);
+    x.id_b = TL_SV("SO-8"); /* a newer one takes its place */
+    assert_int_equal(queue_xref_put(b->q, NULL, &x, &err), TL_OK);
+    help_close(b);
+    help_open(b);
+    expect_xref(b, "shop", "1001", "erp", "SO-8");
+    expect_xref(b, "erp", "SO-7", "shop", NULL);
+    (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    w = help_take(b);
+    x.id_a = TL_SV("1002");
+    w->claims[0].outcome = (struct queue_outcome){
+        .end = QUEUE_END_FAILED, .rc = TL_INVALID, .xrefs = &x, .n_xrefs = 1, .text = TL_SV("no")};
+    queue_finish(b->q, w);
+    help_turn(b);
+    expect_xref(b, "shop", "1002", "erp", NULL); /* nothing was acknowledged */
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_sweep_goes_on_where_the_last_one_ended_and_still_finds_what_ends_behind_it),
+        TEST(what_ends_while_a_sweep_waits_for_its_age_is_swept_by_a_later_one),
+        TEST(bulk_filters_find_their_few_among_many),
+        TEST(a_reload_that_cannot_be_written_changes_nothing_in_memory),
+        TEST(a_snapshot_is_a_ledger_of_its_own),
+        TEST(cross_references_are_written_with_the_acknowledgement_and_read_from_both_sides),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
