@@ -45,6 +45,22 @@ static enum tl_rc check_url(const struct http_request_out *req, struct http_url 
     return TL_OK;
 }
 
+/* The policy is the client's for life, so what it allowed once it allows again: two dozen ranges need not be read anew
+ * for every call. */
+static enum tl_rc check_address(struct http_client *c, const struct http_egress *e, const struct http_addr *a,
+                                struct tl_err *err)
+{
+    enum tl_rc rc;
+
+    for (size_t i = 0; i < TL_COUNT(c->allowed); i++)
+        if (c->allowed[i].family == a->family && memcmp(c->allowed[i].ip, a->ip, sizeof a->ip) == 0)
+            return TL_OK;
+    rc = http_egress_check(e, a, err);
+    if (rc == TL_OK)
+        c->allowed[c->n_allowed++ % TL_COUNT(c->allowed)] = *a;
+    return rc;
+}
+
 static enum tl_rc find_addresses(struct task *t, struct http_call *call, struct tl_sv host, const struct http_egress *e,
                                  struct tl_err *err)
 {
@@ -56,7 +72,7 @@ static enum tl_rc find_addresses(struct task *t, struct http_call *call, struct 
     if (rc != TL_OK)
         return rc;
     for (size_t i = 0; i < found.n; i++) {
-        enum tl_rc refused = e ? http_egress_check(e, &found.v[i], err) : TL_OK;
+        enum tl_rc refused = e ? check_address(call->client, e, &found.v[i], err) : TL_OK;
 
         if (refused == TL_OK)
             call->addrs.v[call->addrs.n++] = found.v[i];

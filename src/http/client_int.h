@@ -37,6 +37,8 @@ struct http_client {
     size_t pooled;
     struct watched **watched; /* by descriptor */
     size_t n_watched;
+    struct http_addr allowed[16]; /* by the egress policy; those seen last */
+    size_t n_allowed;
 };
 
 struct http_jar {

@@ -533,7 +533,7 @@ static void harden(void)
     signal(SIGPIPE, SIG_IGN);
     setenv("UV_THREADPOOL_SIZE", "8", 0); /* look-ups of names, large mappings and readers share it */
     /* Arenas come and go with every event: keep their pages instead of giving them back each time. */
-    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_MMAP_THRESHOLD, 32 << 20); /* the most that glibc takes */
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
     setrlimit(RLIMIT_CORE, &no_core); /* secrets live in memory */
     prctl(PR_SET_DUMPABLE, 0);
