@@ -77,17 +77,7 @@ static int run_groups(void *options, const struct cli_args *args)
     return CLI_OK;
 }
 
-/* ---- show ---- */
-struct show_options {
-    struct cli_common common;
-};
-static const struct cli_option show_options[] = {CLI_COMMON_OPTIONS(struct show_options)};
-static int run_show(void *options, const struct cli_args *args)
-{
-    const struct show_options *o = options;
-
-    return cli__show(&o->common, args->v[0]);
-}
+static const struct cli_option show_options[] = {CLI_COMMON_OPTIONS(struct cli_show_options)};
 
 /* ---- edit ---- */
 struct edit_options {
@@ -264,10 +254,10 @@ static const struct cli_verb subs[] = {
     {.name = "show",
      .args = "ID",
      .summary = "one of them: why it is dead, each attempt, its body",
-     CLI_OPTIONS(show_options, struct show_options),
+     CLI_OPTIONS(show_options, struct cli_show_options),
      .min_args = 1,
      .max_args = 1,
-     .run = run_show},
+     .run = cli__run_show},
     {.name = "edit",
      .args = "ID",
      .summary = "a new revision of its body, in $EDITOR or from a file; the original stays",

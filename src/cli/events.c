@@ -29,17 +29,7 @@ static int run_list(void *options, const struct cli_args *args)
     return cli__list(&o->common, &o->filter, o->limit, o->all);
 }
 
-/* ---- show ---- */
-struct show_options {
-    struct cli_common common;
-};
-static const struct cli_option show_options[] = {CLI_COMMON_OPTIONS(struct show_options)};
-static int run_show(void *options, const struct cli_args *args)
-{
-    const struct show_options *o = options;
-
-    return cli__show(&o->common, args->v[0]);
-}
+static const struct cli_option show_options[] = {CLI_COMMON_OPTIONS(struct cli_show_options)};
 
 /* ---- tail ---- */
 struct tail_options {
@@ -184,7 +174,7 @@ static int run_move(void *options, const struct cli_args *args)
 /* ---- promote ---- */
 static int run_promote(void *options, const struct cli_args *args)
 {
-    const struct show_options *o = options;
+    const struct cli_show_options *o = options;
     TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
     char *target = tl_sprintf("/v1/events/%s/promote", args->v[0]);
     struct json answer = JSON_NOTHING;
@@ -211,10 +201,10 @@ static const struct cli_verb subs[] = {
     {.name = "show",
      .args = "ID",
      .summary = "one event: its state, each attempt, its body",
-     CLI_OPTIONS(show_options, struct show_options),
+     CLI_OPTIONS(show_options, struct cli_show_options),
      .min_args = 1,
      .max_args = 1,
-     .run = run_show},
+     .run = cli__run_show},
     {.name = "tail", .summary = "events as they come", CLI_OPTIONS(tail_options, struct tail_options), .run = run_tail},
     {.name = "cancel",
      .args = "[ID...]",
@@ -231,7 +221,7 @@ static const struct cli_verb subs[] = {
     {.name = "promote",
      .args = "ID",
      .summary = "make one event the next of its flow, within its key's order",
-     CLI_OPTIONS(show_options, struct show_options),
+     CLI_OPTIONS(show_options, struct cli_show_options),
      .min_args = 1,
      .max_args = 1,
      .run = run_promote},

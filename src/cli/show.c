@@ -114,8 +114,9 @@ static void show(struct json d)
     show_value("original body", json_gets(d, "original_body"));
 }
 
-int cli__show(const struct cli_common *common, const char *id)
+int cli__run_show(void *options, const struct cli_args *args)
 {
+    const struct cli_common *common = &((const struct cli_show_options *)options)->common;
     TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
     TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
     struct json answer = JSON_NOTHING;
@@ -124,7 +125,7 @@ int cli__show(const struct cli_common *common, const char *id)
 
     tl_buf_init(&target, 4096);
     (void)tl_buf_puts(&target, "/v1/events/");
-    (void)tl_percent_encode(&target, tl_sv_str(id));
+    (void)tl_percent_encode(&target, tl_sv_str(args->v[0]));
     if (rc == TL_OK)
         rc = cli__call(c, "GET", target.p, TL_SV(""), &answer, &err);
     if (rc != TL_OK)

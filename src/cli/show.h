@@ -5,6 +5,10 @@
 
 #include "cli/cli_int.h"
 
-int cli__show(const struct cli_common *common, const char *id);
+/* `events show ID` and `dlq show ID`. */
+struct cli_show_options {
+    struct cli_common common;
+};
+int cli__run_show(void *options, const struct cli_args *args);
 
 #endif

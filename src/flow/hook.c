@@ -80,6 +80,7 @@ static void examine(void *arg)
         return;
     if (!f->key && !f->order_by)
         return;
+    /* From the stored text, as every attempt will see it: there a header that is not UTF-8 has U+FFFD in its place. */
     h->rc = json_parse(a, h->put.meta, 0, NULL, &h->meta, h->err);
     if (h->rc != TL_OK)
         return;

@@ -45,6 +45,14 @@ def test_each_scheme_knows_its_signature_and_its_delivery_id(shop, target, schem
     assert sorted(b["n"] for b in target.bodies()) == [1, 2]
 
 
+def test_a_header_that_is_not_utf8_costs_no_event(shop, target):
+    s = shop(flow={"order_by": "body.n", "steps": [{"map": {"jsonata": "{ 'n': n, 'h': $headers.'x-city' }"}}]})
+    id = s.sender.post({"n": 1}, headers={"X-City": b"M\xfcnchen"}).id  # RFC 9110 5.5: obs-text
+    [r] = target.wait(1)
+    assert json.loads(r.body) == {"n": 1, "h": "M\ufffdnchen"}
+    assert s.wait_state(id, "delivered")["order_by"] == "1"
+
+
 def test_a_wrong_signature_gets_401_and_nothing_is_stored(shop, target):
     s = shop()
     refusals = [s.sender.post({"n": 1}, secret="guess"), s.sender.raw("POST", "/hooks/shop", b"{}"),

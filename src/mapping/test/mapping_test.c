@@ -1,58 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "help.h"
 
 #include "mapping/mapping.h"
-
-static const char order[] =
-    "{\"order\":{\"id\":\"A1\",\"total\":\"$1,234.50\",\"paid\":\"yes\",\"at\":\"2024-03-14T09:26:53Z\",\"status\":"
-    "\"paid\","
-    "\"email\":\"\",\"phone\":\"030 "
-    "123456\",\"country\":\"Germany\",\"lines\":[{\"sku\":\"x\",\"qty\":\"2\"},{\"sku\":\"y\",\"qty\":3}]}}";
-
-static int setup(void **state)
-{
-    *state = tl_arena_new(64u << 20);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    tl_arena_free(*state);
-    return 0;
-}
-
-static struct json parse(struct tl_arena *a, const char *text)
-{
-    struct json v = JSON_NOTHING;
-    struct tl_err err;
-
-    if (json_parse(a, tl_sv_str(text), 0, NULL, &v, &err) != TL_OK)
-        fail_msg("%s: %s", text, err.text);
-    return v;
-}
-
-static const char *text_of(struct tl_arena *a, struct json v)
-{
-    TL_CLEANUP(tl_buf_done) struct tl_buf b;
-
-    tl_buf_init(&b, 1u << 20);
-    assert_true(json_write(&b, v, 0));
-    return b.p ? tl_arena_strdup(a, b.p) : "(nothing)";
-}
 
 /* The result as text, or "rc: message". */
 static const char *run(struct tl_arena *a, enum mapping_kind kind, const char *text, const char *input,
                        const char *bindings, struct mapping_workers *w)
 {
     TL_CLEANUP(mapping_unrefp) struct mapping *m = NULL;
-    struct mapping_options options = {.workers = w, .lookups = parse(a, "{\"status\":{\"paid\":\"P\"}}")};
-    struct mapping_input in = {.data = input ? parse(a, input) : JSON_NOTHING,
-                               .bindings = bindings ? parse(a, bindings) : JSON_NOTHING};
+    struct mapping_options options = {.workers = w, .lookups = help_parse(a, "{\"status\":{\"paid\":\"P\"}}")};
+    struct mapping_input in = {.data = input ? help_parse(a, input) : JSON_NOTHING,
+                               .bindings = bindings ? help_parse(a, bindings) : JSON_NOTHING};
     struct tl_err err = {0};
     struct json v;
     enum tl_rc rc = mapping_compile(kind, tl_sv_str(text), &options, &m, &err);
@@ -61,13 +19,13 @@ static const char *run(struct tl_arena *a, enum mapping_kind kind, const char *t
         rc = mapping_eval(m, a, &in, &v, &err);
     if (rc != TL_OK)
         return tl_arena_printf(a, "%s: %s", tl_rc_name(rc), err.text);
-    return text_of(a, v);
+    return help_text(a, v);
 }
 
 static void expect_all(void **state, const char *const (*cases)[2], size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        const char *got = run(*state, MAPPING_JSONATA, cases[i][0], order, NULL, NULL);
+        const char *got = run(*state, MAPPING_JSONATA, cases[i][0], help_order, NULL, NULL);
 
         if (strcmp(got, cases[i][1]) != 0)
             fail_msg("%s gives %s, not %s", cases[i][0], got, cases[i][1]);
@@ -154,7 +112,7 @@ static void a_function_that_cannot_says_why(void **state)
     };
 
     for (size_t i = 0; i < TL_COUNT(cases); i++) {
-        const char *got = run(*state, MAPPING_JSONATA, cases[i][0], order, NULL, NULL);
+        const char *got = run(*state, MAPPING_JSONATA, cases[i][0], help_order, NULL, NULL);
 
         if (strncmp(got, "invalid: ", 9) != 0 || !strstr(got, cases[i][1]))
             fail_msg("%s gives %s", cases[i][0], got);
@@ -199,7 +157,7 @@ static void a_field_table_maps_as_it_reads(void **state)
         "\"note\":null,"
         "\"lines\":[{\"sku\":\"x\",\"qty\":2},{\"sku\":\"y\",\"qty\":3}]}";
 
-    assert_string_equal(run(*state, MAPPING_TABLE, table, order, NULL, NULL), want);
+    assert_string_equal(run(*state, MAPPING_TABLE, table, help_order, NULL, NULL), want);
 }
 
 static void a_field_table_that_is_wrong_is_refused(void **state)
@@ -214,15 +172,16 @@ static void a_field_table_that_is_wrong_is_refused(void **state)
     };
 
     for (size_t i = 0; i < TL_COUNT(cases); i++) {
-        const char *got = run(*state, MAPPING_TABLE, cases[i][0], order, NULL, NULL);
+        const char *got = run(*state, MAPPING_TABLE, cases[i][0], help_order, NULL, NULL);
 
         if (!strstr(got, cases[i][1]))
             fail_msg("%s gives %s", cases[i][0], got);
     }
-    assert_non_null(strstr(run(*state, MAPPING_TABLE, "fields: { a: { from: x, required: true } }", order, NULL, NULL),
-                           "field a is required"));
     assert_non_null(
-        strstr(run(*state, MAPPING_TABLE, "fields: { a: { from: order.id, type: date } }", order, NULL, NULL),
+        strstr(run(*state, MAPPING_TABLE, "fields: { a: { from: x, required: true } }", help_order, NULL, NULL),
+               "field a is required"));
+    assert_non_null(
+        strstr(run(*state, MAPPING_TABLE, "fields: { a: { from: order.id, type: date } }", help_order, NULL, NULL),
                "does not convert to date"));
 }
 
@@ -234,13 +193,13 @@ static void without_workers_jq_is_not_available(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(decimals_do_not_go_through_binary_floating_point, setup, teardown),
-        cmocka_unit_test_setup_teardown(texts_times_and_tables_convert, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_function_that_cannot_says_why, setup, teardown),
-        cmocka_unit_test_setup_teardown(strict_means_the_language_alone, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_field_table_maps_as_it_reads, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_field_table_that_is_wrong_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(without_workers_jq_is_not_available, setup, teardown),
+        cmocka_unit_test_setup_teardown(decimals_do_not_go_through_binary_floating_point, help_setup, help_teardown),
+        cmocka_unit_test_setup_teardown(texts_times_and_tables_convert, help_setup, help_teardown),
+        cmocka_unit_test_setup_teardown(a_function_that_cannot_says_why, help_setup, help_teardown),
+        cmocka_unit_test_setup_teardown(strict_means_the_language_alone, help_setup, help_teardown),
+        cmocka_unit_test_setup_teardown(a_field_table_maps_as_it_reads, help_setup, help_teardown),
+        cmocka_unit_test_setup_teardown(a_field_table_that_is_wrong_is_refused, help_setup, help_teardown),
+        cmocka_unit_test_setup_teardown(without_workers_jq_is_not_available, help_setup, help_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
