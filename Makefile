@@ -24,7 +24,7 @@ demo: build ## a thousand orders from a shop to a failing ERP, about a minute an
 	@if [ -x examples/quickstart/demo ]; then TIELINE_BIN=$(CURDIR)/$(BIN) examples/quickstart/demo; \
 	else echo "make demo: examples/quickstart/demo is not there yet" >&2; exit 1; fi
 
-test: ## everything that needs no other product: sanitizers, end to end, crashes, fuzzers, checkers (about 25 minutes)
+test: ## everything that needs no other product: sanitizers, end to end, crashes, fuzzers, checkers (7 minutes on two idle cores)
 	@tools/bootstrap test
 	@$(PYTHON) tools/run-tests $(STAGES)
 
