@@ -35,19 +35,45 @@ const struct auth_scheme *auth__scheme(const char *name)
     return NULL;
 }
 
+static void fill_in(const char **to, const char *known)
+{
+    if (*to == NULL)
+        *to = known;
+}
+
+static void with_defaults(struct auth_conf *c, const struct auth_defaults *d, bool asserts_itself)
+{
+    if (d != NULL) {
+        fill_in(&c->token_url, d->token_url);
+        fill_in(&c->authorize_url, d->authorize_url);
+        fill_in(&c->scope, d->scope);
+        fill_in(&c->realm, d->realm);
+    }
+    /* A key and no secret: the key is the client's proof, unless the grant itself is an assertion. */
+    if (!asserts_itself && c->private_key.kind != CONFIG_SECRET_NONE && c->client_secret.kind == CONFIG_SECRET_NONE &&
+        c->client_auth == CLIENT_SECRET_BASIC)
+        c->client_auth = PRIVATE_KEY_JWT;
+}
+
 enum tl_rc auth_new(const struct auth_world *world, const char *connection, const char *scheme, const void *conf,
-                    struct auth **ret, struct tl_err *err)
+                    const struct auth_defaults *defaults, struct auth **ret, struct tl_err *err)
 {
     const struct auth_scheme *s = auth__scheme(scheme);
+    struct auth_conf own = *(const struct auth_conf *)conf;
     struct auth *a;
 
     if (s == NULL)
         return tl_fail(err, TL_CONFIG, "there is no auth scheme \"%.40s\"", scheme);
+    with_defaults(&own, defaults, s->grant == auth__grant_jwt);
+    if (s->grant != NULL && own.token_url == NULL)
+        return tl_fail(err, TL_CONFIG, "%.60s: `token_url` of %.40s is missing", connection, scheme);
     a = tl_zalloc(sizeof(*a));
+    a->own = own;
+    a->defaults = defaults != NULL ? *defaults : (struct auth_defaults){.rsa_alg = CRYPTO_ALG_UNSET};
     a->w = *world;
     a->connection = tl_strdup(connection);
     a->scheme = s;
-    a->conf = conf;
+    a->conf = &a->own;
     a->rejected = UINT64_MAX; /* none */
     a->tls = (struct http_client_tls){.cert_file = a->conf->cert_file, .key_file = a->conf->key_file};
     (void)pthread_mutex_init(&a->lock, NULL);
@@ -197,6 +223,7 @@ enum tl_rc auth_apply(struct task *t, struct auth *a, struct auth_request *req, 
     (void)pthread_mutex_lock(&a->lock);
     go = admit(a);
     ticket.probe = a->paused;
+    ticket.skew_ms = a->skew_ms;
     rc = go ? TL_OK : refuse_paused(a, err);
     (void)pthread_mutex_unlock(&a->lock);
     if (rc != TL_OK)
@@ -251,14 +278,23 @@ void auth_accepted(struct auth *a, const struct auth_ticket *ticket, struct tl_s
     secret_unref(old);
 }
 
-bool auth_rejected(struct auth *a, const struct auth_ticket *ticket)
+static bool clock_was_wrong(const struct auth *a, const struct auth_ticket *ticket)
+{
+    int64_t off = a->skew_ms - ticket->skew_ms;
+
+    return (a->scheme->apply == auth__apply_oauth1 || a->scheme->apply == auth__apply_hmac) &&
+           (off > 30000 || off < -30000);
+}
+
+bool auth_rejected(struct auth *a, const struct auth_ticket *ticket, struct tl_sv date)
 {
     bool again = false;
 
     (void)pthread_mutex_lock(&a->lock);
+    auth__measure_skew(a, date);
     if (a->scheme->grant == NULL) {
-        /* Nothing to renew, unless the secret has changed since the call was made. */
-        again = ticket->secrets != secrets_now(a);
+        /* Nothing to renew, unless the secret or our idea of the time has changed since the call was made. */
+        again = ticket->secrets != secrets_now(a) || clock_was_wrong(a, ticket);
     } else if (ticket->generation != a->generation) {
         again = true; /* somebody has renewed meanwhile */
     } else if (a->rejected + 1 != ticket->generation) {

@@ -42,12 +42,25 @@ struct auth_world { /* shared by all connections of the process; copied */
 
 /* ---- configuration: the choices of a connection's `auth:` ---- */
 extern const struct config_variants auth_schemes;
+/* One of them, for connectors that offer those their system takes. server_known: the addresses of the authorization
+ * server may be left out, because auth_defaults has them. NULL: there is no such scheme. */
+const struct config_field *auth_scheme_field(const char *name, bool server_known);
+
+/* What a connector knows about the authorization server of its system: holds where the configuration says nothing. */
+struct auth_defaults {
+    const char *token_url, *authorize_url, *scope, *realm; /* borrowed; NULL: not known */
+    enum crypto_alg rsa_alg; /* of assertions with an RSA key, for `alg: auto`; UNSET: RS256 */
+    /* NetSuite's assertion: scope is an array in it and not in the form, sub is left out. */
+    bool scope_in_assertion;
+};
 
 /* ---- one connection's auth: from any thread ---- */
 struct auth;
-/* scheme and conf are those of the config_choice (conf must outlive it). connection names it on disk and in texts. */
+/* scheme and conf are those of the config_choice (conf must outlive it). connection names it on disk and in texts.
+ * defaults: NULL, or what the connector knows (its texts must outlive it). TL_CONFIG: an address is missing. */
 TL_MUST_CHECK enum tl_rc auth_new(const struct auth_world *world, const char *connection, const char *scheme,
-                                  const void *conf, struct auth **ret, struct tl_err *err);
+                                  const void *conf, const struct auth_defaults *defaults, struct auth **ret,
+                                  struct tl_err *err);
 void auth_free(struct auth *a); /* no task may be inside */
 void auth_freep(struct auth **a);
 
@@ -64,6 +77,7 @@ bool auth_request_header(struct auth_request *req, const char *name,
 
 struct auth_ticket { /* opaque: which credentials this call used */
     uint64_t generation, secrets;
+    int64_t skew_ms;
     bool probe;
 };
 /* Suspends while a token is fetched. TL_AUTH (with retry_after_ms) while paused; TL_CONFIG; what the token endpoint's
@@ -74,8 +88,9 @@ TL_MUST_CHECK enum tl_rc auth_apply(struct task *t, struct auth *a, struct auth_
  * skew. */
 void auth_accepted(struct auth *a, const struct auth_ticket *ticket, struct tl_sv date);
 /* The answer was 401. True: apply again and send once more (allowed where the call is safe to repeat: it was refused
- * before it had an effect). False: the connection is paused now; fail with TL_AUTH. */
-bool auth_rejected(struct auth *a, const struct auth_ticket *ticket);
+ * before it had an effect). False: the connection is paused now; fail with TL_AUTH. date: as above; where the request
+ * was signed with a time (oauth1, hmac) and our clock turns out to be wrong, it is signed again with theirs. */
+bool auth_rejected(struct auth *a, const struct auth_ticket *ticket, struct tl_sv date);
 
 /* ---- state, for status and `connect` ---- */
 struct auth_status {

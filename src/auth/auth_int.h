@@ -28,7 +28,6 @@ struct auth_conf {
 };
 enum { CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT, CLIENT_TLS };
 enum { PLACE_HEADER, PLACE_QUERY, PLACE_COOKIE };
-extern const enum crypto_alg auth__algs[];
 
 struct auth_scheme {
     const char *name;
@@ -61,7 +60,9 @@ struct auth {
     struct auth_world w;
     char *connection;
     const struct auth_scheme *scheme;
+    struct auth_conf own; /* the configuration, with the connector's defaults put in */
     const struct auth_conf *conf;
+    struct auth_defaults defaults;
     pthread_mutex_t lock; /* guards all that follows; never held across a suspension */
     struct auth_token token;
     uint64_t generation; /* of the token */

@@ -20,7 +20,8 @@
 
 static const char *const places[] = {"header", "query", "cookie", NULL};
 static const char *const client_auths[] = {"client_secret_basic", "client_secret_post", "private_key_jwt", "tls", NULL};
-static const char *const algs[] = {"RS256", "PS256", "ES256", "EdDSA", NULL};
+static const char *const algs[] = {"auto",  "RS256", "PS256", "PS384", "PS512",
+                                   "ES256", "ES384", "ES512", "EdDSA", NULL};
 static const char *const methods[] = {"HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "PLAINTEXT", NULL};
 static const char *const hashes[] = {"sha256", "sha512", "sha1", NULL};
 static const char *const encodings[] = {"hex", "base64", NULL};
@@ -31,8 +32,8 @@ static const struct config_field text_item = {.type = CONFIG_STRING};
     {                                                                                                                  \
         .name = "certificate_key", .type = CONFIG_FILE, AT(key_file), .doc = "Private key (PEM) of the certificate."   \
     }
-#define TOKEN_ENDPOINT                                                                                                 \
-    URL("token_url", token_url, true, "The token endpoint."),                                                          \
+#define TOKEN_ENDPOINT(need)                                                                                           \
+    URL("token_url", token_url, need, "The token endpoint."),                                                          \
         TEXT("client_id", client_id, true, "The client's id at the authorization server."),                            \
         SECRET("client_secret", client_secret, false, "The client's secret."),                                         \
         {.name = "client_auth",                                                                                        \
@@ -40,7 +41,8 @@ static const struct config_field text_item = {.type = CONFIG_STRING};
          .choices = client_auths,                                                                                      \
          .fallback = "client_secret_basic",                                                                            \
          AT(client_auth),                                                                                              \
-         .doc = "How the client proves who it is."},                                                                   \
+         .doc =                                                                                                        \
+             "How the client proves who it is; private_key_jwt where there is a private_key and no client_secret."},   \
         TEXT("scope", scope, false, "Scopes, separated by spaces."),                                                   \
         TEXT("audience", audience, false, "Whom the token is for; in an assertion its aud."),                          \
         {.name = "expires_in",                                                                                         \
@@ -60,8 +62,8 @@ static const struct config_field text_item = {.type = CONFIG_STRING};
         SECRET("passphrase", passphrase, false, "Passphrase of the private key."),                                     \
         TEXT("kid", kid, false, "Key id put into the assertion's header."),                                            \
     {                                                                                                                  \
-        .name = "alg", .type = CONFIG_ENUM, .choices = algs, .fallback = "RS256", AT(alg),                             \
-        .doc = "Signature algorithm of assertions."                                                                    \
+        .name = "alg", .type = CONFIG_ENUM, .choices = algs, .fallback = "auto", AT(alg),                              \
+        .doc = "Signature algorithm of assertions; auto: what the key and the system are made for."                    \
     }
 #define SPEC(ident, text)                                                                                              \
     static const struct config_spec ident##_spec = CONFIG_SPEC("auth." #ident, struct auth_conf, ident##_fields, text)
@@ -93,22 +95,37 @@ static const struct config_field api_key_fields[] = {SECRET("key", value, true, 
 SPEC(api_key, "An API key.");
 static const struct config_field bearer_fields[] = {SECRET("token", value, true, "The token."), CERTIFICATE};
 SPEC(bearer, "A fixed bearer token (RFC 6750).");
-static const struct config_field client_fields[] = {TOKEN_ENDPOINT, PRIVATE_KEY};
-SPEC(client, "OAuth 2.0 client credentials (RFC 6749 4.4).");
-static const struct config_field refresh_fields[] = {
-    SECRET("refresh_token", refresh_token, true, "The first refresh token; newer ones are kept."), TOKEN_ENDPOINT,
-    PRIVATE_KEY};
-SPEC(refresh, "OAuth 2.0 refresh token (RFC 6749 6), with rotation.");
-static const struct config_field code_fields[] = {URL("authorize_url", authorize_url, true, "Where the person agrees."),
-                                                  TOKEN_ENDPOINT, PRIVATE_KEY};
-SPEC(code, "OAuth 2.0 authorization code with PKCE: `tieline connect NAME`.");
-static const struct config_field jwt_fields[] = {
-    TEXT("issuer", issuer, false, "iss of the assertion; the default is client_id."),
-    TEXT("subject", subject, false, "sub of the assertion: the user it acts for."), TOKEN_ENDPOINT, PRIVATE_KEY};
-SPEC(jwt, "OAuth 2.0 JWT bearer (RFC 7523): Salesforce, Google service accounts.");
-static const struct config_field password_fields[] = {TEXT("user", user, true, "User name."),
-                                                      SECRET("password", password, true, "Password."), TOKEN_ENDPOINT};
-SPEC(password, "OAuth 2.0 resource owner password (RFC 6749 4.3): Salesforce only.");
+/* Each twice: where the token endpoint must be written, and where the connector knows it (auth_scheme_field). */
+#define OAUTH2(ident, text, ...)                                                                                       \
+    static const struct config_field ident##_fields[] = {__VA_ARGS__};                                                 \
+    SPEC(ident, text)
+#define CLIENT(need) TOKEN_ENDPOINT(need), PRIVATE_KEY
+#define REFRESH(need)                                                                                                  \
+    SECRET("refresh_token", refresh_token, true, "The first refresh token; newer ones are kept."),                     \
+        TOKEN_ENDPOINT(need), PRIVATE_KEY
+#define CODE(need)                                                                                                     \
+    URL("authorize_url", authorize_url, need, "Where the person agrees."), TOKEN_ENDPOINT(need), PRIVATE_KEY
+#define JWT(need)                                                                                                      \
+    TEXT("issuer", issuer, false, "iss of the assertion; the default is client_id."),                                  \
+        TEXT("subject", subject, false, "sub of the assertion: the user it acts for."), TOKEN_ENDPOINT(need),          \
+        PRIVATE_KEY
+#define PASSWORD(need)                                                                                                 \
+    TEXT("user", user, true, "User name."), SECRET("password", password, true, "Password."), TOKEN_ENDPOINT(need)
+static const char client_doc[] = "OAuth 2.0 client credentials (RFC 6749 4.4).",
+                  refresh_doc[] = "OAuth 2.0 refresh token (RFC 6749 6), with rotation.",
+                  code_doc[] = "OAuth 2.0 authorization code with PKCE: `tieline connect NAME`.",
+                  jwt_doc[] = "OAuth 2.0 JWT bearer (RFC 7523): Salesforce, Google service accounts.",
+                  password_doc[] = "OAuth 2.0 resource owner password (RFC 6749 4.3): Salesforce only.";
+OAUTH2(client, client_doc, CLIENT(true));
+OAUTH2(client_known, client_doc, CLIENT(false));
+OAUTH2(refresh, refresh_doc, REFRESH(true));
+OAUTH2(refresh_known, refresh_doc, REFRESH(false));
+OAUTH2(code, code_doc, CODE(true));
+OAUTH2(code_known, code_doc, CODE(false));
+OAUTH2(jwt, jwt_doc, JWT(true));
+OAUTH2(jwt_known, jwt_doc, JWT(false));
+OAUTH2(password, password_doc, PASSWORD(true));
+OAUTH2(password_known, password_doc, PASSWORD(false));
 static const struct config_field oauth1_fields[] = {
     TEXT("consumer_key", consumer_key, true, "Consumer key."),
     SECRET("consumer_secret", consumer_secret, true, "Consumer secret."),
@@ -179,4 +196,23 @@ static const struct config_field choices[] = {
     CHOICE("mtls", mtls_spec, "Mutual TLS."),
 };
 
+static const struct config_field known[] = {
+    CHOICE("oauth2_client_credentials", client_known_spec, "OAuth 2.0 client credentials."),
+    CHOICE("oauth2_refresh_token", refresh_known_spec, "OAuth 2.0 with a refresh token that is there already."),
+    CHOICE("oauth2_authorization_code", code_known_spec, "OAuth 2.0 where a person agrees once."),
+    CHOICE("oauth2_jwt_bearer", jwt_known_spec, "OAuth 2.0 JWT bearer."),
+    CHOICE("oauth2_password", password_known_spec, "OAuth 2.0 with a user's password."),
+};
+
 const struct config_variants auth_schemes = CONFIG_VARIANTS(choices);
+
+const struct config_field *auth_scheme_field(const char *name, bool server_known)
+{
+    for (size_t i = 0; server_known && i < TL_COUNT(known); i++)
+        if (strcmp(known[i].name, name) == 0)
+            return &known[i];
+    for (size_t i = 0; i < TL_COUNT(choices); i++)
+        if (strcmp(choices[i].name, name) == 0)
+            return &choices[i];
+    return NULL;
+}

@@ -8,8 +8,6 @@
 
 #include "auth/auth_int.h"
 
-const enum crypto_alg auth__algs[] = {CRYPTO_RS256, CRYPTO_PS256, CRYPTO_ES256, CRYPTO_EDDSA};
-
 bool auth__form_add(struct tl_buf *form, const char *name, struct tl_sv value)
 {
     return tl_buf_printf(form, "%s%s=", form->n > 0 ? "&" : "", name) && tl_percent_encode(form, value);
@@ -28,7 +26,8 @@ enum tl_rc auth__grant_client(struct auth *a, struct tl_arena *arena, struct tl_
     (void)arena;
     (void)err;
     add_text(form, "grant_type", "client_credentials");
-    add_text(form, "scope", a->conf->scope);
+    if (!a->defaults.scope_in_assertion)
+        add_text(form, "scope", a->conf->scope);
     add_text(form, "audience", a->conf->audience);
     return TL_OK;
 }
@@ -84,6 +83,35 @@ enum tl_rc auth__grant_password(struct auth *a, struct tl_arena *arena, struct t
 
 /* ---- assertions ---- */
 
+/* As configured, or what fits the key. */
+static enum crypto_alg assertion_alg(const struct auth *a, const struct crypto_key *key)
+{
+    static const enum crypto_alg named[] = {CRYPTO_ALG_UNSET, CRYPTO_RS256, CRYPTO_PS256, CRYPTO_PS384, CRYPTO_PS512,
+                                            CRYPTO_ES256,     CRYPTO_ES384, CRYPTO_ES512, CRYPTO_EDDSA};
+    static const enum crypto_alg by_key[] = {CRYPTO_ES256, CRYPTO_ES384, CRYPTO_ES512, CRYPTO_EDDSA};
+
+    if (named[a->conf->alg] != CRYPTO_ALG_UNSET)
+        return named[a->conf->alg];
+    for (size_t i = 0; i < TL_COUNT(by_key); i++) {
+        if (crypto_key_fits(key, by_key[i]))
+            return by_key[i];
+    }
+    return a->defaults.rsa_alg != CRYPTO_ALG_UNSET ? a->defaults.rsa_alg : CRYPTO_RS256;
+}
+
+static struct json scope_list(struct tl_arena *arena, struct tl_sv scope)
+{
+    struct json_builder list;
+    struct tl_sv one;
+
+    json_array_begin(&list, arena, 4);
+    while (tl_sv_cut(&scope, ' ', &one)) {
+        if (one.n > 0)
+            (void)json_push(&list, json_sv(one));
+    }
+    return json_end(&list);
+}
+
 /* bearer: the grant of RFC 7523 2.1 (issuer, subject, audience as configured); else the client's own proof, 2.2. */
 enum tl_rc auth__client_assertion(struct auth *a, struct tl_arena *arena, bool bearer, struct tl_buf *out,
                                   struct tl_err *err)
@@ -110,15 +138,18 @@ enum tl_rc auth__client_assertion(struct auth *a, struct tl_arena *arena, bool b
         return rc;
     json_object_begin(&b, arena, 8);
     (void)json_adds(&b, "iss", json_str(issuer));
-    if (!bearer || c->subject != NULL)
+    if (bearer ? c->subject != NULL : !a->defaults.scope_in_assertion)
         (void)json_adds(&b, "sub", json_str(bearer ? c->subject : c->client_id));
     (void)json_adds(&b, "aud", json_str(c->audience != NULL && bearer ? c->audience : c->token_url));
     (void)json_adds(&b, "iat", json_int(now_s));
     (void)json_adds(&b, "exp", json_int(now_s + 180)); /* Salesforce accepts at most three minutes */
     (void)json_adds(&b, "jti", json_str(tl_arena_strdup(arena, tl_uuid4(jti))));
-    if (bearer && c->scope != NULL)
+    if (a->defaults.scope_in_assertion && c->scope != NULL)
+        (void)json_adds(&b, "scope", scope_list(arena, tl_sv_str(c->scope)));
+    else if (bearer && c->scope != NULL)
         (void)json_adds(&b, "scope", json_str(c->scope));
-    rc = crypto_jwt_sign(a->w.crypto, key, auth__algs[c->alg], tl_sv_str(c->kid), TL_SV("JWT"), json_end(&b), out, err);
+    rc = crypto_jwt_sign(a->w.crypto, key, assertion_alg(a, key), tl_sv_str(c->kid), TL_SV("JWT"), json_end(&b), out,
+                         err);
     return rc == TL_OK ? rc : tl_err_prefix(err, "%.60s", a->connection);
 }
 

@@ -107,6 +107,15 @@ static struct tl_sv oauth1_header(struct auth *a, struct auth_request *req, cons
     return b.failed ? TL_SV_NULL : tl_arena_sv(req->arena, tl_buf_view(&b));
 }
 
+/* NetSuite takes 6 to 64 letters and digits and nothing else. */
+enum { NONCE = 26 };
+static char *make_nonce(char out[NONCE + 1])
+{
+    (void)tl_id32_format(tl_random_u64(), out);
+    (void)tl_id32_format(tl_random_u64(), out + NONCE / 2);
+    return out;
+}
+
 enum tl_rc auth__apply_oauth1(struct auth *a, struct auth_request *req, struct tl_err *err)
 {
     enum { OAUTH = 6, FIELDS = 1000 };
@@ -114,7 +123,7 @@ enum tl_rc auth__apply_oauth1(struct auth *a, struct auth_request *req, struct t
     TL_CLEANUP(secret_unrefp) struct secret *token = NULL;
     const struct auth_conf *c = a->conf;
     struct auth_pair *p = tl_arena_must(req->arena, (OAUTH + FIELDS) * sizeof(*p));
-    char nonce[37];
+    char nonce[NONCE + 1];
     size_t n = 0, n_oauth;
     struct tl_sv base, signature, header;
     enum tl_rc rc = auth__secret(a, &c->consumer_secret, "consumer secret", &consumer, err);
@@ -124,7 +133,7 @@ enum tl_rc auth__apply_oauth1(struct auth *a, struct auth_request *req, struct t
     if (rc != TL_OK)
         return rc;
     p[n++] = (struct auth_pair){TL_SV("oauth_consumer_key"), tl_sv_str(c->consumer_key)};
-    p[n++] = (struct auth_pair){TL_SV("oauth_nonce"), tl_sv_str(tl_arena_strdup(req->arena, tl_uuid4(nonce)))};
+    p[n++] = (struct auth_pair){TL_SV("oauth_nonce"), tl_sv_str(tl_arena_strdup(req->arena, make_nonce(nonce)))};
     p[n++] = (struct auth_pair){TL_SV("oauth_signature_method"), tl_sv_str(oauth1_methods[c->method])};
     /* In the other side's time: NetSuite refuses more than five minutes of difference. */
     p[n++] =

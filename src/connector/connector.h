@@ -149,6 +149,12 @@ struct connector {
     struct config_field variant;
     const struct config_variants *auth; /* the choices of its `auth:`; NULL: none */
     size_t auth_offset;                 /* of the struct config_choice in the connection's struct */
+    /* What is known about the connection's authorization server: its addresses, where `auth:` does not name them. NULL:
+     * nothing. */
+    void (*auth_defaults)(const void *connection, struct auth_defaults *ret);
+    /* A 401 that does not speak of the credentials (NetSuite says so under load): not told to authentication, so that
+     * the connection goes on. NULL: there is none. */
+    bool (*false_401)(const void *connection, const struct http_reply *reply);
     const struct connector_operation *operations;
     size_t n_operations;
     /* Budgets known in advance, added to those of `limits:`; NULL: none. */
@@ -158,6 +164,8 @@ struct connector {
                         struct tl_err *err);
     /* The base URL (or host) the connection's credentials may be sent to; for auth and egress. May be NULL. */
     const char *(*base_url)(const void *connection);
+    /* Further addresses of the same system that may have the credentials: i = 0, 1, ... until NULL. NULL: none. */
+    const char *(*other_url)(const void *connection, size_t i);
     int (*sim)(int argc, char **argv); /* `tieline sim NAME`; NULL: none */
 };
 

@@ -24,5 +24,7 @@ void connector__hide(struct connector_call *call, struct tl_sv value);
  * host's: the connection's credentials must not go there. */
 TL_MUST_CHECK enum tl_rc connector__url(struct tl_arena *a, const char *base, struct tl_sv url, struct tl_sv *ret_url,
                                         struct tl_err *err);
+/* The address goes to the host of `base`. TL_CONFIG. */
+TL_MUST_CHECK enum tl_rc connector__same_origin(const char *base, struct tl_sv url, struct tl_err *err);
 
 #endif

@@ -199,11 +199,33 @@ static void observe(struct connector_call *call, struct connector_exchange *x, c
     o->observe(o->observe_arg, call, x);
 }
 
+/* The whole address, which must be one of this system's. */
+static enum tl_rc address(struct connector_call *call, struct tl_sv url, struct tl_sv *ret_url, struct tl_err *err)
+{
+    const struct connector *c = call->host->opt.connector;
+    const void *connection = call->host->opt.connection;
+    const char *other;
+
+    for (size_t i = 0; c && c->other_url && (other = c->other_url(connection, i)) != NULL; i++) {
+        if (tl_sv_starts_i(url, TL_SV("http")) && connector__same_origin(other, url, NULL) == TL_OK) {
+            *ret_url = url;
+            return TL_OK;
+        }
+    }
+    return connector__url(call->arena, c && c->base_url ? c->base_url(connection) : NULL, url, ret_url, err);
+}
+
+static bool is_false_401(const struct connector_host *h, const struct http_reply *reply)
+{
+    const struct connector *c = h->opt.connector;
+
+    return reply->status == 401 && c && c->false_401 && c->false_401(h->opt.connection, reply);
+}
+
 enum tl_rc connector_http(struct task *task, struct connector_call *call, const struct http_request_out *req,
                           struct http_reply *reply, struct tl_err *err)
 {
     struct connector_host *h = call->host;
-    const struct connector *c = h->opt.connector;
     struct http_request_out plain = *req;
     struct connector_exchange x = {0};
     enum tl_rc rc;
@@ -211,8 +233,7 @@ enum tl_rc connector_http(struct task *task, struct connector_call *call, const 
     memset(reply, 0, sizeof *reply);
     if (!call->view->sent)
         call->not_sent = true;
-    rc = connector__url(call->arena, c && c->base_url ? c->base_url(h->opt.connection) : NULL, req->url, &plain.url,
-                        err);
+    rc = address(call, req->url, &plain.url, err);
     if (rc == TL_OK)
         rc = add_trace(call, &plain, &x, err);
     if (rc != TL_OK)
@@ -228,7 +249,7 @@ enum tl_rc connector_http(struct task *task, struct connector_call *call, const 
         rc = http_client_call(task, h->opt.client, &out, call->arena, reply, err);
         note(call, reply);
         observe(call, &x, &plain, reply, rc, err);
-        if (rc != TL_OK || !h->opt.auth || !h->opt.auth->answered)
+        if (rc != TL_OK || !h->opt.auth || !h->opt.auth->answered || is_false_401(h, reply))
             return rc;
         /* A 401 says that the request was not carried out, so once more is safe; a streamed body is gone, though. */
         if (!h->opt.auth->answered(h->opt.auth, task, call, reply) || again || plain.source)

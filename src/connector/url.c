@@ -7,7 +7,7 @@ static bool is_absolute(struct tl_sv url)
     return tl_sv_starts_i(url, TL_SV("http://")) || tl_sv_starts_i(url, TL_SV("https://"));
 }
 
-static enum tl_rc same_origin(const char *base, struct tl_sv url, struct tl_err *err)
+enum tl_rc connector__same_origin(const char *base, struct tl_sv url, struct tl_err *err)
 {
     struct http_url ours, theirs;
     enum tl_rc rc = http_url_parse(tl_sv_str(base), &ours, err);
@@ -57,7 +57,7 @@ enum tl_rc connector__url(struct tl_arena *a, const char *base, struct tl_sv url
     enum tl_rc rc;
 
     if (is_absolute(url)) {
-        rc = base ? same_origin(base, url, err) : TL_OK;
+        rc = base ? connector__same_origin(base, url, err) : TL_OK;
         if (rc == TL_OK)
             *ret_url = url;
         return rc;

@@ -48,7 +48,7 @@ static bool answered(struct connector_auth *base, struct task *task, struct conn
     (void)task;
     memcpy(&ticket, call->auth_note, sizeof ticket);
     if (reply->status == 401)
-        return auth_rejected(b->auth, &ticket);
+        return auth_rejected(b->auth, &ticket, http_header_get(&reply->headers, "date"));
     auth_accepted(b->auth, &ticket, http_header_get(&reply->headers, "date"));
     return false;
 }
@@ -57,6 +57,7 @@ struct connector_auth *main_auth_new(void *arg, const struct connector *c, const
                                      struct tl_err *err)
 {
     const struct main_auth *world = arg;
+    struct auth_defaults defaults = {.rsa_alg = CRYPTO_ALG_UNSET};
     const struct config_choice *choice;
     struct bound_auth *b;
 
@@ -67,7 +68,9 @@ struct connector_auth *main_auth_new(void *arg, const struct connector *c, const
         return NULL;
     b = tl_zalloc(sizeof *b);
     b->base = (struct connector_auth){.apply = apply, .answered = answered};
-    if (auth_new(&world->world, name, choice->name, choice->conf, &b->auth, err) == TL_OK)
+    if (c->auth_defaults)
+        c->auth_defaults(connection, &defaults);
+    if (auth_new(&world->world, name, choice->name, choice->conf, &defaults, &b->auth, err) == TL_OK)
         return &b->base;
     tl_free(b);
     return NULL;

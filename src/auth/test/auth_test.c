@@ -180,7 +180,7 @@ static struct auth *given_auth(struct world *w, const char *scheme, const struct
 {
     struct auth *a = NULL;
 
-    assert_int_equal(auth_new(&w->auth, "erp", scheme, conf, &a, NULL), TL_OK);
+    assert_int_equal(auth_new(&w->auth, "erp", scheme, conf, NULL, &a, NULL), TL_OK);
     return a;
 }
 
@@ -301,11 +301,12 @@ static void a_401_renews_once_and_the_second_one_pauses(void **state)
 
     assert_int_equal(apply(w, a, &j), TL_OK);
     late = j;
-    assert_true(auth_rejected(a, &j.ticket));
+    assert_true(auth_rejected(a, &j.ticket, TL_SV("")));
     assert_int_equal(apply(w, a, &j), TL_OK);
     assert_string_equal(j.authorization, "Bearer access-2");
-    assert_true(auth_rejected(a, &late.ticket)); /* a call with the old token learns that there is a new one */
-    assert_false(auth_rejected(a, &j.ticket));
+    assert_true(
+        auth_rejected(a, &late.ticket, TL_SV(""))); /* a call with the old token learns that there is a new one */
+    assert_false(auth_rejected(a, &j.ticket, TL_SV("")));
     auth_get_status(a, &s);
     assert_true(s.paused);
     assert_int_equal(apply(w, a, &j), TL_AUTH);
@@ -354,7 +355,7 @@ static void a_changed_secret_is_tried_at_once(void **state)
 
     assert_int_equal(apply(w, a, &j), TL_OK);
     assert_string_equal(j.authorization, "Basic dTp0aGUtY2xpZW50LXNlY3JldA==");
-    assert_false(auth_rejected(a, &j.ticket)); /* nothing to renew */
+    assert_false(auth_rejected(a, &j.ticket, TL_SV(""))); /* nothing to renew */
     assert_int_equal(apply(w, a, &j), TL_AUTH);
     w->password = "new-secret";
     assert_int_equal(secret_reload(w->box, NULL, NULL), 1);
@@ -457,7 +458,7 @@ static void a_private_key_proves_the_client_and_the_clock_of_the_server_counts(v
     static const struct auth_conf conf = {.token_url = "https://login.example.com/token",
                                           .client_id = "me",
                                           .kid = "k1",
-                                          .alg = 2,
+                                          .alg = 5, /* ES256 */
                                           .client_auth = PRIVATE_KEY_JWT,
                                           .private_key = {.kind = CONFIG_SECRET_ENV, .name = "KEY"}};
     static const struct auth_ticket none = {0};
@@ -577,6 +578,74 @@ static void keys_and_signatures_go_where_they_are_configured(void **state)
     auth_free(a);
 }
 
+static struct auth *given_known(struct world *w, const struct auth_conf *conf)
+{
+    static const struct auth_defaults known = {.token_url = "https://known.example.com/token",
+                                               .scope = "restlets rest_webservices",
+                                               .rsa_alg = CRYPTO_PS256,
+                                               .scope_in_assertion = true};
+    struct auth *a = NULL;
+
+    assert_int_equal(auth_new(&w->auth, "erp", "oauth2_client_credentials", conf, &known, &a, NULL), TL_OK);
+    return a;
+}
+
+static void what_the_connector_knows_of_the_server_need_not_be_written(void **state)
+{
+    static const struct auth_conf conf = {
+        .client_id = "me", .kid = "k1", .private_key = {.kind = CONFIG_SECRET_ENV, .name = "KEY"}};
+    struct world *w = *state;
+    struct auth *a = given_known(w, &conf), *none = NULL;
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *arena = tl_arena_new(1u << 20);
+    const struct tl_sv issuer = TL_SV("me"), audience = TL_SV("https://known.example.com/token");
+    const enum crypto_alg es256 = CRYPTO_ES256; /* the key is one of P-256 */
+    const struct crypto_jwt_rules rules = {
+        .algs = &es256, .n_algs = 1, .issuers = &issuer, .n_issuers = 1, .audiences = &audience, .n_audiences = 1};
+    struct crypto_key *key = NULL;
+    struct crypto_keys *keys;
+    struct crypto_jwt jwt;
+    struct tl_sv token;
+    struct job j;
+
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    assert_null(strstr(w->body, "scope=")); /* in the assertion instead */
+    token = tl_sv_str(strstr(w->body, "client_assertion=") + strlen("client_assertion="));
+    token.n = tl_sv_find(token, '&');
+    assert_int_equal(crypto_key_from_pem(w->c, tl_sv_str(pem_ec_public), TL_SV_NULL, &key, NULL), TL_OK);
+    keys = crypto_keys_of(&key, 1);
+    assert_int_equal(crypto_jwt_verify(w->c, arena, token, keys, &rules, START, &jwt, NULL), TL_OK);
+    assert_int_equal(json_gets(jwt.claims, "scope").n, 2);
+    assert_true(tl_sv_eqs(json_text(json_at(json_gets(jwt.claims, "scope"), 1), TL_SV("")), "rest_webservices"));
+    assert_int_equal(json_gets(jwt.claims, "sub").type, JSON_UNDEFINED);
+    assert_int_equal(auth_new(&w->auth, "erp", "oauth2_client_credentials", &conf, NULL, &none, NULL), TL_CONFIG);
+    crypto_keys_unref(keys);
+    crypto_key_unref(key);
+    auth_free(a);
+}
+
+static void a_signature_with_the_wrong_time_is_made_again_with_theirs(void **state)
+{
+    static const struct auth_conf conf = {.consumer_key = "ck",
+                                          .consumer_secret = {.kind = CONFIG_SECRET_ENV, .name = "SECRET"},
+                                          .method = AUTH_HMAC_SHA256};
+    struct world *w = *state;
+    struct auth *a = given_auth(w, "oauth1", &conf);
+    char date[TL_TIME_TEXT];
+    struct tl_sv theirs = tl_sv_str(tl_http_date_format(START + 10 * MINUTE, date));
+    struct auth_status s;
+    struct job j;
+
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    assert_non_null(strstr(j.authorization, "oauth_timestamp=\"1760000000\""));
+    assert_true(auth_rejected(a, &j.ticket, theirs));
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    assert_non_null(strstr(j.authorization, "oauth_timestamp=\"1760000600\""));
+    assert_false(auth_rejected(a, &j.ticket, theirs)); /* it was not the clock */
+    auth_get_status(a, &s);
+    assert_true(s.paused);
+    auth_free(a);
+}
+
 static void the_tables_of_schemes_and_choices_agree(void **state)
 {
     struct config_field field = {.name = "auth", .type = CONFIG_ONE_OF, .variants = &auth_schemes, .doc = "How."};
@@ -586,8 +655,12 @@ static void the_tables_of_schemes_and_choices_agree(void **state)
     struct tl_err err;
 
     (void)state;
-    for (size_t i = 0; i < auth_schemes.n; i++)
+    for (size_t i = 0; i < auth_schemes.n; i++) {
         assert_non_null(auth__scheme(auth_schemes.table[i].name));
+        assert_ptr_equal(auth_scheme_field(auth_schemes.table[i].name, false), &auth_schemes.table[i]);
+        assert_non_null(auth_scheme_field(auth_schemes.table[i].name, true));
+    }
+    assert_null(auth_scheme_field("oauth3", true));
     spec.fields = &field;
     config_lint_spec(&spec, e);
     if (config_errors_first(e, &err) != TL_OK)
@@ -612,6 +685,8 @@ int main(void)
         T(a_private_key_proves_the_client_and_the_clock_of_the_server_counts),
         T(a_person_agrees_with_pkce_and_the_grant_is_kept),
         T(keys_and_signatures_go_where_they_are_configured),
+        T(what_the_connector_knows_of_the_server_need_not_be_written),
+        T(a_signature_with_the_wrong_time_is_made_again_with_theirs),
         T(the_tables_of_schemes_and_choices_agree),
     };
 

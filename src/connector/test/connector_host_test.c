@@ -184,6 +184,72 @@ static void the_clock_of_the_other_side_is_measured(void **state)
     rig_stop(&r);
 }
 
+static bool is_overload(const void *connection, const struct http_reply *reply)
+{
+    (void)connection;
+    return http_header_get(&reply->headers, "x-busy").p != NULL;
+}
+
+static void a_401_that_is_no_refusal_is_not_told_to_authentication(void **state)
+{
+    struct connector busy = *connector_find(TL_SV("http"));
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    busy.false_401 = is_overload;
+    r.connector = &busy;
+    rig_script(&r, (struct rig_reply){.status = 401, .headers = {"x-busy: 1"}});
+    rig_run(&r);
+    assert_int_equal(r.call.status, 401);
+    assert_int_equal(a.answers, 0);
+    assert_int_equal(r.requests, 1);
+    rig_script(&r, (struct rig_reply){.status = 401});
+    rig_run(&r);
+    assert_int_equal(a.answers, 1);
+    rig_stop(&r);
+}
+
+static const char *other_urls(const void *connection, size_t i)
+{
+    (void)connection;
+    return i == 0 ? "https://scripts.example.com" : i == 1 ? "http://127.0.0.1:1" : NULL;
+}
+static enum tl_rc ask_port_1(struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    struct http_reply reply;
+
+    return connector_http(task, call, &(struct http_request_out){.url = TL_SV("http://127.0.0.1:1/x")}, &reply, err);
+}
+static enum tl_rc ask_port_2(struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    struct http_reply reply;
+
+    return connector_http(task, call, &(struct http_request_out){.url = TL_SV("http://127.0.0.1:2/x")}, &reply, err);
+}
+
+static void credentials_go_to_the_systems_other_addresses_and_to_no_more(void **state)
+{
+    struct connector two = *connector_find(TL_SV("http"));
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    two.other_url = other_urls;
+    r.connector = &two;
+    r.fn = ask_port_1;
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_UNREACHABLE); /* it went there, and nobody listens */
+    assert_int_equal(a.applied, 1);
+    r.fn = ask_port_2;
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_CONFIG);
+    assert_int_equal(a.applied, 1);
+    rig_stop(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +260,8 @@ int main(void)
         cmocka_unit_test(a_call_is_stopped_while_a_token_is_fetched),
         cmocka_unit_test(a_trace_is_passed_on_when_it_is_one),
         cmocka_unit_test(the_clock_of_the_other_side_is_measured),
+        cmocka_unit_test(a_401_that_is_no_refusal_is_not_told_to_authentication),
+        cmocka_unit_test(credentials_go_to_the_systems_other_addresses_and_to_no_more),
     };
 
     return cmocka_run_group_tests(tests, rig_group_setup, NULL);
