@@ -7,6 +7,7 @@
  * class ([{]) or a binding elsewhere.
  */
 #include "connector/connector_int.h"
+#include "jsonata/jsonata.h"
 #include "mapping/mapping.h"
 
 enum { PARTS_MAX = 64, VALUE_MAX = 64 << 10, RESULT_MAX = 256 << 10 };
@@ -332,25 +333,5 @@ enum tl_rc connector_expression_run(struct task *task, const struct connector_ex
 
 bool connector_truth(struct json v)
 {
-    switch ((enum json_type)v.type) {
-    case JSON_BOOL:
-        return v.u.b;
-    case JSON_INT:
-    case JSON_DOUBLE:
-    case JSON_DECIMAL:
-        return json_number(v) != 0;
-    case JSON_STRING:
-    case JSON_OBJECT:
-        return v.n > 0;
-    case JSON_ARRAY:
-        for (uint32_t i = 0; i < v.n; i++)
-            if (connector_truth(v.u.items[i]))
-                return true;
-        return false;
-    case JSON_UNDEFINED:
-    case JSON_NULL:
-    case JSON_EXT:
-        break;
-    }
-    return false;
+    return jsonata_truth(v);
 }

@@ -137,7 +137,6 @@ struct json flow__with_body(struct tl_arena *a, struct json envelope, struct jso
 TL_MUST_CHECK enum tl_rc flow__eval(const struct mapping *m, struct tl_arena *arena, struct json envelope,
                                     struct json data, const struct tl_clock *clock, struct json *ret,
                                     struct tl_err *err);
-bool flow__truth(struct json v);
 
 /* envelope.c: what an event looks like to expressions, and how that is stored beside its body */
 /* The stored form of all but the body: a JSON object, at most 32 KB; headers that carry secrets are left out. */

@@ -5,35 +5,9 @@
  * other members as variables.
  */
 #include "flow/flow_int.h"
+#include "jsonata/jsonata.h"
 
 enum { MAX_ITEMS = 10000 };
-
-/* JSONata's truth: false, 0, "", null, nothing, and empty or all-false lists are false. */
-bool flow__truth(struct json v)
-{
-    switch ((enum json_type)v.type) {
-    case JSON_BOOL:
-        return v.u.b;
-    case JSON_INT:
-    case JSON_DOUBLE:
-    case JSON_DECIMAL:
-        return json_number(v) != 0.0;
-    case JSON_STRING:
-    case JSON_OBJECT:
-        return v.n > 0;
-    case JSON_ARRAY:
-        for (uint32_t i = 0; i < v.n; i++) {
-            if (flow__truth(v.u.items[i]))
-                return true;
-        }
-        return false;
-    case JSON_UNDEFINED:
-    case JSON_NULL:
-    case JSON_EXT:
-        break;
-    }
-    return false;
-}
 
 struct json flow__with_body(struct tl_arena *a, struct json envelope, struct json body)
 {
@@ -63,7 +37,7 @@ static enum tl_rc truth_of(const struct mapping *m, struct tl_arena *arena, stru
     enum tl_rc rc = flow__eval(m, arena, envelope, envelope, clock, &v, err);
 
     if (rc == TL_OK)
-        *ret_truth = flow__truth(v);
+        *ret_truth = jsonata_truth(v);
     return rc;
 }
 

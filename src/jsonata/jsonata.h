@@ -147,4 +147,8 @@ const struct jsonata_ast *jsonata_tree(const struct jsonata_program *p, struct t
 /* Names of the variables that the program reads and does not bind itself (functions of the library left out). */
 size_t jsonata_free_variables(const struct jsonata_program *p, const char *const **ret_names);
 
+/* The truth of a value as $boolean sees it: false, 0, "", null, undefined, functions, empty objects and lists without a
+ * true member are false. */
+bool jsonata_truth(struct json v);
+
 #endif

@@ -80,8 +80,6 @@ static inline struct json jsonata_sequence(struct json array)
     array.flags |= JSON_F_SEQUENCE;
     return array;
 }
-/* The truth of a value as $boolean sees it; undefined is false. */
-bool jsonata_truth(struct json v);
 /* Equality of the language: numbers as doubles, objects without order, functions by identity. */
 bool jsonata_equal(struct json a, struct json b);
 /* The text that & and $string give (15 significant digits, functions ""). D3001 for infinite and NaN inside. */
