@@ -77,6 +77,7 @@ struct connector_sim {
     struct async_loop *loop;
     struct http_server *server;
     struct http_router *router;
+    struct http_tls *tls; /* NULL: plain */
 };
 
 enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim_server *server,
@@ -91,12 +92,17 @@ enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim
         .idle_ms = 600000,
         .drain_ms = 1000,
     };
-    const struct http_listen listen = {.host = server->host ? server->host : "127.0.0.1", .port = server->port};
+    const struct http_tls_cert cert = {.cert_file = server->cert_file, .key_file = server->key_file};
+    struct http_listen listen = {.host = server->host ? server->host : "127.0.0.1", .port = server->port};
     struct connector_sim *s = tl_zalloc(sizeof *s);
     enum tl_rc rc = TL_OK;
 
     s->loop = loop;
     s->router = http_router_new();
+    if (server->cert_file)
+        rc = http_tls_new(&(struct http_tls_options){.certs = &cert, .n_certs = 1}, NULL, tl_clock_system(), &s->tls,
+                          err);
+    listen.tls = s->tls;
     for (size_t i = 0; i < server->n_routes && rc == TL_OK; i++)
         rc = http_router_add(s->router, &server->routes[i], err);
     if (rc == TL_OK)
@@ -116,6 +122,19 @@ uint16_t connector_sim_port(const struct connector_sim *s)
     return http_server_port(s->server, 0);
 }
 
+void connector_sim_json(struct http_req *req, struct http_res *res, int status, const char *type, struct json v)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct tl_sv text;
+
+    tl_buf_init(&b, SIM_BODY);
+    text = json_write(&b, v, 0) ? tl_arena_sv(req->arena, tl_buf_view(&b)) : TL_SV_NULL;
+    if (text.p)
+        http_res_set(res, status, type ? type : "application/json", text);
+    else
+        http_res_error(res, 500, "too_large", "the answer does not fit into the memory of a request");
+}
+
 void connector_sim_stop(struct task *task, struct connector_sim *s)
 {
     http_server_stop(task, s->server);
@@ -127,6 +146,7 @@ void connector_sim_free(struct connector_sim *s)
         return;
     http_server_free(s->server);
     http_router_unref(s->router);
+    http_tls_unref(s->tls);
     tl_free(s);
 }
 
@@ -184,8 +204,8 @@ static enum tl_rc run(struct async_loop *loop, const struct connector_sim_server
         return tl_fail(err, TL_BUSY, "no thread can be started");
     }
     if (!server->quiet) {
-        (void)printf("%s simulator: http://%s:%u\n", server->name, server->host ? server->host : "127.0.0.1",
-                     (unsigned)connector_sim_port(s));
+        (void)printf("%s simulator: %s://%s:%u\n", server->name, s->tls ? "https" : "http",
+                     server->host ? server->host : "127.0.0.1", (unsigned)connector_sim_port(s));
         (void)fflush(stdout);
     }
     async_loop_keep(loop, true);

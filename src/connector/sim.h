@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sim.h - what a simulator stands on: a small server of our own on one loop, options that can be given on the command
- * line and changed while it runs, and counters of what came. The one header besides connector.h that a connector's
- * sim.c uses.
+ * line and changed while it runs, counters of what came, and, through what it includes, the store (for records) and
+ * crypto (for authentication that is really verified). The one header besides connector.h that a simulator uses:
+ * connectors/NAME/sim*.c, or all of a folder connectors/NAME/sim/ where it is large.
+ *
+ * A simulator keeps its records in a store of its own: path ":memory:", or a file that the user named.
  */
 #ifndef TL_CONNECTOR_SIM_H
 #define TL_CONNECTOR_SIM_H
 
 #include "connector/connector.h"
 #include "http/http.h"
+#include "store/store.h"
 
 /* ---- options: one table serves the command line and POST /__control ---- */
 enum connector_sim_type {
@@ -50,10 +54,11 @@ uint64_t *connector_sim_set_at(struct connector_sim_set *s, uint64_t hash, bool 
 
 /* ---- the server ---- */
 struct connector_sim_server {
-    const char *name; /* for people */
-    const char *host; /* NULL: 127.0.0.1 */
-    uint16_t port;    /* 0: any */
-    bool quiet;       /* do not say where it listens */
+    const char *name;                 /* for people */
+    const char *host;                 /* NULL: 127.0.0.1 */
+    uint16_t port;                    /* 0: any */
+    bool quiet;                       /* do not say where it listens */
+    const char *cert_file, *key_file; /* PEM; NULL: plain HTTP */
     const struct http_route *routes;
     size_t n_routes;
 };
@@ -62,6 +67,8 @@ struct connector_sim;
 TL_MUST_CHECK enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim_server *server,
                                            struct connector_sim **ret_sim, struct tl_err *err);
 uint16_t connector_sim_port(const struct connector_sim *s);
+/* A JSON answer; written into the request's arena. type: a literal, NULL: "application/json". At most 64 MB. */
+void connector_sim_json(struct http_req *req, struct http_res *res, int status, const char *type, struct json v);
 void connector_sim_stop(struct task *task, struct connector_sim *s); /* suspends */
 void connector_sim_free(struct connector_sim *s); /* after stop, or when the loop does not run any more */
 /* Runs until SIGINT or SIGTERM, then at_end (may be NULL); the exit status. */
