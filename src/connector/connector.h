@@ -157,7 +157,8 @@ struct connector {
     bool (*false_401)(const void *connection, const struct http_reply *reply);
     const struct connector_operation *operations;
     size_t n_operations;
-    /* Budgets known in advance, added to those of `limits:`; NULL: none. */
+    /* Budgets known in advance, added to those of `limits:`, and conf->concurrency where it is 0 (nobody has written
+     * it); NULL: none. */
     void (*budgets)(const void *connection, struct guard_conf *conf);
     /* One cheap call: is it there, who are we, what is left of the budgets. NULL: none. */
     enum tl_rc (*probe)(struct task *task, struct connector_call *call, struct connector_identity *ret,

@@ -194,10 +194,11 @@ static const struct config_field limits_fields[] = {
     {.name = "concurrency",
      .type = CONFIG_INT,
      AT(flow_limits_conf, concurrency),
-     .fallback = "32",
      .min = 1,
      .max = 10000,
-     .doc = "Calls at one time; adapts downwards when the system says it is too much."},
+     .example = "10",
+     .doc = "Calls at one time; adapts downwards when the system says it is too much. Absent: what the connector knows "
+            "to be right, else 32."},
     {.name = "fixed",
      .type = CONFIG_BOOL,
      AT(flow_limits_conf, fixed),

@@ -1,88 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* auth.c - src/auth behind the port that connectors' hosts use; its tokens go to the ledger's small values. */
+/* auth.c - the ports of src/auth: the loop's HTTP client, and the ledger's small values for its tokens. */
 #include "main/auth.h"
 
 #include <errno.h>
 
-struct bound_auth {
-    struct connector_auth base;
-    struct auth *auth;
-};
-
-static enum tl_rc apply(struct connector_auth *base, struct task *task, struct connector_call *call,
-                        struct http_request_out *req, struct tl_err *err)
-{
-    struct bound_auth *b = TL_CONTAINER(base, struct bound_auth, base);
-    struct auth_request r = {.arena = call->arena, .method = req->method, .url = req->url, .body = req->body};
-    struct auth_ticket ticket = {0};
-    enum tl_rc rc;
-
-    for (size_t i = 0; i < req->n_headers; i++) {
-        if (tl_sv_eqi(req->headers[i].name, TL_SV("content-type")))
-            r.content_type = req->headers[i].value;
-        if (!auth_request_header(&r, "", req->headers[i].value))
-            return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
-        r.headers[r.n_headers - 1].name = req->headers[i].name;
-    }
-    if (r.method.n == 0)
-        r.method = r.body.n ? TL_SV("POST") : TL_SV("GET");
-    rc = auth_apply(task, b->auth, &r, &ticket, err);
-    if (rc != TL_OK)
-        return rc;
-    _Static_assert(sizeof ticket <= sizeof call->auth_note, "a ticket fits into the call");
-    memcpy(call->auth_note, &ticket, sizeof ticket);
-    req->url = r.url;
-    req->headers = r.headers;
-    req->n_headers = r.n_headers;
-    if (r.tls)
-        req->tls = r.tls;
-    return TL_OK;
-}
-
-static bool answered(struct connector_auth *base, struct task *task, struct connector_call *call,
-                     const struct http_reply *reply)
-{
-    struct bound_auth *b = TL_CONTAINER(base, struct bound_auth, base);
-    struct auth_ticket ticket;
-
-    (void)task;
-    memcpy(&ticket, call->auth_note, sizeof ticket);
-    if (reply->status == 401)
-        return auth_rejected(b->auth, &ticket, http_header_get(&reply->headers, "date"));
-    auth_accepted(b->auth, &ticket, http_header_get(&reply->headers, "date"));
-    return false;
-}
-
 struct connector_auth *main_auth_new(void *arg, const struct connector *c, const char *name, const void *connection,
                                      struct tl_err *err)
 {
-    const struct main_auth *world = arg;
-    struct auth_defaults defaults = {.rsa_alg = CRYPTO_ALG_UNSET};
-    const struct config_choice *choice;
-    struct bound_auth *b;
+    const struct main_auth *m = arg;
 
-    if (!c->auth)
-        return NULL;
-    choice = (const struct config_choice *)(const void *)((const char *)connection + c->auth_offset);
-    if (!choice->variant)
-        return NULL;
-    b = tl_zalloc(sizeof *b);
-    b->base = (struct connector_auth){.apply = apply, .answered = answered};
-    if (c->auth_defaults)
-        c->auth_defaults(connection, &defaults);
-    if (auth_new(&world->world, name, choice->name, choice->conf, &defaults, &b->auth, err) == TL_OK)
-        return &b->base;
-    tl_free(b);
-    return NULL;
+    return connector_auth_new(&m->world, c, name, connection, err);
 }
 
 void main_auth_free(void *arg, struct connector_auth *base)
 {
-    struct bound_auth *b = TL_CONTAINER(base, struct bound_auth, base);
-
     (void)arg;
-    auth_free(b->auth);
-    tl_free(b);
+    connector_auth_free(base);
 }
 
 /* ---- ports of src/auth ---- */

@@ -80,6 +80,16 @@ enum tl_rc store_next(struct store_stmt *st, struct store_val *row, size_t n, bo
     return st->driver->next(st, row, n, ret_row, err);
 }
 
+size_t store_columns(const struct store_stmt *st)
+{
+    return st->driver->columns(st);
+}
+
+const char *store_column_name(const struct store_stmt *st, size_t i)
+{
+    return st->driver->column_name(st, i);
+}
+
 void store_reset(struct store_stmt *st)
 {
     st->driver->reset(st);

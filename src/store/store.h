@@ -89,6 +89,9 @@ TL_MUST_CHECK enum tl_rc store_query(struct store_stmt *st, const struct store_v
 TL_MUST_CHECK enum tl_rc store_next(struct store_stmt *st, struct store_val *row, size_t n, bool *ret_row,
                                     struct tl_err *err);
 void store_reset(struct store_stmt *st);
+/* Of a statement whose text is not ours: how many columns its rows have, and what they are called (the statement's). */
+size_t store_columns(const struct store_stmt *st);
+const char *store_column_name(const struct store_stmt *st, size_t i);
 /* The first row of a query, then reset: only numbers survive it. *ret_row false: none. */
 TL_MUST_CHECK enum tl_rc store_one(struct store_stmt *st, const struct store_val *params, size_t n,
                                    struct store_val *row, size_t n_row, bool *ret_row, struct tl_err *err);

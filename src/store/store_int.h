@@ -22,6 +22,8 @@ struct store_driver {
     enum tl_rc (*query)(struct store_stmt *st, const struct store_val *params, size_t n, struct tl_err *err);
     enum tl_rc (*next)(struct store_stmt *st, struct store_val *row, size_t n, bool *ret_row, struct tl_err *err);
     void (*reset)(struct store_stmt *st);
+    size_t (*columns)(const struct store_stmt *st);
+    const char *(*column_name)(const struct store_stmt *st, size_t i);
 };
 /* A driver's own structs begin with these. */
 struct store {

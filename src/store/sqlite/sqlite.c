@@ -302,6 +302,16 @@ static void sq_reset(struct store_stmt *base)
     (void)sqlite3_reset(st->st);
 }
 
+static size_t sq_columns(const struct store_stmt *base)
+{
+    return (size_t)sqlite3_column_count(((const struct sq_stmt *)(const void *)base)->st);
+}
+
+static const char *sq_column_name(const struct store_stmt *base, size_t i)
+{
+    return sqlite3_column_name(((const struct sq_stmt *)(const void *)base)->st, (int)i);
+}
+
 static const struct store_driver sqlite_driver = {
     .close = sq_close,
     .begin = sq_begin,
@@ -318,6 +328,8 @@ static const struct store_driver sqlite_driver = {
     .query = sq_query,
     .next = sq_next,
     .reset = sq_reset,
+    .columns = sq_columns,
+    .column_name = sq_column_name,
 };
 
 static enum tl_rc sq_number(struct sq *q, const char *pragma, int64_t *ret, struct tl_err *err)
