@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin.c - routes and what all handlers need: JSON in and out, ids, names, filters. */
+/* admin.c - what all handlers need: JSON in and out, ids, names, filters; health and metrics. */
 #include "admin/admin_int.h"
 
 #include "http/http.h"
 
 enum { MAX_ANSWER = 64 << 20 };
 
-enum tl_rc admin__blocking(struct task *task, void (*fn)(void *arg), void *arg, struct tl_err *err)
+enum tl_rc admin__blocking(const struct admin_call *c, void (*fn)(void *arg), void *arg, struct tl_err *err)
 {
-    if (task)
-        return task_blocking(task, fn, arg, NULL, err);
+    if (c->task)
+        return task_blocking(c->task, fn, arg, NULL, err);
     fn(arg);
     return TL_OK;
 }
 
-enum tl_rc admin__answer(struct http_res *res, int status, struct json v, struct tl_err *err)
+enum tl_rc admin__answer(struct admin_call *c, int status, struct json v, struct tl_err *err)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct tl_sv text;
@@ -22,30 +22,39 @@ enum tl_rc admin__answer(struct http_res *res, int status, struct json v, struct
     tl_buf_init(&b, MAX_ANSWER);
     if (!json_write(&b, v, 0))
         return tl_fail(err, TL_LIMIT, "the answer is larger than 64 MB; ask for less at a time");
-    text = tl_arena_sv(res->arena, tl_buf_view(&b));
+    text = tl_arena_sv(c->arena, tl_buf_view(&b));
     if (!text.p)
         return tl_fail(err, TL_LIMIT, "the answer needs too much memory; ask for less at a time");
-    http_res_set(res, status, "application/json", text);
+    http_res_set(c->res, status, "application/json", text);
     return TL_OK;
 }
 
-enum tl_rc admin__body(struct http_req *req, struct json *ret, struct tl_err *err)
+enum tl_rc admin__done(struct admin_call *c, struct tl_err *err)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, c->arena, 1);
+    json_adds(&b, "ok", json_bool(true));
+    return admin__answer(c, 200, json_end(&b), err);
+}
+
+enum tl_rc admin__body(struct admin_call *c, struct json *ret, struct tl_err *err)
 {
     enum tl_rc rc;
 
-    if (req->body.n == 0) {
+    if (c->req->body.n == 0) {
         *ret = (struct json){.type = JSON_OBJECT};
         return TL_OK;
     }
-    rc = json_parse(req->arena, req->body, 0, NULL, ret, err);
+    rc = json_parse(c->arena, c->req->body, 0, NULL, ret, err);
     if (rc == TL_OK && ret->type != JSON_OBJECT)
         rc = tl_fail(err, TL_INVALID, "the body must be a JSON object");
     return rc;
 }
 
-struct tl_sv admin__query(struct http_req *req, const char *name)
+struct tl_sv admin__query(const struct admin_call *c, const char *name)
 {
-    struct tl_sv rest = req->query, pair, key;
+    struct tl_sv rest = c->req->query, pair, key;
 
     while (rest.p && tl_sv_cut(&rest, '&', &pair)) {
         TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
@@ -54,7 +63,7 @@ struct tl_sv admin__query(struct http_req *req, const char *name)
             continue;
         tl_buf_init(&b, 65536);
         if (pair.p && tl_percent_decode(&b, pair, true))
-            return tl_arena_sv(req->arena, tl_buf_view(&b));
+            return tl_arena_sv(c->arena, tl_buf_view(&b));
         return TL_SV("");
     }
     return TL_SV_NULL;
@@ -92,16 +101,15 @@ static enum tl_rc not_found(const char *what, struct tl_sv name, const char *con
     return tl_fail(err, TL_NOT_FOUND, "there is no %s '%.*s'", what, TL_SV_ARG(name));
 }
 
-enum tl_rc admin__flow(struct admin *a, struct task *task, struct tl_arena *arena, struct tl_sv name, uint32_t *ret_id,
-                       struct tl_err *err)
+enum tl_rc admin__flow(struct admin_call *c, struct tl_sv name, uint32_t *ret_id, struct tl_err *err)
 {
     const char **names;
     struct queue_stat s;
-    enum tl_rc rc = queue_stats(a->queue, task, arena, &s, err);
+    enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
 
     if (rc != TL_OK)
         return rc;
-    names = tl_arena_must(arena, (s.n_flows + 1) * sizeof *names);
+    names = tl_arena_must(c->arena, (s.n_flows + 1) * sizeof *names);
     for (size_t i = 0; i < s.n_flows; i++) {
         names[i] = s.flows[i].name;
         if (tl_sv_eqs(name, s.flows[i].name)) {
@@ -112,16 +120,15 @@ enum tl_rc admin__flow(struct admin *a, struct task *task, struct tl_arena *aren
     return not_found("flow", name, names, s.n_flows, err);
 }
 
-enum tl_rc admin__connection(struct admin *a, struct task *task, struct tl_arena *arena, struct tl_sv name,
-                             uint32_t *ret_id, struct tl_err *err)
+enum tl_rc admin__connection(struct admin_call *c, struct tl_sv name, uint32_t *ret_id, struct tl_err *err)
 {
     const char **names;
     struct queue_stat s;
-    enum tl_rc rc = queue_stats(a->queue, task, arena, &s, err);
+    enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
 
     if (rc != TL_OK)
         return rc;
-    names = tl_arena_must(arena, (s.n_connections + 1) * sizeof *names);
+    names = tl_arena_must(c->arena, (s.n_connections + 1) * sizeof *names);
     for (size_t i = 0; i < s.n_connections; i++) {
         names[i] = s.connections[i].name;
         if (tl_sv_eqs(name, s.connections[i].name)) {
@@ -173,18 +180,18 @@ static enum tl_rc filter_time(struct tl_sv text, const char *name, int64_t now_m
                    TL_SV_ARG(text));
 }
 
-static enum tl_rc filter_member(struct admin *a, struct task *task, struct tl_arena *arena, struct tl_sv name,
-                                struct json value, struct queue_filter *f, struct tl_err *err)
+static enum tl_rc filter_member(struct admin_call *c, struct tl_sv name, struct json value, struct queue_filter *f,
+                                struct tl_err *err)
 {
     static const char *const names[] = {"flow", "state", "class", "fingerprint", "from", "until", "event", "ids"};
     struct tl_sv text = json_text(value, TL_SV(""));
-    int64_t now = tl_clock_wall_ms(a->clock);
+    int64_t now = tl_clock_wall_ms(c->admin->clock);
     const char *near;
 
     if (tl_sv_eqs(name, "ids"))
-        return filter_ids(arena, value, f, err);
+        return filter_ids(c->arena, value, f, err);
     if (tl_sv_eqs(name, "flow"))
-        return admin__flow(a, task, arena, text, &f->flow, err);
+        return admin__flow(c, text, &f->flow, err);
     if (tl_sv_eqs(name, "event"))
         return admin__id(text, &f->event, err);
     if (tl_sv_eqs(name, "fingerprint"))
@@ -198,7 +205,7 @@ static enum tl_rc filter_member(struct admin *a, struct task *task, struct tl_ar
                    ? TL_OK
                    : tl_fail(err, TL_INVALID, "there is no state '%.*s'", TL_SV_ARG(text));
     if (tl_sv_eqs(name, "class")) {
-        char *word = tl_arena_strndup(arena, text.p, text.n);
+        char *word = tl_arena_strndup(c->arena, text.p, text.n);
 
         return word && tl_class_parse(word, &f->cls)
                    ? TL_OK
@@ -209,8 +216,7 @@ static enum tl_rc filter_member(struct admin *a, struct task *task, struct tl_ar
                    near ? near : "", near ? "'?" : "");
 }
 
-enum tl_rc admin__filter(struct admin *a, struct task *task, struct tl_arena *arena, struct json v,
-                         struct queue_filter *ret, struct tl_err *err)
+enum tl_rc admin__filter(struct admin_call *c, struct json v, struct queue_filter *ret, struct tl_err *err)
 {
     enum tl_rc rc = TL_OK;
 
@@ -220,36 +226,11 @@ enum tl_rc admin__filter(struct admin *a, struct task *task, struct tl_arena *ar
     if (v.type != JSON_OBJECT)
         return tl_fail(err, TL_INVALID, "a filter is an object");
     for (uint32_t i = 0; i < v.n && rc == TL_OK; i++)
-        rc = filter_member(a, task, arena, json_view(v.u.members[i].key), v.u.members[i].value, ret, err);
+        rc = filter_member(c, json_view(v.u.members[i].key), v.u.members[i].value, ret, err);
     return rc;
 }
 
-/* ---- routes ---- */
-static enum tl_rc add_all(struct admin *a, struct http_router *router, const struct http_route *routes, size_t n,
-                          struct tl_err *err)
-{
-    enum tl_rc rc = TL_OK;
-
-    for (size_t i = 0; i < n && rc == TL_OK; i++) {
-        struct http_route r = routes[i];
-
-        r.arg = a;
-        rc = http_router_add(router, &r, err);
-    }
-    return rc;
-}
-
-enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err)
-{
-    enum tl_rc rc = add_all(a, router, admin__event_routes, admin__event_routes_n, err);
-
-    if (rc == TL_OK)
-        rc = add_all(a, router, admin__operate_routes, admin__operate_routes_n, err);
-    if (rc == TL_OK)
-        rc = add_all(a, router, admin__status_routes, admin__status_routes_n, err);
-    return rc;
-}
-
+/* ---- health and metrics ---- */
 struct health {
     struct admin *admin;
     bool (*draining)(void *arg);
@@ -306,7 +287,7 @@ static enum tl_rc metrics(struct task *task, struct http_req *req, struct http_r
     enum tl_rc rc;
 
     tl_buf_init(&x.text, MAX_ANSWER);
-    rc = admin__blocking(task, expose, &x, err);
+    rc = admin__blocking(&(struct admin_call){.task = task}, expose, &x, err);
     if (rc == TL_OK && !x.ok)
         rc = tl_fail(err, TL_LIMIT, "the metrics are larger than 64 MB");
     if (rc == TL_OK)

@@ -14,12 +14,14 @@
 #include "queue/operate.h"
 #include "secret/secret.h"
 
+struct admin_web;
 struct admin {
     struct queue *queue;
     struct flow_engine *engine; /* NULL: no server runs (command line) */
     struct flow_plan *plan;     /* without an engine: the configuration as read; may be NULL */
     struct metrics *metrics;
     struct secret_box *secrets;
+    const struct crypto *crypto;
     const struct tl_clock *clock;
     struct tl_log *log;
     int64_t started_ms;
@@ -29,9 +31,28 @@ struct admin {
                          struct tl_err *err);
     void *reload_arg;
     const struct http_server *public_server, *control_server; /* for their figures; NULL: none (yet) */
+    struct admin_web *web;                                    /* NULL: none (command line) */
 };
 /* Add /v1/... to a router; a must outlive it. */
 TL_MUST_CHECK enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err);
+
+/* ---- over TCP: each call says who it is, and each row of the route tables which role it needs ---- */
+enum admin_role { ADMIN_NOBODY, ADMIN_VIEWER, ADMIN_OPERATOR, ADMIN_ADMIN };
+/* Tokens, sessions of browsers, client certificates. Belongs to one loop, that of the listener: one for each process. a
+ * must outlive it. */
+TL_MUST_CHECK enum tl_rc admin_web_new(struct admin *a, struct admin_web **ret_web, struct tl_err *err);
+void admin_web_free(struct admin_web *w); /* NULL allowed */
+/* Tokens and certificates of the configuration, and those in the ledger; sessions whose token is gone end. At start
+ * (task NULL, blocks) and after a reload. TL_CONFIG: a token is short or its secret cannot be had; nothing changed. */
+TL_MUST_CHECK enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, const struct flow_admin_conf *conf,
+                                             struct tl_err *err);
+/* The token for this machine: <data>/admin.token (0600) is written when it is not there, else read. Blocks.
+ * TL_CONFIG: the file can be read by others, or is damaged. */
+TL_MUST_CHECK enum tl_rc admin_web_first_token(struct admin_web *w, struct tl_err *err);
+/* Add /v1/... and the console at / to a router. */
+TL_MUST_CHECK enum tl_rc admin_web_routes(struct admin *a, struct admin_web *web, struct http_router *router,
+                                          struct tl_err *err);
+
 /* /metrics, /healthz, /readyz: also on the public listener. draining may be NULL. */
 TL_MUST_CHECK enum tl_rc admin_health_routes(struct admin *a, struct http_router *router, bool (*draining)(void *arg),
                                              void *arg, struct tl_err *err);

@@ -5,23 +5,55 @@
 
 #include "admin/admin.h"
 
+/* One call of a route. Handlers end with admin__answer or an error. */
+struct admin_caller {
+    enum admin_role role;
+    const char *who;  /* for the audit log: "token ci", "uid 0" */
+    const char *how;  /* "token", "session", "certificate", "socket", "command line" */
+    const char *from; /* address; "" on the control socket */
+};
+struct admin_call {
+    struct admin *admin;
+    struct task *task; /* NULL: the command line, may block */
+    struct http_req *req;
+    struct http_res *res;
+    struct tl_arena *arena; /* of the request */
+    struct admin_web *web;  /* NULL: control socket or command line */
+    struct admin_caller caller;
+    const struct admin__route *route;
+};
+typedef enum tl_rc admin__fn(struct admin_call *c, struct tl_err *err);
+
+/* A row of a route table: mounted on the control socket (where everybody is admin) and on TCP. */
+struct admin__route {
+    const char *methods, *pattern;
+    admin__fn *fn;
+    enum admin_role role; /* the least that may call it; ADMIN_NOBODY: everybody */
+    uint32_t timeout_ms;  /* as in http_route */
+    uint64_t body_limit;
+};
+struct admin__table {
+    const struct admin__route *routes;
+    size_t n;
+};
 /* Run fn on a worker thread, or here when there is no task. */
-TL_MUST_CHECK enum tl_rc admin__blocking(struct task *task, void (*fn)(void *arg), void *arg, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc admin__blocking(const struct admin_call *c, void (*fn)(void *arg), void *arg,
+                                         struct tl_err *err);
 /* Answer with a value. */
-enum tl_rc admin__answer(struct http_res *res, int status, struct json v, struct tl_err *err);
+enum tl_rc admin__answer(struct admin_call *c, int status, struct json v, struct tl_err *err);
+enum tl_rc admin__done(struct admin_call *c, struct tl_err *err); /* {"ok": true} */
 /* The request's body as an object; an empty body is {}. */
-TL_MUST_CHECK enum tl_rc admin__body(struct http_req *req, struct json *ret, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc admin__body(struct admin_call *c, struct json *ret, struct tl_err *err);
 /* A parameter of the query, decoded into the arena; .p NULL: absent. */
-struct tl_sv admin__query(struct http_req *req, const char *name);
+struct tl_sv admin__query(const struct admin_call *c, const char *name);
 /* An id as the API spells it (13 characters), or 0 with TL_INVALID. */
 TL_MUST_CHECK enum tl_rc admin__id(struct tl_sv text, uint64_t *ret_id, struct tl_err *err);
 struct json admin__id_json(struct tl_arena *a, uint64_t id); /* 0: null */
 struct json admin__time_json(struct tl_arena *a, int64_t ms);
 /* Ids of the ledger from names; TL_NOT_FOUND with the nearest name. */
-TL_MUST_CHECK enum tl_rc admin__flow(struct admin *a, struct task *task, struct tl_arena *arena, struct tl_sv name,
-                                     uint32_t *ret_id, struct tl_err *err);
-TL_MUST_CHECK enum tl_rc admin__connection(struct admin *a, struct task *task, struct tl_arena *arena,
-                                           struct tl_sv name, uint32_t *ret_id, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc admin__flow(struct admin_call *c, struct tl_sv name, uint32_t *ret_id, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc admin__connection(struct admin_call *c, struct tl_sv name, uint32_t *ret_id,
+                                           struct tl_err *err);
 /* Names of flows by id, for rows; "" when unknown. */
 struct admin_names {
     const struct queue_flow_stat *flows;
@@ -29,11 +61,21 @@ struct admin_names {
 };
 const char *admin__flow_name(const struct admin_names *n, uint32_t id);
 /* A filter from JSON or from a query; unknown members are refused. */
-TL_MUST_CHECK enum tl_rc admin__filter(struct admin *a, struct task *task, struct tl_arena *arena, struct json v,
-                                       struct queue_filter *ret, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc admin__filter(struct admin_call *c, struct json v, struct queue_filter *ret,
+                                       struct tl_err *err);
 
-/* events.c, operate.c, status.c */
-extern const struct http_route admin__event_routes[], admin__operate_routes[], admin__status_routes[];
-extern const size_t admin__event_routes_n, admin__operate_routes_n, admin__status_routes_n;
+/* ---- web.c: who calls over TCP ---- */
+/* Fills c->caller, or refuses with TL_AUTH, TL_FORBIDDEN (role, CSRF), TL_RATE_LIMITED. Wrong tokens wait: suspends. */
+TL_MUST_CHECK enum tl_rc admin__enter(struct admin_web *w, struct admin_call *c, struct tl_err *err);
+void admin__secure(struct http_res *res); /* the headers that every answer over TCP has */
+const char *admin__role_name(enum admin_role r);
+bool admin__role_parse(struct tl_sv word, enum admin_role *ret);
+
+/* What is mounted on both; sign_in: on TCP only. */
+extern const struct admin__table admin__event_table, admin__operate_table, admin__status_table, admin__session_table,
+    admin__token_table, admin__sign_in_table;
+admin__fn admin__static; /* static.c: the console */
+struct admin_asset;
+enum tl_rc admin__asset(struct admin_call *c, const struct admin_asset *all, size_t n, struct tl_err *err);
 
 #endif

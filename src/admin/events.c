@@ -37,11 +37,10 @@ static struct json row_json(struct tl_arena *a, const struct admin_names *names,
     return json_end(&b);
 }
 
-static enum tl_rc names_of(struct admin *a, struct task *task, struct tl_arena *arena, struct admin_names *ret,
-                           struct tl_err *err)
+static enum tl_rc names_of(struct admin_call *c, struct admin_names *ret, struct tl_err *err)
 {
     struct queue_stat s;
-    enum tl_rc rc = queue_stats(a->queue, task, arena, &s, err);
+    enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
 
     if (rc == TL_OK)
         *ret = (struct admin_names){s.flows, s.n_flows};
@@ -75,9 +74,9 @@ static void look(void *arg)
     l->rc = l->fn(l, r, &l->err);
     queue_reader_close(r);
 }
-static enum tl_rc run_look(struct task *task, struct look *l, struct tl_err *err)
+static enum tl_rc run_look(struct admin_call *c, struct look *l, struct tl_err *err)
 {
-    enum tl_rc rc = admin__blocking(task, look, l, err);
+    enum tl_rc rc = admin__blocking(c, look, l, err);
 
     if (rc == TL_OK && l->rc != TL_OK) {
         *err = l->err;
@@ -93,14 +92,14 @@ static enum tl_rc list_rows(struct look *l, struct queue_reader *r, struct tl_er
 }
 
 /* The query as an object, so that lists and bulk actions have one filter. */
-static struct json query_filter(struct http_req *req)
+static struct json query_filter(struct admin_call *c)
 {
     static const char *const names[] = {"flow", "state", "class", "fingerprint", "from", "until", "event"};
     struct json_builder b;
 
-    json_object_begin(&b, req->arena, TL_COUNT(names));
+    json_object_begin(&b, c->arena, TL_COUNT(names));
     for (size_t i = 0; i < TL_COUNT(names); i++) {
-        struct tl_sv v = admin__query(req, names[i]);
+        struct tl_sv v = admin__query(c, names[i]);
 
         if (v.n)
             json_adds(&b, names[i], json_sv(v));
@@ -108,16 +107,15 @@ static struct json query_filter(struct http_req *req)
     return json_end(&b);
 }
 
-static enum tl_rc get_events(struct task *task, struct http_req *req, struct http_res *res, void *arg,
-                             struct tl_err *err)
+static enum tl_rc get_events(struct admin_call *c, struct tl_err *err)
 {
-    struct admin *a = arg;
-    struct look l = {.queue = a->queue, .arena = req->arena, .limit = 50, .fn = list_rows};
-    struct tl_sv limit = admin__query(req, "limit"), cursor = admin__query(req, "cursor");
+    struct admin *a = c->admin;
+    struct look l = {.queue = a->queue, .arena = c->arena, .limit = 50, .fn = list_rows};
+    struct tl_sv limit = admin__query(c, "limit"), cursor = admin__query(c, "cursor");
     struct admin_names names;
     struct json_builder rows, b;
     uint64_t n;
-    enum tl_rc rc = admin__filter(a, task, req->arena, query_filter(req), &l.filter, err);
+    enum tl_rc rc = admin__filter(c, query_filter(c), &l.filter, err);
 
     if (rc == TL_OK && limit.n) {
         if (!tl_sv_u64(limit, &n) || n < 1 || n > MAX_LIMIT)
@@ -127,18 +125,18 @@ static enum tl_rc get_events(struct task *task, struct http_req *req, struct htt
     if (rc == TL_OK && cursor.n)
         rc = admin__id(cursor, &l.cursor, err);
     if (rc == TL_OK)
-        rc = names_of(a, task, req->arena, &names, err);
+        rc = names_of(c, &names, err);
     if (rc == TL_OK)
-        rc = run_look(task, &l, err);
+        rc = run_look(c, &l, err);
     if (rc != TL_OK)
         return rc;
-    json_array_begin(&rows, req->arena, l.page.n);
+    json_array_begin(&rows, c->arena, l.page.n);
     for (size_t i = 0; i < l.page.n; i++)
-        json_push(&rows, row_json(req->arena, &names, &l.page.rows[i]));
-    json_object_begin(&b, req->arena, 2);
+        json_push(&rows, row_json(c->arena, &names, &l.page.rows[i]));
+    json_object_begin(&b, c->arena, 2);
     json_adds(&b, "events", json_end(&rows));
-    json_adds(&b, "cursor", l.page.more ? admin__id_json(req->arena, l.page.cursor) : json_null());
-    return admin__answer(res, 200, json_end(&b), err);
+    json_adds(&b, "cursor", l.page.more ? admin__id_json(c->arena, l.page.cursor) : json_null());
+    return admin__answer(c, 200, json_end(&b), err);
 }
 
 /* ---- GET /v1/events/{id} ---- */
@@ -243,19 +241,18 @@ static struct json detail_json(struct tl_arena *a, const struct admin_names *nam
     return json_end(&b);
 }
 
-static enum tl_rc get_event(struct task *task, struct http_req *req, struct http_res *res, void *arg,
-                            struct tl_err *err)
+static enum tl_rc get_event(struct admin_call *c, struct tl_err *err)
 {
-    struct admin *a = arg;
-    struct look l = {.queue = a->queue, .arena = req->arena, .fn = show_row};
+    struct admin *a = c->admin;
+    struct look l = {.queue = a->queue, .arena = c->arena, .fn = show_row};
     struct admin_names names;
-    enum tl_rc rc = admin__id(http_req_param(req, "id"), &l.id, err);
+    enum tl_rc rc = admin__id(http_req_param(c->req, "id"), &l.id, err);
 
     if (rc == TL_OK)
-        rc = names_of(a, task, req->arena, &names, err);
+        rc = names_of(c, &names, err);
     if (rc == TL_OK)
-        rc = run_look(task, &l, err);
-    return rc == TL_OK ? admin__answer(res, 200, detail_json(req->arena, &names, &l.detail), err) : rc;
+        rc = run_look(c, &l, err);
+    return rc == TL_OK ? admin__answer(c, 200, detail_json(c->arena, &names, &l.detail), err) : rc;
 }
 
 /* ---- GET /v1/dead ---- */
@@ -280,32 +277,32 @@ static struct json group_json(struct tl_arena *a, const struct admin_names *name
     return json_end(&b);
 }
 
-static enum tl_rc get_dead(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
+static enum tl_rc get_dead(struct admin_call *c, struct tl_err *err)
 {
-    struct admin *a = arg;
-    struct look l = {.queue = a->queue, .arena = req->arena, .limit = 100, .fn = dead_groups};
-    struct tl_sv flow = admin__query(req, "flow");
+    struct admin *a = c->admin;
+    struct look l = {.queue = a->queue, .arena = c->arena, .limit = 100, .fn = dead_groups};
+    struct tl_sv flow = admin__query(c, "flow");
     struct admin_names names;
     struct json_builder list, b;
-    enum tl_rc rc = flow.n ? admin__flow(a, task, req->arena, flow, &l.flow, err) : TL_OK;
+    enum tl_rc rc = flow.n ? admin__flow(c, flow, &l.flow, err) : TL_OK;
 
     if (rc == TL_OK)
-        rc = names_of(a, task, req->arena, &names, err);
+        rc = names_of(c, &names, err);
     if (rc == TL_OK)
-        rc = run_look(task, &l, err);
+        rc = run_look(c, &l, err);
     if (rc != TL_OK)
         return rc;
-    json_array_begin(&list, req->arena, l.n_groups);
+    json_array_begin(&list, c->arena, l.n_groups);
     for (size_t i = 0; i < l.n_groups; i++)
-        json_push(&list, group_json(req->arena, &names, &l.groups[i]));
-    json_object_begin(&b, req->arena, 1);
+        json_push(&list, group_json(c->arena, &names, &l.groups[i]));
+    json_object_begin(&b, c->arena, 1);
     json_adds(&b, "groups", json_end(&list));
-    return admin__answer(res, 200, json_end(&b), err);
+    return admin__answer(c, 200, json_end(&b), err);
 }
 
-const struct http_route admin__event_routes[] = {
-    {.methods = "GET", .pattern = "/v1/events", .handler = get_events},
-    {.methods = "GET", .pattern = "/v1/events/{id}", .handler = get_event},
-    {.methods = "GET", .pattern = "/v1/dead", .handler = get_dead},
+static const struct admin__route routes[] = {
+    {.methods = "GET", .pattern = "/v1/events", .fn = get_events, .role = ADMIN_VIEWER},
+    {.methods = "GET", .pattern = "/v1/events/{id}", .fn = get_event, .role = ADMIN_VIEWER},
+    {.methods = "GET", .pattern = "/v1/dead", .fn = get_dead, .role = ADMIN_VIEWER},
 };
-const size_t admin__event_routes_n = TL_COUNT(admin__event_routes);
+const struct admin__table admin__event_table = {routes, TL_COUNT(routes)};

@@ -115,14 +115,13 @@ static struct json ledger_json(struct tl_arena *a, const struct queue_stat *s)
     return json_end(&b);
 }
 
-static enum tl_rc get_status(struct task *task, struct http_req *req, struct http_res *res, void *arg,
-                             struct tl_err *err)
+static enum tl_rc get_status(struct admin_call *c, struct tl_err *err)
 {
-    struct admin *a = arg;
-    struct tl_arena *arena = req->arena;
+    struct admin *a = c->admin;
+    struct tl_arena *arena = c->arena;
     struct json_builder b, list;
     struct queue_stat s;
-    enum tl_rc rc = queue_stats(a->queue, task, arena, &s, err);
+    enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
 
     if (rc != TL_OK)
         return rc;
@@ -140,28 +139,26 @@ static enum tl_rc get_status(struct task *task, struct http_req *req, struct htt
     for (size_t i = 0; i < s.n_connections; i++)
         json_push(&list, connection_json(arena, &s.connections[i]));
     json_adds(&b, "connections", json_end(&list));
-    return admin__answer(res, 200, json_end(&b), err);
+    return admin__answer(c, 200, json_end(&b), err);
 }
 
-static enum tl_rc get_config(struct task *task, struct http_req *req, struct http_res *res, void *arg,
-                             struct tl_err *err)
+static enum tl_rc get_config(struct admin_call *c, struct tl_err *err)
 {
-    struct admin *a = arg;
+    struct admin *a = c->admin;
     struct flow_plan *p = a->engine ? flow_engine_plan(a->engine) : a->plan ? flow_plan_ref(a->plan) : NULL;
     TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
 
-    (void)task;
     if (!p)
         return tl_fail(err, TL_NOT_FOUND, "no configuration was read");
     tl_buf_init(&text, 8 << 20);
     config_print_effective(&flow_project_spec, flow_plan_node(p), &text);
     flow_plan_unref(p);
-    http_res_set(res, 200, "application/yaml", tl_arena_sv(req->arena, tl_buf_view(&text)));
+    http_res_set(c->res, 200, "application/yaml", tl_arena_sv(c->arena, tl_buf_view(&text)));
     return TL_OK;
 }
 
-const struct http_route admin__status_routes[] = {
-    {.methods = "GET", .pattern = "/v1/status", .handler = get_status},
-    {.methods = "GET", .pattern = "/v1/config", .handler = get_config},
+static const struct admin__route routes[] = {
+    {.methods = "GET", .pattern = "/v1/status", .fn = get_status, .role = ADMIN_VIEWER},
+    {.methods = "GET", .pattern = "/v1/config", .fn = get_config, .role = ADMIN_VIEWER},
 };
-const size_t admin__status_routes_n = TL_COUNT(admin__status_routes);
+const struct admin__table admin__status_table = {routes, TL_COUNT(routes)};

@@ -21,6 +21,7 @@ struct cli_client {
     CURL *curl; /* NULL: local */
     struct tl_buf answer;
     int status;
+    struct crypto *crypto;
     struct admin admin;
     struct queue *queue;
     struct http_router *router;
@@ -203,7 +204,10 @@ static enum tl_rc open_local(struct cli_client *c, struct tl_err *err)
     if (rc != TL_OK)
         return tl_err_prefix(err, "no server answers at %s, and the ledger cannot be opened here", c->socket);
     queue_set_dispatch(c->queue, false);
-    c->admin = (struct admin){.queue = c->queue, .clock = tl_clock_system(), .data_path = c->data};
+    rc = crypto_new(&c->crypto, err);
+    if (rc != TL_OK)
+        return rc;
+    c->admin = (struct admin){.queue = c->queue, .clock = tl_clock_system(), .data_path = c->data, .crypto = c->crypto};
     c->router = http_router_new();
     return admin_routes(&c->admin, c->router, err);
 }
@@ -259,6 +263,7 @@ void cli__closep(struct cli_client **pc)
     if (c->curl)
         curl_easy_cleanup(c->curl);
     http_router_unref(c->router);
+    crypto_free(c->crypto);
     if (c->queue)
         queue_close(c->queue);
     tl_buf_done(&c->answer);

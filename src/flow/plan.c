@@ -519,14 +519,24 @@ static void load_flows(struct loader *l)
         load_flow(l, &p->flows[p->n_flows++], all->entries[i].key, all->entries[i].value);
 }
 
-static void check_listen(struct loader *l)
+static void check_listen(struct loader *l, const char *block, const struct flow_server_conf *s)
 {
-    const struct flow_server_conf *s = &l->plan->project->server;
-
     if (!s->listen.loopback && !s->tls && s->behind_proxy.n == 0)
-        config_error(l->e, (struct config_place){0}, "Set server.tls, or name the proxy in server.behind_proxy.",
-                     "server.listen is %s: beyond loopback, requests and secrets would travel in the clear",
+        config_error(l->e, (struct config_place){0}, "Set `tls`, or name the proxy in `behind_proxy`.",
+                     "%s.listen is %s: beyond loopback, requests and secrets would travel in the clear", block,
                      s->listen.text);
+}
+
+static void check_admin(struct loader *l)
+{
+    const struct flow_admin_conf *a = &l->plan->project->admin;
+
+    if (a->off)
+        return;
+    check_listen(l, "admin", &a->server);
+    if (a->certificates.n && (!a->server.tls || !a->server.tls->client_ca))
+        config_error(l->e, (struct config_place){0}, "Set admin.tls.client_ca to the authority that signs them.",
+                     "admin.certificates names client certificates, but nobody is asked for one");
 }
 
 enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *options, struct config_errors *e,
@@ -543,7 +553,8 @@ enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *opti
     if (config_load(p->arena, path, e, &p->node) == TL_OK &&
         config_parse(p->arena, &flow_project_spec, p->node, &options->config, e, &project) == TL_OK) {
         p->project = project;
-        check_listen(&l);
+        check_listen(&l, "server", &l.plan->project->server);
+        check_admin(&l);
         flow__load_models(p, e);
         load_mappings(&l);
         load_connections(&l);

@@ -54,20 +54,101 @@ static const struct config_spec tls_spec = CONFIG_SPEC("tls", struct flow_tls_co
          .one_or_many = true,                                                                                          \
          AT(flow_server_conf, allow),                                                                                  \
          .doc = "Only these addresses may connect."},                                                                  \
-        {.name = "body_limit",                                                                                         \
-         .type = CONFIG_SIZE,                                                                                          \
-         AT(flow_server_conf, body_limit),                                                                             \
-         .fallback = "10MB",                                                                                           \
-         .min = 1024,                                                                                                  \
-         .max = 1LL << 31,                                                                                             \
-         .doc = "Largest request body."},                                                                              \
     {                                                                                                                  \
-        .name = "threads", .type = CONFIG_INT, AT(flow_server_conf, threads), .fallback = "0", .min = 0, .max = 64,    \
-        .doc = "Event loops; 0: one for each core, at most 4.", .advanced = true                                       \
+        .name = "body_limit", .type = CONFIG_SIZE, AT(flow_server_conf, body_limit), .fallback = "10MB", .min = 1024,  \
+        .max = 1LL << 31, .doc = "Largest request body."                                                               \
     }
-static const struct config_field server_fields[] = {SERVER_FIELDS("127.0.0.1:8080")};
+static const struct config_field server_fields[] = {
+    SERVER_FIELDS("127.0.0.1:8080"),
+    {.name = "threads",
+     .type = CONFIG_INT,
+     AT(flow_server_conf, threads),
+     .fallback = "0",
+     .min = 0,
+     .max = 64,
+     .doc = "Event loops; 0: one for each core, at most 4.",
+     .advanced = true},
+};
 static const struct config_spec server_spec =
     CONFIG_SPEC("server", struct flow_server_conf, server_fields, "Where senders reach us.");
+
+/* ---- admin ---- */
+const char *const flow_admin_roles[] = {"viewer", "operator", "admin", NULL};
+#define ROLE_DOC "What it may do: look; act on events, flows and connections; also change configuration and tokens."
+static const struct config_field admin_token_fields[] = {
+    {.name = "name",
+     .type = CONFIG_STRING,
+     AT(flow_admin_token_conf, name),
+     .required = true,
+     .min = 1,
+     .max = 64,
+     .doc = "Who uses it, for the audit log.",
+     .example = "monitoring"},
+    {.name = "role",
+     .type = CONFIG_ENUM,
+     .choices = flow_admin_roles,
+     AT(flow_admin_token_conf, role),
+     .fallback = "viewer",
+     .doc = ROLE_DOC},
+    {.name = "secret",
+     .type = CONFIG_SECRET,
+     AT(flow_admin_token_conf, secret),
+     .required = true,
+     .doc = "The token: 24 random characters or more.",
+     .example = "${env:MONITORING_TOKEN}"},
+};
+static const struct config_spec admin_token_spec =
+    CONFIG_SPEC("admin.token", struct flow_admin_token_conf, admin_token_fields, "A token of the configuration.");
+static const struct config_field admin_token_item = {.type = CONFIG_OBJECT, .spec = &admin_token_spec};
+static const struct config_field admin_certificate_fields[] = {
+    {.name = "name",
+     .type = CONFIG_STRING,
+     AT(flow_admin_certificate_conf, name),
+     .required = true,
+     .min = 1,
+     .max = 255,
+     .doc = "Common name, or first DNS or URI name, of the client's certificate.",
+     .example = "ops.example.com"},
+    {.name = "role",
+     .type = CONFIG_ENUM,
+     .choices = flow_admin_roles,
+     AT(flow_admin_certificate_conf, role),
+     .fallback = "viewer",
+     .doc = ROLE_DOC},
+};
+static const struct config_spec admin_certificate_spec =
+    CONFIG_SPEC("admin.certificate", struct flow_admin_certificate_conf, admin_certificate_fields,
+                "A client certificate and its role.");
+static const struct config_field admin_certificate_item = {.type = CONFIG_OBJECT, .spec = &admin_certificate_spec};
+static const struct config_field admin_fields[] = {
+    SERVER_FIELDS("127.0.0.1:9090"),
+    {.name = "off",
+     .type = CONFIG_BOOL,
+     AT(flow_admin_conf, off),
+     .fallback = "false",
+     .doc = "No listener: the control socket in the data directory is all there is."},
+    {.name = "session",
+     .type = CONFIG_DURATION,
+     AT(flow_admin_conf, session_ms),
+     .fallback = "12h",
+     .min = 60000,
+     .max = 2592000000LL,
+     .doc = "How long a browser stays signed in."},
+    {.name = "tokens",
+     .type = CONFIG_LIST,
+     .item = &admin_token_item,
+     .max = 100,
+     AT(flow_admin_conf, tokens),
+     .doc = "Tokens whose secrets are kept elsewhere. Others are made with `tieline token create`."},
+    {.name = "certificates",
+     .type = CONFIG_LIST,
+     .item = &admin_certificate_item,
+     .max = 100,
+     AT(flow_admin_conf, certificates),
+     .doc = "Roles of client certificates that `tls.client_ca` has signed."},
+};
+static const struct config_spec admin_spec = CONFIG_SPEC("admin", struct flow_admin_conf, admin_fields,
+                                                         "The operator's API and console, on a listener of its own.");
 
 static const struct config_field store_fields[] = {
     {.name = "path",
@@ -662,6 +743,11 @@ static const struct config_field project_fields[] = {
      .spec = &server_spec,
      AT(flow_project, server),
      .doc = "The public server."},
+    {.name = "admin",
+     .type = CONFIG_OBJECT,
+     .spec = &admin_spec,
+     AT(flow_project, admin),
+     .doc = "The operator's API and console."},
     {.name = "store", .type = CONFIG_OBJECT, .spec = &store_spec, AT(flow_project, store), .doc = "The ledger."},
     {.name = "log", .type = CONFIG_OBJECT, .spec = &log_spec, AT(flow_project, log), .doc = "The log."},
     {.name = "egress",

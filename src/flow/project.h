@@ -22,6 +22,23 @@ struct flow_server_conf {
     uint64_t body_limit;
     int64_t threads;
 };
+struct flow_admin_token_conf {
+    const char *name;
+    int role; /* as in flow_admin_roles */
+    struct config_secret secret;
+};
+struct flow_admin_certificate_conf {
+    const char *name;
+    int role;
+};
+struct flow_admin_conf {
+    struct flow_server_conf server; /* the listener's; first: the fields of `server` are used again */
+    bool off;
+    int64_t session_ms;
+    struct config_list tokens;       /* of struct flow_admin_token_conf */
+    struct config_list certificates; /* of struct flow_admin_certificate_conf */
+};
+extern const char *const flow_admin_roles[]; /* viewer, operator, admin */
 struct flow_store_conf {
     const char *path;
     int64_t keep_keys_ms, keep_events_ms;
@@ -135,6 +152,7 @@ struct flow_mapping_conf {
 struct flow_project {
     int64_t version;
     struct flow_server_conf server;
+    struct flow_admin_conf admin;
     struct flow_store_conf store;
     struct flow_log_conf log;
     struct flow_egress_conf egress;

@@ -36,8 +36,8 @@ struct server {
     size_t n_loops, n_threads;
     struct flow_engine *engine;
     struct queue *queue;
-    struct http_server *public, *control;
-    struct http_tls *tls;
+    struct http_server *public, *control, *web; /* web: NULL without the admin listener */
+    struct http_tls *tls, *web_tls;
     struct admin admin;
     struct admin_gauges *gauges;
     struct main_auth auth;
@@ -139,7 +139,10 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     struct config_change *changes;
     struct json_builder b;
     size_t n = 0;
-    enum tl_rc rc = flow_engine_reload(s->engine, task, r->plan, dry_run, &counts, err);
+    enum tl_rc rc = dry_run ? TL_OK : admin_web_configure(s->admin.web, task, &flow_plan_project(r->plan)->admin, err);
+
+    if (rc == TL_OK)
+        rc = flow_engine_reload(s->engine, task, r->plan, dry_run, &counts, err);
 
     changes = config_diff(arena, flow_plan_node(old), flow_plan_node(r->plan), 200, &n);
     json_object_begin(&b, arena, 3);
@@ -219,20 +222,15 @@ static const char *address_text(const struct config_address *a, char host[INET6_
     return inet_ntop(AF_INET6, &v6->sin6_addr, host, INET6_ADDRSTRLEN);
 }
 
-static enum tl_rc open_public(struct server *s, struct flow_plan *plan, struct tl_err *err)
+/* One listener of a `server` or `admin` block. */
+static enum tl_rc listen_on(const struct flow_server_conf *c, struct http_server *server, struct http_tls **ret_tls,
+                            struct tl_err *err)
 {
-    const struct flow_server_conf *c = &flow_plan_project(plan)->server;
-    struct http_server_options o = {.body_limit = c->body_limit,
-                                    .allow = (const struct http_cidr *)c->allow.items,
-                                    .n_allow = c->allow.n,
-                                    .trusted_proxies = (const struct http_cidr *)c->behind_proxy.items,
-                                    .n_trusted_proxies = c->behind_proxy.n};
     struct http_listen listen = {0};
-    struct http_router *router = NULL;
     char host[INET6_ADDRSTRLEN];
-    enum tl_rc rc = make_public_router(s, plan, &router, err);
+    enum tl_rc rc = TL_OK;
 
-    if (rc == TL_OK && c->tls) {
+    if (c->tls) {
         const struct http_tls_cert cert = {.cert_file = c->tls->certificate, .key_file = c->tls->key};
         const struct http_tls_options t = {.certs = &cert,
                                            .n_certs = 1,
@@ -240,16 +238,74 @@ static enum tl_rc open_public(struct server *s, struct flow_plan *plan, struct t
                                                c->tls->client_ca ? HTTP_TLS_CLIENT_OPTIONAL : HTTP_TLS_CLIENT_NONE,
                                            .client_ca_file = c->tls->client_ca};
 
-        rc = http_tls_new(&t, NULL, tl_clock_system(), &s->tls, err);
-        listen.tls = s->tls;
+        rc = http_tls_new(&t, NULL, tl_clock_system(), ret_tls, err);
+        listen.tls = *ret_tls;
     }
+    listen.host = address_text(&c->listen, host, &listen.port);
+    return rc == TL_OK ? http_server_listen(server, &listen, err) : rc;
+}
+
+static struct http_server_options server_options(const struct flow_server_conf *c)
+{
+    return (struct http_server_options){.body_limit = c->body_limit,
+                                        .allow = (const struct http_cidr *)c->allow.items,
+                                        .n_allow = c->allow.n,
+                                        .trusted_proxies = (const struct http_cidr *)c->behind_proxy.items,
+                                        .n_trusted_proxies = c->behind_proxy.n};
+}
+
+static enum tl_rc open_public(struct server *s, struct flow_plan *plan, struct tl_err *err)
+{
+    const struct flow_server_conf *c = &flow_plan_project(plan)->server;
+    const struct http_server_options o = server_options(c);
+    struct http_router *router = NULL;
+    enum tl_rc rc = make_public_router(s, plan, &router, err);
+
     if (rc == TL_OK)
         rc = http_server_new(s->loops, s->n_loops, &o, router, &s->public, err);
     http_router_unref(router);
-    if (rc != TL_OK)
+    return rc == TL_OK ? listen_on(c, s->public, &s->tls, err) : rc;
+}
+
+static enum tl_rc make_web(struct server *s, const struct flow_admin_conf *c, struct tl_err *err)
+{
+    struct http_server_options o = server_options(&c->server);
+    struct http_router *router = http_router_new();
+    enum tl_rc rc = admin_web_routes(&s->admin, s->admin.web, router, err);
+
+    o.connections = 1000;
+    o.connections_per_address = 128;
+    if (rc == TL_OK)
+        rc = admin_health_routes(&s->admin, router, is_draining, s, err);
+    if (rc == TL_OK)
+        rc = http_server_new(s->loops, 1, &o, router, &s->web, err);
+    http_router_unref(router);
+    return rc;
+}
+
+/* Who wrote no address can do without: another installation on this machine may have the default one. */
+static enum tl_rc open_web(struct server *s, struct flow_plan *plan, struct tl_err *err)
+{
+    const struct flow_admin_conf *c = &flow_plan_project(plan)->admin;
+    const struct config_node *written = config_get(flow_plan_node(plan), "admin");
+    enum tl_rc rc = admin_web_new(&s->admin, &s->admin.web, err);
+
+    if (rc == TL_OK && !c->off)
+        rc = admin_web_first_token(s->admin.web, err);
+    if (rc == TL_OK)
+        rc = admin_web_configure(s->admin.web, NULL, c, err);
+    if (rc != TL_OK || c->off)
         return rc;
-    listen.host = address_text(&c->listen, host, &listen.port);
-    return http_server_listen(s->public, &listen, err);
+    rc = make_web(s, c, err);
+    if (rc == TL_OK)
+        rc = listen_on(&c->server, s->web, &s->web_tls, err);
+    if (rc == TL_OK || !s->web || (written && config_get(written, "listen")))
+        return rc;
+    TL_LOG(s->log, TL_WARN, "admin.not_listening", err->text,
+           KV_STR("what", "the control socket works; set admin.listen, or admin.off: true"));
+    http_server_free(s->web);
+    s->web = NULL;
+    return TL_OK;
 }
 
 static enum tl_rc open_control(struct server *s, const char *data_path, struct tl_err *err)
@@ -325,6 +381,8 @@ static enum tl_rc stop_task(struct task *task, void *arg, struct tl_err *err)
     http_server_stop(task, s->public);
     flow_engine_stop(s->engine, task);
     http_server_stop(task, s->control);
+    if (s->web)
+        http_server_stop(task, s->web);
     for (size_t i = 0; i < TL_COUNT(s->signals); i++)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     for (size_t i = 0; i < s->n_loops; i++)
@@ -435,6 +493,7 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
                               .engine = s->engine,
                               .metrics = s->metrics,
                               .secrets = s->secrets,
+                              .crypto = s->crypto,
                               .clock = tl_clock_system(),
                               .log = s->log,
                               .started_ms = tl_clock_wall_ms(tl_clock_system()),
@@ -446,6 +505,8 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
         rc = open_public(s, plan, err);
     if (rc == TL_OK)
         rc = open_control(s, c->store.path, err);
+    if (rc == TL_OK)
+        rc = open_web(s, plan, err);
     s->admin.public_server = s->public;
     s->admin.control_server = s->control;
     s->gauges = admin_gauges_new(&s->admin);
@@ -454,6 +515,10 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
 
 static void say_ready(const struct server *s, const struct flow_project *c)
 {
+    if (s->web)
+        TL_LOG(s->log, TL_INFO, "admin.ready", "the console and its API", KV_STR("listen", c->admin.server.listen.text),
+               KV_U64("port", http_server_port(s->web, 0)), KV_BOOL("tls", s->web_tls != NULL),
+               KV_STR("token", "admin.token in the data directory"));
     TL_LOG(s->log, TL_INFO, "server.ready", "tieline " TIELINE_VERSION " is ready",
            KV_STR("listen", c->server.listen.text), KV_U64("port", http_server_port(s->public, 0)),
            KV_STR("config", s->config_path), KV_STR("data", c->store.path), KV_U64("flows", c->flows.n),
@@ -468,10 +533,13 @@ static void tear_down(struct server *s)
         (void)async_loop_shutdown(s->loops[i], async_loop_now(s->loops[i]) + 5000000000u);
     http_server_free(s->public);
     http_server_free(s->control);
+    http_server_free(s->web);
+    admin_web_free(s->admin.web);
     if (s->queue)
         queue_close(s->queue);
     flow_engine_free(s->engine);
     http_tls_unref(s->tls);
+    http_tls_unref(s->web_tls);
     for (size_t i = 0; i < s->n_loops; i++)
         async_loop_free(s->loops[i]);
     mapping_workers_free(s->workers);

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what over TCP: tokens, roles, sessions of browsers, wrong tokens, what other sites' pages can do."""
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+from support.site import Site, free_port, project
+from support.target import Target
+from support.web import Web, client, local_token, tls_client
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    target = Target()
+    config = project(target, admin={"listen": f"127.0.0.1:{free_port()}", "session": "1h",
+                                    "tokens": [{"name": "board", "role": "viewer", "secret": "${env:BOARD_TOKEN}"}]})
+    s = Site(tmp_path_factory.mktemp("admin"), config, env={"BOARD_TOKEN": "b" * 40}).start()
+    yield s
+    s.clean_up()
+    target.stop()
+
+
+def test_the_first_token_is_in_the_data_directory_for_its_owner_only(site):
+    path = site.folder / "data/admin.token"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    me = client(site).get("/v1/session")
+    assert (me["who"], me["role"], me["how"]) == ("token local", "admin", "token")
+    assert local_token(site) not in site.log
+
+
+def test_without_a_token_nothing_is_told_but_how_to_sign_in(site):
+    port = client(site).port
+    for path in ("/v1/session", "/v1/status", "/v1/events", "/v1/config", "/v1/nothing"):
+        r = Web(port).raw("GET", path)
+        assert r.status == 401 and "orders" not in r.text
+        assert r.json["sign_in"]["token"] is True and r.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_a_token_of_the_configuration_has_its_role(site):
+    board = Web(client(site).port, "b" * 40)
+    assert board.get("/v1/session")["role"] == "viewer"
+    assert board.get("/v1/status")["running"] is True
+    assert board.raw("POST", "/v1/flows/orders/pause", {"reason": "x"}).status == 403
+
+
+def test_a_token_is_made_shown_once_kept_as_a_hash_and_revoked(site):
+    web = client(site)
+    made = web.post("/v1/tokens", {"name": "ci", "role": "operator", "expires": "90d", "reason": "deploys"})
+    assert made["token"].startswith("tl_") and made["expires_at"]
+    ci = Web(web.port, made["token"])
+    assert ci.get("/v1/session")["who"] == "token ci"
+    listed = web.raw("GET", "/v1/tokens")
+    assert made["token"] not in listed.text and {t["name"] for t in listed.json["tokens"]} >= {"local", "board", "ci"}
+    assert web.raw("POST", "/v1/tokens", {"name": "ci", "reason": "again"}).status == 409
+    assert ci.raw("GET", "/v1/tokens").status == 403, "an operator does not see who has tokens"
+    ledger = b"".join(p.read_bytes() for p in (site.folder / "data").glob("ledger.db*"))
+    assert made["token"].encode() not in ledger
+    assert web.raw("DELETE", "/v1/tokens/ci?reason=left").status == 200
+    assert ci.raw("GET", "/v1/session").status == 401
+    assert web.raw("DELETE", "/v1/tokens/ci?reason=left").status == 404
+    assert web.raw("DELETE", "/v1/tokens/board?reason=left").status == 409
+
+
+def test_a_browser_signs_in_with_a_cookie_that_scripts_and_other_sites_cannot_use(site):
+    port = client(site).port
+    browser = Web(port)
+    r = browser.sign_in(local_token(site))
+    cookie = r.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and "Path=/" in cookie
+    assert local_token(site) not in cookie
+    me = browser.get("/v1/session")
+    assert me["how"] == "session" and me["csrf"] == browser.csrf and me["expires_at"]
+    browser.post("/v1/flows/orders/pause", {"reason": "a look"})
+    browser.post("/v1/flows/orders/resume", {"reason": "seen"})
+
+
+@pytest.mark.parametrize("how", ["no header", "a wrong one", "another site's page"])
+def test_a_change_in_a_session_needs_what_only_our_page_can_add(site, how):
+    browser = Web(client(site).port)
+    browser.sign_in(local_token(site))
+    if how == "no header":
+        browser.csrf = None
+    elif how == "a wrong one":
+        browser.csrf = "x" * len(browser.csrf)
+    headers = {"Sec-Fetch-Site": "cross-site"} if how == "another site's page" else {}
+    assert browser.raw("POST", "/v1/flows/orders/pause", {"reason": "x"}, headers).status == 403
+    assert site.flow()["held"] is None
+    if how == "another site's page":
+        assert Web(browser.port).raw("POST", "/v1/session", {"token": local_token(site)}, headers).status == 403
+
+
+def test_signing_out_ends_the_session_and_so_does_the_end_of_its_token(site):
+    web = client(site)
+    browser = Web(web.port)
+    browser.sign_in(local_token(site))
+    assert browser.raw("DELETE", "/v1/session").status == 200
+    assert browser.raw("GET", "/v1/status").status == 401
+    token = web.post("/v1/tokens", {"name": "guest", "reason": "a visit"})["token"]
+    guest = Web(web.port)
+    guest.sign_in(token)
+    assert guest.get("/v1/session")["role"] == "viewer"
+    web.raw("DELETE", "/v1/tokens/guest?reason=over")
+    assert guest.raw("GET", "/v1/session").status == 401
+
+
+def test_no_answer_can_be_framed_sniffed_or_given_scripts_of_others(site):
+    web = client(site)
+    for path in ("/", "/events", "/v1/status", "/v1/nothing", "/no.js"):
+        r = web.raw("GET", path)
+        policy = r.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in policy and "default-src 'none'" in policy and "unsafe" not in policy, path
+        assert r.headers["x-frame-options"] == "DENY" and r.headers["x-content-type-options"] == "nosniff"
+
+
+CHANGES = [("POST", "/v1/jobs"), ("POST", "/v1/jobs/0000000000001/cancel"), ("POST", "/v1/events/0000000000001/edit"),
+           ("POST", "/v1/events/0000000000001/promote"), ("POST", "/v1/flows/orders/pause"),
+           ("POST", "/v1/flows/orders/resume"), ("POST", "/v1/flows/orders/debug"), ("POST", "/v1/connections/erp/pause"),
+           ("POST", "/v1/connections/erp/resume")]
+ADMINS = [("POST", "/v1/reload"), ("POST", "/v1/snapshot"), ("GET", "/v1/tokens"), ("POST", "/v1/tokens"),
+          ("DELETE", "/v1/tokens/local")]
+
+
+def test_a_viewer_changes_nothing_and_an_operator_neither_configuration_nor_tokens(site):
+    viewer, operator = client(site, "viewer", "v1"), client(site, "operator", "o1")
+    for method, path in CHANGES + ADMINS:
+        assert viewer.raw(method, path, {"reason": "x"}).status == 403, path
+    for method, path in ADMINS:
+        r = operator.raw(method, path, {"reason": "x"})
+        assert r.status == 403 and "admin" in r.text, path
+    for method, path in CHANGES:
+        assert operator.raw(method, path, {"reason": "x"}).status != 403, path
+
+
+def test_a_wrong_token_waits_longer_each_time_and_a_right_one_does_not_wait_for_it(site):
+    port, web = client(site).port, client(site)
+    began = time.monotonic()
+    times = []
+    for _ in range(4):
+        t = time.monotonic()
+        assert Web(port, "tl_wrong", source="127.0.0.7").raw("GET", "/v1/status").status == 401
+        times.append(time.monotonic() - t)
+    assert times[0] >= 0.25 and times[3] >= 2.0, times
+    slow = threading.Thread(target=lambda: Web(port, "tl_wrong", source="127.0.0.7").raw("GET", "/v1/status"))
+    slow.start()
+    t = time.monotonic()
+    web.get("/v1/session")
+    assert time.monotonic() - t < time.monotonic() - began
+    assert slow.is_alive(), "the right token was answered while the wrong one still waited"
+    slow.join()
+
+
+def test_many_wrong_tokens_at_once_are_not_even_looked_at(site):
+    port, got = client(site).port, []
+
+    def one():
+        got.append(Web(port, "tl_wrong", source="127.0.0.9").raw("GET", "/v1/status").status)
+
+    threads = [threading.Thread(target=one) for _ in range(40)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert got.count(429) >= 20 and got.count(401) >= 1 and set(got) == {401, 429}, got
+
+
+def test_the_first_token_is_for_this_machine_only(tmp_path, target):
+    """Behind a proxy the caller is whoever the proxy names."""
+    config = project(target, admin={"listen": f"127.0.0.1:{free_port()}", "behind_proxy": ["127.0.0.1"]})
+    s = Site(tmp_path, config).start()
+    try:
+        web = client(s)
+        assert web.get("/v1/session")["role"] == "admin"
+        assert web.raw("GET", "/v1/session", headers={"X-Forwarded-For": "203.0.113.9"}).status == 401
+        made = web.post("/v1/tokens", {"name": "far", "role": "admin", "reason": "a test"})["token"]
+        assert Web(web.port, made).raw("GET", "/v1/session", headers={"X-Forwarded-For": "203.0.113.9"}).status == 200
+    finally:
+        s.clean_up()
+
+
+def openssl(folder, *args):
+    subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_client_certificate_has_the_role_that_its_name_is_given(tmp_path, target):
+    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    openssl(tmp_path, "req", "-x509", *ec, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test ca")
+    for name in ("localhost", "ops.example.com", "stranger.example.com"):
+        openssl(tmp_path, "req", *ec, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}",
+                "-addext", f"subjectAltName=DNS:{name}")
+        openssl(tmp_path, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-days", "2", "-copy_extensions", "copy", "-out", f"{name}.pem")
+    tls = {"certificate": "localhost.pem", "key": "localhost.key", "client_ca": "ca.pem"}
+    certificates = [{"name": "ops.example.com", "role": "operator"}]
+    s = Site(tmp_path, project(target, admin={"listen": f"127.0.0.1:{free_port()}", "tls": tls, "certificates": certificates})).start()
+    try:
+        port = s.logged("admin.ready")[-1]["port"]
+        ca = tmp_path / "ca.pem"
+        ops = Web(port, tls=tls_client(ca, tmp_path / "ops.example.com.pem", tmp_path / "ops.example.com.key"))
+        me = ops.get("/v1/session")
+        assert (me["who"], me["role"], me["how"]) == ("certificate ops.example.com", "operator", "certificate")
+        other = tls_client(ca, tmp_path / "stranger.example.com.pem", tmp_path / "stranger.example.com.key")
+        assert Web(port, tls=other).raw("GET", "/v1/session").status == 401
+        browser = Web(port, tls=tls_client(ca))
+        assert "; Secure" in browser.sign_in(local_token(s)).headers["set-cookie"]
+    finally:
+        s.clean_up()
+
+
+def test_nothing_listens_beyond_loopback_unless_asked_and_then_only_with_tls(tmp_path, target):
+    config = project(target)
+    config["server"]["listen"] = f"127.0.0.1:{free_port()}"
+    s = Site(tmp_path, config).start()
+    try:
+        listening = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True).stdout
+        mine = [line.split()[3] for line in listening.splitlines() if f"pid={s.process.pid}," in line]
+        assert mine and all(a.startswith("127.0.0.1:") for a in mine), mine
+    finally:
+        s.clean_up()
+    config["admin"] = {"listen": "0.0.0.0:19090"}
+    code, said = Site(tmp_path / "far", config).fails()
+    assert code == 2 and "admin.listen" in said and "tls" in said
+
+
+def test_a_taken_default_port_is_a_warning_and_a_taken_written_one_an_error(tmp_path, target):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        config = project(target, admin={"listen": f"127.0.0.1:{other.getsockname()[1]}"})
+        code, said = Site(tmp_path, config).fails()
+        assert code != 0 and str(other.getsockname()[1]) in said
+
+
+def test_a_short_token_in_the_configuration_is_refused(tmp_path, target):
+    config = project(target, admin={"listen": f"127.0.0.1:{free_port()}", "tokens": [{"name": "x", "secret": "${env:SHORT}"}]})
+    code, said = Site(tmp_path, config, env={"SHORT": "abc"}).fails()
+    assert code == 2 and "shorter" in said and "abc" not in said
+
+
+def test_a_first_token_that_others_can_read_is_refused(tmp_path, target):
+    s = Site(tmp_path, project(target, admin={"listen": f"127.0.0.1:{free_port()}"})).start()
+    s.stop()
+    (tmp_path / "data/admin.token").chmod(0o644)
+    code, said = s.fails()
+    assert code == 2 and "chmod 600" in said
+    s.clean_up()
