@@ -22,6 +22,7 @@ struct admin {
     struct metrics *metrics;
     struct secret_box *secrets;
     const struct crypto *crypto;
+    struct secret_vault *vault; /* NULL: none */
     const struct tl_clock *clock;
     struct tl_log *log;
     int64_t started_ms;

@@ -32,6 +32,7 @@ static struct json flow_json(struct admin *admin, struct tl_arena *a, const stru
 {
     struct json_builder b;
     bool bodies = false;
+    char waits[300];
     int64_t debug = admin->engine ? flow_engine_debug_until(admin->engine, tl_sv_str(f->name), &bodies) : 0;
 
     json_object_begin(&b, a, 18);
@@ -48,6 +49,10 @@ static struct json flow_json(struct admin *admin, struct tl_arena *a, const stru
     json_adds(&b, "held", f->held ? json_str(queue_held_name(f->held)) : json_null());
     json_adds(&b, "held_reason", json_str(f->held_text));
     json_adds(&b, "held_since", admin__time_json(a, f->held_since_ms));
+    json_adds(&b, "not_ready",
+              admin->engine && flow_engine_waits(admin->engine, tl_sv_str(f->name), waits, sizeof waits)
+                  ? json_str_copy(a, tl_sv_str(waits))
+                  : json_null());
     json_adds(&b, "died", json_int((int64_t)f->died));
     json_adds(&b, "debug_until", admin__time_json(a, debug));
     json_adds(&b, "debug_bodies", json_bool(bodies));
@@ -115,6 +120,26 @@ static struct json ledger_json(struct tl_arena *a, const struct queue_stat *s)
     return json_end(&b);
 }
 
+static struct json vault_json(struct admin *admin, struct tl_arena *a)
+{
+    struct secret_vault_status s = {0};
+    struct json_builder b;
+
+    if (admin->vault)
+        secret_vault_get_status(admin->vault, &s);
+    if (!s.configured)
+        return json_null();
+    json_object_begin(&b, a, 7);
+    json_adds(&b, "address", json_str_copy(a, tl_sv_str(s.address)));
+    json_adds(&b, "ok", json_bool(s.ok));
+    json_adds(&b, "references", json_int((int64_t)s.references));
+    json_adds(&b, "waiting", json_int((int64_t)s.waiting));
+    json_adds(&b, "age_ms", s.age_ms < 0 ? json_null() : json_int(s.age_ms));
+    json_adds(&b, "last_ok_ms", s.since_ok_ms < 0 ? json_null() : json_int(s.since_ok_ms));
+    json_adds(&b, "reason", json_str_copy(a, tl_sv_str(s.reason)));
+    return json_end(&b);
+}
+
 static enum tl_rc get_status(struct admin_call *c, struct tl_err *err)
 {
     struct admin *a = c->admin;
@@ -125,12 +150,13 @@ static enum tl_rc get_status(struct admin_call *c, struct tl_err *err)
 
     if (rc != TL_OK)
         return rc;
-    json_object_begin(&b, arena, 8);
+    json_object_begin(&b, arena, 9);
     json_adds(&b, "version", json_str(TIELINE_VERSION));
     json_adds(&b, "running", json_bool(a->engine != NULL));
     json_adds(&b, "pid", json_int(getpid()));
     json_adds(&b, "started_at", admin__time_json(arena, a->started_ms));
     json_adds(&b, "ledger", ledger_json(arena, &s));
+    json_adds(&b, "vault", vault_json(a, arena));
     json_array_begin(&list, arena, s.n_flows);
     for (size_t i = 0; i < s.n_flows; i++)
         json_push(&list, flow_json(a, arena, &s.flows[i]));

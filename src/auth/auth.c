@@ -122,6 +122,10 @@ enum tl_rc auth__secret(struct auth *a, const struct config_secret *ref, const c
     if (ref->kind == CONFIG_SECRET_NONE)
         return tl_fail(err, TL_CONFIG, "%.60s: the %s is not configured", a->connection, what);
     rc = secret_get(a->w.secrets, ref, ret, NULL, err);
+    if (rc == TL_BUSY && err != NULL) /* Vault has not been read: the connection waits and no attempt is used */
+        err->rc = TL_AUTH;
+    if (rc == TL_BUSY)
+        rc = TL_AUTH;
     return rc == TL_OK ? TL_OK : tl_err_prefix(err, "%.60s: %s", a->connection, what);
 }
 

@@ -162,6 +162,7 @@ int cli__list(const struct cli_common *c, const struct cli_filter *f, uint64_t l
 struct cli_project {
     struct crypto *crypto;
     struct secret_box *secrets;
+    struct secret_vault *vault;
     struct mapping_workers *workers;
     struct config_errors *errors;
     struct flow_plan *plan;
@@ -173,6 +174,8 @@ struct cli_project_options {
 TL_MUST_CHECK enum tl_rc cli__project_load(const char *path, const struct cli_project_options *o,
                                            struct cli_project *ret, struct tl_err *err);
 void cli__project_done(struct cli_project *p);
+/* Read what the configuration wants from Vault; blocks for 10 s at most. What could not be read stays TL_BUSY. */
+TL_MUST_CHECK enum tl_rc cli__project_vault(const struct cli_project *p, struct tl_err *err);
 /* The verifier of a flow's webhook, which can sign too; NULL: unsigned. */
 TL_MUST_CHECK enum tl_rc cli__project_verifier(const struct cli_project *p, const char *flow,
                                                const struct flow_webhook_conf **ret_hook, struct webhook_verifier **ret,

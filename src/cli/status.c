@@ -49,7 +49,10 @@ static void show_flows(struct json flows)
             count_cell(t, json_gets(json_gets(f, "counts"), counts[k]), cli__state_shade(tl_sv_str(counts[k])));
         count_cell(t, json_gets(f, "duplicates"), CLI_PLAIN);
         count_cell(t, json_gets(f, "retries"), CLI_PLAIN);
-        held_cell(t, f, "flows");
+        if (json_gets(f, "not_ready").type == JSON_STRING)
+            cli__table_cell(t, TL_SV("senders wait: a secret is not here yet"), CLI_WARN);
+        else
+            held_cell(t, f, "flows");
     }
     cli__table_print(t);
     cli__table_free(t);
@@ -168,6 +171,27 @@ static void show_ledger(struct json status)
            stopped.type == JSON_BOOL && stopped.u.b ? "; INTAKE IS STOPPED: the disk is almost full" : "");
 }
 
+static void show_vault(struct json v)
+{
+    struct json ok = json_gets(v, "ok");
+    int64_t age = 0, waiting = 0, references = 0;
+    char span[32];
+
+    if (v.type != JSON_OBJECT)
+        return;
+    (void)json_int64(json_gets(v, "waiting"), &waiting);
+    (void)json_int64(json_gets(v, "references"), &references);
+    printf("vault: %s, %lld of %lld secrets are here", ok.type == JSON_BOOL && ok.u.b ? "answers" : "DOES NOT ANSWER",
+           (long long)(references - waiting), (long long)references);
+    if (json_int64(json_gets(v, "age_ms"), &age))
+        printf(", read up to %s ago", tl_duration_format(age - age % 1000, span));
+    if (json_text(json_gets(v, "reason"), TL_SV("")).n) {
+        fputs("; ", stdout);
+        cli__put_safe(stdout, json_text(json_gets(v, "reason"), TL_SV("")));
+    }
+    puts("");
+}
+
 static int run_status(void *options, const struct cli_args *args)
 {
     const struct status_options *o = options;
@@ -191,6 +215,7 @@ static int run_status(void *options, const struct cli_args *args)
         printf("tieline %.*s, running since %.*s\n", TL_SV_ARG(json_text(json_gets(s, "version"), TL_SV("?"))),
                TL_SV_ARG(json_text(json_gets(s, "started_at"), TL_SV("?"))));
     show_ledger(s);
+    show_vault(json_gets(s, "vault"));
     puts("");
     show_flows(json_gets(s, "flows"));
     puts("");

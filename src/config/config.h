@@ -177,6 +177,8 @@ struct config_secret {
 /* "${env:X}" -> reference; a literal gives CONFIG_SECRET_LITERAL. TL_CONFIG: malformed reference. */
 TL_MUST_CHECK enum tl_rc config_secret_parse(struct tl_arena *a, struct tl_sv text, struct config_secret *ret,
                                              struct tl_err *err);
+/* The reference that a string node holds, a file's path made relative to where it is written; false: it holds none. */
+bool config_secret_of(struct tl_arena *a, const struct config_node *node, struct config_secret *ret);
 /* "${env:X}", "(literal)" for showing. */
 bool config_secret_show(const struct config_secret *s, struct tl_buf *b);
 

@@ -110,6 +110,20 @@ enum tl_rc config_secret_parse(struct tl_arena *a, struct tl_sv text, struct con
     return TL_OK;
 }
 
+bool config_secret_of(struct tl_arena *a, const struct config_node *node, struct config_secret *ret)
+{
+    struct config_secret s;
+
+    if (node->kind != CONFIG_NODE_STRING || !tl_sv_starts(node->text, TL_SV("${")) ||
+        config_secret_parse(a, node->text, &s, NULL) != TL_OK || s.kind == CONFIG_SECRET_LITERAL)
+        return false;
+    if (s.kind == CONFIG_SECRET_FILE)
+        s.name = config__relative(a, node->at, tl_sv_str(s.name));
+    s.at = node->at;
+    *ret = s;
+    return s.name != NULL;
+}
+
 bool config_secret_show(const struct config_secret *s, struct tl_buf *b)
 {
     for (size_t i = 0; i < TL_COUNT(kinds); i++)

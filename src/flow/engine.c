@@ -107,6 +107,11 @@ void flow__refused(const struct flow *f, const struct http_req *req, const struc
            KV_STR("flow", f->name), KV_STR("why", v->why), KV_STR("from", http_addr_format(&req->client, from)));
 }
 
+void flow__log_waits(const struct flow *f)
+{
+    TL_LOG(f->plan->engine->opt.log, TL_WARN, "webhook.not_ready", f->waits, KV_STR("flow", f->name));
+}
+
 void flow__received(const struct flow *f, const struct queue_put *put)
 {
     char id[14];
@@ -439,6 +444,20 @@ struct http_client *flow_engine_client(struct flow_engine *e, const struct async
             return e->loops[i].client;
     }
     return NULL;
+}
+
+bool flow_engine_waits(struct flow_engine *e, struct tl_sv name, char *ret, size_t size)
+{
+    struct flow_plan *p = flow_engine_plan(e);
+    bool waits = false;
+
+    for (size_t i = 0; i < p->n_flows && !waits; i++) {
+        waits = p->flows[i].waits != NULL && tl_sv_eqs(name, p->flows[i].name);
+        if (waits)
+            (void)snprintf(ret, size, "%s", p->flows[i].waits);
+    }
+    flow_plan_unref(p);
+    return waits;
 }
 
 uint32_t flow_engine_flow_id(struct flow_engine *e, struct tl_sv name)

@@ -23,7 +23,8 @@ struct flow_load_options {
     struct config_options config;
     const struct crypto *crypto;
     struct mapping_workers *workers; /* NULL: jq and XSLT are refused */
-    /* Resolve a secret now, blocking: webhook secrets. NULL (`check` elsewhere): verifiers are not built. */
+    /* Resolve a secret now, blocking: webhook secrets. NULL (`check` elsewhere): verifiers are not built. TL_BUSY: its
+     * source has not been read yet; the webhook then answers 503 until the plan is loaded again. */
     enum tl_rc (*secret)(void *arg, const struct config_secret *ref, struct tl_buf *ret, struct tl_err *err);
     void *secret_arg;
 };
@@ -34,6 +35,9 @@ struct flow_plan *flow_plan_ref(struct flow_plan *p);
 void flow_plan_unref(struct flow_plan *p); /* NULL allowed */
 const struct flow_project *flow_plan_project(const struct flow_plan *p);
 const struct config_node *flow_plan_node(const struct flow_plan *p); /* the tree it was read from */
+/* Every reference to a secret that stands in the files, also where nothing reads it. */
+void flow_plan_each_secret(const struct flow_plan *p, void (*fn)(void *arg, const struct config_secret *ref),
+                           void *arg);
 /* Names in the order of the file; NULL past the end. */
 const char *flow_plan_flow_name(const struct flow_plan *p, size_t i);
 /* A compiled mapping by name, for `tieline map` and the playground; NULL. */
@@ -79,6 +83,8 @@ struct flow_plan *flow_engine_plan(struct flow_engine *e); /* a new reference to
 /* Add the routes of the plan's webhooks to a router. */
 TL_MUST_CHECK enum tl_rc flow_engine_routes(struct flow_engine *e, struct flow_plan *plan, struct http_router *router,
                                             struct tl_err *err);
+/* The flow's senders are told to come again, as a secret is not here yet; why, into ret. Any thread. */
+bool flow_engine_waits(struct flow_engine *e, struct tl_sv flow, char *ret, size_t size);
 /* The ids that the ledger gave the names of the current plan; 0: none. */
 uint32_t flow_engine_flow_id(struct flow_engine *e, struct tl_sv name);
 uint32_t flow_engine_connection_id(struct flow_engine *e, struct tl_sv name);

@@ -62,6 +62,7 @@ struct flow {
     const struct flow_conf *conf;
     enum flow_source source;
     struct webhook_verifier *verifier;
+    const char *waits; /* why there is no verifier yet: a secret's source has not been read */
     struct mapping *key, *order_by;
     bool no_key;
     struct flow_read *read;
@@ -100,6 +101,11 @@ struct flow_plan {
     void (*on_free)(struct flow_plan *p);
 };
 
+void flow__log_waits(const struct flow *f); /* engine.c: a sender was told to come again */
+/* verify.c */
+void flow__build_verifier(struct flow *f, const struct flow_load_options *o, struct config_errors *e,
+                          const struct config_choice *verify);
+void flow__check_secrets(const struct flow_plan *p, struct config_errors *e); /* Vault is named, but not configured */
 /* models.c */
 /* The whole file; false when it cannot be read or is larger than max. b is initialised. */
 bool flow__read_file(const char *path, size_t max, struct tl_buf *b);

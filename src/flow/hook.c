@@ -121,6 +121,12 @@ static enum tl_rc answer(struct task *task, struct http_req *req, struct http_re
     struct hook h = {.f = f, .req = req, .err = err};
     struct webhook_header headers[128];
 
+    if (f->waits) {
+        flow__log_waits(f);
+        http_res_error(res, 503, "not_ready", "the secret that proves this sender is not here yet; send again later");
+        return http_res_header_static(res, TL_SV("Retry-After"), TL_SV("10"), err);
+    }
+
     h.wr = (struct webhook_request){
         .method = req->method_text, .target = req->target, .headers = headers, .body = req->body};
     for (size_t i = 0; i < req->headers->n && i < TL_COUNT(headers); i++)

@@ -392,55 +392,6 @@ static void load_step(struct loader *l, struct flow *f, struct flow_step *s, con
 }
 
 /* ---- sources ---- */
-static bool resolve(struct loader *l, const struct config_secret *ref, struct tl_buf *b)
-{
-    struct tl_err err = {0};
-
-    tl_buf_init(b, 65536);
-    if (l->opt->secret(l->opt->secret_arg, ref, b, &err) == TL_OK)
-        return true;
-    config_error(l->e, ref->at, NULL, "a webhook secret cannot be resolved: %s", err.text);
-    return false;
-}
-
-enum { MAX_SECRETS = 16 };
-
-static void build_verifier(struct loader *l, struct flow *f, const struct config_choice *verify)
-{
-    const struct webhook_conf *c = verify->conf;
-    struct webhook_secret secrets[MAX_SECRETS];
-    struct tl_sv tokens[MAX_SECRETS];
-    struct tl_buf values[2 * MAX_SECRETS] = {0};
-    struct webhook_setup setup = {.scheme = verify->name, .conf = c, .secrets = secrets, .verify_tokens = tokens};
-    struct tl_err err = {0};
-    size_t n = 0;
-    bool ok = true;
-
-    for (size_t i = 0; i < c->secrets.n && i < MAX_SECRETS; i++) {
-        const struct webhook_conf_secret *s = CONFIG_AT(c->secrets, struct webhook_conf_secret, i);
-        struct webhook_secret *to = &secrets[setup.n_secrets++];
-
-        ok &= resolve(l, &s->value, &values[n]);
-        to->value = tl_buf_view(&values[n++]);
-        to->until_ms = 0;
-        if (s->until && !tl_time_parse(tl_sv_str(s->until), &to->until_ms))
-            config_error(l->e, verify->at, "Write 2026-12-31T00:00:00Z.", "`until` is not a time: %s", s->until);
-    }
-    for (size_t i = 0; i < c->verify_tokens.n && i < MAX_SECRETS; i++) {
-        ok &= resolve(l, CONFIG_AT(c->verify_tokens, struct config_secret, i), &values[n]);
-        tokens[setup.n_verify_tokens++] = tl_buf_view(&values[n++]);
-    }
-    if (ok && webhook_verifier_new(l->opt->crypto, &setup, &f->verifier, &err) != TL_OK)
-        config_error(l->e, verify->at, NULL, "%s", err.text);
-    if (f->verifier)
-        tl_arena_on_free(l->plan->arena, (void (*)(void *))webhook_verifier_unref, f->verifier);
-    while (n--) {
-        if (values[n].p)
-            tl_wipe(values[n].p, values[n].cap);
-        tl_buf_done(&values[n]);
-    }
-}
-
 static void load_webhook(struct loader *l, struct flow *f)
 {
     const struct flow_webhook_conf *w = f->conf->from.conf;
@@ -454,7 +405,7 @@ static void load_webhook(struct loader *l, struct flow *f)
                          "flows '%s' and '%s' have the same path %s", other->name, f->name, w->path);
     }
     if (w->verify.variant && l->opt->secret)
-        build_verifier(l, f, &w->verify);
+        flow__build_verifier(f, l->opt, l->e, &w->verify);
     else if (!w->verify.variant && !w->open)
         config_error(l->e, f->conf->from.at, "Add `verify: { SCHEME: ... }`, or `unsigned: true` on a private network.",
                      "anybody could post to flow '%s'", f->name);
@@ -555,6 +506,7 @@ enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *opti
         p->project = project;
         check_listen(&l, "server", &l.plan->project->server);
         check_admin(&l);
+        flow__check_secrets(p, e);
         flow__load_models(p, e);
         load_mappings(&l);
         load_connections(&l);

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "connector/connector.h"
+#include "secret/secret.h"
 
 struct flow_tls_conf {
     const char *certificate, *key, *client_ca;
@@ -156,6 +157,7 @@ struct flow_project {
     struct flow_store_conf store;
     struct flow_log_conf log;
     struct flow_egress_conf egress;
+    struct secret_conf secrets;
     struct config_map connections; /* of struct flow_connection_conf */
     struct config_map models;      /* of const char *: files */
     struct config_map mappings;    /* of struct flow_mapping_conf */

@@ -20,14 +20,15 @@
 #include "admin/admin.h"
 #include "http/http.h"
 #include "main/auth.h"
+#include "main/secrets.h"
 
-enum { MAX_LOOPS = 64, MAX_TASKS = 8000, DRAIN_MS = 30000, SECRETS_MS = 10000 };
+enum { MAX_LOOPS = 64, MAX_TASKS = 8000, DRAIN_MS = 30000, SECRETS_MS = 500 };
 
 struct server {
     const char *config_path;
     struct config_options config;
     struct crypto *crypto;
-    struct secret_box *secrets;
+    struct main_secrets secrets;
     struct metrics *metrics;
     struct mapping_workers *workers;
     struct tl_log *log;
@@ -62,36 +63,14 @@ static int complain_config(struct config_errors *e)
     return 2;
 }
 
-/* ---- secrets ---- */
-static enum tl_rc resolve(void *arg, const struct config_secret *ref, struct tl_buf *ret, struct tl_err *err)
-{
-    struct server *s = arg;
-    TL_CLEANUP(secret_unrefp) struct secret *value = NULL;
-    enum tl_rc rc = secret_get(s->secrets, ref, &value, NULL, err);
-
-    if (rc == TL_OK && !tl_buf_sv(ret, secret_view(value)))
-        rc = tl_fail(err, TL_LIMIT, "a secret is larger than 64 KB");
-    return rc;
-}
-
-static enum tl_rc resolve_on_task(void *arg, struct task *task, const struct config_secret *ref, struct tl_buf *ret,
-                                  struct tl_err *err)
-{
-    (void)task;
-    return resolve(arg, ref, ret, err);
-}
-
-static void mask(void *arg, struct tl_buf *text)
-{
-    struct server *s = arg;
-
-    (void)secret_mask(s->secrets, text);
-}
-
+/* ---- configuration ---- */
 static enum tl_rc load_plan(struct server *s, struct config_errors *e, struct flow_plan **ret)
 {
-    const struct flow_load_options o = {
-        .config = s->config, .crypto = s->crypto, .workers = s->workers, .secret = resolve, .secret_arg = s};
+    const struct flow_load_options o = {.config = s->config,
+                                        .crypto = s->crypto,
+                                        .workers = s->workers,
+                                        .secret = main_secrets_resolve,
+                                        .secret_arg = &s->secrets};
 
     return flow_plan_load(s->config_path, &o, e, ret);
 }
@@ -107,7 +86,7 @@ static void read_again(void *arg)
 {
     struct reload *r = arg;
 
-    (void)secret_reload(r->s->secrets, NULL, NULL);
+    (void)secret_reload(r->s->secrets.box, NULL, NULL);
     r->rc = load_plan(r->s, r->e, &r->plan);
 }
 
@@ -405,26 +384,21 @@ static enum tl_rc hup_task(struct task *task, void *arg, struct tl_err *err)
 }
 
 /* A secret that changed at its source (a file, the store, Vault) is taken up without a restart: verifiers are made anew
- * by a reload of the same configuration. */
-static void read_secrets(void *arg)
-{
-    struct server *s = arg;
-
-    (void)secret_reload(s->secrets, NULL, NULL);
-}
-
+ * by a reload of the same configuration, which also lets go on what was held for the want of it. */
 static enum tl_rc watch_secrets(struct task *task, void *arg, struct tl_err *err)
 {
     struct server *s = arg;
-    uint64_t seen = secret_generation(s->secrets);
 
     while (task_sleep_ms(task, SECRETS_MS, err) == TL_OK && !s->stopping) {
-        if (task_blocking(task, read_secrets, s, NULL, err) != TL_OK)
+        struct flow_plan *plan = flow_engine_plan(s->engine);
+        bool changed = false;
+        enum tl_rc rc = main_secrets_round(task, &s->secrets, plan, s->log, &changed, err);
+
+        flow_plan_unref(plan);
+        if (rc != TL_OK)
             break;
-        if (secret_generation(s->secrets) == seen)
-            continue;
-        (void)hup_task(task, s, err);
-        seen = secret_generation(s->secrets);
+        if (changed)
+            (void)hup_task(task, s, err);
     }
     return TL_OK;
 }
@@ -469,30 +443,29 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
                                     .log = s->log,
                                     .metrics = s->metrics,
                                     .crypto = s->crypto,
-                                    .secret = resolve_on_task,
-                                    .secret_arg = s,
+                                    .secret = main_secrets_on_task,
+                                    .secret_arg = &s->secrets,
                                     .auth = main_auth_new,
                                     .auth_free = main_auth_free,
                                     .auth_arg = &s->auth,
-                                    .mask = mask,
-                                    .mask_arg = s,
+                                    .mask = main_secrets_mask,
+                                    .mask_arg = &s->secrets,
                                     .fatal = fatal,
                                     .fatal_arg = s};
-    enum tl_rc rc = make_loops(s, c->server.threads, err);
+    enum tl_rc rc;
 
-    if (rc != TL_OK)
-        return rc;
     o.n_loops = s->n_loops;
     s->engine = flow_engine_new(&o);
     rc = open_ledger(s, c, err);
     if (rc == TL_OK)
-        rc = main_auth_init(&s->auth, c->store.path, s->crypto, s->secrets, &s->engine, &s->queue, err);
+        rc = main_auth_init(&s->auth, c->store.path, s->crypto, s->secrets.box, &s->engine, &s->queue, err);
     if (rc == TL_OK)
         rc = flow_engine_start(s->engine, s->queue, plan, err);
     s->admin = (struct admin){.queue = s->queue,
                               .engine = s->engine,
                               .metrics = s->metrics,
-                              .secrets = s->secrets,
+                              .secrets = s->secrets.box,
+                              .vault = s->secrets.vault,
                               .crypto = s->crypto,
                               .clock = tl_clock_system(),
                               .log = s->log,
@@ -540,12 +513,12 @@ static void tear_down(struct server *s)
     flow_engine_free(s->engine);
     http_tls_unref(s->tls);
     http_tls_unref(s->web_tls);
+    main_secrets_done(&s->secrets);
     for (size_t i = 0; i < s->n_loops; i++)
         async_loop_free(s->loops[i]);
     mapping_workers_free(s->workers);
     admin_gauges_free(s->gauges);
     metrics_free(s->metrics);
-    secret_box_free(s->secrets);
     crypto_free(s->crypto);
     tl_log_free(s->log);
     if (s->control_path)
@@ -565,6 +538,7 @@ static int run(struct server *s)
     TL_CLEANUP(config_errors_freep) struct config_errors *e = config_errors_new();
     struct flow_plan *plan = NULL;
     struct tl_err err = {0};
+    bool again = false;
     int exit_code = 0;
 
     if (load_plan(s, e, &plan) != TL_OK)
@@ -572,6 +546,17 @@ static int run(struct server *s)
     if (config_warnings_count(e))
         (void)complain_config(e);
     s->log = make_log(&flow_plan_project(plan)->log);
+    if (make_loops(s, flow_plan_project(plan)->server.threads, &err) != TL_OK ||
+        main_secrets_first(&s->secrets, s->loops[0], plan, s->log, &again, &err) != TL_OK) {
+        flow_plan_unref(plan);
+        return complain(&err);
+    }
+    if (again) { /* now with what Vault gave */
+        flow_plan_unref(plan);
+        plan = NULL;
+        if (load_plan(s, e, &plan) != TL_OK)
+            return complain_config(e);
+    }
     if (build(s, plan, &err) != TL_OK) {
         exit_code = complain(&err);
     } else {
@@ -628,7 +613,6 @@ int main_run(int argc, char **argv)
         {"allow-literal-secrets", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
     struct server s = {.config_path = "tieline.yaml"};
     struct tl_err err = {0};
-    struct secret_options secrets;
     int c, code;
 
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -645,8 +629,7 @@ int main_run(int argc, char **argv)
     harden();
     if (http_client_global_init(&err) != TL_OK || crypto_new(&s.crypto, &err) != TL_OK)
         return complain(&err);
-    secrets = secret_default_options(s.crypto);
-    if (secret_box_new(&secrets, &s.secrets, &err) != TL_OK)
+    if (main_secrets_init(&s.secrets, s.crypto, &err) != TL_OK)
         return complain(&err);
     s.metrics = metrics_new();
     s.workers = mapping_workers_new(&(struct mapping_workers_options){0});

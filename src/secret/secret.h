@@ -113,9 +113,10 @@ struct secret_vault_options {
     const char *mount; /* of the login method; NULL: "approle", "jwt" */
     const char *role;  /* approle: role_id; jwt, kubernetes: role */
     struct config_secret
-        credential;     /* the token, secret_id or JWT: from env, file or systemd; read anew at each login */
-    bool kv1;           /* the mounts are KV version 1 */
-    int64_t refresh_ms; /* how old a value may get before it is read again; 0: 5 min */
+        credential; /* the token, secret_id or JWT: from env, file, systemd or store; read anew at each login */
+    const char *credential_file; /* instead, with any mode: a projected token of Kubernetes; NULL: none */
+    bool kv1;                    /* where Vault does not say what a mount is: KV version 1 */
+    int64_t refresh_ms;          /* how old a value may get before it is read again; 0: 5 min */
 };
 struct secret_vault_http { /* one request; suspends. *ret_status and *ret_body (arena) on TL_OK */
     enum tl_rc (*call)(struct task *t, void *arg, const char *method, const char *url, const char *name_space,
@@ -124,18 +125,50 @@ struct secret_vault_http { /* one request; suspends. *ret_status and *ret_body (
     void *arg;
 };
 struct secret_vault;
-struct secret_vault *secret_vault_new(const struct secret_vault_options *options, const struct tl_clock *clock,
-                                      const struct secret_vault_http *http) TL_MUST_CHECK; /* options are borrowed */
-void secret_vault_free(struct secret_vault *v);
+struct secret_vault *secret_vault_new(const struct tl_clock *clock) TL_MUST_CHECK; /* notes what is asked for */
+void secret_vault_free(struct secret_vault *v); /* no sync may be under way; NULL allowed */
+/* Which Vault it is; copied. Before the first sync, or between two, on the syncing task's thread. http_free (may be
+ * NULL) is called with http->arg when it is replaced or at the end. Values that were read stay. */
+void secret_vault_configure(struct secret_vault *v, const struct secret_vault_options *options,
+                            const struct secret_vault_http *http, void (*http_free)(void *arg));
+void secret_vault_close(struct secret_vault *v); /* let go of http; configured no more. Values stay */
 /* For secret_options.vault: gives what was read last, also while Vault is down; a reference seen for the first time is
- * noted and TL_BUSY until the next sync. */
+ * noted and TL_BUSY until the next sync. TL_CONFIG: Vault said that there is no such thing, or that we may not have it.
+ */
 struct secret_source secret_vault_source(struct secret_vault *v);
-/* Log in or renew where due, read what is new or old. Call it at start, then every few seconds, then secret_reload().
- * `box` resolves the credential. Suspends. An error leaves the values as they are and is reported once it is over a
- * back-off of 1 s to 1 min. */
+/* Log in or renew where due, read what is new or old, renew leases. Call it at start, then every second or so, then
+ * secret_reload(). `box` resolves the credential. Suspends. An error leaves the values as they are; the next tries come
+ * after 1 s, doubling to 1 min. Does nothing while not configured or backing off. */
 TL_MUST_CHECK enum tl_rc secret_vault_sync(struct task *t, struct secret_vault *v, struct secret_box *box,
                                            struct tl_err *err);
-/* Age of the oldest value in ms, for status; -1: there is none. */
-int64_t secret_vault_age_ms(struct secret_vault *v);
+struct secret_vault_status {
+    bool configured, tried, ok; /* ok: the last sync reached it and was let in */
+    size_t references, waiting; /* waiting: without a value so far */
+    int64_t age_ms;             /* of the oldest value; -1: there is none */
+    int64_t since_ok_ms;        /* since the last good sync; -1: none so far */
+    uint64_t changes;           /* values that came or changed: cheap to poll */
+    char address[200], reason[300];
+};
+void secret_vault_get_status(struct secret_vault *v, struct secret_vault_status *ret); /* any thread */
+
+/* ---- the `secrets:` block, and Vault over HTTP (vault_http.c) ---- */
+struct secret_vault_conf {
+    const char *address, *name_space, *ca, *certificate, *certificate_key;
+    struct config_choice login; /* struct secret_vault_login_conf */
+    int64_t refresh_ms, kv;
+};
+struct secret_vault_login_conf {
+    const char *mount, *role, *file;
+    struct config_secret credential;
+};
+struct secret_conf {
+    int64_t every_ms; /* how often sources are read again */
+    const struct secret_vault_conf *vault;
+};
+extern const struct config_spec secret_spec;
+/* secret_vault_configure from the block, with an HTTP client of that loop. Does nothing when it is that already. On the
+ * loop's thread, or before it runs. TL_CONFIG, TL_IO. */
+TL_MUST_CHECK enum tl_rc secret_vault_use(struct secret_vault *v, const struct secret_vault_conf *conf,
+                                          struct async_loop *loop, struct tl_err *err);
 
 #endif

@@ -16,37 +16,32 @@ static const struct cli_option check_options[] = {
 
 struct secrets {
     struct cli_project *p;
-    struct tl_arena *arena;
     bool strict;
     size_t found, missing;
 };
 
-static void probe(struct secrets *s, const struct config_node *node)
+static void probe(void *arg, const struct config_secret *ref)
 {
-    struct config_secret ref;
+    struct secrets *s = arg;
     struct tl_err err = {0};
 
-    if (!tl_sv_starts(node->text, TL_SV("${")) || config_secret_parse(s->arena, node->text, &ref, &err) != TL_OK ||
-        ref.kind == CONFIG_SECRET_LITERAL)
-        return;
     s->found++;
-    if (secret_probe(s->p->secrets, &ref, &err) == TL_OK)
+    if (secret_probe(s->p->secrets, ref, &err) == TL_OK)
         return;
     s->missing++;
     if (s->strict)
-        config_error(s->p->errors, node->at, NULL, "this secret does not resolve: %s", err.text);
+        config_error(s->p->errors, ref->at, NULL, "this secret does not resolve: %s", err.text);
     else
-        config_warn(s->p->errors, node->at, NULL, "this secret does not resolve here: %s", err.text);
+        config_warn(s->p->errors, ref->at, NULL, "this secret does not resolve here: %s", err.text);
 }
 
-static void walk(struct secrets *s, const struct config_node *node)
+static void probe_all(struct secrets *s)
 {
-    if (node->kind == CONFIG_NODE_STRING)
-        probe(s, node);
-    for (uint32_t i = 0; node->kind == CONFIG_NODE_LIST && i < node->n; i++)
-        walk(s, node->items[i]);
-    for (uint32_t i = 0; node->kind == CONFIG_NODE_MAP && i < node->n; i++)
-        walk(s, node->entries[i].value);
+    struct tl_err err = {0};
+
+    if (cli__project_vault(s->p, &err) != TL_OK) /* each reference says so, too; this is about Vault as a whole */
+        config_warn(s->p->errors, (struct config_place){0}, NULL, "%s", err.text);
+    flow_plan_each_secret(s->p->plan, probe, s);
 }
 
 static void say_good(const struct flow_plan *plan, const char *path, const struct secrets *s)
@@ -65,15 +60,14 @@ static int run_check(void *options, const struct cli_args *args)
     const struct check_options *o = options;
     const struct cli_project_options how = {.literals = o->literals, .lenient_env = !o->secrets};
     const char *path = args->n ? args->v[0] : "tieline.yaml";
-    TL_CLEANUP(tl_arena_freep) struct tl_arena *arena = tl_arena_new(16 << 20);
     struct cli_project p;
-    struct secrets s = {.p = &p, .arena = arena, .strict = o->secrets};
+    struct secrets s = {.p = &p, .strict = o->secrets};
     struct tl_err err = {0};
     enum tl_rc rc = cli__project_load(path, &how, &p, &err);
     int code = CLI_OK;
 
     if (rc == TL_OK)
-        walk(&s, flow_plan_node(p.plan));
+        probe_all(&s);
     if (config_errors_count(p.errors))
         code = cli__config_errors(p.errors, o->json);
     else if (rc != TL_OK)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* project.c - the configuration, for commands that read it themselves: check, send, map, test. */
+#include <signal.h>
+
 #include "cli/cli_int.h"
 #include "webhook/webhook.h"
 
@@ -18,7 +20,9 @@ enum tl_rc cli__project_load(const char *path, const struct cli_project_options 
 
     *ret = (struct cli_project){.errors = config_errors_new()};
     rc = crypto_new(&ret->crypto, err);
+    ret->vault = secret_vault_new(tl_clock_system());
     secrets = secret_default_options(ret->crypto);
+    secrets.vault = secret_vault_source(ret->vault);
     if (rc == TL_OK)
         rc = secret_box_new(&secrets, &ret->secrets, err);
     if (rc != TL_OK)
@@ -38,12 +42,61 @@ void cli__project_done(struct cli_project *p)
     mapping_workers_free(p->workers);
     if (p->secrets)
         secret_box_free(p->secrets);
+    secret_vault_free(p->vault);
     if (p->crypto)
         crypto_free(p->crypto);
     config_errors_free(p->errors);
     *p = (struct cli_project){0};
 }
 
+/* ---- Vault ---- */
+struct sync {
+    const struct cli_project *p;
+    struct async_loop *loop;
+    enum tl_rc rc;
+    struct tl_err *err;
+};
+
+static enum tl_rc sync_task(struct task *task, void *arg, struct tl_err *err)
+{
+    struct sync *s = arg;
+
+    (void)err;
+    s->rc = secret_vault_use(s->p->vault, flow_plan_project(s->p->plan)->secrets.vault, s->loop, s->err);
+    if (s->rc == TL_OK)
+        s->rc = secret_vault_sync(task, s->p->vault, s->p->secrets, s->err);
+    return TL_OK;
+}
+
+static void note(void *arg, const struct config_secret *ref)
+{
+    if (ref->kind == CONFIG_SECRET_VAULT)
+        (void)(secret_probe(arg, ref, NULL) == TL_OK); /* only to be noted */
+}
+
+enum tl_rc cli__project_vault(const struct cli_project *p, struct tl_err *err)
+{
+    struct sync s = {.p = p, .err = err};
+    enum tl_rc rc;
+
+    if (!flow_plan_project(p->plan)->secrets.vault)
+        return TL_OK;
+    flow_plan_each_secret(p->plan, note, p->secrets);
+    (void)signal(SIGPIPE, SIG_IGN);
+    rc = http_client_global_init(err);
+    if (rc == TL_OK)
+        rc = async_loop_new(4, NULL, &s.loop, err);
+    if (rc != TL_OK)
+        return rc;
+    rc = task_start(s.loop, "vault", async_loop_now(s.loop) + UINT64_C(10000000000), sync_task, &s, NULL, NULL, err);
+    if (rc == TL_OK)
+        async_loop_run(s.loop);
+    secret_vault_close(p->vault); /* its client belongs to the loop */
+    async_loop_free(s.loop);
+    return rc == TL_OK ? s.rc : rc;
+}
+
+/* ---- verifiers ---- */
 struct values {
     struct secret *held[2 * MAX_SECRETS];
     size_t n;
@@ -66,7 +119,7 @@ static enum tl_rc make_verifier(const struct cli_project *p, const struct config
     struct tl_sv tokens[MAX_SECRETS];
     struct webhook_setup setup = {.scheme = verify->name, .conf = c, .secrets = secrets, .verify_tokens = tokens};
     struct values values = {.n = 0};
-    enum tl_rc rc = TL_OK;
+    enum tl_rc rc = cli__project_vault(p, err);
 
     for (size_t i = 0; i < c->secrets.n && i < MAX_SECRETS && rc == TL_OK; i++)
         rc = value_of(p, &CONFIG_AT(c->secrets, struct webhook_conf_secret, i)->value, &values,
