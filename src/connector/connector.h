@@ -111,7 +111,7 @@ enum connector_idempotency {
     CONNECTOR_IDEMPOTENT_NONE,   /* a repeated write may double: the attempt's row is waited for */
     CONNECTOR_IDEMPOTENT_KEY,    /* the target recognises record.key */
     CONNECTOR_IDEMPOTENT_UPSERT, /* by external id */
-    CONNECTOR_IDEMPOTENT_LOOKUP  /* the connector looks before it inserts when unknown_before */
+    CONNECTOR_IDEMPOTENT_LOOKUP  /* the connector looks before it inserts when unknown_before: likewise waited for */
 };
 struct connector_facilities {
     enum connector_idempotency idempotency;

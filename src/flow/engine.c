@@ -216,7 +216,8 @@ static void fill_target(const struct flow_target *t, struct queue_target_def *d)
     *d = (struct queue_target_def){.name = tl_sv_str(t->name),
                                    .connection = tl_sv_str(t->connection->name),
                                    .retry = &t->retry,
-                                   .idempotent = t->facilities.idempotency != CONNECTOR_IDEMPOTENT_NONE,
+                                   .idempotent = t->facilities.idempotency == CONNECTOR_IDEMPOTENT_KEY ||
+                                                 t->facilities.idempotency == CONNECTOR_IDEMPOTENT_UPSERT,
                                    .ordered_batch = t->facilities.ordered_batch,
                                    .batch_count = t->facilities.batch_count,
                                    .batch_bytes = t->facilities.batch_bytes,

@@ -12,6 +12,8 @@ static const char *const statements[SQL_COUNT] = {
 #undef X
 };
 
+#define CAREFUL TL_SV("queue/careful_below")
+
 static void defaults(struct queue *q)
 {
     struct queue_options *o = &q->o;
@@ -57,6 +59,34 @@ static enum tl_rc open_store(struct queue *q, struct tl_err *err)
     return rc;
 }
 
+/* Attempts that ended soon leave no row when a crash cuts them off. What was there at a crash is therefore begun on
+ * disk before it goes, until a process has closed the ledger with nothing left to deliver. */
+static void load_careful(struct queue *q)
+{
+    struct store_val v;
+
+    q->careful_below = q->next_id;
+    if (queue__start(q, SQL_KV_GET, VALS(store_text(CAREFUL))) && queue__next(q, SQL_KV_GET, &v, 1) &&
+        v.s.n == sizeof(q->careful_below))
+        memcpy(&q->careful_below, v.s.p, sizeof(q->careful_below));
+    queue__end(q, SQL_KV_GET);
+    (void)RUN(q, KV_DEL, store_text(CAREFUL));
+}
+
+static void save_careful(struct queue *q)
+{
+    uint64_t below = 0;
+    struct tl_err err;
+
+    for (size_t i = 1; i <= q->n_flows; i++)
+        if (q->flows[i] && q->flows[i]->count[QUEUE_QUEUED] + q->flows[i]->count[QUEUE_RETRYING] > 0)
+            below = q->careful_below;
+    q->txn_rc = store_begin(q->db, &err);
+    (void)RUN(q, KV_SET, store_text(CAREFUL), store_blob(tl_sv((const char *)&below, sizeof(below))));
+    if (q->txn_rc != TL_OK || store_commit(q->db, &err) != TL_OK)
+        store_rollback(q->db); /* as after a crash, then */
+}
+
 static void load_meta(struct queue *q)
 {
     struct store_val v;
@@ -68,6 +98,7 @@ static void load_meta(struct queue *q)
         generation = (uint64_t)v.i + 1;
     (void)RUN(q, META_SET, store_text(TL_SV("generation")), store_u64(generation));
     q->epoch = generation << 32;
+    load_careful(q);
     if (queue__start(q, SQL_KV_GET, VALS(store_text(TL_SV("queue/hash_key")))) && queue__next(q, SQL_KV_GET, &v, 1) &&
         v.s.n == sizeof(q->hash_key)) {
         memcpy(q->hash_key, v.s.p, sizeof(q->hash_key));
@@ -154,6 +185,7 @@ enum tl_rc queue_open(const struct queue_options *options, struct queue **ret_qu
         queue_close(q);
         return rc;
     }
+    q->opened = true;
     *ret_queue = q;
     return TL_OK;
 }
@@ -181,6 +213,8 @@ void queue_close(struct queue *q)
         queue_kick(q);
         (void)pthread_join(q->thread, NULL);
     }
+    if (q->opened && !q->out && !atomic_load(&q->fatal))
+        save_careful(q);
     if (q->db && !atomic_load(&q->fatal) && store_maintain(q->db, true, &err) != TL_OK)
         queue__fatal(q, &err);
     for (size_t i = 0; i < q->table_n; i++)

@@ -467,13 +467,7 @@ static enum tl_rc finish_apply(struct queue *q, struct op *op, struct tl_err *er
 
     (void)err;
     if (w->lazy) { /* its begin was never written: the whole row is written now */
-        if (w->prev)
-            w->prev->next = w->next;
-        else
-            q->lazy_first = w->next;
-        if (w->next)
-            w->next->prev = w->prev;
-        w->prev = w->next = NULL;
+        queue__list_remove(&q->lazy, w);
         w->lazy = false;
     }
     decide(q, w);

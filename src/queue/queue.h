@@ -9,8 +9,9 @@
  *  2. At any time an event has exactly one state; whenever it waits there is a reason (queue/operate.h).
  *  3. Deliveries of one lane (flow, target, ordering key) run one at a time and in the order of their arrival, also
  * while the first of them backs off. A dead one blocks its lane or is skipped, as its flow says.
- *  4. An attempt is on disk before it starts where the operation has no idempotency facility; elsewhere at the commit
- * that follows, unless it has ended before. An attempt that a crash cut off is shown as `unknown outcome`.
+ *  4. An attempt is on disk before it starts where the operation has no idempotency facility, and for whatever was
+ * there at a crash; elsewhere when it has been running for 50 ms (shorter ones are written with their end). An attempt
+ * on disk that a crash cut off is shown as `unknown outcome`.
  *  5. An outcome counts only with the epoch of its claim: what comes late from before a restart or a cancel is refused.
  *
  * Threads. One ledger thread is the only writer and the scheduler. Calls come from any thread: with a task they suspend
@@ -128,7 +129,7 @@ struct queue_target_def {
     struct tl_sv name, connection;         /* unique in its flow; connection "" : none (runs without permits) */
     const struct guard_retry *retry;       /* copied; NULL: the default policy */
     uint32_t cost_class;                   /* for guards that weigh calls */
-    bool idempotent;                       /* the operation has a facility: the attempt's begin is not waited for */
+    bool idempotent;                       /* a repeated call changes nothing: the attempt's begin is not waited for */
     bool ordered_batch;                    /* a batch may carry several deliveries of one lane */
     uint32_t batch_count, batch_linger_ms; /* 0: 1 and 20 ms */
     uint64_t batch_bytes;                  /* 0: 4 MB */

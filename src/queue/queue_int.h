@@ -24,6 +24,7 @@
 #define ATTEMPT_SPAN 65536u /* attempt ids of one unit */
 #define ID_BLOCK 20000u
 #define NEAR_NS 1000000000ull /* heads due later than this leave memory */
+#define LAZY_NS 50000000ull   /* an attempt that is not begun on disk by now will be */
 #define NS_PER_MS 1000000ull
 #define TRIP_RING_MAX 1000u
 
@@ -207,7 +208,7 @@ struct queue {
     unsigned char hash_key[16];
 
     pthread_t thread;
-    bool has_thread;
+    bool has_thread, opened;
     _Atomic(struct op *) inbox; /* any thread */
     atomic_bool stop, sleeping, kicked, dispatch_on, fatal, intake_stopped;
     atomic_size_t works_out;
@@ -241,7 +242,9 @@ struct queue {
     struct work *work_free;
     size_t n_work_free;
     struct work_list begins; /* their begin must be committed before they go */
-    struct work *lazy_first; /* begin not yet written, already gone */
+    struct work_list lazy;   /* begin not yet written, already gone; oldest first */
+    uint64_t lazy_until_ns;  /* those started until then are begun by this transaction */
+    uint64_t careful_below;  /* units before this one may have been out at a crash: begun before they go */
     struct work *out;        /* all works that have started */
     struct work_list go;     /* may go now */
     size_t *loop_load;
@@ -325,6 +328,8 @@ uint64_t queue__next_wake(struct queue *q); /* mono ns; UINT64_MAX: nothing to w
 void queue__hand_out(struct queue *q);
 enum tl_rc queue__write_begins(struct queue *q);
 void queue__begins_written(struct queue *q);
+bool queue__lazy_due(const struct queue *q);
+void queue__list_remove(struct work_list *list, struct work *w);
 struct work *queue__work_new(struct queue *q, size_t n);
 void queue__work_start(struct queue *q, struct work *w, struct conn *c, bool probe);
 void queue__send_out(struct queue *q, struct work *w);

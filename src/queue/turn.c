@@ -327,7 +327,7 @@ static void write_failed(struct queue *q, struct op *batch)
 
 static bool must_write(const struct queue *q, const struct op *batch)
 {
-    return batch || q->begins.first || q->lazy_first || queue__gates_waiting(q) || queue__holds_waiting(q);
+    return batch || q->begins.first || queue__lazy_due(q) || queue__gates_waiting(q) || queue__holds_waiting(q);
 }
 
 static bool turn_ops(struct queue *q)

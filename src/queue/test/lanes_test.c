@@ -203,7 +203,7 @@ static void what_was_out_at_a_crash_is_an_unknown_outcome_and_three_in_a_row_are
     assert_int_equal(row.attempts, 3);
 }
 
-static void an_attempt_with_an_idempotency_facility_is_begun_at_the_next_commit_unless_it_has_ended(void **state)
+static void an_attempt_with_an_idempotency_facility_is_begun_on_disk_when_it_takes_long(void **state)
 {
     struct bench *b = *state;
     struct queue_work *w;
@@ -212,11 +212,58 @@ static void an_attempt_with_an_idempotency_facility_is_begun_at_the_next_commit_
     (void)help_put(b, NULL, "a", "1");
     help_turn(b);
     assert_non_null(help_take(b));
-    (void)help_put(b, NULL, "b", "1"); /* a commit */
+    help_after(b, 50); /* nothing else asks for a commit */
     help_close(b);
     help_open(b);
     w = help_take(b);
     assert_true(w->claims[0].unknown_before);
+    assert_int_equal(w->claims[0].attempt, 2);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+}
+
+static void after_a_crash_what_may_have_been_out_is_begun_before_it_goes_and_dies_of_three_crashes(void **state)
+{
+    struct bench *b = *state;
+    struct queue_row row;
+    struct queue_work *w;
+    uint64_t id;
+
+    help_open(b);
+    id = help_put(b, NULL, "a", "1");
+    help_turn(b);
+    assert_non_null(help_take(b));
+    help_after(b, 10); /* too early for its begin */
+    for (uint32_t i = 0; i < 3; i++) {
+        help_close(b);
+        help_open(b);
+        w = help_take(b);
+        assert_non_null(w);
+        assert_int_equal(w->claims[0].unknown_before, i > 0);
+        assert_int_equal(w->claims[0].attempt, i + 1);
+    }
+    help_close(b);
+    help_open(b);
+    help_row(b, id, &row);
+    assert_int_equal(row.state, QUEUE_DEAD);
+    assert_int_equal(row.cls, TL_CLASS_BUG);
+}
+
+static void after_an_orderly_end_short_attempts_leave_no_row_again(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    (void)help_put(b, NULL, "a", "1");
+    help_close(b); /* nothing is out */
+    help_open(b);
+    assert_non_null(help_take(b));
+    help_close(b); /* a crash */
+    help_open(b);
+    w = help_take(b);
+    assert_false(w->claims[0].unknown_before);
+    assert_int_equal(w->claims[0].attempt, 1);
     help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
 }
 
@@ -342,8 +389,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(attempts_run_out_and_the_delivery_is_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_out_at_a_crash_is_an_unknown_outcome_and_three_in_a_row_are_dead,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(an_attempt_with_an_idempotency_facility_is_begun_on_disk_when_it_takes_long,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
-            an_attempt_with_an_idempotency_facility_is_begun_at_the_next_commit_unless_it_has_ended, setup, teardown),
+            after_a_crash_what_may_have_been_out_is_begun_before_it_goes_and_dies_of_three_crashes, setup, teardown),
+        cmocka_unit_test_setup_teardown(after_an_orderly_end_short_attempts_leave_no_row_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_window_smaller_than_the_backlog_delivers_every_lane_once, setup, teardown),
         cmocka_unit_test_setup_teardown(followers_beyond_the_window_come_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(thousands_behind_a_blocked_key_do_not_keep_others_from_starting, setup,
