@@ -218,6 +218,7 @@ static void fill_target(const struct flow_target *t, struct queue_target_def *d)
                                    .retry = &t->retry,
                                    .idempotent = t->facilities.idempotency == CONNECTOR_IDEMPOTENT_KEY ||
                                                  t->facilities.idempotency == CONNECTOR_IDEMPOTENT_UPSERT,
+                                   .keyed = t->facilities.idempotency == CONNECTOR_IDEMPOTENT_KEY,
                                    .ordered_batch = t->facilities.ordered_batch,
                                    .batch_count = t->facilities.batch_count,
                                    .batch_bytes = t->facilities.batch_bytes,

@@ -438,7 +438,7 @@ void queue__hand_out(struct queue *q)
     struct queue_work **tails[64], *firsts[64] = {0};
     unsigned n = q->o.n_loops;
 
-    if (!q->go.first)
+    if (!q->go.first || q->full)
         return;
     for (unsigned i = 0; i < n; i++)
         tails[i] = &firsts[i];

@@ -99,7 +99,7 @@ static void expand_settle(struct queue *q, struct op *op)
         queue__arrive(q, &e->rows[i], e->defs[i].body.p ? NULL : e->work->pub.claims[0].blob);
 }
 
-static const struct op_class expand_class = {.apply = expand_apply, .settle = expand_settle};
+static const struct op_class expand_class = {.apply = expand_apply, .settle = expand_settle, .own = true};
 
 enum tl_rc queue_expand(struct queue *q, struct task *task, struct queue_work *work,
                         const struct queue_delivery_def *deliveries, size_t n, struct tl_sv reason, struct tl_err *err)

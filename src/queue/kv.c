@@ -107,7 +107,7 @@ static enum tl_rc xref_get_apply(struct queue *q, struct op *op, struct tl_err *
 enum tl_rc queue_lease(struct queue *q, struct task *task, struct tl_sv name, struct tl_sv owner, int64_t ttl_ms,
                        uint64_t *ret_epoch, struct tl_err *err)
 {
-    static const struct op_class cls = {.apply = lease_apply};
+    static const struct op_class cls = {.apply = lease_apply, .own = true};
     struct kv_op k = {.a = name, .b = owner, .ttl_ms = ttl_ms};
     enum tl_rc rc = call(q, task, &k, &cls, err);
 
@@ -119,7 +119,7 @@ enum tl_rc queue_lease(struct queue *q, struct task *task, struct tl_sv name, st
 enum tl_rc queue_position(struct queue *q, struct task *task, struct tl_sv lease, struct tl_sv key,
                           struct tl_buf *ret_position, struct tl_err *err)
 {
-    static const struct op_class cls = {.apply = position_apply, .read = true};
+    static const struct op_class cls = {.apply = position_apply, .read = true, .own = true};
     struct kv_op k = {.a = lease, .b = key.p ? key : TL_SV(""), .out = ret_position};
 
     return call(q, task, &k, &cls, err);
@@ -127,7 +127,7 @@ enum tl_rc queue_position(struct queue *q, struct task *task, struct tl_sv lease
 
 enum tl_rc queue_kv_put(struct queue *q, struct task *task, struct tl_sv key, struct tl_sv value, struct tl_err *err)
 {
-    static const struct op_class cls = {.apply = kv_put_apply};
+    static const struct op_class cls = {.apply = kv_put_apply, .own = true};
     struct kv_op k = {.a = key, .value = value};
 
     if (value.n > VALUE_MAX)
@@ -138,7 +138,7 @@ enum tl_rc queue_kv_put(struct queue *q, struct task *task, struct tl_sv key, st
 enum tl_rc queue_kv_get(struct queue *q, struct task *task, struct tl_sv key, struct tl_buf *ret_value,
                         struct tl_err *err)
 {
-    static const struct op_class cls = {.apply = kv_get_apply, .read = true};
+    static const struct op_class cls = {.apply = kv_get_apply, .read = true, .own = true};
     struct kv_op k = {.a = key, .out = ret_value};
 
     return call(q, task, &k, &cls, err);
@@ -146,7 +146,7 @@ enum tl_rc queue_kv_get(struct queue *q, struct task *task, struct tl_sv key, st
 
 enum tl_rc queue_xref_put(struct queue *q, struct task *task, const struct queue_xref *xref, struct tl_err *err)
 {
-    static const struct op_class cls = {.apply = xref_put_apply};
+    static const struct op_class cls = {.apply = xref_put_apply, .own = true};
     struct kv_op k = {.xref = xref};
 
     return call(q, task, &k, &cls, err);
@@ -155,7 +155,7 @@ enum tl_rc queue_xref_put(struct queue *q, struct task *task, const struct queue
 enum tl_rc queue_xref_get(struct queue *q, struct task *task, const struct queue_xref *known, struct tl_buf *ret_id,
                           struct tl_err *err)
 {
-    static const struct op_class cls = {.apply = xref_get_apply, .read = true};
+    static const struct op_class cls = {.apply = xref_get_apply, .read = true, .own = true};
     struct kv_op k = {.xref = known, .out = ret_id};
 
     return call(q, task, &k, &cls, err);

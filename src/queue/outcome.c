@@ -212,6 +212,7 @@ static void decide_one(struct queue *q, struct work *w, size_t i)
     struct member *m = &w->members[i];
 
     m->row = m->lane->row;
+    m->from = m->row.state;
     m->row.unknown = 0;
     if (m->lane->epoch != c->epoch || m->lane->revoked) {
         m->verdict = V_STALE;
@@ -402,7 +403,7 @@ static void write_member(struct queue *q, struct work *w, size_t i)
         else
             (void)RUN(q, UNIT_FINAL, store_u64(r->id), store_int(r->state), store_int(w->ended_ms),
                       store_int(r->attempts), store_int(r->used));
-        queue__unit_done(q, r, m->lane->row.state, r->state);
+        queue__unit_done(q, r, (enum queue_state)m->from, (enum queue_state)r->state);
         if (r->keyed && w->target->flow->count[QUEUE_DEAD] > 0) /* replaying an earlier dead one would undo this */
             (void)RUN(q, SUPERSEDE, store_u64(r->lane));
         break;
@@ -411,7 +412,7 @@ static void write_member(struct queue *q, struct work *w, size_t i)
         if (m->verdict == V_RETRY)
             queue__count(q, w->target->flow, N_RETRIES, 1);
         write_state(q, w, i);
-        queue__unit_done(q, r, m->lane->row.state, r->state);
+        queue__unit_done(q, r, (enum queue_state)m->from, (enum queue_state)r->state);
         break;
     case V_BACK:
         (void)RUN(q, UNIT_TRIES, store_u64(r->id), store_int(r->attempts), store_int(r->unknown));
@@ -421,7 +422,7 @@ static void write_member(struct queue *q, struct work *w, size_t i)
         (void)RUN(q, UNIT_TICKET, store_u64(r->id), store_u64(r->ticket), store_int(r->next_at),
                   store_int(r->attempts));
         (void)RUN(q, MEMBER_ADD, store_u64(r->ticket), store_u64(r->id));
-        queue__unit_done(q, r, m->lane->row.state, QUEUE_RETRYING);
+        queue__unit_done(q, r, (enum queue_state)m->from, QUEUE_RETRYING);
         break;
     case V_NONE:
     case V_STALE:
@@ -485,10 +486,28 @@ static enum tl_rc finish_apply(struct queue *q, struct op *op, struct tl_err *er
 }
 
 /* ---- memory ---- */
+/* What is done stays done whether this commit succeeds or not; only when it is on disk is open. See promise 3. */
+static void finish_advance(struct queue *q, struct op *op)
+{
+    struct work *w = TL_CONTAINER(op, struct work, op);
+
+    if (queue__is_errand(w) || !w->target->keyed || w->target->batch_count > 1)
+        return;
+    for (size_t i = 0; i < w->pub.n; i++) {
+        struct member *m = &w->members[i];
+
+        if (m->verdict == V_FINAL && !m->advanced && m->row.state == QUEUE_DELIVERED)
+            m->advanced = queue__lane_go_on(q, m->lane);
+        q->advanced = q->advanced || m->advanced;
+    }
+}
+
 static void settle_member(struct queue *q, struct work *w, struct member *m)
 {
     struct lane *l = m->lane;
 
+    if (m->advanced)
+        return;
     if (m->verdict == V_STALE) { /* cancelled while it ran: its lane was kept until now */
         queue__lane_next(q, l);
         return;
@@ -543,7 +562,8 @@ static void finish_settle(struct queue *q, struct op *op)
     queue__work_free(q, w);
 }
 
-static const struct op_class finish_class = {.apply = finish_apply, .settle = finish_settle, .keep = true};
+static const struct op_class finish_class = {
+    .apply = finish_apply, .advance = finish_advance, .settle = finish_settle, .keep = true, .own = true};
 
 void queue_finish(struct queue *q, struct queue_work *work)
 {

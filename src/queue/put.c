@@ -194,7 +194,7 @@ static void put_settle(struct queue *q, struct op *op)
     put_settle_one(q, TL_CONTAINER(op, struct put_op, op));
 }
 
-static const struct op_class put_class = {.apply = put_apply, .settle = put_settle};
+static const struct op_class put_class = {.apply = put_apply, .settle = put_settle, .own = true};
 
 static enum tl_rc check_put(const struct queue *q, const struct queue_put *put, struct tl_err *err)
 {
@@ -301,7 +301,7 @@ static void emit_settle(struct queue *q, struct op *op)
         put_settle_one(q, &e->puts[i]);
 }
 
-static const struct op_class emit_class = {.apply = emit_apply, .settle = emit_settle};
+static const struct op_class emit_class = {.apply = emit_apply, .settle = emit_settle, .own = true};
 
 enum tl_rc queue_emit(struct queue *q, struct task *task, struct queue_emit *emit, struct tl_err *err)
 {
@@ -374,9 +374,9 @@ static void drop_done(struct op *op)
     tl_free(TL_CONTAINER(op, struct upload_op, op));
 }
 
-static const struct op_class begin_class = {.apply = upload_begin};
-static const struct op_class chunk_class = {.apply = upload_chunk};
-static const struct op_class drop_class = {.apply = upload_drop};
+static const struct op_class begin_class = {.apply = upload_begin, .own = true};
+static const struct op_class chunk_class = {.apply = upload_chunk, .own = true};
+static const struct op_class drop_class = {.apply = upload_drop, .own = true};
 
 enum tl_rc queue_upload_begin(struct queue *q, struct task *task, uint64_t *ret_upload, struct tl_err *err)
 {

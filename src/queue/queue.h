@@ -8,7 +8,10 @@
  * (on_fatal).
  *  2. At any time an event has exactly one state; whenever it waits there is a reason (queue/operate.h).
  *  3. Deliveries of one lane (flow, target, ordering key) run one at a time and in the order of their arrival, also
- * while the first of them backs off. A dead one blocks its lane or is skipped, as its flow says.
+ * while the first of them backs off. A dead one blocks its lane or is skipped, as its flow says. Where the target
+ * recognises each delivery by a key of its own (queue_target_def.keyed) the next one may start when the one before it
+ * is done but not yet on disk as done: after a crash in between both go again, the earlier first, and the target
+ * ignores what it has had. Never for an upsert, where the earlier one would undo the later.
  *  4. An attempt is on disk before it starts where the operation has no idempotency facility, and for whatever was
  * there at a crash; elsewhere when it has been running for 50 ms (shorter ones are written with their end). An attempt
  * on disk that a crash cut off is shown as `unknown outcome`.
@@ -126,10 +129,11 @@ struct queue_connection_def {
     uint32_t ret_id;                /* filled: stable for the name over restarts */
 };
 struct queue_target_def {
-    struct tl_sv name, connection;         /* unique in its flow; connection "" : none (runs without permits) */
-    const struct guard_retry *retry;       /* copied; NULL: the default policy */
-    uint32_t cost_class;                   /* for guards that weigh calls */
-    bool idempotent;                       /* a repeated call changes nothing: the attempt's begin is not waited for */
+    struct tl_sv name, connection;   /* unique in its flow; connection "" : none (runs without permits) */
+    const struct guard_retry *retry; /* copied; NULL: the default policy */
+    uint32_t cost_class;             /* for guards that weigh calls */
+    bool idempotent;                 /* a repeated call changes nothing: the attempt's begin is not waited for */
+    bool keyed; /* it changes nothing even when later ones have come in between: promise 3, the second sentence */
     bool ordered_batch;                    /* a batch may carry several deliveries of one lane */
     uint32_t batch_count, batch_linger_ms; /* 0: 1 and 20 ms */
     uint64_t batch_bytes;                  /* 0: 4 MB */

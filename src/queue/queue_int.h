@@ -6,6 +6,8 @@
  * One turn: take the inbox; in one transaction `apply` every op and write begins, holds and counters; commit; then
  * `settle` every op (only now does memory change) and answer it; then fill the window, hand out what has its permits.
  * If the commit fails memory has not changed: outcomes are kept and applied again, everything else is refused.
+ * The one exception is `advance`, before the commit: lanes of keyed targets whose head is done go on to the next one
+ * that earlier transactions have put there. That holds whether the commit succeeds or not: the outcome is decided.
  */
 #ifndef TL_QUEUE_QUEUE_INT_H
 #define TL_QUEUE_QUEUE_INT_H
@@ -51,10 +53,12 @@ enum {
 struct op;
 struct op_class {
     enum tl_rc (*apply)(struct queue *q, struct op *op, struct tl_err *err); /* in the transaction */
-    void (*settle)(struct queue *q, struct op *op); /* after the commit and only if apply said TL_OK; may be NULL */
-    void (*undo)(struct queue *q, struct op *op);   /* the commit failed: memory as before; may be NULL */
-    bool keep;                                      /* an outcome: never refused, tried again until it is on disk */
-    bool read;                                      /* writes nothing */
+    void (*settle)(struct queue *q, struct op *op);  /* after the commit and only if apply said TL_OK; may be NULL */
+    void (*undo)(struct queue *q, struct op *op);    /* the commit failed: memory as before; may be NULL */
+    void (*advance)(struct queue *q, struct op *op); /* all are applied, not yet committed; may be NULL */
+    bool keep;                                       /* an outcome: never refused, tried again until it is on disk */
+    bool own;                                        /* touches no live delivery but those it brings or ends itself */
+    bool read;                                       /* writes nothing */
 };
 struct op {
     struct op *next;
@@ -104,7 +108,7 @@ struct target {
     struct flow *flow;
     struct conn *conn;
     struct target *next_of_flow;
-    bool removed, idempotent, expand;
+    bool removed, idempotent, keyed, expand;
     uint32_t batch_count, batch_linger_ms, batch_now;
     uint64_t batch_bytes;
     struct guard_retry retry;
@@ -171,6 +175,8 @@ struct member {
     struct row row; /* as it will be after the commit */
     uint8_t verdict;
     bool counted, unknown;
+    bool advanced; /* its lane has gone on already and is not this member's any more */
+    uint8_t from;  /* its state before */
     uint64_t fp;
     enum tl_class cls;
 };
@@ -204,7 +210,9 @@ struct queue {
     struct store_stmt *sql[SQL_COUNT];
     enum tl_rc txn_rc; /* what made the transaction unusable */
     struct tl_err txn_err;
-    bool reading;
+    bool reading, writing;
+    bool advanced;         /* by this transaction: there may be something to hand out before its commit */
+    uint64_t first_new_id; /* units from here on are of the transaction that is open */
     unsigned char hash_key[16];
 
     pthread_t thread;
@@ -313,8 +321,10 @@ void queue__lane_blob(struct queue *q, struct lane *l, struct queue_blob *blob);
 void queue__arrive(struct queue *q, const struct row *row,
                    struct queue_blob *blob); /* takes a reference if it keeps it */
 void queue__lane_next(struct queue *q,
-                      struct lane *l);              /* its head is final, dead or far off: the next one, or free it */
-void queue__place(struct queue *q, struct lane *l); /* by state and next_at: ready, due, or away */
+                      struct lane *l); /* its head is final, dead or far off: the next one, or free it */
+/* In the transaction, its head is done in it: to the next one, if that is on disk already. False: as before. */
+bool queue__lane_go_on(struct queue *q, struct lane *l);
+void queue__place(struct queue *q, struct lane *l);    /* by state and next_at: ready, due, or away */
 void queue__rescan(struct queue *q, struct target *t); /* look at all its live rows again */
 void queue__flush(struct queue *q, struct target *t);  /* forget its waiting lanes */
 bool queue__fill(struct queue *q);                     /* due and ready heads from disk, within the caps */

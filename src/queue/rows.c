@@ -79,7 +79,7 @@ void queue__read_begin(struct queue *q)
 {
     struct tl_err err;
 
-    if (!q->reading)
+    if (!q->reading && !q->writing)
         q->reading = store_begin_read(q->db, &err) == TL_OK;
 }
 

@@ -139,7 +139,7 @@ static enum tl_rc stats_apply(struct queue *q, struct op *op, struct tl_err *err
 enum tl_rc queue_stats(struct queue *q, struct task *task, struct tl_arena *arena, struct queue_stat *ret_stat,
                        struct tl_err *err)
 {
-    static const struct op_class cls = {.apply = stats_apply, .read = true};
+    static const struct op_class cls = {.apply = stats_apply, .read = true, .own = true};
     struct queue_stat stat;
     struct stats_op s = {.op = {.cls = &cls}, .arena = arena, .out = &stat};
     enum tl_rc rc = queue__call(q, task, &s.op, err);

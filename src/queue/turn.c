@@ -219,6 +219,19 @@ void queue__settle_counts(struct queue *q, bool committed)
     q->dirty = NULL;
 }
 
+/* An op that brings a delivery back, moves or cancels one must be on disk before anything starts because of it. */
+static void advance_all(struct queue *q, struct op *batch)
+{
+    for (struct op *op = batch; op; op = op->next)
+        if (!op->cls->own)
+            return;
+    for (struct op *op = batch; op && q->txn_rc == TL_OK; op = op->next)
+        if (op->cls->advance && op->rc == TL_OK)
+            op->cls->advance(q, op);
+    if (q->txn_rc == TL_OK && q->advanced)
+        queue__schedule(q);
+}
+
 static void apply_all(struct queue *q, struct op *batch)
 {
     for (struct op *op = batch; op && q->txn_rc == TL_OK; op = op->next) {
@@ -226,6 +239,7 @@ static void apply_all(struct queue *q, struct op *batch)
 
         op->rc = op->cls->apply(q, op, op->err ? op->err : &err);
     }
+    advance_all(q, batch);
     if (q->txn_rc == TL_OK)
         (void)queue__write_begins(q);
     if (q->txn_rc == TL_OK)
@@ -242,9 +256,15 @@ static enum tl_rc write_batch(struct queue *q, struct op *batch)
     enum tl_rc rc;
 
     q->txn_rc = store_begin(q->db, &q->txn_err);
+    q->writing = true;
+    q->advanced = false;
+    q->first_new_id = q->next_id;
     if (q->txn_rc == TL_OK)
         apply_all(q, batch);
+    q->writing = false;
     if (q->txn_rc == TL_OK) {
+        if (q->advanced)
+            queue__hand_out(q);
         start = tl_clock_mono_ns(tl_clock_system());
         rc = store_commit(q->db, &q->txn_err);
         if (rc == TL_OK) {

@@ -117,6 +117,20 @@ void queue__arrive(struct queue *q, const struct row *row, struct queue_blob *bl
     queue__place(q, l);
 }
 
+bool queue__lane_go_on(struct queue *q, struct lane *l)
+{
+    struct row row;
+
+    if (!l->more || !l->row.keyed || !runs(l->target) || !queue__lane_head(q, l->row.lane, &row) || row.live != 1 ||
+        row.target != l->target->id || row.id >= q->first_new_id)
+        return false;
+    queue__lane_blob(q, l, NULL);
+    l->row = row;
+    l->revoked = l->promoted = false;
+    queue__place(q, l);
+    return true;
+}
+
 void queue__lane_next(struct queue *q, struct lane *l)
 {
     struct row row;
