@@ -8,13 +8,18 @@ FUZZ_SECONDS ?= 60
 BIN = build/release/bin/tieline
 export PYTHON JOBS
 
-.PHONY: all build dev demo test test-peers quick bench lint tidy format fuzz reference install clean help
+.PHONY: all build ui dev demo test test-peers quick bench lint tidy format fuzz reference install clean help
 
 all: build
 
 build: ## build the program (release): build/release/bin/tieline
 	@tools/bootstrap build
+	@ui/build || [ $$? = 3 ]
 	@tools/build release
+
+ui: ## the web console alone: ui/dist, which the next build puts into the program
+	@tools/bootstrap build
+	@ui/build --check
 
 dev: ## build with debug information, warnings as errors, and the tests: build/dev
 	@tools/bootstrap test

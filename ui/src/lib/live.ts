@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// live.ts - the status of the whole, kept fresh: asked for every two seconds while somebody looks, and a short history of
+// it for the little charts.
+import { computed, signal } from "@preact/signals";
+import { api, session } from "./api";
+import type { Flow, Status } from "./types";
+
+export const status = signal<Status | null>(null);
+export const statusError = signal<unknown>(null);
+export const paused = signal(false);
+/** Ticks each second, for times that are shown relative to now. */
+export const now = signal(Date.now());
+
+const EVERY_MS = 2000, KEPT = 300;
+
+export interface Sample {
+    at: number;
+    flows: Record<string, { events: number; delivered: number; failures: number; waiting: number; dead: number }>;
+}
+export const samples = signal<Sample[]>([]);
+
+const sum = (o: Record<string, number>) => Object.values(o).reduce((a, b) => a + b, 0);
+export const waiting = (f: Flow) => f.counts.queued + f.counts.retrying + f.counts.running;
+
+function sample(s: Status): Sample {
+    const flows: Sample["flows"] = {};
+    for (const f of s.flows)
+        flows[f.name] = {
+            events: f.events, delivered: f.counts.delivered, failures: sum(f.failed), waiting: waiting(f), dead: f.counts.dead,
+        };
+    return { at: Date.now(), flows };
+}
+
+export async function refresh(): Promise<void> {
+    try {
+        const s = await api<Status>("v1/status");
+        status.value = s;
+        statusError.value = null;
+        samples.value = [...samples.value.slice(-KEPT + 1), sample(s)];
+    } catch (e) {
+        statusError.value = e;
+    }
+}
+
+export function start(): void {
+    let at = 0;
+    const tick = () => {
+        now.value = Date.now();
+        if (document.hidden || paused.value || !session.value || now.value - at < EVERY_MS)
+            return;
+        at = now.value;
+        void refresh();
+    };
+    setInterval(tick, 1000);
+    document.addEventListener("visibilitychange", tick);
+    session.subscribe((s) => {
+        if (s) {
+            at = Date.now();
+            void refresh();
+        } else
+            status.value = null;
+    });
+}
+
+type Figure = "events" | "delivered" | "failures" | "waiting" | "dead";
+
+function total(s: Sample, figure: Figure, flow?: string): number {
+    return flow ? s.flows[flow]?.[figure] ?? 0 : Object.values(s.flows).reduce((n, f) => n + f[figure], 0);
+}
+
+/** Of a counter: per second between samples; of a level: the level. */
+export function series(figure: Figure, flow?: string): { at: number[]; values: number[] } {
+    const list = samples.value, at: number[] = [], values: number[] = [];
+    const level = figure === "waiting" || figure === "dead";
+    for (let i = level ? 0 : 1; i < list.length; i++) {
+        const s = list[i]!;
+        at.push(s.at / 1000);
+        if (level) {
+            values.push(total(s, figure, flow));
+        } else {
+            const before = list[i - 1]!;
+            values.push(Math.max(0, (total(s, figure, flow) - total(before, figure, flow)) / ((s.at - before.at) / 1000)));
+        }
+    }
+    return { at, values };
+}
+
+/** Per second over the last ten seconds or so; null before there are two samples. */
+export function recent(figure: "events" | "delivered" | "failures", flow?: string): number | null {
+    const list = samples.value;
+    if (list.length < 2)
+        return null;
+    const last = list[list.length - 1]!;
+    const first = list.find((s) => last.at - s.at <= 11000) ?? list[0]!;
+    if (first === last)
+        return 0;
+    return Math.max(0, (total(last, figure, flow) - total(first, figure, flow)) / ((last.at - first.at) / 1000));
+}
+
+export const problems = computed(() => {
+    const s = status.value;
+    if (!s)
+        return 0;
+    return s.flows.filter((f) => isProblem(f.held)).length +
+        s.connections.filter((c) => isProblem(c.held) || c.breaker === "open").length;
+});
+
+/** Waiting for a rate or one's turn is daily business; these are not. */
+export function isProblem(held: string | null): boolean {
+    return !!held && !["rate", "concurrency", "backoff", "behind", "quota", "flow_paused", "connection_paused"].includes(held);
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// types.ts - what the API answers (src/admin). Times are ISO texts in UTC, ids 13 letters and digits.
+
+export type Role = "viewer" | "operator" | "admin";
+export type State = "queued" | "running" | "retrying" | "dead" | "delivered" | "skipped" | "cancelled" | "discarded";
+export type Counts = Record<State, number>;
+
+export interface Session {
+    who: string;
+    role: Role;
+    how: string;
+    csrf: string | null;
+    expires_at: string | null;
+    version: string;
+}
+
+export interface Sla {
+    owner: string | null;
+    runbook: string | null;
+    delivered: number;
+    success: number | null;
+    success_objective: number | null;
+    error_budget_left: number | null;
+    delay_p50_ms: number | null;
+    delay_p95_ms: number | null;
+    delay_p95_objective_ms: number | null;
+    late: number;
+    incidents: number;
+    met: boolean | null;
+}
+
+export interface Target {
+    name?: string;
+    connection: string;
+    operation?: string;
+}
+
+export interface Flow {
+    name: string;
+    counts: Counts;
+    events: number;
+    duplicates: number;
+    attempts: number;
+    retries: number;
+    failed: Record<string, number>;
+    removed: boolean;
+    held: string | null;
+    held_reason: string;
+    held_since: string | null;
+    died: number;
+    sla: Sla | null;
+    source?: string;
+    targets?: Target[];
+    oldest_ms?: number | null;
+}
+
+export interface Budget {
+    name: string;
+    kind?: string;
+    limit: number;
+    used: number;
+    remaining: number;
+    resets_at: string | null;
+}
+
+export interface Credential {
+    name: string;
+    kind: string;
+    expires_at: string | null;
+}
+
+export interface Connection {
+    name: string;
+    type?: string;
+    host?: string;
+    breaker: string;
+    waiting: number;
+    running: number;
+    concurrency: number;
+    budgets: Budget[];
+    calls: number;
+    failed: Record<string, number>;
+    drain_ms: number | null;
+    drain_reason: string;
+    removed: boolean;
+    held: string | null;
+    held_reason: string;
+    held_since: string | null;
+    last_success_at?: string | null;
+    credentials?: Credential[];
+}
+
+export interface Ledger {
+    live: number;
+    in_flight: number;
+    in_window: number;
+    commits: number;
+    sync_us_at_start: number;
+    sync_us: number;
+    wal_pages: number;
+    disk_free: number;
+    disk_reserve: number;
+    intake_stopped: boolean;
+    config_version: number;
+}
+
+export interface Status {
+    version: string;
+    running: boolean;
+    started_at: string;
+    ledger: Ledger;
+    flows: Flow[];
+    connections: Connection[];
+}
+
+export interface Row {
+    id: string;
+    event: string;
+    flow: string;
+    target?: string;
+    key?: string | null;
+    state: State;
+    received_at: string;
+    updated_at: string;
+    next_at: string | null;
+    attempts: number;
+    attempts_used: number;
+    item: number;
+    revision: number;
+    bytes: number;
+    expanded: boolean;
+    blocks_key: boolean;
+    class?: string;
+    error?: string;
+    fingerprint?: string;
+    reason: string;
+    cause: string | null;
+    replay_of: string | null;
+}
+
+export interface Page {
+    events: Row[];
+    cursor: string | null;
+    looked_until?: string | null;
+}
+
+export interface Attempt {
+    attempt: number;
+    started_at: string;
+    ended_at: string | null;
+    outcome: string;
+    counted: boolean;
+    status: number | null;
+    latency_ms: number;
+    class?: string;
+    error?: string;
+    reason: string;
+    answer: string;
+    call?: string;
+    call_members?: number;
+}
+
+export interface Request {
+    m?: string; // method
+    p?: string; // path
+    q?: string; // query
+    h?: Record<string, string>; // headers
+    k?: string; // how the body is read: json, text, ...
+}
+
+export interface Detail {
+    event: Row;
+    attempts: Attempt[];
+    deliveries: Row[];
+    order_by: string | null;
+    ahead: string | null;
+    request?: Request;
+    body?: unknown;
+    original_body?: unknown;
+}
+
+export interface Group {
+    flow: string;
+    fingerprint: string;
+    count: number;
+    class: string;
+    error: string;
+    reason: string;
+    first: string;
+    last: string;
+    first_at?: string | null;
+    last_at?: string | null;
+    state?: string;
+    owner?: string | null;
+    note?: string | null;
+}
+
+export type Action = "replay" | "cancel" | "discard" | "move";
+
+export interface Plan {
+    action: Action;
+    matching: number;
+    superseded: number;
+    unknown_outcome: number;
+    running: number;
+    final: number;
+    last: string | null;
+}
+
+export interface Job {
+    job: string;
+    total: number;
+    looked: number;
+    done: number;
+    refused: number;
+    ended: boolean;
+    cancelled: boolean;
+    first_refusal: string;
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// event.tsx - one delivery: where it stands and why, its attempts as a timeline, its payload, what can be done about it.
+import { useEffect, useState } from "preact/hooks";
+import { api, may, query } from "../lib/api";
+import { bytes, duration, plural, words } from "../lib/format";
+import { useKeys } from "../lib/keys";
+import { status } from "../lib/live";
+import { go, link } from "../lib/router";
+import type { Attempt, Detail, Row } from "../lib/types";
+import { Act, Card, Chip, Copy, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time, copyText } from "../parts/bits";
+import { bulk } from "../parts/bulk";
+import { Code, Diff, Editor, bodyText, languageOf } from "../parts/code";
+import { ask, close, show } from "../parts/dialog";
+import { Icon } from "../parts/icon";
+import { toast } from "../parts/toast";
+import { IdText } from "./events";
+
+const LIVE = ["queued", "running", "retrying"];
+
+/** One sentence: where it stands and what comes next. */
+function story(d: Detail): string {
+    const r = d.event;
+    switch (r.state) {
+        case "delivered": return `Delivered with ${plural(r.attempts, "attempt")}, ${duration(Date.parse(r.updated_at) - Date.parse(r.received_at))} after it was received.`;
+        case "dead": return r.attempts ? `Given up after ${plural(r.attempts, "attempt")}. Mend the cause, then replay.` : "Could not be sent at all: it waits here until somebody mends or discards it.";
+        case "retrying": return "The last attempt failed; the next one is planned.";
+        case "running": return "An attempt is under way.";
+        case "queued": return d.ahead ? "Waits behind an earlier delivery of the same key." : "Waits for its turn.";
+        case "skipped": return `Nothing was sent${r.reason ? `: ${words(r.reason)}` : ""}.`;
+        case "cancelled": return "Cancelled by a person; nothing more is attempted.";
+        default: return "Discarded by a person.";
+    }
+}
+
+function quoteShell(s: string): string {
+    return `'${s.replace(/'/g, "'\\''")}'`;
+}
+
+const HOP = /^(host|content-length|connection|transfer-encoding|accept-encoding)$/i;
+
+/** The request as it came in, for a terminal; what is masked stays masked. */
+export function curl(d: Detail): string {
+    const r = d.request ?? {};
+    const host = r.h?.["host"] ?? "HOST";
+    const parts = [`curl -i -X ${r.m ?? "POST"} ${quoteShell(`http://${host}${r.p ?? "/"}${r.q ? `?${r.q}` : ""}`)}`];
+    for (const [k, v] of Object.entries(r.h ?? {}))
+        if (!HOP.test(k))
+            parts.push(`-H ${quoteShell(`${k}: ${v}`)}`);
+    if (d.body !== undefined)
+        parts.push(`--data-binary ${quoteShell(typeof d.body === "string" ? d.body : JSON.stringify(d.body))}`);
+    return parts.join(" \\\n  ");
+}
+
+const TONE: Record<string, "ok" | "bad" | "warn" | "busy" | "quiet"> = { delivered: "ok", failed: "bad", running: "busy", pending: "busy", "unknown outcome": "warn" };
+
+function AttemptRow({ a, before }: { a: Attempt; before: Attempt | undefined }) {
+    const wait = before?.ended_at ? Date.parse(a.started_at) - Date.parse(before.ended_at) : null;
+    return (
+        <li class={`attempt ${TONE[a.outcome] ?? "quiet"}`}>
+            {wait !== null && <p class="attempt-wait faint">{duration(wait)} later</p>}
+            <div class="attempt-line">
+                <b>Attempt {a.attempt}</b>
+                <Chip tone={TONE[a.outcome] ?? "quiet"} icon={a.outcome === "delivered" ? "delivered" : a.outcome === "failed" ? "cross" : "info"}>{a.outcome}</Chip>
+                {a.status !== null && <span class="mono">{a.status}</span>}
+                {a.class && <span class="cls">{words(a.class)}</span>}
+                {!a.counted && <span class="faint" title="An outage of the other side: it uses none of the attempts that the flow allows.">not counted</span>}
+                <span class="grow" />
+                <span class="faint">{a.ended_at ? duration(a.latency_ms) : "since"}</span>
+                <Time at={a.started_at} />
+            </div>
+            {a.reason && <p class="attempt-reason">{a.reason}</p>}
+            {a.call && a.call_members! > 1 && <p class="faint">One call for {plural(a.call_members!, "delivery", "deliveries")}</p>}
+            {a.answer && <details><summary>What the other side answered</summary><Code text={a.answer} language={/^\s*[[{]/.test(a.answer) ? "json" : "text"} label={`Answer to attempt ${a.attempt}`} what="answer" short /></details>}
+        </li>
+    );
+}
+
+function Timeline({ d }: { d: Detail }) {
+    const list = [...d.attempts].reverse();
+    return (
+        <ol class="timeline">
+            {d.event.state === "retrying" && d.event.next_at && <li class="attempt busy"><div class="attempt-line"><b>Next attempt</b><span class="grow" />{Date.parse(d.event.next_at) > Date.now() ? <Time at={d.event.next_at} /> : <span class="faint">as soon as its connection and its key let it</span>}</div></li>}
+            {list.map((a) => <AttemptRow key={a.attempt} a={a} before={d.attempts[d.attempts.indexOf(a) - 1]} />)}
+            <li class="attempt quiet"><div class="attempt-line"><b>Received</b><span class="grow" /><Time at={d.event.received_at} /></div></li>
+        </ol>
+    );
+}
+
+type View = "body" | "diff" | "request";
+
+function Payload({ d }: { d: Detail }) {
+    const [view, setView] = useState<View>("body");
+    const edited = d.original_body !== undefined;
+    const tabs: [View, string][] = [["body", edited ? `Revision ${d.event.revision}` : "As received"]];
+    if (edited)
+        tabs.push(["diff", "Against the original"]);
+    if (d.request)
+        tabs.push(["request", "Request"]);
+    return (
+        <Card title="Payload" aside={<span class="faint">{bytes(d.event.bytes)}</span>}>
+            <Tabs label="Payload" tabs={tabs} at={view} onPick={setView} />
+            {view === "body" && (d.body === undefined ? <p class="faint pad">The payload is not kept any more (store: keep_events).</p> : <Code text={bodyText(d.body)} language={languageOf(d.body)} label="Payload" what="payload" />)}
+            {view === "diff" && <Diff before={bodyText(d.original_body)} after={bodyText(d.body)} label="Original against the newest revision" />}
+            {view === "request" && <Scroll label="Request"><table class="plain"><tbody>
+                <tr><th scope="row">{d.request!.m}</th><td class="mono">{d.request!.p}{d.request!.q ? `?${d.request!.q}` : ""}</td></tr>
+                {Object.entries(d.request!.h ?? {}).map(([k, v]) => <tr key={k}><th scope="row">{k}</th><td class="mono">{v}</td></tr>)}
+            </tbody></table></Scroll>}
+        </Card>
+    );
+}
+
+function EditForm({ d, done }: { d: Detail; done: () => void }) {
+    const [text, setText] = useState(bodyText(d.body));
+    const [reason, setReason] = useState("");
+    const [error, setError] = useState("");
+    const original = bodyText(d.body);
+    const save = async (replay: boolean) => {
+        try {
+            JSON.parse(text);
+        } catch (e) {
+            setError(`This is not JSON: ${(e as Error).message}`);
+            return;
+        }
+        if (!reason.trim()) {
+            setError("Say in a few words why: the reason is kept with the new revision.");
+            document.getElementById("edit-reason")?.focus();
+            return;
+        }
+        try {
+            await api(`v1/events/${d.event.id}/edit${query({ reason: reason.trim() })}`, { raw: text });
+            if (replay) {
+                const filter = { ids: [d.event.id] };
+                const plan = await api<{ last: string; superseded: number }>("v1/plan", { json: { action: "replay", filter } });
+                await api("v1/jobs", { json: { action: "replay", filter, last: plan.last, include_superseded: true, reason: reason.trim() } });
+            }
+            close();
+            toast(replay ? "Edited and on its way again" : "Edited; replay it when you want");
+            done();
+        } catch (e) {
+            setError((e as Error).message);
+        }
+    };
+    return <>
+        <div class="dialog-body">
+            <p>The original stays as it is. The new revision is sent with its own outgoing key.</p>
+            <Editor value={text} language="json" label="New payload" onChange={(t) => { setText(t); setError(""); }} class="tall" />
+            <details><summary>What changes</summary><Diff before={original} after={text} label="Changes" /></details>
+            <div class="field"><label for="edit-reason">Reason</label>
+                <input id="edit-reason" value={reason} maxLength={200} autocomplete="off" onInput={(e) => { setReason(e.currentTarget.value); setError(""); }} aria-describedby="edit-note" aria-invalid={!!error} />
+                <p id="edit-note" class={error ? "error" : "faint"} role={error ? "alert" : undefined}>{error || "Kept with the revision, under your name."}</p></div>
+        </div>
+        <div class="dialog-foot"><button onClick={close}>Leave it</button><Act run={() => save(false)}>Save only</Act><Act class="primary" run={() => save(true)}>Save and replay</Act></div>
+    </>;
+}
+
+function Actions({ d, reload }: { d: Detail; reload: () => void }) {
+    const r = d.event;
+    const one = { ids: [r.id] };
+    const what = `The delivery ${r.id} of ${r.flow}`;
+    const promote = async () => {
+        const reason = await ask({ title: "Send this one first", body: <p>It becomes the next of its flow, within the order of its key.</p>, confirm: "Send first", reason: "optional" });
+        if (reason !== null) {
+            await api(`v1/events/${r.id}/promote`, { json: { reason } });
+            toast("It is the next of its flow");
+            reload();
+        }
+    };
+    return <>
+        <Act run={async () => copyText(curl(d), "Command")}><Icon name="copy" />Copy as curl</Act>
+        {may("operator") && <>
+            {LIVE.includes(r.state) && r.state !== "running" && !d.ahead && <Act run={promote}><Icon name="right" />Send first</Act>}
+            {LIVE.includes(r.state) && <Act run={async () => bulk({ action: "cancel", filter: one }, what, reload)}><Icon name="cancelled" />Cancel…</Act>}
+            {r.state === "dead" && <Act run={async () => bulk({ action: "discard", filter: one }, what, reload)}><Icon name="discarded" />Discard…</Act>}
+            {r.state === "dead" && <Act run={async () => show("Edit the payload", <EditForm d={d} done={reload} />, { wide: true })}><Icon name="edit" />Edit…</Act>}
+            {!LIVE.includes(r.state) && <Act class={r.state === "dead" ? "primary" : ""} run={async () => bulk({ action: "replay", filter: one }, what, reload)}><Icon name="retrying" />Replay…</Act>}
+        </>}
+    </>;
+}
+
+function Facts({ d }: { d: Detail }) {
+    const r = d.event;
+    const idLink = (id: string) => <a href={link(["events", id])}><IdText id={id} /></a>;
+    return (
+        <Card title="Facts"><dl class="facts one">
+            <div><dt>Flow</dt><dd><a href={link(["flows", r.flow])}>{r.flow}</a></dd></div>
+            {r.target && <div><dt>Target</dt><dd>{r.target}</dd></div>}
+            <div><dt>Id</dt><dd><IdText id={r.id} /><Copy text={r.id} what="Id" /></dd></div>
+            {r.event !== r.id && <div><dt>Event</dt><dd>{idLink(r.event)}</dd></div>}
+            <div><dt>Order key</dt><dd>{d.order_by ? <span class="mono">{d.order_by}</span> : <span class="faint">none</span>}</dd></div>
+            {d.ahead && <div><dt>Waits behind</dt><dd>{idLink(d.ahead)}</dd></div>}
+            <div><dt>Received</dt><dd><Time at={r.received_at} /></dd></div>
+            <div><dt>Last change</dt><dd><Time at={r.updated_at} /></dd></div>
+            <div><dt>Attempts</dt><dd>{r.attempts}{r.attempts !== r.attempts_used && <span class="faint">, {r.attempts_used} of them counted</span>}</dd></div>
+            {r.revision > 0 && <div><dt>Revision</dt><dd>{r.revision}</dd></div>}
+            {r.replay_of && <div><dt>Replay of</dt><dd>{idLink(r.replay_of)}</dd></div>}
+            {r.cause && <div><dt>Caused by</dt><dd>{idLink(r.cause)}</dd></div>}
+            {r.fingerprint && <div><dt>Same error</dt><dd><a href={link(["events"], { q: `state:dead flow:${r.flow} group:${r.fingerprint}` })}>all of this group</a></dd></div>}
+            {r.blocks_key && <div><dt>Key</dt><dd><Chip tone="warn" icon="held">blocks later ones</Chip></dd></div>}
+        </dl></Card>
+    );
+}
+
+function Deliveries({ rows }: { rows: Row[] }) {
+    return (
+        <Card title="Deliveries of this event"><Scroll label="Deliveries"><table class="grid">
+            <thead><tr><th scope="col">Id</th><th scope="col">State</th><th scope="col" class="n">Item</th><th scope="col" class="n">Attempts</th><th scope="col" class="wide">Last error</th></tr></thead>
+            <tbody>{rows.map((r) => <tr key={r.id}><td><a href={link(["events", r.id])}><IdText id={r.id} /></a></td><td><StateChip state={r.state} /></td><td class="n">{r.item}</td><td class="n">{r.attempts}</td><td class="wide">{r.reason}</td></tr>)}</tbody>
+        </table></Scroll></Card>
+    );
+}
+
+export function EventDetail({ id, back }: { id: string; back: string }) {
+    const [d, setD] = useState<Detail | null>(null);
+    const [error, setError] = useState<unknown>(null);
+    const load = () => api<Detail>(`v1/events/${encodeURIComponent(id)}`).then((x) => { setD(x); setError(null); }, setError);
+    useEffect(() => void load(), [id]);
+    // What moves is asked for again with each fresh status; what is finished stands still.
+    const moving = !d || LIVE.includes(d.event.state);
+    useEffect(() => {
+        if (d && moving)
+            void load();
+    }, [status.value]);
+    useEffect(() => {
+        document.title = `${id} · Tieline`;
+    }, [id]);
+    const list = link(["events"], { q: back });
+    useKeys([{ keys: "Escape", does: "Back to the list", run: () => go(list) }], [list]);
+    const title = <><a class="crumb" href={list}>Events</a> <IdText id={id} /></>;
+    if (!d)
+        return <><PageHead title={title} />{error ? <Problem error={error} retry={load} /> : <Loading what="the event" />}</>;
+    const r = d.event;
+    return <>
+        <PageHead title={title} sub={<span class="chips"><StateChip state={r.state} />{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}<span>{story(d)}</span></span>}><Actions d={d} reload={() => setTimeout(load, 250)} /></PageHead>
+        {error ? <Problem error={error} retry={load} /> : null}
+        {r.reason && r.state !== "skipped" && <div class={`notice ${r.state === "dead" ? "bad" : r.state === "delivered" ? "quiet" : "warn"}`}><Icon name={r.state === "dead" ? "cross" : "info"} />
+            <div><b>{r.class ? words(r.class) : "Reason"}</b><p>{r.reason}</p></div></div>}
+        <div class="detail">
+            <div class="detail-main">
+                <Card title="Attempts" aside={<span class="faint">newest first</span>}><Timeline d={d} /></Card>
+                {d.deliveries.length > 0 && <Deliveries rows={d.deliveries} />}
+                <Payload d={d} />
+            </div>
+            <div class="detail-side"><Facts d={d} /></div>
+        </div>
+    </>;
+}

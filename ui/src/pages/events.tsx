@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// events.tsx - the table of deliveries: a filter as text that stands in the address, newest first, older ones as one
+// scrolls; what is new is announced and shown when asked for.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { api, may, query } from "../lib/api";
+import * as filters from "../lib/filter";
+import { bytes, num, plural } from "../lib/format";
+import { useKeys } from "../lib/keys";
+import { paused, status } from "../lib/live";
+import { go, link, place } from "../lib/router";
+import type { Page, Row } from "../lib/types";
+import { Act, Card, Chip, Empty, Loading, PageHead, Problem, Scroll, StateChip, Time } from "../parts/bits";
+import { bulk } from "../parts/bulk";
+import { Icon } from "../parts/icon";
+import { EventDetail } from "./event";
+
+const PAGE = 50, MOST_ROWS = 2000, TAIL_MS = 2000;
+
+const QUICK: [string, string][] = [["all", ""], ["dead", "state:dead"], ["retrying", "state:retrying"], ["queued", "state:queued"], ["delivered", "state:delivered"], ["last hour", "since:1h"]];
+
+function Suggestions({ text, pick }: { text: string; pick: (t: string) => void }) {
+    const last = text.split(/\s+/).pop() ?? "";
+    const at = last.indexOf(":");
+    const before = text.slice(0, text.length - last.length);
+    let list: [string, string][];
+    if (at < 0) {
+        list = Object.entries(filters.KEYS).filter(([k]) => k.startsWith(last)).map(([k, v]) => [`${k}:`, v.hint]);
+    } else {
+        const key = filters.KEYS[last.slice(0, at)];
+        const values = last.startsWith("flow:") ? status.value?.flows.map((f) => f.name) ?? [] : key?.values ?? [];
+        list = values.filter((v) => v.startsWith(last.slice(at + 1)) && v !== last.slice(at + 1)).map((v) => [`${last.slice(0, at)}:${v}`, ""]);
+    }
+    if (!list.length)
+        return null;
+    return (
+        <ul class="suggestions">{list.slice(0, 10).map(([t, hint]) => (
+            <li key={t}><button type="button" tabIndex={-1} onMouseDown={(e) => { e.preventDefault(); pick(before + t + (t.endsWith(":") ? "" : " ")); }}><b>{t}</b><span class="faint">{hint}</span></button></li>
+        ))}</ul>
+    );
+}
+
+function FilterBar({ text, error, apply }: { text: string; error: string; apply: (t: string) => void }) {
+    const [draft, setDraft] = useState(text);
+    const [open, setOpen] = useState(false);
+    useEffect(() => setDraft(text), [text]);
+    return (
+        <form class="filter" role="search" onSubmit={(e) => { e.preventDefault(); setOpen(false); apply(draft.trim()); }}>
+            <div class="filter-field">
+                <Icon name="filter" size={14} />
+                <input id="filter" type="text" value={draft} spellcheck={false} autocomplete="off" autocapitalize="off" aria-label="Filter" aria-invalid={!!error} aria-describedby="filter-note"
+                    placeholder="state:dead flow:orders since:1h, or the id of an event"
+                    onFocus={() => setOpen(true)} onBlur={() => setOpen(false)} onInput={(e) => setDraft(e.currentTarget.value)}
+                    onKeyDown={(e) => e.key === "Escape" && e.currentTarget.blur()} />
+                {draft && <button type="button" class="ghost icon-button" aria-label="Clear the filter" onClick={() => apply("")}><Icon name="cross" size={14} /></button>}
+                <button type="submit">Filter</button>
+                {open && <Suggestions text={draft} pick={(t) => { setDraft(t); document.getElementById("filter")?.focus(); }} />}
+            </div>
+            <p id="filter-note" class={error ? "error" : "sr"} role={error ? "alert" : undefined}>{error || "Words such as state:dead or flow:orders, separated by blanks"}</p>
+            <div class="quick" role="group" aria-label="Often used filters">{QUICK.map(([name, t]) => (
+                <button type="button" class="small" key={name} aria-pressed={text === t} onClick={() => apply(t)}>{name}</button>
+            ))}</div>
+        </form>
+    );
+}
+
+interface List {
+    rows: Row[];
+    cursor: string | null;
+    fresh: Row[]; // newer than what is shown
+    error: unknown;
+    loading: boolean;
+}
+const EMPTY: List = { rows: [], cursor: null, fresh: [], error: null, loading: true };
+
+function useEvents(text: string) {
+    const [list, setList] = useState<List>(EMPTY);
+    const { terms, error } = filters.parse(text);
+    const params = filters.params(terms);
+    const key = JSON.stringify(params);
+    const at = useRef(key);
+    const load = async (cursor: string | null) => {
+        at.current = key;
+        if (!cursor)
+            setList({ ...EMPTY });
+        else
+            setList((l) => ({ ...l, loading: true }));
+        try {
+            let page = await api<Page>("v1/events" + query({ ...params, limit: PAGE, cursor }));
+            // A page looks at a bounded stretch of the ledger and may come back with nothing: a few more for good measure.
+            for (let i = 0; i < 8 && !page.events.length && page.cursor; i++)
+                page = await api<Page>("v1/events" + query({ ...params, limit: PAGE, cursor: page.cursor }));
+            if (at.current === key)
+                setList((l) => ({ ...l, rows: cursor ? [...l.rows, ...page.events] : page.events, cursor: page.cursor, loading: false, error: null }));
+        } catch (e) {
+            if (at.current === key)
+                setList((l) => ({ ...l, loading: false, error: e }));
+        }
+    };
+    useEffect(() => {
+        if (error)
+            setList({ ...EMPTY, loading: false });
+        else
+            void load(null);
+    }, [key, error]);
+    useEffect(() => {
+        const timer = setInterval(async () => {
+            if (document.hidden || paused.value || error || at.current !== key)
+                return;
+            const page = await api<Page>("v1/events" + query({ ...params, limit: PAGE })).catch(() => null);
+            if (page && at.current === key)
+                setList((l) => merge(l, page.events));
+        }, TAIL_MS);
+        return () => clearInterval(timer);
+    }, [key, error]);
+    return { list, error, params, reload: () => void load(null), more: () => list.cursor && !list.loading && void load(list.cursor), showFresh: () => setList((l) => ({ ...l, rows: [...l.fresh, ...l.rows], fresh: [] })) };
+}
+
+/** Rows that are shown get their new state in place; new ones wait until they are asked for. */
+function merge(l: List, newest: Row[]): List {
+    const now = new Map(newest.map((r) => [r.id, r]));
+    const known = new Set(l.rows.map((r) => r.id));
+    const rows = l.rows.map((r) => now.get(r.id) ?? r);
+    const waiting = l.fresh.map((r) => now.get(r.id) ?? r);
+    const have = new Set(waiting.map((r) => r.id));
+    const top = l.rows[0]?.id ?? "";
+    const fresh = newest.filter((r) => !known.has(r.id) && !have.has(r.id) && r.id > top);
+    return { ...l, rows, fresh: [...fresh, ...waiting].slice(0, MOST_ROWS) };
+}
+
+export function Events() {
+    const { path, params } = place.value;
+    const text = params.get("q") ?? "";
+    if (path[1])
+        return <EventDetail id={path[1]} back={text} key={path[1]} />;
+    return <EventList text={text} />;
+}
+
+function EventList({ text }: { text: string }) {
+    const { list, error, params, reload, more, showFresh } = useEvents(text);
+    const [at, setAt] = useState(-1);
+    const [picked, setPicked] = useState<Set<string>>(new Set());
+    const table = useRef<HTMLTableElement>(null);
+    const end = useRef<HTMLDivElement>(null);
+    const rows = list.rows;
+    const apply = (t: string) => { setAt(-1); setPicked(new Set()); go(link(["events"], { q: t })); };
+    const move = (step: number) => {
+        const to = Math.max(0, Math.min(rows.length - 1, at + step));
+        setAt(to);
+        table.current?.querySelectorAll<HTMLElement>("tbody tr")[to]?.scrollIntoView({ block: "nearest" });
+        if (to > rows.length - 5)
+            more();
+    };
+    const toggle = (id: string) => setPicked((p) => {
+        const n = new Set(p);
+        if (!n.delete(id))
+            n.add(id);
+        return n;
+    });
+    const open = (r: Row | undefined) => r && go(link(["events", r.id], { q: text }));
+    const replay = () => {
+        const ids = picked.size ? [...picked] : rows[at] ? [rows[at]!.id] : [];
+        if (ids.length && may("operator"))
+            bulk({ action: "replay", filter: { ids } }, plural(ids.length, "picked delivery", "picked deliveries"), reload);
+    };
+    useEffect(() => {
+        if (!end.current)
+            return undefined;
+        const watch = new IntersectionObserver((es) => es.some((e) => e.isIntersecting) && rows.length < MOST_ROWS && more(), { rootMargin: "400px" });
+        watch.observe(end.current);
+        return () => watch.disconnect();
+    });
+    useKeys([
+        { keys: "/", does: "To the filter", run: () => document.getElementById("filter")?.focus() },
+        { keys: "j", does: "Next row", run: () => move(1) },
+        { keys: "k", does: "Row before", run: () => move(-1) },
+        { keys: "Enter", does: "Open the row", run: () => open(rows[at]) },
+        { keys: "x", does: "Pick the row", run: () => rows[at] && toggle(rows[at]!.id) },
+        { keys: "r", does: "Replay the row, or those picked", run: replay },
+        { keys: "n", does: "Show what is new", run: showFresh },
+    ], [rows, at, picked, text]);
+    const filterAction = (action: "replay" | "discard" | "cancel") => bulk({ action, filter: picked.size ? { ids: [...picked] } : params },
+        picked.size ? plural(picked.size, "picked delivery", "picked deliveries") : text ? `Everything that matches ${text}` : "Every delivery", () => { setPicked(new Set()); reload(); });
+    return <>
+        <PageHead title="Events" sub="Each row is a delivery: one event on its way to one target.">
+            {may("operator") && (picked.size > 0 || (text && rows.length > 0)) && <>
+                <span class="faint">{picked.size ? plural(picked.size, "row picked", "rows picked") : "All that match:"}</span>
+                <Act run={async () => filterAction("replay")}><Icon name="retrying" />Replay…</Act>
+                <Act run={async () => filterAction("cancel")}><Icon name="cancelled" />Cancel…</Act>
+            </>}
+        </PageHead>
+        <FilterBar text={text} error={error} apply={apply} />
+        <div class="fresh" role="status">{list.fresh.length > 0 && <button class="primary small" onClick={showFresh}>{num(list.fresh.length)}{list.fresh.length >= PAGE ? "+" : ""} new</button>}</div>
+        {list.error ? <Problem error={list.error} retry={reload} /> : null}
+        {!rows.length && !list.loading && !list.error && !error ? (
+            <Empty title={text ? "Nothing matches" : "No event so far"} icon="events">
+                {text ? <p>Take a word out of the filter, or <button class="link" onClick={() => apply("")}>show all</button>.</p>
+                    : <p>Send one: <code>tieline send --flow NAME --file order.json</code>, or point the sender at the address of the flow's webhook.</p>}
+            </Empty>
+        ) : null}
+        {rows.length > 0 && <Card>
+            <Scroll label="Deliveries">
+                <table class="grid stack events" ref={table}>
+                    <thead><tr><th scope="col" class="tick"><span class="sr">Picked</span></th><th scope="col">Received</th><th scope="col">State</th><th scope="col">Id</th><th scope="col">Flow</th>
+                        <th scope="col" class="n">Attempts</th><th scope="col" class="wide">Last error, or why it waits</th><th scope="col" class="n">Size</th></tr></thead>
+                    <tbody>{rows.map((r, i) => <EventRow key={r.id} r={r} at={i === at} picked={picked.has(r.id)} toggle={() => toggle(r.id)} open={() => open(r)} q={text} />)}</tbody>
+                </table>
+            </Scroll>
+            <div class="table-foot" ref={end}>{list.loading ? "Loading…" : rows.length >= MOST_ROWS ? `${num(MOST_ROWS)} rows are shown. Narrow the filter to see older ones.`
+                : list.cursor ? <button class="small" onClick={more}>Older ones</button> : "That is all."}</div>
+        </Card>}
+        {list.loading && !rows.length && <Loading what="the events" />}
+    </>;
+}
+
+export function IdText({ id }: { id: string }) {
+    const head = id.replace(/^0+/, "");
+    return <span class="id" title={id}><span class="faint">{id.slice(0, id.length - head.length)}</span>{head}</span>;
+}
+
+function EventRow({ r, at, picked, toggle, open, q }: { r: Row; at: boolean; picked: boolean; toggle: () => void; open: () => void; q: string }) {
+    return (
+        <tr class={`${at ? "at" : ""} ${picked ? "picked" : ""}`} aria-current={at ? "true" : undefined} onClick={open}>
+            <td class="tick" onClick={(e) => e.stopPropagation()}><input type="checkbox" aria-label={`Pick ${r.id}`} checked={picked} onChange={toggle} /></td>
+            <td class="nowrap c-time"><Time at={r.received_at} /></td>
+            <td class="c-state"><StateChip state={r.state} /></td>
+            <td class="c-id nowrap"><a href={link(["events", r.id], { q })} onClick={(e) => e.stopPropagation()}><IdText id={r.id} /></a>{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}</td>
+            <td class="nowrap c-flow">{r.flow}</td>
+            <td class="n c-attempts">{r.attempts}</td>
+            <td class="wide">{r.class && <span class="cls">{r.class}</span>} <span class="reason" title={r.reason}>{r.reason}</span>{r.state === "retrying" && r.next_at && <span class="faint"> again <Time at={r.next_at} /></span>}</td>
+            <td class="n nowrap c-size">{bytes(r.bytes)}</td>
+        </tr>
+    );
+}

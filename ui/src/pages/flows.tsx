@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// flows.tsx - all flows as a table, and one flow.
+import { useState } from "preact/hooks";
+import { api, may } from "../lib/api";
+import { duration, num, percent, plural, rate, words } from "../lib/format";
+import { recent, refresh, series, status, statusError, waiting } from "../lib/live";
+import { link, place } from "../lib/router";
+import type { Flow, State } from "../lib/types";
+import { Act, Card, Chip, Empty, HeldChip, Loading, PageHead, Problem, Scroll, StateChip, Time } from "../parts/bits";
+import { Chart, Spark } from "../parts/chart";
+import { ask } from "../parts/dialog";
+import { Icon } from "../parts/icon";
+import { toast } from "../parts/toast";
+
+export async function setPaused(kind: "flows" | "connections", name: string, pause: boolean): Promise<void> {
+    const what = kind === "flows" ? "flow" : "connection";
+    const reason = await ask(pause
+        ? { title: `Pause the ${what} ${name}`, body: <p>Events are still taken in and kept. Nothing is sent {kind === "flows" ? "by this flow" : "over this connection, by any flow,"} until it is resumed; what is under way now is finished.</p>, confirm: "Pause", reason: "wanted" }
+        : { title: `Resume the ${what} ${name}`, body: <p>What waits is sent from now on, in its order, at the pace that the limits allow.</p>, confirm: "Resume", reason: "optional" });
+    if (reason === null)
+        return;
+    await api(`v1/${kind}/${encodeURIComponent(name)}/${pause ? "pause" : "resume"}`, { json: { why: reason || undefined, reason } });
+    toast(`${name} is ${pause ? "paused" : "resumed"}`);
+    await refresh();
+}
+
+const route = (f: Flow) => f.source || f.targets?.length
+    ? <span class="route"><span>{f.source ?? "?"}</span><Icon name="right" size={12} /><span>{f.targets?.map((t) => t.connection).join(", ") || "?"}</span></span> : null;
+
+type Sort = "name" | "waiting" | "dead" | "failed";
+const failures = (f: Flow) => Object.values(f.failed).reduce((a, b) => a + b, 0);
+const SORTS: Record<Sort, (a: Flow, b: Flow) => number> = {
+    name: (a, b) => a.name.localeCompare(b.name),
+    waiting: (a, b) => waiting(b) - waiting(a),
+    dead: (a, b) => b.counts.dead - a.counts.dead,
+    failed: (a, b) => failures(b) / (b.attempts || 1) - failures(a) / (a.attempts || 1),
+};
+
+function Table({ flows }: { flows: Flow[] }) {
+    const [sort, setSort] = useState<Sort>("name");
+    const head = (key: Sort, text: string, cls = "n") => (
+        <th scope="col" class={cls} aria-sort={sort === key ? (key === "name" ? "ascending" : "descending") : undefined}>
+            <button class="sort" onClick={() => setSort(key)}>{text}<Icon name="down" size={10} /></button></th>
+    );
+    const wide = flows.some((f) => f.source);
+    return (
+        <Card><Scroll label="All flows">
+            <table class="grid">
+                <thead><tr>{head("name", "Flow", "")}{wide && <th scope="col">From and to</th>}<th scope="col">State</th><th scope="col">Delivered, last minutes</th>
+                    <th scope="col" class="n">In/s</th><th scope="col" class="n">Out/s</th>{head("waiting", "Waiting")}{head("dead", "Dead")}{head("failed", "Attempts failed")}
+                    <th scope="col" class="n">p95</th><th scope="col">Objective</th></tr></thead>
+                <tbody>{[...flows].sort(SORTS[sort]).map((f) => (
+                    <tr key={f.name}>
+                        <th scope="row"><a href={link(["flows", f.name])}>{f.name}</a>{f.removed && <span class="faint"> (removed)</span>}</th>
+                        {wide && <td>{route(f)}</td>}
+                        <td><HeldChip held={f.held} reason={f.held_reason} /></td>
+                        <td><Spark values={series("delivered", f.name).values} label={`Delivered by ${f.name}`} /></td>
+                        <td class="n">{rate(recent("events", f.name))}</td><td class="n">{rate(recent("delivered", f.name))}</td>
+                        <td class="n">{waiting(f) ? <a href={link(["events"], { q: `flow:${f.name} state:queued` })}>{num(waiting(f))}</a> : "0"}</td>
+                        <td class="n">{f.counts.dead ? <a class="bad-text" href={link(["dead"], { flow: f.name })}>{num(f.counts.dead)}</a> : "0"}</td>
+                        <td class="n">{f.attempts ? percent(failures(f) / f.attempts) : "–"}</td>
+                        <td class="n">{duration(f.sla?.delay_p95_ms)}</td>
+                        <td><Objective f={f} /></td>
+                    </tr>
+                ))}</tbody>
+            </table>
+        </Scroll></Card>
+    );
+}
+
+function Objective({ f }: { f: Flow }) {
+    if (!f.sla || f.sla.met === null || (f.sla.success_objective === null && f.sla.delay_p95_objective_ms === null))
+        return <span class="faint">none set</span>;
+    return f.sla.met ? <Chip tone="ok" icon="delivered">met</Chip> : <Chip tone="warn" icon="warning">missed</Chip>;
+}
+
+export function Flows() {
+    const s = status.value;
+    const name = place.value.path[1];
+    if (!s)
+        return <><PageHead title="Flows" />{statusError.value ? <Problem error={statusError.value} retry={() => void refresh()} /> : <Loading what="the flows" />}</>;
+    if (name !== undefined) {
+        const flow = s.flows.find((f) => f.name === name);
+        return flow ? <One f={flow} /> : <Empty title={`There is no flow ${name}`} icon="warning"><a href="#/flows">To all flows</a></Empty>;
+    }
+    return <>
+        <PageHead title="Flows" sub={`${plural(s.flows.length, "flow")}, ${num(s.flows.filter((f) => !f.held).length)} flowing freely`} />
+        {s.flows.length ? <Table flows={s.flows} /> : <Empty title="No flow so far" icon="flows"><p>Write one into the configuration, then <code>tieline check</code> and <code>tieline reload</code>.</p></Empty>}
+    </>;
+}
+
+const STATES: State[] = ["queued", "running", "retrying", "dead", "delivered", "skipped", "cancelled", "discarded"];
+
+function Counts({ f }: { f: Flow }) {
+    return (
+        <ul class="counts">{STATES.map((state) => (
+            <li key={state}>{state === "running" ? <span class="count"><StateChip state={state} /><b>{num(f.counts[state])}</b></span>
+                : <a class="count" href={link(["events"], { q: `flow:${f.name} state:${state}` })}><StateChip state={state} /><b>{num(f.counts[state])}</b></a>}</li>
+        ))}</ul>
+    );
+}
+
+function Facts({ f }: { f: Flow }) {
+    const failed = Object.entries(f.failed).filter(([, n]) => n);
+    return <dl class="facts">
+        <div><dt>Received</dt><dd>{num(f.events)}, {plural(f.duplicates, "duplicate")} recognised</dd></div>
+        <div><dt>Attempts</dt><dd>{num(f.attempts)}, {num(f.retries)} of them again</dd></div>
+        <div><dt>Failed by class</dt><dd>{failed.length ? failed.map(([c, n]) => `${words(c)} ${num(n)}`).join(", ") : "none"}</dd></div>
+        {f.sla && <>
+            <div><dt>Owner</dt><dd>{f.sla.owner ?? "none"}{f.sla.runbook && <> · <a href={f.sla.runbook} rel="noreferrer">runbook</a></>}</dd></div>
+            <div><dt>Delivered this month</dt><dd>{percent(f.sla.success, 2)}{f.sla.success_objective !== null && <> of {percent(f.sla.success_objective, 2)} wanted</>}</dd></div>
+            <div><dt>Delay p50, p95</dt><dd>{duration(f.sla.delay_p50_ms)}, {duration(f.sla.delay_p95_ms)}{f.sla.delay_p95_objective_ms !== null && <> (at most {duration(f.sla.delay_p95_objective_ms)} wanted)</>}</dd></div>
+            {f.sla.error_budget_left !== null && <div><dt>Error budget left</dt><dd>{percent(f.sla.error_budget_left)}</dd></div>}
+        </>}
+    </dl>;
+}
+
+function One({ f }: { f: Flow }) {
+    const into = series("events", f.name), out = series("delivered", f.name), failed = series("failures", f.name);
+    const held = f.held?.startsWith("flow_");
+    return <>
+        <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><HeldChip held={f.held} reason={f.held_reason} /><Objective f={f} />{route(f)}</span>}>
+            <a class="button" href={link(["events"], { q: `flow:${f.name}` })}><Icon name="events" />Events</a>
+            {may("operator") && (held ? <Act class="primary" run={() => setPaused("flows", f.name, false)}><Icon name="running" />Resume</Act>
+                : <Act run={() => setPaused("flows", f.name, true)}><Icon name="held" />Pause</Act>)}
+        </PageHead>
+        {held && <div class={`notice ${f.held === "flow_paused" ? "held" : "bad"}`}><Icon name={f.held === "flow_paused" ? "held" : "warning"} />
+            <div><b>{f.held === "flow_paused" ? "Paused" : `Held: ${words(f.held!.slice(5))}`}</b> <Time at={f.held_since} empty="" />{f.held_reason && <p>{f.held_reason}</p>}
+                {f.held === "flow_tripped" && <p>The same error again and again: the rest is held so that it does not die, too. <a href={link(["dead"], { flow: f.name })}>See the dead letters</a>, mend the cause, then resume.</p>}
+                {f.held === "flow_config" && <p>The configuration of this flow does not work as it is. Correct it and reload; the flow then goes on by itself.</p>}</div></div>}
+        <Card title="Deliveries by state"><Counts f={f} /></Card>
+        <div class="two">
+            <Card class="pad"><Chart title="Traffic" at={into.at} show={(n) => rate(n) + "/s"} series={[
+                { label: "received", values: into.values, color: "--series-1" },
+                { label: "delivered", values: out.values, color: "--series-2", dash: [6, 3] },
+                { label: "failed attempts", values: failed.values, color: "--series-3", dash: [2, 3] }]} /></Card>
+            <Card title="Figures"><Facts f={f} /></Card>
+        </div>
+    </>;
+}

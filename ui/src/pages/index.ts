@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// index.ts - the pages in the order of the menu.
+import type { ComponentChildren, FunctionComponent } from "preact";
+import type { IconName } from "../parts/icon";
+import { Connections } from "./connections";
+import { Dead } from "./dead";
+import { Events } from "./events";
+import { Flows } from "./flows";
+import { Overview } from "./overview";
+
+export interface PageInfo {
+    path: string;
+    title: string;
+    icon: IconName;
+    key: string; // after g
+    page: FunctionComponent;
+    badge?: () => ComponentChildren;
+}
+
+export const PAGES: PageInfo[] = [
+    { path: "overview", title: "Overview", icon: "overview", key: "o", page: Overview },
+    { path: "flows", title: "Flows", icon: "flows", key: "f", page: Flows },
+    { path: "events", title: "Events", icon: "events", key: "e", page: Events },
+    { path: "dead", title: "Dead letters", icon: "dead", key: "d", page: Dead },
+    { path: "connections", title: "Connections", icon: "connections", key: "c", page: Connections },
+];

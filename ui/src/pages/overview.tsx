@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// overview.tsx - what flows, what is broken, what waits: everything that needs a person is in one list at the top.
+import type { ComponentChildren } from "preact";
+import { bytes, duration, num, percent, plural, rate, short, words } from "../lib/format";
+import { isProblem, recent, refresh, series, status, statusError, waiting } from "../lib/live";
+import { link } from "../lib/router";
+import type { Connection, Flow, Status } from "../lib/types";
+import { Card, Chip, Empty, HeldChip, Loading, PageHead, Problem, Scroll, Time, type Tone } from "../parts/bits";
+import { Chart, Gauge, Spark } from "../parts/chart";
+import { Icon, type IconName } from "../parts/icon";
+
+function Figure({ label, value, unit, note, spark, tone, to }: { label: string; value: string; unit?: string; note: string; spark: number[]; tone?: string; to: string }) {
+    return (
+        <a class="figure" href={to}>
+            <span class="figure-label">{label}</span>
+            <span class="figure-value">{value}{unit && <small>{unit}</small>}</span>
+            <Spark values={spark} label={`${label}, the last minutes`} width={120} height={28} tone={tone} />
+            <span class="figure-note">{note}</span>
+        </a>
+    );
+}
+
+interface Matter {
+    tone: Tone;
+    icon: IconName;
+    word: string;
+    text: ComponentChildren;
+    note: string;
+    to: string;
+    since: string | null;
+}
+
+function ofConnection(c: Connection): Matter | null {
+    const drain = c.drain_ms !== null && c.waiting ? `; about ${duration(c.drain_ms)} to drain` : "";
+    const held = `${plural(c.waiting, "key")} wait${c.waiting === 1 ? "s" : ""}${drain}`;
+    if (c.held === "connection_auth")
+        return { tone: "bad", icon: "key", word: "auth", text: <>Connection <b>{c.name}</b> is not let in: {c.held_reason}</>, note: `${held}. Nothing is lost: renew the credential, then resume.`, to: link(["connections", c.name]), since: c.held_since };
+    if (c.breaker === "open" || c.breaker === "half-open")
+        return { tone: "bad", icon: "warning", word: "down", text: <>Connection <b>{c.name}</b> does not answer{c.held_reason ? `: ${c.held_reason}` : ""}</>, note: `${held}. It is probed and goes on by itself.`, to: link(["connections", c.name]), since: c.held_since };
+    if (isProblem(c.held))
+        return { tone: "bad", icon: "warning", word: words(c.held!), text: <>Connection <b>{c.name}</b> is held{c.held_reason ? `: ${c.held_reason}` : ""}</>, note: held, to: link(["connections", c.name]), since: c.held_since };
+    if (c.held === "connection_paused")
+        return { tone: "held", icon: "held", word: "paused", text: <>Connection <b>{c.name}</b> is paused{c.held_reason ? `: ${c.held_reason}` : ""}</>, note: held, to: link(["connections", c.name]), since: c.held_since };
+    return null;
+}
+
+function ofFlow(f: Flow): Matter[] {
+    const out: Matter[] = [];
+    const to = link(["flows", f.name]);
+    if (f.held?.startsWith("flow_"))
+        out.push({
+            tone: f.held === "flow_paused" ? "held" : "bad", icon: f.held === "flow_paused" ? "held" : "warning", word: words(f.held.slice(5)),
+            text: <>Flow <b>{f.name}</b>: {f.held_reason || (f.held === "flow_paused" ? "paused" : words(f.held))}</>,
+            note: `${plural(waiting(f), "delivery waits", "deliveries wait")}`, to, since: f.held_since,
+        });
+    if (f.counts.dead)
+        out.push({ tone: "bad", icon: "dead", word: "dead", text: <><b>{plural(f.counts.dead, "dead delivery", "dead deliveries")}</b> in {f.name}</>, note: "See the groups, mend the cause, then replay.", to: link(["dead"], { flow: f.name }), since: null });
+    if (f.sla && f.sla.met === false)
+        out.push({ tone: "warn", icon: "clock", word: "objective", text: <>Flow <b>{f.name}</b> misses its objective</>, note: `${percent(f.sla.success, 2)} of ${percent(f.sla.success_objective, 2)} delivered, p95 ${duration(f.sla.delay_p95_ms)}${f.sla.owner ? `; owner ${f.sla.owner}` : ""}`, to, since: null });
+    return out;
+}
+
+function matters(s: Status): Matter[] {
+    const rank: Record<string, number> = { bad: 0, warn: 1, held: 2 };
+    return [...s.connections.filter((c) => !c.removed).map(ofConnection).filter((m): m is Matter => !!m), ...s.flows.flatMap(ofFlow)]
+        .sort((a, b) => (rank[a.tone] ?? 3) - (rank[b.tone] ?? 3));
+}
+
+function Matters({ list }: { list: Matter[] }) {
+    if (!list.length)
+        return <p class="all-well"><Icon name="delivered" /> Nothing needs you: everything flows, nothing is dead.</p>;
+    return (
+        <ul class="matters">{list.map((m, i) => (
+            <li key={i}><a href={m.to}>
+                <Chip tone={m.tone} icon={m.icon}>{m.word}</Chip>
+                <span class="matter-text"><span>{m.text}</span><span class="faint">{m.note}</span></span>
+                <span class="matter-since">{m.since && <Time at={m.since} />}</span>
+                <Icon name="right" />
+            </a></li>
+        ))}</ul>
+    );
+}
+
+function FlowRows({ s }: { s: Status }) {
+    return (
+        <Scroll label="Flows">
+            <table class="grid">
+                <thead><tr><th scope="col">Flow</th><th scope="col">State</th><th scope="col" class="n">Waiting</th><th scope="col" class="n">Dead</th><th scope="col" class="n">Delivered/s</th></tr></thead>
+                <tbody>{s.flows.map((f) => (
+                    <tr key={f.name}><th scope="row"><a href={link(["flows", f.name])}>{f.name}</a></th><td><HeldChip held={f.held} reason={f.held_reason} /></td>
+                        <td class="n">{num(waiting(f))}</td><td class={`n ${f.counts.dead ? "bad-text" : ""}`}>{num(f.counts.dead)}</td><td class="n">{rate(recent("delivered", f.name))}</td></tr>
+                ))}</tbody>
+            </table>
+        </Scroll>
+    );
+}
+
+function ConnectionRows({ s }: { s: Status }) {
+    return (
+        <Scroll label="Connections">
+            <table class="grid">
+                <thead><tr><th scope="col">Connection</th><th scope="col">State</th><th scope="col" class="n">Waiting</th><th scope="col" class="n">Drains in</th><th scope="col">Tightest limit</th></tr></thead>
+                <tbody>{s.connections.map((c) => {
+                    const b = [...c.budgets].sort((x, y) => x.remaining / x.limit - y.remaining / y.limit)[0];
+                    return <tr key={c.name}><th scope="row"><a href={link(["connections", c.name])}>{c.name}</a></th><td><HeldChip held={c.held} reason={c.held_reason} /></td>
+                        <td class="n">{num(c.waiting)}</td><td class="n">{c.waiting ? duration(c.drain_ms) : "–"}</td>
+                        <td>{b ? <span class="limit"><Gauge used={b.limit - b.remaining} limit={b.limit} label={b.name} /><span class="faint">{words(b.name)}</span></span> : <span class="faint">none</span>}</td></tr>;
+                })}</tbody>
+            </table>
+        </Scroll>
+    );
+}
+
+function LedgerCard({ s }: { s: Status }) {
+    const l = s.ledger;
+    const facts: [string, string][] = [
+        ["Live deliveries", num(l.live)], ["In flight", num(l.in_flight)], ["One sync of the disk", `${num(l.sync_us)} µs (${num(l.sync_us_at_start)} at start)`],
+        ["Disk free", `${bytes(l.disk_free)}, ${bytes(l.disk_reserve)} kept for outcomes`], ["Configuration", `version ${l.config_version}`],
+    ];
+    return <Card title="Ledger" aside={<span class="faint">up since <Time at={s.started_at} /></span>}><dl class="facts">{facts.map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}</dl></Card>;
+}
+
+export function Overview() {
+    const s = status.value;
+    if (!s)
+        return <><PageHead title="Overview" />{statusError.value ? <Problem error={statusError.value} retry={() => void refresh()} /> : <Loading what="the overview" />}</>;
+    if (!s.flows.length)
+        return <><PageHead title="Overview" /><Empty title="No flow so far" icon="flows"><p>Write one into the configuration and reload it: <code>tieline init</code> begins with an example, <code>tieline check</code> says what is wrong with it.</p></Empty></>;
+    const into = series("events"), out = series("delivered"), failed = series("failures"), waits = series("waiting");
+    const backlog = s.flows.reduce((n, f) => n + waiting(f), 0);
+    const dead = s.flows.reduce((n, f) => n + f.counts.dead, 0);
+    const drain = Math.max(0, ...s.connections.filter((c) => c.waiting && c.drain_ms !== null).map((c) => c.drain_ms!));
+    const list = matters(s);
+    return <>
+        <PageHead title="Overview" sub={`${plural(s.flows.length, "flow")} over ${plural(s.connections.length, "connection")}`} />
+        <div class="figures">
+            <Figure label="Received" value={rate(recent("events"))} unit="/s" note={`${short(s.flows.reduce((n, f) => n + f.events, 0))} in all`} spark={into.values} to="#/events" />
+            <Figure label="Delivered" value={rate(recent("delivered"))} unit="/s" note={`${short(s.flows.reduce((n, f) => n + f.counts.delivered, 0))} kept`} spark={out.values} to="#/events?q=state:delivered" />
+            <Figure label="Failed attempts" value={rate(recent("failures"))} unit="/s" note={dead ? `${num(dead)} dead` : "none dead"} spark={failed.values} tone="warn" to="#/dead" />
+            <Figure label="Waiting" value={short(backlog)} note={backlog && drain ? `about ${duration(drain)} to drain` : backlog ? "" : "nothing waits"} spark={waits.values} to="#/events?q=state:queued" />
+        </div>
+        <Card title="Needs attention" aside={list.length ? <span class="faint">{plural(list.length, "matter")}</span> : null}><Matters list={list} /></Card>
+        <Card class="pad"><Chart title="Traffic since this page was opened" at={into.at} show={(n) => rate(n) + "/s"} series={[
+            { label: "received", values: into.values, color: "--series-1" },
+            { label: "delivered", values: out.values, color: "--series-2", dash: [6, 3] },
+            { label: "failed attempts", values: failed.values, color: "--series-3", dash: [2, 3] }]} /></Card>
+        <div class="two">
+            <Card title="Flows" aside={<a href="#/flows">all</a>}><FlowRows s={s} /></Card>
+            <Card title="Connections" aside={<a href="#/connections">all</a>}><ConnectionRows s={s} /></Card>
+        </div>
+        <LedgerCard s={s} />
+    </>;
+}
