@@ -6,6 +6,7 @@
 #include "jsonata/ops.h"
 
 #define ARGS 8
+#define PLACED 1 /* aux of RAISED: the error's position stands */
 
 static struct json function_value(const struct function *f)
 {
@@ -32,12 +33,11 @@ static struct tl_sv procedure_name(const struct node *call)
     return p->value.type == JSON_STRING ? node_key(p) : TL_SV_NULL;
 }
 
-/* An error on its way through a call is shown at the call; the innermost function gives the token. */
-static struct json blame_call(struct jsonata_eval *e, const struct node *site, bool wrapped)
+/* An error on its way through a call is shown at the call; the innermost function gives the token. placed: a call in
+ * tail position has shown it already. */
+static struct json blame_call(struct jsonata_eval *e, const struct node *site, bool placed)
 {
-    if (!site)
-        return RAISED;
-    if (wrapped || site->pos == 0)
+    if (placed || site->pos == 0)
         eval_blame_default(e, site->pos, procedure_name(site));
     else
         eval_blame(e, site->pos, e->error.has_token ? TL_SV_NULL : procedure_name(site));
@@ -161,6 +161,19 @@ static struct json call_partial(struct jsonata_eval *e, const struct function *f
     return call_once(e, FUNCTION(f->u.partial.fn), all, f->u.partial.count, context, false);
 }
 
+/* As above for a call in tail position, which is shown at its procedure. The result says so to the call that loops. */
+static struct json blame_tail(struct jsonata_eval *e, const struct node *site)
+{
+    struct json v = RAISED;
+
+    if (site->a->kind != K_PATH && site->a->pos > 0)
+        eval_blame(e, site->a->pos, TL_SV_NULL);
+    if (site->a->kind == K_VARIABLE)
+        eval_blame_default(e, -1, node_key(site->a));
+    v.aux = PLACED;
+    return v;
+}
+
 /* What stands in e->tail, until no call is left. */
 static struct json finish_tail(struct jsonata_eval *e, struct json context)
 {
@@ -177,7 +190,7 @@ static struct json finish_tail(struct jsonata_eval *e, struct json context)
         }
         v = call_once(e, FUNCTION(fn), args, n, fn.aux & FN_WRAPPED ? json_null() : context, true);
         if (raised(v))
-            return blame_call(e, site, fn.aux & FN_WRAPPED);
+            return blame_tail(e, site);
     }
     return v;
 }
@@ -269,8 +282,13 @@ static struct json *arguments(struct jsonata_eval *e, const struct node *n, stru
 
 static struct json not_a_function(struct jsonata_eval *e, const struct node *n, const char *code)
 {
+    struct tl_sv name = procedure_name(n);
+    char text[40];
+
+    if (!name.p && n->a->kind == K_LITERAL && json_is_number(n->a->value))
+        name = tl_sv(text, json_format_double(json_number(n->a->value), text));
     eval_raise(e, code, JSON_NOTHING);
-    eval_blame(e, n->pos, procedure_name(n));
+    eval_blame(e, n->pos, name);
     return RAISED;
 }
 
@@ -290,7 +308,7 @@ static struct json invoke(struct jsonata_eval *e, const struct node *n, struct j
     e->depth += n->level;
     v = run_function(e, fn, args, n->count + (extra ? 1 : 0), wrapped ? json_null() : in);
     e->depth -= n->level;
-    return raised(v) ? blame_call(e, n, wrapped) : v;
+    return raised(v) ? blame_call(e, n, wrapped || v.aux == PLACED) : v;
 }
 
 /* The usual call of a lambda: its arguments are evaluated straight into its frame. */
@@ -323,7 +341,7 @@ static struct json invoke_lambda(struct jsonata_eval *e, const struct node *n, s
     if (v.type == V_TAIL)
         v = finish_tail(e, wrapped ? json_null() : in);
     e->depth -= n->level;
-    return raised(v) ? blame_call(e, n, wrapped) : v;
+    return raised(v) ? blame_call(e, n, wrapped || v.aux == PLACED) : v;
 }
 
 struct json run_call(struct jsonata_eval *e, const struct node *n, struct json in)

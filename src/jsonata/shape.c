@@ -74,6 +74,13 @@ static void push_ancestry(struct compiler *c, struct node *result, const struct 
         seeking_add(c, result, value->ancestor);
 }
 
+/* The language gives paths and parents no position. */
+static void *no_parent(struct compiler *c, const struct node *n)
+{
+    return ast_fail(c, "S0217", n->kind == K_PATH || n->kind == K_PARENT ? -1 : n->pos, json_str(kind_text(n)),
+                    JSON_NOTHING);
+}
+
 static void seek_parent(struct compiler *c, struct node *n, struct ancestor *slot)
 {
     uint32_t i;
@@ -105,7 +112,7 @@ static void seek_parent(struct compiler *c, struct node *n, struct ancestor *slo
             seek_parent(c, n->list[--i], slot);
         return;
     default:
-        ast_fail(c, "S0217", n->pos, json_str(kind_text(n)), JSON_NOTHING);
+        (void)no_parent(c, n);
     }
 }
 
@@ -536,6 +543,6 @@ struct node *shape_program(struct compiler *c, struct node *n)
 {
     n = shape(c, n);
     if (n && (n->kind == K_PARENT || n->seeking))
-        return ast_fail(c, "S0217", n->pos, json_str(kind_text(n)), JSON_NOTHING);
+        return no_parent(c, n);
     return n;
 }

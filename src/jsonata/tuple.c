@@ -213,6 +213,16 @@ static struct json items_out(struct jsonata_eval *e, struct json rows)
     return list_value(&out, JSON_F_SEQUENCE);
 }
 
+/* An array constructor as first step is evaluated once and binds nothing; with @ the steps after it see the context. */
+static struct json constructed_items(struct jsonata_eval *e, const struct node *step, struct json items)
+{
+    struct json v = eval(e, step, items);
+
+    if (raised(v) || (v.type == JSON_ARRAY && !step->focus))
+        return v;
+    return v.type == JSON_ARRAY ? items : (struct json){.type = JSON_ARRAY};
+}
+
 struct json run_tuple_path(struct jsonata_eval *e, const struct node *n, struct json in)
 {
     uint32_t first = 0;
@@ -222,10 +232,18 @@ struct json run_tuple_path(struct jsonata_eval *e, const struct node *n, struct 
     while (!(n->list[first]->flags & N_TUPLE))
         first++;
     in = items_of(e, n, first, in);
+    if (!raised(in) && first == 0 && n->count > 1 && n->list[0]->flags & N_CONS)
+        in = constructed_items(e, n->list[first++], in);
     if (raised(in))
         return in;
-    if (first > 0 && in.n == 0)
-        return n->group ? run_group(e, n->group, JSON_NOTHING, n->tuple_scope) : JSON_NOTHING;
+    if (first > 0 && in.n == 0) {
+        bool whole =
+            (n->list[0]->flags & (N_CONS | N_TUPLE)) == N_CONS && first == 1; /* an empty array, as it stands */
+
+        if (n->group)
+            return run_group(e, n->group, JSON_NOTHING, n->tuple_scope);
+        return whole ? in : JSON_NOTHING;
+    }
     if (!rows_of(e, n, in, &rows))
         return RAISED;
     tuples = list_value(&rows, JSON_F_SEQUENCE | V_F_TUPLES);

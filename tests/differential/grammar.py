@@ -3,11 +3,14 @@
 
 NAMES = ["a", "b", "c", "items", "name", "price", "qty", "tags", "x"]
 WORDS = ["", "a", "abc", "Hello World", "  two  spaces ", "a,b,c", "2024-02-29T10:00:00Z", "12", "-3.50", "0x1F", "true",
-         "stra\u00dfe", "\u00e9t\u00e9", "aXbXc", "line\nbreak", "a.b.c", "99 red", "%41%20", "caf%C3%A9", "YWJj"]
+         "stra\u00dfe", "\u00e9t\u00e9", "aXbXc", "line\nbreak", "a.b.c", "99 red", "%41%20", "caf%C3%A9", "YWJj", "\U0001f600b\U0001f600",
+         "tab\there", "10.5", "-0", "1e3", "\u0130I\u0131", "a\u0301", "\u2028", "\\ \"q\""]
 NUMBERS = ["0", "1", "2", "3", "-1", "10", "2.5", "-2.5", "0.1", "0.125", "1.005", "1e3", "1e-7", "12345.678", "-0.5",
-           "1000000", "3.14159265358979", "100", "7", "1e21"]
+           "1000000", "3.14159265358979", "100", "7", "1e21", "9007199254740993", "-0", "1e-10", "0.30000000000000004", "123456789012345680000",
+           "4.35", "99.995", "-1.5", "1e16", "1e300"]
 REGEXES = ["/a/", "/[a-c]+/", "/(\\w)(\\w*)/", "/\\s+/", "/,/", "/b/i", "/^./m", "/x|o/i", "/(l+)/", "/\\d+/", "/[^a-z]/", "/.$/",
-           "/(a)|(b)/"]
+           "/(a)|(b)/", "/A/i", "/(?:a|b)+/", "/\\bb/", "/[\\w.]+/", "/(\\d)(\\d)?/", "/\\$/", "/[^,]*,/", "/a{1,2}/", "/(?=b)b/", "/\\u0062/", "/\\//",
+           "/[\\/]/", "/^\\S+/", "/l+?/", "/\\D$/", "/o$/m", "/(.)\\1/", "/[\\s\\S]/", "/\\x61/", "/./"]
 INT_PICTURES = ["0", "000", "#,##0", "w", "W", "Ww", "i", "I", "a", "A", "0;o", "w;o", "##0", "#", "\u0660", "0,0", "0'00"]
 NUM_PICTURES = ["0", "#.00", "#,##0.00", "0.###", "00.00", "#0%", "0.0e0", "#,##0.00;(#,##0.00)", "000,000.000###", "##", "0.0.0",
                 "0#", "#,", "x0y", "0\u2030", "#.#0", ".00", "#0.0,0"]
@@ -35,7 +38,7 @@ class Grammar:
         return {self.pick(NAMES): self.value(depth - 1) for _ in range(self.r.randint(0, 4))}
 
     def number(self):
-        return self.pick([float(n) if "." in n or "e" in n else int(n) for n in NUMBERS if n != "1e21"])
+        return self.pick([float(n) if "." in n or "e" in n else int(n) for n in NUMBERS if n not in ("1e21", "1e300", "-0", "9007199254740993", "123456789012345680000")])
 
     def data(self):
         items = [{"name": self.pick(WORDS), "price": self.number(), "qty": self.r.randint(0, 9), "tags": self.value(1),
@@ -44,8 +47,8 @@ class Grammar:
 
     # ---- expressions ----
     def quote(self, text):
-        out = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{out}"'
+        out = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+        return f'"{out}"' if "'" in out or self.r.random() < 0.8 else "'" + out.replace('\\"', '"') + "'"
 
     def text(self, d):
         if d <= 0:
@@ -96,7 +99,9 @@ class Grammar:
             lambda: f"$sum({self.array(d-1)})", lambda: f"$count({e(d-1)})", lambda: f"$max({self.array(d-1)})", lambda: f"$average({self.array(d-1)})",
             lambda: f"$min({self.array(d-1)})", lambda: f"$round({self.num(d-1)})", lambda: f"$round({self.num(d-1)}, {self.r.randint(-3, 4)})",
             lambda: f"$floor({self.num(d-1)})", lambda: f"$ceil({self.num(d-1)})", lambda: f"$abs({self.num(d-1)})", lambda: f"$sqrt({self.num(d-1)})",
-            lambda: f"$power({self.num(d-1)}, {self.r.randint(-2, 4)})",
+            # bases and exponents whose power is exact: elsewhere libraries differ in the last bit
+            lambda: f"$power({self.pick(['0', '1', '2', '3', '-2', '0.5', '10', '-1.5', 'qty', '1e300'])}, {self.pick(['0', '1', '2', '3', '-0', '7'])})",
+            lambda: f"$power({self.pick(['2', '0.5', '-4', '1', '0', '-1'])}, {self.pick(['-1', '-2', '0.5', '1000', '2000', '-3'])})",
             lambda: f"$parseInteger({self.pick([self.text(0), self.quote(self.pick(['twelve', 'XIV', '1,234', 'ab', '21st', 'one hundred and two']))])}, {self.quote(self.pick(INT_PICTURES))})",
             lambda: f"$toMillis({self.quote(self.pick(STAMPS))})",
             lambda: f"$toMillis({self.quote(self.pick(STAMPS))}, {self.quote(self.pick(DATE_PICTURES))})",
@@ -159,8 +164,117 @@ class Grammar:
             lambda: f"($v := {self.expression(d-1)}; [$v, {self.expression(d-1)}])",
             lambda: f"$lookup({self.expression(d-1)}, {self.quote(self.pick(NAMES))})",
             lambda: f"$reduce({self.array(d-1)}, function($p, $c){{ $p & $c }})", lambda: f"({self.expression(d-1)} ~> {self.pick(['$string', '$count', '$reverse', '$type', '$uppercase'])})",
-            lambda: f"({self.path(d-1)} ?? {self.expression(d-1)})", lambda: f"({self.pick(NAMES)} ?: {self.expression(0)})",
+            lambda: self.otherwise(self.path(d - 1), d), lambda: self.otherwise(self.expression(d - 1), d),
             lambda: f"$single({self.array(d-1)})", lambda: f"$eval({self.quote(self.expression(0))})",
+            lambda: self.binding(d), lambda: self.binding(d), lambda: self.functional(d), lambda: self.functional(d), lambda: self.functional(d),
+            lambda: self.failing(d), lambda: self.spelling(d),
+        ])()
+
+    def otherwise(self, left, d):
+        """`?:` and `??` of the reference evaluate the left side twice, and loop for ever when there is a regular expression in it."""
+        test = "$v" if "/" in left else left
+        text = f"{test} {self.pick(['?:', '??'])} {self.expression(d-1)}"
+        return f"({text})" if test == left else f"($v := {left}; {text})"
+
+    # ---- what binds, calls and fails ----
+    def function(self, d, parameters="$v, $i"):
+        """A function value."""
+        body = self.pick(["$v", "$v + 1", "$v & '!'", "[$v]", "$i", "$v.price", "$v[0]", "$v > 1", "$exists($v)", "$type($v)", "$string($v)",
+                          f"$v = {self.num(0)}", "{'v': $v}", "($i := $v; $i)", "$count($v)", f"({self.boolean(0)} ? $v)"])
+        return self.pick([
+            lambda: f"function({parameters}){{ {body} }}", lambda: f"function({parameters}){{ {body} }}", lambda: f"\u03bb({parameters}){{ {body} }}",
+            lambda: f"function($v)<{self.pick(['n:n', 'x:x', 's-:s', 'a<n>:a', 'j?:j', '(ns):s', 'o:o', 'x-:x', 'b:b', 'an?:x', 's+:a'])}>{{ {body} }}",
+            lambda: self.pick(["$string", "$uppercase", "$count", "$not", "$boolean", "$sum", "$type", "$abs", "$length", "$keys", "$exists"]),
+            lambda: f"($string ~> {self.pick(['$length', '$uppercase', '$count'])})",
+            lambda: f"$append(?, {self.expression(0)})", lambda: f"function($a, $v){{ {body} }}({self.expression(0)}, ?)",
+        ])()
+
+    def functional(self, d):
+        e = self.expression
+        return self.pick([
+            lambda: f"$map({self.array(d-1)}, {self.function(d)})", lambda: f"$filter({self.array(d-1)}, {self.function(d)})",
+            lambda: f"$single({self.array(d-1)}, {self.function(d)})", lambda: f"$sift({self.obj(d-1)}, {self.function(d, '$v, $i, $o')})",
+            lambda: f"$each({self.obj(d-1)}, {self.function(d, '$v, $i, $o')})", lambda: f"$map({self.array(d-1)}, function($v, $i, $a){{ $count($a) - $i }})",
+            lambda: f"$filter({self.array(d-1)}, function($v, $i, $a){{ $v = $a[0] }})",
+            lambda: f"$reduce({self.array(d-1)}, function($p, $v){{ {self.pick(['$p + $v', '$append($p, $v)', '$p & $v', '[$v, $p]', '$merge([$p, $v])'])} }}, {e(0)})",
+            lambda: f"$reduce({self.array(d-1)}, function($p, $v, $i, $a){{ $string($p) & $i & $count($a) }})", lambda: f"$reduce({self.array(d-1)}, $append)",
+            lambda: f"$sort({self.array(d-1)}, function($l, $r){{ {self.pick(['$l > $r', '$l < $r', '$string($l) > $string($r)', '$l.price > $r.price', 'false', '$length($string($l)) > $length($string($r))'])} }})",
+            lambda: f"{self.function(d)}({e(d-1)})", lambda: f"{self.function(d)}({e(d-1)}, {e(0)})", lambda: f"({e(d-1)} ~> {self.function(d)})",
+            lambda: f"($f := {self.function(d)}; $f({e(d-1)}))", lambda: f"($f := function($n){{ $n <= 0 ? {e(0)} : $f($n - 1) }}; $f({self.r.randint(0, 5)}))",
+            lambda: f"($f := function($n){{ $n <= 1 ? 1 : $n * $f($n - 1) }}; $f({self.num(0)}))" if d < 3 and self.r.random() < 0 else f"($f := function($n){{ $n > 0 ? [$n, $f($n - 1)] }}; $f({self.r.randint(0, 4)}))",
+            lambda: f"($f := function($a){{ function($b){{ [$a, $b] }} }}; $f({e(0)})({e(d-1)}))", lambda: f"({e(d-1)} ~> {self.function(d)} ~> {self.function(d)})",
+            lambda: f"($c := {self.function(d)} ~> {self.function(d)}; $c({e(d-1)}))", lambda: f"$zip({self.array(d-1)}, {self.array(d-1)}, {self.array(0)})",
+            lambda: f"({e(d-1)} ~> |{self.pick(['items', 'a', '$', '**', 'b', 'items[qty > 2]', '*', 'items.tags'])}|{self.update()}|)",
+            lambda: f"$count($shuffle({self.array(d-1)}))", lambda: f"({e(d-1)} ~> $map({self.function(d)}))", lambda: f"{self.array(d-1)}.({self.function(d)}($))",
+            lambda: f"$each($, function($v, $k){{ {{$k: {self.pick(['$v', '$type($v)', '$count($v)'])}}} }})", lambda: f"$clone({e(d-1)})",
+            lambda: f"$eval({self.quote(self.pick(['items.price', '[1, 2', '$v', 'name', '$sum(price)', '{}', '1 + a', 'function($x){ $x }(3)']))}, {e(d-1)})",
+            lambda: f"$string({e(d-1)}, true)", lambda: f"$lookup({self.array(d-1)}, {self.quote(self.pick(NAMES))})", lambda: f"$match({self.text(d-1)}, {self.pick(REGEXES)}).{self.pick(['match', 'groups', 'index', 'groups[0]', '(match & index)'])}",
+            lambda: f"{self.pick(REGEXES)}({self.text(d-1)}){self.pick(['', '.match', '.start', '.end', '.groups', '.next()', '.next().match'])}",
+            lambda: f"$formatNumber({self.num(d-1)}, {self.quote(self.pick(['#.##0,00', '0.00', '#,##0.00', '#e0', 'i#0', '##0.00x', '0;(0)', '(0)']))}, {self.options()})",
+        ])()
+
+    def options(self):
+        return "{" + ", ".join(self.r.sample(["'decimal-separator': ','", "'grouping-separator': '.'", "'zero-digit': '\u0660'", "'minus-sign': '~'", "'percent': 'x'",
+                                              "'exponent-separator': 'E'", "'digit': 'i'", "'pattern-separator': '|'", "'per-mille': '\u2030'"], self.r.randint(0, 3))) + "}"
+
+    def update(self):
+        return self.pick(["{'n': $count($)}", "{'price': price * 2}", "{'x': name}", "{'d': 1}, 'price'", "{}, ['name', 'qty']", "{'t': $type(tags)}, nothing", "{'a': $}",
+                          "{'n': 1}, 5", "nothing", "{'name': $uppercase(name)}, ['x']", "5"])
+
+    def binding(self, d):
+        """Paths with @, #, %, order-by and group-by; variables and blocks."""
+        e = self.expression
+        step = lambda: self.pick(["items", "a", "items.tags", "b", "items[0..1]", "items[[0..1]]", "$$.items", "*", "a.*", "items.x", "(items)", "[items]", "$.items"])
+        last = lambda: self.pick(["name", "$", "{'n': name, 'i': $i}", "[$i, price]", "$i", "(price & '/' & $i)", "tags", "%.name", "x", "$string($)"])
+        term = lambda: self.pick(["", "<", ">"]) + self.pick(["price", "qty", "name", "$", "-qty", "$string(x)", "tags[0]", "%.x", "$length(name)", "qty * price"])
+        return self.pick([
+            lambda: f"{step()}#$i.{last()}", lambda: f"{step()}#$i[{self.pick(['$i > 0', '$i = 0', 'qty > 2', '0', '-1'])}].{last()}",
+            lambda: f"items@$l.{self.pick(['items', 'a', '$$.items'])}@$r[$l.qty = $r.qty].{{'l': $l.name, 'r': $r.name}}", lambda: f"items@$l.($l.name & $l.price)",
+            lambda: f"{step()}@$i.{last()}", lambda: f"{step()}.{self.pick(['name', 'tags', 'x', '*'])}.%.{self.pick(['qty', 'name', '$', '%.c', '*'])}",
+            lambda: f"items.tags.{{'t': $, 'of': %.name, 'c': %.%.c}}", lambda: f"items[%.x = {self.num(0)}].name", lambda: f"{step()}^({term()})", lambda: f"{step()}^({term()}, {term()}).{self.pick(['name', '[name, qty]', '$'])}",
+            lambda: f"{step()}^({term()})#$i.{last()}", lambda: f"{step()}#$i^({term()}).{last()}", lambda: f"{step()}^({term()})[{self.pick(['0', '-1', '[0,1]'])}].name",
+            # not after a term with %: the reference gives such a filter its own tuple in place of the item
+            lambda: f"{step()}^({self.pick(['>', ''])}{self.pick(['price', 'qty', 'name'])})[{self.pick(['qty > 1', 'price', 'name = %s' % self.text(0)])}].name",
+            lambda: f"{step()}{{{self.pick(['name', '$string(qty)', 'c', '$type($)', 'qty', '$string($)'])}: {self.pick(['price', '$count($)', '$', '$sum(price)', '[name]', 'qty[0]', '$i', '$string($)'])}}}",
+            lambda: f"items#$i{{$string(qty): {self.pick(['$i', '[$i]', 'name', '$count($i)'])}}}", lambda: f"items{{name: qty, $string(qty): price}}",
+            lambda: f"{self.path(d-1)}{{{self.text(0)}: {e(d-1)}}}", lambda: f"{step()}.{{{self.text(0)}: {e(d-1)}, name: qty}}",
+            lambda: f"($x := {e(d-1)}; $y := {e(0)}; ($x := {e(0)}; $x); {self.pick(['$x', '[$x, $y]', '$x = $y', '$x & $y', '$'])})", lambda: f"($v := {e(d-1)}).{self.pick(['$v', 'name', '$'])}",
+            lambda: f"{step()}[]{self.pick(['', '.name', '.name[]', '[0]', '[0][]'])}", lambda: f"{step()}.name[]", lambda: f"[{e(d-1)}][]", lambda: f"{{'k': {self.path(d-1)}[]}}",
+            lambda: f"{self.array(d-1)}[{self.pick(['[0, 1]', '[0..1]', '[-1]', '1.7', '-1.2', '[0, 0]', '[true, 1]', '$ > 1', '$$.x', 'null', '{}', '[]', '[[0]]', '-10', '99'])}]",
+            lambda: f"{self.array(d-1)}[{self.num(0)}][{self.num(0)}]", lambda: f"{step()}.($ ~> $string)", lambda: f"**.{self.pick(NAMES)}", lambda: f"*.{self.pick(NAMES)}[0]", lambda: f"items.**[{self.num(0)}]",
+            lambda: f"items.$lookup($, {self.quote(self.pick(NAMES))})", lambda: f"items.({e(d-1)})", lambda: f"items[{self.boolean(d-1)}]", lambda: f"$$.{self.path(d-1)}", lambda: f"$.({e(d-1)}; name)",
+            lambda: f"[{self.num(0)}..{self.pick(['3', '$count(items)', 'x', '2.5', 'name', '-1', 'nothing', '1e8'])}]", lambda: f"{step()}.[name, qty]", lambda: f"{step()}.[tags].$count($)",
+        ])()
+
+    def failing(self, d):
+        """Mistakes: types, missing arguments, errors raised by the expression, texts that are no expression."""
+        e = self.expression
+        whole = lambda: self.pick(["$sum", "$count", "$uppercase", "$substring", "$map", "$split", "$number", "$join", "$keys", "$lookup", "$sort", "$round", "$contains", "$merge",
+                                   "$zip", "$pad", "$power", "$toMillis", "$fromMillis", "$formatNumber", "$append", "$boolean", "$distinct", "$reduce", "$spread", "$not", "$max"])
+        return self.pick([
+            lambda: f"{whole()}({', '.join(e(0) for _ in range(self.r.randint(0, 4)))})", lambda: f"{whole()}({', '.join(e(0) for _ in range(self.r.randint(0, 3)))})",
+            lambda: f"{self.pick(['a', 'c', 'x', 'items'])}.{whole()}({self.pick(['', e(0)])})", lambda: f"$error({self.pick(['', self.text(0), self.num(0)])})", lambda: f"$assert({e(d-1)}{self.pick(['', ', ' + self.text(0)])})",
+            lambda: f"{self.text(0)} {self.pick('+-*/%')} {self.num(0)}", lambda: f"{e(d-1)} {self.pick(['+', '-', '<', '>=', '&', '..', '~>', 'in'])} {e(d-1)}", lambda: f"-{e(d-1)}",
+            lambda: self.cut(e(d - 1)), lambda: self.cut(e(d - 1)), lambda: f"{self.pick(['nope', '$nope', 'name', '$x', '5'])}({e(0)})", lambda: f"{{{e(0)}: {e(0)}}}", lambda: f"{{'a': 1, {self.text(0)}: 2}}",
+            lambda: f"{self.expression(0)}^({self.pick(['x', '$', 'items', 'tags'])})", lambda: f"{self.pick(['%', '%.a', 'a.%.%', '(a).%', '@$x', 'a@x', 'a#x', 'a[0]@$x', 'a^($)@$x.b', 'a{b:c}{d:e}', 'a{b:c}[0]', 'a.1', 'a.true', '1.a', 'null.a'])}",
+            lambda: f"$reduce({self.array(0)}, function($x){{ $x }})", lambda: f"$base64decode({self.text(0)})", lambda: f"$eval({self.text(0)})", lambda: f"$formatBase({e(0)}, {self.pick(['1', '37', '2.5', 'x', '36'])})",
+            lambda: f"$number({e(0)})", lambda: f"$toMillis({self.text(0)}, {self.text(0)})", lambda: f"$formatInteger({self.num(0)}, {self.text(0)})", lambda: f"$formatNumber({self.num(0)}, {self.text(0)})", lambda: f"$parseInteger({self.text(0)}, {self.text(0)})",
+        ])()
+
+    def cut(self, text):
+        """The text with a character less, twice or another one."""
+        at = self.r.randrange(len(text))
+        return self.pick([text[:at] + text[at + 1:], text[:at] + text[at] + text[at:], text[:at] + self.pick("()[]{}$.,;:?~|/^<>=!&@#%*'\"` 0ax") + text[at + 1:]])
+
+    def spelling(self, d):
+        """Other ways to write the same."""
+        e = self.expression
+        return self.pick([
+            lambda: f"/* note */ {e(d-1)}", lambda: f"{e(d-1)} /* end */", lambda: f"`{self.pick(NAMES)}`", lambda: f"$$.`items`[0].`{self.pick(NAMES)}`", lambda: f"(\n\t{e(d-1)} ;\r\n)", lambda: f"'{self.pick(NAMES)}'",
+            lambda: f"items.'{self.pick(NAMES)}'", lambda: f"items.\"{self.pick(NAMES)}\"[0]", lambda: "()", lambda: f"({e(d-1)};)", lambda: f"(;{e(0)})", lambda: self.pick(["and", "or", "in", "and.or", "true.a", "in.in", "[and, or]", "items and in", "null"]),
+            lambda: self.pick(["'\\u0041'", '"\\ud83d\\ude00"', "'\\/\\b\\f'", "'\\x'", "'\\u00g0'", '"a\nb"', "1.", ".5", "01", "1e", "1e+2", "1E2", "0x10", "1.5.a", "1..3", "[1...3]", "1_0", "5e-324", "1e309", "-1e309", "9007199254740993"]),
+            lambda: f"{e(0)}{self.pick(['=', '!=', '<', '<=', ' in ', ' and ', ' or '])}{e(0)}{self.pick(['=', '!=', ' and ', ' or ', '&', '+', '*'])}{e(0)}", lambda: f"{self.num(0)} {self.pick('+-*/%&')} {self.num(0)} {self.pick('+-*/%&')} {self.num(0)}",
+            lambda: f"{self.boolean(0)} ? {e(0)} : {self.boolean(0)} ? {e(0)} : {e(0)}", lambda: f"{self.boolean(d-1)} ? {e(0)}", lambda: f"({e(d-1)})[{self.num(0)}]", lambda: f"({e(d-1)}).({e(0)})", lambda: f"--{self.num(0)}", lambda: f"{self.num(0)}--{self.num(0)}",
         ])()
 
     def pair(self):

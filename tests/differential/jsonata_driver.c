@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* jsonata_driver.c - NDJSON in, NDJSON out: {"expr","data"} -> {"result"} | {} (undefined) | {"code"}. For run.py. */
+/*
+ * jsonata_driver.c - NDJSON in, NDJSON out: {"expr","data"} -> {"result"} | {} (undefined) |
+ * {"code","token","position"}. For run.py.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,10 +22,14 @@ static void answer(struct tl_arena *a, struct json request, struct tl_buf *out)
 
     if (rc == TL_OK)
         rc = jsonata_run(program, a, &in, &result, &error, &err);
-    json_object_begin(&b, a, 2);
-    if (rc != TL_OK)
+    json_object_begin(&b, a, 3);
+    if (rc != TL_OK) {
         (void)json_adds(&b, "code", json_str(error.code));
-    else if (result.type != JSON_UNDEFINED)
+        if (error.has_token)
+            (void)json_adds(&b, "token", json_str(error.token));
+        if (error.position >= 0)
+            (void)json_adds(&b, "position", json_int(error.position));
+    } else if (result.type != JSON_UNDEFINED)
         (void)json_adds(&b, "result", result);
     (void)json_write(out, json_end(&b), JSON_WRITE_JS_NUMBERS);
     jsonata_unref(program);

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 
 from grammar import Grammar
 
@@ -16,8 +17,11 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 PEERS = os.path.join(ROOT, "build", "peers")
 
 
+PATIENCE = 20  # seconds for one answer
+
+
 class Worker:
-    """A process that answers one line with one line; started again when it dies."""
+    """A process that answers one line with one line; started again when it dies or takes too long."""
 
     def __init__(self, argv):
         self.argv, self.p = argv, None
@@ -25,15 +29,17 @@ class Worker:
     def ask(self, pair):
         if self.p is None:
             self.p = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        impatience = threading.Timer(PATIENCE, self.p.kill)
+        impatience.start()
         try:
             self.p.stdin.write(json.dumps(pair).encode() + b"\n")
             self.p.stdin.flush()
             line = self.p.stdout.readline()
         except BrokenPipeError:
             line = b""
+        impatience.cancel()
         if not line:
-            self.p.wait()
-            code, self.p = self.p.returncode, None
+            code, self.p = self.p.wait(), None
             return {"crash": code}
         return json.loads(line)
 
@@ -54,7 +60,7 @@ def equal(a, b, slack=0.0):
 
 class Comparison:
     def __init__(self, ours, theirs):
-        self.ours, self.theirs, self.skipped, self.either_error = ours, theirs, 0, 0
+        self.ours, self.theirs, self.skipped, self.starved, self.either_error = ours, theirs, 0, 0, 0
 
     def differ(self, pair):
         want = self.theirs.ask(pair)
@@ -62,9 +68,20 @@ class Comparison:
             self.skipped += 1
             return None
         got = self.ours.ask(pair)
+        if "crash" in want and "crash" not in got:
+            self.starved += 1
+            print(f"the reference died (out of memory, or after {PATIENCE} s): {pair['expr']}", flush=True)
+            return None
         # V8 and libc round pow() differently in the last bit; letters as a number are powers of 26
-        slack = 1e-15 if "$power" in pair["expr"] or "$parseInteger" in pair["expr"] else 0.0
+        # (and a transform of the reference rounds all numbers to 15 digits)
+        slack = 1e-15 if any(f in pair["expr"] for f in ("$power", "$parseInteger", "|", "$clone")) else 0.0
+        if "~>" in pair["expr"] and want.get("position") in (35, 39):
+            # inside function($f, $g) { function($x){ $g($f($x)) } }, which is how the reference joins f ~> g
+            want, got = ({"code": a.get("code")} for a in (want, got))
         if equal(want, got, slack):
+            return None
+        if any(f in pair["expr"] for f in ("/", "$split", "$parseInteger")) and any(ord(c) > 0xffff for c in json.dumps(pair, ensure_ascii=False)):
+            self.skipped += 1  # the reference counts UTF-16 units there
             return None
         if "code" in want and "code" in got and self.either(pair, got["code"]):
             self.either_error += 1
@@ -168,7 +185,7 @@ def main():
     args.add_argument("--driver", default=os.path.join(ROOT, "build", "dev", "bin", "jsonata_driver"))
     args = args.parse_args()
     install()
-    comparison = Comparison(Worker([args.driver]), Worker(["node", os.path.join(HERE, "reference.mjs"), PEERS]))
+    comparison = Comparison(Worker([args.driver]), Worker(["node", "--max-old-space-size=1024", os.path.join(HERE, "reference.mjs"), PEERS]))
     grammar = Grammar(random.Random(args.seed))
     differences, seen = 0, set()
     for _ in range(args.count):
@@ -188,6 +205,7 @@ def main():
         if len(seen) >= args.most:
             break
     print(f"seed {args.seed}: {args.count} pairs, {comparison.skipped} skipped (no JSON answer), "
+          f"{comparison.starved} at which the reference died, "
           f"{comparison.either_error} with two errors seen in another order, {differences} differences")
     return 1 if differences else 0
 

@@ -390,11 +390,17 @@ static void put_integer(struct jsonata_out *o, const struct format *f, const str
     }
 }
 
+/* The decimal separator and what follows. Where the picture has none, the reference takes off the last character of the
+ * number, which is a digit for pictures such as "#e0" (F&O asks for one digit there). */
 static void put_fraction(struct jsonata_out *o, const struct format *f, const struct part *p, const char *digits,
                          size_t n)
 {
     size_t total = n < p->min_fraction ? p->min_fraction : n;
 
+    if (total)
+        put_cps(o, f->property[P_DECIMAL]);
+    if (total && !p->has_decimal)
+        total--;
     for (size_t i = 0; i < total; i++) {
         for (size_t k = 0; k < p->fraction_group_count; k++)
             if (i && p->fraction_groups[k] == i)
@@ -446,8 +452,6 @@ static enum tl_rc put_number(struct jsonata_eval *e, const struct picture *pic, 
     jsonata_out_begin(&o, e, 32);
     put_cps(&o, p->prefix);
     put_integer(&o, f, p, text + begin, point - begin);
-    if (p->has_decimal && (n > fraction || p->min_fraction))
-        put_cps(&o, f->property[P_DECIMAL]);
     put_fraction(&o, f, p, text + fraction, n - fraction);
     if (p->min_exponent) {
         int len =

@@ -41,6 +41,8 @@ bool jsonata_is_space(uint32_t cp); /* \s of JavaScript */
 double jsonata_parse_int(struct tl_sv s);
 /* Number.prototype.toString; returns bytes, out holds 32. NaN and infinities have names. */
 size_t jsonata_number_text(double d, char *out);
+/* String(value): what a regular expression called as a function sees; JSON_UNDEFINED for a function. */
+enum tl_rc jsonata_js_text(struct jsonata_eval *e, struct json value, struct json *ret);
 /* $round: half to even after a shift of the decimal spelling. */
 double jsonata_round(double d, double precision);
 

@@ -111,6 +111,55 @@ size_t jsonata_number_text(double d, char *out)
     return strlen(name);
 }
 
+#define JS_TEXT_DEPTH 1000
+
+static void put_js_text(struct jsonata_out *o, struct json v, int depth)
+{
+    char text[40];
+
+    switch (v.type) {
+    case JSON_STRING:
+        jsonata_out_value(o, v);
+        break;
+    case JSON_NULL:
+        jsonata_out_put(o, TL_SV("null"));
+        break;
+    case JSON_UNDEFINED:
+        jsonata_out_put(o, TL_SV("undefined"));
+        break;
+    case JSON_BOOL:
+        jsonata_out_put(o, tl_sv_str(v.u.b ? "true" : "false"));
+        break;
+    case JSON_ARRAY:
+        o->failed = o->failed || depth > JS_TEXT_DEPTH;
+        for (uint32_t i = 0; i < v.n && !o->failed; i++) {
+            if (i)
+                jsonata_out_byte(o, ',');
+            if (v.u.items[i].type != JSON_NULL && v.u.items[i].type != JSON_UNDEFINED)
+                put_js_text(o, v.u.items[i], depth + 1);
+        }
+        break;
+    case JSON_OBJECT:
+        jsonata_out_put(o, TL_SV("[object Object]"));
+        break;
+    default:
+        if (json_is_number(v))
+            jsonata_out_ascii(o, text, jsonata_number_text(jsonata_double(v), text));
+    }
+}
+
+enum tl_rc jsonata_js_text(struct jsonata_eval *e, struct json value, struct json *ret)
+{
+    struct jsonata_out o;
+
+    *ret = value.type == JSON_STRING ? value : JSON_NOTHING;
+    if (value.type == JSON_STRING || value.type == JSON_EXT)
+        return TL_OK;
+    jsonata_out_begin(&o, e, 32);
+    put_js_text(&o, value, 0);
+    return jsonata_out_end(&o, ret);
+}
+
 /* Math.round, then half to even. */
 static double round_even(double d)
 {

@@ -195,13 +195,14 @@ enum tl_rc jsonata_regex_call(struct jsonata_eval *e, const struct jsonata_regex
 {
     struct search s;
     struct hit h = {0};
+    struct json text;
     bool found;
-    enum tl_rc rc;
+    enum tl_rc rc = jsonata_js_text(e, n ? args[0] : JSON_NOTHING, &text);
 
     *ret = JSON_NOTHING;
-    if (n == 0 || args[0].type != JSON_STRING)
-        return TL_OK;
-    s = search_begin(e, args[0], JSON_NOTHING);
+    if (rc != TL_OK || text.type != JSON_STRING)
+        return rc;
+    s = search_begin(e, text, JSON_NOTHING);
     s.re = re;
     rc = next_of_regex(&s, &h, &found);
     return rc == TL_OK && found ? match_object(&s, &h, ret) : rc;

@@ -204,8 +204,9 @@ static enum tl_rc put_radix(struct jsonata_eval *e, double value, int radix, str
     size_t at = sizeof text;
     double rest = fabs(value);
 
-    /* Digits below the number's precision are zeros, as V8 has them. */
-    for (double delta = (nextafter(rest, (double)INFINITY) - rest) / 2; delta >= radix; delta /= radix, rest /= radix)
+    /* What digits follow past 2^53 JavaScript leaves open; V8 has zeros as long as the rest is a digit longer than
+     * that. */
+    for (; rest / radix >= 0x1p53; rest /= radix)
         text[--at] = '0';
     do {
         double remainder = fmod(rest, radix);

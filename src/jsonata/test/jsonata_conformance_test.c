@@ -120,6 +120,9 @@ static bool error_matches(struct json want, const struct jsonata_error *error)
     v = json_gets(want, "message");
     if (v.type == JSON_STRING && !tl_sv_eqs(json_view(v), error->text))
         return false;
+    v = json_gets(want, "position");
+    if (json_is_number(v) && json_number(v) != error->position)
+        return false;
     v = json_gets(want, "functionName");
     if (v.type == JSON_STRING && !tl_sv_eqs(json_view(v), error->function))
         return false;
