@@ -33,6 +33,7 @@ struct admin {
     void *reload_arg;
     const struct http_server *public_server, *control_server; /* for their figures; NULL: none (yet) */
     struct admin_web *web;                                    /* NULL: none (command line) */
+    struct alert_book *alerts;                                /* NULL: nothing watches (command line) */
 };
 /* Add /v1/... to a router; a must outlive it. */
 TL_MUST_CHECK enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err);

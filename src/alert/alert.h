@@ -4,7 +4,7 @@
  *
  * One table of rules (ALERT_RULE_TABLE): the configuration's keys, the reference page and the rules for Prometheus are
  * made from it. A *book* keeps the alerts. Every few seconds it is given a snapshot; it says which notices are due, and
- * whoever has sent one says so. Nothing here does I/O, waits or reads a clock; a book belongs to one thread at a time.
+ * whoever has sent one says so. Nothing here does I/O, waits or reads a clock; a book may be used by any thread.
  *
  * The life of an alert: its condition holds (pending), has held for the rule's `hold` (firing), has not held for
  * `resolve_after` (resolved). An alert that another one explains (a backlog behind refused credentials) is *folded*
@@ -99,6 +99,7 @@ struct alert_conf {
     } rules;
 };
 extern const struct config_spec alert_spec;
+const struct metrics_desc *alert_metrics(size_t *ret_n); /* what is measured for the rules alone, for its owner */
 double alert_threshold(const struct alert_conf *c, enum alert_rule_id rule); /* seconds, share, number; 0: none */
 /* False: there is no such receiver, and e says so. */
 bool alert_receiver_check(const struct alert_conf *c, const struct config_text *name, struct config_errors *e);

@@ -3,6 +3,8 @@
 #ifndef TL_ALERT_ALERT_INT_H
 #define TL_ALERT_ALERT_INT_H
 
+#include <pthread.h>
+
 #include "alert/alert.h"
 
 enum {
@@ -57,6 +59,7 @@ struct alert_silence {
 /* watch.c: counters of a subject a while ago */
 struct alert_past;
 struct alert_book {
+    pthread_mutex_t lock;      /* of all that follows; taken by what alert.h declares */
     struct alert *open, *over; /* newest first */
     size_t n_open, n_over;
     struct alert_silence silences[ALERT_SILENCES_MAX];
@@ -69,6 +72,19 @@ struct alert_book {
     const struct alert_conf *conf;
     const struct alert_snapshot *s;
 };
+
+/* TL_CLEANUP(alert__unlockp) struct alert_book *held = alert__lock(b); */
+static inline struct alert_book *alert__lock(const struct alert_book *b)
+{
+    struct alert_book *mine = (struct alert_book *)(uintptr_t)b; /* looking needs the lock too */
+
+    (void)pthread_mutex_lock(&mine->lock);
+    return mine;
+}
+static inline void alert__unlockp(struct alert_book **b)
+{
+    (void)pthread_mutex_unlock(&(*b)->lock);
+}
 
 /* What a rule found: the condition holds now. Text is borrowed for the call. */
 struct alert_finding {

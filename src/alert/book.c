@@ -11,6 +11,7 @@ struct alert_book *alert_book_new(void)
 {
     struct alert_book *b = tl_zalloc(sizeof *b);
 
+    (void)pthread_mutex_init(&b->lock, NULL);
     for (size_t i = 0; i < TL_COUNT(b->past); i++)
         b->past[i] = tl_map_new();
     return b;
@@ -31,6 +32,7 @@ void alert_book_free(struct alert_book *b)
     list_free(b->open);
     list_free(b->over);
     alert__past_free(b);
+    (void)pthread_mutex_destroy(&b->lock);
     tl_free(b);
 }
 
@@ -338,6 +340,7 @@ static void person(struct alert_person *p, struct tl_sv by, struct tl_sv reason,
 enum tl_rc alert_silence(struct alert_book *b, uint64_t id, struct tl_sv by, struct tl_sv reason, int64_t until_ms,
                          struct tl_err *err)
 {
+    TL_CLEANUP(alert__unlockp) TL_UNUSED struct alert_book *held = alert__lock(b);
     const struct alert *a = alert__find(b, id);
     const struct alert_silence *old;
     struct alert_silence *s;
@@ -363,6 +366,7 @@ enum tl_rc alert_silence(struct alert_book *b, uint64_t id, struct tl_sv by, str
 enum tl_rc alert_acknowledge(struct alert_book *b, uint64_t id, struct tl_sv by, struct tl_sv reason, int64_t wall_ms,
                              struct tl_err *err)
 {
+    TL_CLEANUP(alert__unlockp) TL_UNUSED struct alert_book *held = alert__lock(b);
     struct alert *a = alert__find(b, id);
 
     if (!a)
@@ -378,6 +382,8 @@ enum tl_rc alert_acknowledge(struct alert_book *b, uint64_t id, struct tl_sv by,
 void alert_look(struct alert_book *b, const struct alert_conf *conf, const struct alert_snapshot *s,
                 struct tl_arena *arena, struct alert_notice **ret, size_t *ret_n)
 {
+    TL_CLEANUP(alert__unlockp) TL_UNUSED struct alert_book *held = alert__lock(b);
+
     b->conf = conf;
     b->s = s;
     PUT(b->console, conf->console);
@@ -394,5 +400,7 @@ void alert_look(struct alert_book *b, const struct alert_conf *conf, const struc
 
 bool alert_changed(const struct alert_book *b)
 {
+    TL_CLEANUP(alert__unlockp) TL_UNUSED struct alert_book *held = alert__lock(b);
+
     return b->changed;
 }

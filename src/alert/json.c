@@ -141,6 +141,7 @@ static int by_urgency(const void *x, const void *y)
 
 struct json alert_list_json(const struct alert_book *b, const struct alert_query *q, struct tl_arena *a)
 {
+    TL_CLEANUP(alert__unlockp) TL_UNUSED struct alert_book *held = alert__lock(b);
     const struct alert **all = tl_arena_must(a, (b->n_open + 1) * sizeof(struct alert *));
     struct json_builder list;
     size_t n = 0;
@@ -162,6 +163,7 @@ struct json alert_list_json(const struct alert_book *b, const struct alert_query
 
 struct json alert_counts_json(const struct alert_book *b, struct tl_arena *a)
 {
+    TL_CLEANUP(alert__unlockp) TL_UNUSED struct alert_book *held = alert__lock(b);
     int64_t firing = 0, pending = 0, page = 0, ticket = 0, folded = 0, silenced = 0;
     struct json_builder o;
 
@@ -187,6 +189,7 @@ struct json alert_counts_json(const struct alert_book *b, struct tl_arena *a)
 
 struct json alert_json(const struct alert_book *b, uint64_t id, struct tl_arena *a)
 {
+    TL_CLEANUP(alert__unlockp) TL_UNUSED struct alert_book *held = alert__lock(b);
     const struct alert *al = alert__find(b, id);
 
     return al ? alert__json(b, al, a) : JSON_NOTHING;
@@ -226,6 +229,7 @@ static struct json silence_json(const struct alert_silence *s, struct tl_arena *
 
 bool alert_save(struct alert_book *b, struct tl_buf *text)
 {
+    TL_CLEANUP(alert__unlockp) TL_UNUSED struct alert_book *held = alert__lock(b);
     TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(64 << 20);
     struct alert *lists[] = {b->open, b->over};
     struct json_builder o, list;
@@ -387,6 +391,7 @@ static void get_silence(struct alert_book *b, struct json v)
 enum tl_rc alert_load(struct alert_book *b, struct tl_sv text, const struct alert_conf *conf, int64_t wall_ms,
                       uint64_t mono_ms, struct tl_err *err)
 {
+    TL_CLEANUP(alert__unlockp) TL_UNUSED struct alert_book *held = alert__lock(b);
     TL_CLEANUP(tl_arena_freep) struct tl_arena *arena = tl_arena_new(64 << 20);
     struct alert **ends[] = {&b->open, &b->over};
     struct json v, list;

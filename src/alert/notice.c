@@ -214,6 +214,7 @@ void alert__notices(struct alert_book *b, struct tl_arena *arena, struct alert_n
 
 void alert_told(struct alert_book *b, const struct alert_notice *n, uint64_t event)
 {
+    TL_CLEANUP(alert__unlockp) TL_UNUSED struct alert_book *held = alert__lock(b);
     struct alert *lists[] = {b->open, b->over};
 
     for (size_t l = 0; l < TL_COUNT(lists); l++) {

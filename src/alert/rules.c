@@ -258,6 +258,22 @@ double alert_threshold(const struct alert_conf *c, enum alert_rule_id rule)
     return alert_rules[rule].unit == ALERT_TIME ? (double)r->threshold_ms / 1000 : r->threshold;
 }
 
+/* ---- metrics ---- */
+static const struct metrics_desc measured[] = {
+    {"tieline_credential_expires_timestamp_seconds",
+     "When a certificate ends, in seconds since 1970; the connection `server` is our own.",
+     METRICS_GAUGE,
+     {"connection", "credential"},
+     0,
+     0},
+};
+
+const struct metrics_desc *alert_metrics(size_t *ret_n)
+{
+    *ret_n = TL_COUNT(measured);
+    return measured;
+}
+
 /* ---- lists ---- */
 static struct json texts_json(struct tl_arena *a, const struct config_list *l)
 {

@@ -35,6 +35,7 @@ struct flow_plan *flow_plan_ref(struct flow_plan *p);
 void flow_plan_unref(struct flow_plan *p); /* NULL allowed */
 const struct flow_project *flow_plan_project(const struct flow_plan *p);
 const struct config_node *flow_plan_node(const struct flow_plan *p); /* the tree it was read from */
+uint64_t flow_plan_version(const struct flow_plan *p);               /* grows with each reload; 0: never started */
 /* Every reference to a secret that stands in the files, also where nothing reads it. */
 void flow_plan_each_secret(const struct flow_plan *p, void (*fn)(void *arg, const struct config_secret *ref),
                            void *arg);
@@ -95,6 +96,21 @@ int64_t flow_engine_debug_until(struct flow_engine *e, struct tl_sv flow, bool *
 const struct metrics_desc *flow_metrics(size_t *ret_n); /* what the engine counts, for the reference page */
 /* How a flow does against its `sla:`, over the last 30 days; null: no such flow. Any thread. */
 struct json flow_engine_sla(struct flow_engine *e, struct tl_arena *a, struct tl_sv flow);
+/* ---- alerts ---- */
+/* What the engine knows for the rules: names, promises, connections, counters. The ledger's part (what waits, what is
+ * held) is left at zero. Room for `more` flows is left behind the last. Any thread. */
+struct flow_figures {
+    struct alert_flow *flows;
+    size_t n_flows;
+    struct alert_connection *connections;
+    size_t n_connections;
+};
+void flow_engine_figures(struct flow_engine *e, struct tl_arena *a, size_t more, struct flow_figures *ret);
+/* Put a notice into the flow of a receiver (`alerts.NAME`). The key makes a second one the same event. TL_NOT_FOUND: no
+ * such receiver; else as queue_put. Suspends until the commit. */
+TL_MUST_CHECK enum tl_rc flow_engine_tell(struct flow_engine *e, struct task *task, struct tl_arena *a,
+                                          struct tl_sv receiver, struct tl_sv key, struct tl_sv order_by,
+                                          struct json body, uint64_t *ret_event, struct tl_err *err);
 /* Sources stop, no more work is taken; returns when none is running or the task's deadline passes. */
 void flow_engine_stop(struct flow_engine *e, struct task *task);
 void flow_engine_free(struct flow_engine *e);

@@ -61,6 +61,7 @@ struct flow {
     const char *name;
     const struct flow_conf *conf;
     enum flow_source source;
+    int receiver; /* of alerts, by its place in the configuration; -1: none */
     struct webhook_verifier *verifier;
     const char *waits; /* why there is no verifier yet: a secret's source has not been read */
     struct mapping *key, *order_by;

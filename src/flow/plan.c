@@ -437,12 +437,16 @@ static void load_read(struct loader *l, struct flow *f)
     r->prepared = compile_operation(l, r->connection, &chosen);
 }
 
-static void load_flow(struct loader *l, struct flow *f, const char *name, const struct flow_conf *conf)
+static void load_flow(struct loader *l, struct flow *f, const char *name, const struct flow_conf *conf,
+                      enum flow_source source)
 {
     f->name = name;
     f->conf = conf;
     f->plan = l->plan;
-    f->source = (enum flow_source)conf->from.index;
+    f->source = source;
+    f->receiver = -1;
+    if (conf->on_dead.notify.text)
+        (void)alert_receiver_check(&l->plan->project->alerts, &conf->on_dead.notify, l->e);
     if (f->source == FLOW_WEBHOOK)
         load_webhook(l, f);
     if (f->source == FLOW_READ)
@@ -460,14 +464,45 @@ static void load_flow(struct loader *l, struct flow *f, const char *name, const 
         load_step(l, f, &f->steps[i], CONFIG_AT(conf->steps, struct config_choice, i));
 }
 
+/* Each receiver of alerts is a flow, `alerts.NAME`: its notifications are retried, die and are replayed like any other
+ * delivery. */
+static void load_receiver(struct loader *l, size_t i)
+{
+    struct flow_plan *p = l->plan;
+    const struct config_map_entry *en = &p->project->alerts.receivers.entries[i];
+    struct config_node *to = *(struct config_node *const *)en->value, *node = tl_arena_must(p->arena, sizeof *node);
+    struct config_entry *entry = tl_arena_must(p->arena, sizeof *entry);
+    const char *name = tl_arena_printf(p->arena, "alerts.%s", en->key);
+    struct flow *f = &p->flows[p->n_flows];
+    void *conf;
+
+    *entry = (struct config_entry){.key = "to", .at = en->at, .value = to};
+    *node = (struct config_node){.kind = CONFIG_NODE_MAP, .at = en->at, .n = 1, .entries = entry};
+    if (config_parse(p->arena, &flow_receiver_spec, node, &l->opt->config, l->e, &conf) != TL_OK)
+        return;
+    for (size_t k = 0; k < p->n_flows; k++) {
+        if (strcmp(p->flows[k].name, name) == 0)
+            config_error(l->e, en->at, "Rename the flow.", "the flow '%s' has the name of a receiver's own flow", name);
+    }
+    load_flow(l, f, name, conf, FLOW_RECEIVER);
+    f->receiver = (int)i;
+    p->n_flows++;
+}
+
 static void load_flows(struct loader *l)
 {
     struct flow_plan *p = l->plan;
     const struct config_map *all = &p->project->flows;
+    size_t receivers = p->project->alerts.receivers.n;
 
-    p->flows = tl_arena_zalloc(p->arena, (all->n + 1) * sizeof *p->flows);
-    for (size_t i = 0; i < all->n; i++)
-        load_flow(l, &p->flows[p->n_flows++], all->entries[i].key, all->entries[i].value);
+    p->flows = tl_arena_zalloc(p->arena, (all->n + receivers + 1) * sizeof *p->flows);
+    for (size_t i = 0; i < all->n; i++) {
+        const struct flow_conf *conf = all->entries[i].value;
+
+        load_flow(l, &p->flows[p->n_flows++], all->entries[i].key, conf, (enum flow_source)conf->from.index);
+    }
+    for (size_t i = 0; i < receivers; i++)
+        load_receiver(l, i);
 }
 
 static void check_listen(struct loader *l, const char *block, const struct flow_server_conf *s)
@@ -546,6 +581,11 @@ const struct flow_project *flow_plan_project(const struct flow_plan *p)
 const struct config_node *flow_plan_node(const struct flow_plan *p)
 {
     return p->node;
+}
+
+uint64_t flow_plan_version(const struct flow_plan *p)
+{
+    return p->version;
 }
 
 const char *flow_plan_flow_name(const struct flow_plan *p, size_t i)

@@ -588,7 +588,10 @@ static const struct config_field on_dead_fields[] = {
      AT(flow_on_dead_conf, key),
      .fallback = "skip",
      .doc = "block: later events of the same key wait until the dead one is settled."},
-    {.name = "notify", .type = CONFIG_STRING, AT(flow_on_dead_conf, notify), .doc = "Who is told."},
+    {.name = "notify",
+     .type = CONFIG_TEXT,
+     AT(flow_on_dead_conf, notify),
+     .doc = "Who is told when deliveries die or the flow is held: a receiver of `alerts`."},
     {.name = "trip_in_a_row",
      .type = CONFIG_INT,
      AT(flow_on_dead_conf, trip_in_a_row),
@@ -621,6 +624,25 @@ static const struct config_field idempotency_fields[] = {
 };
 static const struct config_spec idempotency_spec =
     CONFIG_SPEC("idempotency", struct flow_idempotency_conf, idempotency_fields, "How duplicates are recognised.");
+#define TO_FIELD                                                                                                       \
+    {                                                                                                                  \
+        .name = "to", .type = CONFIG_ANY, AT(flow_conf, to), .required = true,                                         \
+        .doc = "A target or a list of them: `connection`, an operation of its connector, and `when`, `map`, `retry`, " \
+               "`name`.",                                                                                              \
+        .example = "{ connection: erp, post: /orders }"                                                                \
+    }
+#define DELIVERY_FIELDS                                                                                                \
+    {.name = "retry", .type = CONFIG_OBJECT, .spec = &retry_spec, AT(flow_conf, retry), .doc = "Retries."},            \
+        {.name = "sla", .type = CONFIG_OBJECT, .spec = &sla_spec, AT(flow_conf, sla), .doc = "What is promised."},     \
+        {.name = "on_dead",                                                                                            \
+         .type = CONFIG_OBJECT,                                                                                        \
+         .spec = &on_dead_spec,                                                                                        \
+         AT(flow_conf, on_dead),                                                                                       \
+         .doc = "Dead deliveries."},                                                                                   \
+    {                                                                                                                  \
+        .name = "priority", .type = CONFIG_INT, AT(flow_conf, priority), .fallback = "1", .min = 1, .max = 100,        \
+        .doc = "Weight among the flows of one connection."                                                             \
+    }
 static const struct config_field flow_fields[] = {
     {.name = "from",
      .type = CONFIG_ONE_OF,
@@ -644,29 +666,13 @@ static const struct config_field flow_fields[] = {
      .max = 50,
      AT(flow_conf, steps),
      .doc = "What happens before the targets."},
-    {.name = "to",
-     .type = CONFIG_ANY,
-     AT(flow_conf, to),
-     .required = true,
-     .doc =
-         "A target or a list of them: `connection`, an operation of its connector, and `when`, `map`, `retry`, `name`.",
-     .example = "{ connection: erp, post: /orders }"},
-    {.name = "retry", .type = CONFIG_OBJECT, .spec = &retry_spec, AT(flow_conf, retry), .doc = "Retries."},
-    {.name = "sla", .type = CONFIG_OBJECT, .spec = &sla_spec, AT(flow_conf, sla), .doc = "What is promised."},
-    {.name = "on_dead",
-     .type = CONFIG_OBJECT,
-     .spec = &on_dead_spec,
-     AT(flow_conf, on_dead),
-     .doc = "Dead deliveries."},
-    {.name = "priority",
-     .type = CONFIG_INT,
-     AT(flow_conf, priority),
-     .fallback = "1",
-     .min = 1,
-     .max = 100,
-     .doc = "Weight among the flows of one connection."},
+    TO_FIELD,
+    DELIVERY_FIELDS,
 };
 static const struct config_spec flow_spec = CONFIG_SPEC("flow", struct flow_conf, flow_fields, "One integration.");
+static const struct config_field receiver_fields[] = {TO_FIELD, DELIVERY_FIELDS};
+const struct config_spec flow_receiver_spec =
+    CONFIG_SPEC("receiver", struct flow_conf, receiver_fields, "Who is told of alerts, as a flow.");
 
 static const struct config_field target_fields[] = {
     {.name = "connection",
@@ -784,6 +790,11 @@ static const struct config_field project_fields[] = {
      .names = true,
      AT(flow_project, flows),
      .doc = "Integrations, by name."},
+    {.name = "alerts",
+     .type = CONFIG_OBJECT,
+     .spec = &alert_spec,
+     AT(flow_project, alerts),
+     .doc = "What is watched, and who is told."},
 };
 const struct config_spec flow_project_spec =
     CONFIG_SPEC("project", struct flow_project, project_fields, "The configuration of an installation.");

@@ -8,6 +8,7 @@
 #ifndef TL_FLOW_PROJECT_H
 #define TL_FLOW_PROJECT_H
 
+#include "alert/alert.h"
 #include "config/config.h"
 #include "connector/connector.h"
 #include "secret/secret.h"
@@ -102,8 +103,8 @@ struct flow_sla_conf {
     int64_t delay_p95_ms, mttr_ms;
 };
 struct flow_on_dead_conf {
-    int key; /* 0 skip, 1 block */
-    const char *notify;
+    int key;                   /* 0 skip, 1 block */
+    struct config_text notify; /* a receiver of `alerts:` */
     int64_t trip_in_a_row, trip_half_of;
 };
 struct flow_idempotency_conf {
@@ -162,10 +163,12 @@ struct flow_project {
     struct config_map models;      /* of const char *: files */
     struct config_map mappings;    /* of struct flow_mapping_conf */
     struct config_map flows;       /* of struct flow_conf */
+    struct alert_conf alerts;
 };
 extern const struct config_spec flow_project_spec;
 extern const struct config_spec flow_target_spec, flow_read_spec;
-enum flow_source { FLOW_WEBHOOK, FLOW_SCHEDULE, FLOW_READ };
+extern const struct config_spec flow_receiver_spec; /* of a flow_conf whose events are our own */
+enum flow_source { FLOW_WEBHOOK, FLOW_SCHEDULE, FLOW_READ, FLOW_RECEIVER /* of alerts; not in the file */ };
 enum flow_step_kind {
     FLOW_STEP_WHEN,
     FLOW_STEP_MAP,

@@ -279,7 +279,7 @@ static void start_source(struct flow_loop *l, struct flow_plan *p, struct flow *
 void flow__sources_start(struct flow_engine *e, struct flow_plan *p)
 {
     for (size_t i = 0; i < p->n_flows; i++) {
-        if (p->flows[i].source != FLOW_WEBHOOK)
+        if (p->flows[i].source == FLOW_SCHEDULE || p->flows[i].source == FLOW_READ)
             start_source(&e->loops[0], p, &p->flows[i]);
     }
 }

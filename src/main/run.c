@@ -19,6 +19,7 @@
 
 #include "admin/admin.h"
 #include "http/http.h"
+#include "main/alerts.h"
 #include "main/auth.h"
 #include "main/secrets.h"
 
@@ -42,6 +43,7 @@ struct server {
     struct admin admin;
     struct admin_gauges *gauges;
     struct main_auth auth;
+    struct main_alerts alerts;
     uv_signal_t signals[3];
     bool stopping;
     char *control_path;
@@ -474,6 +476,16 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
                               .data_path = c->store.path,
                               .reload = reload,
                               .reload_arg = s};
+    if (rc == TL_OK) {
+        s->alerts = (struct main_alerts){.engine = s->engine,
+                                         .queue = s->queue,
+                                         .crypto = s->crypto,
+                                         .metrics = s->metrics,
+                                         .log = s->log,
+                                         .stopping = &s->stopping};
+        main_alerts_init(&s->alerts);
+        s->admin.alerts = s->alerts.book;
+    }
     if (rc == TL_OK)
         rc = open_public(s, plan, err);
     if (rc == TL_OK)
@@ -517,6 +529,7 @@ static void tear_down(struct server *s)
     for (size_t i = 0; i < s->n_loops; i++)
         async_loop_free(s->loops[i]);
     mapping_workers_free(s->workers);
+    main_alerts_done(&s->alerts);
     admin_gauges_free(s->gauges);
     metrics_free(s->metrics);
     crypto_free(s->crypto);
@@ -565,6 +578,8 @@ static int run(struct server *s)
         catch_signals(s);
         if (task_start(s->loops[0], "secrets", 0, watch_secrets, s, NULL, &watch, &err) != TL_OK)
             TL_LOG(s->log, TL_ERROR, "secrets.not_watched", err.text, KV_I64("every_ms", SECRETS_MS));
+        if (task_start(s->loops[0], "alerts", 0, main_alerts_task, &s->alerts, NULL, NULL, &err) != TL_OK)
+            TL_LOG(s->log, TL_ERROR, "alerts.not_watched", err.text, KV_STR("what", "no alert will be raised"));
         for (size_t i = 1; i < s->n_loops; i++) {
             if (pthread_create(&s->threads[s->n_threads], NULL, run_loop, s->loops[i]) == 0)
                 s->n_threads++;

@@ -125,13 +125,27 @@ static void put_metrics(void)
           stdout);
     d = admin_metrics(&n);
     put_metrics_table(d, n);
+    fputs("\n## Measured for the alert rules\n\n", stdout);
+    d = alert_metrics(&n);
+    put_metrics_table(d, n);
 }
 
-static int run_reference(void *options, const struct cli_args *args)
+static int put_made(bool (*make)(struct tl_buf *b))
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct tl_err err = {0};
 
+    tl_buf_init(&b, MAX_PAGE);
+    if (!make(&b)) {
+        (void)tl_fail(&err, TL_LIMIT, "the page is larger than 64 MB");
+        return cli__fail(&err, false);
+    }
+    cli__print_raw(tl_sv_trim(tl_buf_view(&b)));
+    return CLI_OK;
+}
+
+static int run_reference(void *options, const struct cli_args *args)
+{
     (void)options;
     if (args->n && strcmp(args->v[0], "commands") == 0) {
         put_commands(stdout);
@@ -141,20 +155,18 @@ static int run_reference(void *options, const struct cli_args *args)
         put_metrics();
         return CLI_OK;
     }
+    if (args->n && strcmp(args->v[0], "alerts") == 0)
+        return put_made(alert_reference);
+    if (args->n && strcmp(args->v[0], "prometheus") == 0)
+        return put_made(alert_prometheus);
     if (args->n && strcmp(args->v[0], "configuration") != 0)
-        return cli__usage(args, "there are three pages: configuration, commands and metrics");
-    tl_buf_init(&b, MAX_PAGE);
-    if (!put_configuration(&b)) {
-        (void)tl_fail(&err, TL_LIMIT, "the page is larger than 64 MB");
-        return cli__fail(&err, false);
-    }
-    cli__print_raw(tl_buf_view(&b));
-    return CLI_OK;
+        return cli__usage(args, "there are configuration, commands, metrics, alerts and prometheus");
+    return put_made(put_configuration);
 }
 const struct cli_verb cli__reference_verb = {
     .name = "reference",
-    .args = "[configuration | commands | metrics]",
-    .summary = "the reference page of the configuration, the commands or the metrics, in Markdown",
+    .args = "[configuration | commands | metrics | alerts | prometheus]",
+    .summary = "a reference page in Markdown; prometheus: the alert rules as a rules file",
     .size = sizeof(struct none),
     .max_args = 1,
     .run = run_reference,
