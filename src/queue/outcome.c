@@ -405,7 +405,7 @@ static void write_member(struct queue *q, struct work *w, size_t i)
                       store_int(r->attempts), store_int(r->used));
         queue__unit_done(q, r, (enum queue_state)m->from, (enum queue_state)r->state);
         if (r->keyed && w->target->flow->count[QUEUE_DEAD] > 0) /* replaying an earlier dead one would undo this */
-            (void)RUN(q, SUPERSEDE, store_u64(r->lane));
+            (void)RUN(q, SUPERSEDE, store_u64(r->lane), store_u64(r->id));
         break;
     case V_RETRY:
     case V_DEAD:

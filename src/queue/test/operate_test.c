@@ -70,6 +70,31 @@ static void a_superseded_one_is_replayed_only_when_asked_for(void **state)
     done(b);
 }
 
+static void an_earlier_one_of_its_key_supersedes_nothing(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_REPLAY};
+    struct queue_job job;
+    uint64_t first, second;
+
+    help_open(b);
+    first = help_put(b, NULL, "a", "1");
+    second = help_put(b, NULL, "a", "2");
+    help_turn(b);
+    die(b);
+    die(b);
+    plan.filter = (struct queue_filter){.ids = &first, .n_ids = 1};
+    assert_int_equal(help_job(b, &plan).done, 1);
+    done(b);
+    plan.filter = (struct queue_filter){.ids = &second, .n_ids = 1};
+    job = help_job(b, &plan);
+    assert_int_equal(plan.superseded, 0);
+    assert_int_equal(job.refused, 0);
+    assert_int_equal(job.done, 1);
+    done(b);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 2);
+}
+
 static void a_finished_one_is_replayed_as_a_new_event(void **state)
 {
     struct bench *b = *state;
@@ -532,6 +557,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_dead_delivery_is_edited_replayed_and_delivered_with_its_own_id),
         TEST(a_superseded_one_is_replayed_only_when_asked_for),
+        TEST(an_earlier_one_of_its_key_supersedes_nothing),
         TEST(a_finished_one_is_replayed_as_a_new_event),
         TEST(cancelling_a_running_one_refuses_its_outcome_and_frees_its_key),
         TEST(a_removed_flow_holds_its_events_and_they_can_be_moved),
