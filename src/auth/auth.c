@@ -74,9 +74,8 @@ enum tl_rc auth_new(const struct auth_world *world, const char *connection, cons
     a->connection = tl_strdup(connection);
     a->scheme = s;
     a->conf = &a->own;
-    a->rejected = UINT64_MAX; /* none */
     a->tls = (struct http_client_tls){.cert_file = a->conf->cert_file, .key_file = a->conf->key_file};
-    (void)pthread_mutex_init(&a->lock, NULL);
+    a->s = auth__shared(a);
     *ret = a;
     return TL_OK;
 }
@@ -85,8 +84,7 @@ void auth_free(struct auth *a)
 {
     if (a == NULL)
         return;
-    auth__token_done(&a->token);
-    (void)pthread_mutex_destroy(&a->lock);
+    auth__shared_unref(a->s);
     tl_wipe(&a->w.seal, sizeof(a->w.seal));
     tl_free(a->connection);
     tl_free(a);
@@ -134,26 +132,54 @@ static uint64_t now_ns(struct auth *a)
     return tl_clock_mono_ns(a->w.clock);
 }
 
-static uint64_t secrets_now(struct auth *a)
+void auth__conf_secrets(const struct auth_conf *c, const struct config_secret *ret[AUTH_SECRETS])
 {
-    return a->w.secrets != NULL ? secret_generation(a->w.secrets) : 0;
+    const struct config_secret *const all[AUTH_SECRETS] = {&c->password,        &c->value,       &c->client_secret,
+                                                           &c->private_key,     &c->passphrase,  &c->refresh_token,
+                                                           &c->consumer_secret, &c->token_secret};
+
+    memcpy(ret, all, sizeof(all));
+}
+
+/* The secrets of others change too (a leased credential does so every hour): that is no reason to try a refused one. */
+uint64_t auth__secret_versions(struct auth *a)
+{
+    const struct config_secret *refs[AUTH_SECRETS];
+    uint64_t now;
+
+    if (a->w.secrets == NULL)
+        return 0;
+    now = secret_generation(a->w.secrets) + 1;
+    if (a->s->seen == now)
+        return a->s->versions;
+    auth__conf_secrets(a->conf, refs);
+    a->s->versions = 0;
+    for (size_t i = 0; i < AUTH_SECRETS; i++) {
+        TL_CLEANUP(secret_unrefp) struct secret *value = NULL;
+        uint64_t version = 0;
+
+        if (refs[i]->kind != CONFIG_SECRET_NONE && secret_get(a->w.secrets, refs[i], &value, &version, NULL) == TL_OK)
+            a->s->versions += version;
+    }
+    a->s->seen = now;
+    return a->s->versions;
 }
 
 int64_t auth__their_time_ms(struct auth *a)
 {
     int64_t skew;
 
-    (void)pthread_mutex_lock(&a->lock);
-    skew = a->skew_ms;
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
+    skew = a->s->skew_ms;
+    (void)pthread_mutex_unlock(&a->s->lock);
     return tl_clock_wall_ms(a->w.clock) + skew;
 }
 
 void auth__note(struct auth *a, const char *text)
 {
-    (void)pthread_mutex_lock(&a->lock);
-    (void)snprintf(a->reason, sizeof(a->reason), "%s", text);
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
+    (void)snprintf(a->s->reason, sizeof(a->s->reason), "%s", text);
+    (void)pthread_mutex_unlock(&a->s->lock);
 }
 
 /* ---- pausing ---- */
@@ -161,26 +187,26 @@ void auth__note(struct auth *a, const char *text)
 void auth__pause(struct auth *a, const char *reason)
 {
     static const uint64_t minutes[] = {1, 5, 15, 30};
-    uint64_t now = now_ns(a), next = now + minutes[a->step] * MINUTE_NS, earliest;
+    uint64_t now = now_ns(a), next = now + minutes[a->s->step] * MINUTE_NS, earliest;
 
-    a->failures[2] = a->failures[1];
-    a->failures[1] = a->failures[0];
-    a->failures[0] = now;
+    a->s->failures[2] = a->s->failures[1];
+    a->s->failures[1] = a->s->failures[0];
+    a->s->failures[0] = now;
     /* The next attempt may fail too: it and the last three must not fall into one half hour. */
-    earliest = a->failures[2] != 0 ? a->failures[2] + 30 * MINUTE_NS : 0;
-    a->next_probe_ns = next > earliest ? next : earliest;
-    a->step = a->step < TL_COUNT(minutes) - 1 ? a->step + 1 : a->step;
-    a->paused = true;
-    a->probing = false;
-    a->secrets = secrets_now(a);
-    (void)snprintf(a->reason, sizeof(a->reason), "%s", reason);
+    earliest = a->s->failures[2] != 0 ? a->s->failures[2] + 30 * MINUTE_NS : 0;
+    a->s->next_probe_ns = next > earliest ? next : earliest;
+    a->s->step = a->s->step < TL_COUNT(minutes) - 1 ? a->s->step + 1 : a->s->step;
+    a->s->paused = true;
+    a->s->probing = false;
+    a->s->secrets = auth__secret_versions(a);
+    (void)snprintf(a->s->reason, sizeof(a->s->reason), "%s", reason);
 }
 
 void auth__resume(struct auth *a)
 {
-    a->paused = a->probing = false;
-    a->step = 0;
-    a->reason[0] = '\0';
+    a->s->paused = a->s->probing = false;
+    a->s->step = 0;
+    a->s->reason[0] = '\0';
 }
 
 /* While paused: may this call be the probe? The lock is held. */
@@ -188,28 +214,28 @@ static bool admit(struct auth *a)
 {
     uint64_t now = now_ns(a);
 
-    if (!a->paused)
+    if (!a->s->paused)
         return true;
-    if (a->secrets != secrets_now(a)) { /* a person has acted: new credentials, new count */
-        memset(a->failures, 0, sizeof(a->failures));
-        a->secrets = secrets_now(a);
-        a->step = 0;
-        a->next_probe_ns = now;
-        a->must_renew = true;
-        a->probing = false;
+    if (a->s->secrets != auth__secret_versions(a)) { /* a person has acted: new credentials, new count */
+        memset(a->s->failures, 0, sizeof(a->s->failures));
+        a->s->secrets = auth__secret_versions(a);
+        a->s->step = 0;
+        a->s->next_probe_ns = now;
+        a->s->must_renew = true;
+        a->s->probing = false;
     }
     /* A probe whose outcome never came (the task was cancelled) blocks the next one for two minutes only. */
-    if (now < a->next_probe_ns || (a->probing && now < a->probe_until_ns))
+    if (now < a->s->next_probe_ns || (a->s->probing && now < a->s->probe_until_ns))
         return false;
-    a->probing = true;
-    a->probe_until_ns = now + 2 * MINUTE_NS;
+    a->s->probing = true;
+    a->s->probe_until_ns = now + 2 * MINUTE_NS;
     return true;
 }
 
 static enum tl_rc refuse_paused(struct auth *a, struct tl_err *err)
 {
-    uint64_t now = now_ns(a), due = a->next_probe_ns > now ? a->next_probe_ns - now : MINUTE_NS / 60;
-    enum tl_rc rc = tl_fail(err, TL_AUTH, "%.60s is paused: %.200s", a->connection, a->reason);
+    uint64_t now = now_ns(a), due = a->s->next_probe_ns > now ? a->s->next_probe_ns - now : MINUTE_NS / 60;
+    enum tl_rc rc = tl_fail(err, TL_AUTH, "%.60s is paused: %.200s", a->connection, a->s->reason);
 
     if (err != NULL)
         err->retry_after_ms = (uint32_t)(due / NS_A_MS);
@@ -220,16 +246,19 @@ enum tl_rc auth_apply(struct task *t, struct auth *a, struct auth_request *req, 
                       struct tl_err *err)
 {
     TL_CLEANUP(secret_unrefp) struct secret *token = NULL;
-    struct auth_ticket ticket = {.secrets = secrets_now(a)};
-    enum tl_rc rc;
+    struct auth_ticket ticket = {.generation = 0};
+    enum tl_rc rc = auth__recall(t, a, err);
     bool go;
 
-    (void)pthread_mutex_lock(&a->lock);
+    if (rc != TL_OK)
+        return rc;
+    (void)pthread_mutex_lock(&a->s->lock);
+    ticket.secrets = auth__secret_versions(a);
     go = admit(a);
-    ticket.probe = a->paused;
-    ticket.skew_ms = a->skew_ms;
+    ticket.probe = a->s->paused;
+    ticket.skew_ms = a->s->skew_ms;
     rc = go ? TL_OK : refuse_paused(a, err);
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_unlock(&a->s->lock);
     if (rc != TL_OK)
         return rc;
     if (a->conf->cert_file != NULL)
@@ -244,9 +273,9 @@ enum tl_rc auth_apply(struct task *t, struct auth *a, struct auth_request *req, 
             rc = tl_fail(err, TL_LIMIT, "the request is too large");
     }
     if (rc != TL_OK && ticket.probe) {
-        (void)pthread_mutex_lock(&a->lock);
-        a->probing = false;
-        (void)pthread_mutex_unlock(&a->lock);
+        (void)pthread_mutex_lock(&a->s->lock);
+        a->s->probing = false;
+        (void)pthread_mutex_unlock(&a->s->lock);
     }
     if (rc == TL_OK)
         *ret_ticket = ticket;
@@ -260,31 +289,31 @@ void auth__measure_skew(struct auth *a, struct tl_sv date)
     if (date.n == 0 || !tl_http_date_parse(date, &theirs))
         return;
     skew = theirs + 500 - tl_clock_wall_ms(a->w.clock); /* the header has whole seconds */
-    a->skew_ms = skew > 2000 || skew < -2000 ? skew : 0;
+    a->s->skew_ms = skew > 2000 || skew < -2000 ? skew : 0;
 }
 
 void auth_accepted(struct auth *a, const struct auth_ticket *ticket, struct tl_sv date)
 {
     struct secret *old = NULL;
 
-    (void)pthread_mutex_lock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
     auth__measure_skew(a, date);
-    if (a->paused && ticket->probe) {
+    if (a->s->paused && ticket->probe) {
         auth__resume(a);
-        memset(a->failures, 0, sizeof(a->failures));
+        memset(a->s->failures, 0, sizeof(a->s->failures));
     }
-    if (ticket->generation == a->generation && ticket->generation != 0) {
-        old = a->token.previous; /* the rotation has proved good */
-        a->token.previous = NULL;
-        a->rejected = UINT64_MAX;
+    if (ticket->generation == a->s->generation && ticket->generation != 0) {
+        old = a->s->token.previous; /* the rotation has proved good */
+        a->s->token.previous = NULL;
+        a->s->rejected = UINT64_MAX;
     }
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_unlock(&a->s->lock);
     secret_unref(old);
 }
 
 static bool clock_was_wrong(const struct auth *a, const struct auth_ticket *ticket)
 {
-    int64_t off = a->skew_ms - ticket->skew_ms;
+    int64_t off = a->s->skew_ms - ticket->skew_ms;
 
     return (a->scheme->apply == auth__apply_oauth1 || a->scheme->apply == auth__apply_hmac) &&
            (off > 30000 || off < -30000);
@@ -294,25 +323,25 @@ bool auth_rejected(struct auth *a, const struct auth_ticket *ticket, struct tl_s
 {
     bool again = false;
 
-    (void)pthread_mutex_lock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
     auth__measure_skew(a, date);
     if (a->scheme->grant == NULL) {
         /* Nothing to renew, unless the secret or our idea of the time has changed since the call was made. */
-        again = ticket->secrets != secrets_now(a) || clock_was_wrong(a, ticket);
-    } else if (ticket->generation != a->generation) {
+        again = ticket->secrets != auth__secret_versions(a) || clock_was_wrong(a, ticket);
+    } else if (ticket->generation != a->s->generation) {
         again = true; /* somebody has renewed meanwhile */
-    } else if (a->rejected + 1 != ticket->generation) {
-        a->must_renew = true;
-        a->rejected = ticket->generation;
+    } else if (a->s->rejected + 1 != ticket->generation) {
+        a->s->must_renew = true;
+        a->s->rejected = ticket->generation;
         again = true;
     }
-    if (!again && (!a->paused || ticket->probe)) {
-        a->must_renew = a->scheme->grant != NULL;
+    if (!again && (!a->s->paused || ticket->probe)) {
+        a->s->must_renew = a->scheme->grant != NULL;
         auth__pause(a, a->scheme->grant != NULL
                            ? "a fresh token was refused too (401): check the rights of this client"
                            : "the credentials were refused (401): check them, and whether they were locked");
     }
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_unlock(&a->s->lock);
     return again;
 }
 
@@ -320,21 +349,21 @@ void auth_get_status(struct auth *a, struct auth_status *ret)
 {
     uint64_t now = now_ns(a);
 
-    (void)pthread_mutex_lock(&a->lock);
-    *ret = (struct auth_status){.paused = a->paused, .expires_ms = a->token.expires_ms, .skew_ms = a->skew_ms};
-    if (a->paused)
-        ret->next_probe_ms =
-            tl_clock_wall_ms(a->w.clock) + (int64_t)(a->next_probe_ns > now ? (a->next_probe_ns - now) / NS_A_MS : 0);
-    for (size_t i = 0; i < TL_COUNT(a->failures); i++)
-        ret->failures += a->failures[i] != 0 && now - a->failures[i] < 30 * MINUTE_NS;
-    (void)snprintf(ret->reason, sizeof(ret->reason), "%s", a->reason);
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
+    *ret = (struct auth_status){.paused = a->s->paused, .expires_ms = a->s->token.expires_ms, .skew_ms = a->s->skew_ms};
+    if (a->s->paused)
+        ret->next_probe_ms = tl_clock_wall_ms(a->w.clock) +
+                             (int64_t)(a->s->next_probe_ns > now ? (a->s->next_probe_ns - now) / NS_A_MS : 0);
+    for (size_t i = 0; i < TL_COUNT(a->s->failures); i++)
+        ret->failures += a->s->failures[i] != 0 && now - a->s->failures[i] < 30 * MINUTE_NS;
+    (void)snprintf(ret->reason, sizeof(ret->reason), "%s", a->s->reason);
+    (void)pthread_mutex_unlock(&a->s->lock);
 }
 
 void auth_resume(struct auth *a)
 {
-    (void)pthread_mutex_lock(&a->lock);
-    if (a->paused)
-        a->next_probe_ns = now_ns(a);
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
+    if (a->s->paused)
+        a->s->next_probe_ns = now_ns(a);
+    (void)pthread_mutex_unlock(&a->s->lock);
 }

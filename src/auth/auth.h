@@ -31,13 +31,18 @@ struct auth_disk { /* small durable values; put returns after they are safe. May
                       struct tl_err *err); /* TL_NOT_FOUND */
     void *arg;
 };
-struct auth_world { /* shared by all connections of the process; copied */
+/* What connections know across reloads: tokens, refusals. One a process, to be freed after the last auth. */
+struct auth_book;
+struct auth_book *auth_book_new(void) TL_MUST_CHECK;
+void auth_book_free(struct auth_book *b); /* NULL allowed */
+struct auth_world {                       /* shared by all connections of the process; copied */
     const struct crypto *crypto;
     const struct tl_clock *clock;
     struct secret_box *secrets;
     struct auth_transport http;
     struct auth_disk disk;       /* .put NULL: tokens live in memory only */
     struct crypto_seal_key seal; /* for tokens on disk */
+    struct auth_book *book;      /* NULL: each auth has a state of its own */
 };
 
 /* ---- configuration: the choices of a connection's `auth:` ---- */
@@ -91,6 +96,10 @@ void auth_accepted(struct auth *a, const struct auth_ticket *ticket, struct tl_s
  * before it had an effect). False: the connection is paused now; fail with TL_AUTH. date: as above; where the request
  * was signed with a time (oauth1, hmac) and our clock turns out to be wrong, it is signed again with theirs. */
 bool auth_rejected(struct auth *a, const struct auth_ticket *ticket, struct tl_sv date);
+
+/* After a call whose credentials were refused, or accepted after a pause: writes down what must survive a restart.
+ * Returns at once when there is nothing to write. Suspends. */
+TL_MUST_CHECK enum tl_rc auth_remember(struct task *t, struct auth *a, struct tl_err *err);
 
 /* ---- state, for status and `connect` ---- */
 struct auth_status {

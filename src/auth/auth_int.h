@@ -26,6 +26,9 @@ struct auth_conf {
     int hash, encoding;
     struct config_map extra; /* const char *: more parameters of the token request */
 };
+enum { AUTH_SECRETS = 8 };
+/* Those of a configuration; absent ones are of kind NONE. */
+void auth__conf_secrets(const struct auth_conf *c, const struct config_secret *ret[AUTH_SECRETS]);
 enum { CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT, CLIENT_TLS };
 enum { PLACE_HEADER, PLACE_QUERY, PLACE_COOKIE };
 
@@ -46,14 +49,39 @@ struct auth_token {
     int64_t lifetime_ms;
 };
 
+struct auth_shared;
 struct auth_waiter {
     struct async_wait wait;
     struct async_loop *loop;
-    struct auth *auth;
+    struct auth_shared *shared;
     struct auth_waiter *prev, *next;
     bool listed;
     enum tl_rc rc; /* the leader's outcome */
     struct tl_err err;
+};
+
+/* What is true of a connection whatever plan a call belongs to: token, pause, clock. A reload with the same
+ * configuration goes on with it, so that nothing is fetched twice and no refusal is forgotten. */
+struct auth_shared {
+    int refs;               /* atomic */
+    uint64_t configuration; /* fingerprint of what it was made for */
+    char *connection;
+    struct auth_shared *next; /* in the book */
+    pthread_mutex_t lock;     /* guards all that follows; never held across a suspension */
+    struct auth_token token;
+    uint64_t generation; /* of the token */
+    uint64_t rejected;   /* the generation whose 401 has been renewed already */
+    bool must_renew, refreshing, loaded, recalled;
+    struct auth_waiter *first, *last;
+    /* pause */
+    bool paused, probing, noted; /* noted: the refusals are on disk */
+    unsigned step;
+    uint64_t next_probe_ns, probe_until_ns;
+    uint64_t failures[3];    /* monotonic ns of the last refused credentials, 0: none */
+    uint64_t secrets;        /* versions of its secrets when it was paused */
+    uint64_t seen, versions; /* of all secrets when those of this connection were summed up */
+    int64_t skew_ms;
+    char reason[200];
 };
 
 struct auth {
@@ -63,20 +91,7 @@ struct auth {
     struct auth_conf own; /* the configuration, with the connector's defaults put in */
     const struct auth_conf *conf;
     struct auth_defaults defaults;
-    pthread_mutex_t lock; /* guards all that follows; never held across a suspension */
-    struct auth_token token;
-    uint64_t generation; /* of the token */
-    uint64_t rejected;   /* the generation whose 401 has been renewed already */
-    bool must_renew, refreshing, loaded;
-    struct auth_waiter *first, *last;
-    /* pause */
-    bool paused, probing;
-    unsigned step;
-    uint64_t next_probe_ns, probe_until_ns;
-    uint64_t failures[3]; /* monotonic ns of the last refused credentials, 0: none */
-    uint64_t secrets;     /* secret generation when it was paused */
-    int64_t skew_ms;
-    char reason[200];
+    struct auth_shared *s;
     struct http_client_tls tls;
 };
 
@@ -98,7 +113,15 @@ void auth__pause(struct auth *a, const char *reason);
 void auth__resume(struct auth *a);
 void auth__note(struct auth *a, const char *text); /* for status; takes the lock */
 void auth__measure_skew(struct auth *a, struct tl_sv date);
+uint64_t auth__secret_versions(struct auth *a); /* grows when one of its own secrets changes; the lock is held */
+/* shared.c */
+struct auth_shared *auth__shared(struct auth *a); /* a reference: the book's when its configuration is the same */
+void auth__shared_unref(struct auth_shared *s);
+/* refused.c: refusals survive a restart, or a service that is restarted again and again would lock the account. */
+enum tl_rc auth__recall(struct task *t, struct auth *a, struct tl_err *err);
 /* token.c */
+void auth__release_waiters(struct auth *a, enum tl_rc rc, const struct tl_err *err);
+enum tl_rc auth__wait_for_leader(struct task *t, struct auth *a, struct tl_err *err); /* held lock is given back */
 enum tl_rc auth__token(struct task *t, struct auth *a, struct secret **ret, uint64_t *ret_generation,
                        struct tl_err *err);
 void auth__token_done(struct auth_token *token);

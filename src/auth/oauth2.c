@@ -38,10 +38,10 @@ enum tl_rc auth__grant_refresh(struct auth *a, struct tl_arena *arena, struct tl
     enum tl_rc rc;
 
     (void)arena;
-    (void)pthread_mutex_lock(&a->lock);
-    if (a->token.refresh != NULL)
-        refresh = secret_ref(a->token.refresh);
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
+    if (a->s->token.refresh != NULL)
+        refresh = secret_ref(a->s->token.refresh);
+    (void)pthread_mutex_unlock(&a->s->lock);
     if (refresh == NULL && a->conf->refresh_token.kind == CONFIG_SECRET_NONE)
         return tl_fail(err, TL_AUTH, "there is no grant yet; run: tieline connect %.60s", a->connection);
     if (refresh == NULL) {
@@ -318,9 +318,9 @@ enum tl_rc auth__token_request(struct task *t, struct auth *a, struct tl_arena *
     rc = a->w.http.call(t, a->w.http.arg, &out, arena, &reply, err);
     if (rc != TL_OK)
         return transport_failure(a, rc, err);
-    (void)pthread_mutex_lock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
     auth__measure_skew(a, http_header_get(&reply.headers, "date"));
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_unlock(&a->s->lock);
     if (json_parse(arena, reply.body, JSON_PARSE_DUP_LAST, NULL, &doc, NULL) != TL_OK)
         doc = JSON_NOTHING; /* proxies answer in HTML: the status says enough */
     if (reply.status != 200 && reply.status != 201)
@@ -415,15 +415,15 @@ enum tl_rc auth_code_finish(struct task *t, struct auth *a, const struct auth_co
         auth__token_done(&fresh);
         return rc;
     }
-    (void)pthread_mutex_lock(&a->lock);
-    old = a->token;
-    a->token = fresh;
-    a->generation++;
-    a->loaded = true;
-    a->must_renew = false;
+    (void)pthread_mutex_lock(&a->s->lock);
+    old = a->s->token;
+    a->s->token = fresh;
+    a->s->generation++;
+    a->s->loaded = true;
+    a->s->must_renew = false;
     auth__resume(a);
-    memset(a->failures, 0, sizeof(a->failures));
-    (void)pthread_mutex_unlock(&a->lock);
+    memset(a->s->failures, 0, sizeof(a->s->failures));
+    (void)pthread_mutex_unlock(&a->s->lock);
     auth__token_done(&old);
     return TL_OK;
 }

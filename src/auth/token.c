@@ -104,13 +104,13 @@ enum tl_rc auth__token_load(struct task *t, struct auth *a, struct tl_err *err)
     token.previous = take_member(a, doc, "previous");
     (void)json_int64(json_gets(doc, "expires"), &token.expires_ms);
     (void)json_int64(json_gets(doc, "lifetime"), &token.lifetime_ms);
-    (void)pthread_mutex_lock(&a->lock);
-    if (a->token.access == NULL && a->token.refresh == NULL) {
-        a->token = token;
-        a->generation++;
+    (void)pthread_mutex_lock(&a->s->lock);
+    if (a->s->token.access == NULL && a->s->token.refresh == NULL) {
+        a->s->token = token;
+        a->s->generation++;
         token = (struct auth_token){.access = NULL};
     }
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_unlock(&a->s->lock);
     auth__token_done(&token);
     return TL_OK;
 }
@@ -119,16 +119,16 @@ enum tl_rc auth__token_load(struct task *t, struct auth *a, struct tl_err *err)
 
 static void unlist(struct auth_waiter *w)
 {
-    struct auth *a = w->auth;
+    struct auth_shared *s = w->shared;
 
     if (w->prev != NULL)
         w->prev->next = w->next;
     else
-        a->first = w->next;
+        s->first = w->next;
     if (w->next != NULL)
         w->next->prev = w->prev;
     else
-        a->last = w->prev;
+        s->last = w->prev;
     w->listed = false;
 }
 
@@ -146,28 +146,29 @@ static void give_up(struct async_wait *wait, enum tl_rc why)
     bool listed;
 
     (void)why;
-    (void)pthread_mutex_lock(&w->auth->lock);
+    (void)pthread_mutex_lock(&w->shared->lock);
     listed = w->listed;
     if (listed)
         unlist(w);
-    (void)pthread_mutex_unlock(&w->auth->lock);
+    (void)pthread_mutex_unlock(&w->shared->lock);
     if (listed)
         async_wake(wait);
 }
 
 /* The lock is held and is given back. */
-static enum tl_rc wait_for_leader(struct task *t, struct auth *a, struct tl_err *err)
+enum tl_rc auth__wait_for_leader(struct task *t, struct auth *a, struct tl_err *err)
 {
-    struct auth_waiter w = {.loop = task_loop(t), .auth = a, .prev = a->last, .listed = true, .rc = TL_CANCELED};
+    struct auth_waiter w = {
+        .loop = task_loop(t), .shared = a->s, .prev = a->s->last, .listed = true, .rc = TL_CANCELED};
     enum tl_rc rc;
 
     async_wait_init(&w.wait, t, give_up, &w);
-    if (a->last != NULL)
-        a->last->next = &w;
+    if (a->s->last != NULL)
+        a->s->last->next = &w;
     else
-        a->first = &w;
-    a->last = &w;
-    (void)pthread_mutex_unlock(&a->lock);
+        a->s->first = &w;
+    a->s->last = &w;
+    (void)pthread_mutex_unlock(&a->s->lock);
     rc = async_wait(&w.wait, async_loop_now(task_loop(t)) + 2 * REQUEST_NS, err);
     if (rc != TL_OK)
         return rc;
@@ -176,17 +177,17 @@ static enum tl_rc wait_for_leader(struct task *t, struct auth *a, struct tl_err 
     return w.rc;
 }
 
-static void release_waiters(struct auth *a, enum tl_rc rc, const struct tl_err *err)
+void auth__release_waiters(struct auth *a, enum tl_rc rc, const struct tl_err *err)
 {
     struct auth_waiter *w, *next;
 
-    (void)pthread_mutex_lock(&a->lock);
-    a->refreshing = false;
-    w = a->first;
-    a->first = a->last = NULL;
+    (void)pthread_mutex_lock(&a->s->lock);
+    a->s->refreshing = false;
+    w = a->s->first;
+    a->s->first = a->s->last = NULL;
     for (struct auth_waiter *i = w; i != NULL; i = i->next)
         i->listed = false;
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_unlock(&a->s->lock);
     for (; w != NULL; w = next) {
         next = w->next;
         w->rc = rc;
@@ -201,25 +202,25 @@ static void release_waiters(struct auth *a, enum tl_rc rc, const struct tl_err *
 /* A reply that names no new refresh token leaves the old one good (RFC 6749 section 6). */
 static void inherit_refresh(struct auth *a, struct auth_token *fresh)
 {
-    (void)pthread_mutex_lock(&a->lock);
-    if (fresh->refresh == NULL && a->token.refresh != NULL)
-        fresh->refresh = secret_ref(a->token.refresh);
-    else if (fresh->refresh != NULL && a->token.refresh != NULL &&
-             !tl_sv_eq_secret(secret_view(fresh->refresh), secret_view(a->token.refresh)))
-        fresh->previous = secret_ref(a->token.refresh);
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
+    if (fresh->refresh == NULL && a->s->token.refresh != NULL)
+        fresh->refresh = secret_ref(a->s->token.refresh);
+    else if (fresh->refresh != NULL && a->s->token.refresh != NULL &&
+             !tl_sv_eq_secret(secret_view(fresh->refresh), secret_view(a->s->token.refresh)))
+        fresh->previous = secret_ref(a->s->token.refresh);
+    (void)pthread_mutex_unlock(&a->s->lock);
 }
 
 static void install(struct auth *a, struct auth_token *fresh)
 {
     struct auth_token old;
 
-    (void)pthread_mutex_lock(&a->lock);
-    old = a->token;
-    a->token = *fresh;
-    a->generation++;
-    a->must_renew = false;
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
+    old = a->s->token;
+    a->s->token = *fresh;
+    a->s->generation++;
+    a->s->must_renew = false;
+    (void)pthread_mutex_unlock(&a->s->lock);
     auth__token_done(&old);
 }
 
@@ -252,14 +253,14 @@ static bool fall_back(struct auth *a)
 {
     bool can;
 
-    (void)pthread_mutex_lock(&a->lock);
-    can = a->token.previous != NULL;
+    (void)pthread_mutex_lock(&a->s->lock);
+    can = a->s->token.previous != NULL;
     if (can) {
-        secret_unref(a->token.refresh);
-        a->token.refresh = a->token.previous;
-        a->token.previous = NULL;
+        secret_unref(a->s->token.refresh);
+        a->s->token.refresh = a->s->token.previous;
+        a->s->token.previous = NULL;
     }
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_unlock(&a->s->lock);
     return can;
 }
 
@@ -269,19 +270,19 @@ static enum tl_rc lead(struct task *t, struct auth *a, struct tl_err *err)
     enum tl_rc rc = TL_OK;
     bool load;
 
-    (void)pthread_mutex_lock(&a->lock);
-    load = !a->loaded;
-    a->loaded = true;
-    (void)pthread_mutex_unlock(&a->lock);
+    (void)pthread_mutex_lock(&a->s->lock);
+    load = !a->s->loaded;
+    a->s->loaded = true;
+    (void)pthread_mutex_unlock(&a->s->lock);
     /* A token request that is cut off may have rotated the grant: it runs to its own end, whatever happens to the task.
      */
     task_shield_begin(t, async_loop_now(task_loop(t)) + REQUEST_NS);
     if (load)
         rc = auth__token_load(t, a, &own);
-    if (rc == TL_OK && load && a->token.access != NULL && !a->must_renew &&
-        (a->token.expires_ms == 0 || a->token.expires_ms > tl_clock_wall_ms(a->w.clock) + 5000)) {
+    if (rc == TL_OK && load && a->s->token.access != NULL && !a->s->must_renew &&
+        (a->s->token.expires_ms == 0 || a->s->token.expires_ms > tl_clock_wall_ms(a->w.clock) + 5000)) {
         task_shield_end(t);
-        release_waiters(a, TL_OK, NULL);
+        auth__release_waiters(a, TL_OK, NULL);
         return TL_OK;
     }
     if (rc == TL_OK)
@@ -290,11 +291,12 @@ static enum tl_rc lead(struct task *t, struct auth *a, struct tl_err *err)
         rc = request_token(t, a, &own);
     task_shield_end(t);
     if (rc == TL_AUTH || rc == TL_FORBIDDEN) {
-        (void)pthread_mutex_lock(&a->lock);
+        (void)pthread_mutex_lock(&a->s->lock);
         auth__pause(a, own.text);
-        (void)pthread_mutex_unlock(&a->lock);
+        (void)pthread_mutex_unlock(&a->s->lock);
+        (void)(auth_remember(t, a, NULL) == TL_OK); /* a restart may cost one attempt more, otherwise */
     }
-    release_waiters(a, rc, &own);
+    auth__release_waiters(a, rc, &own);
     if (rc != TL_OK && err != NULL)
         *err = own;
     return rc;
@@ -317,27 +319,27 @@ enum tl_rc auth__token(struct task *t, struct auth *a, struct secret **ret, uint
         bool expired = false, usable, due;
         enum tl_rc rc;
 
-        (void)pthread_mutex_lock(&a->lock);
-        due = is_due(&a->token, tl_clock_wall_ms(a->w.clock), &expired);
-        usable = a->token.access != NULL && !expired && !a->must_renew;
-        if (usable && (!due || a->refreshing)) {
-            *ret = secret_ref(a->token.access);
-            *ret_generation = a->generation;
-            (void)pthread_mutex_unlock(&a->lock);
+        (void)pthread_mutex_lock(&a->s->lock);
+        due = is_due(&a->s->token, tl_clock_wall_ms(a->w.clock), &expired);
+        usable = a->s->token.access != NULL && !expired && !a->s->must_renew;
+        if (usable && (!due || a->s->refreshing)) {
+            *ret = secret_ref(a->s->token.access);
+            *ret_generation = a->s->generation;
+            (void)pthread_mutex_unlock(&a->s->lock);
             return TL_OK;
         }
-        if (a->refreshing) {
-            rc = wait_for_leader(t, a, err); /* gives the lock back */
+        if (a->s->refreshing) {
+            rc = auth__wait_for_leader(t, a, err); /* gives the lock back */
         } else {
-            a->refreshing = true;
-            (void)pthread_mutex_unlock(&a->lock);
+            a->s->refreshing = true;
+            (void)pthread_mutex_unlock(&a->s->lock);
             rc = lead(t, a, err);
             /* Renewing ahead failed, but the present token is good still: nobody has to notice. */
             if (rc != TL_OK && usable && tl_rc_class(rc) == TL_CLASS_TRANSIENT) {
-                (void)pthread_mutex_lock(&a->lock);
-                *ret = secret_ref(a->token.access);
-                *ret_generation = a->generation;
-                (void)pthread_mutex_unlock(&a->lock);
+                (void)pthread_mutex_lock(&a->s->lock);
+                *ret = secret_ref(a->s->token.access);
+                *ret_generation = a->s->generation;
+                (void)pthread_mutex_unlock(&a->s->lock);
                 return TL_OK;
             }
         }

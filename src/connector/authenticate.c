@@ -42,13 +42,15 @@ static bool answered(struct connector_auth *base, struct task *task, struct conn
 {
     struct bound_auth *b = TL_CONTAINER(base, struct bound_auth, base);
     struct auth_ticket ticket;
+    bool again = false;
 
-    (void)task;
     memcpy(&ticket, call->auth_note, sizeof ticket);
     if (reply->status == 401)
-        return auth_rejected(b->auth, &ticket, http_header_get(&reply->headers, "date"));
-    auth_accepted(b->auth, &ticket, http_header_get(&reply->headers, "date"));
-    return false;
+        again = auth_rejected(b->auth, &ticket, http_header_get(&reply->headers, "date"));
+    else
+        auth_accepted(b->auth, &ticket, http_header_get(&reply->headers, "date"));
+    /* When the disk refuses, a restart may cost one attempt more: no reason to fail the call. */
+    return (again || auth_remember(task, b->auth, NULL) == TL_OK) && again;
 }
 
 struct connector_auth *connector_auth_new(const struct auth_world *world, const struct connector *c, const char *name,

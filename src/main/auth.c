@@ -69,6 +69,13 @@ static enum tl_rc seal_key(const char *data_path, struct crypto_seal_key *ret, s
     return TL_OK;
 }
 
+void main_auth_done(struct main_auth *m)
+{
+    auth_book_free(m->world.book);
+    tl_wipe(&m->world.seal, sizeof m->world.seal);
+    m->world.book = NULL;
+}
+
 enum tl_rc main_auth_init(struct main_auth *m, const char *data_path, const struct crypto *crypto,
                           struct secret_box *secrets, struct flow_engine **engine, struct queue **queue,
                           struct tl_err *err)
@@ -79,6 +86,7 @@ enum tl_rc main_auth_init(struct main_auth *m, const char *data_path, const stru
                                    .clock = tl_clock_system(),
                                    .secrets = secrets,
                                    .http = {call_out, m},
-                                   .disk = {disk_put, disk_get, m}};
+                                   .disk = {disk_put, disk_get, m},
+                                   .book = auth_book_new()};
     return seal_key(data_path, &m->world.seal, err);
 }

@@ -19,6 +19,7 @@ struct main_auth {
 TL_MUST_CHECK enum tl_rc main_auth_init(struct main_auth *m, const char *data_path, const struct crypto *crypto,
                                         struct secret_box *secrets, struct flow_engine **engine, struct queue **queue,
                                         struct tl_err *err);
+void main_auth_done(struct main_auth *m); /* after the engine */
 /* For flow_engine_options: arg is the struct main_auth. */
 struct connector_auth *main_auth_new(void *arg, const struct connector *c, const char *name, const void *connection,
                                      struct tl_err *err);

@@ -523,6 +523,7 @@ static void tear_down(struct server *s)
     if (s->queue)
         queue_close(s->queue);
     flow_engine_free(s->engine);
+    main_auth_done(&s->auth);
     http_tls_unref(s->tls);
     http_tls_unref(s->web_tls);
     main_secrets_done(&s->secrets);

@@ -123,7 +123,7 @@ static void hold_for_auth(struct queue *q, struct work *w)
         return;
     (void)snprintf(text, sizeof(text), "%.*s", TL_SV_ARG(o->text));
     if (w->conn->held == QUEUE_HELD_NONE || w->conn->held == QUEUE_HELD_CONNECTION_AUTH)
-        queue__hold_conn(q, w->conn, QUEUE_HELD_CONNECTION_AUTH, text);
+        queue__hold_conn_auth(q, w->conn, text, o->retry_after_ms);
 }
 
 void queue__errand_apply(struct queue *q, struct work *w)

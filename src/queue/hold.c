@@ -34,6 +34,13 @@ void queue__hold_flow(struct queue *q, struct flow *f, enum queue_held why, uint
     }
 }
 
+void queue__hold_conn_auth(struct queue *q, struct conn *c, const char *text, uint32_t retry_after_ms)
+{
+    queue__hold_conn(q, c, QUEUE_HELD_CONNECTION_AUTH, text);
+    if (!c->internal && retry_after_ms > 0) /* whoever guards the credentials knows when the next probe may be */
+        c->try_ns = queue__now(q) + retry_after_ms * NS_PER_MS;
+}
+
 void queue__hold_conn(struct queue *q, struct conn *c, enum queue_held why, const char *text)
 {
     bool news = c->held != why;

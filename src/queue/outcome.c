@@ -165,7 +165,7 @@ static void fail(struct queue *q, struct work *w, struct member *m, const struct
     case TL_CLASS_AUTH:
         m->verdict = V_BACK;
         if (w->conn->held == QUEUE_HELD_NONE || w->conn->held == QUEUE_HELD_CONNECTION_AUTH)
-            queue__hold_conn(q, w->conn, QUEUE_HELD_CONNECTION_AUTH, text);
+            queue__hold_conn_auth(q, w->conn, text, o->retry_after_ms);
         if (w->conn->internal) /* no connection to pause */
             queue__hold_flow(q, w->target->flow, QUEUE_HELD_FLOW_CONFIG, 0, text);
         break;

@@ -360,6 +360,7 @@ uint64_t queue__fingerprint(enum tl_class cls, uint32_t status, enum tl_rc rc, s
 
 /* ---- hold.c ---- */
 void queue__hold_flow(struct queue *q, struct flow *f, enum queue_held why, uint64_t fp, const char *text);
+void queue__hold_conn_auth(struct queue *q, struct conn *c, const char *text, uint32_t retry_after_ms); /* 0: unknown */
 void queue__hold_conn(struct queue *q, struct conn *c, enum queue_held why, const char *text);
 void queue__free_flow(struct queue *q, struct flow *f);
 void queue__free_conn(struct queue *q, struct conn *c);

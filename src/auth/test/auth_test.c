@@ -27,7 +27,8 @@ struct world {
     char refresh[64];  /* the only refresh token the server takes */
     char previous[64]; /* taken too while it has not seen `refresh` */
     char body[8192], authorization[512];
-    struct tl_buf disk;
+    struct tl_buf disk, refused; /* tokens; what auth_remember writes */
+    const char *other;
     int puts;
     bool disk_fails;
     const char *words;
@@ -39,6 +40,8 @@ static const char *env(void *arg, const char *name)
 
     if (strcmp(name, "KEY") == 0)
         return pem_ec_sec1;
+    if (strcmp(name, "OTHER") == 0)
+        return w->other;
     return strcmp(name, "SECRET") == 0 ? w->password : strcmp(name, "REFRESH") == 0 ? "refresh-0" : NULL;
 }
 
@@ -108,6 +111,11 @@ static enum tl_rc disk_put(struct task *t, void *arg, struct tl_sv key, struct t
     struct world *w = arg;
 
     (void)t;
+    if (tl_sv_eqs(key, "auth-refused:erp")) {
+        tl_buf_clear(&w->refused);
+        tl_buf_sv(&w->refused, value);
+        return TL_OK;
+    }
     assert_true(tl_sv_eqs(key, "auth:erp"));
     if (w->disk_fails)
         return tl_fail(err, TL_FULL, "the disk is full");
@@ -122,7 +130,12 @@ static enum tl_rc disk_get(struct task *t, void *arg, struct tl_sv key, struct t
     struct world *w = arg;
 
     (void)t;
-    (void)key;
+    if (tl_sv_eqs(key, "auth-refused:erp")) {
+        if (w->refused.n == 0)
+            return tl_fail(err, TL_NOT_FOUND, "nothing");
+        tl_buf_sv(ret, tl_buf_view(&w->refused));
+        return TL_OK;
+    }
     if (w->disk.n == 0)
         return tl_fail(err, TL_NOT_FOUND, "nothing");
     tl_buf_sv(ret, tl_buf_view(&w->disk));
@@ -140,6 +153,8 @@ static int given_world(void **state)
     assert_int_equal(async_loop_new(1000, NULL, &w->loop, NULL), TL_OK);
     tl_fake_clock_init(&w->clock, START);
     tl_buf_init(&w->disk, 1u << 20);
+    tl_buf_init(&w->refused, 1u << 20);
+    w->other = "the-secret-of-another";
     w->password = "the-client-secret";
     w->status = 200;
     w->expires_in = 3600;
@@ -162,6 +177,7 @@ static int end_world(void **state)
     secret_box_free(w->box);
     crypto_free(w->c);
     tl_buf_done(&w->disk);
+    tl_buf_done(&w->refused);
     tl_free(w);
     return 0;
 }
@@ -346,11 +362,110 @@ static void never_more_than_three_refusals_in_half_an_hour(void **state)
     auth_free(a);
 }
 
+static enum tl_rc run_remember(struct task *t, void *arg, struct tl_err *err)
+{
+    return auth_remember(t, arg, err);
+}
+
+/* What a connector's host does with a 401 that stays. */
+static void refuse(struct world *w, struct auth *a, struct job *j)
+{
+    struct task *t;
+
+    assert_false(auth_rejected(a, &j->ticket, TL_SV("")));
+    assert_int_equal(task_start(w->loop, "remember", 0, run_remember, a, NULL, &t, NULL), TL_OK);
+    async_loop_run(w->loop);
+}
+
+static const struct auth_conf basic_conf = {.user = "u", .password = {.kind = CONFIG_SECRET_ENV, .name = "SECRET"}};
+
+static void a_service_that_is_restarted_again_and_again_locks_no_account(void **state)
+{
+    struct world *w = *state;
+    struct job j;
+    int sent = 0;
+
+    for (int start = 0; start < 60; start++) { /* one every half a minute */
+        struct auth *a = given_auth(w, "basic", &basic_conf);
+
+        if (apply(w, a, &j) == TL_OK) {
+            sent++;
+            refuse(w, a, &j);
+        }
+        auth_free(a);
+        tl_fake_clock_advance_ms(&w->clock, MINUTE / 2);
+    }
+    assert_int_equal(sent, 3);
+    assert_null(memmem(w->refused.p, w->refused.n, w->password, strlen(w->password)));
+    w->password = "another-password"; /* mended while it was down */
+    assert_int_equal(secret_reload(w->box, NULL, NULL), 1);
+    {
+        struct auth *a = given_auth(w, "basic", &basic_conf);
+
+        assert_int_equal(apply(w, a, &j), TL_OK);
+        auth_free(a);
+    }
+}
+
+static void a_reload_goes_on_with_the_token_and_forgets_no_refusal(void **state)
+{
+    struct world *w = *state;
+    struct auth *a, *b;
+    struct job j;
+
+    w->auth.disk = (struct auth_disk){.put = NULL};
+    w->auth.book = auth_book_new();
+    a = given_auth(w, "oauth2_client_credentials", &client_conf);
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    assert_int_equal(w->calls, 1);
+    b = given_auth(w, "oauth2_client_credentials", &client_conf);
+    assert_int_equal(apply(w, b, &j), TL_OK);
+    assert_int_equal(w->calls, 1);
+    assert_true(auth_rejected(b, &j.ticket, TL_SV("")));
+    assert_int_equal(apply(w, b, &j), TL_OK);
+    assert_false(auth_rejected(b, &j.ticket, TL_SV("")));
+    assert_int_equal(apply(w, a, &j), TL_AUTH);
+    auth_free(a);
+    a = given_auth(w, "oauth2_client_credentials", &client_conf);
+    assert_int_equal(apply(w, a, &j), TL_AUTH);
+    auth_free(a);
+    {
+        struct auth_conf changed = client_conf; /* a person has written another client into the configuration */
+
+        changed.client_id = "id:2";
+        a = given_auth(w, "oauth2_client_credentials", &changed);
+        assert_int_equal(apply(w, a, &j), TL_OK);
+        auth_free(a);
+    }
+    auth_free(b);
+    auth_book_free(w->auth.book);
+}
+
+static void the_change_of_anothers_secret_is_no_reason_to_try_again(void **state)
+{
+    struct config_secret other = {.kind = CONFIG_SECRET_ENV, .name = "OTHER"};
+    struct world *w = *state;
+    struct auth *a = given_auth(w, "basic", &basic_conf);
+    struct secret *value = NULL;
+    struct job j;
+
+    assert_int_equal(secret_get(w->box, &other, &value, NULL, NULL), TL_OK);
+    secret_unref(value);
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    refuse(w, a, &j);
+    w->other = "rotated-every-hour";
+    assert_int_equal(secret_reload(w->box, NULL, NULL), 1);
+    assert_int_equal(apply(w, a, &j), TL_AUTH);
+    w->password = "mended";
+    assert_int_equal(secret_reload(w->box, NULL, NULL), 1);
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    auth_free(a);
+}
+
 static void a_changed_secret_is_tried_at_once(void **state)
 {
-    static const struct auth_conf basic = {.user = "u", .password = {.kind = CONFIG_SECRET_ENV, .name = "SECRET"}};
     struct world *w = *state;
-    struct auth *a = given_auth(w, "basic", &basic);
+    struct auth *a = given_auth(w, "basic", &basic_conf);
     struct job j;
 
     assert_int_equal(apply(w, a, &j), TL_OK);
@@ -677,6 +792,9 @@ int main(void)
         T(a_401_renews_once_and_the_second_one_pauses),
         T(never_more_than_three_refusals_in_half_an_hour),
         T(a_changed_secret_is_tried_at_once),
+        T(a_service_that_is_restarted_again_and_again_locks_no_account),
+        T(a_reload_goes_on_with_the_token_and_forgets_no_refusal),
+        T(the_change_of_anothers_secret_is_no_reason_to_try_again),
         T(a_rotated_refresh_token_survives_a_crash_at_every_point),
         T(the_refresh_token_before_is_tried_when_the_newest_is_unknown),
         T(a_full_disk_does_not_lose_a_rotated_token),
