@@ -87,6 +87,14 @@ static const struct config_field connection_fields[] = {
      .spec = &tls_spec,
      AT(httpc_connection, tls),
      .doc = "A private CA, a client certificate."},
+    {.name = "probe",
+     .type = CONFIG_STRING,
+     AT(httpc_connection, probe),
+     .min = 1,
+     .max = 1000,
+     .doc = "Path of a cheap GET that shows whether it is there and lets us in: for `tieline connect` and after an "
+            "outage. Without it the oldest delivery finds out.",
+     .example = "/me"},
 };
 
 static bool is_loopback(const struct http_url *url)

@@ -51,6 +51,11 @@ static const struct connector_operation operations[] = {
      .run = httpc__poll},
 };
 
+static bool has_probe(const void *connection)
+{
+    return ((const struct httpc_connection *)connection)->probe != NULL;
+}
+
 static const char *base_url(const void *connection)
 {
     return ((const struct httpc_connection *)connection)->url;
@@ -68,6 +73,8 @@ const struct connector http_connector = {
     .n_operations = TL_COUNT(operations),
     .auth = &auth_schemes,
     .auth_offset = offsetof(struct httpc_connection, auth),
+    .probe = httpc__probe,
+    .has_probe = has_probe,
     .base_url = base_url,
     .sim = httpc__sim,
 };

@@ -18,6 +18,7 @@ struct httpc_connection {
     struct config_map headers; /* of struct config_secret */
     int64_t timeout_ms;
     const struct httpc_tls *tls;
+    const char *probe; /* path; NULL: none */
 };
 enum httpc_as { HTTPC_ARRAY, HTTPC_NDJSON };
 struct httpc_batch {
@@ -56,9 +57,9 @@ struct httpc_header {
     const char *name;
     struct connector_template *value;
 };
-struct httpc_address { /* compiled: where and with which headers */
-    char *text;        /* of the path, as configured */
-    struct connector_template *path;
+struct httpc_address {               /* compiled: where and with which headers */
+    char *text;                      /* of the path, as configured */
+    struct connector_template *path; /* NULL: text as it is */
     struct httpc_header *headers;
     size_t n_headers;
     bool constant; /* no expression in any of them */
@@ -108,6 +109,9 @@ connector_fn httpc__get;
 void *httpc__poll_compile(const void *connection, const void *operation, struct config_errors *e);
 void httpc__poll_release(void *prepared);
 connector_fn httpc__poll;
+
+enum tl_rc httpc__probe(struct task *task, struct connector_call *call, struct connector_identity *ret,
+                        struct tl_err *err);
 
 int httpc__sim(int argc, char **argv);
 

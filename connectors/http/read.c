@@ -81,6 +81,21 @@ enum tl_rc httpc__get(struct task *task, struct connector_call *call, struct tl_
     return TL_OK;
 }
 
+enum tl_rc httpc__probe(struct task *task, struct connector_call *call, struct connector_identity *ret,
+                        struct tl_err *err)
+{
+    const struct httpc_connection *conf = call->connection;
+    const struct httpc_address address = {.text = (char *)(uintptr_t)conf->probe};
+    struct http_reply reply;
+    enum tl_rc rc = fetch(task, call, &address, JSON_NOTHING, conf->timeout_ms, &reply, err);
+
+    if (rc == TL_OK)
+        rc = connector_classify(call, &reply, err);
+    if (rc == TL_OK)
+        ret->details = tl_sv_str(tl_arena_printf(call->arena, "GET %s: HTTP %d", conf->probe, reply.status));
+    return rc;
+}
+
 /* ---- poll ---- */
 
 struct poll {

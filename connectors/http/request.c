@@ -104,7 +104,11 @@ static enum tl_rc set_tls(struct task *task, struct connector_call *call, struct
 static enum tl_rc from_record(struct task *task, struct connector_call *call, const struct httpc_address *a,
                               struct json envelope, struct httpc_request *r, struct tl_err *err)
 {
-    enum tl_rc rc = connector_template_run(task, a->path, call, envelope, &r->out.url, err);
+    enum tl_rc rc = TL_OK;
+
+    r->out.url = tl_sv_str(a->text);
+    if (a->path)
+        rc = connector_template_run(task, a->path, call, envelope, &r->out.url, err);
 
     for (size_t i = 0; i < a->n_headers && rc == TL_OK; i++) {
         struct tl_sv value;

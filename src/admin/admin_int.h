@@ -60,6 +60,7 @@ struct admin_names {
     size_t n;
 };
 const char *admin__flow_name(const struct admin_names *n, uint32_t id);
+struct json admin__budgets_json(struct tl_arena *a, const struct queue_connection_stat *c);
 /* A filter from JSON or from a query; unknown members are refused. */
 TL_MUST_CHECK enum tl_rc admin__filter(struct admin_call *c, struct json v, struct queue_filter *ret,
                                        struct tl_err *err);
@@ -73,7 +74,7 @@ bool admin__role_parse(struct tl_sv word, enum admin_role *ret);
 
 /* What is mounted on both; sign_in: on TCP only. */
 extern const struct admin__table admin__event_table, admin__operate_table, admin__status_table, admin__session_table,
-    admin__token_table, admin__sign_in_table, admin__alert_table;
+    admin__token_table, admin__sign_in_table, admin__alert_table, admin__connect_table;
 admin__fn admin__static; /* static.c: the console */
 struct admin_asset;
 enum tl_rc admin__asset(struct admin_call *c, const struct admin_asset *all, size_t n, struct tl_err *err);

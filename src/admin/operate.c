@@ -173,6 +173,18 @@ static enum tl_rc post_promote(struct admin_call *c, struct tl_err *err)
 }
 
 /* ---- pause and resume ---- */
+/* Who resumes by hand has mended something: the credentials are tried now, whatever their schedule says. */
+static void try_credentials(struct admin *a, struct tl_sv name)
+{
+    struct flow_connection_info info;
+
+    if (!a->engine || flow_engine_connection(a->engine, name, &info, NULL) != TL_OK)
+        return;
+    if (info.auth)
+        auth_resume(info.auth);
+    flow_plan_unref(info.plan);
+}
+
 static enum tl_rc set_held(struct admin_call *c, bool flow, bool pause, struct tl_err *err)
 {
     struct admin *a = c->admin;
@@ -186,6 +198,8 @@ static enum tl_rc set_held(struct admin_call *c, bool flow, bool pause, struct t
     if (rc != TL_OK)
         return rc;
     why = json_text(json_gets(v, "why"), TL_SV("paused by a person"));
+    if (!flow && !pause)
+        try_credentials(a, name);
     if (flow)
         rc = pause ? queue_pause_flow(a->queue, c->task, id, why, err) : queue_resume_flow(a->queue, c->task, id, err);
     else

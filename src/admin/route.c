@@ -102,7 +102,8 @@ static enum tl_rc no_route(struct admin_call *c, struct tl_err *err)
 }
 
 static const struct admin__table *const shared[] = {&admin__event_table,   &admin__operate_table, &admin__status_table,
-                                                    &admin__session_table, &admin__token_table,   &admin__alert_table};
+                                                    &admin__session_table, &admin__token_table,   &admin__alert_table,
+                                                    &admin__connect_table};
 
 enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err)
 {

@@ -60,7 +60,7 @@ static struct json flow_json(struct admin *admin, struct tl_arena *a, const stru
     return json_end(&b);
 }
 
-static struct json budgets_json(struct tl_arena *a, const struct queue_connection_stat *c)
+struct json admin__budgets_json(struct tl_arena *a, const struct queue_connection_stat *c)
 {
     struct json_builder list, b;
 
@@ -89,7 +89,7 @@ static struct json connection_json(struct tl_arena *a, const struct queue_connec
     json_adds(&b, "waiting", json_int((int64_t)c->waiting));
     json_adds(&b, "running", json_int((int64_t)c->running));
     json_adds(&b, "concurrency", json_int(c->concurrency));
-    json_adds(&b, "budgets", budgets_json(a, c));
+    json_adds(&b, "budgets", admin__budgets_json(a, c));
     json_adds(&b, "calls", json_int((int64_t)c->calls));
     json_adds(&b, "failed", failed_json(a, c->failed));
     json_adds(&b, "drain_ms", c->drain_ms == UINT64_MAX ? json_null() : json_int((int64_t)c->drain_ms));

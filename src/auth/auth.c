@@ -350,7 +350,17 @@ void auth_get_status(struct auth *a, struct auth_status *ret)
     uint64_t now = now_ns(a);
 
     (void)pthread_mutex_lock(&a->s->lock);
-    *ret = (struct auth_status){.paused = a->s->paused, .expires_ms = a->s->token.expires_ms, .skew_ms = a->s->skew_ms};
+    *ret =
+        (struct auth_status){.paused = a->s->paused,
+                             .has_token = a->s->token.access != NULL || a->s->token.refresh != NULL,
+                             .needs_person = a->conf->authorize_url != NULL && a->scheme->grant == auth__grant_refresh,
+                             .scheme = a->scheme->name,
+                             .expires_ms = a->s->token.expires_ms,
+                             .skew_ms = a->s->skew_ms};
+    (void)snprintf(ret->scope, sizeof(ret->scope), "%s",
+                   a->s->token.scope[0] != '\0' ? a->s->token.scope
+                   : a->conf->scope != NULL     ? a->conf->scope
+                                                : "");
     if (a->s->paused)
         ret->next_probe_ms = tl_clock_wall_ms(a->w.clock) +
                              (int64_t)(a->s->next_probe_ns > now ? (a->s->next_probe_ns - now) / NS_A_MS : 0);
@@ -358,6 +368,21 @@ void auth_get_status(struct auth *a, struct auth_status *ret)
         ret->failures += a->s->failures[i] != 0 && now - a->s->failures[i] < 30 * MINUTE_NS;
     (void)snprintf(ret->reason, sizeof(ret->reason), "%s", a->s->reason);
     (void)pthread_mutex_unlock(&a->s->lock);
+}
+
+enum tl_rc auth_try(struct task *t, struct auth *a, struct tl_err *err)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *arena = tl_arena_new(1024 * 1024);
+    struct auth_request req = {
+        .arena = arena, .method = TL_SV("GET"), .url = TL_SV("https://localhost/"), .body = TL_SV("")};
+    struct auth_ticket ticket;
+    enum tl_rc rc = auth_apply(t, a, &req, &ticket, err);
+
+    /* Nothing is sent with it, so it says nothing about a pause. */
+    (void)pthread_mutex_lock(&a->s->lock);
+    a->s->probing = false;
+    (void)pthread_mutex_unlock(&a->s->lock);
+    return rc;
 }
 
 void auth_resume(struct auth *a)

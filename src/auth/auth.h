@@ -106,6 +106,10 @@ struct auth_status {
     bool paused;
     int64_t next_probe_ms; /* wall clock; 0: not paused */
     int64_t expires_ms;    /* of the token, wall clock; 0: unknown or none */
+    bool has_token;        /* a token is in hand, or a grant to get one with */
+    bool needs_person;     /* the scheme begins with a person's consent (auth_connect_begin) */
+    const char *scheme;    /* "oauth1" */
+    char scope[400];       /* granted, else asked for; "": none */
     int64_t skew_ms;       /* the other side's clock minus ours */
     unsigned failures;     /* refused credentials in the last 30 minutes */
     char reason[200];      /* why it is paused: the vendor's words and ours; no secret */
@@ -124,6 +128,12 @@ TL_MUST_CHECK enum tl_rc auth_code_begin(struct auth *a, struct tl_arena *arena,
 /* query: what the browser brought to redirect_uri. Checks state, exchanges the code, stores the grant. Suspends. */
 TL_MUST_CHECK enum tl_rc auth_code_finish(struct task *t, struct auth *a, const struct auth_code *code,
                                           struct tl_sv redirect_uri, struct tl_sv query, struct tl_err *err);
+/* The same with the attempt kept here: one a connection, for ten minutes; a second begin replaces the first. */
+TL_MUST_CHECK enum tl_rc auth_connect_begin(struct auth *a, struct tl_arena *arena, struct tl_sv redirect_uri,
+                                            struct tl_sv *ret_url, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc auth_connect_finish(struct task *t, struct auth *a, struct tl_sv query, struct tl_err *err);
+/* Make sure that there is a usable token, where the scheme has one. Suspends. */
+TL_MUST_CHECK enum tl_rc auth_try(struct task *t, struct auth *a, struct tl_err *err);
 
 /* ---- OAuth 1.0a (RFC 5849), pure ---- */
 enum auth_oauth1_method { AUTH_HMAC_SHA1, AUTH_HMAC_SHA256, AUTH_HMAC_SHA512, AUTH_PLAINTEXT };

@@ -45,6 +45,7 @@ struct auth_token {
     struct secret *access;   /* NULL: none */
     struct secret *refresh;  /* the newest one */
     struct secret *previous; /* the one before, until the newest has been used with success */
+    char scope[400];         /* as granted, where the server says so; "": as asked for */
     int64_t expires_ms;      /* wall clock; 0: not known */
     int64_t lifetime_ms;
 };
@@ -72,6 +73,7 @@ struct auth_shared {
     uint64_t generation; /* of the token */
     uint64_t rejected;   /* the generation whose 401 has been renewed already */
     bool must_renew, refreshing, loaded, recalled;
+    bool refused; /* the leader's: the server itself has said no */
     struct auth_waiter *first, *last;
     /* pause */
     bool paused, probing, noted; /* noted: the refusals are on disk */
@@ -82,6 +84,10 @@ struct auth_shared {
     uint64_t seen, versions; /* of all secrets when those of this connection were summed up */
     int64_t skew_ms;
     char reason[200];
+    /* a person is at the authorization server */
+    struct auth_code code;
+    char *redirect_uri;
+    int64_t code_until_ms; /* monotonic; 0: nobody is */
 };
 
 struct auth {

@@ -243,6 +243,7 @@ static enum tl_rc refused(struct auth *a, const struct http_reply *reply, struct
         rc = TL_CONFIG;
     else
         rc = reply->status == 400 || reply->status == 401 || reply->status == 403 ? TL_AUTH : TL_UPSTREAM;
+    a->s->refused = tl_rc_class(rc) == TL_CLASS_AUTH;
     return tl_fail(err, rc, "%.60s: the token endpoint answered %.250s", a->connection, text.p);
 }
 
@@ -271,6 +272,7 @@ static enum tl_rc read_tokens(struct auth *a, struct json doc, int64_t asked_ms,
         tl_sv_u64(json_view(in), &spelled)) /* some spell it as a text */
         seconds = (int64_t)spelled;
     *ret = (struct auth_token){.access = learn(a, access), .refresh = learn(a, json_gets(doc, "refresh_token"))};
+    (void)snprintf(ret->scope, sizeof(ret->scope), "%.*s", TL_SV_ARG(json_text(json_gets(doc, "scope"), TL_SV(""))));
     ret->lifetime_ms = seconds > 0 && seconds < INT64_C(31536000) ? seconds * 1000 : a->conf->expires_in_ms;
     /* Counted from when we asked: the answer may have been long on its way. */
     ret->expires_ms = ret->lifetime_ms > 0 ? asked_ms + ret->lifetime_ms : 0;
@@ -426,4 +428,48 @@ enum tl_rc auth_code_finish(struct task *t, struct auth *a, const struct auth_co
     (void)pthread_mutex_unlock(&a->s->lock);
     auth__token_done(&old);
     return TL_OK;
+}
+
+/* ---- with the attempt kept here ---- */
+
+enum { CODE_MS = 600000 };
+
+enum tl_rc auth_connect_begin(struct auth *a, struct tl_arena *arena, struct tl_sv redirect_uri, struct tl_sv *ret_url,
+                              struct tl_err *err)
+{
+    struct auth_code code;
+    enum tl_rc rc = auth_code_begin(a, arena, redirect_uri, &code, err);
+
+    if (rc != TL_OK)
+        return rc;
+    *ret_url = code.url;
+    code.url = TL_SV_NULL; /* the arena's */
+    (void)pthread_mutex_lock(&a->s->lock);
+    a->s->code = code;
+    tl_free(a->s->redirect_uri);
+    a->s->redirect_uri = tl_strndup(redirect_uri.p, redirect_uri.n);
+    a->s->code_until_ms = (int64_t)tl_clock_mono_ms(a->w.clock) + CODE_MS;
+    (void)pthread_mutex_unlock(&a->s->lock);
+    return TL_OK;
+}
+
+enum tl_rc auth_connect_finish(struct task *t, struct auth *a, struct tl_sv query, struct tl_err *err)
+{
+    struct auth_code code;
+    TL_CLEANUP(tl_freep) char *redirect_uri = NULL;
+    bool there;
+    enum tl_rc rc;
+
+    (void)pthread_mutex_lock(&a->s->lock);
+    there = a->s->code_until_ms > (int64_t)tl_clock_mono_ms(a->w.clock);
+    code = a->s->code;
+    redirect_uri = TL_STEAL(&a->s->redirect_uri);
+    a->s->code_until_ms = 0; /* whatever comes of it: a code is good once */
+    tl_wipe(&a->s->code, sizeof(a->s->code));
+    (void)pthread_mutex_unlock(&a->s->lock);
+    rc = there ? auth_code_finish(t, a, &code, tl_sv_str(redirect_uri), query, err)
+               : tl_fail(err, TL_INVALID, "%.60s: nobody has begun to connect in the last ten minutes; start again",
+                         a->connection);
+    tl_wipe(&code, sizeof(code));
+    return rc;
 }

@@ -35,6 +35,8 @@ void auth__shared_unref(struct auth_shared *s)
         return;
     auth__token_done(&s->token);
     (void)pthread_mutex_destroy(&s->lock);
+    tl_wipe(&s->code, sizeof(s->code));
+    tl_free(s->redirect_uri);
     tl_free(s->connection);
     tl_free(s);
 }

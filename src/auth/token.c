@@ -47,10 +47,11 @@ enum tl_rc auth__token_save(struct task *t, struct auth *a, const struct auth_to
         return TL_OK;
     tl_buf_init(&plain, 256 * 1024);
     tl_buf_init(&sealed, 512 * 1024);
-    json_object_begin(&b, arena, 6);
+    json_object_begin(&b, arena, 7);
     put_member(&b, "access", token->access);
     put_member(&b, "refresh", token->refresh);
     put_member(&b, "previous", token->previous);
+    (void)json_adds(&b, "scope", json_str(token->scope));
     (void)json_adds(&b, "expires", json_int(token->expires_ms));
     (void)json_adds(&b, "lifetime", json_int(token->lifetime_ms));
     (void)json_adds(&b, "client", json_str(a->conf->client_id != NULL ? a->conf->client_id : ""));
@@ -102,6 +103,7 @@ enum tl_rc auth__token_load(struct task *t, struct auth *a, struct tl_err *err)
     token.access = take_member(a, doc, "access");
     token.refresh = take_member(a, doc, "refresh");
     token.previous = take_member(a, doc, "previous");
+    (void)snprintf(token.scope, sizeof(token.scope), "%.*s", TL_SV_ARG(json_text(json_gets(doc, "scope"), TL_SV(""))));
     (void)json_int64(json_gets(doc, "expires"), &token.expires_ms);
     (void)json_int64(json_gets(doc, "lifetime"), &token.lifetime_ms);
     (void)pthread_mutex_lock(&a->s->lock);
@@ -272,6 +274,7 @@ static enum tl_rc lead(struct task *t, struct auth *a, struct tl_err *err)
 
     (void)pthread_mutex_lock(&a->s->lock);
     load = !a->s->loaded;
+    a->s->refused = false;
     a->s->loaded = true;
     (void)pthread_mutex_unlock(&a->s->lock);
     /* A token request that is cut off may have rotated the grant: it runs to its own end, whatever happens to the task.
@@ -290,7 +293,8 @@ static enum tl_rc lead(struct task *t, struct auth *a, struct tl_err *err)
     if (rc == TL_AUTH && fall_back(a))
         rc = request_token(t, a, &own);
     task_shield_end(t);
-    if (rc == TL_AUTH || rc == TL_FORBIDDEN) {
+    /* A grant that was never given, a secret that Vault has not delivered: nobody has refused anything. */
+    if (a->s->refused && tl_rc_class(rc) == TL_CLASS_AUTH) {
         (void)pthread_mutex_lock(&a->s->lock);
         auth__pause(a, own.text);
         (void)pthread_mutex_unlock(&a->s->lock);

@@ -75,6 +75,11 @@ struct connector_auth *connector_auth_new(const struct auth_world *world, const 
     return NULL;
 }
 
+struct auth *connector_auth_of(struct connector_auth *base)
+{
+    return base != NULL && base->apply == apply ? TL_CONTAINER(base, struct bound_auth, base)->auth : NULL;
+}
+
 void connector_auth_free(struct connector_auth *base)
 {
     struct bound_auth *b = TL_CONTAINER(base, struct bound_auth, base);

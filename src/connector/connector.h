@@ -163,6 +163,7 @@ struct connector {
     /* One cheap call: is it there, who are we, what is left of the budgets. NULL: none. */
     enum tl_rc (*probe)(struct task *task, struct connector_call *call, struct connector_identity *ret,
                         struct tl_err *err);
+    bool (*has_probe)(const void *connection); /* as configured; NULL: it has one when `probe` is there */
     /* The base URL (or host) the connection's credentials may be sent to; for auth and egress. May be NULL. */
     const char *(*base_url)(const void *connection);
     /* Further addresses of the same system that may have the credentials: i = 0, 1, ... until NULL. NULL: none. */

@@ -20,10 +20,12 @@ struct connector_auth {
                      const struct http_reply *reply);
 };
 
+bool connector_has_probe(const struct connector *c, const void *connection);
 /* src/auth as that port, for the connection's configured choice. NULL: it has none (err untouched), or an error. */
 struct connector_auth *connector_auth_new(const struct auth_world *world, const struct connector *c, const char *name,
                                           const void *connection, struct tl_err *err) TL_MUST_CHECK;
-void connector_auth_free(struct connector_auth *base); /* no call may be under way; NULL allowed */
+struct auth *connector_auth_of(struct connector_auth *base); /* borrowed; only of one made by connector_auth_new */
+void connector_auth_free(struct connector_auth *base);       /* no call may be under way; NULL allowed */
 
 /* Resolve a secret reference; the value is copied into ret (which the caller wipes). May suspend. */
 typedef enum tl_rc connector_secret_fn(void *arg, struct task *task, const struct config_secret *ref,

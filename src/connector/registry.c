@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* registry.c - the connectors that were built in, and the choices of `type:` that follow from them. */
-#include "connector/connector.h"
+#include "connector/host.h"
 
 static const struct config_field *type_at(size_t i)
 {
@@ -23,4 +23,9 @@ const struct connector_operation *connector_operation_find(const struct connecto
         if (tl_sv_eqs(name, c->operations[i].name))
             return &c->operations[i];
     return NULL;
+}
+
+bool connector_has_probe(const struct connector *c, const void *connection)
+{
+    return c->probe && (!c->has_probe || c->has_probe(connection));
 }

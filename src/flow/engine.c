@@ -234,11 +234,12 @@ static enum tl_rc configure(struct flow_engine *e, struct task *task, struct flo
     c.flows = tl_arena_zalloc(p->arena, (p->n_flows + 1) * sizeof *c.flows);
     c.connections = tl_arena_zalloc(p->arena, (p->n_connections + 1) * sizeof *c.connections);
     for (size_t i = 0; i < p->n_connections; i++)
-        c.connections[i] = (struct queue_connection_def){.name = tl_sv_str(p->connections[i].name),
-                                                         .identity = p->connections[i].identity,
-                                                         .guard = &p->connections[i].guard,
-                                                         .accept_identity = p->connections[i].conf->accept_identity,
-                                                         .has_probe = p->connections[i].connector->probe != NULL};
+        c.connections[i] = (struct queue_connection_def){
+            .name = tl_sv_str(p->connections[i].name),
+            .identity = p->connections[i].identity,
+            .guard = &p->connections[i].guard,
+            .accept_identity = p->connections[i].conf->accept_identity,
+            .has_probe = connector_has_probe(p->connections[i].connector, p->connections[i].conf->type.conf)};
     for (size_t i = 0; i < p->n_flows; i++) {
         const struct flow *f = &p->flows[i];
         struct queue_flow_def *d = &c.flows[i];

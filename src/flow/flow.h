@@ -86,6 +86,23 @@ TL_MUST_CHECK enum tl_rc flow_engine_routes(struct flow_engine *e, struct flow_p
                                             struct tl_err *err);
 /* The flow's senders are told to come again, as a secret is not here yet; why, into ret. Any thread. */
 bool flow_engine_waits(struct flow_engine *e, struct tl_sv flow, char *ret, size_t size);
+/* ---- one connection, for people (probe.c) ---- */
+struct flow_connection_info {
+    struct flow_plan *plan; /* a reference that the caller gives back */
+    const struct connector *connector;
+    struct auth *auth;       /* NULL: it has none */
+    const char *name, *type; /* the plan's */
+    const char *url;         /* where it leads; may be NULL */
+    size_t index;
+};
+/* TL_NOT_FOUND with the nearest name. */
+TL_MUST_CHECK enum tl_rc flow_engine_connection(struct flow_engine *e, struct tl_sv name,
+                                                struct flow_connection_info *ret, struct tl_err *err);
+/* Its connector's probe, on a loop of the engine. *ret_asked false: it has none, and only the credentials were fetched.
+ * Views are the arena's. Suspends. */
+TL_MUST_CHECK enum tl_rc flow_engine_probe(struct flow_engine *e, struct task *task,
+                                           const struct flow_connection_info *c, struct tl_arena *arena,
+                                           struct connector_identity *ret, bool *ret_asked, struct tl_err *err);
 /* The ids that the ledger gave the names of the current plan; 0: none. */
 uint32_t flow_engine_flow_id(struct flow_engine *e, struct tl_sv name);
 uint32_t flow_engine_connection_id(struct flow_engine *e, struct tl_sv name);
