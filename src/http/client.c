@@ -176,6 +176,7 @@ enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_opt
     if (c->opt.connect_timeout_ms == 0)
         c->opt.connect_timeout_ms = 10000;
     c->resolver = http__resolver_new(c->opt.lookup);
+    c->direct = http__direct_new(c);
     (void)uv_timer_init(async_loop_uv(loop), &c->timer);
     c->timer.data = c;
     uv_unref((uv_handle_t *)&c->timer); /* tasks keep the loop alive */
@@ -212,6 +213,7 @@ void http_client_free(struct http_client *c)
     while (c->pooled > 0)
         curl_easy_cleanup(c->pool[--c->pooled].easy);
     (void)curl_multi_cleanup(c->multi);
+    http__direct_free(c->direct);
     http__resolver_free(c->resolver);
     uv_close((uv_handle_t *)&c->timer, free_client);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client.h - HTTP calls to other systems, from tasks (libcurl underneath).
+ * client.h - HTTP calls to other systems, from tasks. Plain http goes over connections of our own (client_direct.c),
+ * all else (TLS, proxies, cookies, compression, bodies from a source) through libcurl.
  *
  * Promises:
  *  - A request that is not idempotent is sent at most once. When it was sent, also in part, and no whole reply came,
  * the result is TL_UNKNOWN_OUTCOME (TL_TIMEOUT and TL_CANCELED keep their names: look at reply->sent). Idempotent are
- * GET, HEAD and OPTIONS (RFC 9110 9.2.1), and what the caller declares to be; these alone may be sent again by libcurl
+ * GET, HEAD and OPTIONS (RFC 9110 9.2.1), and what the caller declares to be; these alone may be sent again
  * when a reused connection turns out to be dead.
  *  - A connection is made only to an address that the egress policy allows; the address that was checked is the address
  *    that is used. Names are looked up on a worker thread and kept for 60 s (failures 5 s). Behind a proxy the name is

@@ -280,9 +280,14 @@ static enum tl_rc run(struct task *t, struct http_call *call, struct tl_sv metho
     call->reply->dns_us = (async_loop_now(call->client->loop) - begin) / 1000;
     if (rc != TL_OK)
         return rc;
+    rc = http__check_headers(call->req, err);
+    if (rc != TL_OK)
+        return rc;
+    if (http__direct_can(call, &url))
+        return http__direct(t, call, method, &url, until, err);
     take_handle(call);
-    rc = http__call_setup(call, method, &url, err);
-    return rc == TL_OK ? transfer(t, call, &url, until, err) : rc;
+    http__call_setup(call, method, &url);
+    return transfer(t, call, &url, until, err);
 }
 
 enum tl_rc http_client_call(struct task *t, struct http_client *c, const struct http_request_out *req,
@@ -296,6 +301,7 @@ enum tl_rc http_client_call(struct task *t, struct http_client *c, const struct 
         .req = req,
         .arena = arena,
         .reply = reply,
+        .begin_ns = begin,
         .idempotent = req->idempotent || is_safe(method),
         .source_left = req->source ? req->source_bytes : 0,
         .max_body = req->max_body ? req->max_body

@@ -39,6 +39,7 @@ struct http_client {
     size_t n_watched;
     struct http_addr allowed[16]; /* by the egress policy; those seen last */
     size_t n_allowed;
+    struct http_direct *direct;
 };
 
 struct http_jar {
@@ -55,6 +56,7 @@ struct http_call {
     CURL *easy;
     struct curl_slist *headers, *resolve;
     struct http_addrs addrs; /* the only ones a socket may be opened to */
+    uint64_t begin_ns;
     bool idempotent;
     bool warm; /* of the easy handle: see the pool */
     uint64_t source_left;
@@ -66,16 +68,27 @@ struct http_call {
     struct tl_err own; /* set when a callback of ours ended the transfer */
     char text[CURL_ERROR_SIZE];
 };
+/* client_direct.c: plain HTTP/1.1 over sockets of our own: libcurl costs three times as much a call. True: the call is
+ * of the kind that it can make. */
+struct http_direct *http__direct_new(struct http_client *c);
+void http__direct_free(struct http_direct *d); /* no call may be under way */
+bool http__direct_can(const struct http_call *call, const struct http_url *url);
+TL_MUST_CHECK enum tl_rc http__direct(struct task *t, struct http_call *call, struct tl_sv method,
+                                      const struct http_url *url, uint64_t until_ns, struct tl_err *err);
 /* The transfer has ended by itself. */
 void http__call_ended(struct http_call *call, CURLcode code);
 /* Set the options of call->easy, and take back what points into the call; client_setup.c. */
-TL_MUST_CHECK enum tl_rc http__call_setup(struct http_call *call, struct tl_sv method, const struct http_url *url,
-                                          struct tl_err *err);
+void http__call_setup(struct http_call *call, struct tl_sv method, const struct http_url *url);
 void http__call_unset(struct http_call *call);
 /* Callbacks of the transfer; client_io.c. */
 size_t http__on_read(char *p, size_t size, size_t n, void *arg);
 int http__on_seek(void *arg, curl_off_t offset, int origin);
 int http__on_request(void *arg, char *remote, char *local, int remote_port, int local_port);
+/* Shared by both ways. False: call->own says why the call ends. announced: -1 when the length is not known. */
+bool http__take_header(struct http_call *call, struct tl_sv name, struct tl_sv value);
+bool http__take_body(struct http_call *call, struct tl_sv piece, long status, int64_t announced);
+/* What the caller may not set. */
+TL_MUST_CHECK enum tl_rc http__check_headers(const struct http_request_out *req, struct tl_err *err);
 size_t http__on_header(char *p, size_t size, size_t n, void *arg);
 size_t http__on_body(char *p, size_t size, size_t n, void *arg);
 curl_socket_t http__on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);

@@ -75,6 +75,15 @@ static bool add_header(struct http_call *call, struct tl_sv name, struct tl_sv v
     return true;
 }
 
+bool http__take_header(struct http_call *call, struct tl_sv name, struct tl_sv value)
+{
+    if (add_header(call, name, value))
+        return true;
+    call->reply->headers.n = 0;
+    (void)tl_fail(&call->own, TL_LIMIT, "the reply does not fit into the memory of the call");
+    return false;
+}
+
 size_t http__on_header(char *p, size_t size, size_t n, void *arg)
 {
     struct http_call *call = arg;
@@ -93,12 +102,7 @@ size_t http__on_header(char *p, size_t size, size_t n, void *arg)
     colon = tl_sv_find(line, ':');
     if (colon == line.n || colon == 0)
         return line.n;
-    if (!add_header(call, tl_sv(line.p, colon), tl_sv_trim(tl_sv_from(line, colon + 1)))) {
-        call->reply->headers.n = 0;
-        (void)tl_fail(&call->own, TL_LIMIT, "the reply does not fit into the memory of the call");
-        return 0;
-    }
-    return line.n;
+    return http__take_header(call, tl_sv(line.p, colon), tl_sv_trim(tl_sv_from(line, colon + 1))) ? line.n : 0;
 }
 
 static bool too_large(struct http_call *call)
@@ -107,16 +111,14 @@ static bool too_large(struct http_call *call)
     return false;
 }
 
-static bool room_for(struct http_call *call, size_t n)
+static bool room_for(struct http_call *call, size_t n, int64_t announced)
 {
     size_t cap = call->body_cap ? call->body_cap : 4096;
-    curl_off_t announced = -1;
     char *grown;
 
     if (call->body_n + n <= call->body_cap)
         return true;
     if (!call->body) {
-        (void)curl_easy_getinfo(call->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
         if (announced > 0 && (uint64_t)announced > call->max_body)
             return too_large(call);
         if (announced > 0 && announced < 1024 * 1024)
@@ -134,28 +136,33 @@ static bool room_for(struct http_call *call, size_t n)
     return true;
 }
 
-size_t http__on_body(char *p, size_t size, size_t n, void *arg)
+bool http__take_body(struct http_call *call, struct tl_sv piece, long status, int64_t announced)
 {
-    struct http_call *call = arg;
-    struct tl_sv piece = tl_sv(p, size * n);
-    long status = 0;
-
-    if (piece.n > call->max_body - call->body_n) {
-        (void)too_large(call);
-        return 0;
-    }
-    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (piece.n > call->max_body - call->body_n)
+        return too_large(call);
     if (call->req->sink && status >= 200 && status < 300) {
         if (call->req->sink(call->req->sink_arg, piece, &call->own) != TL_OK)
-            return 0;
+            return false;
     } else {
-        if (!room_for(call, piece.n))
-            return 0;
+        if (!room_for(call, piece.n, announced))
+            return false;
         memcpy(call->body + call->body_n, piece.p, piece.n);
         call->reply->body = tl_sv(call->body, (size_t)call->body_n + piece.n);
     }
     call->body_n += piece.n;
-    return piece.n;
+    return true;
+}
+
+size_t http__on_body(char *p, size_t size, size_t n, void *arg)
+{
+    struct http_call *call = arg;
+    curl_off_t announced = -1;
+    long status = 0;
+
+    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (!call->body)
+        (void)curl_easy_getinfo(call->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    return http__take_body(call, tl_sv(p, size * n), status, announced) ? size * n : 0;
 }
 
 /* The last gate: whatever libcurl made of the URL, it reaches only an address that was checked. */

@@ -11,16 +11,10 @@
 static const char *const reserved[] = {
     "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "keep-alive", "trailer"};
 
-static enum tl_rc add_headers(struct http_call *call, struct tl_err *err)
+enum tl_rc http__check_headers(const struct http_request_out *req, struct tl_err *err)
 {
-    const struct http_request_out *req = call->req;
-
-    bool typed = false;
-
-    call->headers = curl_slist_append(NULL, "Expect:"); /* a second round trip for nothing */
     for (size_t i = 0; i < req->n_headers; i++) {
         const struct http_header *h = &req->headers[i];
-        TL_CLEANUP(tl_freep) char *line = NULL;
 
         if (!http_is_token(h->name))
             return tl_fail(err, TL_INVALID, "header %zu has no valid name", i + 1);
@@ -29,6 +23,20 @@ static enum tl_rc add_headers(struct http_call *call, struct tl_err *err)
         for (size_t k = 0; k < TL_COUNT(reserved); k++)
             if (tl_sv_eqi(h->name, tl_sv_str(reserved[k])))
                 return tl_fail(err, TL_INVALID, "header %s is not the caller's to set", reserved[k]);
+    }
+    return TL_OK;
+}
+
+static void add_headers(struct http_call *call)
+{
+    const struct http_request_out *req = call->req;
+    bool typed = false;
+
+    call->headers = curl_slist_append(NULL, "Expect:"); /* a second round trip for nothing */
+    for (size_t i = 0; i < req->n_headers; i++) {
+        const struct http_header *h = &req->headers[i];
+        TL_CLEANUP(tl_freep) char *line = NULL;
+
         typed |= tl_sv_eqi(h->name, TL_SV("content-type"));
         /* libcurl: "Name:" would remove a header, "Name;" sends it empty */
         if (tl_sv_trim(h->value).n == 0)
@@ -39,7 +47,6 @@ static enum tl_rc add_headers(struct http_call *call, struct tl_err *err)
     }
     if (!typed) /* libcurl would call every body a form */
         call->headers = curl_slist_append(call->headers, "Content-Type:");
-    return TL_OK;
 }
 
 static void set_blob(CURL *easy, CURLoption option, struct tl_sv pem)
@@ -163,16 +170,13 @@ static void set_usual(CURL *easy, struct http_client *c)
     set_tls(easy, &c->opt.tls);
 }
 
-enum tl_rc http__call_setup(struct http_call *call, struct tl_sv method, const struct http_url *url, struct tl_err *err)
+void http__call_setup(struct http_call *call, struct tl_sv method, const struct http_url *url)
 {
     const struct http_request_out *req = call->req;
     TL_CLEANUP(tl_freep) char *text = tl_strndup(req->url.p, req->url.n);
     CURL *easy = call->easy;
-    enum tl_rc rc;
 
-    rc = add_headers(call, err);
-    if (rc != TL_OK)
-        return rc;
+    add_headers(call);
     if (!call->warm)
         set_usual(easy, call->client);
     call->warm = !req->jar && !req->compressed && !req->tls && !req->source && !tl_sv_eqs(method, "HEAD");
@@ -188,7 +192,6 @@ enum tl_rc http__call_setup(struct http_call *call, struct tl_sv method, const s
         set_tls(easy, req->tls);
     set_method(call, method);
     set_addresses(call, url);
-    return TL_OK;
 }
 
 void http__call_unset(struct http_call *call)

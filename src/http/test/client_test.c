@@ -186,9 +186,27 @@ static enum tl_rc body(struct task *t, void *arg, struct tl_err *err)
     return TL_OK;
 }
 
+/* Plain http goes without libcurl, unless the call needs what only libcurl can: some tests run both ways. */
+static bool force_libcurl;
+
+static int by_libcurl(void **state)
+{
+    (void)state;
+    force_libcurl = true;
+    return 0;
+}
+
+static int by_ourselves(void **state)
+{
+    (void)state;
+    force_libcurl = false;
+    return 0;
+}
+
 static void begin_call(struct world *w, struct one *o, const char *host, uint16_t port)
 {
     o->w = w;
+    o->req.compressed |= force_libcurl;
     if (!o->req.url.p) {
         (void)snprintf(o->url, sizeof o->url, "http://%s:%u/orders", host, (unsigned)port);
         o->req.url = tl_sv_str(o->url);
@@ -561,7 +579,7 @@ static void bodies_stream_both_ways_and_a_sink_may_end_the_call(void **state)
 static void a_jar_brings_cookies_back_and_other_calls_have_none(void **state)
 {
     struct server s = {.first = "HTTP/1.1 200 OK\r\nSet-Cookie: sid=42; Path=/\r\nContent-Length: 0\r\n\r\n",
-                       .second = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+                       .second = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"};
     struct http_jar *jar = http_jar_new();
     struct one a = {.req = {.jar = jar}}, b = {.req = {.jar = jar}}, c = {.ended = false};
     struct world w;
@@ -576,6 +594,72 @@ static void a_jar_brings_cookies_back_and_other_calls_have_none(void **state)
     assert_false(saw(&s, "Cookie:"));
     end_world(&w);
     http_jar_free(jar);
+    close_server(&s);
+}
+
+static void calls_wait_for_a_connection_when_there_are_as_many_as_may_be(void **state)
+{
+    enum { CALLS = 20 };
+    struct server s = {.first = OK_HI, .second = OK_HI};
+    struct one *o = tl_zalloc(CALLS * sizeof *o), late = {.req = {.timeout_ms = 30}};
+    struct http_client_options opt = {.egress.allow_private = true, .connections_a_host = 1};
+    struct world w;
+
+    (void)state;
+    open_server(&s);
+    begin_world(&w, true);
+    http_client_free(w.client);
+    assert_int_equal(http_client_new(w.loop, &opt, &w.client, NULL), TL_OK);
+    for (int i = 0; i < CALLS; i++)
+        begin_call(&w, &o[i], "127.0.0.1", s.port);
+    async_loop_run(w.loop);
+    for (int i = 0; i < CALLS; i++) {
+        assert_true(o[i].ended);
+        assert_int_equal(o[i].rc, TL_OK);
+        assert_int_equal(o[i].reply.reused, i > 0);
+    }
+    assert_int_equal(s.connections, 1);
+    s.silent = true; /* one is under way for ever; the next one's time runs out while it waits in line */
+    o[0].ended = o[1].ended = false;
+    begin_call(&w, &o[0], "127.0.0.1", s.port);
+    begin_call(&w, &late, "127.0.0.1", s.port);
+    begin_call(&w, &o[1], "127.0.0.1", s.port);
+    while (!late.ended)
+        async_loop_poll(w.loop);
+    assert_int_equal(late.rc, TL_TIMEOUT);
+    assert_false(late.reply.sent);
+    assert_non_null(strstr(late.err.text, "no connection was free"));
+    task_cancel(o[0].task);
+    s.silent = false;
+    async_loop_run(w.loop);
+    assert_int_equal(o[0].rc, TL_CANCELED);
+    assert_int_equal(o[1].rc, TL_OK); /* the place of the one that was cancelled */
+    end_world(&w);
+    close_server(&s);
+    tl_free(o);
+}
+
+static void a_connection_that_the_server_has_closed_is_not_used_again(void **state)
+{
+    struct server s = {.first = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Says: nothing of close\r\n\r\nhi"};
+    struct one a = {.ended = false}, b = {.req = {.body = TL_SV("{\"order\":1}")}};
+    struct world w;
+
+    (void)state;
+    open_server(&s);
+    begin_world(&w, true);
+    assert_int_equal(call(&w, &a, "127.0.0.1", s.port), TL_OK);
+    async_loop_keep(w.loop, true); /* as in a server: it looks at what is idle, too */
+    for (int i = 0; i < 100; i++) {
+        async_loop_poll(w.loop);
+        usleep(1000);
+    }
+    async_loop_keep(w.loop, false);
+    assert_int_equal(call(&w, &b, "127.0.0.1", s.port), TL_OK); /* and this one must not be sent twice */
+    assert_false(b.reply.reused);
+    assert_int_equal(s.connections, 2);
+    assert_int_equal(s.requests, 2);
+    end_world(&w);
     close_server(&s);
 }
 
@@ -629,17 +713,30 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reply_has_status_headers_body_and_tells_how_it_came),
         cmocka_unit_test(a_chunked_reply_is_put_together),
+        cmocka_unit_test_setup_teardown(a_chunked_reply_is_put_together, by_libcurl, by_ourselves),
         cmocka_unit_test(a_reply_that_is_too_large_is_a_limit_error),
+        cmocka_unit_test_setup_teardown(a_reply_that_is_too_large_is_a_limit_error, by_libcurl, by_ourselves),
         cmocka_unit_test(a_request_that_is_not_idempotent_is_sent_once_even_on_a_reused_connection),
+        cmocka_unit_test_setup_teardown(a_request_that_is_not_idempotent_is_sent_once_even_on_a_reused_connection,
+                                        by_libcurl, by_ourselves),
         cmocka_unit_test(an_idempotent_request_may_be_sent_again_on_a_dead_connection),
+        cmocka_unit_test_setup_teardown(an_idempotent_request_may_be_sent_again_on_a_dead_connection, by_libcurl,
+                                        by_ourselves),
         cmocka_unit_test(a_slow_reply_is_a_time_out_that_tells_that_the_request_was_sent),
+        cmocka_unit_test_setup_teardown(a_slow_reply_is_a_time_out_that_tells_that_the_request_was_sent, by_libcurl,
+                                        by_ourselves),
         cmocka_unit_test(cancelling_removes_the_transfer_before_the_call_returns),
+        cmocka_unit_test_setup_teardown(cancelling_removes_the_transfer_before_the_call_returns, by_libcurl,
+                                        by_ourselves),
         cmocka_unit_test(nobody_there_is_unreachable),
+        cmocka_unit_test_setup_teardown(nobody_there_is_unreachable, by_libcurl, by_ourselves),
         cmocka_unit_test(tls_to_a_server_without_it_is_unreachable),
         cmocka_unit_test(what_must_not_be_sent_is_refused_before_a_connection_is_made),
         cmocka_unit_test(private_addresses_are_refused_unless_allowed),
         cmocka_unit_test(bodies_stream_both_ways_and_a_sink_may_end_the_call),
         cmocka_unit_test(a_jar_brings_cookies_back_and_other_calls_have_none),
+        cmocka_unit_test(calls_wait_for_a_connection_when_there_are_as_many_as_may_be),
+        cmocka_unit_test(a_connection_that_the_server_has_closed_is_not_used_again),
         cmocka_unit_test(a_redirect_is_a_reply_and_is_not_followed),
         cmocka_unit_test(statuses_and_retry_after_are_read),
     };
