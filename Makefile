@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 BIN = build/release/bin/tieline
 export PYTHON JOBS
 
-.PHONY: all build ui dev demo test test-peers quick bench lint tidy format fuzz reference install clean help
+.PHONY: all build ui screenshots dev demo test test-peers quick bench lint tidy format fuzz reference install clean help
 
 all: build
 
@@ -20,6 +20,10 @@ build: ## build the program (release): build/release/bin/tieline
 ui: ## the web console alone: ui/dist, which the next build puts into the program
 	@tools/bootstrap build
 	@ui/build --check
+
+screenshots: build ## pictures of each page of the web console for the documentation: docs/images
+	@tools/bootstrap peers
+	@tools/screenshots
 
 dev: ## build with debug information, warnings as errors, and the tests: build/dev
 	@tools/bootstrap test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // keys.ts - the keyboard: pages register what their keys do; the sheet under ? lists what is registered.
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 
 export interface Key {
     keys: string; // "j", "Enter", "g e", "mod+k"
@@ -10,22 +10,25 @@ export interface Key {
     anywhere?: boolean; // also while a field has the focus
 }
 
-const layers: Key[][] = [];
+const layers: { current: Key[] }[] = [];
 export const registered = signal<Key[]>([]);
 
 function publish(): void {
-    registered.value = layers.flat();
+    registered.value = layers.flatMap((l) => l.current);
 }
 
-export function useKeys(keys: Key[], deps: unknown[]): void {
+/** While the caller is on the page. What a key does is what the last rendering said, also between two quick presses. */
+export function useKeys(keys: Key[]): void {
+    const layer = useRef(keys);
+    layer.current = keys;
     useEffect(() => {
-        layers.push(keys);
+        layers.push(layer);
         publish();
         return () => {
-            layers.splice(layers.indexOf(keys), 1);
+            layers.splice(layers.indexOf(layer), 1);
             publish();
         };
-    }, deps);
+    }, []);
 }
 
 function typing(t: EventTarget | null): boolean {
@@ -47,7 +50,7 @@ export function listenKeys(): void {
         const chord = prefix && Date.now() - prefixAt < 1200 ? `${prefix} ${name}` : "";
         const modal = document.querySelector("dialog[open]");
         for (let i = layers.length - 1; i >= 0; i--) {
-            for (const k of layers[i]!) {
+            for (const k of layers[i]!.current) {
                 if (k.keys !== name && k.keys !== chord)
                     continue;
                 if ((typing(e.target) || modal) && !k.anywhere)

@@ -224,7 +224,7 @@ export function EventDetail({ id, back }: { id: string; back: string }) {
         document.title = `${id} · Tieline`;
     }, [id]);
     const list = link(["events"], { q: back });
-    useKeys([{ keys: "Escape", does: "Back to the list", run: () => go(list) }], [list]);
+    useKeys([{ keys: "Escape", does: "Back to the list", run: () => go(list) }]);
     const title = <><a class="crumb" href={list}>Events</a> <IdText id={id} /></>;
     if (!d)
         return <><PageHead title={title} />{error ? <Problem error={error} retry={load} /> : <Loading what="the event" />}</>;

@@ -177,7 +177,7 @@ function EventList({ text }: { text: string }) {
         { keys: "x", does: "Pick the row", run: () => rows[at] && toggle(rows[at]!.id) },
         { keys: "r", does: "Replay the row, or those picked", run: replay },
         { keys: "n", does: "Show what is new", run: showFresh },
-    ], [rows, at, picked, text]);
+    ]);
     const filterAction = (action: "replay" | "discard" | "cancel") => bulk({ action, filter: picked.size ? { ids: [...picked] } : params },
         picked.size ? plural(picked.size, "picked delivery", "picked deliveries") : text ? `Everything that matches ${text}` : "Every delivery", () => { setPicked(new Set()); reload(); });
     return <>
@@ -226,7 +226,7 @@ function EventRow({ r, at, picked, toggle, open, q }: { r: Row; at: boolean; pic
             <td class="c-id nowrap"><a href={link(["events", r.id], { q })} onClick={(e) => e.stopPropagation()}><IdText id={r.id} /></a>{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}</td>
             <td class="nowrap c-flow">{r.flow}</td>
             <td class="n c-attempts">{r.attempts}</td>
-            <td class="wide">{r.class && <span class="cls">{r.class}</span>} <span class="reason" title={r.reason}>{r.reason}</span>{r.state === "retrying" && r.next_at && <span class="faint"> again <Time at={r.next_at} /></span>}</td>
+            <td class="wide">{r.class && <span class="cls">{r.class} </span>}{r.reason && <span class="reason" title={r.reason}>{r.reason}</span>}{r.state === "retrying" && r.next_at && <span class="faint"> again <Time at={r.next_at} /></span>}</td>
             <td class="n nowrap c-size">{bytes(r.bytes)}</td>
         </tr>
     );

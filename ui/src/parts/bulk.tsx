@@ -42,7 +42,7 @@ function Facts({ plan }: { plan: Plan }) {
     );
 }
 
-export function Progress({ id, action, done }: { id: string; action: Action; done?: () => void }) {
+export function Progress({ id, action, planned, done }: { id: string; action: Action; planned: number; done?: () => void }) {
     const [job, setJob] = useState<Job | null>(null);
     const [error, setError] = useState<unknown>(null);
     useEffect(() => {
@@ -75,13 +75,14 @@ export function Progress({ id, action, done }: { id: string; action: Action; don
         return <Problem error={error} />;
     if (!job)
         return <Loading what="the job" />;
-    const part = job.total ? Math.min(1, job.looked / job.total) : 1;
+    const total = Math.max(job.total, planned);
+    const part = total ? Math.min(1, job.looked / total) : 1;
     return (
         <div class="job">
             <div class="job-line">
                 {job.ended ? <Chip tone={job.cancelled ? "held" : job.refused ? "warn" : "ok"} icon={job.cancelled ? "cancelled" : "delivered"}>{job.cancelled ? "stopped" : "done"}</Chip>
                     : <Chip tone="busy" icon="running">running</Chip>}
-                <span>{num(job.done)} of {num(job.total)} {PAST[action]}{job.refused > 0 && `, ${num(job.refused)} refused`}</span>
+                <span>{num(job.done)} of {num(total)} {PAST[action]}{job.refused > 0 && `, ${num(job.refused)} refused`}</span>
                 {!job.ended && <Act class="small" run={() => api(`v1/jobs/${id}/cancel`, { json: {} })}>Stop the job</Act>}
             </div>
             <progress max={1} value={job.ended ? 1 : part} aria-label="Progress of the job" />
@@ -116,7 +117,7 @@ function Bulk({ request, what, done }: { request: BulkRequest; what: string; don
     };
     if (job)
         return <>
-            <div class="dialog-body"><Progress id={job} action={request.action} done={done} /></div>
+            <div class="dialog-body"><Progress id={job} action={request.action} planned={plan!.matching} done={done} /></div>
             <div class="dialog-foot"><p class="faint grow">The job goes on when this window is closed.</p><button class="primary" onClick={close}>Close</button></div>
         </>;
     const count = plan ? plan.matching - (superseded || request.action !== "replay" ? 0 : plan.superseded) : 0;

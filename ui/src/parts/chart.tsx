@@ -41,9 +41,10 @@ export function Chart({ title, at, series, show, height = 150 }: { title: string
     const box = useRef<HTMLDivElement>(null);
     const plot = useRef<uPlot | null>(null);
     const [table, setTable] = useState(false);
+    const few = at.length < 2;
     const shape = series.map((s) => s.label + s.color).join() + painted.value;
     useEffect(() => {
-        if (table || !box.current)
+        if (table || few || !box.current)
             return undefined;
         const el = box.current;
         plot.current = new uPlot(options(el.clientWidth || 300, height, series, show), [at, ...series.map((s) => s.values)] as uPlot.AlignedData, el);
@@ -54,7 +55,7 @@ export function Chart({ title, at, series, show, height = 150 }: { title: string
             plot.current?.destroy();
             plot.current = null;
         };
-    }, [shape, table]);
+    }, [shape, table, few]);
     useEffect(() => plot.current?.setData([at, ...series.map((s) => s.values)] as uPlot.AlignedData), [at.length, at[at.length - 1]]);
     const last = (s: Series) => s.values.length ? s.values[s.values.length - 1] ?? null : null;
     return (
@@ -66,7 +67,7 @@ export function Chart({ title, at, series, show, height = 150 }: { title: string
                 </span>
                 <button class="ghost small" aria-pressed={table} onClick={() => setTable(!table)}>{table ? "Chart" : "Table"}</button>
             </figcaption>
-            {table ? <ChartTable at={at} series={series} show={show} /> : <div ref={box} class="plot" role="img" aria-label={`${title}: ${series.map((s) => `${s.label} now ${last(s) === null ? "unknown" : show(last(s)!)}`).join(", ")}`} />}
+            {table ? <ChartTable at={at} series={series} show={show} /> : few ? <p class="plot faint">The first figures come in a few seconds.</p> : <div ref={box} class="plot" role="img" aria-label={`${title}: ${series.map((s) => `${s.label} now ${last(s) === null ? "unknown" : show(last(s)!)}`).join(", ")}`} />}
         </figure>
     );
 }

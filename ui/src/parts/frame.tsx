@@ -97,7 +97,7 @@ export function Frame() {
         { keys: "mod+k", does: "Go to a page, a flow or an id", run: openPalette, anywhere: true },
         { keys: "?", does: "This sheet", run: openSheet },
         ...PAGES.filter((p) => p.key).map((p) => ({ keys: `g ${p.key}`, does: `Go to ${p.title}`, run: () => go(`#/${p.path}`) })),
-    ], []);
+    ]);
     return (
         <div class={`frame${open ? " menu-open" : ""}`}>
             <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById("main")?.focus(); }}>To the page itself</a>

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// journeys.mjs NAME: what people do at night, in a real browser against the real program (started by console_test.py).
+import assert from "node:assert/strict";
+import { BASE, NARROW, go, launch, open, serious } from "./browser.mjs";
+
+const heading = (page, name) => page.getByRole("heading", { level: 1, name }).waitFor();
+const control = (host, options) => fetch(host + "/__control", { method: "POST", body: JSON.stringify(options), headers: { "content-type": "application/json" } });
+const api = async (page, path) => page.evaluate(async (p) => (await fetch(p)).json(), path);
+async function until(what, test, ms = 20000) {
+    const end = Date.now() + ms;
+    for (;;) {
+        const value = await test();
+        if (value)
+            return value;
+        assert.ok(Date.now() < end, `not in time: ${what}`);
+        await new Promise((r) => setTimeout(r, 150));
+    }
+}
+const reason = (page, text) => page.getByRole("dialog").getByLabel("Reason").fill(text);
+const press = (page, name) => page.getByRole("dialog").getByRole("button", { name }).click();
+
+const PAGES = ["overview", "flows", "flows/orders-to-erp", "events", "events?q=state:dead", "dead", "connections", "connections/crm"];
+
+const journeys = {
+    /** A dead letter: see why, mend the payload, send it again. */
+    async mend(browser) {
+        const { page, errors } = await open(browser);
+        await page.getByRole("link", { name: /Dead letters/ }).click();
+        await heading(page, "Dead letters");
+        const group = page.locator("table.groups tbody tr").first();
+        const why = await group.locator("td.wide a").innerText();
+        assert.match(why, /JSON/);
+        await group.locator("td.wide a").click();
+        await page.locator("table.events tbody tr a").first().click();
+        await page.getByText("Could not be sent at all").waitFor();
+        const id = page.url().match(/events\/([0-9A-Z]{13})/)[1];
+        await page.getByRole("button", { name: "Edit…" }).click();
+        const editor = page.getByRole("dialog").getByLabel("New payload");
+        const order = { id: 777001, name: "#777001", created_at: "2026-11-24T10:00:00Z", currency: "EUR", financial_status: "paid",
+            customer: { id: 501, first_name: "Ann", last_name: "Abel", email: "ann@example.com" },
+            address: { name: "Ann Abel", street: "Long Street 1", zip: "10115", city: "Berlin", country: "DE" },
+            shipping: { method: "express", price: 4.9 }, tax_rate: 0.19, tags: ["web"],
+            lines: [{ sku: "sku-1a", title: "Article 1", quantity: 1, price: 10, discount: 0 }] };
+        await editor.fill("{ this is not JSON");
+        await press(page, "Save and replay");
+        await page.getByText(/This is not JSON/).waitFor();
+        await editor.fill(JSON.stringify(order));
+        await press(page, "Save and replay");
+        await page.getByText(/Say in a few words why/).waitFor();
+        await reason(page, "the shop cut the body off");
+        await press(page, "Save and replay");
+        await until("delivered", async () => (await api(page, `v1/events/${id}`)).event.state === "delivered");
+        await page.locator(".page-head .chip", { hasText: "delivered" }).waitFor();
+        await page.getByRole("tab", { name: "Against the original" }).click();
+        await page.locator(".diff-add").first().waitFor();
+        assert.deepEqual(errors, []);
+    },
+
+    /** Pause a connection, see it wait, resume it, see it drain. At 390 pixels. */
+    async pause(browser) {
+        const { page, errors } = await open(browser, { viewport: NARROW });
+        await page.getByRole("button", { name: "Menu" }).click();
+        await page.getByRole("link", { name: /Connections/ }).click();
+        const card = page.getByRole("region", { name: "erp" });
+        await card.getByRole("button", { name: "Pause" }).click();
+        await press(page, "Pause");
+        await page.getByText(/Say in a few words why/).waitFor();
+        await reason(page, "the ERP is being upgraded");
+        await press(page, "Pause");
+        await card.getByText("the ERP is being upgraded").first().waitFor();
+        const erp = async () => (await api(page, "v1/status")).connections.find((c) => c.name === "erp");
+        assert.equal((await erp()).held, "connection_paused");
+        await card.getByRole("button", { name: "Resume" }).click();
+        await press(page, "Resume");
+        await card.getByRole("button", { name: "Pause" }).waitFor();
+        await until("resumed", async () => (await erp()).held !== "connection_paused");
+        assert.deepEqual(errors, []);
+    },
+
+    /** Replay 500 dead letters: the plan counts them, the job does them, none is left. */
+    async bulk(browser) {
+        const { page, errors } = await open(browser);
+        await control(process.env.ERP, { fail: 0 });
+        await go(page, "#/dead");
+        await page.getByRole("button", { name: /Replay all/ }).click();
+        const plan = page.getByRole("dialog").locator("table.plan");
+        await plan.getByText("match").waitFor();
+        const planned = Number((await plan.locator("tr").first().locator("th").innerText()).replace(",", ""));
+        assert.equal(planned, 500);
+        await press(page, "Replay 500 deliveries");
+        await page.getByText(/Say in a few words why/).waitFor();
+        await reason(page, "the ERP is well again");
+        await press(page, "Replay 500 deliveries");
+        await page.getByRole("dialog").getByText("500 of 500 replayed").waitFor();
+        await page.getByRole("dialog").getByText("Close", { exact: true }).click();
+        await until("all delivered", async () => (await api(page, "v1/status")).flows[0].counts.dead === 0 && (await api(page, "v1/status")).flows[0].counts.delivered === 500, 60000);
+        await page.getByRole("heading", { name: "Nothing is dead" }).waitFor();
+        assert.deepEqual(errors, []);
+    },
+
+    /** The table by keyboard: move, pick, open, back; a filter that is wrong says what would be right. */
+    async keyboard(browser) {
+        const { page, errors } = await open(browser);
+        await page.keyboard.press("g");
+        await page.keyboard.press("e");
+        await heading(page, "Events");
+        await page.locator("table.events tbody tr").first().waitFor();
+        await page.keyboard.press("/");
+        await page.keyboard.type("stat:dead");
+        await page.keyboard.press("Enter");
+        await page.getByText("did you mean state:").waitFor();
+        await page.getByLabel("Filter", { exact: true }).fill("state:dead");
+        await page.keyboard.press("Enter");
+        await until("the filter in the address", () => page.url().includes("q=state:dead"));
+        await page.locator("table.events tbody tr .chip.bad").first().waitFor();
+        await page.keyboard.press("Escape");
+        await page.keyboard.press("j");
+        await page.keyboard.press("j");
+        await page.keyboard.press("x");
+        assert.equal(await page.locator("tr.at input").isChecked(), true);
+        assert.equal(await page.locator("tbody tr").nth(1).getAttribute("aria-current"), "true");
+        await page.keyboard.press("r");
+        await page.getByRole("dialog").getByText("1 picked delivery").waitFor();
+        await page.keyboard.press("Escape");
+        await page.keyboard.press("Enter");
+        await page.getByRole("heading", { name: "Attempts" }).waitFor();
+        await page.keyboard.press("Escape");
+        await until("back with the filter", () => /events\?q=state:dead$/.test(page.url()));
+        await page.keyboard.press("Control+k");
+        await page.keyboard.type("warehouse");
+        await page.getByRole("option", { name: /warehouse/ }).first().waitFor();
+        await page.keyboard.press("Enter");
+        await page.getByRole("heading", { level: 1, name: /warehouse/ }).waitFor();
+        assert.deepEqual(errors, []);
+    },
+
+    /** What arrives is announced and does not move the table until it is asked for. */
+    async tail(browser) {
+        const { page, errors } = await open(browser);
+        await go(page, "#/events");
+        const first = page.locator("table.events tbody tr").first();
+        await first.waitFor();
+        const before = await first.innerText();
+        console.log("READY");
+        await new Promise((resolve) => process.stdin.once("data", resolve));
+        const fresh = page.getByRole("button", { name: /^\d+\+? new$/ });
+        await fresh.waitFor();
+        assert.equal((await first.innerText()).split(/\s/).includes(before.split(/\s/)[0]), true);
+        await fresh.click();
+        assert.notEqual(await first.innerText(), before);
+        assert.deepEqual(errors, []);
+    },
+
+    /** A viewer sees everything and no button that changes something; a wrong token is told so. */
+    async viewer(browser) {
+        const { page } = await open(browser, { sign: false });
+        await page.getByLabel("Token").fill("tl_wrong");
+        await page.getByRole("button", { name: "Sign in" }).click();
+        await page.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+        const { page: p, errors } = await open(browser, { token: process.env.VIEWER_TOKEN });
+        await p.getByText("read only").waitFor();
+        for (const hash of PAGES) {
+            await go(p, "#/" + hash);
+            await p.locator("main h1").waitFor();
+            await p.waitForTimeout(300);
+            assert.equal(await p.locator("main").getByRole("button", { name: /^(Pause|Resume|Replay|Discard|Cancel|Edit|Send first)/ }).count(), 0, hash);
+        }
+        assert.deepEqual(errors, []);
+    },
+
+    /** axe-core finds nothing serious on any page, in both themes and both widths; nothing is wider than the screen. */
+    async accessible(browser) {
+        const found = [];
+        for (const theme of ["light", "dark"]) {
+            for (const viewport of [undefined, NARROW]) {
+                const { page, errors, context } = await open(browser, { theme, viewport });
+                const dead = await api(page, "v1/events?state=dead&limit=1");
+                for (const hash of [...PAGES, `events/${dead.events[0].id}`]) {
+                    await go(page, "#/" + hash);
+                    await page.locator("main h1").waitFor();
+                    await page.waitForTimeout(500);
+                    const where = `${hash} ${theme} ${viewport ? "narrow" : "wide"}`;
+                    for (const f of await serious(page))
+                        found.push(`${where}: ${f}`);
+                    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+                    if (over > 0)
+                        found.push(`${where}: ${over} pixels wider than the screen`);
+                }
+                await page.keyboard.press("?");
+                await page.getByRole("dialog").waitFor();
+                found.push(...(await serious(page)).map((f) => `keyboard sheet: ${f}`));
+                assert.deepEqual(errors, []);
+                await context.close();
+            }
+        }
+        const { page } = await open(browser, { sign: false });
+        await page.getByLabel("Token").waitFor();
+        found.push(...(await serious(page)).map((f) => `sign-in: ${f}`));
+        assert.deepEqual(found, []);
+    },
+
+    /** Nothing of the page is refused by its own policy, and nobody can frame it. */
+    async policy(browser) {
+        const answer = await fetch(BASE);
+        assert.match(answer.headers.get("content-security-policy"), /script-src 'self'.*frame-ancestors 'none'/);
+        assert.doesNotMatch(answer.headers.get("content-security-policy"), /unsafe/);
+        const { page, errors } = await open(browser);
+        const hosts = new Set();
+        page.on("request", (r) => hosts.add(new URL(r.url()).host));
+        for (const hash of PAGES) {
+            await go(page, "#/" + hash);
+            await page.waitForTimeout(250);
+        }
+        assert.deepEqual([...hosts], [new URL(BASE).host]);
+        assert.deepEqual(errors, []);
+    },
+};
+
+const name = process.argv[2];
+const browser = await launch();
+let failed = false;
+try {
+    await journeys[name](browser);
+} catch (e) {
+    failed = true;
+    console.error(e);
+    const pages = browser.contexts().flatMap((c) => c.pages());
+    for (const p of pages)
+        console.error(p.url(), (await p.locator("body").innerText().catch(() => "")).slice(0, 1500));
+} finally {
+    await browser.close();
+}
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The web console in Debian's Chromium against the real program (tests/peers/console/journeys.mjs)."""
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+from support.scene import ROOT, VIEWER, Scene, browse, modules
+
+pytestmark = pytest.mark.skipif(not (shutil.which("chromium") and shutil.which("npm")), reason="chromium or npm is not installed")
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    scene = Scene(tmp_path_factory.mktemp("console")).begin()
+    try:
+        scene.busy()
+        scene.wait(lambda: scene.counts()["dead"] == 12 and scene.counts()["delivered"] > 100)
+        yield scene
+    finally:
+        scene.close()
+
+
+def test_axe_finds_nothing_serious_and_every_page_fits_its_screen(busy):
+    browse("journeys.mjs", busy, "accessible", timeout=240)
+
+
+def test_nothing_is_refused_by_the_content_security_policy_and_nothing_comes_from_elsewhere(busy):
+    browse("journeys.mjs", busy, "policy")
+
+
+def test_a_viewer_sees_every_page_and_no_button_that_changes_something(busy):
+    browse("journeys.mjs", busy, "viewer")
+
+
+def test_the_table_of_events_is_worked_by_keyboard_alone(busy):
+    browse("journeys.mjs", busy, "keyboard")
+
+
+def test_a_connection_is_paused_and_resumed_on_a_telephone(busy):
+    browse("journeys.mjs", busy, "pause")
+
+
+def test_a_dead_letter_is_explained_mended_and_replayed(busy):
+    browse("journeys.mjs", busy, "mend")
+
+
+def test_new_events_are_announced_and_do_not_move_the_table(busy):
+    env = {**os.environ, "CONSOLE_URL": busy.url, "CONSOLE_TOKEN": busy.token, "VIEWER_TOKEN": VIEWER,
+           "CHROMIUM": shutil.which("chromium"), "CONSOLE_MODULES": str(modules())}
+    node = subprocess.Popen(["node", str(ROOT / "tests/peers/console/journeys.mjs"), "tail"], env=env, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert node.stdout.readline().strip() == "READY", node.stderr.read()
+        busy.send("returns-to-erp", 70)
+        node.stdin.write("sent\n")
+        node.stdin.flush()
+        _, err = node.communicate(timeout=60)
+        assert node.returncode == 0, err
+    finally:
+        node.kill()
+
+
+def test_five_hundred_dead_letters_are_replayed_with_a_plan(tmp_path):
+    scene = Scene(tmp_path)
+    config = scene.folder / "tieline.yaml"
+    config.write_text(config.read_text().replace("attempts: 4, backoff: 200ms..5s", "attempts: 1, backoff: 1ms..1ms")
+                      .replace("rate: 40/s }", "rate: 1000/s, breaker_failures: 10000 }"))
+    try:
+        scene.begin(erp=("--fail", "100", "--status", "400"))
+        scene.send("orders-to-erp", 500)
+        scene.wait(lambda: sum(scene.counts()[s] for s in ("queued", "retrying", "running")) == 0 or scene.status()["flows"][0]["held"])
+        while scene.status()["flows"][0]["held"] == "flow_tripped":  # so many alike: the flow holds the rest back; let it go on
+            scene.post("/v1/flows/orders-to-erp/resume", {"reason": "test"})
+            time.sleep(0.2)
+        scene.wait(lambda: scene.counts()["dead"] == 500)
+        browse("journeys.mjs", scene, "bulk")
+        assert scene.erp()["unique"] == 500
+    finally:
+        scene.close()
