@@ -73,6 +73,8 @@ void rig_start(struct rig *r)
     rig_script(r, (struct rig_reply){.body = "{}"});
 }
 
+static void forget_auth(struct rig *r);
+
 static void release(struct rig *r)
 {
     if (r->prepared && r->chosen.operation->release)
@@ -112,6 +114,7 @@ void rig_stop(struct rig *r)
     async_loop_run(r->loop);
     call_done(r);
     release(r);
+    forget_auth(r);
     assert_true(async_loop_shutdown(r->loop, async_loop_now(r->loop) + UINT64_C(3000000000)));
     http_client_free(r->client);
     connector_sim_free(r->server);
@@ -150,6 +153,40 @@ static const char *env(void *arg, const char *name)
         if (strcmp(r->env[i][0], name) == 0)
             return r->env[i][1];
     return NULL;
+}
+
+static enum tl_rc token_call(struct task *t, void *arg, const struct http_request_out *req, struct tl_arena *arena,
+                             struct http_reply *reply, struct tl_err *err)
+{
+    struct rig *r = arg;
+
+    return http_client_call(t, r->client, req, arena, reply, err);
+}
+
+static void forget_auth(struct rig *r)
+{
+    connector_auth_free(r->real_auth);
+    secret_box_free(r->secrets);
+    crypto_free(r->crypto);
+    r->real_auth = NULL;
+    r->secrets = NULL;
+    r->crypto = NULL;
+}
+
+void rig_authenticate(struct rig *r)
+{
+    struct secret_options o = {.env = env, .env_arg = r};
+    struct auth_world world = {.clock = tl_clock_system(), .http = {token_call, r}};
+    struct tl_err err = {0};
+
+    forget_auth(r);
+    assert_int_equal(crypto_new(&r->crypto, &err), TL_OK);
+    o.crypto = world.crypto = r->crypto;
+    assert_int_equal(secret_box_new(&o, &r->secrets, &err), TL_OK);
+    world.secrets = r->secrets;
+    r->auth = r->real_auth = connector_auth_new(&world, r->connector, "test", r->connection, &err);
+    if (!r->auth)
+        fail_msg("%s", err.text);
 }
 
 static const struct config_node *yaml_node(struct rig *r, const char *yaml)

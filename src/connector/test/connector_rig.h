@@ -50,6 +50,9 @@ struct rig {
     void *prepared;
     /* the call */
     struct connector_auth *auth;
+    struct crypto *crypto; /* of rig_authenticate */
+    struct secret_box *secrets;
+    struct connector_auth *real_auth;
     struct connector_ledger ledger;
     struct tl_arena *arena;
     struct connector_host *host;
@@ -71,6 +74,9 @@ bool rig_connect(struct rig *r, const struct connector *c, const char *yaml);
 /* YAML of a target, source or call; false: see rig_errors. */
 bool rig_target(struct rig *r, const char *yaml, unsigned kinds);
 const char *rig_errors(struct rig *r); /* as text; in r->conf */
+/* Authentication for real, as the connection configures it: secrets from env, tokens fetched over the loop, the
+ * system's clock. After rig_connect. */
+void rig_authenticate(struct rig *r);
 /* The one reply to all that comes. */
 void rig_script(struct rig *r, struct rig_reply reply);
 /* Records from JSON: bodies; envelope is {body, headers: {}, event: {id}}. */

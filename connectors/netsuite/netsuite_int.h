@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * netsuite_int.h - shared inside connectors/netsuite only.
+ *
+ * What holds for all operations
+ *  - One record a request: the REST record service has no synchronous batches. A record that is refused is a verdict of
+ *    class data; what speaks of the account (limits, logins, outages) is the result of the call.
+ *  - The account has one pool of a few requests at one time for everything. It is the connection's concurrency: 4
+ * unless `limits:` says more; a refusal for concurrency adapts it and uses no attempt, as nothing happened yet.
+ *  - Names of fields that NetSuite does not know are refused by it (strict header), unless `unknown_fields` says else:
+ *    by default NetSuite drops them silently.
+ *  - Only three ways of writing can be repeated: upsert by external id, with sublists replaced; update with keyed or
+ *    replaced lines; async with an idempotency key. `create` looks by external id first when an outcome is unknown.
+ */
+#ifndef TL_NETSUITE_INT_H
+#define TL_NETSUITE_INT_H
+
+#include "connector/connector.h"
+
+#define NETSUITE_RECORD "/services/rest/record/v1/"
+#define NETSUITE_JOB "/services/rest/async/v1/job/"
+#define NETSUITE_SUITEQL "/services/rest/query/v1/suiteql"
+
+/* ---- the connection (account.c) ---- */
+enum netsuite_unknown { NETSUITE_UNKNOWN_ERROR, NETSUITE_UNKNOWN_WARNING, NETSUITE_UNKNOWN_IGNORE };
+enum { NETSUITE_URL = 200, NETSUITE_ACCOUNT = 40 };
+struct netsuite_connection {
+    struct config_choice auth;
+    const char *account, *url; /* as written; url NULL: the hosts follow from the account */
+    int64_t timeout_ms;
+    int unknown_fields; /* enum netsuite_unknown */
+    /* made by the check of the fields */
+    char id[NETSUITE_ACCOUNT]; /* 1234567_SB1: realm, SOAP, signatures */
+    char rest[NETSUITE_URL], restlets[NETSUITE_URL], token[NETSUITE_URL], authorize[NETSUITE_URL];
+};
+extern const struct config_spec netsuite_connection_spec;
+extern const struct config_variants netsuite_auth;
+/* "1234567_SB1", "1234567-sb1", ...: both forms of an account id. false: it is none. ret_host holds 40 bytes too. */
+bool netsuite__account(const char *text, char ret_id[NETSUITE_ACCOUNT], char ret_host[NETSUITE_ACCOUNT]);
+void netsuite__auth_defaults(const void *connection, struct auth_defaults *ret);
+const char *netsuite__base_url(const void *connection);
+const char *netsuite__other_url(const void *connection, size_t i);
+void netsuite__budgets(const void *connection, struct guard_conf *conf);
+
+/* ---- requests (request.c) ---- */
+struct netsuite_request {
+    const char *method;
+    struct tl_sv path; /* with query */
+    struct json body;  /* JSON_UNDEFINED: none */
+    const char *endpoint;
+    struct tl_sv prefer, key; /* Prefer, X-NetSuite-idempotency-key; .p NULL: none */
+    bool strict;              /* says what happens to unknown fields */
+    bool idempotent;
+    int64_t timeout_ms; /* 0: the connection's */
+};
+TL_MUST_CHECK enum tl_rc netsuite__send(struct task *task, struct connector_call *call,
+                                        const struct netsuite_request *r, struct http_reply *reply, struct tl_err *err);
+/* The body of a reply; JSON_NOTHING: none, or not JSON. Runs on the big stack. */
+struct json netsuite__parsed(struct task *task, struct connector_call *call, const struct http_reply *reply);
+/* "107" of ".../customer/107"; .p NULL: no Location. */
+struct tl_sv netsuite__location_id(const struct http_reply *reply);
+/* A value as text for addresses and keys: strings and whole numbers; .p NULL otherwise. */
+struct tl_sv netsuite__text(struct tl_arena *a, struct json v);
+
+/* ---- what a reply means (verdict.c) ---- */
+struct netsuite_refusal {
+    enum tl_rc rc;     /* TL_OK: none */
+    bool of_record;    /* about this record alone */
+    bool is_duplicate; /* IDEMPOTENCY_ERROR: the first job's address is in Location */
+    struct tl_sv code, text;
+    uint32_t retry_after_ms;
+};
+/* Reads the errors of REST and RESTlets and sets the call's status and feedback. repeatable: the request may be sent
+ * again as it is; else a failure within NetSuite is TL_UNKNOWN_OUTCOME. */
+struct netsuite_refusal netsuite__judge(struct task *task, struct connector_call *call, const struct http_reply *reply,
+                                        bool repeatable);
+/* The refusal as an error of the call. */
+enum tl_rc netsuite__fail(const struct netsuite_refusal *r, struct tl_err *err);
+bool netsuite__false_401(const void *connection, const struct http_reply *reply);
+
+/* ---- operations ---- */
+enum netsuite_lines { NETSUITE_LINES_UNSET, NETSUITE_LINES_REPLACE, NETSUITE_LINES_KEYED, NETSUITE_LINES_APPEND };
+struct netsuite_target {
+    const char *record, *into;
+    struct config_text external_id, id;
+    int lines; /* enum netsuite_lines */
+    bool async;
+    int64_t timeout_ms;
+};
+extern const struct config_spec netsuite_create_spec, netsuite_update_spec, netsuite_upsert_spec, netsuite_delete_spec,
+    netsuite_transform_spec;
+void *netsuite__create_compile(const void *connection, const void *operation, struct config_errors *e);
+void *netsuite__update_compile(const void *connection, const void *operation, struct config_errors *e);
+void *netsuite__upsert_compile(const void *connection, const void *operation, struct config_errors *e);
+void *netsuite__delete_compile(const void *connection, const void *operation, struct config_errors *e);
+void *netsuite__transform_compile(const void *connection, const void *operation, struct config_errors *e);
+void netsuite__write_release(void *prepared);
+void netsuite__create_facilities(const void *connection, const void *operation, struct connector_facilities *ret);
+void netsuite__repeatable_facilities(const void *connection, const void *operation, struct connector_facilities *ret);
+void netsuite__transform_facilities(const void *connection, const void *operation, struct connector_facilities *ret);
+connector_fn netsuite__write;
+/* Async jobs (job.c). _pending: the 202 (or the 400 of a job that exists already) becomes a pending ticket. */
+enum tl_rc netsuite__pending(struct connector_call *call, const struct http_reply *reply, struct tl_err *err);
+connector_fn netsuite__resume;
+
+struct netsuite_get {
+    const char *record;
+    struct config_text external_id, id;
+    struct config_list fields; /* const char * */
+    bool expand;
+    int64_t timeout_ms;
+};
+extern const struct config_spec netsuite_get_spec;
+void *netsuite__get_compile(const void *connection, const void *operation, struct config_errors *e);
+void netsuite__get_release(void *prepared);
+connector_fn netsuite__get;
+
+enum tl_rc netsuite__probe(struct task *task, struct connector_call *call, struct connector_identity *ret,
+                           struct tl_err *err);
+int netsuite__sim(int argc, char **argv);
+
+#endif
