@@ -40,15 +40,16 @@ enum tl_rc admin__done(struct admin_call *c, struct tl_err *err)
 
 enum tl_rc admin__body(struct admin_call *c, struct json *ret, struct tl_err *err)
 {
-    enum tl_rc rc;
+    enum tl_rc rc = TL_OK;
 
-    if (c->req->body.n == 0) {
-        *ret = (struct json){.type = JSON_OBJECT};
-        return TL_OK;
-    }
-    rc = json_parse(c->arena, c->req->body, 0, NULL, ret, err);
-    if (rc == TL_OK && ret->type != JSON_OBJECT)
+    if (c->body.type == JSON_UNDEFINED && c->req->body.n == 0)
+        c->body = (struct json){.type = JSON_OBJECT};
+    if (c->body.type == JSON_UNDEFINED)
+        rc = json_parse(c->arena, c->req->body, 0, NULL, &c->body, err);
+    if (rc == TL_OK && c->body.type != JSON_OBJECT)
         rc = tl_fail(err, TL_INVALID, "the body must be a JSON object");
+    if (rc == TL_OK)
+        *ret = c->body;
     return rc;
 }
 

@@ -15,6 +15,7 @@
 #include "secret/secret.h"
 
 struct admin_web;
+struct admin_readers;
 struct admin {
     struct queue *queue;
     struct flow_engine *engine; /* NULL: no server runs (command line) */
@@ -32,9 +33,13 @@ struct admin {
                          struct tl_err *err);
     void *reload_arg;
     const struct http_server *public_server, *control_server; /* for their figures; NULL: none (yet) */
+    struct admin_readers *readers;                            /* NULL: each look opens its own (command line) */
     struct admin_web *web;                                    /* NULL: none (command line) */
     struct alert_book *alerts;                                /* NULL: nothing watches (command line) */
 };
+/* Readers of the ledger that are kept open; freed before the ledger is closed. */
+struct admin_readers *admin_readers_new(void) TL_MUST_CHECK;
+void admin_readers_free(struct admin_readers *r); /* NULL allowed */
 /* Add /v1/... to a router; a must outlive it. */
 TL_MUST_CHECK enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err);
 

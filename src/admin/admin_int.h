@@ -21,6 +21,11 @@ struct admin_call {
     struct admin_web *web;  /* NULL: control socket or command line */
     struct admin_caller caller;
     const struct admin__route *route;
+    struct json body;    /* parsed; JSON_UNDEFINED: not yet */
+    struct tl_sv reason; /* of a change; empty: none given */
+    uint64_t audited;    /* the entry of this call, 0: none yet */
+    const char *subject; /* of it */
+    bool dry;            /* ?dry_run=true: nothing is changed, and nothing noted */
 };
 typedef enum tl_rc admin__fn(struct admin_call *c, struct tl_err *err);
 
@@ -31,6 +36,10 @@ struct admin__route {
     enum admin_role role; /* the least that may call it; ADMIN_NOBODY: everybody */
     uint32_t timeout_ms;  /* as in http_route */
     uint64_t body_limit;
+    const char *act; /* "pause flow": it changes something, and the handler calls admin__act before it does */
+    bool raw;        /* the body is not ours to read: a reason comes in the header or the query */
+    bool can_dry;    /* knows ?dry_run=true */
+    bool no_reason;  /* one may be left out over TCP too */
 };
 struct admin__table {
     const struct admin__route *routes;
@@ -44,6 +53,9 @@ enum tl_rc admin__answer(struct admin_call *c, int status, struct json v, struct
 enum tl_rc admin__done(struct admin_call *c, struct tl_err *err); /* {"ok": true} */
 /* The request's body as an object; an empty body is {}. */
 TL_MUST_CHECK enum tl_rc admin__body(struct admin_call *c, struct json *ret, struct tl_err *err);
+/* Write into the audit log what is about to be done, to what. Called once, when all that can be checked is; suspends
+ * until it is on disk. The failure of what follows is noted by route.c. */
+TL_MUST_CHECK enum tl_rc admin__act(struct admin_call *c, struct tl_err *err, const char *subject, ...) TL_PRINTF(3, 4);
 /* A parameter of the query, decoded into the arena; .p NULL: absent. */
 struct tl_sv admin__query(const struct admin_call *c, const char *name);
 /* An id as the API spells it (13 characters), or 0 with TL_INVALID. */
@@ -54,13 +66,40 @@ struct json admin__time_json(struct tl_arena *a, int64_t ms);
 TL_MUST_CHECK enum tl_rc admin__flow(struct admin_call *c, struct tl_sv name, uint32_t *ret_id, struct tl_err *err);
 TL_MUST_CHECK enum tl_rc admin__connection(struct admin_call *c, struct tl_sv name, uint32_t *ret_id,
                                            struct tl_err *err);
-/* Names of flows by id, for rows; "" when unknown. */
+/* Names by id, for rows; "" when unknown. */
 struct admin_names {
     const struct queue_flow_stat *flows;
     size_t n;
 };
+TL_MUST_CHECK enum tl_rc admin__names(struct admin_call *c, struct admin_names *ret, struct tl_err *err);
 const char *admin__flow_name(const struct admin_names *n, uint32_t id);
 struct json admin__budgets_json(struct tl_arena *a, const struct queue_connection_stat *c);
+
+/* ---- read.c: one look into the ledger, whatever it is, on a worker thread ---- */
+struct admin__read {
+    enum tl_rc (*fn)(struct admin__read *l, struct queue_reader *r, struct tl_err *err);
+    struct queue_filter filter;
+    uint64_t cursor, id;
+    uint32_t flow;
+    size_t limit, n;
+    struct tl_sv key;
+    /* answers, in the arena */
+    struct queue_page page;
+    struct queue_detail detail;
+    struct queue_group *groups;
+    struct queue_job_row *jobs;
+    struct queue_audit *audit, audit_last;
+    uint64_t count, bad;
+    /* filled by admin__read */
+    struct admin *admin;
+    struct tl_arena *arena;
+    enum tl_rc rc;
+    struct tl_err err;
+};
+TL_MUST_CHECK enum tl_rc admin__read(struct admin_call *c, struct admin__read *l, struct tl_err *err);
+/* limit and cursor of the query. */
+TL_MUST_CHECK enum tl_rc admin__page(struct admin_call *c, struct admin__read *l, struct tl_err *err);
+
 /* A filter from JSON or from a query; unknown members are refused. */
 TL_MUST_CHECK enum tl_rc admin__filter(struct admin_call *c, struct json v, struct queue_filter *ret,
                                        struct tl_err *err);
@@ -74,7 +113,8 @@ bool admin__role_parse(struct tl_sv word, enum admin_role *ret);
 
 /* What is mounted on both; sign_in: on TCP only. */
 extern const struct admin__table admin__event_table, admin__operate_table, admin__status_table, admin__session_table,
-    admin__token_table, admin__sign_in_table, admin__alert_table, admin__connect_table;
+    admin__token_table, admin__sign_in_table, admin__audit_table, admin__dead_table, admin__alert_table,
+    admin__connect_table;
 admin__fn admin__static; /* static.c: the console */
 struct admin_asset;
 enum tl_rc admin__asset(struct admin_call *c, const struct admin_asset *all, size_t n, struct tl_err *err);

@@ -106,15 +106,13 @@ static enum tl_rc get_alert(struct admin_call *c, struct tl_err *err)
 static enum tl_rc acknowledge(struct admin_call *c, struct tl_err *err)
 {
     struct alert_book *b;
-    struct json v;
     uint64_t id;
     enum tl_rc rc = find(c, &b, &id, err);
 
     if (rc == TL_OK)
-        rc = admin__body(c, &v, err);
+        rc = admin__act(c, err, "alert %.*s", TL_SV_ARG(http_req_param(c->req, "id")));
     if (rc == TL_OK)
-        rc = alert_acknowledge(b, id, tl_sv_str(c->caller.who), json_text(json_gets(v, "reason"), TL_SV("")),
-                               tl_clock_wall_ms(c->admin->clock), err);
+        rc = alert_acknowledge(b, id, tl_sv_str(c->caller.who), c->reason, tl_clock_wall_ms(c->admin->clock), err);
     return rc == TL_OK ? answer(c, b, id, err) : rc;
 }
 
@@ -145,7 +143,10 @@ static enum tl_rc silence(struct admin_call *c, struct tl_err *err)
     if (rc == TL_OK)
         rc = until(json_text(json_gets(v, "until"), TL_SV("")), now, &end, err);
     if (rc == TL_OK)
-        rc = alert_silence(b, id, tl_sv_str(c->caller.who), json_text(json_gets(v, "reason"), TL_SV("")), end, err);
+        rc = admin__act(c, err, "alert %.*s until %.*s", TL_SV_ARG(http_req_param(c->req, "id")),
+                        TL_SV_ARG(json_text(json_gets(v, "until"), TL_SV(""))));
+    if (rc == TL_OK)
+        rc = alert_silence(b, id, tl_sv_str(c->caller.who), c->reason, end, err);
     return rc == TL_OK ? answer(c, b, id, err) : rc;
 }
 
@@ -156,6 +157,8 @@ static enum tl_rc end_silence(struct admin_call *c, struct tl_err *err)
     enum tl_rc rc = find(c, &b, &id, err);
 
     if (rc == TL_OK)
+        rc = admin__act(c, err, "alert %.*s", TL_SV_ARG(http_req_param(c->req, "id")));
+    if (rc == TL_OK)
         rc = alert_silence(b, id, TL_SV(""), TL_SV(""), 0, err);
     return rc == TL_OK ? answer(c, b, id, err) : rc;
 }
@@ -164,8 +167,20 @@ static const struct admin__route routes[] = {
     {.methods = "GET", .pattern = "/v1/alerts", .fn = get_alerts, .role = ADMIN_VIEWER},
     {.methods = "GET", .pattern = "/v1/alert-rules", .fn = get_rules, .role = ADMIN_VIEWER},
     {.methods = "GET", .pattern = "/v1/alerts/{id}", .fn = get_alert, .role = ADMIN_VIEWER},
-    {.methods = "POST", .pattern = "/v1/alerts/{id}/acknowledge", .fn = acknowledge, .role = ADMIN_OPERATOR},
-    {.methods = "POST", .pattern = "/v1/alerts/{id}/silence", .fn = silence, .role = ADMIN_OPERATOR},
-    {.methods = "DELETE", .pattern = "/v1/alerts/{id}/silence", .fn = end_silence, .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/alerts/{id}/acknowledge",
+     .fn = acknowledge,
+     .act = "acknowledge alert",
+     .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/alerts/{id}/silence",
+     .fn = silence,
+     .act = "silence alert",
+     .role = ADMIN_OPERATOR},
+    {.methods = "DELETE",
+     .pattern = "/v1/alerts/{id}/silence",
+     .fn = end_silence,
+     .act = "end silence",
+     .role = ADMIN_OPERATOR},
 };
 const struct admin__table admin__alert_table = {routes, TL_COUNT(routes)};

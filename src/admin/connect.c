@@ -234,6 +234,8 @@ static enum tl_rc finish(struct admin_call *c, const struct flow_connection_info
     if (rc == TL_OK && !info->auth)
         rc = tl_fail(err, TL_INVALID, "connection %s has no authentication", info->name);
     if (rc == TL_OK)
+        rc = admin__act(c, err, "connection %s", info->name);
+    if (rc == TL_OK)
         rc = auth_connect_finish(c->task, info->auth, json_text(json_gets(body, "query"), TL_SV("")), err);
     if (rc != TL_OK)
         return rc;
@@ -251,6 +253,11 @@ static const struct admin__route routes[] = {
     {.methods = "GET", .pattern = "/v1/connections/{name}", .fn = get_connection, .role = ADMIN_VIEWER},
     {.methods = "POST", .pattern = "/v1/connections/{name}/test", .fn = post_test, .role = ADMIN_OPERATOR},
     {.methods = "POST", .pattern = "/v1/connections/{name}/connect", .fn = post_begin, .role = ADMIN_ADMIN},
-    {.methods = "POST", .pattern = "/v1/connections/{name}/connect/finish", .fn = post_finish, .role = ADMIN_ADMIN},
+    {.methods = "POST",
+     .pattern = "/v1/connections/{name}/connect/finish",
+     .fn = post_finish,
+     .act = "connect",
+     .no_reason = true,
+     .role = ADMIN_ADMIN},
 };
 const struct admin__table admin__connect_table = {routes, TL_COUNT(routes)};

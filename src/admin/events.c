@@ -37,56 +37,8 @@ static struct json row_json(struct tl_arena *a, const struct admin_names *names,
     return json_end(&b);
 }
 
-static enum tl_rc names_of(struct admin_call *c, struct admin_names *ret, struct tl_err *err)
-{
-    struct queue_stat s;
-    enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
-
-    if (rc == TL_OK)
-        *ret = (struct admin_names){s.flows, s.n_flows};
-    return rc;
-}
-
-/* One read, whatever it is, on a worker thread with a reader of its own. */
-struct look {
-    struct queue *queue;
-    struct tl_arena *arena;
-    struct queue_filter filter;
-    uint64_t cursor, id;
-    uint32_t flow;
-    size_t limit;
-    struct queue_page page;
-    struct queue_detail detail;
-    struct queue_group *groups;
-    size_t n_groups;
-    enum tl_rc (*fn)(struct look *l, struct queue_reader *r, struct tl_err *err);
-    enum tl_rc rc;
-    struct tl_err err;
-};
-static void look(void *arg)
-{
-    struct look *l = arg;
-    struct queue_reader *r;
-
-    l->rc = queue_reader_open(l->queue, &r, &l->err);
-    if (l->rc != TL_OK)
-        return;
-    l->rc = l->fn(l, r, &l->err);
-    queue_reader_close(r);
-}
-static enum tl_rc run_look(struct admin_call *c, struct look *l, struct tl_err *err)
-{
-    enum tl_rc rc = admin__blocking(c, look, l, err);
-
-    if (rc == TL_OK && l->rc != TL_OK) {
-        *err = l->err;
-        rc = l->rc;
-    }
-    return rc;
-}
-
 /* ---- GET /v1/events ---- */
-static enum tl_rc list_rows(struct look *l, struct queue_reader *r, struct tl_err *err)
+static enum tl_rc list_rows(struct admin__read *l, struct queue_reader *r, struct tl_err *err)
 {
     return queue_list(r, l->arena, &l->filter, l->cursor, l->limit, &l->page, err);
 }
@@ -109,8 +61,7 @@ static struct json query_filter(struct admin_call *c)
 
 static enum tl_rc get_events(struct admin_call *c, struct tl_err *err)
 {
-    struct admin *a = c->admin;
-    struct look l = {.queue = a->queue, .arena = c->arena, .limit = 50, .fn = list_rows};
+    struct admin__read l = {.limit = 50, .fn = list_rows};
     struct tl_sv limit = admin__query(c, "limit"), cursor = admin__query(c, "cursor");
     struct admin_names names;
     struct json_builder rows, b;
@@ -125,9 +76,9 @@ static enum tl_rc get_events(struct admin_call *c, struct tl_err *err)
     if (rc == TL_OK && cursor.n)
         rc = admin__id(cursor, &l.cursor, err);
     if (rc == TL_OK)
-        rc = names_of(c, &names, err);
+        rc = admin__names(c, &names, err);
     if (rc == TL_OK)
-        rc = run_look(c, &l, err);
+        rc = admin__read(c, &l, err);
     if (rc != TL_OK)
         return rc;
     json_array_begin(&rows, c->arena, l.page.n);
@@ -140,7 +91,7 @@ static enum tl_rc get_events(struct admin_call *c, struct tl_err *err)
 }
 
 /* ---- GET /v1/events/{id} ---- */
-static enum tl_rc show_row(struct look *l, struct queue_reader *r, struct tl_err *err)
+static enum tl_rc show_row(struct admin__read *l, struct queue_reader *r, struct tl_err *err)
 {
     return queue_show(r, l->arena, l->id, MAX_BODY, &l->detail, err);
 }
@@ -243,66 +194,19 @@ static struct json detail_json(struct tl_arena *a, const struct admin_names *nam
 
 static enum tl_rc get_event(struct admin_call *c, struct tl_err *err)
 {
-    struct admin *a = c->admin;
-    struct look l = {.queue = a->queue, .arena = c->arena, .fn = show_row};
+    struct admin__read l = {.fn = show_row};
     struct admin_names names;
     enum tl_rc rc = admin__id(http_req_param(c->req, "id"), &l.id, err);
 
     if (rc == TL_OK)
-        rc = names_of(c, &names, err);
+        rc = admin__names(c, &names, err);
     if (rc == TL_OK)
-        rc = run_look(c, &l, err);
+        rc = admin__read(c, &l, err);
     return rc == TL_OK ? admin__answer(c, 200, detail_json(c->arena, &names, &l.detail), err) : rc;
-}
-
-/* ---- GET /v1/dead ---- */
-static enum tl_rc dead_groups(struct look *l, struct queue_reader *r, struct tl_err *err)
-{
-    return queue_dead_groups(r, l->arena, l->flow, l->limit, &l->groups, &l->n_groups, err);
-}
-
-static struct json group_json(struct tl_arena *a, const struct admin_names *names, const struct queue_group *g)
-{
-    struct json_builder b;
-
-    json_object_begin(&b, a, 8);
-    json_adds(&b, "flow", json_str(admin__flow_name(names, g->flow)));
-    json_adds(&b, "fingerprint", admin__id_json(a, g->fingerprint));
-    json_adds(&b, "count", json_int((int64_t)g->count));
-    json_adds(&b, "class", json_str(tl_class_name(g->cls)));
-    json_adds(&b, "error", json_str(tl_rc_name(g->rc)));
-    json_adds(&b, "reason", json_str_copy(a, tl_sv_str(g->text)));
-    json_adds(&b, "first", admin__id_json(a, g->first));
-    json_adds(&b, "last", admin__id_json(a, g->last));
-    return json_end(&b);
-}
-
-static enum tl_rc get_dead(struct admin_call *c, struct tl_err *err)
-{
-    struct admin *a = c->admin;
-    struct look l = {.queue = a->queue, .arena = c->arena, .limit = 100, .fn = dead_groups};
-    struct tl_sv flow = admin__query(c, "flow");
-    struct admin_names names;
-    struct json_builder list, b;
-    enum tl_rc rc = flow.n ? admin__flow(c, flow, &l.flow, err) : TL_OK;
-
-    if (rc == TL_OK)
-        rc = names_of(c, &names, err);
-    if (rc == TL_OK)
-        rc = run_look(c, &l, err);
-    if (rc != TL_OK)
-        return rc;
-    json_array_begin(&list, c->arena, l.n_groups);
-    for (size_t i = 0; i < l.n_groups; i++)
-        json_push(&list, group_json(c->arena, &names, &l.groups[i]));
-    json_object_begin(&b, c->arena, 1);
-    json_adds(&b, "groups", json_end(&list));
-    return admin__answer(c, 200, json_end(&b), err);
 }
 
 static const struct admin__route routes[] = {
     {.methods = "GET", .pattern = "/v1/events", .fn = get_events, .role = ADMIN_VIEWER},
     {.methods = "GET", .pattern = "/v1/events/{id}", .fn = get_event, .role = ADMIN_VIEWER},
-    {.methods = "GET", .pattern = "/v1/dead", .fn = get_dead, .role = ADMIN_VIEWER},
 };
 const struct admin__table admin__event_table = {routes, TL_COUNT(routes)};

@@ -78,6 +78,23 @@ static enum tl_rc post_plan(struct admin_call *c, struct tl_err *err)
     return admin__answer(c, 200, json_end(&b), err);
 }
 
+/* The filter as it came, so that the log says what was meant. */
+static const char *filter_text(struct admin_call *c, const struct queue_filter *f)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct json v, ids;
+
+    if (admin__body(c, &v, NULL) != TL_OK)
+        return "";
+    ids = json_gets(json_gets(v, "filter"), "ids");
+    if (f->n_ids > 20)
+        return tl_arena_printf(c->arena, "%zu chosen, from %.*s", f->n_ids,
+                               TL_SV_ARG(json_text(json_at(ids, 0), TL_SV(""))));
+    tl_buf_init(&b, 900);
+    (void)json_write(&b, json_gets(v, "filter"), 0);
+    return b.n ? tl_arena_strndup(c->arena, b.p, b.n) : "all";
+}
+
 static enum tl_rc post_job(struct admin_call *c, struct tl_err *err)
 {
     struct admin *a = c->admin;
@@ -94,15 +111,30 @@ static enum tl_rc post_job(struct admin_call *c, struct tl_err *err)
             rc = p.rc;
         }
     }
+    plan.by = tl_sv_str(c->caller.who);
+    plan.reason = c->reason;
+    if (rc == TL_OK)
+        rc = admin__act(c, err, "%s %s", actions[plan.action], filter_text(c, &plan.filter));
     if (rc == TL_OK)
         rc = queue_job_start(a->queue, c->task, &plan, &job, err);
     if (rc != TL_OK)
         return rc;
-    TL_LOG(a->log, TL_INFO, "admin.job", "a person acts on many events", KV_STR("action", actions[plan.action]),
-           KV_U64("job", job));
     json_object_begin(&b, c->arena, 1);
     json_adds(&b, "job", admin__id_json(c->arena, job));
     return admin__answer(c, 202, json_end(&b), err);
+}
+
+static struct json job_json(struct tl_arena *arena, const struct queue_job *j, struct json_builder *b)
+{
+    json_adds(b, "job", admin__id_json(arena, j->id));
+    json_adds(b, "total", json_int((int64_t)j->total));
+    json_adds(b, "looked", json_int((int64_t)j->looked));
+    json_adds(b, "done", json_int((int64_t)j->done));
+    json_adds(b, "refused", json_int((int64_t)j->refused));
+    json_adds(b, "ended", json_bool(j->ended));
+    json_adds(b, "cancelled", json_bool(j->cancelled));
+    json_adds(b, "first_refusal", json_str_copy(arena, tl_sv_str(j->first_refusal.text)));
+    return json_end(b);
 }
 
 static enum tl_rc get_job(struct admin_call *c, struct tl_err *err)
@@ -117,15 +149,75 @@ static enum tl_rc get_job(struct admin_call *c, struct tl_err *err)
         rc = queue_job_get(a->queue, c->task, id, &j, err);
     if (rc != TL_OK)
         return rc;
+    j.id = id;
     json_object_begin(&b, c->arena, 8);
-    json_adds(&b, "job", admin__id_json(c->arena, id));
-    json_adds(&b, "total", json_int((int64_t)j.total));
-    json_adds(&b, "looked", json_int((int64_t)j.looked));
-    json_adds(&b, "done", json_int((int64_t)j.done));
-    json_adds(&b, "refused", json_int((int64_t)j.refused));
-    json_adds(&b, "ended", json_bool(j.ended));
-    json_adds(&b, "cancelled", json_bool(j.cancelled));
-    json_adds(&b, "first_refusal", json_str_copy(c->arena, tl_sv_str(j.first_refusal.text)));
+    return admin__answer(c, 200, job_json(c->arena, &j, &b), err);
+}
+
+/* ---- GET /v1/jobs ---- */
+static enum tl_rc list_jobs(struct admin__read *l, struct queue_reader *r, struct tl_err *err)
+{
+    return queue_jobs(r, l->arena, l->cursor, l->limit, &l->jobs, &l->n, err);
+}
+
+static struct json job_filter_json(const struct admin_names *names, struct tl_arena *a, const struct queue_job_row *r)
+{
+    const struct queue_filter *f = &r->plan.filter;
+    struct json_builder b;
+
+    json_object_begin(&b, a, 8);
+    if (f->flow)
+        json_adds(&b, "flow", json_str(admin__flow_name(names, f->flow)));
+    if (f->state)
+        json_adds(&b, "state", json_str(queue_state_name(f->state)));
+    if (f->cls)
+        json_adds(&b, "class", json_str(tl_class_name(f->cls)));
+    if (f->fingerprint)
+        json_adds(&b, "fingerprint", admin__id_json(a, f->fingerprint));
+    if (f->from_ms)
+        json_adds(&b, "from", admin__time_json(a, f->from_ms));
+    if (f->until_ms)
+        json_adds(&b, "until", admin__time_json(a, f->until_ms));
+    if (f->event)
+        json_adds(&b, "event", admin__id_json(a, f->event));
+    if (r->chosen)
+        json_adds(&b, "chosen", json_bool(true));
+    return json_end(&b);
+}
+
+static struct json job_row_json(const struct admin_names *names, struct tl_arena *a, const struct queue_job_row *r)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 14);
+    json_adds(&b, "at", admin__time_json(a, r->at_ms));
+    json_adds(&b, "by", json_sv(r->plan.by));
+    json_adds(&b, "reason", json_sv(r->plan.reason));
+    json_adds(&b, "action", json_str(actions[r->plan.action]));
+    json_adds(&b, "filter", job_filter_json(names, a, r));
+    json_adds(&b, "to", r->plan.to_flow ? json_str(admin__flow_name(names, r->plan.to_flow)) : json_null());
+    return job_json(a, &r->job, &b);
+}
+
+static enum tl_rc get_jobs(struct admin_call *c, struct tl_err *err)
+{
+    struct admin__read l = {.fn = list_jobs};
+    struct admin_names names;
+    struct json_builder rows, b;
+    enum tl_rc rc = admin__page(c, &l, err);
+
+    if (rc == TL_OK)
+        rc = admin__names(c, &names, err);
+    if (rc == TL_OK)
+        rc = admin__read(c, &l, err);
+    if (rc != TL_OK)
+        return rc;
+    json_array_begin(&rows, c->arena, l.n);
+    for (size_t i = 0; i < l.n; i++)
+        json_push(&rows, job_row_json(&names, c->arena, &l.jobs[i]));
+    json_object_begin(&b, c->arena, 2);
+    json_adds(&b, "jobs", json_end(&rows));
+    json_adds(&b, "cursor", l.n == l.limit ? admin__id_json(c->arena, l.jobs[l.n - 1].job.id) : json_null());
     return admin__answer(c, 200, json_end(&b), err);
 }
 
@@ -135,6 +227,8 @@ static enum tl_rc cancel_job(struct admin_call *c, struct tl_err *err)
     uint64_t id;
     enum tl_rc rc = admin__id(http_req_param(c->req, "id"), &id, err);
 
+    if (rc == TL_OK)
+        rc = admin__act(c, err, "job %.*s", TL_SV_ARG(http_req_param(c->req, "id")));
     if (rc == TL_OK)
         rc = queue_job_cancel(a->queue, c->task, id, err);
     return rc == TL_OK ? admin__done(c, err) : rc;
@@ -153,7 +247,9 @@ static enum tl_rc post_edit(struct admin_call *c, struct tl_err *err)
     if (rc == TL_OK && json_parse(c->arena, c->req->body, 0, NULL, &ignored, err) != TL_OK)
         rc = tl_err_prefix(err, "the new body is not JSON (line %d, column %d)", err->line, err->column);
     if (rc == TL_OK)
-        rc = queue_edit(a->queue, c->task, id, c->req->body, TL_SV("operator"), &revision, err);
+        rc = admin__act(c, err, "event %.*s", TL_SV_ARG(http_req_param(c->req, "id")));
+    if (rc == TL_OK)
+        rc = queue_edit(a->queue, c->task, id, c->req->body, tl_sv_str(c->caller.who), &revision, err);
     if (rc != TL_OK)
         return rc;
     json_object_begin(&b, c->arena, 1);
@@ -167,6 +263,8 @@ static enum tl_rc post_promote(struct admin_call *c, struct tl_err *err)
     uint64_t id;
     enum tl_rc rc = admin__id(http_req_param(c->req, "id"), &id, err);
 
+    if (rc == TL_OK)
+        rc = admin__act(c, err, "event %.*s", TL_SV_ARG(http_req_param(c->req, "id")));
     if (rc == TL_OK)
         rc = queue_promote(a->queue, c->task, id, err);
     return rc == TL_OK ? admin__done(c, err) : rc;
@@ -189,15 +287,16 @@ static enum tl_rc set_held(struct admin_call *c, bool flow, bool pause, struct t
 {
     struct admin *a = c->admin;
     struct tl_sv name = http_req_param(c->req, "name"), why;
-    struct json v;
     uint32_t id;
-    enum tl_rc rc = admin__body(c, &v, err);
+    enum tl_rc rc;
 
-    if (rc == TL_OK)
-        rc = flow ? admin__flow(c, name, &id, err) : admin__connection(c, name, &id, err);
+    rc = flow ? admin__flow(c, name, &id, err) : admin__connection(c, name, &id, err);
     if (rc != TL_OK)
         return rc;
-    why = json_text(json_gets(v, "why"), TL_SV("paused by a person"));
+    why = c->reason.n ? c->reason : TL_SV("paused by a person");
+    rc = admin__act(c, err, "%s %.*s", flow ? "flow" : "connection", TL_SV_ARG(name));
+    if (rc != TL_OK)
+        return rc;
     if (!flow && !pause)
         try_credentials(a, name);
     if (flow)
@@ -205,11 +304,7 @@ static enum tl_rc set_held(struct admin_call *c, bool flow, bool pause, struct t
     else
         rc = pause ? queue_pause_connection(a->queue, c->task, id, why, err)
                    : queue_resume_connection(a->queue, c->task, id, err);
-    if (rc != TL_OK)
-        return rc;
-    TL_LOG(a->log, TL_INFO, pause ? "admin.pause" : "admin.resume", "a person acts",
-           KV_SV(flow ? "flow" : "connection", name));
-    return admin__done(c, err);
+    return rc == TL_OK ? admin__done(c, err) : rc;
 }
 static enum tl_rc pause_flow(struct admin_call *c, struct tl_err *err)
 {
@@ -252,11 +347,13 @@ static enum tl_rc post_debug(struct admin_call *c, struct tl_err *err)
         return tl_fail(err, TL_INVALID, "`for` must be a duration of at most 24h (0s: stop), not '%.*s'",
                        TL_SV_ARG(span));
     bodies = json_gets(v, "bodies");
+    rc = admin__act(c, err, "flow %.*s for %.*s%s", TL_SV_ARG(name), TL_SV_ARG(span),
+                    bodies.type == JSON_BOOL && bodies.u.b ? ", with bodies" : "");
+    if (rc != TL_OK)
+        return rc;
     until = ms ? tl_clock_wall_ms(a->clock) + ms : 0;
     if (!flow_engine_debug(a->engine, name, until, bodies.type == JSON_BOOL && bodies.u.b))
         return tl_fail(err, TL_NOT_FOUND, "flow '%.*s' is not in the configuration any more", TL_SV_ARG(name));
-    TL_LOG(a->log, TL_INFO, ms ? "admin.debug" : "admin.debug_off", "a person acts", KV_SV("flow", name),
-           KV_SV("for", span), KV_BOOL("bodies", bodies.type == JSON_BOOL && bodies.u.b));
     json_object_begin(&b, c->arena, 1);
     json_adds(&b, "until", admin__time_json(c->arena, until));
     return admin__answer(c, 200, json_end(&b), err);
@@ -267,11 +364,15 @@ static enum tl_rc post_reload(struct admin_call *c, struct tl_err *err)
 {
     struct admin *a = c->admin;
     struct json answer = JSON_NOTHING;
-    enum tl_rc rc;
+    enum tl_rc rc = TL_OK;
 
     if (!a->reload)
         return tl_fail(err, TL_UNSUPPORTED, "no server is running: the next `tieline run` reads the configuration");
-    rc = a->reload(a->reload_arg, c->task, tl_sv_eqs(admin__query(c, "dry_run"), "true"), c->arena, &answer, err);
+    if (!c->dry)
+        rc = admin__act(c, err, "%s", a->config_path);
+    if (rc != TL_OK)
+        return rc;
+    rc = a->reload(a->reload_arg, c->task, c->dry, c->arena, &answer, err);
     if (rc == TL_CONFIG && answer.type == JSON_OBJECT)
         return admin__answer(c, 422, answer, err);
     return rc == TL_OK ? admin__answer(c, 200, answer, err) : rc;
@@ -309,6 +410,9 @@ static enum tl_rc post_snapshot(struct admin_call *c, struct tl_err *err)
     if (path.n == 0 || path.p[0] != '/')
         return tl_fail(err, TL_INVALID, "path must be absolute: the server writes the file");
     s.path = tl_arena_strndup(c->arena, path.p, path.n);
+    rc = admin__act(c, err, "%.*s", TL_SV_ARG(path));
+    if (rc != TL_OK)
+        return rc;
     rc = admin__blocking(c, take_snapshot, &s, err);
     if (rc == TL_OK && s.rc != TL_OK) {
         *err = s.err;
@@ -319,17 +423,61 @@ static enum tl_rc post_snapshot(struct admin_call *c, struct tl_err *err)
 
 static const struct admin__route routes[] = {
     {.methods = "POST", .pattern = "/v1/plan", .fn = post_plan, .role = ADMIN_VIEWER},
-    {.methods = "POST", .pattern = "/v1/jobs", .fn = post_job, .role = ADMIN_OPERATOR},
+    {.methods = "POST", .pattern = "/v1/jobs", .fn = post_job, .act = "start job", .role = ADMIN_OPERATOR},
+    {.methods = "GET", .pattern = "/v1/jobs", .fn = get_jobs, .role = ADMIN_VIEWER},
     {.methods = "GET", .pattern = "/v1/jobs/{id}", .fn = get_job, .role = ADMIN_VIEWER},
-    {.methods = "POST", .pattern = "/v1/jobs/{id}/cancel", .fn = cancel_job, .role = ADMIN_OPERATOR},
-    {.methods = "POST", .pattern = "/v1/events/{id}/edit", .fn = post_edit, .role = ADMIN_OPERATOR},
-    {.methods = "POST", .pattern = "/v1/events/{id}/promote", .fn = post_promote, .role = ADMIN_OPERATOR},
-    {.methods = "POST", .pattern = "/v1/flows/{name}/pause", .fn = pause_flow, .role = ADMIN_OPERATOR},
-    {.methods = "POST", .pattern = "/v1/flows/{name}/resume", .fn = resume_flow, .role = ADMIN_OPERATOR},
-    {.methods = "POST", .pattern = "/v1/flows/{name}/debug", .fn = post_debug, .role = ADMIN_OPERATOR},
-    {.methods = "POST", .pattern = "/v1/connections/{name}/pause", .fn = pause_connection, .role = ADMIN_OPERATOR},
-    {.methods = "POST", .pattern = "/v1/connections/{name}/resume", .fn = resume_connection, .role = ADMIN_OPERATOR},
-    {.methods = "POST", .pattern = "/v1/reload", .fn = post_reload, .role = ADMIN_ADMIN},
-    {.methods = "POST", .pattern = "/v1/snapshot", .fn = post_snapshot, .role = ADMIN_ADMIN, .timeout_ms = UINT32_MAX},
+    {.methods = "POST",
+     .pattern = "/v1/jobs/{id}/cancel",
+     .fn = cancel_job,
+     .act = "cancel job",
+     .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/events/{id}/edit",
+     .fn = post_edit,
+     .act = "edit",
+     .raw = true,
+     .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/events/{id}/promote",
+     .fn = post_promote,
+     .act = "promote",
+     .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/flows/{name}/pause",
+     .fn = pause_flow,
+     .act = "pause flow",
+     .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/flows/{name}/resume",
+     .fn = resume_flow,
+     .act = "resume flow",
+     .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/flows/{name}/debug",
+     .fn = post_debug,
+     .act = "debug flow",
+     .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/connections/{name}/pause",
+     .fn = pause_connection,
+     .act = "pause connection",
+     .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/connections/{name}/resume",
+     .fn = resume_connection,
+     .act = "resume connection",
+     .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/reload",
+     .fn = post_reload,
+     .act = "reload",
+     .can_dry = true,
+     .role = ADMIN_ADMIN},
+    {.methods = "POST",
+     .pattern = "/v1/snapshot",
+     .fn = post_snapshot,
+     .act = "snapshot",
+     .role = ADMIN_ADMIN,
+     .timeout_ms = UINT32_MAX},
 };
 const struct admin__table admin__operate_table = {routes, TL_COUNT(routes)};

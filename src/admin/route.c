@@ -3,6 +3,8 @@
  * each call says who it is. */
 #include "admin/admin_int.h"
 
+#include <stdio.h>
+
 #include "http/http.h"
 
 struct mount {
@@ -20,6 +22,83 @@ static void local_caller(struct admin_call *c)
     c->caller.who = tl_arena_printf(c->arena, "uid %u", c->req->peer_uid);
 }
 
+/* ---- changes: why, and what is noted of them ---- */
+/* From the body, the header or the query, the first that says something. */
+static enum tl_rc read_reason(struct admin_call *c, struct tl_err *err)
+{
+    struct json v;
+
+    c->reason = tl_sv_trim(http_req_header(c->req, "x-tieline-reason"));
+    if (!c->reason.n)
+        c->reason = tl_sv_trim(admin__query(c, "reason"));
+    if (!c->reason.n && !c->route->raw) {
+        enum tl_rc rc = admin__body(c, &v, err);
+
+        if (rc != TL_OK)
+            return rc;
+        c->reason = tl_sv_trim(json_text(json_gets(v, "reason"), json_text(json_gets(v, "why"), TL_SV(""))));
+    }
+    if (c->reason.n > 2000)
+        return tl_fail(err, TL_LIMIT, "a reason has at most 2,000 bytes");
+    c->dry = c->route->can_dry && tl_sv_eqs(admin__query(c, "dry_run"), "true");
+    if (!c->reason.n && c->web && !c->route->no_reason && !c->dry)
+        return tl_fail(err, TL_INVALID,
+                       "say why: `reason` in the body, in the query, or the header X-Tieline-Reason; it goes into the "
+                       "audit log");
+    return tl_utf8_valid(c->reason) == c->reason.n ? TL_OK : tl_fail(err, TL_INVALID, "the reason is not UTF-8");
+}
+
+static enum tl_rc note(struct admin_call *c, const char *detail, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf hash = {0};
+    struct queue_audit e = {.who = tl_sv_str(c->caller.who),
+                            .role = tl_sv_str(admin__role_name(c->caller.role)),
+                            .how = tl_sv_str(c->caller.how),
+                            .origin = tl_sv_str(c->caller.from),
+                            .action = tl_sv_str(c->route->act),
+                            .subject = tl_sv_str(c->subject),
+                            .reason = c->reason,
+                            .detail = tl_sv_str(detail)};
+    enum tl_rc rc = queue_audit(c->admin->queue, c->task, &e, err);
+
+    if (rc != TL_OK)
+        return rc;
+    c->audited = e.id;
+    tl_buf_init(&hash, 2 * QUEUE_AUDIT_HASH);
+    (void)tl_hex_encode(&hash, e.hash, QUEUE_AUDIT_HASH);
+    TL_LOG(c->admin->log, TL_INFO, "admin.audit", *detail ? "it failed" : "a person acts", KV_U64("entry", e.id),
+           KV_STR("who", c->caller.who), KV_STR("action", c->route->act), KV_STR("subject", c->subject),
+           KV_SV("reason", c->reason), KV_STR("from", c->caller.from), KV_SV("hash", tl_buf_view(&hash)));
+    return TL_OK;
+}
+
+enum tl_rc admin__act(struct admin_call *c, struct tl_err *err, const char *subject, ...)
+{
+    char text[1000];
+    va_list ap;
+
+    assert(c->route->act && !c->audited);
+    va_start(ap, subject);
+    (void)vsnprintf(text, sizeof text, subject, ap);
+    va_end(ap);
+    c->subject = tl_arena_strdup(c->arena, text);
+    return c->subject ? note(c, "", err) : tl_fail(err, TL_LIMIT, "the request is too large");
+}
+
+static enum tl_rc run(struct admin_call *c, struct tl_err *err)
+{
+    struct tl_err ignored;
+    enum tl_rc rc = c->route->act ? read_reason(c, err) : TL_OK;
+
+    if (rc == TL_OK)
+        rc = c->route->fn(c, err);
+    if (rc != TL_OK && c->audited)
+        (void)note(c, err->text, &ignored);
+    /* A change that nobody noted is a fault of ours, whoever made it. */
+    assert(rc != TL_OK || !c->route->act || c->audited || c->dry);
+    return rc;
+}
+
 static enum tl_rc on_socket(struct task *task, struct http_req *req, struct http_res *res, void *arg,
                             struct tl_err *err)
 {
@@ -28,7 +107,7 @@ static enum tl_rc on_socket(struct task *task, struct http_req *req, struct http
         .admin = m->admin, .task = task, .req = req, .res = res, .arena = req->arena, .route = m->route};
 
     local_caller(&c);
-    return m->route->fn(&c, err);
+    return run(&c, err);
 }
 
 /* A 401 tells the console what it may offer. */
@@ -62,7 +141,7 @@ static enum tl_rc on_web(struct task *task, struct http_req *req, struct http_re
     admin__secure(res);
     rc = admin__enter(m->web, &c, err);
     if (rc == TL_OK)
-        rc = m->route->fn(&c, err);
+        rc = run(&c, err);
     if (rc == TL_OK || res->streaming || task_is_canceled(task))
         return rc;
     err->rc = rc;
@@ -101,9 +180,9 @@ static enum tl_rc no_route(struct admin_call *c, struct tl_err *err)
                    TL_SV_ARG(c->req->path));
 }
 
-static const struct admin__table *const shared[] = {&admin__event_table,   &admin__operate_table, &admin__status_table,
-                                                    &admin__session_table, &admin__token_table,   &admin__alert_table,
-                                                    &admin__connect_table};
+static const struct admin__table *const shared[] = {
+    &admin__event_table, &admin__operate_table, &admin__status_table, &admin__session_table, &admin__token_table,
+    &admin__audit_table, &admin__dead_table,    &admin__alert_table,  &admin__connect_table};
 
 enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err)
 {

@@ -57,6 +57,7 @@ static enum tl_rc post_session(struct admin_call *c, struct tl_err *err)
     struct tl_sv token;
     struct json v;
     char id[64], who[ADMIN__NAME + 32];
+    uint8_t hash[ADMIN__HASH];
     enum tl_rc rc = admin__own_page(c, err);
 
     if (rc == TL_OK)
@@ -70,8 +71,13 @@ static enum tl_rc post_session(struct admin_call *c, struct tl_err *err)
     if (rc != TL_OK)
         return rc;
     (void)snprintf(who, sizeof who, "token %s", t->name);
-    admin__session_begin(c, who, t->role, t->hash, id);
-    c->caller = (struct admin_caller){.role = t->role, .who = tl_arena_strdup(c->arena, who), .how = "session"};
+    memcpy(hash, t->hash, sizeof hash); /* the table may change while we wait */
+    c->caller = (struct admin_caller){
+        .role = t->role, .who = tl_arena_strdup(c->arena, who), .how = "session", .from = c->caller.from};
+    rc = admin__act(c, err, "%s", who);
+    if (rc != TL_OK)
+        return rc;
+    admin__session_begin(c, who, c->caller.role, hash, id);
     rc = set_cookie(c, id, c->web->session_ms / 1000, err);
     return rc == TL_OK ? answer_signed_in(c, id, err) : rc;
 }
@@ -90,7 +96,13 @@ static const struct admin__route both[] = {
 };
 const struct admin__table admin__session_table = {both, TL_COUNT(both)};
 static const struct admin__route web[] = {
-    {.methods = "POST", .pattern = "/v1/session", .fn = post_session, .role = ADMIN_NOBODY, .body_limit = 4096},
+    {.methods = "POST",
+     .pattern = "/v1/session",
+     .fn = post_session,
+     .act = "sign in",
+     .no_reason = true,
+     .role = ADMIN_NOBODY,
+     .body_limit = 4096},
     {.methods = "DELETE", .pattern = "/v1/session", .fn = delete_session, .role = ADMIN_VIEWER},
 };
 const struct admin__table admin__sign_in_table = {web, TL_COUNT(web)};

@@ -401,6 +401,9 @@ static enum tl_rc post_token(struct admin_call *c, struct tl_err *err)
 
     if (rc != TL_OK)
         return rc;
+    rc = admin__act(c, err, "token %.*s, %s", TL_SV_ARG(a.w.name), admin__role_name(a.w.role));
+    if (rc != TL_OK)
+        return rc;
     admin__secret("tl_", a.token);
     rc = change_list(c, add_one, &a, err);
     if (rc == TL_OK) {
@@ -431,15 +434,21 @@ static enum tl_rc remove_one(struct admin_call *c, struct json *list, void *arg,
 static enum tl_rc delete_token(struct admin_call *c, struct tl_err *err)
 {
     struct tl_sv name = http_req_param(c->req, "name");
-    enum tl_rc rc = change_list(c, remove_one, &name, err);
+    enum tl_rc rc = admin__act(c, err, "token %.*s", TL_SV_ARG(name));
 
+    if (rc == TL_OK)
+        rc = change_list(c, remove_one, &name, err);
     return rc == TL_OK ? admin__done(c, err) : rc;
 }
 
 static const struct admin__route routes[] = {
     {.methods = "GET", .pattern = "/v1/tokens", .fn = get_tokens, .role = ADMIN_ADMIN},
-    {.methods = "POST", .pattern = "/v1/tokens", .fn = post_token, .role = ADMIN_ADMIN},
-    {.methods = "DELETE", .pattern = "/v1/tokens/{name}", .fn = delete_token, .role = ADMIN_ADMIN},
+    {.methods = "POST", .pattern = "/v1/tokens", .fn = post_token, .act = "make token", .role = ADMIN_ADMIN},
+    {.methods = "DELETE",
+     .pattern = "/v1/tokens/{name}",
+     .fn = delete_token,
+     .act = "revoke token",
+     .role = ADMIN_ADMIN},
 };
 const struct admin__table admin__token_table = {routes, TL_COUNT(routes)};
 

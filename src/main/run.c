@@ -469,6 +469,7 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
                               .secrets = s->secrets.box,
                               .vault = s->secrets.vault,
                               .crypto = s->crypto,
+                              .readers = admin_readers_new(),
                               .clock = tl_clock_system(),
                               .log = s->log,
                               .started_ms = tl_clock_wall_ms(tl_clock_system()),
@@ -520,6 +521,7 @@ static void tear_down(struct server *s)
     http_server_free(s->control);
     http_server_free(s->web);
     admin_web_free(s->admin.web);
+    admin_readers_free(s->admin.readers);
     if (s->queue)
         queue_close(s->queue);
     flow_engine_free(s->engine);

@@ -3,7 +3,7 @@
  * Bulk actions. A job is a row: what to touch, how far it is. Each step looks at some ids in a transaction of its own,
  * between other work, and goes on after a restart. What it changes in memory waits for the commit, as everywhere.
  */
-#include "queue/queue_int.h"
+#include "queue/look/reader_int.h"
 
 #define JOB_STEP 200
 #define JOB_STRETCH 10000
@@ -192,6 +192,7 @@ static void settle_one(struct queue *q, const struct queue__change *c)
     struct lane *l = queue__lane_find(q, c->row.lane);
     struct target *t = queue__target(q, c->row.target);
 
+    queue__feed(q, c->fresh.id ? c->fresh.id : c->row.id);
     if (c->fresh.id) {
         queue__arrive(q, &c->fresh, NULL);
         return;
@@ -390,7 +391,10 @@ static enum tl_rc start_apply(struct queue *q, struct op *op, struct tl_err *err
     struct job_op *j = TL_CONTAINER(op, struct job_op, op);
     const struct queue_plan *p = j->plan;
     const struct queue_filter *f = &p->filter;
+    enum tl_rc rc = queue__bulk_filter(f, err);
 
+    if (rc != TL_OK)
+        return rc;
     if (p->action == QUEUE_MOVE && (!queue__flow(q, p->to_flow) || queue__flow(q, p->to_flow)->removed))
         return tl_fail(err, TL_NOT_FOUND, "there is no such flow to move to");
     j->id = queue__take_id(q);
@@ -398,7 +402,8 @@ static enum tl_rc start_apply(struct queue *q, struct op *op, struct tl_err *err
                store_int(p->include_superseded), store_int(f->flow), store_int(f->state), store_int(f->cls),
                store_u64(f->fingerprint), store_int(f->from_ms), store_int(f->until_ms), store_u64(f->event),
                f->n_ids ? store_blob(tl_sv((const char *)f->ids, f->n_ids * 8)) : store_null(),
-               store_u64(p->last_id ? p->last_id : q->next_id), store_int(0), store_u64(p->matching));
+               store_u64(p->last_id ? p->last_id : q->next_id), store_int(0), store_u64(p->matching), store_text(p->by),
+               store_text(p->reason), store_int(queue__wall(q)));
 }
 
 static void start_settle(struct queue *q, struct op *op)
@@ -474,4 +479,54 @@ enum tl_rc queue_job_cancel(struct queue *q, struct task *task, uint64_t job, st
     struct job_op j = {.op = {.cls = &cls}, .id = job};
 
     return queue__call(q, task, &j.op, err);
+}
+
+/* ---- the list ---- */
+static void job_row(struct tl_arena *arena, const struct store_val *v, struct queue_job_row *r)
+{
+    *r = (struct queue_job_row){.plan = {.action = (enum queue_action)v[1].i,
+                                         .to_flow = (uint32_t)v[19].i,
+                                         .filter = {.flow = (uint32_t)v[2].i,
+                                                    .state = (enum queue_state)v[3].i,
+                                                    .cls = (enum tl_class)v[4].i,
+                                                    .fingerprint = (uint64_t)v[5].i,
+                                                    .from_ms = v[6].i,
+                                                    .until_ms = v[7].i,
+                                                    .event = (uint64_t)v[8].i},
+                                         .by = tl_arena_sv(arena, v[16].s),
+                                         .reason = tl_arena_sv(arena, v[17].s)},
+                                .chosen = v[9].i != 0,
+                                .at_ms = v[18].i,
+                                .job = {.id = (uint64_t)v[0].i,
+                                        .total = (uint64_t)v[10].i,
+                                        .looked = (uint64_t)v[11].i,
+                                        .done = (uint64_t)v[12].i,
+                                        .refused = (uint64_t)v[13].i,
+                                        .ended = v[15].i != 0,
+                                        .cancelled = v[15].i == 2}};
+    (void)snprintf(r->job.first_refusal.text, sizeof(r->job.first_refusal.text), "%.*s", TL_SV_ARG(v[14].s));
+}
+
+enum tl_rc queue_jobs(struct queue_reader *r, struct tl_arena *arena, uint64_t before, size_t limit,
+                      struct queue_job_row **ret_rows, size_t *ret_n, struct tl_err *err)
+{
+    struct queue_job_row *rows = tl_arena_alloc(arena, (limit + 1) * sizeof(*rows));
+    struct store_val v[20];
+    size_t n = 0;
+    bool row = true;
+    enum tl_rc rc;
+
+    if (!rows)
+        return tl_fail(err, TL_LIMIT, "more than can be shown at once");
+    rc = store_query(r->st[READ_JOBS], VALS(store_u64(before ? before : INT64_MAX), store_u64(limit)), err);
+    while (rc == TL_OK && n < limit) {
+        rc = store_next(r->st[READ_JOBS], v, 20, &row, err);
+        if (rc != TL_OK || !row)
+            break;
+        job_row(arena, v, &rows[n++]);
+    }
+    store_reset(r->st[READ_JOBS]);
+    *ret_rows = rows;
+    *ret_n = n;
+    return rc;
 }

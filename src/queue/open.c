@@ -171,7 +171,9 @@ enum tl_rc queue_open(const struct queue_options *options, struct queue **ret_qu
     (void)pthread_cond_init(&q->wake, &attr);
     (void)pthread_cond_init(&q->done_cond, NULL);
     (void)pthread_condattr_destroy(&attr);
-    rc = open_store(q, err);
+    rc = crypto_new(&q->crypto, err);
+    if (rc == TL_OK)
+        rc = open_store(q, err);
     if (rc == TL_OK)
         rc = start_up(q, err);
     if (rc == TL_OK)
@@ -231,6 +233,7 @@ void queue_close(struct queue *q)
     for (size_t i = 0; i < SQL_COUNT; i++)
         store_stmt_free(q->sql[i]);
     store_close(q->db);
+    crypto_free(q->crypto);
     (void)pthread_mutex_destroy(&q->lock);
     (void)pthread_cond_destroy(&q->wake);
     (void)pthread_cond_destroy(&q->done_cond);

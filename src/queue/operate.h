@@ -98,6 +98,14 @@ struct queue_filter {
     uint64_t event;            /* this event and its deliveries; 0: all */
     const uint64_t *ids;       /* these deliveries only */
     size_t n_ids;
+    /* Of lists only: plans and jobs refuse them (TL_UNSUPPORTED). */
+    const uint32_t *targets; /* one of these; n 0: all */
+    size_t n_targets;
+    struct tl_sv key;   /* ordering key; .p NULL: all */
+    struct tl_sv error; /* in the reason; case ignored */
+    struct tl_sv text;  /* in the payload as it came, where it is stored with its event */
+    bool details;       /* fill key, status and latency of the rows */
+    uint32_t budget_ms; /* where no index leads to them: look for so long; 0: at 20,000 ids */
 };
 struct queue_row {
     uint64_t delivery, event;
@@ -109,15 +117,32 @@ struct queue_row {
     enum tl_class cls;
     enum tl_rc rc;
     char text[402];
+    bool done_at_once;           /* at the first attempt: status and latency are known without looking */
+    uint32_t status, latency_ms; /* of the last attempt, and ... */
+    struct tl_sv key;            /* ... the first 200 bytes of the ordering key, where `details` were asked for */
 };
 struct queue_page {
     struct queue_row *rows; /* in the arena, newest first */
     size_t n;
-    uint64_t cursor; /* give it back for the next page */
-    bool more;       /* may be true with few or no rows: a page looks at a bounded number of ids */
+    uint64_t cursor;   /* give it back for the next page */
+    bool more;         /* may be true with few or no rows: a page looks at a bounded number of ids */
+    size_t looked;     /* rows looked at */
+    int64_t looked_ms; /* more: everything received after this was looked at */
 };
 TL_MUST_CHECK enum tl_rc queue_list(struct queue_reader *r, struct tl_arena *arena, const struct queue_filter *filter,
                                     uint64_t cursor, size_t limit, struct queue_page *ret_page, struct tl_err *err);
+
+/* The event that came with this idempotency key. TL_NOT_FOUND: none, or the key is no longer kept. */
+TL_MUST_CHECK enum tl_rc queue_find_key(struct queue_reader *r, struct tl_sv source, struct tl_sv key,
+                                        uint64_t *ret_event, struct tl_err *err);
+
+/* ---- what changes, as it changes: a ring of the last ids, for whoever shows them live; any thread ---- */
+/* While anybody watches (calls of watch with true and false are counted) the ledger notes each event and delivery that
+ * came, moved or ended, after its commit. It costs a store a change; nothing when nobody watches. */
+void queue_watch(struct queue *q, bool on);
+/* Ids noted since *cursor (0: from now), oldest first, at most max; an id may come again. *ret_missed: noted and
+ * overwritten before you came. Moves the cursor. */
+size_t queue_changes(struct queue *q, uint64_t *cursor, uint64_t *ids, size_t max, uint64_t *ret_missed);
 
 struct queue_attempt_row {
     uint32_t number, status, latency_ms;
@@ -146,16 +171,34 @@ TL_MUST_CHECK enum tl_rc queue_show(struct queue_reader *r, struct tl_arena *are
 TL_MUST_CHECK enum tl_rc queue_read_body(struct queue_reader *r, uint64_t delivery, bool original,
                                          struct tl_buf *ret_body, struct tl_err *err);
 
+/* What people say of a cause of death. */
+enum queue_group_state { QUEUE_GROUP_OPEN, QUEUE_GROUP_ACKNOWLEDGED, QUEUE_GROUP_IGNORED, QUEUE_GROUP_RESOLVED };
+const char *queue_group_state_name(enum queue_group_state s);
+bool queue_group_state_parse(struct tl_sv word, enum queue_group_state *ret);
 struct queue_group {
     uint32_t flow;
     uint64_t fingerprint, count, first, last; /* deliveries */
+    bool more;                                /* there are more than `count` */
+    int64_t first_ms, last_ms;                /* when those died */
     enum tl_class cls;
     enum tl_rc rc;
     char text[402];
+    enum queue_group_state state;
+    bool again; /* it was resolved, and then one more died of it: open again */
+    struct tl_sv owner, note, by;
+    int64_t marked_ms; /* 0: nobody has said anything */
 };
-/* Dead deliveries by flow and fingerprint, the largest groups first. */
+/* Dead deliveries by flow and fingerprint, the largest groups first. Counts stop at 10,000 a group. */
 TL_MUST_CHECK enum tl_rc queue_dead_groups(struct queue_reader *r, struct tl_arena *arena, uint32_t flow, size_t limit,
                                            struct queue_group **ret_groups, size_t *ret_n, struct tl_err *err);
+struct queue_mark {
+    uint32_t flow;
+    uint64_t fingerprint;
+    enum queue_group_state state;
+    struct tl_sv owner, note, by;
+};
+TL_MUST_CHECK enum tl_rc queue_mark_group(struct queue *q, struct task *task, const struct queue_mark *mark,
+                                          struct tl_err *err);
 TL_MUST_CHECK enum tl_rc queue_oldest(struct queue_reader *r, uint32_t flow, int64_t *ret_received_ms,
                                       struct tl_err *err); /* of live ones; TL_NOT_FOUND: none */
 
@@ -180,6 +223,7 @@ struct queue_plan {
     struct queue_filter filter;
     uint32_t to_flow;        /* MOVE */
     bool include_superseded; /* REPLAY: also where the lane has gone on meanwhile */
+    struct tl_sv by, reason; /* kept with the job */
     /* counted by queue_plan */
     uint64_t matching, superseded, unknown_outcome, running, final; /* final: replay makes new events */
     uint64_t last_id;                                               /* a job touches nothing younger */
@@ -191,12 +235,39 @@ struct queue_job {
     bool ended, cancelled;
     struct tl_err first_refusal;
 };
+struct queue_job_row { /* of the list */
+    struct queue_job job;
+    struct queue_plan plan; /* by and reason included; ids are not: `chosen` says that there were some */
+    bool chosen;
+    int64_t at_ms; /* 0: made by an older version */
+};
+/* Newest first, with ids below `before` (0: all). */
+TL_MUST_CHECK enum tl_rc queue_jobs(struct queue_reader *r, struct tl_arena *arena, uint64_t before, size_t limit,
+                                    struct queue_job_row **ret_rows, size_t *ret_n, struct tl_err *err);
 /* Start it; runs in small steps between other work, and goes on after a restart. */
 TL_MUST_CHECK enum tl_rc queue_job_start(struct queue *q, struct task *task, const struct queue_plan *plan,
                                          uint64_t *ret_job, struct tl_err *err);
 TL_MUST_CHECK enum tl_rc queue_job_get(struct queue *q, struct task *task, uint64_t job, struct queue_job *ret_job,
                                        struct tl_err *err);
 TL_MUST_CHECK enum tl_rc queue_job_cancel(struct queue *q, struct task *task, uint64_t job, struct tl_err *err);
+
+/* ---- what people did ---- */
+#define QUEUE_AUDIT_HASH 32
+struct queue_audit {
+    uint64_t id;
+    int64_t at_ms;
+    struct tl_sv who, role, how, origin, action, subject, reason, detail;
+    uint8_t hash[QUEUE_AUDIT_HASH]; /* SHA-256 of the entry before's hash and this entry */
+};
+/* Append; suspends until it is on disk. at_ms, id and hash are filled. TL_LIMIT: a text over 4,000 bytes. */
+TL_MUST_CHECK enum tl_rc queue_audit(struct queue *q, struct task *task, struct queue_audit *entry, struct tl_err *err);
+/* Newest first, with ids below `before` (0: all). */
+TL_MUST_CHECK enum tl_rc queue_audit_list(struct queue_reader *r, struct tl_arena *arena, uint64_t before, size_t limit,
+                                          struct queue_audit **ret_entries, size_t *ret_n, struct tl_err *err);
+/* Calculate the whole chain again. *ret_bad: the first entry that does not follow from the one before it, 0: none.
+ * *ret_last: the newest. Blocks, for long when there are many. */
+TL_MUST_CHECK enum tl_rc queue_audit_verify(struct queue_reader *r, uint64_t *ret_n, uint64_t *ret_bad,
+                                            struct queue_audit *ret_last, struct tl_err *err);
 
 /* A consistent copy for other tools. Blocks; any thread; the ledger goes on. TL_EXISTS: the file is there. */
 TL_MUST_CHECK enum tl_rc queue_snapshot(struct queue_reader *r, const char *path, struct tl_err *err);

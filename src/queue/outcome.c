@@ -506,6 +506,7 @@ static void settle_member(struct queue *q, struct work *w, struct member *m)
 {
     struct lane *l = m->lane;
 
+    queue__feed(q, m->row.id);
     if (m->advanced)
         return;
     if (m->verdict == V_STALE) { /* cancelled while it ran: its lane was kept until now */

@@ -17,25 +17,23 @@ struct put_op {
     bool has_key, entered;
 };
 
-static void hash_key(struct queue *q, const struct queue_put *put, struct put_op *p)
+/* A keyed hash: a sender must not be able to make two keys collide. */
+void queue__key_hash(const unsigned char hash_key[16], struct tl_sv source, struct tl_sv key, uint64_t *ret_k1,
+                     uint64_t *ret_k2)
 {
     unsigned char out[16], in[512], *buf = in;
-    size_t n = put->source.n + 1 + put->key.n;
+    size_t n = source.n + 1 + key.n;
 
-    p->has_key = put->key.p != NULL;
-    if (!p->has_key)
-        return;
     if (n > sizeof(in))
         buf = tl_alloc(n);
-    if (put->source.n)
-        memcpy(buf, put->source.p, put->source.n);
-    buf[put->source.n] = 0;
-    if (put->key.n)
-        memcpy(buf + put->source.n + 1, put->key.p, put->key.n);
-    /* A keyed hash: a sender must not be able to make two keys collide. */
-    (void)crypto_shorthash_siphashx24(out, buf, n, q->hash_key);
-    memcpy(&p->k1, out, 8);
-    memcpy(&p->k2, out + 8, 8);
+    if (source.n)
+        memcpy(buf, source.p, source.n);
+    buf[source.n] = 0;
+    if (key.n)
+        memcpy(buf + source.n + 1, key.p, key.n);
+    (void)crypto_shorthash_siphashx24(out, buf, n, hash_key);
+    memcpy(ret_k1, out, 8);
+    memcpy(ret_k2, out + 8, 8);
     if (buf != in)
         tl_free(buf);
 }
@@ -45,7 +43,9 @@ static void prepare(struct queue *q, struct queue_put *put, struct put_op *p)
     *p = (struct put_op){.put = put};
     put->ret_event = 0;
     put->ret_duplicate = put->ret_other_body = false;
-    hash_key(q, put, p);
+    p->has_key = put->key.p != NULL;
+    if (p->has_key)
+        queue__key_hash(q->hash_key, put->source, put->key, &p->k1, &p->k2);
     p->body_hash = put->body.n ? tl_hash64(put->body.p, put->body.n, 0) : put->upload;
     p->blob = queue__blob_new(put->meta, put->upload ? TL_SV_NULL : put->body, put->order_by);
 }
@@ -133,6 +133,7 @@ static enum tl_rc put_rows(struct queue *q, struct put_op *p, struct tl_err *err
     uint64_t id, bytes = put->body.n;
 
     p->entered = false;
+    p->row.id = 0; /* a transaction that is repeated */
     p->flow = queue__flow(q, put->flow);
     if (!p->flow || p->flow->removed || !(p->flow->expand || p->flow->only))
         return tl_fail(err, TL_NOT_FOUND, "there is no such flow any more");
@@ -168,6 +169,8 @@ static enum tl_rc put_rows(struct queue *q, struct put_op *p, struct tl_err *err
 
 static void put_settle_one(struct queue *q, struct put_op *p)
 {
+    if (p->row.id)
+        queue__feed(q, p->row.id);
     if (p->entered)
         queue__arrive(q, &p->row, p->blob);
 }

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "crypto/crypto.h"
 #include "guard/guard.h"
 #include "queue/operate.h"
 #include "queue/sql/statements.h"
@@ -29,6 +30,7 @@
 #define LAZY_NS 50000000ull   /* an attempt that is not begun on disk by now will be */
 #define NS_PER_MS 1000000ull
 #define TRIP_RING_MAX 1000u
+#define FEED_MAX 16384u
 
 extern const struct store_migration queue__migrations[];
 extern const size_t queue__n_migrations;
@@ -268,6 +270,13 @@ struct queue {
     bool job_open;
     size_t job_settle_n;
     struct queue__change *changes;
+
+    struct crypto *crypto; /* audit.c */
+
+    /* feed.c: ids of what changed, for those who watch */
+    atomic_uint watchers;
+    _Atomic(uint64_t) feed_head;
+    _Atomic(uint64_t) feed[FEED_MAX];
 };
 
 /* ---- turn.c ---- */
@@ -315,6 +324,17 @@ void queue__lane_out(struct queue *q, struct lane *l);    /* from READY */
 void queue__lane_unwait(struct queue *q, struct lane *l); /* out of the list or heap it is in */
 struct lane *queue__due_top(struct queue *q);
 void queue__ring_update(struct queue *q, struct target *t); /* after a change of hold, removal or ready lanes */
+/* ---- put.c ---- */
+void queue__key_hash(const unsigned char hash_key[16], struct tl_sv source, struct tl_sv key, uint64_t *ret_k1,
+                     uint64_t *ret_k2);
+
+/* ---- dead.c ---- */
+enum tl_rc queue__bulk_filter(const struct queue_filter *f, struct tl_err *err); /* TL_UNSUPPORTED: for lists only */
+
+/* ---- feed.c ---- */
+void queue__feed(struct queue *q, uint64_t id); /* after the commit */
+
+/* ---- lane.c, the blobs ---- */
 void queue__lane_blob(struct queue *q, struct lane *l, struct queue_blob *blob); /* takes it; NULL: drop */
 
 /* ---- window.c ---- */

@@ -85,5 +85,17 @@ static const char ledger_2[] =
     " total INTEGER NOT NULL, looked INTEGER NOT NULL, done INTEGER NOT NULL, refused INTEGER NOT NULL,"
     " refusal_rc INTEGER NOT NULL, refusal TEXT, ended INTEGER NOT NULL);";
 
-const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}};
+/* audit: what people did, one row before it is done and one more if it failed; hash: SHA-256 over the row before's hash
+ * and this row's fields (audit.c), so that a row changed or taken out shows. dead_group: what people say of a cause. */
+static const char ledger_3[] =
+    "CREATE TABLE audit(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL, role TEXT NOT NULL, how TEXT "
+    "NOT NULL, origin TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT "
+    "NOT NULL, hash BLOB NOT NULL);"
+    "CREATE TABLE dead_group(flow INTEGER NOT NULL, fp INTEGER NOT NULL, state INTEGER NOT NULL, owner TEXT, note TEXT,"
+    " who TEXT, at INTEGER NOT NULL, PRIMARY KEY(flow, fp)) WITHOUT ROWID;"
+    "ALTER TABLE job ADD COLUMN who TEXT;"
+    "ALTER TABLE job ADD COLUMN reason TEXT;"
+    "ALTER TABLE job ADD COLUMN at INTEGER;";
+
+const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

@@ -114,8 +114,8 @@
     X(EDIT_DEL, "DELETE FROM edit WHERE unit=?1")                                                                      \
     X(ATTEMPT_DEL, "DELETE FROM attempt WHERE id>=?1 AND id<?2")                                                       \
     X(JOB_ADD, "INSERT INTO job(id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,"    \
-               "cursor,total,looked,done,refused,refusal_rc,refusal,ended) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11," \
-               "?12,?13,?14,?15,0,0,0,0,NULL,0)")                                                                      \
+               "cursor,total,looked,done,refused,refusal_rc,refusal,ended,who,reason,at) VALUES(?1,?2,?3,?4,?5,?6,?7," \
+               "?8,?9,?10,?11,?12,?13,?14,?15,0,0,0,0,NULL,0,?16,?17,?18)")                                            \
     X(JOB_SET, "UPDATE job SET cursor=?2,looked=?3,done=?4,refused=?5,refusal_rc=?6,refusal=?7,ended=?8 WHERE id=?1")  \
     X(JOB_GET, "SELECT total,looked,done,refused,refusal_rc,refusal,ended FROM job WHERE id=?1")                       \
     X(JOB_END, "UPDATE job SET ended=2 WHERE id=?1 AND ended=0")                                                       \
@@ -125,6 +125,10 @@
       "SELECT id,fp,cls FROM unit WHERE fp IS NOT NULL AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")         \
     X(JOB_DEAD_FP, "SELECT id,fp,cls FROM unit WHERE fp=?5 AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")     \
     X(JOB_EVENT, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND (id=?4 OR event=?4) ORDER BY id LIMIT ?3")     \
+    X(AUDIT_ADD, "INSERT INTO audit(id,at,who,role,how,origin,action,subject,reason,detail,hash) VALUES(?1,?2,?3,?4,"  \
+                 "?5,?6,?7,?8,?9,?10,?11)")                                                                            \
+    X(AUDIT_LAST, "SELECT id,hash FROM audit ORDER BY id DESC LIMIT 1")                                                \
+    X(GROUP_SET, "INSERT OR REPLACE INTO dead_group(flow,fp,state,owner,note,who,at) VALUES(?1,?2,?3,?4,?5,?6,?7)")    \
     X(SUPERSEDED, "SELECT superseded FROM unit WHERE id=?1")                                                           \
     X(CHUNK_COPY, "INSERT INTO chunk(id,key_id,data) SELECT id+?3,key_id,data FROM chunk WHERE id>=?1 AND id<?2")      \
     X(BODY_COPY,                                                                                                       \

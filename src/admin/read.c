@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* read.c - one look into the ledger: on a worker thread, with a reader out of a few that are kept. */
+#include "admin/admin_int.h"
+
+#include <pthread.h>
+
+#include "http/http.h"
+
+enum { MAX_LIMIT = 1000, DEFAULT_LIMIT = 50, KEPT = 4 };
+
+struct admin_readers {
+    pthread_mutex_t lock;
+    struct queue_reader *kept[KEPT];
+    size_t n;
+};
+
+struct admin_readers *admin_readers_new(void)
+{
+    struct admin_readers *r = tl_zalloc(sizeof *r);
+
+    (void)pthread_mutex_init(&r->lock, NULL);
+    return r;
+}
+
+void admin_readers_free(struct admin_readers *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->n; i++)
+        queue_reader_close(r->kept[i]);
+    (void)pthread_mutex_destroy(&r->lock);
+    tl_free(r);
+}
+
+static enum tl_rc take(struct admin *a, struct queue_reader **ret, struct tl_err *err)
+{
+    struct queue_reader *r = NULL;
+
+    if (a->readers) {
+        (void)pthread_mutex_lock(&a->readers->lock);
+        if (a->readers->n)
+            r = a->readers->kept[--a->readers->n];
+        (void)pthread_mutex_unlock(&a->readers->lock);
+    }
+    if (!r)
+        return queue_reader_open(a->queue, ret, err);
+    *ret = r;
+    return TL_OK;
+}
+
+static void give(struct admin *a, struct queue_reader *r)
+{
+    if (a->readers) {
+        (void)pthread_mutex_lock(&a->readers->lock);
+        if (a->readers->n < KEPT) {
+            a->readers->kept[a->readers->n++] = r;
+            r = NULL;
+        }
+        (void)pthread_mutex_unlock(&a->readers->lock);
+    }
+    queue_reader_close(r);
+}
+
+static void look(void *arg)
+{
+    struct admin__read *l = arg;
+    struct queue_reader *r;
+
+    l->rc = take(l->admin, &r, &l->err);
+    if (l->rc != TL_OK)
+        return;
+    l->rc = l->fn(l, r, &l->err);
+    if (l->rc == TL_IO) /* whatever is wrong with it, the next one shall have another */
+        queue_reader_close(r);
+    else
+        give(l->admin, r);
+}
+
+enum tl_rc admin__read(struct admin_call *c, struct admin__read *l, struct tl_err *err)
+{
+    enum tl_rc rc;
+
+    l->admin = c->admin;
+    l->arena = c->arena;
+    rc = admin__blocking(c, look, l, err);
+    if (rc == TL_OK && l->rc != TL_OK) {
+        *err = l->err;
+        rc = l->rc;
+    }
+    return rc;
+}
+
+enum tl_rc admin__page(struct admin_call *c, struct admin__read *l, struct tl_err *err)
+{
+    struct tl_sv limit = admin__query(c, "limit"), cursor = admin__query(c, "cursor");
+    uint64_t n = DEFAULT_LIMIT;
+
+    if (limit.n && (!tl_sv_u64(limit, &n) || n < 1 || n > MAX_LIMIT))
+        return tl_fail(err, TL_INVALID, "limit must be 1 to %d", MAX_LIMIT);
+    l->limit = (size_t)n;
+    return cursor.n ? admin__id(cursor, &l->cursor, err) : TL_OK;
+}
+
+enum tl_rc admin__names(struct admin_call *c, struct admin_names *ret, struct tl_err *err)
+{
+    struct queue_stat s;
+    enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
+
+    if (rc == TL_OK)
+        *ret = (struct admin_names){.flows = s.flows, .n = s.n_flows};
+    return rc;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dead deliveries by cause; the oldest that waits; copies; what a bulk action would touch. */
+#include <stdlib.h>
+
+#include "queue/look/reader_int.h"
+
+#define GROUPS_MAX 2000
+#define COUNT_MOST 10000 /* of one group; more is said to be "at least" */
+#define COUNT_ALL 200000 /* of all groups of one call */
+
+/* ---- groups ---- */
+static const char *const group_states[] = {
+    [QUEUE_GROUP_OPEN] = "open",
+    [QUEUE_GROUP_ACKNOWLEDGED] = "acknowledged",
+    [QUEUE_GROUP_IGNORED] = "ignored",
+    [QUEUE_GROUP_RESOLVED] = "resolved",
+};
+
+const char *queue_group_state_name(enum queue_group_state s)
+{
+    return group_states[s];
+}
+
+bool queue_group_state_parse(struct tl_sv word, enum queue_group_state *ret)
+{
+    for (size_t i = 0; i < TL_COUNT(group_states); i++) {
+        if (tl_sv_eqs(word, group_states[i])) {
+            *ret = (enum queue_group_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int largest_first(const void *a, const void *b)
+{
+    uint64_t x = ((const struct queue_group *)a)->count, y = ((const struct queue_group *)b)->count;
+
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* What people said of it. "resolved" ends by itself when one more dies of it. */
+static enum tl_rc group_mark(struct queue_reader *r, struct tl_arena *arena, struct queue_group *g, struct tl_err *err)
+{
+    struct store_val v[5];
+    bool found = false;
+    enum tl_rc rc = store_query(r->st[READ_GROUP_MARK], VALS(store_int(g->flow), store_u64(g->fingerprint)), err);
+
+    if (rc == TL_OK)
+        rc = store_next(r->st[READ_GROUP_MARK], v, 5, &found, err);
+    if (rc == TL_OK && found) {
+        g->state = v[0].i <= QUEUE_GROUP_RESOLVED ? (enum queue_group_state)v[0].i : QUEUE_GROUP_OPEN;
+        g->marked_ms = v[1].i;
+        g->owner = tl_arena_sv(arena, v[2].s);
+        g->note = tl_arena_sv(arena, v[3].s);
+        g->by = tl_arena_sv(arena, v[4].s);
+        g->again = g->state == QUEUE_GROUP_RESOLVED && g->last_ms > g->marked_ms;
+        if (g->again)
+            g->state = QUEUE_GROUP_OPEN;
+    }
+    store_reset(r->st[READ_GROUP_MARK]);
+    return rc;
+}
+
+static enum tl_rc describe(struct queue_reader *r, struct tl_arena *arena, struct queue_group *g, struct tl_err *err)
+{
+    struct queue_row row;
+    bool found;
+    enum tl_rc rc = queue__row(r, g->first, &row, &found, err);
+
+    if (rc == TL_OK && found)
+        g->first_ms = row.updated_ms;
+    if (rc == TL_OK)
+        rc = queue__row(r, g->last, &row, &found, err);
+    if (rc == TL_OK && found) {
+        g->cls = row.cls;
+        g->rc = row.rc;
+        g->last_ms = row.updated_ms;
+        (void)snprintf(g->text, sizeof(g->text), "%s", row.text);
+    }
+    return rc == TL_OK ? group_mark(r, arena, g, err) : rc;
+}
+
+struct gathering {
+    struct queue_group *g;
+    size_t n, cap;
+    uint64_t left; /* to count */
+};
+
+/* From cause to cause by the index: what it costs does not depend on how many died of each. */
+static enum tl_rc gather(struct queue_reader *r, struct tl_arena *arena, uint32_t flow, struct gathering *a,
+                         struct tl_err *err)
+{
+    struct store_val v[2], at = store_int(INT64_MIN);
+    bool row = true;
+    enum tl_rc rc = TL_OK;
+
+    while (rc == TL_OK && a->n < GROUPS_MAX) {
+        struct queue_group *g;
+        uint64_t most = a->left < COUNT_MOST ? a->left : COUNT_MOST;
+
+        rc = store_one(r->st[READ_GROUP_NEXT], VALS(store_int(flow), at), v, 2, &row, err);
+        if (rc != TL_OK || !row)
+            break;
+        if (a->n == a->cap) {
+            g = tl_arena_grow(arena, a->g, a->cap * sizeof(*g), (a->cap + 64) * sizeof(*g));
+            if (!g)
+                return tl_fail(err, TL_LIMIT, "too many groups");
+            a->g = g;
+            a->cap += 64;
+        }
+        g = &a->g[a->n++];
+        *g = (struct queue_group){.flow = flow, .fingerprint = (uint64_t)v[0].i, .first = (uint64_t)v[1].i};
+        at = v[0];
+        rc = store_one(r->st[READ_GROUP_LAST], VALS(store_int(flow), at), v, 1, &row, err);
+        g->last = (uint64_t)v[0].i;
+        if (rc == TL_OK)
+            rc = store_one(r->st[READ_GROUP_COUNT], VALS(store_int(flow), at, store_u64(most + 1)), v, 1, &row, err);
+        g->count = (uint64_t)v[0].i <= most ? (uint64_t)v[0].i : most;
+        g->more = (uint64_t)v[0].i > most;
+        a->left -= g->count;
+    }
+    return rc;
+}
+
+enum tl_rc queue_dead_groups(struct queue_reader *r, struct tl_arena *arena, uint32_t flow, size_t limit,
+                             struct queue_group **ret_groups, size_t *ret_n, struct tl_err *err)
+{
+    uint32_t ids[MANY_MAX];
+    struct gathering a = {.left = COUNT_ALL};
+    size_t n_ids;
+    enum tl_rc rc = queue__numbers(r, READ_FLOWS, flow, ids, &n_ids, err);
+
+    for (size_t i = 0; i < n_ids && rc == TL_OK; i++)
+        rc = gather(r, arena, ids[i], &a, err);
+    if (rc == TL_OK && a.n)
+        qsort(a.g, a.n, sizeof(*a.g), largest_first);
+    a.n = limit && a.n > limit ? limit : a.n;
+    for (size_t i = 0; i < a.n && rc == TL_OK; i++)
+        rc = describe(r, arena, &a.g[i], err);
+    if (rc != TL_OK)
+        return rc;
+    *ret_groups = a.g;
+    *ret_n = a.n;
+    return TL_OK;
+}
+
+struct mark_op {
+    struct op op;
+    const struct queue_mark *m;
+};
+
+static enum tl_rc mark_apply(struct queue *q, struct op *op, struct tl_err *err)
+{
+    const struct queue_mark *m = TL_CONTAINER(op, struct mark_op, op)->m;
+
+    if (!queue__flow(q, m->flow))
+        return tl_fail(err, TL_NOT_FOUND, "there is no such flow");
+    return RUN(q, GROUP_SET, store_int(m->flow), store_u64(m->fingerprint), store_int(m->state), store_text(m->owner),
+               store_text(m->note), store_text(m->by), store_int(queue__wall(q)));
+}
+
+enum tl_rc queue_mark_group(struct queue *q, struct task *task, const struct queue_mark *mark, struct tl_err *err)
+{
+    static const struct op_class cls = {.apply = mark_apply};
+    struct mark_op m = {.op = {.cls = &cls}, .m = mark};
+
+    if (mark->owner.n > 200 || mark->note.n > 4000)
+        return tl_fail(err, TL_LIMIT, "an owner has at most 200 bytes, a note 4,000");
+    return queue__call(q, task, &m.op, err);
+}
+
+enum tl_rc queue_oldest(struct queue_reader *r, uint32_t flow, int64_t *ret_received_ms, struct tl_err *err)
+{
+    uint32_t ids[MANY_MAX];
+    size_t n;
+    int64_t oldest = INT64_MAX;
+    enum tl_rc rc = queue__numbers(r, READ_TARGETS, flow, ids, &n, err);
+
+    for (size_t i = 0; i < n && rc == TL_OK; i++) {
+        struct store_val v;
+        bool row = false;
+
+        rc = store_one(r->st[READ_OLDEST], VALS(store_int(ids[i])), &v, 1, &row, err);
+        if (rc == TL_OK && row && v.i < oldest)
+            oldest = v.i;
+    }
+    if (rc == TL_OK && oldest == INT64_MAX)
+        return tl_fail(err, TL_NOT_FOUND, "nothing is waiting");
+    if (rc == TL_OK)
+        *ret_received_ms = oldest;
+    return rc;
+}
+
+enum tl_rc queue_snapshot(struct queue_reader *r, const char *path, struct tl_err *err)
+{
+    return store_copy(r->db, path, err);
+}
+
+/* ---- plans ---- */
+enum tl_rc queue__bulk_filter(const struct queue_filter *f, struct tl_err *err)
+{
+    if (f->n_targets || f->key.p || f->error.n || f->text.n)
+        return tl_fail(err, TL_UNSUPPORTED,
+                       "actions on many go by flow, state, class, fingerprint, event, time or ids: list what you mean, "
+                       "and give the ids");
+    return TL_OK;
+}
+
+static enum tl_rc plan_row(struct queue_reader *r, struct queue_plan *plan, const struct queue_row *row,
+                           struct tl_err *err)
+{
+    struct store_val v[ROW_N], one;
+    bool found = false;
+    enum tl_rc rc = TL_OK;
+
+    plan->matching++;
+    plan->final += row->state >= QUEUE_DELIVERED;
+    if (row->state == QUEUE_DEAD) {
+        rc = store_one(r->st[READ_ONE], VALS(store_u64(row->delivery)), v, ROW_N, &found, err);
+        if (rc == TL_OK && found && v[23].type == STORE_INT && v[10].i != 2) {
+            rc = store_one(r->st[READ_LATER], VALS(store_int(v[23].i), store_u64(row->delivery)), &one, 1, &found, err);
+            plan->superseded += found || v[25].i;
+        }
+    }
+    if (rc == TL_OK)
+        rc = store_one(r->st[READ_UNKNOWN],
+                       VALS(store_u64(row->delivery * ATTEMPT_SPAN), store_u64((row->delivery + 1) * ATTEMPT_SPAN)),
+                       &one, 1, &found, err);
+    plan->unknown_outcome += found;
+    return rc;
+}
+
+enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl_err *err)
+{
+    struct queue_page page = {.more = true};
+    struct store_val v;
+    bool row;
+    enum tl_rc rc = queue__bulk_filter(&plan->filter, err);
+
+    if (rc != TL_OK)
+        return rc;
+    rc = store_one(r->st[READ_NEWEST], NULL, 0, &v, 1, &row, err);
+
+    plan->matching = plan->superseded = plan->unknown_outcome = plan->running = plan->final = 0;
+    plan->last_id = rc == TL_OK ? (uint64_t)v.i : 0;
+    while (rc == TL_OK && page.more) {
+        struct tl_arena *arena = tl_arena_new(16u << 20);
+        uint64_t cursor = page.cursor;
+
+        rc = queue_list(r, arena, &plan->filter, cursor, 1000, &page, err);
+        for (size_t i = 0; rc == TL_OK && i < page.n; i++)
+            if (!page.rows[i].expanded)
+                rc = plan_row(r, plan, &page.rows[i], err);
+        tl_arena_free(arena);
+        if (page.more && (page.cursor == 0 || page.cursor == cursor))
+            break;
+    }
+    return rc;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reader_int.h - the statements of readers, and what read.c, show.c and dead.c share. A reader belongs to one thread at
+ * a time. */
+#ifndef TL_QUEUE_READER_INT_H
+#define TL_QUEUE_READER_INT_H
+
+#include "queue/queue_int.h"
+
+#define ROW_COLUMNS                                                                                                    \
+    "id,event,flow,target,item,rev,attempts,used,state,kind,live,received,updated,next_at,fp,cause,replay_of,bytes,"   \
+    "cls,rc,text,upload,ticket,lane,n_open,superseded,d_epoch,d_started,d_status,d_latency"
+#define ROW_N 30
+
+#define READS(X)                                                                                                       \
+    X(ONE, "SELECT " ROW_COLUMNS " FROM unit WHERE id=?1")                                                             \
+    X(BEFORE, "SELECT " ROW_COLUMNS " FROM unit WHERE id<?1 AND id>=?2 ORDER BY id DESC")                              \
+    X(CHILDREN, "SELECT " ROW_COLUMNS " FROM unit WHERE event=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")                 \
+    X(DEAD, "SELECT " ROW_COLUMNS " FROM unit WHERE fp IS NOT NULL AND flow=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")   \
+    X(DEAD_FP,                                                                                                         \
+      "SELECT " ROW_COLUMNS " FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp=?4 AND id<?2 ORDER BY id DESC LIMIT "  \
+      "?3")                                                                                                            \
+    X(LIVE, "SELECT " ROW_COLUMNS " FROM unit WHERE live=1 AND target=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")         \
+    X(LIVE_LANE,                                                                                                       \
+      "SELECT " ROW_COLUMNS " FROM unit WHERE live>0 AND lane IS NOT NULL AND lane=?1 AND id<?2 ORDER BY id DESC "     \
+      "LIMIT ?3")                                                                                                      \
+    X(DEAD_LANE, "SELECT " ROW_COLUMNS " FROM unit WHERE fp IS NOT NULL AND lane=?1 AND id<?2 ORDER BY id DESC "       \
+                 "LIMIT ?3")                                                                                           \
+    X(LANES, "SELECT id,received,lane FROM unit WHERE id<?1 ORDER BY id DESC")                                         \
+    X(BODIES, "SELECT u.id,u.received,b.data FROM unit u JOIN body b ON b.id=u.id WHERE u.id<?1 ORDER BY u.id DESC")   \
+    X(FROM, "SELECT id,received FROM unit WHERE id>=?1 ORDER BY id LIMIT 1")                                           \
+    X(KEY, "SELECT order_by FROM body WHERE id=?1")                                                                    \
+    X(LAST_ATTEMPT, "SELECT status,latency FROM attempt WHERE id>=?1 AND id<?2 ORDER BY id DESC LIMIT 1")              \
+    X(IDEM, "SELECT event FROM idem WHERE k1=?1 AND k2=?2")                                                            \
+    X(TARGETS, "SELECT id FROM target WHERE ?1=0 OR flow=?1")                                                          \
+    X(FLOWS, "SELECT id FROM flow WHERE ?1=0 OR id=?1")                                                                \
+    X(NEWEST, "SELECT max(id) FROM unit")                                                                              \
+    X(ATTEMPTS,                                                                                                        \
+      "SELECT a.id,a.epoch,a.started,a.ended,a.end,a.flags,a.cls,a.rc,a.status,a.latency,a.call,a.text,"               \
+      "a.answer,c.members FROM attempt a LEFT JOIN call c ON c.id=a.call WHERE a.id>=?1 AND a.id<?2 ORDER BY "         \
+      "a.id")                                                                                                          \
+    X(BODY, "SELECT order_by,meta,data FROM body WHERE id=?1")                                                         \
+    X(EDIT, "SELECT data FROM edit WHERE unit=?1 AND rev=?2")                                                          \
+    X(CHUNKS, "SELECT data FROM chunk WHERE id>=?1 AND id<?2 ORDER BY id")                                             \
+    X(TICKET, "SELECT data FROM ticket WHERE id=?1")                                                                   \
+    X(AHEAD, "SELECT id FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")                                       \
+    X(LATER, "SELECT id FROM unit WHERE lane=?1 AND live>0 AND id>?2 LIMIT 1")                                         \
+    X(GROUP_NEXT, "SELECT fp,id FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp>?2 ORDER BY fp,id LIMIT 1")          \
+    X(GROUP_LAST, "SELECT id FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp=?2 ORDER BY id DESC LIMIT 1")           \
+    X(GROUP_COUNT, "SELECT count(*) FROM (SELECT 1 FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp=?2 LIMIT ?3)")    \
+    X(GROUP_MARK, "SELECT state,at,owner,note,who FROM dead_group WHERE flow=?1 AND fp=?2")                            \
+    X(AUDIT, "SELECT id,at,who,role,how,origin,action,subject,reason,detail,hash FROM audit WHERE id<?1 ORDER BY id "  \
+             "DESC LIMIT ?2")                                                                                          \
+    X(AUDIT_ALL, "SELECT id,at,who,role,how,origin,action,subject,reason,detail,hash FROM audit WHERE id>?1 ORDER BY " \
+                 "id LIMIT ?2")                                                                                        \
+    X(JOBS, "SELECT id,action,flow,state,cls,fp,from_ms,until_ms,event,ids IS NOT NULL,total,looked,done,refused,"     \
+            "refusal,ended,who,reason,at,to_flow FROM job WHERE id<?1 ORDER BY id DESC LIMIT ?2")                      \
+    X(OLDEST, "SELECT received FROM unit WHERE live=1 AND target=?1 ORDER BY id LIMIT 1")                              \
+    X(UNKNOWN, "SELECT 1 FROM attempt WHERE id>=?1 AND id<?2 AND (flags & 2)<>0 LIMIT 1")
+
+enum {
+#define X(name, text) READ_##name,
+    READS(X)
+#undef X
+        READ_COUNT
+};
+
+struct queue_reader {
+    struct store *db;
+    struct store_stmt *st[READ_COUNT];
+    unsigned char hash_key[16];
+};
+
+#define MANY_MAX 512 /* flows, targets */
+/* The numbers of one query (flows, targets). */
+enum tl_rc queue__numbers(struct queue_reader *r, int read, uint32_t flow, uint32_t ids[MANY_MAX], size_t *ret_n,
+                          struct tl_err *err);
+void queue__row_read(const struct store_val *v, struct queue_row *r); /* ROW_COLUMNS */
+/* The row with this id; *ret_found. */
+enum tl_rc queue__row(struct queue_reader *r, uint64_t id, struct queue_row *ret, bool *ret_found, struct tl_err *err);
+/* Deliveries of an event, newest first, `limit` at most, in the arena. */
+enum tl_rc queue__children(struct queue_reader *r, struct tl_arena *arena, uint64_t event, size_t limit,
+                           struct queue_row **ret, size_t *ret_n, struct tl_err *err);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists by key, reason and payload; what changes as it changes; causes of death; what people did. */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "help.h"
+
+static size_t list(struct bench *b, struct queue_filter f, uint64_t *ids)
+{
+    struct tl_arena *a = tl_arena_new(8 << 20);
+    struct queue_page page;
+    struct queue_reader *r;
+    struct tl_err err;
+
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_list(r, a, &f, 0, 100, &page, &err), TL_OK);
+    for (size_t i = 0; ids && i < page.n; i++)
+        ids[i] = page.rows[i].delivery;
+    queue_reader_close(r);
+    tl_arena_free(a);
+    return page.n;
+}
+
+static void die(struct bench *b, const char *text)
+{
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_INVALID, text);
+}
+
+static void events_are_found_by_their_ordering_key_in_any_state(void **state)
+{
+    struct bench *b = *state;
+    const struct queue_filter key = {.key = TL_SV("anna")};
+    struct queue_filter dead = key, queued = key;
+    uint64_t first, second, third, ids[100];
+
+    help_open(b);
+    first = help_put(b, NULL, "anna", "1");
+    (void)help_put(b, NULL, "bert", "2");
+    help_turn(b);
+    die(b, "no");
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    second = help_put(b, NULL, "anna", "3");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    third = help_put(b, NULL, "anna", "4");
+    help_turn(b);
+    assert_int_equal(list(b, key, ids), 3);
+    assert_true(ids[0] == third && ids[1] == second && ids[2] == first);
+    dead.state = QUEUE_DEAD;
+    assert_int_equal(list(b, dead, ids), 1);
+    assert_int_equal(ids[0], first);
+    queued.state = QUEUE_QUEUED;
+    assert_int_equal(list(b, queued, ids), 1);
+    assert_int_equal(ids[0], third);
+    assert_int_equal(list(b, (struct queue_filter){.key = TL_SV("carl")}, ids), 0);
+}
+
+static void events_are_found_by_reason_payload_target_and_time(void **state)
+{
+    struct bench *b = *state;
+    uint32_t none = 99;
+    uint64_t ids[100], old, young;
+    int64_t at;
+
+    help_open(b);
+    old = help_put(b, NULL, NULL, "{\"order\": \"A-100\"}");
+    help_turn(b);
+    die(b, "HTTP 429: slow down");
+    tl_fake_clock_advance_ms(&b->clock, 3600000);
+    at = tl_clock_wall_ms(&b->clock.base);
+    young = help_put(b, NULL, NULL, "{\"order\": \"A-200\"}");
+    help_turn(b);
+    die(b, "HTTP 400: no such thing");
+    assert_int_equal(list(b, (struct queue_filter){.error = TL_SV("http 429")}, ids), 1);
+    assert_int_equal(ids[0], old);
+    assert_int_equal(list(b, (struct queue_filter){.text = TL_SV("A-200")}, ids), 1);
+    assert_int_equal(ids[0], young);
+    assert_int_equal(list(b, (struct queue_filter){.targets = &b->targets[0].ret_id, .n_targets = 1}, ids), 2);
+    assert_int_equal(list(b, (struct queue_filter){.targets = &none, .n_targets = 1}, ids), 0);
+    assert_int_equal(list(b, (struct queue_filter){.from_ms = at}, ids), 1);
+    assert_int_equal(ids[0], young);
+    assert_int_equal(list(b, (struct queue_filter){.until_ms = at}, ids), 1);
+    assert_int_equal(ids[0], old);
+}
+
+static void an_event_is_found_by_the_id_of_its_sender(void **state)
+{
+    struct bench *b = *state;
+    struct queue_reader *r;
+    struct tl_err err;
+    uint64_t id, found = 0;
+
+    help_open(b);
+    id = help_put(b, "delivery-7", NULL, "x");
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_find_key(r, TL_SV("s"), TL_SV("delivery-7"), &found, &err), TL_OK);
+    assert_int_equal(found, id);
+    assert_int_equal(queue_find_key(r, TL_SV("s"), TL_SV("delivery-8"), &found, &err), TL_NOT_FOUND);
+    queue_reader_close(r);
+}
+
+static void a_list_shows_key_status_and_latency_of_the_last_attempt(void **state)
+{
+    struct bench *b = *state;
+    struct tl_arena *a = tl_arena_new(1 << 20);
+    const struct queue_filter f = {.details = true};
+    struct queue_page page;
+    struct queue_reader *r;
+    struct queue_work *w;
+    struct tl_err err;
+
+    help_open(b);
+    (void)help_put(b, NULL, "anna", "1");
+    help_turn(b);
+    w = help_take(b);
+    w->claims[0].outcome =
+        (struct queue_outcome){.end = QUEUE_END_FAILED, .rc = TL_UPSTREAM, .status = 503, .text = TL_SV("busy")};
+    w->latency_ms = 12;
+    queue_finish(b->q, w);
+    help_turn(b);
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_list(r, a, &f, 0, 10, &page, &err), TL_OK);
+    assert_int_equal(page.rows[0].status, 503);
+    assert_int_equal(page.rows[0].latency_ms, 12);
+    assert_true(tl_sv_eqs(page.rows[0].key, "anna"));
+    queue_reader_close(r);
+    tl_arena_free(a);
+}
+
+static void bulk_actions_refuse_filters_that_lists_alone_know(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_REPLAY, .filter = {.text = TL_SV("x")}};
+    struct queue_reader *r;
+    struct tl_err err;
+    uint64_t job;
+
+    help_open(b);
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_plan(r, &plan, &err), TL_UNSUPPORTED);
+    assert_int_equal(queue_job_start(b->q, NULL, &plan, &job, &err), TL_UNSUPPORTED);
+    queue_reader_close(r);
+}
+
+static void who_watches_is_told_the_ids_of_what_changed_and_how_many_were_missed(void **state)
+{
+    struct bench *b = *state;
+    uint64_t ids[64], cursor = 0, late = 1, missed, id;
+    size_t n = 0;
+
+    help_open(b);
+    queue_watch(b->q, true);
+    assert_int_equal(queue_changes(b->q, &cursor, ids, 64, &missed), 0);
+    id = help_put(b, NULL, NULL, "1");
+    help_turn(b);
+    assert_int_equal(queue_changes(b->q, &cursor, ids, 64, &missed), 1);
+    assert_int_equal(ids[0], id);
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(queue_changes(b->q, &cursor, ids, 64, &missed), 1);
+    assert_int_equal(ids[0], id);
+    assert_int_equal(missed, 0);
+    for (int i = 0; i < 20000; i++)
+        (void)help_put(b, NULL, NULL, "x");
+    do {
+        n += queue_changes(b->q, &late, ids, 64, &missed);
+        assert_true(n <= 64 || missed == 0);
+    } while (late < 20003);
+    assert_int_equal(n, 16384);
+    queue_watch(b->q, false);
+    (void)help_put(b, NULL, NULL, "unwatched");
+    assert_int_equal(queue_changes(b->q, &cursor, ids, 1, &missed), 1);
+    assert_true(missed > 0);
+}
+
+static void groups(struct bench *b, struct queue_group *ret, size_t *ret_n, struct tl_arena *a)
+{
+    struct queue_reader *r;
+    struct queue_group *g;
+    struct tl_err err;
+
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_dead_groups(r, a, 0, 10, &g, ret_n, &err), TL_OK);
+    for (size_t i = 0; i < *ret_n; i++)
+        ret[i] = g[i];
+    queue_reader_close(r);
+}
+
+static void a_cause_of_death_is_marked_and_opens_again_when_one_more_dies_of_it(void **state)
+{
+    struct bench *b = *state;
+    struct tl_arena *a = tl_arena_new(1 << 20);
+    struct queue_group g[10];
+    struct queue_mark mark = {
+        .state = QUEUE_GROUP_RESOLVED, .owner = TL_SV("erp"), .note = TL_SV("fixed"), .by = TL_SV("me")};
+    struct tl_err err;
+    size_t n;
+
+    help_open(b);
+    for (int i = 0; i < 3; i++) {
+        (void)help_put(b, NULL, NULL, "x");
+        help_turn(b);
+        die(b, i < 2 ? "field 'a' is missing" : "field 'a' is too long");
+    }
+    groups(b, g, &n, a);
+    assert_int_equal(n, 2);
+    assert_int_equal(g[0].count, 2);
+    assert_int_equal(g[1].count, 1);
+    assert_int_equal(g[0].state, QUEUE_GROUP_OPEN);
+    assert_false(g[0].more);
+    mark.flow = g[0].flow;
+    mark.fingerprint = g[0].fingerprint;
+    tl_fake_clock_advance_ms(&b->clock, 1000);
+    assert_int_equal(queue_mark_group(b->q, NULL, &mark, &err), TL_OK);
+    groups(b, g, &n, a);
+    assert_int_equal(g[0].state, QUEUE_GROUP_RESOLVED);
+    assert_true(tl_sv_eqs(g[0].owner, "erp") && tl_sv_eqs(g[0].note, "fixed") && tl_sv_eqs(g[0].by, "me"));
+    assert_int_equal(g[1].state, QUEUE_GROUP_OPEN);
+    tl_fake_clock_advance_ms(&b->clock, 1000);
+    (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    die(b, "field 'b' is missing");
+    groups(b, g, &n, a);
+    assert_int_equal(g[0].count, 3);
+    assert_int_equal(g[0].state, QUEUE_GROUP_OPEN);
+    assert_true(g[0].again);
+    tl_arena_free(a);
+}
+
+static void note(struct bench *b, const char *action, const char *reason)
+{
+    struct queue_audit e = {.who = TL_SV("anna"),
+                            .role = TL_SV("operator"),
+                            .action = tl_sv_str(action),
+                            .subject = TL_SV("flow f"),
+                            .reason = tl_sv_str(reason)};
+    struct tl_err err;
+
+    assert_int_equal(queue_audit(b->q, NULL, &e, &err), TL_OK);
+}
+
+static uint64_t first_bad(struct bench *b, uint64_t *ret_n)
+{
+    struct queue_reader *r;
+    struct queue_audit last;
+    struct tl_err err;
+    uint64_t bad;
+
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_audit_verify(r, ret_n, &bad, &last, &err), TL_OK);
+    queue_reader_close(r);
+    return bad;
+}
+
+static void sql(struct bench *b, const char *text)
+{
+    char path[128];
+    sqlite3 *db;
+
+    (void)snprintf(path, sizeof path, "%s/ledger.db", b->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(db);
+}
+
+static void what_people_did_is_listed_newest_first_and_outlives_a_restart(void **state)
+{
+    struct bench *b = *state;
+    struct tl_arena *a = tl_arena_new(1 << 20);
+    struct queue_reader *r;
+    struct queue_audit *e;
+    struct tl_err err;
+    uint64_t all;
+    size_t n;
+
+    help_open(b);
+    note(b, "pause", "maintenance");
+    help_close(b);
+    help_open(b);
+    note(b, "resume", "done");
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_audit_list(r, a, 0, 10, &e, &n, &err), TL_OK);
+    assert_int_equal(n, 2);
+    assert_true(tl_sv_eqs(e[0].action, "resume") && tl_sv_eqs(e[1].reason, "maintenance"));
+    assert_int_equal(queue_audit_list(r, a, e[0].id, 10, &e, &n, &err), TL_OK);
+    assert_int_equal(n, 1);
+    queue_reader_close(r);
+    assert_int_equal(first_bad(b, &all), 0);
+    assert_int_equal(all, 2);
+    tl_arena_free(a);
+}
+
+static void a_change_in_what_people_did_shows(void **state)
+{
+    static const char *const crimes[] = {
+        "UPDATE audit SET reason='nothing' WHERE id=2",
+        "UPDATE audit SET who='bert' WHERE id=2",
+        "DELETE FROM audit WHERE id=2",
+        "UPDATE audit SET at=at+1 WHERE id=2",
+        "UPDATE audit SET action='paus', subject='eflow f' WHERE id=2",
+    };
+    struct bench *b = *state;
+    uint64_t n;
+
+    help_open(b);
+    for (int i = 0; i < 3; i++)
+        note(b, "pause", "maintenance");
+    for (size_t i = 0; i < TL_COUNT(crimes); i++) {
+        sql(b, "CREATE TABLE kept AS SELECT * FROM audit");
+        sql(b, crimes[i]);
+        assert_in_range(first_bad(b, &n), 2, 3);
+        sql(b, "DELETE FROM audit; INSERT INTO audit SELECT * FROM kept; DROP TABLE kept");
+        assert_int_equal(first_bad(b, &n), 0);
+    }
+}
+
+static void a_job_remembers_who_wanted_it_and_why(void **state)
+{
+    struct bench *b = *state;
+    struct tl_arena *a = tl_arena_new(1 << 20);
+    struct queue_plan plan = {
+        .action = QUEUE_REPLAY, .filter = {.state = QUEUE_DEAD}, .by = TL_SV("anna"), .reason = TL_SV("mended")};
+    struct queue_job_row *rows;
+    struct queue_reader *r;
+    struct tl_err err;
+    size_t n;
+
+    help_open(b);
+    (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    die(b, "no");
+    (void)help_job(b, &plan);
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_jobs(r, a, 0, 10, &rows, &n, &err), TL_OK);
+    assert_int_equal(n, 1);
+    assert_true(tl_sv_eqs(rows[0].plan.by, "anna") && tl_sv_eqs(rows[0].plan.reason, "mended"));
+    assert_int_equal(rows[0].plan.filter.state, QUEUE_DEAD);
+    assert_true(rows[0].job.ended && rows[0].job.done == 1);
+    queue_reader_close(r);
+    tl_arena_free(a);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(events_are_found_by_their_ordering_key_in_any_state),
+        TEST(events_are_found_by_reason_payload_target_and_time),
+        TEST(an_event_is_found_by_the_id_of_its_sender),
+        TEST(a_list_shows_key_status_and_latency_of_the_last_attempt),
+        TEST(bulk_actions_refuse_filters_that_lists_alone_know),
+        TEST(who_watches_is_told_the_ids_of_what_changed_and_how_many_were_missed),
+        TEST(a_cause_of_death_is_marked_and_opens_again_when_one_more_dies_of_it),
+        TEST(what_people_did_is_listed_newest_first_and_outlives_a_restart),
+        TEST(a_change_in_what_people_did_shows),
+        TEST(a_job_remembers_who_wanted_it_and_why),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
