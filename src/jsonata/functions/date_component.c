@@ -97,14 +97,19 @@ static double week_month(const struct tl_civil *c, double ms)
     return c->month;
 }
 
-double jsonata_date_component(double ms, uint32_t component)
+bool jsonata_civil(double ms, struct tl_civil *ret)
 {
-    struct tl_civil c;
-
     if (!(fabs(ms) <= MS_LIMIT))
-        return JSONATA_NAN;
+        return false;
+    tl_civil_from_ms((int64_t)trunc(ms), ret);
+    return true;
+}
+
+double jsonata_civil_component(const struct tl_civil *civil, double ms, uint32_t component)
+{
+    const struct tl_civil c = *civil;
+
     ms = trunc(ms);
-    tl_civil_from_ms((int64_t)ms, &c);
     switch (component) {
     case 'Y':
         return c.year;
@@ -141,4 +146,11 @@ double jsonata_date_component(double ms, uint32_t component)
     default:
         return JSONATA_NAN;
     }
+}
+
+double jsonata_date_component(double ms, uint32_t component)
+{
+    struct tl_civil c;
+
+    return jsonata_civil(ms, &c) ? jsonata_civil_component(&c, ms, component) : JSONATA_NAN;
 }

@@ -75,7 +75,8 @@ static enum tl_rc put_name(struct jsonata_out *o, const struct jsonata_date_part
 
 static enum tl_rc put_integer(struct jsonata_out *o, const struct jsonata_date_part *part, double value)
 {
-    if (part->component == 'Y' && part->year_modulo != -1)
+    if (part->component == 'Y' && part->year_modulo != -1 &&
+        !(part->year_modulo >= 4 && value >= 0 && value < 10000)) /* nothing to take off the years of our days */
         value = fmod(value, pow(10, part->year_modulo));
     return jsonata_int_format(o, &part->integer, value);
 }
@@ -108,7 +109,9 @@ static enum tl_rc put_zone(struct jsonata_out *o, const struct jsonata_date_part
     return rc;
 }
 
-static enum tl_rc put_part(struct jsonata_out *o, const struct jsonata_date_part *part, double ms, struct zone z)
+/* civil: of ms; NULL when that is out of range. */
+static enum tl_rc put_part(struct jsonata_out *o, const struct jsonata_date_part *part, const struct tl_civil *civil,
+                           double ms, struct zone z)
 {
     switch (part->component) {
     case 'Y':
@@ -125,7 +128,7 @@ static enum tl_rc put_part(struct jsonata_out *o, const struct jsonata_date_part
     case 'm':
     case 's':
     case 'f': {
-        double value = jsonata_date_component(ms, part->component);
+        double value = civil ? jsonata_civil_component(civil, ms, part->component) : JSONATA_NAN;
 
         if (part->names && part->component != 'f')
             return put_name(o, part, value);
@@ -136,7 +139,7 @@ static enum tl_rc put_part(struct jsonata_out *o, const struct jsonata_date_part
     case 'z':
         return put_zone(o, part, z);
     case 'P': {
-        bool pm = jsonata_date_component(ms, 'P') == 1;
+        bool pm = civil && civil->hour >= 12;
 
         jsonata_out_ascii(o, part->names == NAMES_UPPER ? (pm ? "PM" : "AM") : (pm ? "pm" : "am"), 2);
         return TL_OK;
@@ -158,6 +161,8 @@ enum tl_rc jsonata_date_format(struct jsonata_eval *e, double ms, const struct j
     const struct jsonata_date_picture *pic;
     struct jsonata_out o;
     struct zone z = {0, 0};
+    struct tl_civil civil;
+    bool in_range;
 
     if (zone->type == JSON_STRING) {
         double offset = jsonata_parse_int(json_view(*zone));
@@ -172,6 +177,7 @@ enum tl_rc jsonata_date_format(struct jsonata_eval *e, double ms, const struct j
     if (rc != TL_OK)
         return rc;
     ms = trunc(ms + (60 * z.hours + z.minutes) * 60000);
+    in_range = jsonata_civil(ms, &civil);
     jsonata_out_begin(&o, e, 40);
     for (size_t i = 0; i < pic->count && rc == TL_OK; i++) {
         const struct jsonata_date_part *part = &pic->parts[i];
@@ -179,7 +185,7 @@ enum tl_rc jsonata_date_format(struct jsonata_eval *e, double ms, const struct j
         if (part->literal)
             jsonata_out_put(&o, part->text);
         else
-            rc = put_part(&o, part, ms, z);
+            rc = put_part(&o, part, in_range ? &civil : NULL, ms, z);
     }
     return rc == TL_OK ? jsonata_out_end(&o, ret) : rc;
 }

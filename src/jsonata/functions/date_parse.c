@@ -6,7 +6,6 @@
  */
 #include "jsonata/functions/functions_int.h"
 
-#include <stdio.h>
 
 enum matcher { MATCH_LITERAL, MATCH_DIGITS, MATCH_LETTERS, MATCH_ROMAN, MATCH_WORDS, MATCH_NAME, MATCH_ZONE };
 
@@ -369,15 +368,10 @@ static enum tl_rc resolve(struct jsonata_eval *e, struct found *f, double *ret)
     bool by_date = fits(date, 0xa1), by_day = !by_date && fits(date, 0x82);
     bool by_month_week = fits(date, 0x54), by_week = !by_month_week && fits(date, 0x48);
     bool half_day = !fits(time, 0x17) && fits(time, 0x2f);
-    char letters[16];
-
-    (void)snprintf(letters, sizeof letters, "%s%s",
-                   by_day          ? "YD"
-                   : by_month_week ? "XxwF"
-                   : by_week       ? "XWF"
-                                   : "YMD",
-                   half_day ? "Phmsf" : "Hmsf");
-    enum tl_rc rc = fill_in(e, f, letters);
+    static const char *const letters[4][2] = {
+        {"YMDHmsf", "YMDPhmsf"}, {"YDHmsf", "YDPhmsf"}, {"XxwFHmsf", "XxwFPhmsf"}, {"XWFHmsf", "XWFPhmsf"}};
+    int of_date = by_day ? 1 : by_month_week ? 2 : by_week ? 3 : 0;
+    enum tl_rc rc = fill_in(e, f, letters[of_date][half_day]);
 
     if (rc != TL_OK)
         return rc;

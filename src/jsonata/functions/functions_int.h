@@ -108,6 +108,9 @@ extern const char *const jsonata_day_names[7]; /* Monday first */
 double jsonata_date_utc(double year, double month, double day, double hour, double minute, double second, double ms);
 /* A component (letter of the pictures) of a time; NaN when the time is out of range. P: 0 am, 1 pm. */
 double jsonata_date_component(double ms, uint32_t component);
+/* The same in two steps, for many components of one time. False: out of range. */
+bool jsonata_civil(double ms, struct tl_civil *ret);
+double jsonata_civil_component(const struct tl_civil *civil, double ms, uint32_t component);
 enum tl_rc jsonata_date_format(struct jsonata_eval *e, double ms, const struct json *picture, const struct json *zone,
                                struct json *ret);
 enum tl_rc jsonata_date_parse(struct jsonata_eval *e, struct json text, struct json picture, struct json *ret);
