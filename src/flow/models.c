@@ -22,40 +22,61 @@ bool flow__read_file(const char *path, size_t max, struct tl_buf *b)
     return room && got == 0;
 }
 
-static struct json_schema *load_model(struct flow_plan *p, const char *path, struct config_place at,
-                                      struct config_errors *e)
+/* The JSON of a file; it lives in the plan's arena. False: an error was added. */
+static bool read_schema(struct flow_plan *p, const struct config_map_entry *entry, struct config_errors *e,
+                        struct json *ret)
 {
-    const struct json_schema_options options = {.formats = true};
+    const char *path = *(const char *const *)entry->value;
     TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
-    struct json_schema *s = NULL;
     struct tl_err err = {0};
-    struct json v;
+    struct tl_sv kept;
 
     if (!flow__read_file(path, MAX_MODEL_BYTES, &text)) {
-        config_error(e, at, "Check the path and that it is below 4 MB.", "cannot read the model %s", path);
-        return NULL;
+        config_error(e, entry->at, "Check the path and that it is below 4 MB.", "cannot read the model %s", path);
+        return false;
     }
-    config_errors_source(e, path, tl_buf_view(&text));
-    if (json_parse(p->arena, tl_buf_view(&text), 0, NULL, &v, &err) != TL_OK) {
-        config_error(e, (struct config_place){path, err.line, err.column}, NULL, "this model is not JSON: %s",
-                     err.text);
-        return NULL;
-    }
-    if (json_schema_compile(v, &options, &s, &err) != TL_OK)
-        config_error(e, (struct config_place){path, 1, 1}, NULL, "this model is not a JSON Schema: %s", err.text);
-    return s;
+    kept = tl_arena_sv(p->arena, tl_buf_view(&text));
+    config_errors_source(e, path, kept);
+    if (json_parse(p->arena, kept, 0, NULL, ret, &err) == TL_OK)
+        return true;
+    config_error(e, (struct config_place){path, err.line, err.column}, NULL, "this model is not JSON: %s", err.text);
+    return false;
+}
+
+/* What `schemas:` maps: address -> schema. */
+static struct json documents_of(struct flow_plan *p, struct config_errors *e)
+{
+    const struct config_map *all = &p->project->schemas;
+    struct json_builder b;
+    struct json v;
+
+    json_object_begin(&b, p->arena, all->n);
+    for (size_t i = 0; i < all->n; i++)
+        if (read_schema(p, &all->entries[i], e, &v))
+            (void)json_adds(&b, all->entries[i].key, v);
+    return all->n ? json_end(&b) : JSON_NOTHING;
 }
 
 void flow__load_models(struct flow_plan *p, struct config_errors *e)
 {
     const struct config_map *all = &p->project->models;
+    const struct json_schema_options options = {.formats = true, .documents = documents_of(p, e)};
 
     for (size_t i = 0; i < all->n; i++) {
-        struct json_schema *s = load_model(p, *(const char *const *)all->entries[i].value, all->entries[i].at, e);
+        const struct config_map_entry *entry = &all->entries[i];
+        struct json_schema *s = NULL;
+        struct tl_err err = {0};
+        struct json v;
 
-        if (!s)
+        if (!read_schema(p, entry, e, &v))
             continue;
+        if (json_schema_compile(v, &options, &s, &err) != TL_OK) {
+            config_error(e, (struct config_place){*(const char *const *)entry->value, 1, 1},
+                         strstr(err.text, "$ref leads to") ? "Give its address a file under `schemas:`." : NULL,
+                         "this model is not a JSON Schema: %s", err.text);
+            continue;
+        }
         tl_arena_on_free(p->arena, (void (*)(void *))json_schema_unref, s);
-        tl_map_put(p->models, tl_sv_str(all->entries[i].key), s);
+        tl_map_put(p->models, tl_sv_str(entry->key), s);
     }
 }

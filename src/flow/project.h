@@ -161,6 +161,7 @@ struct flow_project {
     struct secret_conf secrets;
     struct config_map connections; /* of struct flow_connection_conf */
     struct config_map models;      /* of const char *: files */
+    struct config_map schemas;     /* of const char *: files, by the address that a $ref names */
     struct config_map mappings;    /* of struct flow_mapping_conf */
     struct config_map flows;       /* of struct flow_conf */
     struct alert_conf alerts;

@@ -120,8 +120,8 @@ static void put_value(struct tl_buf *b, struct json v)
 {
     if (v.type == JSON_EXT)
         tl_buf_puts(b, "a function");
-    else if (v.type == JSON_DOUBLE && !isfinite(v.u.d))
-        tl_buf_puts(b, isnan(v.u.d) ? "NaN" : v.u.d < 0 ? "-Infinity" : "Infinity");
+    else if (json_is_number(v) && !isfinite(json_number(v)))
+        tl_buf_puts(b, isnan(json_number(v)) ? "NaN" : json_number(v) < 0 ? "-Infinity" : "Infinity");
     else if (v.type != JSON_UNDEFINED && v.type <= JSON_OBJECT)
         (void)json_write(b, v, JSON_WRITE_JS_NUMBERS);
     else

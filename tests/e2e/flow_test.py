@@ -70,6 +70,27 @@ def test_a_body_that_does_not_fit_its_model_is_refused_as_data(site, target):
     s.wait_state(s.post({"id": 7}), "delivered")
 
 
+def test_a_model_refers_to_schemas_that_are_mapped_to_files(site, target):
+    address = "https://schemas.example.com/id.json"
+    config = project(target, flow={"steps": [{"validate": "order"}]}, models={"order": "order.schema.json"},
+                     schemas={address: "id.schema.json"})
+    s = site(config)
+    (s.folder / "order.schema.json").write_text(json.dumps({"properties": {"id": {"$ref": address + "#/$defs/id"}}}))
+    (s.folder / "id.schema.json").write_text(json.dumps({"$defs": {"id": {"type": "integer"}}}))
+    s.start()
+    s.wait_state(s.post({"id": "seven"}), "dead")
+    s.wait_state(s.post({"id": 7}), "delivered")
+
+
+def test_a_model_with_an_address_that_is_not_mapped_is_refused_by_check(site, target):
+    address = "https://schemas.example.com/id.json"
+    config = project(target, flow={"steps": [{"validate": "order"}]}, models={"order": "order.schema.json"})
+    s = site(config)
+    (s.folder / "order.schema.json").write_text(json.dumps({"properties": {"id": {"$ref": address}}}))
+    code, said = s.fails()
+    assert code == 2 and address in said and "`schemas:`" in said
+
+
 def test_a_mapping_in_a_file_is_used_by_name(site, target):
     config = project(target, flow={"steps": [{"map": "short"}]}, mappings={"short": {"jsonata": "short.jsonata"}})
     s = site(config)

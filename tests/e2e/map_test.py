@@ -202,6 +202,14 @@ def test_a_long_number_does_no_harm(run, expr):
     assert got.code == 0 or got.error["message"]
 
 
+@pytest.mark.skipif(SLOW > 1, reason="sanitizers want several times the memory")
+def test_a_number_of_a_gigabyte_is_answered_with_an_error(tmp_path):
+    command = f"head -c 1000000000 /dev/zero | tr '\\0' 9 | {BIN} map --json '$ + 1'"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=120, text=True)
+    error = json.loads(done.stderr)["error"]
+    assert done.returncode == 5 and error["code"] == "D1001" and "Infinity" in error["message"]
+
+
 def test_a_long_source_and_a_deep_one_are_refused(run, tmp_path):
     (tmp_path / "long").write_text("1" + " + 1" * 400000)
     (tmp_path / "deep").write_text("(" * 100000 + "1" + ")" * 100000)

@@ -6,7 +6,6 @@
  */
 #include "jsonata/functions/functions_int.h"
 
-
 enum matcher { MATCH_LITERAL, MATCH_DIGITS, MATCH_LETTERS, MATCH_ROMAN, MATCH_WORDS, MATCH_NAME, MATCH_ZONE };
 
 struct state {
