@@ -156,6 +156,7 @@ struct flow_engine *flow_engine_new(const struct flow_engine_options *options)
     if (!e->opt.clock)
         e->opt.clock = tl_clock_system();
     pthread_mutex_init(&e->lock, NULL);
+    e->keys = flow__keys_new(e->opt.clock);
     e->loops = tl_zalloc(options->n_loops * sizeof *e->loops);
     for (size_t i = 0; i < options->n_loops; i++) {
         e->loops[i].engine = e;
@@ -510,6 +511,7 @@ void flow_engine_free(struct flow_engine *e)
     for (size_t i = 0; i < e->opt.n_loops; i++)
         http_client_free(e->loops[i].client);
     tl_free(e->loops);
+    flow__keys_free(e->keys);
     flow__watches_free(e);
     pthread_mutex_destroy(&e->lock);
     tl_free(e);

@@ -103,6 +103,27 @@ struct flow_plan {
 };
 
 void flow__log_waits(const struct flow *f); /* engine.c: a sender was told to come again */
+/* keys.c: public keys and certificates of senders, fetched and kept across reloads */
+struct flow_keys;
+struct flow_keys *flow__keys_new(const struct tl_clock *clock) TL_MUST_CHECK;
+void flow__keys_free(struct flow_keys *k);
+/* What was asked for, with references the caller gives back. Suspends. Old keys serve for a day while their place is
+ * away. TL_UNREACHABLE, TL_UPSTREAM: there are none; TL_BUSY: too many unknown addresses at once. */
+struct flow_material {
+    struct crypto_keys *keys;
+    struct crypto_cert_ref *cert;
+};
+TL_MUST_CHECK enum tl_rc flow__keys_get(struct flow_keys *k, struct task *task, struct http_client *client,
+                                        const struct crypto *crypto, const struct webhook_need *need,
+                                        struct flow_material *ret, struct tl_err *err);
+/* The same for a flow, with its engine's keys, client and crypto. */
+TL_MUST_CHECK enum tl_rc flow__fetch_keys(const struct flow *f, struct task *task, const struct webhook_need *need,
+                                          struct flow_material *ret, struct tl_err *err);
+void flow__log_no_keys(const struct flow *f, const char *why);
+void flow__log_subscription(const struct flow *f, struct tl_sv type, enum tl_rc rc, const char *why);
+struct http_client *flow__client(const struct flow *f, const struct task *task);
+const struct crypto_cert *flow__material_cert(const struct flow_material *m);
+void flow__material_done(struct flow_material *m);
 /* verify.c */
 void flow__build_verifier(struct flow *f, const struct flow_load_options *o, struct config_errors *e,
                           const struct config_choice *verify);
@@ -212,6 +233,7 @@ struct flow_engine {
     pthread_mutex_t lock;
     struct metrics_family *families[FLOW_FAMILIES];
     struct flow_watch *watches; /* under lock; live as long as the engine */
+    struct flow_keys *keys;     /* of senders */
     size_t inline_max;          /* as the ledger was opened with */
     bool stopping;              /* atomic */
 };

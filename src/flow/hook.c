@@ -115,11 +115,75 @@ static void give_event(const struct hook *h, struct http_res *res)
     http_res_set(res, (int)w->status, "application/json", tl_sv_str(text));
 }
 
-static enum tl_rc answer(struct task *task, struct http_req *req, struct http_res *res, struct flow *f,
-                         struct tl_err *err)
+/* ---- keys of the sender ---- */
+struct needing {
+    struct hook *h;
+    struct webhook_need need;
+    bool needs;
+};
+static void look_for_need(void *arg)
+{
+    struct needing *n = arg;
+
+    n->needs = webhook_need(n->h->f->verifier, n->h->req->arena, &n->h->wr, &n->need);
+}
+
+/* False: the keys cannot be had now, and the sender was told to come again. */
+static bool get_keys(struct task *task, struct hook *h, struct http_res *res, struct flow_material *m)
+{
+    struct needing n = {.h = h};
+    struct tl_err err = {0};
+
+    if (!h->f->verifier)
+        return true;
+    task_on_main_stack(task, look_for_need, &n);
+    if (!n.needs)
+        return true;
+    if (flow__fetch_keys(h->f, task, &n.need, m, &err) != TL_OK) {
+        flow__log_no_keys(h->f, err.text);
+        http_res_error(res, 503, "not_ready", "the keys that prove this sender cannot be had now; send again later");
+        (void)http_res_header_static(res, TL_SV("Retry-After"), TL_SV("10"), &err);
+        return false;
+    }
+    h->wr.material = (struct webhook_material){m->keys, flow__material_cert(m)};
+    return true;
+}
+
+/* SNS: the address was signed and is Amazon's; only after it was asked is the subscription ours. */
+static enum tl_rc confirm(struct task *task, struct hook *h, struct http_res *res, struct tl_err *err)
+{
+    const struct http_request_out req = {.url = h->verdict.confirm_url, .timeout_ms = 10000, .max_body = 64 << 10};
+    struct http_reply reply;
+    enum tl_rc rc = TL_OK;
+
+    if (h->verdict.confirm_url.n) {
+        rc = http_client_call(task, flow__client(h->f, task), &req, h->req->arena, &reply, err);
+        if (rc == TL_OK && reply.status != 200)
+            rc = tl_fail(err, TL_UPSTREAM, "HTTP %d", reply.status);
+    }
+    flow__log_subscription(h->f, h->verdict.event_type, rc, rc == TL_OK ? "" : err->text);
+    if (rc == TL_OK)
+        http_res_set(res, 200, "text/plain", TL_SV("ok\n"));
+    return rc;
+}
+
+static void give_peer(struct hook *h, struct webhook_peer *peer)
+{
+    const struct http_tls_peer *p = h->req->tls_peer;
+
+    if (!p)
+        return;
+    *peer = (struct webhook_peer){.subject = p->subject, .common_name = p->common_name, .san = p->san};
+    memcpy(peer->sha256, p->sha256, sizeof peer->sha256);
+    h->wr.peer = peer;
+}
+
+static enum tl_rc answer_with(struct task *task, struct http_req *req, struct http_res *res, struct flow *f,
+                              struct flow_material *m, struct tl_err *err)
 {
     struct hook h = {.f = f, .req = req, .err = err};
     struct webhook_header headers[128];
+    struct webhook_peer peer;
 
     if (f->waits) {
         flow__log_waits(f);
@@ -131,6 +195,9 @@ static enum tl_rc answer(struct task *task, struct http_req *req, struct http_re
         .method = req->method_text, .target = req->target, .headers = headers, .body = req->body};
     for (size_t i = 0; i < req->headers->n && i < TL_COUNT(headers); i++)
         headers[h.wr.n_headers++] = (struct webhook_header){req->headers->v[i].name, req->headers->v[i].value};
+    give_peer(&h, &peer);
+    if (!get_keys(task, &h, res, m))
+        return TL_OK;
     h.now_ms = tl_clock_wall_ms(flow__clock(f));
     h.put = (struct queue_put){.flow = f->id, .source = tl_sv_str(f->name), .body = req->body};
     if (req->body.n > FLOW_LARGE_BODY) {
@@ -152,6 +219,8 @@ static enum tl_rc answer(struct task *task, struct http_req *req, struct http_re
     }
     if (h.rc != TL_OK)
         return h.rc;
+    if (h.verdict.no_event)
+        return confirm(task, &h, res, err);
     if (h.unparsed)
         h.put.dead = &h.dead;
     if (!f->key && !f->no_key && h.verdict.delivery_id.n)
@@ -169,6 +238,16 @@ static enum tl_rc answer(struct task *task, struct http_req *req, struct http_re
     flow__log_received(f, req, &h.put);
     give_event(&h, res);
     return TL_OK;
+}
+
+static enum tl_rc answer(struct task *task, struct http_req *req, struct http_res *res, struct flow *f,
+                         struct tl_err *err)
+{
+    struct flow_material m = {NULL, NULL};
+    enum tl_rc rc = answer_with(task, req, res, f, &m, err);
+
+    flow__material_done(&m);
+    return rc;
 }
 
 enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)

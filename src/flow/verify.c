@@ -40,6 +40,7 @@ void flow__build_verifier(struct flow *f, const struct flow_load_options *o, str
     struct tl_sv tokens[MAX_SECRETS];
     struct webhook_setup setup = {.scheme = verify->name, .conf = c, .secrets = secrets, .verify_tokens = tokens};
     struct building b = {.f = f, .o = o, .e = e, .ok = true};
+    TL_CLEANUP(tl_buf_done) struct tl_buf pem = {0};
     struct tl_err err = {0};
 
     for (size_t i = 0; i < c->secrets.n && i < MAX_SECRETS; i++) {
@@ -50,6 +51,10 @@ void flow__build_verifier(struct flow *f, const struct flow_load_options *o, str
         if (s->until && !tl_time_parse(tl_sv_str(s->until), &to->until_ms))
             config_error(e, verify->at, "Write 2026-12-31T00:00:00Z.", "`until` is not a time: %s", s->until);
     }
+    tl_buf_init(&pem, 64 << 10);
+    if (c->certificate && !flow__read_file(c->certificate, 64 << 10, &pem))
+        config_error(e, verify->at, NULL, "the certificate %s cannot be read, or is larger than 64 KB", c->certificate);
+    setup.certificate = tl_buf_view(&pem);
     for (size_t i = 0; i < c->verify_tokens.n && i < MAX_SECRETS; i++)
         tokens[setup.n_verify_tokens++] = resolve(&b, CONFIG_AT(c->verify_tokens, struct config_secret, i));
     if (b.ok && webhook_verifier_new(o->crypto, &setup, &f->verifier, &err) != TL_OK)

@@ -194,6 +194,124 @@ static const struct config_field generic_fields[] = {
 };
 SPEC(generic_spec, generic_fields, "Any HMAC scheme.");
 
+static const char *const algs[] = {"RS256", "PS256", "ES256", "EdDSA", "HS256", "RS384", "RS512", "ES384", NULL};
+static const struct config_field alg_item = {.type = CONFIG_ENUM, .choices = algs};
+#define TEXTS(field, member, need, text, sample)                                                                       \
+    {                                                                                                                  \
+        .name = (field), .type = CONFIG_LIST, .item = &text_item, .one_or_many = true, .required = (need), .max = 32,  \
+        .offset = offsetof(struct webhook_conf, member), .doc = (text), .example = (sample)                            \
+    }
+#define JWKS(need, default_url)                                                                                        \
+    {                                                                                                                  \
+        .name = "jwks_url", .type = CONFIG_URL, .required = (need), .fallback = (default_url),                         \
+        .offset = offsetof(struct webhook_conf, jwks_url),                                                             \
+        .doc = "Where the sender publishes its public keys (a JWK set); fetched and kept, again for an unknown kid.",  \
+        .example = "https://login.example.com/.well-known/jwks.json"                                                   \
+    }
+#define SKEW                                                                                                           \
+    {                                                                                                                  \
+        .name = "skew", .type = CONFIG_DURATION, .offset = offsetof(struct webhook_conf, skew_ms), .fallback = "60s",  \
+        .max = 3600000, .doc = "How far the clocks may be apart."                                                      \
+    }
+#define CERTIFICATE                                                                                                    \
+    {                                                                                                                  \
+        .name = "certificate", .type = CONFIG_FILE, .must_exist = true,                                                \
+        .offset = offsetof(struct webhook_conf, certificate), .advanced = true,                                        \
+        .doc = "The sender's certificate (PEM), used instead of fetching the one that the request names."              \
+    }
+static const struct config_field jwt_fields[] = {
+    JWKS(false, NULL),
+    {.name = "secret",
+     .type = CONFIG_LIST,
+     .item = &secret_item,
+     .one_or_many = true,
+     .max = 16,
+     .offset = offsetof(struct webhook_conf, secrets),
+     .example = "${file:sender.pem}",
+     .doc = "Instead of jwks_url: public keys (PEM), or with HS256 shared secrets."},
+    {.name = "alg",
+     .type = CONFIG_LIST,
+     .item = &alg_item,
+     .one_or_many = true,
+     .min = 1,
+     .max = 8,
+     .fallback = "[RS256]",
+     .offset = offsetof(struct webhook_conf, algs),
+     .doc = "Algorithms that are taken; what the token itself says decides nothing."},
+    TEXTS("issuer", issuers, false, "iss must be one of these.", "https://login.example.com/"),
+    TEXTS("audience", audiences, true, "aud must name one of these: the token is for us.", "https://hooks.example.com"),
+    {.name = "claims",
+     .type = CONFIG_MAP,
+     .item = &text_item,
+     .offset = offsetof(struct webhook_conf, claims),
+     .example = "{ sub: billing }",
+     .doc = "Claims that must be there with exactly this text."},
+    {.name = "max_age",
+     .type = CONFIG_DURATION,
+     .offset = offsetof(struct webhook_conf, max_age_ms),
+     .max = INT64_C(31536000000),
+     .doc = "The token may be no older than this."},
+    SKEW,
+    {.name = "header",
+     .type = CONFIG_STRING,
+     .raw = true,
+     .offset = offsetof(struct webhook_conf, header),
+     .example = "x-token",
+     .doc = "The header that holds the token; the default is Authorization with Bearer."},
+    ID,
+    EVENT_TYPE,
+};
+SPEC(jwt_spec, jwt_fields, "A JWT of the sender.");
+static const struct config_field pubsub_fields[] = {
+    TEXTS("audience", audiences, true, "The audience of the push subscription; by default its push endpoint.",
+          "https://hooks.example.com/in/pubsub"),
+    {.name = "email",
+     .type = CONFIG_STRING,
+     .required = true,
+     .offset = offsetof(struct webhook_conf, email),
+     .example = "push@my-project.iam.gserviceaccount.com",
+     .doc = "The service account of the push subscription."},
+    SKEW,
+    JWKS(false, "https://www.googleapis.com/oauth2/v3/certs"),
+};
+SPEC(pubsub_spec, pubsub_fields, "Google Pub/Sub push with an OIDC token.");
+static const struct config_field sns_fields[] = {
+    TEXTS("topic", topics, true, "ARNs of the topics that may send here; others are not even confirmed.",
+          "arn:aws:sns:eu-west-1:123456789012:orders"),
+    {.name = "confirm",
+     .type = CONFIG_BOOL,
+     .fallback = "true",
+     .offset = offsetof(struct webhook_conf, confirm),
+     .doc = "Confirm subscriptions of these topics by ourselves."},
+    {.name = "tolerance",
+     .type = CONFIG_DURATION,
+     .offset = offsetof(struct webhook_conf, tolerance_ms),
+     .fallback = "1h",
+     .min = 1000,
+     .max = 86400000,
+     .doc = "How far the signed time may be from ours."},
+    CERTIFICATE,
+};
+SPEC(sns_spec, sns_fields, "Amazon SNS over HTTPS.");
+static const struct config_field paypal_fields[] = {
+    {.name = "webhook_id",
+     .type = CONFIG_STRING,
+     .required = true,
+     .offset = offsetof(struct webhook_conf, webhook_id),
+     .example = "1JE4291016473214C",
+     .doc = "The id of this webhook in PayPal's dashboard; it is signed."},
+    CERTIFICATE,
+};
+SPEC(paypal_spec, paypal_fields, "PayPal webhooks.");
+static const struct config_field peer_fields[] = {
+    TEXTS("name", names, true,
+          "Common name, first DNS or URI name, or SHA-256 fingerprint (sha256:hex) of the client's certificate.",
+          "erp.partner.example"),
+    ID,
+    EVENT_TYPE,
+};
+SPEC(peer_spec, peer_fields, "A client certificate.");
+
 #define CHOICE(scheme, with, text)                                                                                     \
     {                                                                                                                  \
         .name = (scheme), .type = CONFIG_OBJECT_REF, .spec = &(with), .doc = (text)                                    \
@@ -221,6 +339,11 @@ static const struct config_field choices[] = {
     CHOICE("okta", fixed_spec, "Okta event hooks: the Authorization value given to Okta."),
     CHOICE("microsoft_graph", fixed_spec, "Microsoft Graph: the clientState of the subscription."),
     CHOICE("cloudevents", ce_spec, "CloudEvents HTTP webhook, SAP Event Mesh."),
+    CHOICE("sns", sns_spec, "Amazon SNS."),
+    CHOICE("paypal", paypal_spec, "PayPal."),
+    CHOICE("google_pubsub", pubsub_spec, "Google Pub/Sub push, OIDC."),
+    CHOICE("jwt", jwt_spec, "A JWT, by a JWK set or configured keys."),
+    CHOICE("client_certificate", peer_spec, "Mutual TLS: the client's certificate."),
     CHOICE("basic", basic_spec, "HTTP Basic: ServiceNow, Workday, Datadog and others without signatures."),
     CHOICE("token", token_spec, "A fixed token in a header."),
     CHOICE("generic", generic_spec, "Any HMAC scheme, every part settable."),

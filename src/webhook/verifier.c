@@ -38,6 +38,8 @@ void webhook_verifier_unref(struct webhook_verifier *v)
     }
     for (size_t i = 0; i < v->n_verify_tokens; i++)
         wipe(v->verify_tokens[i]);
+    crypto_keys_unref(v->own_keys);
+    crypto_cert_free(v->own_cert);
     tl_arena_free(v->arena);
     tl_free(v);
 }
@@ -186,7 +188,7 @@ static enum tl_rc take_secrets(struct webhook_verifier *v, const struct webhook_
 
     if (setup->n_secrets > 16)
         return tl_fail(err, TL_CONFIG, "at most 16 webhook secrets can be good at once");
-    if (v->s.proof != PROOF_NONE && setup->n_secrets == 0)
+    if (v->s.proof != PROOF_NONE && !webhook__is_foreign(v->s.proof) && setup->n_secrets == 0)
         return tl_fail(err, TL_CONFIG, "the scheme %s needs a secret", v->s.name);
     v->keys = tl_arena_zalloc(v->arena, (setup->n_secrets + 1) * sizeof(*v->keys));
     for (size_t i = 0; i < setup->n_secrets && rc == TL_OK; i++)
@@ -289,6 +291,8 @@ enum tl_rc webhook_verifier_new(const struct crypto *c, const struct webhook_set
         v->public_url = copy(v->arena, tl_sv_str(conf->public_url));
     if (rc == TL_OK)
         rc = take_secrets(v, setup, err);
+    if (rc == TL_OK && webhook__is_foreign(v->s.proof))
+        rc = webhook__foreign_setup(v, conf, setup->certificate, err);
     if (rc != TL_OK)
         return rc;
     *ret = TL_STEAL(&v);

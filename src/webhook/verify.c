@@ -20,7 +20,7 @@ struct tl_sv webhook__header(const struct webhook_request *req, const char *name
     return found;
 }
 
-static void refuse(struct webhook_verdict *v, int status, const char *reason, const char *why)
+void webhook__refuse(struct webhook_verdict *v, int status, const char *reason, const char *why)
 {
     v->ok = false;
     v->status = status;
@@ -29,15 +29,15 @@ static void refuse(struct webhook_verdict *v, int status, const char *reason, co
 }
 
 /* Exactly once and not empty, or the request is refused. */
-static bool need_once(const struct webhook_request *req, const char *name, const char *missing, const char *twice,
-                      struct tl_sv *ret, struct webhook_verdict *verdict)
+bool webhook__need_once(const struct webhook_request *req, const char *name, const char *missing, const char *twice,
+                        struct tl_sv *ret, struct webhook_verdict *verdict)
 {
     size_t n = 0;
 
     *ret = webhook__header(req, name, &n);
     if (n == 1 && ret->n > 0)
         return true;
-    refuse(verdict, 401, n > 1 ? twice : missing, "");
+    webhook__refuse(verdict, 401, n > 1 ? twice : missing, "");
     (void)snprintf(verdict->why, sizeof(verdict->why), "header %.60s is %s", name,
                    n > 1 ? "there more than once" : "missing or empty");
     return false;
@@ -55,13 +55,14 @@ static bool parse_time(enum webhook_unit unit, struct tl_sv text, int64_t *ret_m
     return unit != UNIT_SECONDS || n <= UINT64_C(4102444800);
 }
 
-static bool check_time(const struct webhook_verifier *v, struct tl_sv text, int64_t now_ms,
-                       struct webhook_verdict *verdict)
+bool webhook__check_time(const struct webhook_verifier *v, struct tl_sv text, int64_t now_ms,
+                         struct webhook_verdict *verdict)
 {
     int64_t ms = 0, age;
 
     if (!parse_time(v->s.unit, text, &ms)) {
-        refuse(verdict, 401, "the timestamp of the signature is missing or malformed", "timestamp does not parse");
+        webhook__refuse(verdict, 401, "the timestamp of the signature is missing or malformed",
+                        "timestamp does not parse");
         return false;
     }
     /* Seconds are compared as seconds, as the senders' libraries do: 300 s is inside, 301 s is not. */
@@ -69,11 +70,12 @@ static bool check_time(const struct webhook_verifier *v, struct tl_sv text, int6
     verdict->timestamp_ms = ms;
     if (age <= v->s.tolerance_ms && age >= -v->s.tolerance_ms)
         return true;
-    refuse(verdict, 401,
-           age > 0
-               ? "the timestamp is too old: sign each attempt anew, and compare your clock with the Date of this answer"
-               : "the timestamp is in the future: compare your clock with the Date of this answer",
-           "");
+    webhook__refuse(
+        verdict, 401,
+        age > 0
+            ? "the timestamp is too old: sign each attempt anew, and compare your clock with the Date of this answer"
+            : "the timestamp is in the future: compare your clock with the Date of this answer",
+        "");
     (void)snprintf(verdict->why, sizeof(verdict->why), "timestamp is %lld ms %s, allowed are %lld",
                    (long long)(age > 0 ? age : -age), age > 0 ? "old" : "ahead", (long long)v->s.tolerance_ms);
     return false;
@@ -279,7 +281,7 @@ static bool prepare_twilio(const struct webhook_verifier *v, struct tl_arena *a,
     if (n <= 1 && webhook__is_form(type)) {
         if (webhook__sorted_form(a, req->body, &in->form))
             return true;
-        refuse(verdict, 400, "the form in the body is malformed", "form does not parse");
+        webhook__refuse(verdict, 400, "the form in the body is malformed", "form does not parse");
         return false;
     }
     if (req->body.n == 0)
@@ -289,7 +291,8 @@ static bool prepare_twilio(const struct webhook_verifier *v, struct tl_arena *a,
         if (decode_signature(ENCODING_HEX, want, given) == 32 && crypto_equal(digest, given, 32))
             return true;
     }
-    refuse(verdict, 401, "the signature does not match", "bodySHA256 is missing or not the digest of the body");
+    webhook__refuse(verdict, 401, "the signature does not match",
+                    "bodySHA256 is missing or not the digest of the body");
     return false;
 }
 
@@ -327,33 +330,35 @@ static bool read_inputs(const struct webhook_verifier *v, const struct webhook_f
 {
     struct tl_sv value;
 
-    if (!need_once(req, f->signature, "the signature header is missing", "the signature header is there more than once",
-                   &value, verdict))
+    if (!webhook__need_once(req, f->signature, "the signature header is missing",
+                            "the signature header is there more than once", &value, verdict))
         return false;
     read_signatures(&v->s, value, c);
     if (c->too_many || c->n + c->n_asymmetric == 0) {
-        refuse(verdict, 401, "the signature header is malformed, or holds no signature of a known version",
-               c->too_many ? "too many entries in the signature header" : "no usable entry in the signature header");
+        webhook__refuse(verdict, 401, "the signature header is malformed, or holds no signature of a known version",
+                        c->too_many ? "too many entries in the signature header"
+                                    : "no usable entry in the signature header");
         return false;
     }
-    if (f->timestamp != NULL && !need_once(req, f->timestamp, "the timestamp header is missing",
-                                           "the timestamp header is there more than once", &in->timestamp, verdict))
+    if (f->timestamp != NULL &&
+        !webhook__need_once(req, f->timestamp, "the timestamp header is missing",
+                            "the timestamp header is there more than once", &in->timestamp, verdict))
         return false;
     if (v->s.syntax == SYNTAX_PAIRS && f->timestamp == NULL) {
         if (c->n_times != 1) {
-            refuse(verdict, 401, "the timestamp of the signature is missing or malformed",
-                   "not exactly one t= in the signature header");
+            webhook__refuse(verdict, 401, "the timestamp of the signature is missing or malformed",
+                            "not exactly one t= in the signature header");
             return false;
         }
         in->timestamp = c->time;
     }
     if (v->signs_id) {
-        if (!need_once(req, f->id, "the id header is missing", "the id header is there more than once", &in->id,
-                       verdict))
+        if (!webhook__need_once(req, f->id, "the id header is missing", "the id header is there more than once",
+                                &in->id, verdict))
             return false;
         /* A full stop would let an id and a time be read in two ways; the specification keeps it out of both. */
         if (v->s.syntax == SYNTAX_SPACES && tl_sv_find(in->id, '.') < in->id.n) {
-            refuse(verdict, 400, "the id header must not hold a full stop", "id holds a full stop");
+            webhook__refuse(verdict, 400, "the id header must not hold a full stop", "id holds a full stop");
             return false;
         }
     }
@@ -370,7 +375,8 @@ static void verify_signature(const struct webhook_verifier *v, struct tl_arena *
     struct webhook_inputs in = {.id = TL_SV_NULL};
     bool any = false;
 
-    if (!read_inputs(v, f, req, &c, &in, verdict) || (v->s.has_time && !check_time(v, in.timestamp, now_ms, verdict)))
+    if (!read_inputs(v, f, req, &c, &in, verdict) ||
+        (v->s.has_time && !webhook__check_time(v, in.timestamp, now_ms, verdict)))
         return;
     if (v->s.quirk == QUIRK_TWILIO && !prepare_twilio(v, a, req, &in, verdict))
         return;
@@ -383,7 +389,7 @@ static void verify_signature(const struct webhook_verifier *v, struct tl_arena *
         }
     }
     if (!any) {
-        refuse(verdict, 401, "the signature does not match", "no active secret matches a presented signature");
+        webhook__refuse(verdict, 401, "the signature does not match", "no active secret matches a presented signature");
         return;
     }
     verdict->ok = true;
@@ -413,8 +419,8 @@ static void verify_token(const struct webhook_verifier *v, struct tl_arena *a, c
     struct tl_sv value, prefix = tl_sv_str(v->s.prefix);
     bool any = false;
 
-    if (!need_once(req, v->s.families[0].signature, "credentials are missing", "credentials are there more than once",
-                   &value, verdict))
+    if (!webhook__need_once(req, v->s.families[0].signature, "credentials are missing",
+                            "credentials are there more than once", &value, verdict))
         return;
     if (v->s.proof == PROOF_BASIC)
         value = basic_password(v, a, value);
@@ -431,7 +437,7 @@ static void verify_token(const struct webhook_verifier *v, struct tl_arena *a, c
     if (any)
         verdict->ok = true;
     else
-        refuse(verdict, 401, "the credentials do not match", "no active secret matches the credentials");
+        webhook__refuse(verdict, 401, "the credentials do not match", "no active secret matches the credentials");
 }
 
 static void read_places(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
@@ -470,6 +476,8 @@ void webhook_verify(const struct webhook_verifier *v, struct tl_arena *a, const 
         verify_signature(v, a, req, now_ms, ret);
     else if (v->s.proof == PROOF_TOKEN || v->s.proof == PROOF_BASIC)
         verify_token(v, a, req, now_ms, ret);
+    else if (webhook__is_foreign(v->s.proof))
+        webhook__foreign_verify(v, a, req, now_ms, ret);
     else
         ret->ok = true; /* nothing to prove, or proved by webhook_verify_body */
     if (!ret->ok)
@@ -495,7 +503,7 @@ bool webhook_verify_body(const struct webhook_verifier *v, struct json body, str
         ok = any;
     }
     if (!ok)
-        refuse(verdict, 401, "clientState does not match", "an item's clientState is missing or not ours");
+        webhook__refuse(verdict, 401, "clientState does not match", "an item's clientState is missing or not ours");
     return ok;
 }
 

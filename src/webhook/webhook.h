@@ -17,12 +17,23 @@ struct webhook_header { /* same members as http's: names in any case */
     struct tl_sv name, value;
 };
 
+struct webhook_peer { /* a client certificate that the server has verified */
+    struct tl_sv subject, common_name, san;
+    uint8_t sha256[32];
+};
+struct webhook_material { /* public keys of the sender, as webhook_need asked for them; borrowed */
+    const struct crypto_keys *keys;
+    const struct crypto_cert *cert;
+};
+
 struct webhook_request {
     struct tl_sv method;
     struct tl_sv target; /* as received: "/hooks/shop?x=1" */
     const struct webhook_header *headers;
     size_t n_headers;
-    struct tl_sv body; /* raw bytes */
+    struct tl_sv body;               /* raw bytes */
+    const struct webhook_peer *peer; /* NULL: none */
+    struct webhook_material material;
 };
 
 /* ---- configuration: `verify: { stripe: { secret: "${env:STRIPE_SECRET}" } }` ---- */
@@ -36,6 +47,13 @@ struct webhook_conf {                 /* one struct for all schemes; a scheme's 
     /* generic */
     const char *header, *prefix, *signed_text, *timestamp, *id, *event_type, *user;
     int hash, encoding, key, unit; /* enums below */
+    /* jwt, google_pubsub, sns, paypal, client_certificate */
+    const char *jwks_url, *email, *webhook_id, *certificate;
+    struct config_list issuers, audiences, topics, names; /* of const char * */
+    struct config_list algs;                              /* of int: index into the choices of `alg` */
+    struct config_map claims;                             /* of const char *: each must be equal */
+    int64_t skew_ms, max_age_ms;
+    bool confirm;
 };
 struct webhook_conf_secret {
     struct config_secret value;
@@ -56,6 +74,7 @@ struct webhook_setup {
     size_t n_secrets;
     const struct tl_sv *verify_tokens;
     size_t n_verify_tokens;
+    struct tl_sv certificate; /* PEM, the content of conf->certificate; empty: none */
 };
 struct webhook_verifier; /* reference counted, immutable: any thread. Made anew when a secret changes */
 /* TL_CONFIG with one sentence: no such scheme, malformed secret, public_url missing. c must outlive it. */
@@ -76,7 +95,19 @@ struct webhook_verdict {
     struct tl_sv event_type;  /* likewise */
     int64_t timestamp_ms;     /* signed time; 0: the scheme has none */
     size_t secret;            /* index of the secret that matched */
+    struct tl_sv confirm_url; /* SNS: verified, and to be fetched before the answer; there is no event then */
+    bool no_event;            /* verified, but about the subscription and not an event */
 };
+/* What webhook_verify needs of the sender's public keys. False: nothing, also where the request is refused anyway. url
+ * is https and of a host that the scheme or the configuration names; kid may be empty. The answer, a JWK set or a
+ * certificate (PEM), goes into req->material; the caller keeps it for a while. */
+enum webhook_need_kind { WEBHOOK_NEED_JWKS, WEBHOOK_NEED_CERTIFICATE };
+struct webhook_need {
+    enum webhook_need_kind kind;
+    struct tl_sv url, kid;
+};
+bool webhook_need(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
+                  struct webhook_need *ret);
 /* Views point into the request or the arena. Never fails otherwise than by a verdict. */
 void webhook_verify(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
                     int64_t now_ms, struct webhook_verdict *ret);

@@ -11,6 +11,10 @@ enum webhook_proof {
     PROOF_TOKEN,  /* a header equals the secret */
     PROOF_BASIC,  /* RFC 7617 */
     PROOF_BODY,   /* a value in the parsed body equals the secret */
+    PROOF_JWT,    /* a token signed with a key of the sender's set; foreign.c */
+    PROOF_SNS,    /* RSA over members of the body, by a certificate the body names */
+    PROOF_PAYPAL, /* RSA over headers and a checksum, by a certificate a header names */
+    PROOF_PEER,   /* the client certificate of the connection */
     PROOF_NONE
 };
 enum webhook_syntax {
@@ -87,7 +91,29 @@ struct webhook_verifier {
     size_t n_origins;
     int64_t rate;
     struct tl_sv user; /* basic */
+    /* foreign.c */
+    struct crypto_keys *own_keys; /* jwt: configured instead of a JWK set */
+    struct crypto_cert *own_cert; /* sns, paypal: configured instead of the named one */
+    enum crypto_alg algs[8];
+    size_t n_algs;
+    struct tl_sv *issuers, *audiences, *topics, *names;
+    size_t n_issuers, n_audiences, n_topics, n_names;
+    struct tl_sv *claim_names, *claim_values;
+    size_t n_claims;
+    struct tl_sv jwks_url, webhook_id;
+    int64_t skew_ms, max_age_ms;
+    bool confirm;
 };
+enum tl_rc webhook__foreign_setup(struct webhook_verifier *v, const struct webhook_conf *conf, struct tl_sv certificate,
+                                  struct tl_err *err);
+bool webhook__is_foreign(enum webhook_proof p); /* needs no shared secret */
+void webhook__foreign_verify(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
+                             int64_t now_ms, struct webhook_verdict *verdict);
+void webhook__refuse(struct webhook_verdict *v, int status, const char *reason, const char *why);
+bool webhook__need_once(const struct webhook_request *req, const char *name, const char *missing, const char *twice,
+                        struct tl_sv *ret, struct webhook_verdict *verdict);
+bool webhook__check_time(const struct webhook_verifier *v, struct tl_sv text, int64_t now_ms,
+                         struct webhook_verdict *verdict);
 
 /* The header with this name, any case. *ret_count is how many there are; the first is returned. */
 struct tl_sv webhook__header(const struct webhook_request *req, const char *name, size_t *ret_count);
