@@ -18,6 +18,7 @@ static const struct auth_scheme schemes[] = {
     {.name = "bearer", .apply = auth__apply_bearer},
     {.name = "oauth1", .apply = auth__apply_oauth1},
     {.name = "hmac", .apply = auth__apply_hmac},
+    {.name = "standard_webhooks", .apply = auth__apply_standard},
     {.name = "mtls", .apply = auth__apply_none},
     {.name = "oauth2_client_credentials", .grant = auth__grant_client},
     {.name = "oauth2_refresh_token", .grant = auth__grant_refresh},
@@ -315,7 +316,8 @@ static bool clock_was_wrong(const struct auth *a, const struct auth_ticket *tick
 {
     int64_t off = a->s->skew_ms - ticket->skew_ms;
 
-    return (a->scheme->apply == auth__apply_oauth1 || a->scheme->apply == auth__apply_hmac) &&
+    return (a->scheme->apply == auth__apply_oauth1 || a->scheme->apply == auth__apply_hmac ||
+            a->scheme->apply == auth__apply_standard) &&
            (off > 30000 || off < -30000);
 }
 

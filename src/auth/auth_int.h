@@ -145,6 +145,7 @@ enum tl_rc auth__apply_api_key(struct auth *a, struct auth_request *req, struct 
 enum tl_rc auth__apply_bearer(struct auth *a, struct auth_request *req, struct tl_err *err);
 enum tl_rc auth__apply_oauth1(struct auth *a, struct auth_request *req, struct tl_err *err);
 enum tl_rc auth__apply_hmac(struct auth *a, struct auth_request *req, struct tl_err *err);
+enum tl_rc auth__apply_standard(struct auth *a, struct auth_request *req, struct tl_err *err);
 enum tl_rc auth__apply_none(struct auth *a, struct auth_request *req, struct tl_err *err);
 enum tl_rc auth__grant_client(struct auth *a, struct tl_arena *arena, struct tl_buf *form, struct tl_err *err);
 enum tl_rc auth__grant_refresh(struct auth *a, struct tl_arena *arena, struct tl_buf *form, struct tl_err *err);

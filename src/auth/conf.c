@@ -168,6 +168,11 @@ static const struct config_field hmac_fields[] = {
      AT(encoding),
      .doc = "How the signature is written."}};
 SPEC(hmac, "Generic HMAC request signing.");
+static const struct config_field standard_fields[] = {
+    SECRET("secret", value, true, "The signing secret: whsec_ and base64."),
+    SECRET("previous", client_secret, false, "The secret before, while it is being replaced: both sign."),
+};
+SPEC(standard, "Requests signed as Standard Webhooks.");
 static const struct config_field mtls_fields[] = {
     {.name = "certificate", .type = CONFIG_FILE, .required = true, AT(cert_file), .doc = "Client certificate (PEM)."},
     {.name = "certificate_key",
@@ -193,6 +198,7 @@ static const struct config_field choices[] = {
     CHOICE("oauth2_password", password_spec, "OAuth 2.0 with a user's password."),
     CHOICE("oauth1", oauth1_spec, "OAuth 1.0a."),
     CHOICE("hmac", hmac_spec, "Generic HMAC signing."),
+    CHOICE("standard_webhooks", standard_spec, "Signed as Standard Webhooks."),
     CHOICE("mtls", mtls_spec, "Mutual TLS."),
 };
 

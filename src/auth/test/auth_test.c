@@ -693,6 +693,46 @@ static void keys_and_signatures_go_where_they_are_configured(void **state)
     auth_free(a);
 }
 
+static struct tl_sv sent(const struct job *j, const char *name)
+{
+    for (size_t i = 0; i < j->req.n_headers; i++) {
+        if (tl_sv_eqi(j->req.headers[i].name, tl_sv_str(name)))
+            return j->req.headers[i].value;
+    }
+    return TL_SV_NULL;
+}
+
+static void a_request_is_signed_as_standard_webhooks_by_both_secrets_of_a_rotation(void **state)
+{
+    const struct auth_conf conf = {
+        .value = {.kind = CONFIG_SECRET_LITERAL, .name = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+        .client_secret = {.kind = CONFIG_SECRET_LITERAL, .name = "AAECAwQFBgcICQoLDA0ODw=="}};
+    const struct auth_conf bad = {.value = {.kind = CONFIG_SECRET_LITERAL, .name = "not base64!"}};
+    struct world *w = *state;
+    struct auth *a = given_auth(w, "standard_webhooks", &conf);
+    struct job j;
+
+    start(w, &j, a);
+    assert_true(auth_request_header(&j.req, "Webhook-Id", TL_SV("evt1.0.0")));
+    async_loop_run(w->loop);
+    assert_int_equal(j.rc, TL_OK);
+    assert_int_equal(j.req.n_headers, 3);
+    assert_true(tl_sv_eqs(sent(&j, "webhook-timestamp"), "1760000000"));
+    assert_true(tl_sv_eqs(
+        sent(&j, "webhook-signature"),
+        "v1,MUjACjfptumgxPA7+cA5bKJ+tex8pzIW+OfHFpr9dZM= v1,oH/Oow6Clth11wBA/bOjQJWKyHCGFq5BLAfAY1voKp4=")); /* Python's
+                                                                                                                hmac */
+    tl_arena_free(j.arena);
+    start(w, &j, a); /* nobody gave an id */
+    async_loop_run(w->loop);
+    assert_true(tl_sv_starts(sent(&j, "webhook-id"), TL_SV("msg_")));
+    tl_arena_free(j.arena);
+    auth_free(a);
+    a = given_auth(w, "standard_webhooks", &bad);
+    assert_int_equal(apply(w, a, &j), TL_CONFIG);
+    auth_free(a);
+}
+
 static struct auth *given_known(struct world *w, const struct auth_conf *conf)
 {
     static const struct auth_defaults known = {.token_url = "https://known.example.com/token",
@@ -803,6 +843,7 @@ int main(void)
         T(a_private_key_proves_the_client_and_the_clock_of_the_server_counts),
         T(a_person_agrees_with_pkce_and_the_grant_is_kept),
         T(keys_and_signatures_go_where_they_are_configured),
+        T(a_request_is_signed_as_standard_webhooks_by_both_secrets_of_a_rotation),
         T(what_the_connector_knows_of_the_server_need_not_be_written),
         T(a_signature_with_the_wrong_time_is_made_again_with_theirs),
         T(the_tables_of_schemes_and_choices_agree),

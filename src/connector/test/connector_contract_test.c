@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every connector of the registry must fulfil. Each has an examples/contract.yaml with a connection, a record and
- * one target for each of its operations; those that speak HTTP are driven through a scripted server.
+ * What every connector of the registry must fulfil. Each has an examples/contract.yaml with a connection, a record,
+ * one target for each of its operations and, where a plain 200 is not enough, `reply`: the JSON that says yes; those
+ * that speak HTTP are driven through a scripted server.
  */
 #include <ctype.h>
 #include <unistd.h>
@@ -65,6 +66,7 @@ static void begin(struct rig *r, const struct connector *c, const struct connect
     root = read_example(r, c);
     if (config_get(config_get(root, "connection"), "auth"))
         r->auth = &stand_in;
+    r->yes = config_get(root, "reply") ? as_yaml(r, config_get(root, "reply")) : "{\"items\":[{\"id\":1}],\"next\":1}";
     record = as_yaml(r, config_get(root, "record"));
     target = config_get(config_get(root, "operations"), op->name);
     if (!target)
@@ -312,7 +314,7 @@ static void cancel_it(struct rig *r, const struct connector *c, const struct con
 {
     r->ledger = (struct connector_ledger){.emit = take, .arg = r};
     for (int silent = 0; silent < 2; silent++) {
-        rig_script(r, (struct rig_reply){.body = "{\"items\":[{\"id\":1}],\"next\":1}", .silent = silent == 1});
+        rig_script(r, (struct rig_reply){.body = r->yes, .silent = silent == 1});
         for (int turns = 0; turns < 300; turns = turns < 20 ? turns + 1 : turns * 3 / 2) {
             rig_begin(r);
             rig_turn(r, turns);
@@ -322,7 +324,7 @@ static void cancel_it(struct rig *r, const struct connector *c, const struct con
             check_stopped(r, c, op, !silent);
         }
     }
-    rig_script(r, (struct rig_reply){.body = "{\"items\":[{\"id\":1}],\"next\":1}"});
+    rig_script(r, (struct rig_reply){.body = r->yes});
     for (int step = 1; step < 8; step++) {
         r->cut_at = step;
         rig_run(r);

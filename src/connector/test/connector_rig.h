@@ -36,9 +36,10 @@ struct rig {
     struct rig_reply replies[RIG_REPLIES]; /* the last one repeats */
     size_t n_replies, next;
     size_t requests;
-    char *seen;   /* the last request: "POST /x?y\nname: value\n\nbody" */
-    bool release; /* silent handlers end */
-    int cut_at;   /* the n-th rig_step cancels the call; 0: none does */
+    const char *yes; /* contract tests: the body with which this system says yes */
+    char *seen;      /* the last request: "POST /x?y\nname: value\n\nbody" */
+    bool release;    /* silent handlers end */
+    int cut_at;      /* the n-th rig_step cancels the call; 0: none does */
     /* configuration */
     struct tl_arena *conf;
     struct config_errors *errors;
