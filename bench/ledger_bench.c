@@ -268,12 +268,12 @@ static void backlog(const char *dir, unsigned long events)
     tl_free(r.producers);
 }
 
-/* Others for some seconds: their rate. */
-static double others(struct run *r, double seconds)
+/* Others for some seconds: their rate, and processor time an event, which a busy machine disturbs less. */
+static double others(struct run *r, double seconds, double *ret_cpu_us)
 {
     unsigned long before = atomic_load(&r->done);
     uint64_t start = now_ns();
-    double rate;
+    double rate, cpu = cpu_s();
 
     r->order = NULL;
     atomic_store(&r->stop, false);
@@ -281,6 +281,7 @@ static double others(struct run *r, double seconds)
     (void)usleep((useconds_t)(seconds * 1e6));
     rate = (double)(atomic_load(&r->done) - before) / ((double)(now_ns() - start) / 1e9);
     stop_producers(r);
+    *ret_cpu_us = (cpu_s() - cpu) * 1e6 / (double)(atomic_load(&r->done) - before);
     tl_free(r->producers);
     return rate;
 }
@@ -307,7 +308,7 @@ static double restart_ms(struct run *r, const char *dir)
 static void blocked(const char *dir, unsigned long followers)
 {
     struct run r = {.n = 256, .keys = 10000, .answer = true, .block = true};
-    double empty, alone[3], beside[3];
+    double empty, alone[3], beside[3], cpu[6];
     long before;
 
     r.put_us = tl_alloc(SAMPLES * sizeof(uint32_t));
@@ -315,7 +316,7 @@ static void blocked(const char *dir, unsigned long followers)
     queue_close(r.q);
     empty = restart_ms(&r, dir);
     for (int i = 0; i < 3; i++)
-        alone[i] = others(&r, 3);
+        alone[i] = others(&r, 3, &cpu[i]);
     before = rss_kb();
     r.order = "blocked";
     atomic_store(&r.kill, true);
@@ -329,9 +330,11 @@ static void blocked(const char *dir, unsigned long followers)
     (void)printf("blocked: %lu behind one dead, %ld KB resident before, %ld KB after\n", atomic_load(&r.put), before,
                  rss_kb());
     for (int i = 0; i < 3; i++)
-        beside[i] = others(&r, 3);
+        beside[i] = others(&r, 3, &cpu[3 + i]);
     (void)printf("others alone: %.0f %.0f %.0f events/s, beside the blocked key: %.0f %.0f %.0f events/s, %ld KB\n",
                  alone[0], alone[1], alone[2], beside[0], beside[1], beside[2], rss_kb());
+    (void)printf("CPU an event: alone %.1f %.1f %.1f us, beside it %.1f %.1f %.1f us\n", cpu[0], cpu[1], cpu[2], cpu[3],
+                 cpu[4], cpu[5]);
     queue_close(r.q);
     (void)printf("restart to first delivery: empty %.1f ms", empty);
     for (int i = 0; i < 3; i++) {

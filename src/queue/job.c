@@ -86,6 +86,8 @@ static enum tl_rc move_it(struct queue *q, struct queue__change *c, uint32_t to_
     (void)RUN(q, UNIT_MOVE, store_u64(r.id), store_int(f->id), store_int(r.target), store_int(r.kind),
               r.keyed ? store_u64(r.lane) : store_null(), store_int((int64_t)(r.lane % 256)), store_int(to),
               to == QUEUE_DEAD ? (f->block ? store_int(2) : store_null()) : store_int(1), store_int(queue__wall(q)));
+    if (to == QUEUE_DEAD)
+        queue__note_dead(q, &r);
     queue__count(q, queue__flow(q, c->row.flow), c->row.state, -1);
     queue__count(q, f, to, 1);
     return q->txn_rc;

@@ -8,6 +8,72 @@
 
 #define SLAB 512u
 
+/* ---- what lanes outside of memory may hold ---- */
+#define DEAD_LANES_MAX 10000 /* more are not read at the start: then the ledger is asked, as slow as it is */
+
+static void bit_set(struct lane_bits *b, uint64_t lane)
+{
+    b->word[lane % LANE_BITS / 64] |= 1ull << lane % 64;
+}
+
+static bool bit_is_set(const struct lane_bits *b, uint64_t lane)
+{
+    return b->word[lane % LANE_BITS / 64] >> lane % 64 & 1;
+}
+
+static bool any(const struct queue *q, enum queue_state s)
+{
+    for (size_t i = 1; i <= q->n_flows; i++)
+        if (q->flows[i] && q->flows[i]->count[s] + q->flows[i]->delta[s] > 0)
+            return true;
+    return false;
+}
+
+void queue__load_dead_lanes(struct queue *q)
+{
+    struct store_val lane;
+    int n = 0;
+
+    if (any(q, QUEUE_DEAD) && queue__start(q, SQL_DEAD_LANES, VALS(store_int(DEAD_LANES_MAX + 1))))
+        for (; queue__next(q, SQL_DEAD_LANES, &lane, 1); n++)
+            bit_set(&q->dead, (uint64_t)lane.i);
+    queue__end(q, SQL_DEAD_LANES);
+    q->dead_known = n <= DEAD_LANES_MAX && q->txn_rc == TL_OK;
+}
+
+void queue__note_dead(struct queue *q, const struct row *row)
+{
+    if (row->keyed)
+        bit_set(&q->dead, row->lane);
+}
+
+bool queue__may_hold_dead(const struct queue *q, uint64_t lane)
+{
+    return !q->dead_known || bit_is_set(&q->dead, lane);
+}
+
+void queue__note_away(struct queue *q, const struct row *row)
+{
+    if (row->keyed)
+        bit_set(&q->away, row->lane);
+}
+
+bool queue__may_be_away(const struct queue *q, uint64_t lane)
+{
+    return bit_is_set(&q->away, lane);
+}
+
+void queue__bits_tidy(struct queue *q)
+{
+    if (!any(q, QUEUE_RETRYING))
+        memset(&q->away, 0, sizeof(q->away));
+    if (!any(q, QUEUE_DEAD)) {
+        memset(&q->dead, 0, sizeof(q->dead));
+        q->dead_known = true;
+    }
+}
+
+/* ---- the table ---- */
 static void table_grow(struct queue *q)
 {
     size_t n = q->table_n ? q->table_n * 2 : 1024;

@@ -135,6 +135,8 @@ static enum tl_rc start_up(struct queue *q, struct tl_err *err)
     load_meta(q);
     (void)queue__load_names(q, NULL);
     if (q->txn_rc == TL_OK)
+        queue__load_dead_lanes(q);
+    if (q->txn_rc == TL_OK)
         queue__recover(q);
     sweep_uploads(q);
     queue__load_jobs(q);

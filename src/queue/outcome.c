@@ -308,8 +308,10 @@ void queue__unit_done(struct queue *q, const struct row *row, enum queue_state f
         return;
     queue__count(q, f, from, -1);
     queue__count(q, f, to, 1);
-    if (to == QUEUE_DEAD)
+    if (to == QUEUE_DEAD) {
         queue__count(q, f, N_DIED, 1);
+        queue__note_dead(q, row);
+    }
     if (to >= QUEUE_DELIVERED)
         queue__retain_from(q, row->event < row->id ? row->event : row->id);
     if (row->kind == KIND_CHILD && (open || dead || done))
@@ -404,7 +406,8 @@ static void write_member(struct queue *q, struct work *w, size_t i)
             (void)RUN(q, UNIT_FINAL, store_u64(r->id), store_int(r->state), store_int(w->ended_ms),
                       store_int(r->attempts), store_int(r->used));
         queue__unit_done(q, r, (enum queue_state)m->from, (enum queue_state)r->state);
-        if (r->keyed && w->target->flow->count[QUEUE_DEAD] > 0) /* replaying an earlier dead one would undo this */
+        /* Replaying an earlier dead one would undo this. */
+        if (r->keyed && w->target->flow->count[QUEUE_DEAD] > 0 && queue__may_hold_dead(q, r->lane))
             (void)RUN(q, SUPERSEDE, store_u64(r->lane), store_u64(r->id));
         break;
     case V_RETRY:

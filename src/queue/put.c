@@ -101,6 +101,7 @@ static void mark_dead(struct queue *q, struct put_op *p)
     (void)RUN(q, UNIT_STATE, store_u64(p->row.id), store_int(QUEUE_DEAD), store_null(), store_int(p->row.received),
               store_int(0), store_int(0), store_int(0), store_int(0), store_int(0), store_null(), store_u64(fp),
               store_int(cls), store_int(e->rc), store_text(tl_sv_str(e->text)));
+    queue__note_dead(q, &p->row);
     queue__count(q, p->flow, N_FAILED + (unsigned)cls, 1);
     queue__count(q, p->flow, N_DIED, 1);
 }

@@ -89,6 +89,12 @@ struct row {
     bool keyed;
 };
 
+/* Which lanes may hold something: never says no when it is yes. One bit for many lanes. */
+#define LANE_BITS 65536u
+struct lane_bits {
+    uint64_t word[LANE_BITS / 64];
+};
+
 enum where { LANE_READY, LANE_DUE, LANE_OUT };
 struct lane {
     struct lane *hnext;
@@ -246,6 +252,9 @@ struct queue {
     struct lane **heap;
     size_t heap_n, heap_cap;
     size_t cache_used;
+    struct lane_bits away; /* lanes whose head waits for its time outside of memory; whole for complete targets */
+    struct lane_bits dead; /* lanes that hold a dead delivery, if dead_known */
+    bool dead_known;
     bool by_lanes; /* window.c: heads are looked for from lane to lane, from here */
     int64_t lane_at;
 
@@ -336,6 +345,14 @@ void queue__feed(struct queue *q, uint64_t id); /* after the commit */
 
 /* ---- lane.c, the blobs ---- */
 void queue__lane_blob(struct queue *q, struct lane *l, struct queue_blob *blob); /* takes it; NULL: drop */
+
+/* The bits: see struct lane_bits. */
+void queue__load_dead_lanes(struct queue *q); /* in a transaction, after the counters */
+void queue__note_dead(struct queue *q, const struct row *row);
+bool queue__may_hold_dead(const struct queue *q, uint64_t lane);
+void queue__note_away(struct queue *q, const struct row *row);
+bool queue__may_be_away(const struct queue *q, uint64_t lane); /* of a complete target */
+void queue__bits_tidy(struct queue *q);                        /* forget what no flow can hold any more */
 
 /* ---- window.c ---- */
 void queue__arrive(struct queue *q, const struct row *row,

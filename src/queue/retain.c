@@ -34,6 +34,7 @@ void queue__disk_check(struct queue *q)
     bool stop;
 
     q->disk_next_ns = queue__now(q) + DISK_EVERY_NS;
+    queue__bits_tidy(q);
     if (!disk_free(q, &left, &total))
         return;
     q->disk_free = left;

@@ -43,8 +43,9 @@ static bool runs(const struct target *t)
     return !t->removed && !t->flow->removed;
 }
 
-static void remember_away(struct target *t, const struct row *row)
+static void remember_away(struct queue *q, struct target *t, const struct row *row)
 {
+    queue__note_away(q, row);
     if (row->next_at < t->away_next)
         t->away_next = row->next_at;
     /* The wall clock went back: what is due again must not be behind the mark. */
@@ -66,7 +67,7 @@ void queue__place(struct queue *q, struct lane *l)
     } else if ((uint64_t)ms * NS_PER_MS <= NEAR_NS) {
         queue__lane_due(q, l, queue__now(q) + (uint64_t)ms * NS_PER_MS);
     } else {
-        remember_away(l->target, &l->row);
+        remember_away(q, l->target, &l->row);
         queue__lane_free(q, l);
     }
 }
@@ -81,10 +82,11 @@ static struct lane *enter(struct queue *q, const struct row *row, bool more)
     return l;
 }
 
-/* Can a lane that is not in memory hold an earlier live delivery? */
-static bool may_have_earlier(const struct flow *f)
+/* Can a lane of a complete target that is not in memory hold an earlier live delivery? Its head is (c) or (d) then. */
+static bool may_have_earlier(const struct queue *q, const struct flow *f, uint64_t lane)
 {
-    return f->count[QUEUE_RETRYING] > 0 || (f->block && f->count[QUEUE_DEAD] > 0);
+    return (f->count[QUEUE_RETRYING] > 0 && queue__may_be_away(q, lane)) ||
+           (f->block && f->count[QUEUE_DEAD] > 0 && queue__may_hold_dead(q, lane));
 }
 
 void queue__arrive(struct queue *q, const struct row *row, struct queue_blob *blob)
@@ -104,7 +106,7 @@ void queue__arrive(struct queue *q, const struct row *row, struct queue_blob *bl
         t->cursor = row->id - 1;
         return;
     }
-    if (row->keyed && may_have_earlier(t->flow)) {
+    if (row->keyed && may_have_earlier(q, t->flow, row->lane)) {
         queue__read_begin(q);
         if (queue__one(q, SQL_LANE_LOWEST, VALS(store_u64(row->lane)), &low, 1) && (uint64_t)low.i != row->id)
             return;
@@ -216,7 +218,7 @@ static void consider(struct queue *q, struct target *t, struct asked *asked, uin
     if (!queue__unit(q, id, &row) || row.live != 1 || row.target != t->id)
         return;
     if (row.state == QUEUE_RETRYING && row.next_at - queue__wall(q) > (int64_t)(NEAR_NS / NS_PER_MS)) {
-        remember_away(t, &row);
+        remember_away(q, t, &row);
         return;
     }
     queue__place(q, enter(q, &row, true));

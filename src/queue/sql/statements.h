@@ -58,6 +58,7 @@
     X(DUE_NEXT, "SELECT next_at FROM unit WHERE live=1 AND state=3 AND target=?1 AND (next_at,id)>(?2,?3) ORDER BY "   \
                 "next_at,id LIMIT 1")                                                                                  \
     X(SUPERSEDE, "UPDATE unit SET superseded=1 WHERE fp IS NOT NULL AND lane=?1 AND id<?2")                            \
+    X(DEAD_LANES, "SELECT lane FROM unit WHERE fp IS NOT NULL AND lane IS NOT NULL LIMIT ?1")                          \
     X(UNBLOCK, "UPDATE unit SET live=NULL WHERE flow=?1 AND fp IS NOT NULL AND live=2")                                \
     X(ATTEMPT_BEGIN,                                                                                                   \
       "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,call) VALUES(?1,?2,?3,0,0,0,?4)")               \

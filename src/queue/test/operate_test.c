@@ -70,6 +70,52 @@ static void a_superseded_one_is_replayed_only_when_asked_for(void **state)
     done(b);
 }
 
+static void what_died_before_a_restart_is_superseded_by_what_is_done_after_it(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_REPLAY, .filter = {.state = QUEUE_DEAD}};
+
+    help_open(b);
+    (void)help_put(b, NULL, "a", "1");
+    help_turn(b);
+    die(b);
+    help_close(b);
+    help_open(b);
+    help_after(b, 5000); /* tidied meanwhile */
+    (void)help_put(b, NULL, "a", "2");
+    help_turn(b);
+    done(b);
+    (void)help_job(b, &plan);
+    assert_int_equal(plan.superseded, 1);
+}
+
+static void a_follower_waits_behind_one_that_died_or_went_away_before_a_restart(void **state)
+{
+    struct bench *b = *state;
+
+    b->flows[0].block_on_dead = true;
+    b->retry.base_ms = 60000;
+    b->retry.most_ms = 60000;
+    help_open(b);
+    (void)help_put(b, NULL, "dead", "1");
+    (void)help_put(b, NULL, "away", "1");
+    help_turn(b);
+    die(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_TIMEOUT, "late");
+    for (int i = 0; i < 2; i++) {
+        help_after(b, 5000);
+        (void)help_put(b, NULL, "dead", "2");
+        (void)help_put(b, NULL, "away", "2");
+        help_turn(b);
+        assert_null(help_take(b));
+        (void)help_put(b, NULL, "other", "1");
+        help_turn(b);
+        done(b);
+        help_close(b);
+        help_open(b);
+    }
+}
+
 static void an_earlier_one_of_its_key_supersedes_nothing(void **state)
 {
     struct bench *b = *state;
@@ -557,6 +603,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_dead_delivery_is_edited_replayed_and_delivered_with_its_own_id),
         TEST(a_superseded_one_is_replayed_only_when_asked_for),
+        TEST(what_died_before_a_restart_is_superseded_by_what_is_done_after_it),
+        TEST(a_follower_waits_behind_one_that_died_or_went_away_before_a_restart),
         TEST(an_earlier_one_of_its_key_supersedes_nothing),
         TEST(a_finished_one_is_replayed_as_a_new_event),
         TEST(cancelling_a_running_one_refuses_its_outcome_and_frees_its_key),
