@@ -42,6 +42,14 @@ def test_a_connection_is_paused_and_resumed_on_a_telephone(busy):
     browse("journeys.mjs", busy, "pause")
 
 
+def test_an_alert_is_explained_acknowledged_and_silenced(busy):
+    browse("journeys.mjs", busy, "alert")
+
+
+def test_what_the_file_would_change_is_seen_before_it_is_reloaded(busy):
+    browse("journeys.mjs", busy, "config", CONFIG=str(busy.folder / "tieline.yaml"))
+
+
 def test_a_dead_letter_is_explained_mended_and_replayed(busy):
     browse("journeys.mjs", busy, "mend")
 

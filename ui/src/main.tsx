@@ -6,6 +6,7 @@ import "uplot/dist/uPlot.min.css";
 import "./style/base.css";
 import "./style/parts.css";
 import "./style/pages.css";
+import { watchAlerts } from "./lib/alerts";
 import { session, unreachable, whoAmI } from "./lib/api";
 import { listenKeys } from "./lib/keys";
 import { start } from "./lib/live";
@@ -38,6 +39,7 @@ addEventListener("DOMContentLoaded", () => {
     listen();
     listenKeys();
     start();
+    watchAlerts();
     render(<App />, document.getElementById("app")!);
     void enter();
 });

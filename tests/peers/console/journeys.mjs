@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // journeys.mjs NAME: what people do at night, in a real browser against the real program (started by console_test.py).
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { BASE, NARROW, go, launch, open, serious } from "./browser.mjs";
 
 const heading = (page, name) => page.getByRole("heading", { level: 1, name }).waitFor();
@@ -19,7 +20,7 @@ async function until(what, test, ms = 20000) {
 const reason = (page, text) => page.getByRole("dialog").getByLabel("Reason").fill(text);
 const press = (page, name) => page.getByRole("dialog").getByRole("button", { name }).click();
 
-const PAGES = ["overview", "flows", "flows/orders-to-erp", "events", "events?q=state:dead", "dead", "connections", "connections/crm"];
+const PAGES = ["overview", "flows", "flows/orders-to-erp", "events", "events?q=state:dead", "dead", "connections", "connections/crm", "alerts", "alerts?show=rules", "alerts?show=resolved", "config"];
 
 const journeys = {
     /** A dead letter: see why, mend the payload, send it again. */
@@ -134,6 +135,48 @@ const journeys = {
         assert.deepEqual(errors, []);
     },
 
+    /** An alert says cause and what to do; somebody takes it, and silences it for a while. */
+    async alert(browser) {
+        const { page, errors } = await open(browser);
+        await page.getByRole("link", { name: /Alerts/ }).click();
+        const alert = page.getByRole("region", { name: /Connection crm: the credentials are refused/ });
+        await alert.getByText("To do:").waitFor();
+        await alert.getByRole("button", { name: "Acknowledge…" }).click();
+        await reason(page, "calling the CRM's people");
+        await press(page, "Acknowledge");
+        await alert.getByText("calling the CRM's people").waitFor();
+        await alert.getByRole("button", { name: "Silence…" }).click();
+        await page.getByRole("dialog").getByLabel("For").selectOption("8h");
+        await reason(page, "they sleep until eight");
+        await press(page, "Silence");
+        await alert.getByText("they sleep until eight").waitFor();
+        await alert.getByRole("button", { name: "End the silence" }).click();
+        await alert.getByRole("button", { name: "Silence…" }).waitFor();
+        assert.deepEqual(errors, []);
+    },
+
+    /** The file says something else than what is in force: what would change is shown first, an error with its place. */
+    async config(browser) {
+        const { page, errors } = await open(browser);
+        const file = process.env.CONFIG, before = readFileSync(file, "utf8");
+        await go(page, "#/config");
+        await page.getByText("rate: 40/s").waitFor();
+        await page.getByRole("button", { name: "Compare with the file" }).click();
+        await page.getByText("there is nothing to reload").waitFor();
+        writeFileSync(file, before.replace("rate: 40/s", "rat: 45/s"));
+        await page.getByRole("button", { name: "Compare with the file" }).click();
+        await page.getByText("Did you mean rate?").waitFor();
+        writeFileSync(file, before.replace("rate: 40/s", "rate: 45/s"));
+        await page.getByRole("button", { name: "Compare with the file" }).click();
+        await page.getByText("connections.erp.limits.rate").waitFor();
+        await page.getByRole("button", { name: "Reload…" }).click();
+        await reason(page, "the ERP has become faster");
+        await press(page, "Reload");
+        await page.getByText("rate: 45/s").waitFor();
+        // The browser notes each answer that is none of 2xx; 422 is how a wrong file is answered.
+        assert.deepEqual(errors.filter((e) => !/status of 422/.test(e)), []);
+    },
+
     /** What arrives is announced and does not move the table until it is asked for. */
     async tail(browser) {
         const { page, errors } = await open(browser);
@@ -163,7 +206,7 @@ const journeys = {
             await go(p, "#/" + hash);
             await p.locator("main h1").waitFor();
             await p.waitForTimeout(300);
-            assert.equal(await p.locator("main").getByRole("button", { name: /^(Pause|Resume|Replay|Discard|Cancel|Edit|Send first)/ }).count(), 0, hash);
+            assert.equal(await p.locator("main").getByRole("button", { name: /^(Pause|Resume|Replay|Discard|Cancel|Edit|Send first|Test|Acknowledge|Silence|Reload|Compare)/ }).count(), 0, hash);
         }
         assert.deepEqual(errors, []);
     },

@@ -63,12 +63,6 @@ export interface Budget {
     resets_at: string | null;
 }
 
-export interface Credential {
-    name: string;
-    kind: string;
-    expires_at: string | null;
-}
-
 export interface Connection {
     name: string;
     type?: string;
@@ -87,7 +81,6 @@ export interface Connection {
     held_reason: string;
     held_since: string | null;
     last_success_at?: string | null;
-    credentials?: Credential[];
 }
 
 export interface Ledger {
@@ -216,4 +209,88 @@ export interface Job {
     ended: boolean;
     cancelled: boolean;
     first_refusal: string;
+}
+
+export interface Alert {
+    id: string;
+    rule: string;
+    severity: "page" | "ticket";
+    state: "pending" | "firing" | "resolved";
+    kind: "flow" | "connection" | "server";
+    subject: string;
+    detail: string;
+    summary: string;
+    cause: string;
+    fix: string;
+    value: number | null;
+    threshold: number | null;
+    unit: string;
+    owner: string | null;
+    runbook: string | null;
+    flows: string[];
+    held: number;
+    drain_ms: number | null;
+    drain_reason: string;
+    since: string;
+    fired_at: string | null;
+    resolved_at: string | null;
+    because: string | null;
+    acknowledged: { by: string; at: string; reason: string } | null;
+    silenced: { by: string; until: string; reason: string } | null;
+    notified: { receiver: string; event: string; what: string }[];
+}
+
+export interface Alerts {
+    enabled: boolean;
+    counts: { firing: number; pending: number; page: number; ticket: number; folded: number; silenced: number };
+    alerts: Alert[];
+}
+
+export interface AlertRule {
+    name: string;
+    kind: string;
+    severity: "page" | "ticket";
+    threshold: number | null;
+    unit: string;
+    hold_ms: number;
+    off: boolean;
+    doc: string;
+    fix: string;
+    owner: string | null;
+    notify: string[];
+}
+
+export interface Auth {
+    scheme: string;
+    has_token: boolean;
+    needs_person: boolean;
+    scopes: string | null;
+    expires_at: string | null;
+    paused: boolean;
+    reason: string;
+    next_probe_at: string | null;
+    refused_in_30_minutes: number;
+    clock_ahead_ms: number;
+}
+
+export interface ConnectionDetail {
+    connection: string;
+    type: string;
+    auth: Auth | null;
+}
+
+export interface TestResult extends ConnectionDetail {
+    ok: boolean;
+    asked: boolean;
+    who: string | null;
+    where: string | null;
+    details: string | null;
+    error: { code: string; class: string; text: string; fix: string } | null;
+}
+
+export interface Reload {
+    applied: boolean;
+    changes?: { change: string; path: string; file?: string; line?: number }[];
+    errors?: { severity: string; file: string; line: number; column: number; message: string; hint?: string }[];
+    ledger?: Record<string, number>;
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // connections.tsx - each connection as a card: state, breaker, limits as gauges, what waits and for how long.
-import { may } from "../lib/api";
+import { useEffect, useState } from "preact/hooks";
+import { api, may, sentence } from "../lib/api";
 import { duration, num, plural, words } from "../lib/format";
 import { isProblem, now, refresh, status, statusError } from "../lib/live";
 import { link, place } from "../lib/router";
-import type { Budget, Connection, Credential } from "../lib/types";
-import { Act, Chip, Empty, HeldChip, Loading, PageHead, Problem, Time } from "../parts/bits";
+import type { Auth, Budget, Connection, ConnectionDetail, TestResult } from "../lib/types";
+import { Act, Chip, Empty, HeldChip, Loading, PageHead, Problem, Prose, Time } from "../parts/bits";
 import { Gauge } from "../parts/chart";
 import { Icon } from "../parts/icon";
 import { setPaused } from "./flows";
@@ -27,25 +28,47 @@ function Limit({ b }: { b: Budget }) {
     );
 }
 
-function Expiry({ c }: { c: Credential }) {
-    const left = c.expires_at ? new Date(c.expires_at).getTime() - now.value : null;
-    const tone = left === null ? "quiet" : left < 86400_000 ? "bad" : left < 14 * 86400_000 ? "warn" : "ok";
-    return <div><dt>{c.name} <span class="faint">{words(c.kind)}</span></dt><dd>{left === null ? <span class="faint">does not expire</span>
-        : <Chip tone={tone} icon={tone === "ok" ? "clock" : "warning"} title={c.expires_at!}>{left > 0 ? `${duration(left)} left` : "expired"}</Chip>}</dd></div>;
+function Expiry({ at }: { at: string }) {
+    const left = new Date(at).getTime() - now.value;
+    const tone = left < 600_000 ? "warn" : "ok";
+    return left > 0 ? <Chip tone={tone} icon="clock" title={at}>{duration(left)} left</Chip> : <Chip tone="warn" icon="retrying" title={at}>is renewed at the next call</Chip>;
+}
+
+function Credentials({ auth }: { auth: Auth }) {
+    return <>
+        <div><dt>Signs in by</dt><dd>{words(auth.scheme)}{auth.scopes && <span class="faint"> ({auth.scopes})</span>}</dd></div>
+        <div><dt>Token</dt><dd>{auth.expires_at ? <Expiry at={auth.expires_at} /> : auth.has_token ? "there" : auth.needs_person ? <Chip tone="warn" icon="key">wants a person</Chip> : <span class="faint">none yet</span>}</dd></div>
+        {auth.refused_in_30_minutes > 0 && <div><dt>Refused</dt><dd class="bad-text">{plural(auth.refused_in_30_minutes, "time")} in 30 minutes</dd></div>}
+        {auth.next_probe_at && <div><dt>Tried again</dt><dd><Time at={auth.next_probe_at} /></dd></div>}
+    </>;
+}
+
+function Tested({ t }: { t: TestResult }) {
+    if (!t.ok)
+        return <div class="notice bad" role="status"><Icon name="cross" /><div><b>The test failed</b><p><Prose text={sentence(new Error(t.error?.text ?? ""))} /></p>{t.error?.fix && <p><b>To do:</b> <Prose text={t.error.fix} /></p>}</div></div>;
+    return <div class="notice ok" role="status"><Icon name="delivered" /><div><b>{t.asked ? "The other side answers" : "Its configuration is whole"}</b>
+        <p>{t.asked ? <>{t.who && <>We are {t.who}</>}{t.where && <> at {t.where}</>}{t.details && <>; {t.details}</>}</> : <>This connector has no question to ask without side effects; the next delivery will tell.</>}</p></div></div>;
 }
 
 const FIX: Record<string, string> = {
-    connection_auth: "Renew the credential (tieline secret set, or where the reference points), then resume. Events and attempts are kept meanwhile.",
+    connection_auth: "Renew the credential where its reference points (tieline secret set), then press Test: when it is let in again, what waits goes on. Events and attempts are kept meanwhile.",
     identity: "Its type, account or host has changed: what was queued for the former one is held. Resume if it is the same system.",
 };
 
 function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
+    const [detail, setDetail] = useState<ConnectionDetail | null>(null);
+    const [tested, setTested] = useState<TestResult | null>(null);
+    useEffect(() => void api<ConnectionDetail>(`v1/connections/${encodeURIComponent(c.name)}`).then(setDetail, () => setDetail(null)), [c.name, c.held, tested]);
+    const test = async () => {
+        setTested(await api<TestResult>(`v1/connections/${encodeURIComponent(c.name)}/test`, { json: {} }));
+        await refresh();
+    };
     const held = c.held?.startsWith("connection_") || c.held === "identity";
     const failed = Object.entries(c.failed).filter(([, n]) => n);
     return (
         <section class="card connection" aria-label={c.name}>
             <div class="card-head">
-                <h2>{alone ? c.name : <a href={link(["connections", c.name])}>{c.name}</a>}{c.type && <span class="faint"> {c.type}</span>}</h2>
+                <h2>{alone ? c.name : <a href={link(["connections", c.name])}>{c.name}</a>}{(c.type ?? detail?.type) && <span class="faint"> {c.type ?? detail?.type}</span>}</h2>
                 <div class="card-aside"><HeldChip held={c.held} reason={c.held_reason} /></div>
             </div>
             {held && <div class={`notice ${c.held === "connection_paused" ? "held" : "bad"}`}><Icon name={c.held === "connection_paused" ? "held" : "warning"} />
@@ -57,10 +80,12 @@ function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
                 <div><dt>Calls now</dt><dd>{num(c.running)} of {num(c.concurrency)} allowed</dd></div>
                 <div><dt>Calls in all</dt><dd>{num(c.calls)}{failed.length > 0 && <span class="faint">, failed: {failed.map(([k, n]) => `${words(k)} ${num(n)}`).join(", ")}</span>}</dd></div>
                 {c.last_success_at !== undefined && <div><dt>Last success</dt><dd><Time at={c.last_success_at} /></dd></div>}
-                {c.credentials?.map((x) => <Expiry key={x.name} c={x} />)}
+                {detail?.auth && <Credentials auth={detail.auth} />}
             </dl>
             {c.budgets.length > 0 && <div class="budgets">{c.budgets.map((b) => <Limit key={b.name} b={b} />)}</div>}
+            {tested && <Tested t={tested} />}
             {may("operator") && <div class="card-foot">
+                <Act run={test}><Icon name="connections" />Test</Act>
                 {held ? <Act class="primary" run={() => setPaused("connections", c.name, false)}><Icon name="running" />Resume</Act>
                     : <Act run={() => setPaused("connections", c.name, true)}><Icon name="held" />Pause</Act>}
             </div>}

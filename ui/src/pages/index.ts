@@ -2,6 +2,8 @@
 // index.ts - the pages in the order of the menu.
 import type { ComponentChildren, FunctionComponent } from "preact";
 import type { IconName } from "../parts/icon";
+import { alertBadge, Alerts } from "./alerts";
+import { Config } from "./config";
 import { Connections } from "./connections";
 import { Dead } from "./dead";
 import { Events } from "./events";
@@ -23,4 +25,6 @@ export const PAGES: PageInfo[] = [
     { path: "events", title: "Events", icon: "events", key: "e", page: Events },
     { path: "dead", title: "Dead letters", icon: "dead", key: "d", page: Dead },
     { path: "connections", title: "Connections", icon: "connections", key: "c", page: Connections },
+    { path: "alerts", title: "Alerts", icon: "alerts", key: "a", page: Alerts, badge: alertBadge },
+    { path: "config", title: "Configuration", icon: "config", key: "s", page: Config },
 ];

@@ -10,6 +10,11 @@ import type { State } from "../lib/types";
 import { Icon, type IconName } from "./icon";
 import { toast } from "./toast";
 
+/** Sentences of the server: what stands between backticks is code. */
+export function Prose({ text }: { text: string }) {
+    return <>{text.split("`").map((part, i) => (i % 2 ? <code key={i}>{part}</code> : part))}</>;
+}
+
 const STATE_ICON: Record<State, IconName> = {
     queued: "queued", running: "running", retrying: "retrying", dead: "cross", delivered: "delivered", skipped: "skipped",
     cancelled: "cancelled", discarded: "discarded",
