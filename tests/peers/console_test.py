@@ -46,6 +46,10 @@ def test_an_alert_is_explained_acknowledged_and_silenced(busy):
     browse("journeys.mjs", busy, "alert")
 
 
+def test_a_cause_of_death_is_taken_by_somebody_and_the_audit_log_says_so(busy):
+    browse("journeys.mjs", busy, "mark")
+
+
 def test_what_the_file_would_change_is_seen_before_it_is_reloaded(busy):
     browse("journeys.mjs", busy, "config", CONFIG=str(busy.folder / "tieline.yaml"))
 

@@ -20,7 +20,7 @@ async function until(what, test, ms = 20000) {
 const reason = (page, text) => page.getByRole("dialog").getByLabel("Reason").fill(text);
 const press = (page, name) => page.getByRole("dialog").getByRole("button", { name }).click();
 
-const PAGES = ["overview", "flows", "flows/orders-to-erp", "events", "events?q=state:dead", "dead", "connections", "connections/crm", "alerts", "alerts?show=rules", "alerts?show=resolved", "config"];
+const PAGES = ["overview", "flows", "flows/orders-to-erp", "events", "events?q=state:dead", "dead", "connections", "connections/crm", "alerts", "alerts?show=rules", "alerts?show=resolved", "jobs", "audit", "config"];
 
 const journeys = {
     /** A dead letter: see why, mend the payload, send it again. */
@@ -72,6 +72,7 @@ const journeys = {
         const erp = async () => (await api(page, "v1/status")).connections.find((c) => c.name === "erp");
         assert.equal((await erp()).held, "connection_paused");
         await card.getByRole("button", { name: "Resume" }).click();
+        await reason(page, "the upgrade is done");
         await press(page, "Resume");
         await card.getByRole("button", { name: "Pause" }).waitFor();
         await until("resumed", async () => (await erp()).held !== "connection_paused");
@@ -92,10 +93,12 @@ const journeys = {
         await page.getByText(/Say in a few words why/).waitFor();
         await reason(page, "the ERP is well again");
         await press(page, "Replay 500 deliveries");
-        await page.getByRole("dialog").getByText("500 of 500 replayed").waitFor();
+        await page.getByRole("dialog").getByText("500 of 500 replayed").waitFor({ timeout: 30000 });
         await page.getByRole("dialog").getByText("Close", { exact: true }).click();
         await until("all delivered", async () => (await api(page, "v1/status")).flows[0].counts.dead === 0 && (await api(page, "v1/status")).flows[0].counts.delivered === 500, 60000);
         await page.getByRole("heading", { name: "Nothing is dead" }).waitFor();
+        await go(page, "#/jobs");
+        await page.getByText("the ERP is well again").waitFor();
         assert.deepEqual(errors, []);
     },
 
@@ -177,6 +180,25 @@ const journeys = {
         assert.deepEqual(errors.filter((e) => !/status of 422/.test(e)), []);
     },
 
+    /** A group of dead letters is taken by somebody; the audit log says who and why, and its chain is whole. */
+    async mark(browser) {
+        const { page, errors } = await open(browser);
+        await go(page, "#/dead");
+        const group = page.locator("table.groups tbody tr").first();
+        await group.getByRole("button", { name: "Mark…" }).click();
+        await page.getByRole("dialog").getByLabel("Owner").fill("anna");
+        await reason(page, "asked the shop to mend its export");
+        await press(page, "Mark");
+        await group.getByText("anna: asked the shop").waitFor();
+        await page.getByRole("tab", { name: "Acknowledged" }).click();
+        await page.getByText("in 1 group by cause").waitFor();
+        await go(page, "#/audit");
+        await page.getByText("asked the shop to mend its export").first().waitFor();
+        await page.getByRole("button", { name: "Verify the chain" }).click();
+        await page.getByText("The chain is whole").waitFor();
+        assert.deepEqual(errors, []);
+    },
+
     /** What arrives is announced and does not move the table until it is asked for. */
     async tail(browser) {
         const { page, errors } = await open(browser);
@@ -206,7 +228,7 @@ const journeys = {
             await go(p, "#/" + hash);
             await p.locator("main h1").waitFor();
             await p.waitForTimeout(300);
-            assert.equal(await p.locator("main").getByRole("button", { name: /^(Pause|Resume|Replay|Discard|Cancel|Edit|Send first|Test|Acknowledge|Silence|Reload|Compare)/ }).count(), 0, hash);
+            assert.equal(await p.locator("main").getByRole("button", { name: /^(Pause|Resume|Replay|Discard|Cancel|Edit|Send first|Test|Acknowledge|Silence|Reload|Compare|Mark|Stop)/ }).count(), 0, hash);
         }
         assert.deepEqual(errors, []);
     },

@@ -181,11 +181,15 @@ export interface Group {
     reason: string;
     first: string;
     last: string;
-    first_at?: string | null;
-    last_at?: string | null;
-    state?: string;
-    owner?: string | null;
-    note?: string | null;
+    more: boolean; // the count is "at least"
+    first_at: string | null;
+    last_at: string | null;
+    state: "open" | "acknowledged" | "ignored" | "resolved";
+    again: boolean; // it was resolved, and then one more died of it
+    owner: string | null;
+    note: string | null;
+    by: string | null;
+    marked_at: string | null;
 }
 
 export type Action = "replay" | "cancel" | "discard" | "move";
@@ -293,4 +297,27 @@ export interface Reload {
     changes?: { change: string; path: string; file?: string; line?: number }[];
     errors?: { severity: string; file: string; line: number; column: number; message: string; hint?: string }[];
     ledger?: Record<string, number>;
+}
+
+export interface AuditEntry {
+    entry: number;
+    at: string;
+    who: string;
+    role: string;
+    how: string;
+    from: string;
+    action: string;
+    subject: string;
+    reason: string;
+    failed: string | null;
+    hash: string;
+}
+
+export interface JobEntry extends Job {
+    at: string;
+    by: string;
+    reason: string;
+    action: Action;
+    filter: Record<string, unknown>;
+    to: string | null;
 }

@@ -2,7 +2,7 @@
 // alerts.tsx - what the rules found: cause, what to do, how much is held; acknowledge and silence; the rules themselves.
 import { useEffect, useState } from "preact/hooks";
 import { alerts, alertsError, refreshAlerts } from "../lib/alerts";
-import { api, may } from "../lib/api";
+import { api, may, query } from "../lib/api";
 import { duration, num, percent, plural } from "../lib/format";
 import { go, link, place } from "../lib/router";
 import type { Alert, AlertRule, Alerts as List } from "../lib/types";
@@ -31,7 +31,7 @@ function amount(value: number, unit: string): string {
 const subject = (a: Alert) => a.kind === "flow" ? link(["flows", a.subject]) : a.kind === "connection" ? link(["connections", a.subject]) : null;
 
 async function acknowledge(a: Alert): Promise<void> {
-    const reason = await ask({ title: "Acknowledge", body: <p>{a.summary}. Others see that you are on it; it stays open until its cause is gone.</p>, confirm: "Acknowledge", reason: "wanted" });
+    const reason = await ask({ title: "Acknowledge", body: <p>{a.summary}. Others see that you are on it; it stays open until its cause is gone.</p>, confirm: "Acknowledge", reason: true });
     if (reason === null)
         return;
     await api(`v1/alerts/${a.id}/acknowledge`, { json: { reason } });
@@ -44,7 +44,7 @@ const SPANS: [string, string][] = [["30m", "30 minutes"], ["2h", "2 hours"], ["8
 async function silence(a: Alert): Promise<void> {
     let until = "2h";
     const reason = await ask({
-        title: "Silence", confirm: "Silence", reason: "wanted", body: <>
+        title: "Silence", confirm: "Silence", reason: true, body: <>
             <p>{a.summary}. Nobody is told of it for as long as you say; it is still shown here.</p>
             <div class="field"><label for="silence-span">For</label><select id="silence-span" onChange={(e) => (until = e.currentTarget.value)}>{SPANS.map(([v, t]) => <option value={v} key={v} selected={v === until}>{t}</option>)}</select></div></>,
     });
@@ -56,7 +56,10 @@ async function silence(a: Alert): Promise<void> {
 }
 
 async function unsilence(a: Alert): Promise<void> {
-    await api(`v1/alerts/${a.id}/silence`, { method: "DELETE" });
+    const reason = await ask({ title: "End the silence", body: <p>{a.summary}. Whoever is to be told of it is told from now on.</p>, confirm: "End the silence", reason: true });
+    if (reason === null)
+        return;
+    await api(`v1/alerts/${a.id}/silence${query({ reason })}`, { method: "DELETE" });
     toast("No longer silenced");
     await refreshAlerts();
 }
@@ -89,7 +92,7 @@ function One({ a, open }: { a: Alert; open?: boolean }) {
                 {to && <a class="button" href={to}><Icon name={a.kind === "flow" ? "flows" : "connections"} />{a.subject}</a>}
                 {may("operator") && a.state !== "resolved" && <>
                     {!a.acknowledged && <Act run={() => acknowledge(a)}>Acknowledge…</Act>}
-                    {a.silenced ? <Act run={() => unsilence(a)}>End the silence</Act> : <Act run={() => silence(a)}>Silence…</Act>}
+                    {a.silenced ? <Act run={() => unsilence(a)}>End the silence…</Act> : <Act run={() => silence(a)}>Silence…</Act>}
                 </>}
             </div>
         </section>

@@ -52,7 +52,7 @@ export function Config() {
     const load = () => apiText("v1/config").then((t) => { setText(t); setError(null); }, setError);
     useEffect(() => void load(), []);
     const apply = async () => {
-        const reason = await ask({ title: "Reload the configuration", body: <p>{plural(found?.changes?.length ?? 0, "change")} of the file come into force now. No event is dropped.</p>, confirm: "Reload", reason: "wanted" });
+        const reason = await ask({ title: "Reload the configuration", body: <p>{plural(found?.changes?.length ?? 0, "change")} of the file come into force now. No event is dropped.</p>, confirm: "Reload", reason: true });
         if (reason === null)
             return;
         const r = await reload(false, reason);

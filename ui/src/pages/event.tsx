@@ -158,7 +158,7 @@ function Actions({ d, reload }: { d: Detail; reload: () => void }) {
     const one = { ids: [r.id] };
     const what = `The delivery ${r.id} of ${r.flow}`;
     const promote = async () => {
-        const reason = await ask({ title: "Send this one first", body: <p>It becomes the next of its flow, within the order of its key.</p>, confirm: "Send first", reason: "optional" });
+        const reason = await ask({ title: "Send this one first", body: <p>It becomes the next of its flow, within the order of its key.</p>, confirm: "Send first", reason: true });
         if (reason !== null) {
             await api(`v1/events/${r.id}/promote`, { json: { reason } });
             toast("It is the next of its flow");

@@ -15,11 +15,11 @@ import { toast } from "../parts/toast";
 export async function setPaused(kind: "flows" | "connections", name: string, pause: boolean): Promise<void> {
     const what = kind === "flows" ? "flow" : "connection";
     const reason = await ask(pause
-        ? { title: `Pause the ${what} ${name}`, body: <p>Events are still taken in and kept. Nothing is sent {kind === "flows" ? "by this flow" : "over this connection, by any flow,"} until it is resumed; what is under way now is finished.</p>, confirm: "Pause", reason: "wanted" }
-        : { title: `Resume the ${what} ${name}`, body: <p>What waits is sent from now on, in its order, at the pace that the limits allow.</p>, confirm: "Resume", reason: "optional" });
+        ? { title: `Pause the ${what} ${name}`, body: <p>Events are still taken in and kept. Nothing is sent {kind === "flows" ? "by this flow" : "over this connection, by any flow,"} until it is resumed; what is under way now is finished.</p>, confirm: "Pause", reason: true }
+        : { title: `Resume the ${what} ${name}`, body: <p>What waits is sent from now on, in its order, at the pace that the limits allow.</p>, confirm: "Resume", reason: true });
     if (reason === null)
         return;
-    await api(`v1/${kind}/${encodeURIComponent(name)}/${pause ? "pause" : "resume"}`, { json: { why: reason || undefined, reason } });
+    await api(`v1/${kind}/${encodeURIComponent(name)}/${pause ? "pause" : "resume"}`, { json: { why: reason, reason } });
     toast(`${name} is ${pause ? "paused" : "resumed"}`);
     await refresh();
 }

@@ -3,11 +3,13 @@
 import type { ComponentChildren, FunctionComponent } from "preact";
 import type { IconName } from "../parts/icon";
 import { alertBadge, Alerts } from "./alerts";
+import { Audit } from "./audit";
 import { Config } from "./config";
 import { Connections } from "./connections";
 import { Dead } from "./dead";
 import { Events } from "./events";
 import { Flows } from "./flows";
+import { Jobs } from "./jobs";
 import { Overview } from "./overview";
 
 export interface PageInfo {
@@ -24,7 +26,9 @@ export const PAGES: PageInfo[] = [
     { path: "flows", title: "Flows", icon: "flows", key: "f", page: Flows },
     { path: "events", title: "Events", icon: "events", key: "e", page: Events },
     { path: "dead", title: "Dead letters", icon: "dead", key: "d", page: Dead },
+    { path: "jobs", title: "Jobs", icon: "jobs", key: "j", page: Jobs },
     { path: "connections", title: "Connections", icon: "connections", key: "c", page: Connections },
     { path: "alerts", title: "Alerts", icon: "alerts", key: "a", page: Alerts, badge: alertBadge },
+    { path: "audit", title: "Audit", icon: "audit", key: "u", page: Audit },
     { path: "config", title: "Configuration", icon: "config", key: "s", page: Config },
 ];

@@ -15,8 +15,8 @@ export interface BulkRequest {
     to?: string;
 }
 
-const VERB: Record<Action, string> = { replay: "Replay", cancel: "Cancel", discard: "Discard", move: "Move" };
-const PAST: Record<Action, string> = { replay: "replayed", cancel: "cancelled", discard: "discarded", move: "moved" };
+export const VERB: Record<Action, string> = { replay: "Replay", cancel: "Cancel", discard: "Discard", move: "Move" };
+export const PAST: Record<Action, string> = { replay: "replayed", cancel: "cancelled", discard: "discarded", move: "moved" };
 
 const EFFECT: Record<Action, string> = {
     replay: "Dead deliveries go back into their queue; finished ones are sent again as new events.",
@@ -42,7 +42,12 @@ function Facts({ plan }: { plan: Plan }) {
     );
 }
 
-export function Progress({ id, action, planned, done }: { id: string; action: Action; planned: number; done?: () => void }) {
+/** Who presses Stop in a hurry is not asked for another reason: that of the job is kept with it. */
+export function stopJob(id: string, reason: string): Promise<unknown> {
+    return api(`v1/jobs/${id}/cancel`, { json: { reason: `stopped: ${reason}`.slice(0, 200) } });
+}
+
+export function Progress({ id, action, planned, reason, done }: { id: string; action: Action; planned: number; reason: string; done?: () => void }) {
     const [job, setJob] = useState<Job | null>(null);
     const [error, setError] = useState<unknown>(null);
     useEffect(() => {
@@ -83,7 +88,7 @@ export function Progress({ id, action, planned, done }: { id: string; action: Ac
                 {job.ended ? <Chip tone={job.cancelled ? "held" : job.refused ? "warn" : "ok"} icon={job.cancelled ? "cancelled" : "delivered"}>{job.cancelled ? "stopped" : "done"}</Chip>
                     : <Chip tone="busy" icon="running">running</Chip>}
                 <span>{num(job.done)} of {num(total)} {PAST[action]}{job.refused > 0 && `, ${num(job.refused)} refused`}</span>
-                {!job.ended && <Act class="small" run={() => api(`v1/jobs/${id}/cancel`, { json: {} })}>Stop the job</Act>}
+                {!job.ended && <Act class="small" run={() => stopJob(id, reason)}>Stop the job</Act>}
             </div>
             <progress max={1} value={job.ended ? 1 : part} aria-label="Progress of the job" />
             {job.first_refusal && <p class="faint">The first refusal: {sentence(new Error(job.first_refusal))}</p>}
@@ -117,8 +122,8 @@ function Bulk({ request, what, done }: { request: BulkRequest; what: string; don
     };
     if (job)
         return <>
-            <div class="dialog-body"><Progress id={job} action={request.action} planned={plan!.matching} done={done} /></div>
-            <div class="dialog-foot"><p class="faint grow">The job goes on when this window is closed.</p><button class="primary" onClick={close}>Close</button></div>
+            <div class="dialog-body"><Progress id={job} action={request.action} planned={plan!.matching} reason={reason.trim()} done={done} /></div>
+            <div class="dialog-foot"><p class="faint grow">The job goes on when this window is closed: see <a href="#/jobs" onClick={close}>Jobs</a>.</p><button class="primary" onClick={close}>Close</button></div>
         </>;
     const count = plan ? plan.matching - (superseded || request.action !== "replay" ? 0 : plan.superseded) : 0;
     return <>

@@ -54,7 +54,7 @@ interface Ask {
     title: string;
     body?: ComponentChildren;
     confirm: string;
-    reason?: "wanted" | "optional";
+    reason?: boolean;
     danger?: boolean;
 }
 
@@ -63,7 +63,7 @@ function AskForm({ ask, done }: { ask: Ask; done: (reason: string | null) => voi
     const [missing, setMissing] = useState(false);
     const submit = (e: Event) => {
         e.preventDefault();
-        if (ask.reason === "wanted" && !reason.trim()) {
+        if (ask.reason && !reason.trim()) {
             setMissing(true);
             document.getElementById("ask-reason")?.focus();
         } else
@@ -75,7 +75,7 @@ function AskForm({ ask, done }: { ask: Ask; done: (reason: string | null) => voi
                 {ask.body}
                 {ask.reason && (
                     <div class="field">
-                        <label for="ask-reason">Reason{ask.reason === "optional" && <span class="faint"> (may stay empty)</span>}</label>
+                        <label for="ask-reason">Reason</label>
                         <input id="ask-reason" value={reason} maxLength={200} autocomplete="off" aria-invalid={missing}
                             aria-describedby="ask-reason-note" onInput={(e) => { setReason(e.currentTarget.value); setMissing(false); }} autofocus />
                         <p id="ask-reason-note" class={missing ? "error" : "faint"}>
@@ -91,7 +91,7 @@ function AskForm({ ask, done }: { ask: Ask; done: (reason: string | null) => voi
     );
 }
 
-/** The reason (maybe empty) when confirmed, null when not. */
+/** The reason when confirmed ("" if none was asked), null when not. Every change of the API wants one: it is audited. */
 export function ask(a: Ask): Promise<string | null> {
     return new Promise((resolve) => {
         let answered = false;
