@@ -115,6 +115,32 @@ void *netsuite__get_compile(const void *connection, const void *operation, struc
 void netsuite__get_release(void *prepared);
 connector_fn netsuite__get;
 
+/* Reading (query.c, read.c): SuiteQL by key set, never by offset, which ends at 100,000 rows. */
+struct netsuite_query { /* query: a look-up; suiteql: a source */
+    const char *q;
+    struct config_list params; /* struct config_text: expressions */
+    const char *key, *modified, *start;
+    int64_t limit, timeout_ms;
+};
+struct netsuite_records {
+    const char *record, *where, *modified, *start;
+    struct config_list fields; /* const char * */
+    bool whole;
+    int64_t page, overlap_ms, timeout_ms;
+};
+extern const struct config_spec netsuite_query_spec, netsuite_suiteql_spec, netsuite_records_spec;
+/* One page: rows of `q` with its parameters. Errors as netsuite__judge. Rows are JSON objects with lower-case names. */
+TL_MUST_CHECK enum tl_rc netsuite__rows(struct task *task, struct connector_call *call, const char *q,
+                                        struct json params, int64_t limit, int64_t timeout_ms, struct json *ret_rows,
+                                        struct tl_err *err);
+void *netsuite__query_compile(const void *connection, const void *operation, struct config_errors *e);
+void netsuite__query_release(void *prepared);
+connector_fn netsuite__query;
+void *netsuite__suiteql_compile(const void *connection, const void *operation, struct config_errors *e);
+void *netsuite__records_compile(const void *connection, const void *operation, struct config_errors *e);
+void netsuite__read_release(void *prepared);
+connector_fn netsuite__read;
+
 enum tl_rc netsuite__probe(struct task *task, struct connector_call *call, struct connector_identity *ret,
                            struct tl_err *err);
 int netsuite__sim(int argc, char **argv);

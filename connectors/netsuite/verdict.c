@@ -8,7 +8,7 @@
  */
 #include "netsuite/netsuite_int.h"
 
-enum { TEXT = 360, DETAILS = 3, BUSY_MS = 1500, FALSE_401_US = 20000000 };
+enum { TEXT = 360, DETAILS = 3, BUSY_MS = 1000, OVERLOAD_MS = 15000, FALSE_401_US = 20000000 };
 
 enum meaning { DATA, LIMIT, LOCK, LOGIN, PERMISSION, OURS, INTERNAL, JOB_EXISTS, SCRIPT };
 static const struct {
@@ -126,8 +126,12 @@ static void apply(struct connector_call *call, struct netsuite_refusal *r, enum 
         r->rc = TL_RATE_LIMITED;
         r->of_record = false;
         call->feedback.too_many_at_once = true;
-        if (r->retry_after_ms == 0) /* no Retry-After is documented, and the excess is refused at once */
+        if (r->retry_after_ms == 0) { /* none is documented: this record waits, the others' requests go on */
             r->retry_after_ms = BUSY_MS;
+            call->feedback.retry_after_ms = 0;
+        } else {
+            call->feedback.retry_after_ms = r->retry_after_ms;
+        }
         break;
     case LOCK:
         r->rc = TL_CONFLICT;
@@ -135,7 +139,8 @@ static void apply(struct connector_call *call, struct netsuite_refusal *r, enum 
         break;
     case LOGIN:
         r->rc = netsuite__false_401(NULL, reply) ? TL_RATE_LIMITED : TL_AUTH;
-        r->retry_after_ms = r->rc == TL_RATE_LIMITED ? 10 * BUSY_MS : r->retry_after_ms;
+        if (r->rc == TL_RATE_LIMITED)
+            r->retry_after_ms = call->feedback.retry_after_ms = OVERLOAD_MS;
         r->of_record = false;
         break;
     case PERMISSION:
@@ -208,7 +213,6 @@ struct netsuite_refusal netsuite__judge(struct task *task, struct connector_call
         r.of_record = true;
         r.rc = reply->status == 404 || reply->status == 403 ? TL_INVALID : r.rc;
     }
-    call->feedback.retry_after_ms = r.rc == TL_RATE_LIMITED ? r.retry_after_ms : call->feedback.retry_after_ms;
     return r;
 }
 

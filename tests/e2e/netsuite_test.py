@@ -112,3 +112,29 @@ def test_an_async_order_is_delivered_when_its_job_has_ended(account, erp):
     site.wait_counts(delivered=5)
     assert as_stored(sim) == as_sent(range(5))
     assert sim.get("/__stats")["jobs"] == 5
+
+
+def test_fulfilments_are_read_back_once_over_a_restart(account, erp, target):
+    sim = account()
+    site = erp(sim)
+    site.change(lambda c: c["connections"].update(shop={"type": "http", "url": target.url}) or c["flows"].update(
+        shipped={"from": {"read": {"connection": "erp", "records": "itemFulfillment", "whole": True, "every": "200ms"}},
+                 "to": {"connection": "shop", "post": "/shipped"}},
+        ship={"from": {"webhook": {"path": "/hooks/ship", "verify": {"github": {"secret": "${env:HOOK_SECRET}"}}}},
+              "to": {"connection": "erp", "transform": "salesOrder", "into": "itemFulfillment", "external_id": "number"}}))
+    site.stop()
+    site.start()
+    for n in range(10):
+        site.post(order(n))
+    site.wait_counts(delivered=10)
+    for n in range(10):
+        site.post({"number": f"SHOP-{n}"}, path="/hooks/ship")
+        if n == 5:
+            site.wait_counts(flow="ship", delivered=6)
+            site.kill()
+            site.start()
+    site.wait_counts(flow="ship", delivered=10)
+    site.wait_counts(flow="shipped", delivered=10)
+    shipped = [json.loads(r.body) for r in target.all() if r.path == "/shipped"]
+    assert sorted(s["custbody_shop_number"] for s in shipped) == [str(n) for n in range(10)]
+    assert all(s["item"]["totalResults"] == 2 for s in shipped)

@@ -14,7 +14,7 @@ static const struct store_migration migrations[] = {
      "CREATE TABLE record(grp TEXT NOT NULL,id INTEGER NOT NULL,type TEXT NOT NULL,ext TEXT COLLATE NOCASE,"
      "body TEXT NOT NULL,created INTEGER NOT NULL,modified INTEGER NOT NULL,PRIMARY KEY(grp,id));"
      "CREATE UNIQUE INDEX record_ext ON record(grp,ext) WHERE ext IS NOT NULL;"
-     "CREATE INDEX record_type ON record(type,modified,id);"
+     "CREATE INDEX record_type ON record(type,modified,id);CREATE INDEX record_id ON record(type,id);"
      "CREATE TABLE seq(grp TEXT PRIMARY KEY,last INTEGER NOT NULL);"
      "CREATE TABLE deleted(type TEXT,id INTEGER,ext TEXT,at INTEGER);"
      "CREATE TABLE job(id INTEGER PRIMARY KEY,key TEXT UNIQUE,done_at INTEGER,status INTEGER,location TEXT,body TEXT)"},

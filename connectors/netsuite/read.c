@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * read.c - sources: records that were changed (records), and the rows of a query (suiteql).
+ *
+ * Pages are found by key, not by offset: WHERE (changed, id) > (last seen) ORDER BY changed, id. So a page ends where
+ * the next begins whatever happens in between, many records of one second are no problem, and no query gets near the
+ * 100,000 rows where offsets end. Times are compared as text in UTC, because dates come in the user's format otherwise.
+ *
+ * What is saved late in a long transaction carries an early time: `records` begins each run a little before where it
+ * stopped (overlap); the key TYPE/ID/CHANGED lets the ledger recognise what it has. The position never goes back.
+ */
+#include "netsuite/netsuite_int.h"
+
+enum { PAGES = 10000, CURSOR = 256, QUERY_MAX = 64 << 10 };
+#define UTC(column) "TO_CHAR(SYS_EXTRACT_UTC(" column "),'YYYY-MM-DD HH24:MI:SS')"
+
+struct read {                 /* compiled */
+    char *next;               /* the query of a page */
+    char *key, *modified;     /* names of columns in the rows; modified NULL: by key alone */
+    char *record;             /* REST type to fetch whole; NULL: rows are the records */
+    const char *kind, *start; /* for keys; of the configuration */
+    int64_t page, overlap_ms, timeout_ms;
+};
+
+void netsuite__read_release(void *prepared)
+{
+    struct read *r = prepared;
+
+    if (!r)
+        return;
+    tl_free(r->next);
+    tl_free(r->key);
+    tl_free(r->modified);
+    tl_free(r->record);
+    tl_free(r);
+}
+
+static char *lower(const char *s)
+{
+    char *copy = tl_strdup(s);
+
+    for (char *p = copy; *p; p++)
+        *p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 32) : *p;
+    return copy;
+}
+
+/* ---- which table ---- */
+
+static const char *transaction_type(const char *record)
+{
+    static const char *const rows[][2] = {
+        {"salesOrder", "SalesOrd"},         {"invoice", "CustInvc"},
+        {"itemFulfillment", "ItemShip"},    {"purchaseOrder", "PurchOrd"},
+        {"itemReceipt", "ItemRcpt"},        {"vendorBill", "VendBill"},
+        {"creditMemo", "CustCred"},         {"customerPayment", "CustPymt"},
+        {"cashSale", "CashSale"},           {"estimate", "Estimate"},
+        {"returnAuthorization", "RtnAuth"}, {"transferOrder", "TrnfrOrd"},
+        {"journalEntry", "Journal"},        {"customerDeposit", "CustDep"},
+        {"opportunity", "Opprtnty"},
+    };
+
+    for (size_t i = 0; i < TL_COUNT(rows); i++)
+        if (strcmp(rows[i][0], record) == 0)
+            return rows[i][1];
+    return NULL;
+}
+
+static const char *item_type(const char *record)
+{
+    static const char *const rows[][2] = {{"inventoryItem", "InvtPart"},  {"nonInventorySaleItem", "NonInvtPart"},
+                                          {"serviceSaleItem", "Service"}, {"kitItem", "Kit"},
+                                          {"assemblyItem", "Assembly"},   {"itemGroup", "Group"}};
+
+    for (size_t i = 0; i < TL_COUNT(rows); i++)
+        if (strcmp(rows[i][0], record) == 0)
+            return rows[i][1];
+    return NULL;
+}
+
+static void from_table(struct tl_buf *b, const char *record)
+{
+    const char *type = transaction_type(record), *item = item_type(record);
+    TL_CLEANUP(tl_freep) char *own = lower(record);
+
+    if (type)
+        (void)tl_buf_printf(b, " FROM transaction WHERE type = '%s'", type);
+    else if (item)
+        (void)tl_buf_printf(b, " FROM item WHERE itemtype = '%s'", item);
+    else
+        (void)tl_buf_printf(b, " FROM %s WHERE 1 = 1", own);
+}
+
+void *netsuite__records_compile(const void *connection, const void *operation, struct config_errors *e)
+{
+    const struct netsuite_records *conf = operation;
+    struct read *r = tl_zalloc(sizeof *r);
+    struct tl_buf b;
+
+    (void)connection, (void)e;
+    r->key = tl_strdup("id");
+    r->modified = tl_strdup("tieline_changed");
+    r->record = conf->whole ? tl_strdup(conf->record) : NULL;
+    r->kind = conf->record;
+    r->start = conf->start;
+    r->page = conf->page;
+    r->overlap_ms = conf->overlap_ms;
+    r->timeout_ms = conf->timeout_ms;
+    tl_buf_init(&b, QUERY_MAX);
+    (void)tl_buf_puts(&b, "SELECT id, externalid");
+    for (size_t i = 0; !conf->whole && i < conf->fields.n; i++)
+        (void)tl_buf_printf(&b, ", %s", *CONFIG_AT(conf->fields, const char *, i));
+    (void)tl_buf_printf(&b, ", " UTC("%s") " AS tieline_changed", conf->modified);
+    from_table(&b, conf->record ? conf->record : "");
+    if (conf->where)
+        (void)tl_buf_printf(&b, " AND (%s)", conf->where);
+    (void)tl_buf_printf(
+        &b,
+        " AND (" UTC("%s") " > ? OR (" UTC("%s") " = ? AND id > ?)) ORDER BY " UTC("%s") ", id"
+                                                                                         " FETCH FIRST %lld ROWS ONLY",
+        conf->modified, conf->modified, conf->modified, (long long)conf->page);
+    r->next = tl_strdup(b.p ? b.p : "");
+    tl_buf_done(&b);
+    return r;
+}
+
+void *netsuite__suiteql_compile(const void *connection, const void *operation, struct config_errors *e)
+{
+    const struct netsuite_query *conf = operation;
+    struct read *r = tl_zalloc(sizeof *r);
+
+    (void)connection, (void)e;
+    r->key = lower(conf->key);
+    r->modified = conf->modified ? lower(conf->modified) : NULL;
+    r->kind = "suiteql";
+    r->start = conf->start;
+    r->page = conf->limit;
+    r->timeout_ms = conf->timeout_ms;
+    if (r->modified)
+        r->next = tl_sprintf(
+            "SELECT * FROM (%s) WHERE %s > ? OR (%s = ? AND %s > ?) ORDER BY %s, %s FETCH FIRST %lld ROWS ONLY",
+            conf->q, r->modified, r->modified, r->key, r->modified, r->key, (long long)r->page);
+    else
+        r->next = tl_sprintf("SELECT * FROM (%s) WHERE %s > ? ORDER BY %s FETCH FIRST %lld ROWS ONLY", conf->q, r->key,
+                             r->key, (long long)r->page);
+    return r;
+}
+
+/* ---- where we are ---- */
+
+struct cursor {
+    char modified[CURSOR], key[CURSOR];
+};
+
+static void set(char out[CURSOR], struct tl_sv s)
+{
+    size_t n = s.n < CURSOR ? s.n : 0;
+
+    memcpy(out, s.p ? s.p : "", n);
+    out[n] = '\0';
+}
+
+static bool read_position(struct connector_call *call, struct cursor *c)
+{
+    struct json v;
+
+    if (json_parse(call->arena, call->position, 0, NULL, &v, NULL) != TL_OK)
+        return false;
+    set(c->modified, json_text(json_gets(v, "changed"), TL_SV("")));
+    set(c->key, json_text(json_gets(v, "key"), TL_SV("")));
+    return true;
+}
+
+static struct tl_sv position_text(struct connector_call *call, const struct cursor *c)
+{
+    struct json_builder b;
+    struct tl_buf text;
+    struct tl_sv copy;
+
+    json_object_begin(&b, call->arena, 2);
+    (void)json_adds(&b, "changed", json_str(c->modified));
+    (void)json_adds(&b, "key", json_str(c->key));
+    tl_buf_init(&text, 4096);
+    (void)json_write(&text, json_end(&b), 0);
+    copy = tl_arena_sv(call->arena, tl_buf_view(&text));
+    tl_buf_done(&text);
+    return copy;
+}
+
+/* "2026-11-30 12:00:00", so much earlier. */
+static void earlier(char modified[CURSOR], int64_t ms)
+{
+    char text[CURSOR + 2], out[TL_TIME_TEXT];
+    size_t n = strlen(modified);
+    int64_t at;
+
+    if (ms == 0 || n != 19)
+        return;
+    memcpy(text, modified, n);
+    text[10] = 'T';
+    text[n] = 'Z';
+    text[n + 1] = '\0';
+    if (!tl_time_parse(tl_sv_str(text), &at))
+        return;
+    (void)tl_time_format(at - ms, out);
+    out[10] = ' ';
+    set(modified, tl_sv(out, 19));
+}
+
+/* a is further than b. Keys are numbers, mostly; a longer one is the greater. */
+static bool is_further(const struct cursor *a, const struct cursor *b)
+{
+    int by_time = strcmp(a->modified, b->modified);
+
+    if (by_time != 0)
+        return by_time > 0;
+    return strlen(a->key) != strlen(b->key) ? strlen(a->key) > strlen(b->key) : strcmp(a->key, b->key) > 0;
+}
+
+/* ---- pages ---- */
+
+static struct json params(struct connector_call *call, const struct read *r, const struct cursor *c)
+{
+    struct json_builder b;
+
+    json_array_begin(&b, call->arena, 3);
+    if (r->modified) {
+        (void)json_push(&b, json_str(tl_arena_strdup(call->arena, c->modified)));
+        (void)json_push(&b, json_str(tl_arena_strdup(call->arena, c->modified)));
+    }
+    (void)json_push(&b, json_str(tl_arena_strdup(call->arena, c->key)));
+    return json_end(&b);
+}
+
+/* The record behind a row. *ret undefined: it is gone meanwhile. */
+static enum tl_rc whole(struct task *task, struct connector_call *call, const struct read *r, struct tl_sv id,
+                        struct json *ret, struct tl_err *err)
+{
+    const struct netsuite_request q = {
+        .method = "GET",
+        .path = tl_sv_str(
+            tl_arena_printf(call->arena, NETSUITE_RECORD "%s/%.*s?expandSubResources=true", r->record, TL_SV_ARG(id))),
+        .endpoint = NETSUITE_RECORD,
+        .timeout_ms = r->timeout_ms};
+    struct http_reply reply;
+    struct netsuite_refusal no;
+    enum tl_rc rc = netsuite__send(task, call, &q, &reply, err);
+
+    *ret = JSON_NOTHING;
+    if (rc != TL_OK)
+        return rc;
+    no = netsuite__judge(task, call, &reply, true);
+    if (tl_sv_eqs(no.code, "NONEXISTENT_ID"))
+        return TL_OK;
+    if (no.rc != TL_OK)
+        return netsuite__fail(&no, err);
+    *ret = netsuite__parsed(task, call, &reply);
+    return TL_OK;
+}
+
+struct page {
+    struct connector_incoming *records;
+    size_t n, rows;
+    struct cursor end;
+};
+
+static enum tl_rc take_row(struct task *task, struct connector_call *call, const struct read *r, struct json row,
+                           struct page *p, struct tl_err *err)
+{
+    struct tl_sv key = netsuite__text(call->arena, json_gets(row, r->key)), changed = TL_SV("");
+    struct json v = row;
+    enum tl_rc rc = TL_OK;
+
+    if (r->modified)
+        changed = json_text(json_gets(row, r->modified), TL_SV(""));
+    if (key.n == 0 || key.n >= CURSOR || changed.n >= CURSOR)
+        return tl_fail(err, TL_CONFIG, "a row has no value in the column `%s`, by which pages are found", r->key);
+    if (changed.n == 0) /* the query compares it, so it is never null where it counts */
+        changed = tl_sv_str(tl_arena_strdup(call->arena, p->end.modified));
+    if (r->record)
+        rc = whole(task, call, r, key, &v, err);
+    if (rc != TL_OK)
+        return rc;
+    set(p->end.key, key);
+    set(p->end.modified, changed);
+    if (v.type == JSON_UNDEFINED)
+        return TL_OK;
+    p->records[p->n++] = (struct connector_incoming){
+        .value = v,
+        .key = tl_sv_str(tl_arena_printf(call->arena, "%s/%.*s/%.*s", r->kind, TL_SV_ARG(key), TL_SV_ARG(changed)))};
+    return TL_OK;
+}
+
+/* What was taken of a page is stored also when the page breaks off. */
+static enum tl_rc one_page(struct task *task, struct connector_call *call, const struct read *r, struct cursor *at,
+                           struct cursor *furthest, size_t *ret_rows, struct tl_err *err)
+{
+    struct page p = {.end = *at};
+    struct json rows;
+    struct tl_err later = {0};
+    enum tl_rc rc = netsuite__rows(task, call, r->next, params(call, r, at), r->page, r->timeout_ms, &rows, err),
+               broken = TL_OK;
+
+    if (rc != TL_OK)
+        return rc;
+    p.rows = rows.n;
+    p.records = tl_arena_zalloc(call->arena, (rows.n + 1) * sizeof *p.records);
+    if (!p.records)
+        return tl_fail(err, TL_LIMIT, "the page needs more memory than a call may have");
+    for (uint32_t i = 0; i < rows.n && broken == TL_OK; i++)
+        broken = take_row(task, call, r, rows.u.items[i], &p, &later);
+    if (broken == TL_CANCELED)
+        return broken;
+    if (is_further(&p.end, furthest))
+        *furthest = p.end;
+    if (p.rows > 0 && (p.n > 0 || broken == TL_OK))
+        rc = connector_emit(task, call, p.records, p.n, position_text(call, furthest), err);
+    if (rc == TL_OK && broken != TL_OK) {
+        if (err)
+            *err = later;
+        return broken;
+    }
+    if (rc == TL_OK && p.rows == (size_t)r->page && !is_further(&p.end, at))
+        return tl_fail(err, TL_CONFIG, "the query does not come forward: `%s` must be unique and go up", r->key);
+    *at = p.end;
+    *ret_rows = p.rows;
+    return rc;
+}
+
+enum tl_rc netsuite__read(struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    const struct read *r = call->prepared;
+    struct cursor *at = tl_arena_must(call->arena, 2 * sizeof *at), *furthest = at + 1;
+    size_t rows = 0;
+    enum tl_rc rc = TL_OK;
+
+    *at = (struct cursor){.key = "0"};
+    set(r->modified ? at->modified : at->key, tl_sv_str(r->start));
+    if (call->position.n > 0 && !read_position(call, at))
+        return tl_fail(err, TL_CONFIG, "the position of this source is not one of NetSuite's");
+    *furthest = *at;
+    if (r->modified && call->position.n > 0 && r->overlap_ms > 0) {
+        earlier(at->modified, r->overlap_ms);
+        set(at->key, TL_SV("0"));
+    }
+    for (int i = 0; i < PAGES && rc == TL_OK && (i == 0 || rows == (size_t)r->page); i++) {
+        struct connector_scratch scratch = connector_scratch_begin(call);
+
+        rc = one_page(task, call, r, at, furthest, &rows, err);
+        connector_scratch_end(call, scratch);
+    }
+    return rc;
+}
