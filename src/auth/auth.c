@@ -49,6 +49,8 @@ static void with_defaults(struct auth_conf *c, const struct auth_defaults *d, bo
         fill_in(&c->authorize_url, d->authorize_url);
         fill_in(&c->scope, d->scope);
         fill_in(&c->realm, d->realm);
+        if (asserts_itself)
+            fill_in(&c->audience, d->audience);
     }
     /* A key and no secret: the key is the client's proof, unless the grant itself is an assertion. */
     if (!asserts_itself && c->private_key.kind != CONFIG_SECRET_NONE && c->client_secret.kind == CONFIG_SECRET_NONE &&

@@ -54,6 +54,7 @@ const struct config_field *auth_scheme_field(const char *name, bool server_known
 /* What a connector knows about the authorization server of its system: holds where the configuration says nothing. */
 struct auth_defaults {
     const char *token_url, *authorize_url, *scope, *realm; /* borrowed; NULL: not known */
+    const char *audience;    /* aud of the assertion of oauth2_jwt_bearer; NULL: the token endpoint */
     enum crypto_alg rsa_alg; /* of assertions with an RSA key, for `alg: auto`; UNSET: RS256 */
     /* NetSuite's assertion: scope is an array in it and not in the form, sub is left out. */
     bool scope_in_assertion;

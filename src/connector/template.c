@@ -22,6 +22,7 @@ struct part {
 };
 struct connector_template {
     bool uri;
+    connector_literal_fn *literal; /* NULL: none */
     size_t n;
     struct part parts[PARTS_MAX];
 };
@@ -160,6 +161,16 @@ struct connector_template *connector_template_new(const struct config_text *text
     return t;
 }
 
+struct connector_template *connector_template_literals(const struct config_text *text, connector_literal_fn *literal,
+                                                       struct config_errors *e)
+{
+    struct connector_template *t = connector_template_new(text, false, e);
+
+    if (t)
+        t->literal = literal;
+    return t;
+}
+
 void connector_template_free(struct connector_template *t)
 {
     if (!t)
@@ -209,6 +220,10 @@ static enum tl_rc put_value(struct run *r, const struct mapping *m, struct json 
     TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
     bool path = r->t->uri && tl_sv_find(tl_buf_view(r->out), '?') == r->out->n;
 
+    if (r->t->literal)
+        return r->t->literal(r->out, v) ? TL_OK
+                                        : tl_fail(r->err, TL_INVALID, "{%.*s} is an %s, which a query cannot take",
+                                                  SHOWN(m), json_type_name(v));
     if (v.type == JSON_UNDEFINED || v.type == JSON_NULL) {
         r->absent = true;
         return r->t->uri ? tl_fail(r->err, TL_INVALID, "{%.*s} has no value, so there is no address", SHOWN(m)) : TL_OK;

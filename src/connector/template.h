@@ -11,6 +11,12 @@
 struct connector_template;
 /* uri: parts are percent-encoded. Errors go to e at the text's place; NULL then. */
 struct connector_template *connector_template_new(const struct config_text *text, bool uri, struct config_errors *e);
+/* For query languages: each part's value is written by `literal` as a literal of the language, with its quotes and
+ * escapes, so that no value can become a part of the query. v may be JSON_UNDEFINED; false: there is no literal of it.
+ */
+typedef bool connector_literal_fn(struct tl_buf *b, struct json v);
+struct connector_template *connector_template_literals(const struct config_text *text, connector_literal_fn *literal,
+                                                       struct config_errors *e);
 void connector_template_free(struct connector_template *t);              /* NULL allowed */
 bool connector_template_is_constant(const struct connector_template *t); /* has no {expression} */
 /* Numbers and booleans are spelled as in JSON. uri: TL_INVALID when a part has no value or is not a scalar, or when the

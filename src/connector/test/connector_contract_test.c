@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What every connector of the registry must fulfil. Each has an examples/contract.yaml with a connection, a record,
- * one target for each of its operations and, where a plain 200 is not enough, `reply`: the JSON that says yes; those
+ * one target for each of its operations and, where a plain 200 is not enough, `reply`, or `replies` by
+ * operation: the JSON that says yes; those
  * that speak HTTP are driven through a scripted server.
  */
 #include <ctype.h>
@@ -57,7 +58,7 @@ static const char *as_yaml(struct rig *r, const struct config_node *n)
 
 static void begin(struct rig *r, const struct connector *c, const struct connector_operation *op)
 {
-    const struct config_node *root, *target;
+    const struct config_node *root, *target, *yes;
     const char *record;
 
     rig_start(r);
@@ -66,7 +67,9 @@ static void begin(struct rig *r, const struct connector *c, const struct connect
     root = read_example(r, c);
     if (config_get(config_get(root, "connection"), "auth"))
         r->auth = &stand_in;
-    r->yes = config_get(root, "reply") ? as_yaml(r, config_get(root, "reply")) : "{\"items\":[{\"id\":1}],\"next\":1}";
+    yes = config_get(config_get(root, "replies"), op->name);
+    yes = yes ? yes : config_get(root, "reply");
+    r->yes = yes ? as_yaml(r, yes) : "{\"items\":[{\"id\":1}],\"next\":1}";
     record = as_yaml(r, config_get(root, "record"));
     target = config_get(config_get(root, "operations"), op->name);
     if (!target)

@@ -79,6 +79,44 @@ static void template_gives_the_text_of_the_row(void **state)
     rig_stop(&r);
 }
 
+static bool doubled(struct tl_buf *b, struct json v)
+{
+    if (v.type != JSON_STRING)
+        return v.type != JSON_OBJECT && json_write(b, v.type == JSON_UNDEFINED ? json_null() : v, 0);
+    (void)tl_buf_putc(b, '\'');
+    for (uint32_t i = 0; i < v.n; i++)
+        (void)(v.u.s[i] == '\'' ? tl_buf_puts(b, "''") : tl_buf_putc(b, v.u.s[i]));
+    return tl_buf_putc(b, '\'');
+}
+
+static void parts_of_a_query_become_literals_of_its_language(void **state)
+{
+    static const struct {
+        const char *text, *want; /* NULL: refused */
+    } rows[] = {{"WHERE a = {body.name}", "WHERE a = 'O''Neill'"},
+                {"LIMIT {body.n}", "LIMIT 3"},
+                {"WHERE a = {body.none}", "WHERE a = null"},
+                {"WHERE a = {body}", NULL}};
+    const char *record = "{\"name\": \"O'Neill\", \"n\": 3}";
+    struct rig r;
+
+    (void)state;
+    rig_start(&r);
+    rig_records(&r, &record, 1);
+    r.fn = run_template;
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        const struct config_text text = {.text = rows[i].text};
+        struct template_run run = {.r = &r, .t = connector_template_literals(&text, doubled, r.errors)};
+
+        running = &run;
+        rig_run(&r);
+        if (r.rc != (rows[i].want ? TL_OK : TL_INVALID) || (rows[i].want && !tl_sv_eqs(run.text, rows[i].want)))
+            fail_msg("%s gave %.*s %s", rows[i].text, TL_SV_ARG(run.text), r.err.text);
+        connector_template_free(run.t);
+    }
+    rig_stop(&r);
+}
+
 static void a_template_that_cannot_be_read_is_an_error_with_a_reason(void **state)
 {
     static const char *const rows[][2] = {{"/a/{body.id", "has no }"},
@@ -314,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(template_gives_the_text_of_the_row),
+        cmocka_unit_test(parts_of_a_query_become_literals_of_its_language),
         cmocka_unit_test(a_template_that_cannot_be_read_is_an_error_with_a_reason),
         cmocka_unit_test(addresses_are_joined_and_stay_on_their_host),
         cmocka_unit_test(a_reply_is_classified_as_its_row_says),

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signed webhooks into Salesforce: `tieline run` against `tieline sim salesforce`."""
+import json
+import subprocess
+import threading
+import urllib.parse
+import urllib.request
+
+import pytest
+from support.site import BIN, FAST, hook, project, until
+
+
+class Org:
+    """The simulator as a program of its own."""
+
+    def __init__(self, *options):
+        self.process = subprocess.Popen([BIN, "sim", "salesforce", "--port", "0", *options], stdout=subprocess.PIPE, text=True)
+        self.url = self.process.stdout.readline().split()[-1]
+        assert self.url.startswith("http"), self.url
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    def ask(self, path, body=None):
+        data = json.dumps(body).encode() if body is not None else None
+        with urllib.request.urlopen(self.url + path, data, timeout=10) as r:
+            return json.loads(r.read() or "null")
+
+    def query(self, soql):
+        return self.ask("/__query?q=" + urllib.parse.quote(soql))["records"]
+
+    def control(self, **options):
+        return self.ask("/__control", options)
+
+    @property
+    def stats(self):
+        return self.ask("/__stats")
+
+    def close(self):
+        self.process.terminate()
+        assert self.process.wait(10) == 0
+
+
+@pytest.fixture
+def orgs():
+    all = []
+
+    def start(*options):
+        all.append(Org(*options))
+        return all[-1]
+    yield start
+    for org in all:
+        org.close()
+
+
+def crm(org, **more):
+    return {"type": "salesforce", "url": org.url,
+            "auth": {"oauth2_client_credentials": {"client_id": "tieline-demo", "client_secret": "${env:SF_SECRET}"}}, **more}
+
+
+def to_accounts(org, flow=None, **connection):
+    flow = {"from": hook("/hooks/shop"),
+            "steps": [{"map": {"jsonata": "{'ERP_Id__c': id, 'Name': name, 'AnnualRevenue': revenue}"}}],
+            "to": {"connection": "crm", "upsert": "Account", "external_id": "ERP_Id__c"}, "retry": dict(FAST), **(flow or {})}
+    return project("http://127.0.0.1:1", flow=flow, connections={"crm": crm(org, **connection)})
+
+
+ENV = {"SF_SECRET": "demo-secret"}
+
+
+def test_signed_webhooks_become_accounts_each_once(site, orgs):
+    org = orgs()
+    s = site(to_accounts(org), env=ENV).start()
+    for n in range(30):
+        s.post({"id": f"A{n % 20}", "name": f"Account {n}", "revenue": n})
+    s.wait_counts(delivered=30)
+    accounts = org.query("SELECT ERP_Id__c, Name FROM Account ORDER BY ERP_Id__c")
+    assert len(accounts) == 20 and {a["ERP_Id__c"] for a in accounts} == {f"A{n}" for n in range(20)}
+    assert org.stats["tokens"] == 1
+
+
+def test_the_bad_record_of_a_batch_dies_with_the_words_of_the_org_and_the_others_arrive(site, orgs):
+    org = orgs()
+    s = site(to_accounts(org), env=ENV).start()
+    good = [s.post({"id": f"G{n}", "name": "x"}) for n in range(5)]
+    bad = s.post({"id": "B", "name": "y" * 300})
+    worse = s.post({"id": "C", "name": "z", "revenue": "much"})
+    for id in good:
+        s.wait_state(id, "delivered")
+    assert "STRING_TOO_LONG" in json.dumps(s.wait_state(bad, "dead"))
+    assert "JSON_PARSER_ERROR" in json.dumps(s.wait_state(worse, "dead"))
+    assert len(org.query("SELECT Id FROM Account")) == 5
+
+
+def test_nothing_is_lost_or_doubled_through_locks_expired_sessions_and_lost_answers(site, orgs):
+    org = orgs("--lock-every", "7", "--expire-every", "9", "--fail", "10", "--drop", "5", "--unavailable", "5")
+    s = site(to_accounts(org, flow={"retry": {**FAST, "attempts": 40}}), env=ENV).start()
+    for n in range(200):
+        s.post({"id": f"A{n}", "name": f"Account {n}"})
+    s.wait_counts(delivered=200, timeout=60)
+    accounts = org.query("SELECT ERP_Id__c FROM Account")
+    assert sorted(a["ERP_Id__c"] for a in accounts) == sorted(f"A{n}" for n in range(200))
+
+
+def test_a_session_that_ended_is_renewed_and_a_dead_grant_pauses_without_losing_anything(site, orgs):
+    org = orgs()
+    s = site(to_accounts(org), env=ENV).start()
+    s.wait_state(s.post({"id": "1", "name": "a"}), "delivered")
+    org.ask("/__expire", {})
+    s.wait_state(s.post({"id": "2", "name": "b"}), "delivered")
+    assert org.stats["tokens"] == 2
+    org.control(**{"refuse-grant": True})
+    org.ask("/__expire", {})
+    waiting = s.post({"id": "3", "name": "c"})
+    until(lambda: "invalid_grant" in s.log)
+    assert s.state(waiting) in ("queued", "retrying", "held")
+
+
+def test_the_daily_quota_is_never_exceeded_by_one_call(site, orgs):
+    org = orgs("--daily", "100")
+    s = site(to_accounts(org, daily_calls=100, keep="10%"), env=ENV).start()
+    for n in range(150):
+        s.post({"id": f"A{n}", "name": "x"})
+        if n < 100:
+            until(lambda: s.counts()["delivered"] > n or org.stats["api_used"] >= 90, timeout=5)
+    until(lambda: '"quota"' in s.call("GET", "/v1/status").text)
+    stats = org.stats
+    assert stats["over_limit"] == 0 and 80 <= stats["api_used"] <= 90, stats
+    assert s.counts()["dead"] == 0
