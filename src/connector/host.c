@@ -113,21 +113,38 @@ static bool has_pair(struct tl_sv query, struct tl_sv name, struct tl_sv value)
     return false;
 }
 
-/* A key in the query, as it is sent and as it is meant. */
+/* As it is sent and as it is meant. */
+static void hide_both(struct connector_call *call, struct tl_sv value)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf plain = {0};
+
+    connector__hide(call, value);
+    tl_buf_init(&plain, value.n + 1);
+    if (tl_percent_decode(&plain, value, true) && !tl_sv_eq(tl_buf_view(&plain), value))
+        connector__hide(call, tl_arena_sv(call->arena, tl_buf_view(&plain)));
+}
+
+/* The parts of OAuth realm="...", oauth_signature="...": whoever repeats them may have put them into other quotes. */
+static void hide_quoted(struct connector_call *call, struct tl_sv value)
+{
+    enum { LONG = 16 }; /* signatures are; names and versions are not */
+    struct tl_sv part;
+
+    for (bool inside = false; value.n > 0 && tl_sv_cut(&value, '"', &part); inside = !inside) {
+        if (inside && part.n >= LONG)
+            hide_both(call, part);
+    }
+}
+
+/* A key in the query. */
 static void hide_query(struct connector_call *call, struct tl_sv before, struct tl_sv after)
 {
     struct tl_sv old = tl_sv_from(before, tl_sv_find(before, '?') + 1), name, value;
     struct http_query_iter it = http_query_iter(tl_sv_from(after, tl_sv_find(after, '?') + 1));
 
     while (http_query_next(&it, &name, &value)) {
-        TL_CLEANUP(tl_buf_done) struct tl_buf plain = {0};
-
-        if (has_pair(old, name, value))
-            continue;
-        connector__hide(call, value);
-        tl_buf_init(&plain, value.n + 1);
-        if (tl_percent_decode(&plain, value, true) && !tl_sv_eq(tl_buf_view(&plain), value))
-            connector__hide(call, tl_arena_sv(call->arena, tl_buf_view(&plain)));
+        if (!has_pair(old, name, value))
+            hide_both(call, value);
     }
 }
 
@@ -145,6 +162,7 @@ static void hide_added(struct connector_call *call, const struct http_request_ou
             continue;
         connector__hide(call, h->value);
         connector__hide(call, tl_sv_from(h->value, tl_sv_find(h->value, ' ') + 1));
+        hide_quoted(call, h->value);
     }
     hide_query(call, before->url, after->url);
 }

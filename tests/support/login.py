@@ -13,10 +13,14 @@ CLIENT = ("tieline", "the-client-secret-of-the-tests")
 
 
 class Login(Target):
-    def __init__(self, expires_in=3600, api=None):
+    """grace: the refresh token before is taken while nothing that came of it has been used (a lost answer)."""
+
+    def __init__(self, expires_in=3600, api=None, grace=False):
+        self.grace, self.before = grace, None
         self.clients = {CLIENT}
         self.expires_in, self.api = expires_in, api
         self.access, self.refresh, self.used, self.codes = set(), set(), set(), {}
+        self.used_secret = None  # of the last token request that was granted
         self.fail = []  # statuses that the next token requests get
         self.reused = 0  # refresh tokens that came a second time: the grant is dead then
         self.refused = 0  # calls of the API with a token that is none
@@ -61,6 +65,7 @@ class Login(Target):
             kind, _, token = r.headers.get("authorization", "").partition(" ")
             with self.lock:
                 good = kind == "Bearer" and token in self.access
+                self.before = None if good else self.before
                 self.refused += not good
             if not good:
                 return answer(401, {"error": "invalid_token"})
@@ -79,8 +84,10 @@ class Login(Target):
     def _token(self, r, form):
         if self.fail:
             return answer(self.fail.pop(0), {"error": "temporarily_unavailable"})
-        if self._client(r, form) not in self.clients:
+        client = self._client(r, form)
+        if client not in self.clients:
             return answer(401, {"error": "invalid_client", "error_description": "Client authentication failed"})
+        self.used_secret = client[1]
         kind = form.get("grant_type")
         if kind == "client_credentials":
             return answer(200, self._tokens(False))
@@ -93,6 +100,10 @@ class Login(Target):
         if token in self.refresh:
             self.refresh.remove(token)
             self.used.add(token)
+            self.before = token
+            return answer(200, self._tokens(True))
+        if self.grace and token == self.before:
+            self.refresh.clear()
             return answer(200, self._tokens(True))
         if token in self.used:
             self.reused += 1
@@ -112,3 +123,8 @@ def authorization_code(login, **more):
 
 
 ENV = {"CLIENT_SECRET": CLIENT[1]}
+
+
+def refresh_token(login, **more):
+    return {"oauth2_refresh_token": {"token_url": login.url + "/token", "client_id": CLIENT[0],
+                                     "client_secret": "${env:CLIENT_SECRET}", "refresh_token": "${env:REFRESH_TOKEN}", **more}}
