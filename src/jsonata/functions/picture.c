@@ -135,13 +135,21 @@ static enum tl_rc read_presentation(struct jsonata_eval *e, struct parts *parts,
     if (text.p[0] == 'n' || text.p[0] == 'N') {
         part->names = text.p[0] == 'n' ? NAMES_LOWER : text.n > 1 && text.p[1] == 'n' ? NAMES_TITLE : NAMES_UPPER;
     } else if (is_integer_component(part->component)) {
-        enum tl_rc rc = jsonata_int_picture(e, text, &part->integer);
+        enum tl_rc rc;
 
+        if (part->modifier) { /* goes behind ";" in the picture of the integer, where a semicolon before it is text */
+            char *all = jsonata_alloc_text(e, text.n + 2);
+
+            if (!all)
+                return jsonata_exhausted(e);
+            memcpy(all, text.p, text.n);
+            all[text.n] = ';';
+            all[text.n + 1] = part->modifier;
+            text = tl_sv(all, text.n + 2);
+        }
+        rc = jsonata_int_picture(e, text, &part->integer);
         if (rc != TL_OK)
             return rc;
-        /* The modifier is appended as ";o": a semicolon inside the presentation loses its meaning then. */
-        if (part->modifier)
-            part->integer.ordinal = part->modifier == 'o';
         part->has_integer = true;
         apply_width(part, w);
         if (parts->n > 1 && part[-1].has_integer && part[-1].integer.mandatory > 0)
