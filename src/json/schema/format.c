@@ -138,14 +138,6 @@ static bool format_relative_pointer(struct tl_sv s)
     return (is(s, i, '#') && i + 1 == s.n) || format_pointer(tl_sv_from(s, i));
 }
 
-static bool format_regex(struct tl_sv s)
-{
-    pcre2_code *code = pattern_compile(s);
-
-    pcre2_code_free(code);
-    return code != NULL;
-}
-
 static bool uri(struct tl_sv s)
 {
     return format_uri(s, false, false);
@@ -184,7 +176,7 @@ bool json_schema_format(struct tl_sv format, struct tl_sv text)
         {"uuid", format_uuid},
         {"json-pointer", format_pointer},
         {"relative-json-pointer", format_relative_pointer},
-        {"regex", format_regex},
+        {"regex", pattern_valid},
         {"uri", uri},
         {"uri-reference", uri_reference},
         {"iri", iri},

@@ -206,52 +206,6 @@ bool format_ipv6(struct tl_sv s)
 
 /* ---- host names ---- */
 
-/* RFC 3492: the code points of a label behind "xn--"; false when it is not punycode. */
-static bool punycode(struct tl_sv s, uint32_t *out, size_t *ret_n)
-{
-    size_t n = 0, dash = s.n, in;
-    uint32_t cp = 128, i = 0, bias = 72;
-
-    while (dash > 0 && s.p[dash - 1] != '-')
-        dash--;
-    for (size_t k = 0; k + 1 < dash; k++)
-        out[n++] = (uint8_t)s.p[k];
-    for (in = dash; in < s.n;) {
-        uint32_t old = i, w = 1, k = 36, delta;
-
-        for (;; k += 36) {
-            uint32_t t = k <= bias ? 1 : k >= bias + 26 ? 26 : k - bias, d;
-            char c = in < s.n ? s.p[in++] : '\0';
-
-            if (!alpha(c) && !digit(c))
-                return false;
-            d = digit(c) ? (uint32_t)(c - '0') + 26 : (uint32_t)((c | 0x20) - 'a');
-            if (d > (UINT32_MAX - i) / w)
-                return false;
-            i += d * w;
-            if (d < t)
-                break;
-            if (w > UINT32_MAX / 36)
-                return false;
-            w *= 36 - t;
-        }
-        delta = old == 0 ? (i - old) / 700 : (i - old) / 2;
-        delta += delta / (uint32_t)(n + 1);
-        for (bias = 0; delta > 455; bias += 36)
-            delta /= 35;
-        bias += 36 * delta / (delta + 38);
-        cp += i / (uint32_t)(n + 1);
-        i %= (uint32_t)(n + 1);
-        if (cp > 0x10ffff || n >= 63)
-            return false;
-        memmove(out + i + 1, out + i, (n - i) * sizeof(*out));
-        out[i++] = cp;
-        n++;
-    }
-    *ret_n = n;
-    return true;
-}
-
 static bool in(uint32_t c, uint32_t from, uint32_t to)
 {
     return c >= from && c <= to;
@@ -372,7 +326,7 @@ static bool ace_code_points(struct tl_sv label, uint32_t *cp, size_t *ret_n)
     size_t n = 0;
     bool wide = false;
 
-    if (label.n == 4 || label.n > 63 || label.p[label.n - 1] == '-' || !punycode(tl_sv_from(label, 4), cp, &n) ||
+    if (label.n == 4 || label.n > 63 || label.p[label.n - 1] == '-' || !punycode_decode(tl_sv_from(label, 4), cp, &n) ||
         n == 0)
         return false;
     for (size_t i = 0; i < n; i++)

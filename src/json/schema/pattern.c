@@ -195,14 +195,15 @@ static bool translate(struct tl_sv text, struct tl_buf *b)
     return !b->failed;
 }
 
-pcre2_code *pattern_compile(struct tl_sv text)
+/* *ret_error: PCRE2's, or 0 when the text did not get so far. */
+static pcre2_code *compile(struct tl_sv text, int *ret_error)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     pcre2_compile_context *context;
     pcre2_code *code = NULL;
     PCRE2_SIZE at;
-    int error;
 
+    *ret_error = 0;
     tl_buf_init(&b, 1u << 20);
     if (text.n > 64u << 10 || !translate(text, &b))
         return NULL;
@@ -214,9 +215,26 @@ pcre2_code *pattern_compile(struct tl_sv text)
     code = pcre2_compile((PCRE2_SPTR)(b.p ? b.p : ""), b.n,
                          PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALLOW_EMPTY_CLASS | PCRE2_MATCH_UNSET_BACKREF |
                              PCRE2_NEVER_BACKSLASH_C,
-                         &error, &at, context);
+                         ret_error, &at, context);
     pcre2_compile_context_free(context);
     return code;
+}
+
+pcre2_code *pattern_compile(struct tl_sv text)
+{
+    int error;
+
+    return compile(text, &error);
+}
+
+bool pattern_valid(struct tl_sv text)
+{
+    int error;
+    pcre2_code *code = compile(text, &error);
+    bool valid = code || error == PCRE2_ERROR_LOOKBEHIND_NOT_FIXED_LENGTH;
+
+    pcre2_code_free(code);
+    return valid;
 }
 
 int pattern_match(const pcre2_code *code, struct tl_sv text)

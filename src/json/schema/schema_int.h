@@ -160,6 +160,8 @@ struct tl_sv uri_resolve(struct tl_arena *a, struct tl_sv base, struct tl_sv ref
 
 /* An ECMA-262 pattern for PCRE2; NULL when it is not one. */
 pcre2_code *pattern_compile(struct tl_sv text);
+/* Is it one for ECMA-262? More than pattern_compile() can run: look-behind of variable length. */
+bool pattern_valid(struct tl_sv text);
 /* 1 matches, 0 does not, -1 the match limit was passed. */
 int pattern_match(const pcre2_code *code, struct tl_sv text);
 
@@ -168,6 +170,9 @@ bool schema_number_is_whole(struct json v);
 bool schema_number_is_multiple(struct json v, struct json of);
 /* Two equal items, by value; false when there are none. */
 bool schema_items_repeat(struct json array, uint32_t *ret_first, uint32_t *ret_second);
+
+/* punycode.c: the code points (room for 64) of a label behind "xn--"; false when it is not their one encoding. */
+bool punycode_decode(struct tl_sv s, uint32_t *out, size_t *ret_n);
 
 /* format_text.c, format_net.c: named formats. */
 bool format_date(struct tl_sv s);

@@ -118,12 +118,12 @@ static void draft_07_is_complete(void **state)
 static void formats_are_asserted_in_2020_12(void **state)
 {
     (void)state;
-    run("draft2020-12.format.jsonl", JSON_SCHEMA_2020_12, true, 950);
+    run("draft2020-12.format.jsonl", JSON_SCHEMA_2020_12, true, 1000);
 }
 static void formats_are_asserted_in_draft_07(void **state)
 {
     (void)state;
-    run("draft7.format.jsonl", JSON_SCHEMA_DRAFT_07, true, 950);
+    run("draft7.format.jsonl", JSON_SCHEMA_DRAFT_07, true, 1000);
 }
 static void optional_parts_of_2020_12_mostly_work(void **state)
 {

@@ -103,6 +103,13 @@ static void a_verdict_follows_the_specification(void **state)
         {"{\"format\":\"date-time\"}", "\"2016-12-31T23:59:60Z\"", true},
         {"{\"format\":\"ipv6\"}", "\"::ffff:1.2.3.4\"", true},
         {"{\"format\":\"uri\"}", "\"//a/b\"", false},
+        {"{\"format\":\"regex\"}", "\"(?<=a+)b\"", true},
+        {"{\"format\":\"regex\"}", "\"(?<=a+b\"", false},
+        {"{\"format\":\"hostname\"}", "\"xn--bcher-kva.example\"", true},
+        {"{\"format\":\"hostname\"}", "\"xn--bcher-KVA.example\"", true},
+        {"{\"format\":\"hostname\"}", "\"xn--bcher-kva0.example\"", false},
+        {"{\"format\":\"idn-hostname\"}", "\"xn--ihqwcrb4cv8a8dqg056pqjye\"", true},
+        {"{\"format\":\"idn-hostname\"}", "\"xn--X\"", false},
     };
 
     for (size_t i = 0; i < TL_COUNT(cases); i++)
