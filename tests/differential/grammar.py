@@ -184,7 +184,7 @@ class Grammar:
         return self.pick([
             lambda: f"function({parameters}){{ {body} }}", lambda: f"function({parameters}){{ {body} }}", lambda: f"\u03bb({parameters}){{ {body} }}",
             lambda: f"function($v)<{self.pick(['n:n', 'x:x', 's-:s', 'a<n>:a', 'j?:j', '(ns):s', 'o:o', 'x-:x', 'b:b', 'an?:x', 's+:a'])}>{{ {body} }}",
-            lambda: self.pick(["$string", "$uppercase", "$count", "$not", "$boolean", "$sum", "$type", "$abs", "$length", "$keys", "$exists"]),
+            lambda: self.pick(["$string", "$uppercase", "$count", "$not", "/a/", "/^./", "$boolean", "$sum", "$type", "$abs", "$length", "$keys", "$exists"]),
             lambda: f"($string ~> {self.pick(['$length', '$uppercase', '$count'])})",
             lambda: f"$append(?, {self.expression(0)})", lambda: f"function($a, $v){{ {body} }}({self.expression(0)}, ?)",
         ])()

@@ -55,7 +55,7 @@ static enum tl_rc next_of_regex(struct search *s, struct hit *h, bool *ret_found
 {
     struct jsonata_found found;
     enum tl_rc rc = s->started ? jsonata_regex_find_next(s->e, s->re, s->text, s->last_end, &found)
-                               : jsonata_regex_find(s->e, s->re, s->text, 0, &found);
+                               : jsonata_regex_find(s->e, s->re, s->text, s->last_end, &found);
 
     if (rc != TL_OK || !found.at) {
         *ret_found = false;
@@ -190,12 +190,26 @@ static enum tl_rc match_object(struct search *s, const struct hit *h, struct jso
     return ok ? TL_OK : jsonata_exhausted(s->e);
 }
 
+/* Where JavaScript begins to search (lastIndex): $map and its kind give the index or the key of the value there. */
+static double last_index(struct json v)
+{
+    struct tl_sv digits = v.type == JSON_STRING ? json_view(v) : TL_SV("");
+
+    for (size_t i = 0; i < digits.n; i++)
+        if (digits.p[i] < '0' || digits.p[i] > '9')
+            return 0;
+    if (digits.n)
+        return jsonata_parse_int(digits);
+    return json_is_number(v) ? floor(jsonata_double(v)) : v.type == JSON_BOOL ? v.u.b : 0;
+}
+
 enum tl_rc jsonata_regex_call(struct jsonata_eval *e, const struct jsonata_regex *re, const struct json *args, size_t n,
                               struct json *ret)
 {
     struct search s;
     struct hit h = {0};
     struct json text;
+    double from;
     bool found;
     enum tl_rc rc = jsonata_js_text(e, n ? args[0] : JSON_NOTHING, &text);
 
@@ -204,6 +218,12 @@ enum tl_rc jsonata_regex_call(struct jsonata_eval *e, const struct jsonata_regex
         return rc;
     s = search_begin(e, text, JSON_NOTHING);
     s.re = re;
+    if (n > 1 && (from = last_index(args[1])) >= 1) {
+        if (from > (double)cp_between(s.text, 0, s.text.n))
+            return TL_OK;
+        s.last_cp = (size_t)from;
+        s.last_end = byte_at(&s, json_double(from), 0);
+    }
     rc = next_of_regex(&s, &h, &found);
     return rc == TL_OK && found ? match_object(&s, &h, ret) : rc;
 }
