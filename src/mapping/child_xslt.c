@@ -21,18 +21,25 @@ struct state {
     xsltStylesheetPtr sheet;
     struct tl_buf compiled;
     char error[300];
+    int texts; /* of libxslt that stand in it: the first says where, the second what */
     int line;
 };
 
 static void TL_PRINTF(2, 3) on_text(void *arg, const char *fmt, ...)
 {
     struct state *s = arg;
+    size_t used = strlen(s->error);
     va_list ap;
 
-    if (s->error[0])
+    if ((used && s->texts != 1) || used + 3 > sizeof(s->error))
         return;
+    if (used) {
+        memcpy(s->error + used, ": ", 3);
+        used += 2;
+    }
+    s->texts++;
     va_start(ap, fmt);
-    (void)vsnprintf(s->error, sizeof(s->error), fmt, ap);
+    (void)vsnprintf(s->error + used, sizeof(s->error) - used, fmt, ap);
     va_end(ap);
     s->error[strcspn(s->error, "\n")] = '\0';
 }
@@ -188,6 +195,7 @@ static enum tl_rc run(void *state, struct tl_arena *a, struct json request, stru
     enum tl_rc rc;
 
     s->error[0] = '\0';
+    s->texts = 0;
     s->line = 0;
     rc = compile(s, json_view(json_gets(request, "text")), err);
     if (rc != TL_OK || json_gets(request, "check").type == JSON_BOOL)
