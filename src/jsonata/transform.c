@@ -169,12 +169,13 @@ static struct json view_of(struct changes *c, struct json match)
     struct json v = current(c, match);
     struct json_member *copy;
 
-    if (v.type != JSON_OBJECT || v.u.members != match.u.members || v.n == 0)
+    if (v.type != JSON_OBJECT || v.u.members != match.u.members)
         return v;
-    copy = eval_alloc(c->e, v.n * sizeof(*copy));
+    copy = eval_alloc(c->e, (v.n + !v.n) * sizeof(*copy));
     if (!copy)
         return eval_exhausted(c->e);
-    memcpy(copy, v.u.members, v.n * sizeof(*copy));
+    if (v.n)
+        memcpy(copy, v.u.members, v.n * sizeof(*copy));
     v.flags = 0; /* no index stands behind the copy */
     v.u.members = copy;
     return v;
