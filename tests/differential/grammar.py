@@ -278,4 +278,4 @@ class Grammar:
         ])()
 
     def pair(self):
-        return {"expr": self.expression(self.r.randint(1, 3)), "data": self.data()}
+        return {"expr": self.expression(self.r.choice((1, 1, 2, 2, 3, 3, 4))), "data": self.data()}

@@ -89,29 +89,39 @@ class Comparison:
         return want, got
 
     def either(self, pair, code):
-        """The reference evaluates the members of a constructor at the same time and shows the error that needed fewer
-        turns of its event loop; we go from left to right. So: with some member taken out it has to show our error."""
-        for expr in without_a_member(pair["expr"]):
-            if self.theirs.ask({"expr": expr, "data": pair["data"]}).get("code") == code:
-                return True
-        return False
+        """The reference evaluates the members of a constructor, and the groups of a group-by, at the same time and shows the
+        error that needed fewer turns of its event loop; we go from left to right. So: with a member taken out, or with one
+        member or one item alone, it has to show our error."""
+        data, items = pair["data"], pair["data"].get("items")
+        alone = [{**data, "items": [item]} for item in items] if isinstance(items, list) else []
+        others = [(expr, data) for expr in without_a_member(pair["expr"])] + [(pair["expr"], less) for less in alone]
+        return any(self.theirs.ask({"expr": expr, "data": less}).get("code") == code for expr, less in others)
 
 
 def without_a_member(expr):
-    """The expression with one member of an array or object constructor made null, for each of them."""
+    """The expression with one member of an array or object constructor made null, and with all others, for each of them."""
     for begin, c in enumerate(expr):
         if c not in "[{":
             continue
-        depth, start = 0, begin + 1
+        depth, start, spans = 0, begin + 1, []
         for j in range(begin, len(expr)):
             depth += (expr[j] in "([{") - (expr[j] in ")]}")
             if (depth == 1 and expr[j] == ",") or depth == 0:
                 if c == "{" and ":" in expr[start:j]:
                     start = expr.index(":", start) + 1
-                yield expr[:start] + "null" + expr[j:]
+                spans.append((start, j))
                 start = j + 1
             if depth == 0:
                 break
+        for out in spans:
+            yield nulled(expr, [out])
+            yield nulled(expr, [span for span in spans if span != out])
+
+
+def nulled(expr, spans):
+    for start, end in reversed(spans):
+        expr = expr[:start] + "null" + expr[end:]
+    return expr
 
 
 def smaller(pair):
