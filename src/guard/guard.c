@@ -219,8 +219,9 @@ static void learn(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const stru
     const struct guard_feedback *f = r->feedback;
     uint32_t wait_ms = f ? f->retry_after_ms : 0;
 
-    if (tl_rc_class(r->rc) == TL_CLASS_RATE_LIMIT && wait_ms == 0)
-        wait_ms = 1000; /* told to slow down without being told how long */
+    /* Told to slow down without being told how long; where it is too many at one time, fewer of them are the answer. */
+    if (tl_rc_class(r->rc) == TL_CLASS_RATE_LIMIT && wait_ms == 0 && !(f && f->too_many_at_once))
+        wait_ms = 1000;
     if (wait_ms && mono_ns + (uint64_t)wait_ms * 1000000u > g->not_before_ns)
         g->not_before_ns = mono_ns + (uint64_t)wait_ms * 1000000u;
     for (size_t i = 0; f && i < f->n_readings && i < TL_COUNT(f->readings); i++) {

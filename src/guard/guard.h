@@ -95,7 +95,7 @@ struct guard_feedback {
     struct guard_reading readings[4];
     size_t n_readings;
     uint32_t retry_after_ms; /* nothing before that; 0: not said */
-    bool too_many_at_once;   /* the remote said that concurrency is the problem */
+    bool too_many_at_once;   /* the remote said that concurrency is the problem: fewer calls, but no pause */
 };
 struct guard_result {
     enum tl_rc rc;

@@ -340,6 +340,26 @@ static void concurrency_goes_down_once_a_round_and_climbs_back(void **state)
     guard_free(g);
 }
 
+static void too_many_at_once_makes_fewer_and_stops_nobody(void **state)
+{
+    struct guard_conf c = {.concurrency = 10};
+    struct guard *g = guard_new(&c);
+    struct guard_feedback many = {.too_many_at_once = true};
+    struct guard_result r = ended(TL_RATE_LIMITED, MS);
+    uint32_t out;
+
+    (void)state;
+    assert_int_equal(guard_take(g, MS, 0, 1).wait, GUARD_GO);
+    r.feedback = &many;
+    guard_give(g, 2 * MS, 0, &r);
+    assert_int_equal(guard_concurrency(g, &out), 7);
+    assert_int_equal(guard_take(g, 2 * MS, 0, 1).wait, GUARD_GO);
+    r = ended(TL_RATE_LIMITED, 2 * MS); /* without that word, all wait for a second */
+    guard_give(g, 3 * MS, 0, &r);
+    assert_int_equal(guard_take(g, 4 * MS, 0, 1).wait, GUARD_RATE);
+    guard_free(g);
+}
+
 static void retry_after_stops_all_calls_of_the_connection(void **state)
 {
     struct guard *g = guard_new(NULL);
@@ -438,6 +458,7 @@ int main(void)
         cmocka_unit_test(refusals_and_rate_limits_never_open_the_breaker),
         cmocka_unit_test(after_an_outage_concurrency_climbs_by_doubling),
         cmocka_unit_test(concurrency_goes_down_once_a_round_and_climbs_back),
+        cmocka_unit_test(too_many_at_once_makes_fewer_and_stops_nobody),
         cmocka_unit_test(retry_after_stops_all_calls_of_the_connection),
         cmocka_unit_test(a_call_that_was_not_sent_gives_its_cost_back),
         cmocka_unit_test(the_drain_estimate_names_the_tightest_limit),
