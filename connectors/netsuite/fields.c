@@ -77,11 +77,12 @@ CHECK(transform, "transform", true)
         .doc = "Let NetSuite do it as a job, with an idempotency key: for records that take long to save. The event "  \
                "is delivered when the job has ended."                                                                  \
     }
-#define TIMEOUT                                                                                                        \
+#define TIMEOUT_OF(of)                                                                                                 \
     {                                                                                                                  \
-        .name = "timeout", .type = CONFIG_DURATION, AT(netsuite_target, timeout_ms), .min = 1, .max = HOUR,            \
+        .name = "timeout", .type = CONFIG_DURATION, AT(of, timeout_ms), .min = 1, .max = HOUR,                         \
         .doc = "Longest wait for a whole reply; absent: the connection's.", .example = "30s"                           \
     }
+#define TIMEOUT TIMEOUT_OF(netsuite_target)
 #define BY_EXTERNAL_ID                                                                                                 \
     "Over the record: the external id (letters, digits, _ and -). A plain name is taken out of what is sent."
 
@@ -140,6 +141,38 @@ SPEC(update, "Updates a record.");
 SPEC(upsert, "Creates or updates a record by external id.");
 SPEC(delete, "Deletes a record.");
 SPEC(transform, "Makes a record out of another.");
+
+static const struct config_field restlet_fields[] = {
+    {.name = "restlet",
+     .type = CONFIG_STRING,
+     AT(netsuite_restlet, script),
+     .required = true,
+     .max = 100,
+     .doc = "The script's id.",
+     .example = "customscript_tieline"},
+    {.name = "deploy",
+     .type = CONFIG_STRING,
+     AT(netsuite_restlet, deploy),
+     .fallback = "customdeploy_tieline",
+     .max = 100,
+     .doc = "The deployment's id."},
+    {.name = "batch",
+     .type = CONFIG_INT,
+     AT(netsuite_restlet, batch),
+     .fallback = "0",
+     .max = 100,
+     .doc = "So many records in one request to the script that comes with the connector "
+            "(suitescript/tieline_restlet.js): each "
+            "{type, externalId, values, lines}. 0: one record a request, whatever the script wants."},
+    {.name = "idempotent",
+     .type = CONFIG_BOOL,
+     AT(netsuite_restlet, idempotent),
+     .fallback = "false",
+     .doc = "The script does no harm when a record comes twice (with `batch` it does not)."},
+    TIMEOUT_OF(netsuite_restlet),
+};
+const struct config_spec netsuite_restlet_spec =
+    CONFIG_SPEC("netsuite.restlet", struct netsuite_restlet, restlet_fields, "Records to a script in the account.");
 
 static const struct config_field text_item = {
     .type = CONFIG_STRING, .min = 1, .max = 100, .doc = "The name of a field."};

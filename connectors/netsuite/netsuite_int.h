@@ -74,6 +74,8 @@ struct netsuite_refusal {
  * again as it is; else a failure within NetSuite is TL_UNKNOWN_OUTCOME. */
 struct netsuite_refusal netsuite__judge(struct task *task, struct connector_call *call, const struct http_reply *reply,
                                         bool repeatable);
+/* The same for a code and a text of one record, as our RESTlet gives them. */
+struct netsuite_refusal netsuite__judge_code(struct connector_call *call, struct tl_sv code, struct tl_sv text);
 /* The refusal as an error of the call. */
 enum tl_rc netsuite__fail(const struct netsuite_refusal *r, struct tl_err *err);
 bool netsuite__false_401(const void *connection, const struct http_reply *reply);
@@ -102,6 +104,17 @@ connector_fn netsuite__write;
 /* Async jobs (job.c). _pending: the 202 (or the 400 of a job that exists already) becomes a pending ticket. */
 enum tl_rc netsuite__pending(struct connector_call *call, const struct http_reply *reply, struct tl_err *err);
 connector_fn netsuite__resume;
+
+struct netsuite_restlet {
+    const char *script, *deploy;
+    int64_t batch, timeout_ms; /* batch 0: one record a request, any script */
+    bool idempotent;
+};
+extern const struct config_spec netsuite_restlet_spec;
+void *netsuite__restlet_compile(const void *connection, const void *operation, struct config_errors *e);
+void netsuite__restlet_release(void *prepared);
+void netsuite__restlet_facilities(const void *connection, const void *operation, struct connector_facilities *ret);
+connector_fn netsuite__restlet;
 
 struct netsuite_get {
     const char *record;

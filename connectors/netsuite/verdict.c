@@ -216,6 +216,21 @@ struct netsuite_refusal netsuite__judge(struct task *task, struct connector_call
     return r;
 }
 
+struct netsuite_refusal netsuite__judge_code(struct connector_call *call, struct tl_sv code, struct tl_sv text)
+{
+    static const struct http_reply fine = {.status = 200};
+    struct guard_feedback before = call->feedback; /* one record's trouble is no news about the account */
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct netsuite_refusal r = {.rc = TL_INVALID, .code = code};
+
+    tl_buf_init(&b, 64 << 10);
+    (void)tl_buf_printf(&b, "%.*s%s%.*s", TL_SV_ARG(code), code.n > 0 ? ": " : "", TL_SV_ARG(text));
+    r.text = tidy(call, tl_buf_view(&b));
+    apply(call, &r, meaning_of(code, r.text, DATA), &fine, true);
+    call->feedback = before;
+    return r;
+}
+
 enum tl_rc netsuite__fail(const struct netsuite_refusal *r, struct tl_err *err)
 {
     (void)tl_fail(err, r->rc, "%.*s", TL_SV_ARG(r->text));

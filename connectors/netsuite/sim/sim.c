@@ -166,13 +166,18 @@ static bool service(struct nsim *s, struct http_req *req, struct http_res *res, 
     return nsim_wrong(f, 404, "NONEXISTENT_ID", "o:errorUrl", path, "There is no such service.");
 }
 
-static bool busy(struct nsim *s, struct http_req *req, struct http_res *res)
+#define RESTLET "/app/site/hosting/restlet.nl"
+static bool busy(struct nsim *s, struct http_req *req, struct http_res *res, enum nsim_channel channel)
 {
     struct nsim_fault f;
 
     if (s->at_once < (uint64_t)s->opt.limit)
         return false;
     s->counts.refused++;
+    if (channel == NSIM_RESTLET) {
+        nsim_restlet_error(req, res, 400, "SSS_REQUEST_LIMIT_EXCEEDED", "Request limit exceeded.");
+        return true;
+    }
     (void)nsim_wrong(&f, 429, "CONCURRENCY_LIMIT_EXCEEDED", NULL, TL_SV_NULL,
                      "Concurrent request limit exceeded. Request blocked.");
     nsim_refuse(req, res, &f);
@@ -193,6 +198,10 @@ static enum tl_rc inside(struct nsim *s, struct task *task, struct http_req *req
             nsim_refuse(req, res, &f);
         return TL_OK;
     }
+    if (tl_sv_eqs(req->path, RESTLET)) {
+        nsim_restlet(s, req, res);
+        return TL_OK;
+    }
     if (!service(s, req, res, &f))
         nsim_refuse(req, res, &f);
     else if (s->opt.drop > 0 && is_write(req) && nsim_chance(s) < s->opt.drop) {
@@ -205,14 +214,15 @@ static enum tl_rc inside(struct nsim *s, struct task *task, struct http_req *req
 static enum tl_rc serve(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     struct nsim *s = arg;
+    enum nsim_channel channel = tl_sv_eqs(req->path, RESTLET) ? NSIM_RESTLET : NSIM_REST;
     enum tl_rc rc = TL_OK;
 
     s->counts.received++;
     if (in_outage(s)) {
         html(res, 503);
     } else if (s->opt.overload > 0 && nsim_chance(s) < s->opt.overload) {
-        nsim_login_failed(s, req, res, NSIM_REST, "(none: simulated overload)");
-    } else if (nsim_login(s, req, res, NSIM_REST) && !busy(s, req, res)) {
+        nsim_login_failed(s, req, res, channel, "(none: simulated overload)");
+    } else if (nsim_login(s, req, res, channel) && !busy(s, req, res, channel)) {
         s->at_once++;
         if (s->at_once > s->counts.at_once_most)
             s->counts.at_once_most = s->at_once;

@@ -172,6 +172,9 @@ struct json nsim_show(struct tl_arena *a, const struct nsim_record *r, struct tl
 bool nsim_rest(struct nsim *s, struct http_req *req, struct http_res *res, struct tl_sv path, struct nsim_fault *f);
 bool nsim_suiteql(struct nsim *s, struct http_req *req, struct http_res *res, struct nsim_fault *f);
 bool nsim_job(struct nsim *s, struct http_req *req, struct http_res *res, struct tl_sv path, struct nsim_fault *f);
+/* A RESTlet: the script that comes with the connector, or customscript_echo. Answers errors in its own form. */
+void nsim_restlet(struct nsim *s, struct http_req *req, struct http_res *res);
+void nsim_restlet_error(struct http_req *req, struct http_res *res, int status, const char *code, const char *message);
 bool nsim_metadata(struct nsim *s, struct http_req *req, struct http_res *res, struct tl_sv path, struct nsim_fault *f);
 /* Prefer: respond-async: run the request as a job instead; true when it was one. */
 bool nsim_job_start(struct nsim *s, struct http_req *req, struct http_res *res, struct tl_sv path,
