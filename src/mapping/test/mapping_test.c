@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "help.h"
 
-#include "mapping/mapping.h"
+#include "mapping/mapping_int.h"
 
 /* The result as text, or "rc: message". */
 static const char *run(struct tl_arena *a, enum mapping_kind kind, const char *text, const char *input,
@@ -96,6 +96,41 @@ static void texts_times_and_tables_convert(void **state)
     };
 
     expect_all(state, cases, TL_COUNT(cases));
+}
+
+/* docs/reference/tl-functions.md: a heading for every function, and "=> " behind each example. */
+static void every_function_of_tl_is_documented_with_examples_that_hold(void **state)
+{
+    struct tl_arena *a = *state;
+    FILE *f = fopen("docs/reference/tl-functions.md", "rb");
+    char *line = NULL, before[1000] = "";
+    bool documented[64] = {false};
+    size_t cap = 0;
+    int count = 0;
+
+    assert_non_null(f);
+    while (getline(&line, &cap, f) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        for (size_t i = 0; i < mapping_tl.count; i++) {
+            const char *heading = tl_arena_printf(a, "### $tl.%s(", mapping_tl.functions[i].name);
+
+            documented[i] = documented[i] || strncmp(line, heading, strlen(heading)) == 0;
+        }
+        if (strncmp(line, "=> ", 3) == 0) {
+            const char *got = run(a, MAPPING_JSONATA, before, help_order, NULL, NULL);
+
+            if (strcmp(got, line + 3) != 0)
+                fail_msg("%s gives %s, not %s", before, got, line + 3);
+            count++;
+        }
+        (void)snprintf(before, sizeof(before), "%s", line);
+    }
+    free(line);
+    (void)fclose(f);
+    assert_true(count > 25);
+    for (size_t i = 0; i < mapping_tl.count; i++)
+        if (!documented[i])
+            fail_msg("$tl.%s is not in the reference", mapping_tl.functions[i].name);
 }
 
 static void a_function_that_cannot_says_why(void **state)
@@ -195,6 +230,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(decimals_do_not_go_through_binary_floating_point, help_setup, help_teardown),
         cmocka_unit_test_setup_teardown(texts_times_and_tables_convert, help_setup, help_teardown),
+        cmocka_unit_test_setup_teardown(every_function_of_tl_is_documented_with_examples_that_hold, help_setup,
+                                        help_teardown),
         cmocka_unit_test_setup_teardown(a_function_that_cannot_says_why, help_setup, help_teardown),
         cmocka_unit_test_setup_teardown(strict_means_the_language_alone, help_setup, help_teardown),
         cmocka_unit_test_setup_teardown(a_field_table_maps_as_it_reads, help_setup, help_teardown),
