@@ -89,8 +89,10 @@ static enum tl_rc add_trace(struct connector_call *call, struct http_request_out
         memcpy(all, out->headers, out->n_headers * sizeof *all);
     if (!has_header(out, "traceparent")) {
         /* 3.2.2: version, trace-id, parent-id (this call), flags */
-        char *parent = tl_arena_printf(call->arena, "00-%s-%016llx-%s", t->id,
-                                       (unsigned long long)(tl_random_u64() | 1), t->flags);
+        char *parent;
+
+        x->span = tl_random_u64() | 1;
+        parent = tl_arena_printf(call->arena, "00-%s-%016llx-%s", t->id, (unsigned long long)x->span, t->flags);
 
         all[out->n_headers++] = (struct http_header){TL_SV("traceparent"), tl_sv_str(parent)};
         if (t->state.p)

@@ -45,6 +45,7 @@ struct connector_exchange {
     const struct http_request_out *request;
     const struct http_reply *reply;
     struct tl_sv host, trace, request_id; /* authority of the address; ids that went with it, or empty */
+    uint64_t span;                        /* the parent-id that went with it, 0: none */
     enum tl_rc rc;
     const char *text; /* of the error */
 };

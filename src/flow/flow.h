@@ -15,6 +15,7 @@
 #include "http/router.h"
 #include "mapping/mapping.h"
 #include "metrics/metrics.h"
+#include "otlp/otlp.h"
 #include "queue/queue.h"
 
 /* ---- plans ---- */
@@ -68,6 +69,7 @@ struct flow_engine_options {
     void *mask_arg;
     void (*fatal)(void *arg, const struct tl_err *err); /* the ledger acknowledges nothing more: leave the process */
     void *fatal_arg;
+    struct otlp *otlp; /* NULL: no traces */
 };
 /* In this order: engine_new, queue_open with the callbacks below (arg: the engine), engine_start. */
 struct flow_engine *flow_engine_new(const struct flow_engine_options *options) TL_MUST_CHECK;

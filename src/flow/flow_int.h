@@ -282,16 +282,35 @@ struct flow_call_meters {
 };
 const struct flow_call_meters *flow__call_meters(struct flow_engine *e, struct tl_arena *a, const char *connection,
                                                  const char *operation);
+struct flow_attempt;
 struct flow_owner {          /* connector_call.owner */
     const struct flow *flow; /* NULL: a probe */
     const char *target, *operation;
     const struct flow_call_meters *meters; /* NULL: not counted */
     unsigned exchanges;                    /* HTTP requests so far */
+    const struct flow_attempt *attempt;    /* NULL: not traced */
 };
 void flow__observe(void *engine, struct connector_call *call, const struct connector_exchange *x); /* of a host */
 void flow__call_ended(const struct flow_owner *o, uint32_t status, uint64_t us); /* counts a call that was no HTTP */
 void flow__hook_ended(const struct flow *f, int status, uint64_t us);
 void flow__log_received(const struct flow *f, struct http_req *req, const struct queue_put *put);
+
+/* ---- trace.c: what happens to an event, as spans; all of it does nothing when traces are off ---- */
+struct flow_times { /* of a request, monotonic ns */
+    uint64_t began, verified, committed, ended;
+};
+void flow__trace_received(const struct flow *f, struct http_req *req, const struct queue_put *put, int status,
+                          const struct flow_times *t);
+struct flow_attempt {
+    bool on; /* recorded */
+    struct otlp_span span;
+    uint64_t mapped, called; /* monotonic ns; 0: not come to */
+};
+void flow__trace_attempt(struct flow_attempt *a, const struct flow *f, uint64_t began, uint64_t event,
+                         struct tl_sv traceparent);
+void flow__trace_call(struct flow_engine *e, const struct flow_owner *owner, const struct connector_exchange *x);
+void flow__trace_ended(struct flow_attempt *a, const struct flow *f, const struct flow_target *t,
+                       const struct queue_claim *c);
 
 /* run.c: the ledger's work on a loop */
 void flow__run(struct flow_loop *l, struct queue_work *w);

@@ -19,6 +19,7 @@ struct hook {
     struct tl_err dead, *err;
     enum tl_rc rc;
     int64_t now_ms;
+    struct flow_times times;
 };
 
 /* A key that does not evaluate is no key: the event is worth more than its order. It is stored dead only when the body
@@ -179,9 +180,9 @@ static void give_peer(struct hook *h, struct webhook_peer *peer)
 }
 
 static enum tl_rc answer_with(struct task *task, struct http_req *req, struct http_res *res, struct flow *f,
-                              struct flow_material *m, struct tl_err *err)
+                              uint64_t began, struct flow_material *m, struct tl_err *err)
 {
-    struct hook h = {.f = f, .req = req, .err = err};
+    struct hook h = {.f = f, .req = req, .err = err, .times.began = began};
     struct webhook_header headers[128];
     struct webhook_peer peer;
 
@@ -227,6 +228,7 @@ static enum tl_rc answer_with(struct task *task, struct http_req *req, struct ht
         h.put.key = h.verdict.delivery_id;
     if (h.put.key.n == 0)
         h.put.key = TL_SV_NULL;
+    h.times.verified = async_loop_now(task_loop(task));
     h.rc = flow__upload(f, task, &h.put, err);
     if (h.rc != TL_OK)
         return h.rc;
@@ -234,17 +236,20 @@ static enum tl_rc answer_with(struct task *task, struct http_req *req, struct ht
     flow__upload_end(f, &h.put, h.rc);
     if (h.rc != TL_OK)
         return h.rc;
+    h.times.committed = async_loop_now(task_loop(task));
     flow__received(f, &h.put);
     flow__log_received(f, req, &h.put);
     give_event(&h, res);
+    h.times.ended = async_loop_now(task_loop(task));
+    flow__trace_received(f, req, &h.put, res->status, &h.times);
     return TL_OK;
 }
 
-static enum tl_rc answer(struct task *task, struct http_req *req, struct http_res *res, struct flow *f,
+static enum tl_rc answer(struct task *task, struct http_req *req, struct http_res *res, struct flow *f, uint64_t began,
                          struct tl_err *err)
 {
     struct flow_material m = {NULL, NULL};
-    enum tl_rc rc = answer_with(task, req, res, f, &m, err);
+    enum tl_rc rc = answer_with(task, req, res, f, began, &m, err);
 
     flow__material_done(&m);
     return rc;
@@ -254,7 +259,7 @@ enum tl_rc flow__hook(struct task *task, struct http_req *req, struct http_res *
 {
     struct async_loop *loop = task_loop(task);
     uint64_t began = async_loop_now(loop);
-    enum tl_rc rc = answer(task, req, res, arg, err);
+    enum tl_rc rc = answer(task, req, res, arg, began, err);
 
     flow__hook_ended(arg, rc == TL_OK ? res->status : tl_rc_http(rc), (async_loop_now(loop) - began) / 1000);
     return rc;

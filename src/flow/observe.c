@@ -157,6 +157,7 @@ void flow__observe(void *arg, struct connector_call *call, const struct connecto
         return;
     o->exchanges++;
     count_call(o->meters, reply->status, reply->total_us);
+    flow__trace_call(e, o, x);
     level = flow__debug_level(o->flow);
     if (x->rc == TL_CANCELED || !tl_log_on(e->opt.log, level))
         return;

@@ -205,6 +205,52 @@ static const struct config_field log_fields[] = {
 };
 static const struct config_spec log_spec = CONFIG_SPEC("log", struct flow_log_conf, log_fields, "The log.");
 
+static const struct config_field header_item = {
+    .type = CONFIG_SECRET, .raw = true, .doc = "A text, or a reference to a secret."};
+static const struct config_field telemetry_fields[] = {
+    {.name = "url",
+     .type = CONFIG_URL,
+     AT(flow_telemetry_conf, url),
+     .doc = "Collector for OTLP over HTTP; absent: nothing is sent. /v1/traces and /v1/metrics are added.",
+     .example = "http://127.0.0.1:4318"},
+    {.name = "headers",
+     .type = CONFIG_MAP,
+     .item = &header_item,
+     .max = 16,
+     AT(flow_telemetry_conf, headers),
+     .doc = "Headers of each request.",
+     .example = "{ authorization: \"${env:OTLP_AUTH}\" }"},
+    {.name = "service",
+     .type = CONFIG_STRING,
+     AT(flow_telemetry_conf, service),
+     .fallback = "tieline",
+     .min = 1,
+     .max = 100,
+     .doc = "What we are called there (service.name)."},
+    {.name = "traces", .type = CONFIG_BOOL, AT(flow_telemetry_conf, traces), .fallback = "true", .doc = "Send spans."},
+    {.name = "sample",
+     .type = CONFIG_PERCENT,
+     AT(flow_telemetry_conf, sample),
+     .fallback = "10%",
+     .doc = "Share of the events that are traced; where a sender's traceparent has decided, that counts."},
+    {.name = "interval",
+     .type = CONFIG_DURATION,
+     AT(flow_telemetry_conf, interval_ms),
+     .fallback = "5s",
+     .min = 100,
+     .max = 3600000,
+     .doc = "Spans go out at least so often."},
+    {.name = "metrics",
+     .type = CONFIG_DURATION,
+     AT(flow_telemetry_conf, metrics_ms),
+     .fallback = "1m",
+     .max = 86400000,
+     .doc = "Metrics go out so often; 0s: never."},
+};
+static const struct config_spec telemetry_spec =
+    CONFIG_SPEC("telemetry", struct flow_telemetry_conf, telemetry_fields,
+                "Traces and metrics to an OpenTelemetry collector. Read at the start.");
+
 static const struct config_field egress_fields[] = {
     {.name = "allow_private",
      .type = CONFIG_BOOL,
@@ -800,6 +846,11 @@ static const struct config_field project_fields[] = {
      .spec = &alert_spec,
      AT(flow_project, alerts),
      .doc = "What is watched, and who is told."},
+    {.name = "telemetry",
+     .type = CONFIG_OBJECT,
+     .spec = &telemetry_spec,
+     AT(flow_project, telemetry),
+     .doc = "Traces and metrics to a collector."},
 };
 const struct config_spec flow_project_spec =
     CONFIG_SPEC("project", struct flow_project, project_fields, "The configuration of an installation.");

@@ -49,6 +49,13 @@ struct flow_store_conf {
 struct flow_log_conf {
     int level, format;
 };
+struct flow_telemetry_conf {
+    const char *url, *service;
+    struct config_map headers; /* of struct config_secret */
+    bool traces;
+    double sample;
+    int64_t interval_ms, metrics_ms;
+};
 struct flow_egress_conf {
     bool allow_private;
     struct config_list allow, deny; /* of struct config_cidr */
@@ -165,6 +172,7 @@ struct flow_project {
     struct config_map mappings;    /* of struct flow_mapping_conf */
     struct config_map flows;       /* of struct flow_conf */
     struct alert_conf alerts;
+    struct flow_telemetry_conf telemetry;
 };
 extern const struct config_spec flow_project_spec;
 extern const struct config_spec flow_target_spec, flow_read_spec;

@@ -18,6 +18,8 @@ struct run {
     struct tl_arena *arena;
     struct guard_feedback feedback;
     struct connector_trace trace; /* of the one event of this work; .id empty: there are several */
+    struct flow_attempt attempt;  /* the same as spans */
+    uint64_t began;
 };
 
 static void give_up(struct queue_outcome *o, enum tl_rc rc, const struct tl_err *err)
@@ -140,6 +142,18 @@ static enum tl_rc prepare(struct task *task, struct prepare *p)
 }
 
 /* ---- delivering ---- */
+static void trace(struct run *r, const struct queue_claim *c, struct json envelope)
+{
+    struct json h = json_gets(envelope, "headers");
+    struct tl_sv traceparent = json_text(json_gets(h, "traceparent"), TL_SV_NULL);
+
+    if (r->work->n > 1)
+        return;
+    connector_trace_of(traceparent, TL_SV_NULL, json_text(json_gets(h, "x-request-id"), TL_SV_NULL), c->event,
+                       &r->trace);
+    flow__trace_attempt(&r->attempt, r->flow, r->began, c->event, traceparent);
+}
+
 static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim *c, struct connector_record *rec,
                             const char **ret_skip, struct tl_err *err)
 {
@@ -148,6 +162,8 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
     struct prepare p = {.r = r, .claim = c, .err = err};
     enum tl_rc rc = prepare(task, &p);
 
+    if (rc == TL_OK)
+        trace(r, c, p.envelope);
     if (rc == TL_OK && !r->flow->expand && r->flow->n_steps) {
         struct flow_outcome out;
 
@@ -171,12 +187,7 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
             return p.rc;
         }
     }
-    if (r->work->n == 1) {
-        struct json h = json_gets(p.envelope, "headers");
-
-        connector_trace_of(json_text(json_gets(h, "traceparent"), TL_SV_NULL), TL_SV_NULL,
-                           json_text(json_gets(h, "x-request-id"), TL_SV_NULL), c->event, &r->trace);
-    }
+    r->attempt.mapped = async_loop_now(r->loop->loop);
     *rec = (struct connector_record){.value = json_gets(p.envelope, "body"),
                                      .envelope = p.envelope,
                                      .key = json_view(json_gets(json_gets(p.envelope, "event"), "key")),
@@ -242,7 +253,8 @@ static void call_target(struct task *task, struct run *r, connector_fn *fn, cons
     struct flow_owner owner = {.flow = r->flow,
                                .target = r->target->name,
                                .operation = r->target->operation->name,
-                               .meters = r->target->calls};
+                               .meters = r->target->calls,
+                               .attempt = &r->attempt};
     struct connector_call call = {.connection = r->target->connection->conf->type.conf,
                                   .operation = r->target->operation_conf,
                                   .prepared = r->target->prepared,
@@ -260,6 +272,7 @@ static void call_target(struct task *task, struct run *r, connector_fn *fn, cons
     rc = fn(task, &call, err);
     if (!call.latency_us)
         call.latency_us = (async_loop_now(r->loop->loop) - began) / 1000;
+    r->attempt.called = async_loop_now(r->loop->loop);
     flow__call_ended(&owner, call.status, call.latency_us);
     r->work->latency_ms = (uint32_t)(call.latency_us / 1000);
     r->feedback = call.feedback;
@@ -511,6 +524,8 @@ static enum tl_rc run_task(struct task *task, void *arg, struct tl_err *err)
         now_ms = tl_clock_wall_ms(l->engine->opt.clock);
         for (size_t i = 0; r->work->kind != QUEUE_WORK_EXPAND && i < r->work->n; i++)
             tell(r, &r->work->claims[i], now_ms);
+        if (r->attempt.on)
+            flow__trace_ended(&r->attempt, r->flow, r->target, &r->work->claims[0]);
     } else {
         put_back(r->work);
     }
@@ -529,7 +544,7 @@ void flow__run(struct flow_loop *l, struct queue_work *w)
     struct task *task;
     struct tl_err err;
 
-    *r = (struct run){.loop = l, .work = w, .plan = flow_plan_ref(l->plan)};
+    *r = (struct run){.loop = l, .work = w, .plan = flow_plan_ref(l->plan), .began = async_loop_now(l->loop)};
     r->flow = flow__by_id(r->plan, w->flow);
     r->target = r->flow ? find_target(r->flow, w->target) : NULL;
     r->arena = flow__arena(l);

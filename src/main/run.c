@@ -22,6 +22,7 @@
 #include "main/alerts.h"
 #include "main/auth.h"
 #include "main/secrets.h"
+#include "main/telemetry.h"
 
 enum { MAX_LOOPS = 64, MAX_TASKS = 8000, DRAIN_MS = 30000, SECRETS_MS = 500 };
 
@@ -44,6 +45,7 @@ struct server {
     struct admin_gauges *gauges;
     struct main_auth auth;
     struct main_alerts alerts;
+    struct otlp_sender telemetry; /* .otlp NULL: off */
     uv_signal_t signals[3];
     bool stopping;
     char *control_path;
@@ -361,6 +363,7 @@ static enum tl_rc stop_task(struct task *task, void *arg, struct tl_err *err)
     (void)err;
     http_server_stop(task, s->public);
     flow_engine_stop(s->engine, task);
+    otlp_flush(task, &s->telemetry);
     http_server_stop(task, s->control);
     if (s->web)
         http_server_stop(task, s->web);
@@ -454,15 +457,19 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
                                     .mask_arg = &s->secrets,
                                     .fatal = fatal,
                                     .fatal_arg = s};
-    enum tl_rc rc;
+    enum tl_rc rc = main_telemetry_new(&c->telemetry, s->secrets.box, s->metrics, s->log, &s->telemetry.otlp, err);
 
     o.n_loops = s->n_loops;
+    o.otlp = s->telemetry.otlp;
     s->engine = flow_engine_new(&o);
-    rc = open_ledger(s, c, err);
+    if (rc == TL_OK)
+        rc = open_ledger(s, c, err);
     if (rc == TL_OK)
         rc = main_auth_init(&s->auth, c->store.path, s->crypto, s->secrets.box, &s->engine, &s->queue, err);
     if (rc == TL_OK)
         rc = flow_engine_start(s->engine, s->queue, plan, err);
+    s->telemetry.client = flow_engine_client(s->engine, s->loops[0]);
+    s->telemetry.stopping = &s->stopping;
     s->admin = (struct admin){.queue = s->queue,
                               .engine = s->engine,
                               .metrics = s->metrics,
@@ -525,6 +532,7 @@ static void tear_down(struct server *s)
     if (s->queue)
         queue_close(s->queue);
     flow_engine_free(s->engine);
+    otlp_free(s->telemetry.otlp);
     main_auth_done(&s->auth);
     http_tls_unref(s->tls);
     http_tls_unref(s->web_tls);
@@ -581,6 +589,9 @@ static int run(struct server *s)
         catch_signals(s);
         if (task_start(s->loops[0], "secrets", 0, watch_secrets, s, NULL, &watch, &err) != TL_OK)
             TL_LOG(s->log, TL_ERROR, "secrets.not_watched", err.text, KV_I64("every_ms", SECRETS_MS));
+        if (s->telemetry.otlp &&
+            task_start(s->loops[0], "telemetry", 0, otlp_task, &s->telemetry, NULL, NULL, &err) != TL_OK)
+            TL_LOG(s->log, TL_ERROR, "telemetry.not_started", err.text, KV_STR("what", "nothing is sent"));
         if (task_start(s->loops[0], "alerts", 0, main_alerts_task, &s->alerts, NULL, NULL, &err) != TL_OK)
             TL_LOG(s->log, TL_ERROR, "alerts.not_watched", err.text, KV_STR("what", "no alert will be raised"));
         for (size_t i = 1; i < s->n_loops; i++) {

@@ -49,6 +49,25 @@ void metrics_hist_add(struct metrics_hist *h, uint64_t v)
         h->max = v;
 }
 
+enum { FIRST_POWER = 7 };
+double metrics_hist_power(unsigned i)
+{
+    return (double)(UINT64_C(1) << (FIRST_POWER + i));
+}
+
+void metrics_hist_powers(const struct metrics_hist *h, uint64_t ret[METRICS_POWERS])
+{
+    size_t i = 0;
+
+    for (unsigned k = 0; k < METRICS_POWERS; k++) {
+        ret[k] = 0;
+        for (;
+             i < METRICS_BUCKETS && (k == METRICS_POWERS - 1 || metrics__bound(i) <= UINT64_C(1) << (FIRST_POWER + k));
+             i++)
+            ret[k] += h->buckets[i];
+    }
+}
+
 uint64_t metrics_hist_count(const struct metrics_hist *h)
 {
     uint64_t n = 0;

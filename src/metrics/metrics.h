@@ -56,6 +56,18 @@ void metrics_collect(struct metrics *m);
  * 0.99 since the start). False when b's limit was passed. */
 bool metrics_prometheus(struct metrics *m, struct tl_buf *b);
 
+/* Every series, family by family in order of registration; collects first. fn is called under the registry's lock: it
+ * may read values, nothing else. */
+struct metrics_view {
+    const char *name, *help;
+    enum metrics_type type;
+    double scale; /* HISTOGRAM */
+    char *const *labels, *const *values;
+    size_t n_labels;
+    const struct metric *metric;
+};
+void metrics_visit(struct metrics *m, void (*fn)(void *arg, const struct metrics_view *v), void *arg);
+
 /* ---- reading values ---- */
 /* Log-linear: 16 buckets in each power of two, so a quantile is at most 6.25 % too high. Merging is adding. */
 struct metrics_hist {
@@ -67,6 +79,11 @@ void metrics_hist_read(const struct metric *m, struct metrics_hist *ret);
 void metrics_hist_merge(struct metrics_hist *into, const struct metrics_hist *from);
 void metrics_hist_add(struct metrics_hist *h, uint64_t v); /* not thread-safe */
 uint64_t metrics_hist_count(const struct metrics_hist *h);
+/* In powers of two, as Prometheus and OTLP see it: part i holds what is above metrics_hist_power(i - 1) and up to
+ * metrics_hist_power(i) (128 us to 71 min for microseconds), the last one all beyond. Not scaled. */
+enum { METRICS_POWERS = 27 };
+void metrics_hist_powers(const struct metrics_hist *h, uint64_t ret[METRICS_POWERS]);
+double metrics_hist_power(unsigned i); /* i < METRICS_POWERS - 1 */
 /* q in [0, 1]; 0 for an empty one. Not scaled. */
 uint64_t metrics_hist_quantile(const struct metrics_hist *h, double q);
 

@@ -5,9 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Bounds shown: 2^FIRST to 2^LAST of what is observed (128 us to 71 min for microseconds), every power of two. */
-enum { FIRST_POWER = 7, LAST_POWER = 32 };
-
 static void put_escaped(struct tl_buf *b, const char *s, bool quotes)
 {
     for (; *s; s++) {
@@ -65,19 +62,17 @@ static void put_line(struct tl_buf *b, const struct metric *s, const char *suffi
 static void put_histogram(struct tl_buf *b, const struct metric *s)
 {
     struct metrics_hist h;
-    uint64_t n = 0;
-    size_t i = 0;
+    uint64_t powers[METRICS_POWERS], n = 0;
     char le[32];
 
     metrics_hist_read(s, &h);
-    for (unsigned power = FIRST_POWER; power <= LAST_POWER; power++) {
-        for (; metrics__bound(i) <= UINT64_C(1) << power; i++)
-            n += h.buckets[i];
-        (void)snprintf(le, sizeof le, "%.9g", s->family->scale * (double)(UINT64_C(1) << power));
+    metrics_hist_powers(&h, powers);
+    for (unsigned i = 0; i + 1 < METRICS_POWERS; i++) {
+        n += powers[i];
+        (void)snprintf(le, sizeof le, "%.9g", s->family->scale * metrics_hist_power(i));
         put_line(b, s, "_bucket", "le", le, (double)n);
     }
-    for (; i < METRICS_BUCKETS; i++)
-        n += h.buckets[i];
+    n += powers[METRICS_POWERS - 1];
     put_line(b, s, "_bucket", "le", "+Inf", (double)n);
     put_line(b, s, "_sum", NULL, NULL, s->family->scale * (double)h.sum);
     put_line(b, s, "_count", NULL, NULL, (double)n);
@@ -128,4 +123,25 @@ bool metrics_prometheus(struct metrics *m, struct tl_buf *b)
         put_family(b, f);
     (void)pthread_mutex_unlock(&m->lock);
     return !b->failed;
+}
+
+void metrics_visit(struct metrics *m, void (*fn)(void *arg, const struct metrics_view *v), void *arg)
+{
+    metrics_collect(m);
+    (void)pthread_mutex_lock(&m->lock);
+    for (const struct metrics_family *f = m->first; f; f = f->next) {
+        for (const struct metric *s = f->first; s; s = s->next) {
+            const struct metrics_view v = {.name = f->name,
+                                           .help = f->help,
+                                           .type = f->type,
+                                           .scale = f->scale,
+                                           .labels = f->labels,
+                                           .values = s->values,
+                                           .n_labels = f->n_labels,
+                                           .metric = s};
+
+            fn(arg, &v);
+        }
+    }
+    (void)pthread_mutex_unlock(&m->lock);
 }

@@ -128,6 +128,9 @@ static void put_metrics(void)
     fputs("\n## Measured for the alert rules\n\n", stdout);
     d = alert_metrics(&n);
     put_metrics_table(d, n);
+    fputs("\n## With `telemetry` on\n\n", stdout);
+    d = otlp_metrics(&n);
+    put_metrics_table(d, n);
 }
 
 static int put_made(bool (*make)(struct tl_buf *b))
