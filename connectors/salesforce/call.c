@@ -144,6 +144,7 @@ enum tl_rc sf_http(struct task *task, struct connector_call *call, const struct 
                                    .headers = h,
                                    .sink = req->sink,
                                    .sink_arg = req->sink_arg,
+                                   .jar = req->jar,
                                    .idempotent = req->idempotent,
                                    .compressed = true,
                                    .max_body = req->sink ? 0 : SF_REPLY_MAX};

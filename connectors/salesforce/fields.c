@@ -117,6 +117,7 @@ const struct config_spec sf_connection_spec = {.name = "salesforce",
 
 /* ---- targets ---- */
 
+static const char *const mode_choices[] = {"rest", "bulk", "auto", NULL};
 static const char *const duplicate_choices[] = {"refuse", "allow", NULL};
 
 static bool is_api_name(const char *name)
@@ -139,6 +140,11 @@ static void check_target(void *conf, const struct config_node *node, struct conf
     if (t->external_id && !is_api_name(t->external_id))
         config_error(e, node->at, "Use the API name, such as ERP_Id__c.", "`%.80s` is not the name of a field",
                      t->external_id);
+    if (t->mode != SF_MODE_REST && t->external_id && !config_get(node, "upsert"))
+        config_error(e, node->at, "Map Id, or use `mode: rest`.", "a bulk job finds records by Id, not by %.80s",
+                     t->external_id);
+    if (t->mode == SF_MODE_BULK && t->duplicates == SF_DUPLICATES_ALLOW)
+        config_warn(e, node->at, NULL, "the Bulk API does not honour `duplicates: allow`");
     if (t->external_id && strcmp(t->external_id, "Id") == 0)
         config_error(e, node->at, "Use `update`, which goes by Id.", "external_id is a field of yours, not Id");
 }
@@ -181,6 +187,18 @@ static void check_event(void *conf, const struct config_node *node, struct confi
         .name = "assign", .type = CONFIG_BOOL, AT(sf_target, assign), .fallback = "true",                              \
         .doc = "Let the org's assignment rules choose the owner of leads and cases."                                   \
     }
+#define MODE                                                                                                           \
+    {.name = "mode",                                                                                                   \
+     .type = CONFIG_ENUM,                                                                                              \
+     .choices = mode_choices,                                                                                          \
+     AT(sf_target, mode),                                                                                              \
+     .fallback = "rest",                                                                                               \
+     .doc = "`bulk`: jobs of the Bulk API 2.0, minutes late and cheap in calls; `auto`: a job when more than 2,000 "   \
+            "records wait, else as `rest`."},                                                                          \
+    {                                                                                                                  \
+        .name = "job_rows", .type = CONFIG_INT, AT(sf_target, job_rows), .fallback = "10000", .min = 1, .max = 10000,  \
+        .doc = "Records in one job at most.", .advanced = true                                                         \
+    }
 #define EXTERNAL(need, text)                                                                                           \
     {                                                                                                                  \
         .name = "external_id", .type = CONFIG_STRING, AT(sf_target, external_id), .required = (need), .min = 1,        \
@@ -195,21 +213,22 @@ static void check_event(void *conf, const struct config_node *node, struct confi
                                                .doc = (summary)}
 
 static const struct config_field create_fields[] = {OBJECT("create", "Object that each record becomes one of."),
-                                                    BATCH("200", 200), POLICIES};
+                                                    BATCH("200", 200), POLICIES, MODE};
 TARGET(create, check_target, "Make a new object of each record.");
 static const struct config_field update_fields[] = {
     OBJECT("update", "Object that the records change. Each record has an Id, or the external id."),
     EXTERNAL(false, "Field that says which one, instead of Id; then 25 records go in one call."), BATCH("200", 200),
-    POLICIES};
+    POLICIES, MODE};
 TARGET(update, check_target, "Change objects that exist.");
 static const struct config_field upsert_fields[] = {
     OBJECT("upsert", "Object that each record makes or changes one of."),
     EXTERNAL(true, "Field, marked External ID and Unique in the org, by which one is found again."), BATCH("200", 200),
-    POLICIES};
+    POLICIES, MODE};
 TARGET(upsert, check_target, "Make or change objects, found by an external id: a repetition does no harm.");
 static const struct config_field delete_fields[] = {
     OBJECT("delete", "Object that the records name one of. Each record has an Id, or the external id."),
-    EXTERNAL(false, "Field that says which one, instead of Id; then 25 records go in one call."), BATCH("200", 200)};
+    EXTERNAL(false, "Field that says which one, instead of Id; then 25 records go in one call."), BATCH("200", 200),
+    MODE};
 TARGET(delete, check_target, "Delete objects; one that is gone already does no harm.");
 static const struct config_field publish_fields[] = {{.name = "publish",
                                                       .type = CONFIG_STRING,
@@ -250,3 +269,137 @@ static const struct config_field lookup_fields[] = {
 };
 const struct config_spec sf_lookup_spec =
     CONFIG_SPEC("salesforce.query", struct sf_lookup, lookup_fields, "Ask the org with SOQL.");
+
+/* ---- reading ---- */
+
+static const struct config_field name_item = {
+    .type = CONFIG_STRING, .min = 1, .max = 255, .doc = "API name of a field."};
+
+static void check_read(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct sf_read *r = conf;
+    int64_t ms;
+
+    if (!is_api_name(r->object))
+        config_error(e, node->at, "Use the API name, such as Account or Invoice__c.",
+                     "`%.80s` is not the name of an object", r->object);
+    for (size_t i = 0; i < r->fields.n; i++)
+        if (!is_api_name(*CONFIG_AT(r->fields, const char *, i)))
+            config_error(e, node->at, "Fields of this object only; a parent's come with a read of its own.",
+                         "`%.80s` is not the name of a field", *CONFIG_AT(r->fields, const char *, i));
+    if (r->start && !tl_time_parse(tl_sv_str(r->start), &ms))
+        config_error(e, node->at, "Write it as \"2026-01-01T00:00:00Z\".", "start `%.40s` is not a time", r->start);
+}
+static const struct config_field read_fields[] = {
+    {.name = "read",
+     .type = CONFIG_STRING,
+     AT(sf_read, object),
+     .required = true,
+     .min = 1,
+     .max = 80,
+     .doc = "Object whose changed records are read, in the order of SystemModstamp.",
+     .example = "Lead"},
+    {.name = "fields",
+     .type = CONFIG_LIST,
+     .item = &name_item,
+     .one_or_many = true,
+     .max = 2000,
+     AT(sf_read, fields),
+     .doc = "Fields that are read besides Id and SystemModstamp; absent: all that we may see, new ones included.",
+     .example = "[LastName, Company, Email]"},
+    {.name = "where",
+     .type = CONFIG_STRING,
+     .raw = true,
+     .max = 4000,
+     AT(sf_read, where),
+     .doc = "A condition of SOQL.",
+     .example = "\"Status = 'Open - Not Contacted'\""},
+    {.name = "deleted",
+     .type = CONFIG_BOOL,
+     AT(sf_read, deleted),
+     .fallback = "false",
+     .doc = "Read deleted records too; each record then has IsDeleted."},
+    {.name = "start",
+     .type = CONFIG_STRING,
+     .max = 40,
+     AT(sf_read, start),
+     .doc = "Time from which the first read ever begins; absent: the oldest record.",
+     .example = "\"2026-01-01T00:00:00Z\""},
+    {.name = "lag",
+     .type = CONFIG_DURATION,
+     AT(sf_read, lag_ms),
+     .fallback = "2m",
+     .max = 60 * MINUTE,
+     .doc = "Records younger than this wait: a transaction under way may still commit with an earlier time."},
+    {.name = "page",
+     .type = CONFIG_INT,
+     AT(sf_read, page),
+     .fallback = "2000",
+     .min = 200,
+     .max = 2000,
+     .doc = "Records a page, taken in at once.",
+     .advanced = true},
+    {.name = "timeout",
+     .type = CONFIG_DURATION,
+     AT(sf_read, timeout_ms),
+     .min = 1,
+     .max = 10 * MINUTE,
+     .doc = "Longest wait for a whole reply; absent: the connection's."},
+};
+const struct config_spec sf_read_spec = {.name = "salesforce.read",
+                                         .size = sizeof(struct sf_read),
+                                         .fields = read_fields,
+                                         .n_fields = TL_COUNT(read_fields),
+                                         .check = check_read,
+                                         .doc = "Read what changed in an object."};
+
+static void check_listen(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    static const char *const kinds[] = {"/data/", "/event/", "/topic/", "/u/"};
+    const struct sf_listen *l = conf;
+
+    for (size_t i = 0; i < TL_COUNT(kinds); i++)
+        if (tl_sv_starts(tl_sv_str(l->channel), tl_sv_str(kinds[i])) && l->channel[strlen(kinds[i])])
+            return;
+    config_error(e, node->at, "Write it as /data/AccountChangeEvent, /event/Order_Placed__e, /topic/NAME or /u/NAME.",
+                 "`%.80s` is not a channel", l->channel);
+}
+static const struct config_field listen_fields[] = {
+    {.name = "listen",
+     .type = CONFIG_STRING,
+     AT(sf_listen, channel),
+     .required = true,
+     .min = 4,
+     .max = 100,
+     .doc = "Channel: change data capture, a platform event, a PushTopic, a generic channel.",
+     .example = "/data/AccountChangeEvent"},
+    {.name = "all",
+     .type = CONFIG_BOOL,
+     AT(sf_listen, all),
+     .fallback = "false",
+     .doc = "The first time, begin with the oldest event that the org still has, not with new ones."},
+    {.name = "backfill",
+     .type = CONFIG_BOOL,
+     AT(sf_listen, backfill),
+     .fallback = "true",
+     .doc =
+         "Fetch the records that a gap in the change events hides, or that were missed because a position was lost."},
+    {.name = "own",
+     .type = CONFIG_BOOL,
+     AT(sf_listen, own),
+     .fallback = "false",
+     .doc = "Take in changes that this connection made itself, too (its `client` is their origin)."},
+    {.name = "watchdog",
+     .type = CONFIG_DURATION,
+     AT(sf_listen, watchdog_ms),
+     .min = 10,
+     .max = 10 * MINUTE,
+     .doc = "A connection that says nothing for so long is dead; absent: what the org said it would hold, and 15 s.",
+     .advanced = true},
+};
+const struct config_spec sf_listen_spec = {.name = "salesforce.listen",
+                                           .size = sizeof(struct sf_listen),
+                                           .fields = listen_fields,
+                                           .n_fields = TL_COUNT(listen_fields),
+                                           .check = check_listen,
+                                           .doc = "Take in events as they happen."};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* salesforce.c - the table of the salesforce connector, and what holds for every connection: budgets, probe, addresses.
  */
-#include "salesforce/salesforce_int.h"
+#include "salesforce/bulk.h"
 
 #include <stdio.h>
 
@@ -11,25 +11,33 @@ static const struct connector_operation operations[] = {
      .doc = "Makes a new object of each record.",
      .spec = &sf_create_spec,
      .facilities = sf_facilities_create,
-     .run = sf_create},
+     .run = sf_create,
+     .resume = sf_bulk_insert_resume,
+     .abort = sf_bulk_abort},
     {.name = "update",
      .kind = CONNECTOR_WRITE,
      .doc = "Changes objects, found by Id or by an external id.",
      .spec = &sf_update_spec,
      .facilities = sf_facilities_by_key,
-     .run = sf_update},
+     .run = sf_update,
+     .resume = sf_bulk_update_resume,
+     .abort = sf_bulk_abort},
     {.name = "upsert",
      .kind = CONNECTOR_WRITE,
      .doc = "Makes or changes objects, found by an external id.",
      .spec = &sf_upsert_spec,
      .facilities = sf_facilities,
-     .run = sf_upsert},
+     .run = sf_upsert,
+     .resume = sf_bulk_upsert_resume,
+     .abort = sf_bulk_abort},
     {.name = "delete",
      .kind = CONNECTOR_WRITE,
      .doc = "Deletes objects, found by Id or by an external id.",
      .spec = &sf_delete_spec,
      .facilities = sf_facilities_by_key,
-     .run = sf_delete},
+     .run = sf_delete,
+     .resume = sf_bulk_delete_resume,
+     .abort = sf_bulk_abort},
     {.name = "publish",
      .kind = CONNECTOR_WRITE,
      .doc = "Publishes platform events.",
@@ -43,6 +51,20 @@ static const struct connector_operation operations[] = {
      .compile = sf_lookup_compile,
      .release = sf_lookup_release,
      .run = sf_lookup_run},
+    {.name = "read",
+     .kind = CONNECTOR_READ,
+     .doc = "Reads what changed in an object, page by page.",
+     .spec = &sf_read_spec,
+     .compile = sf_read_compile,
+     .release = sf_read_release,
+     .run = sf_read_run},
+    {.name = "listen",
+     .kind = CONNECTOR_LISTEN,
+     .doc = "Takes in change events, platform events, PushTopics and generic events as they happen.",
+     .spec = &sf_listen_spec,
+     .compile = sf_read_compile,
+     .release = sf_read_release,
+     .run = sf_listen_run},
 };
 
 static const char *base_url(const void *connection)

@@ -23,21 +23,34 @@ struct sf_connection {
     double keep;
     char token_url[SF_URL], authorize_url[SF_URL]; /* made of url */
 };
+enum sf_mode { SF_MODE_REST, SF_MODE_BULK, SF_MODE_AUTO };
 enum sf_duplicates { SF_DUPLICATES_REFUSE, SF_DUPLICATES_ALLOW };
 struct sf_target { /* create, update, upsert, delete, publish */
     const char *object, *external_id;
     int duplicates; /* enum sf_duplicates */
     bool assign;
-    int64_t batch, timeout_ms;
+    int mode; /* enum sf_mode */
+    int64_t batch, job_rows, timeout_ms;
 };
 struct sf_lookup { /* query, as a call */
     struct config_text soql, answer;
     bool one;
     int64_t timeout_ms;
 };
+struct sf_read {
+    const char *object, *where, *start;
+    struct config_list fields; /* of const char * */
+    bool deleted;
+    int64_t page, lag_ms, timeout_ms;
+};
+struct sf_listen {
+    const char *channel;
+    bool all, backfill, own;
+    int64_t watchdog_ms;
+};
 extern const struct config_variants sf_auth_variants;
 extern const struct config_spec sf_connection_spec, sf_create_spec, sf_update_spec, sf_upsert_spec, sf_delete_spec,
-    sf_publish_spec, sf_lookup_spec;
+    sf_publish_spec, sf_lookup_spec, sf_read_spec, sf_listen_spec;
 
 /* ---- one request (call.c) ---- */
 struct sf_request {
@@ -47,6 +60,7 @@ struct sf_request {
     bool idempotent;
     const struct sf_target *target; /* whose headers to send; NULL: none */
     int64_t timeout_ms;             /* 0: the connection's */
+    struct http_jar *jar;           /* NULL: no cookies */
     struct http_header more[3];
     size_t n_more;
     http_sink_fn *sink; /* see struct http_request_out */
@@ -106,6 +120,16 @@ void sf_lookup_release(void *prepared);
 connector_fn sf_lookup_run;
 bool sf_soql_string(struct tl_buf *b, struct tl_sv text); /* 'it\'s' */
 struct json sf_without_attributes(struct tl_arena *a, struct json v);
+
+void *sf_read_compile(const void *connection, const void *operation, struct config_errors *e);
+void sf_read_release(void *prepared);
+connector_fn sf_read_run;
+/* All records of conf->object from conf->start on, taken in as change events of type BACKFILL; the position stays what
+ * it is. cache: what sf_read_compile made, for the fields of this one object. */
+TL_MUST_CHECK enum tl_rc sf_backfill(struct task *task, struct connector_call *call, void *cache,
+                                     const struct sf_read *conf, struct tl_sv stays, struct tl_err *err);
+/* Its `prepared` is that of read: a backfill reads. */
+connector_fn sf_listen_run;
 
 int salesforce__sim(int argc, char **argv);
 

@@ -5,7 +5,7 @@
  * Two records of one call must not have the same external id: the vendor refuses both. So a call is made of waves: the
  * second of a kind goes with the next wave, after the first, which also keeps their order.
  */
-#include "salesforce/salesforce_int.h"
+#include "salesforce/bulk.h"
 
 enum how { CREATE, UPDATE, UPSERT, DELETE };
 
@@ -270,8 +270,18 @@ static enum tl_rc write_records(struct task *task, struct connector_call *call, 
     return rc;
 }
 
+/* Few records go as collections also where jobs are allowed. */
+static bool as_job(const struct connector_call *call)
+{
+    const struct sf_target *t = call->operation;
+
+    return t->mode == SF_MODE_BULK || (t->mode == SF_MODE_AUTO && call->n > SF_BULK_FROM);
+}
+
 enum tl_rc sf_create(struct task *task, struct connector_call *call, struct tl_err *err)
 {
+    if (as_job(call))
+        return sf_bulk_start(task, call, SF_BULK_INSERT, err);
     return write_records(task, call, CREATE, err);
 }
 
@@ -284,11 +294,15 @@ enum tl_rc sf_update(struct task *task, struct connector_call *call, struct tl_e
 {
     if (((const struct sf_target *)call->operation)->external_id)
         return sf_by_external_id(task, call, false, err);
+    if (as_job(call))
+        return sf_bulk_start(task, call, SF_BULK_UPDATE, err);
     return write_records(task, call, UPDATE, err);
 }
 
 enum tl_rc sf_upsert(struct task *task, struct connector_call *call, struct tl_err *err)
 {
+    if (as_job(call))
+        return sf_bulk_start(task, call, SF_BULK_UPSERT, err);
     return write_records(task, call, UPSERT, err);
 }
 
@@ -296,6 +310,8 @@ enum tl_rc sf_delete(struct task *task, struct connector_call *call, struct tl_e
 {
     if (((const struct sf_target *)call->operation)->external_id)
         return sf_by_external_id(task, call, true, err);
+    if (as_job(call))
+        return sf_bulk_start(task, call, SF_BULK_DELETE, err);
     return write_records(task, call, DELETE, err);
 }
 
@@ -308,6 +324,12 @@ static void facilities(const struct sf_target *t, enum connector_idempotency how
 
     *ret = (struct connector_facilities){
         .idempotency = how, .batch_count = t->batch < most ? (uint32_t)t->batch : most, .batch_bytes = 8 << 20};
+    if (t->mode == SF_MODE_REST || composite)
+        return;
+    /* A job is opened, filled, closed, asked after, and has two results; or it is ten collections and a few waves. */
+    ret->batch_count = (uint32_t)t->job_rows;
+    ret->batch_bytes = 32 << 20;
+    ret->cost = 12;
 }
 
 void sf_facilities(const void *connection, const void *operation, struct connector_facilities *ret)

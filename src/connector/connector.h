@@ -89,7 +89,7 @@ struct connector_call {
      * pending. */
     struct tl_sv ticket;
     bool pending;            /* set to say: the job goes on */
-    struct tl_sv new_ticket; /* at most 4 KB */
+    struct tl_sv new_ticket; /* at most 256 KB; .p NULL: the last one stays */
     int64_t next_poll_ms;
     /* read, listen */
     struct tl_sv source;   /* name of the source instance */

@@ -6,7 +6,7 @@
 #include "connector/connector_int.h"
 
 enum {
-    TICKET_MAX = 4096,
+    TICKET_MAX = 256 << 10, /* as the ledger's */
     POSITION_MAX = 64 << 10,
     SECRET_MAX = 64 << 10,
     REPLY_DEFAULT = 10 << 20,

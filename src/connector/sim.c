@@ -84,6 +84,7 @@ enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim
                              struct connector_sim **ret_sim, struct tl_err *err)
 {
     const struct http_server_options options = {
+        .limits.request_line = 17 << 10, /* Salesforce takes 16 KB */
         .connections = SIM_CONNECTIONS,
         .connections_per_address = SIM_CONNECTIONS,
         .requests_per_connection = UINT32_MAX - 1,

@@ -171,7 +171,7 @@ enum tl_rc queue_checkpoint(struct queue *q, struct task *task, struct queue_wor
     struct checkpoint_op c = {
         .op = {.cls = &checkpoint_class}, .work = TL_CONTAINER(work, struct work, pub), .ticket = ticket};
 
-    if (ticket.n > 4096)
-        return tl_fail(err, TL_LIMIT, "a ticket holds at most 4096 bytes");
+    if (ticket.n > QUEUE_TICKET_MAX)
+        return tl_fail(err, TL_LIMIT, "a ticket holds at most %u bytes", QUEUE_TICKET_MAX);
     return queue__call(q, task, &c.op, err);
 }

@@ -272,11 +272,12 @@ struct queue_work {
     struct queue_outcome outcome;    /* PROBE, or the call as a whole: status, rc, text */
     struct guard_feedback *feedback; /* what the response said of budgets; may be NULL */
     uint32_t latency_ms;             /* of the call itself */
-    struct tl_sv ret_ticket;         /* PENDING: at most 4 KB, copied */
+    struct tl_sv ret_ticket;         /* PENDING: at most QUEUE_TICKET_MAX bytes, copied; .p NULL: the last one stays */
     int64_t next_poll_ms;            /* PENDING: from now */
 };
 /* Give the work back with its outcomes; from any thread; does not wait; the work is gone afterwards. */
 void queue_finish(struct queue *q, struct queue_work *work);
+#define QUEUE_TICKET_MAX (256u << 10) /* kept once a job, whatever the number of its members */
 /* A step that can't be undone follows (job created, closed): suspends until the ticket is on disk. TL_STALE: cancelled.
  */
 TL_MUST_CHECK enum tl_rc queue_checkpoint(struct queue *q, struct task *task, struct queue_work *work,

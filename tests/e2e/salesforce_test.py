@@ -125,3 +125,67 @@ def test_the_daily_quota_is_never_exceeded_by_one_call(site, orgs):
     stats = org.stats
     assert stats["over_limit"] == 0 and 80 <= stats["api_used"] <= 90, stats
     assert s.counts()["dead"] == 0
+
+
+def copies(org, source, **more):
+    """What comes from the org goes to a target that keeps it."""
+    return {"from": {"read": {"connection": "crm", **source}}, "to": {"connection": "erp", "post": "/in"}, "retry": dict(FAST), **more}
+
+
+def from_org(target, org, source, **more):
+    p = project(target, flow=None, connections={"crm": crm(org)}, flows={"in": copies(org, source, **more)})
+    p["flows"].pop("orders")
+    return p
+
+
+def add(org, n, **more):
+    """A record that the org got from somebody else."""
+    token = json.loads(urllib.request.urlopen(org.url + "/services/oauth2/token", urllib.parse.urlencode({
+        "grant_type": "client_credentials", "client_id": "tieline-demo", "client_secret": "demo-secret"}).encode()).read())
+    r = urllib.request.Request(org.url + "/services/data/v60.0/sobjects/Account",
+                               json.dumps({"Name": f"n{n}", "ERP_Id__c": f"{n}", **more}).encode(),
+                               {"Authorization": "Bearer " + token["access_token"], "Content-Type": "application/json"})
+    return json.loads(urllib.request.urlopen(r).read())["id"]
+
+
+def test_changed_records_are_read_from_where_the_last_read_ended(site, orgs, target):
+    org = orgs()
+    for n in range(10):
+        add(org, n)
+    s = site(from_org(target, org, {"read": "Account", "fields": ["Name", "ERP_Id__c"], "lag": "0s", "every": "1s"}), env=ENV).start()
+    target.wait(10)
+    s.stop()
+    add(org, 10)
+    s.start()
+    target.wait(11)
+    names = [b["Name"] for b in target.bodies()]
+    assert sorted(names) == sorted(f"n{n}" for n in range(11)), "each once"
+
+
+def test_change_events_survive_a_kill_and_a_forgotten_session_without_loss(site, orgs, target):
+    org = orgs("--hold", "2s", "--forget-client-every", "5")
+    s = site(from_org(target, org, {"listen": "/data/AccountChangeEvent", "all": True, "every": "1s"}), env=ENV).start()
+    for n in range(5):
+        add(org, n)
+    target.wait(5)
+    s.kill()
+    for n in range(5, 10):
+        add(org, n)
+    s.start()
+    until(lambda: {b["Name"] for b in target.bodies()} == {f"n{n}" for n in range(10)})
+    until(lambda: s.counts("in")["delivered"] == 10), "each event was taken in once"
+    assert {b["ChangeEventHeader"]["changeType"] for b in target.bodies()} == {"CREATE"}
+
+
+def test_a_bulk_job_survives_a_kill_and_every_row_has_its_verdict(site, orgs):
+    org = orgs("--job", "1s")
+    s = site(to_accounts(org, flow={
+        "to": {"connection": "crm", "upsert": "Account", "external_id": "ERP_Id__c", "mode": "bulk"}}), env=ENV).start()
+    ids = [s.post({"id": f"A{n}", "name": "x" * (300 if n == 7 else 3)}) for n in range(60)]
+    until(lambda: org.stats["jobs"] > 0)
+    s.kill()
+    s.start()
+    s.wait_counts(delivered=59, dead=1, timeout=90)
+    assert "STRING_TOO_LONG" in json.dumps(s.show(ids[7]))
+    stats = org.stats
+    assert stats["created"] == 59 and stats["updated"] == 0, "no row was submitted twice"

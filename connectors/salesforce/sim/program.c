@@ -42,6 +42,17 @@ static const struct connector_sim_option table[] = {
     {"limit-concurrent", CONNECTOR_SIM_FLAG, AT(limit_concurrent), NULL, "ConcurrentRequests Limit exceeded", false},
     {"lose-cursors", CONNECTOR_SIM_FLAG, AT(lose_cursors), NULL, "no query locator is known any more", false},
     {"query-timeout", CONNECTOR_SIM_FLAG, AT(query_timeout), NULL, "queries end with QUERY_TIMEOUT", false},
+    {"job", CONNECTOR_SIM_MS, AT(job_ms), "MS", "how long a bulk job takes (1s)", false},
+    {"job-fails", CONNECTOR_SIM_FLAG, AT(job_fails), NULL, "bulk jobs end as Failed", false},
+    {"unprocessed", CONNECTOR_SIM_PERCENT, AT(unprocessed), "PERCENT", "so many rows of a job are not processed",
+     false},
+    {"hold", CONNECTOR_SIM_MS, AT(hold_ms), "MS", "a connect of the Streaming API is held so long (110s)", false},
+    {"stall", CONNECTOR_SIM_FLAG, AT(stall), NULL, "streams say nothing, and do not end", false},
+    {"forget-client-every", CONNECTOR_SIM_INT, AT(forget_client_every), "N", "each n-th connect: 403::Unknown client",
+     false},
+    {"stale-replay", CONNECTOR_SIM_FLAG, AT(stale_replay), NULL, "no replay id is known any more", false},
+    {"gap", CONNECTOR_SIM_PERCENT, AT(gap), "PERCENT", "so many change events are gaps without data", false},
+    {"overflow", CONNECTOR_SIM_FLAG, AT(overflow), NULL, "change events are GAP_OVERFLOW", false},
     {"random", CONNECTOR_SIM_INT, AT(seed_number), "N", "seed of the random choices (1)", true},
     {"quiet", CONNECTOR_SIM_FLAG, AT(quiet), NULL, "print nothing", true},
 };
@@ -85,6 +96,9 @@ static struct json stats(struct sfsim *s, struct tl_arena *a)
     add(&b, "queries", c->queries);
     add(&b, "rows", c->rows);
     add(&b, "events", c->events);
+    add(&b, "jobs", c->jobs);
+    add(&b, "handshakes", c->handshakes);
+    add(&b, "connects", c->connects);
     (void)json_adds(&b, "records", json_end(&types));
     (void)json_adds(&b, "options", connector_sim_show(table, TL_COUNT(table), &s->opt, a));
     return json_end(&b);

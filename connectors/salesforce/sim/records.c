@@ -22,7 +22,24 @@ static const struct store_migration migrations[] = {
         "CREATE TABLE part(job TEXT NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY(job, name));"},
 };
 
-enum { GET, FIND, INSERT, UPDATE, EXT_ADD, EXT_CLEAR, STATEMENTS };
+enum {
+    GET,
+    FIND,
+    INSERT,
+    UPDATE,
+    EXT_ADD,
+    EXT_CLEAR,
+    EVENT_ADD,
+    EVENT_LAST,
+    EVENTS_OF,
+    EVENTS_DATA,
+    JOB_PUT,
+    JOB_GET,
+    JOB_DEL,
+    PART_PUT,
+    PART_GET,
+    STATEMENTS
+};
 static const char *const statements[] = {
     [GET] = "SELECT id,type,deleted,created,modified,body FROM record WHERE id=?",
     [FIND] = "SELECT id FROM ext WHERE type=? AND field=? AND value=? LIMIT ?",
@@ -30,6 +47,16 @@ static const char *const statements[] = {
     [UPDATE] = "UPDATE record SET deleted=?,modified=?,body=? WHERE id=?",
     [EXT_ADD] = "INSERT INTO ext(type,field,value,id) VALUES(?,?,?,?)",
     [EXT_CLEAR] = "DELETE FROM ext WHERE id=?",
+    [EVENT_ADD] = "INSERT INTO event(channel,at,body) VALUES(?,?,?)",
+    [JOB_PUT] = "INSERT OR REPLACE INTO job(id,at,body) VALUES(?,0,?)",
+    [JOB_GET] = "SELECT body FROM job WHERE id=?",
+    [JOB_DEL] = "DELETE FROM job WHERE id=?",
+    [PART_PUT] = "INSERT OR REPLACE INTO part(job,name,body) VALUES(?,?,?)",
+    [PART_GET] = "SELECT body FROM part WHERE job=? AND name=?",
+    [EVENT_LAST] = "SELECT coalesce(max(replay),0) FROM event",
+    [EVENTS_OF] = "SELECT replay,channel,body FROM event WHERE channel=? AND replay>? ORDER BY replay",
+    [EVENTS_DATA] =
+        "SELECT replay,channel,body FROM event WHERE substr(channel,1,6)='/data/' AND replay>? ORDER BY replay",
 };
 
 struct sfsim_db {
@@ -357,4 +384,82 @@ struct json sfsim_value(struct tl_arena *a, const struct sfsim_record *r, const 
     if (v.type == JSON_UNDEFINED)
         return f->type == SFSIM_BOOLEAN ? json_bool(false) : json_null();
     return v;
+}
+
+/* ---- events ---- */
+
+bool sfsim_event_add(struct sfsim_db *db, const char *channel, struct tl_sv body)
+{
+    return store_run(db->st[EVENT_ADD],
+                     (const struct store_val[]){store_text(tl_sv_str(channel)), store_int(tl_clock_wall_ms(db->clock)),
+                                                store_text(body)},
+                     3, NULL, NULL) == TL_OK;
+}
+
+int64_t sfsim_last_event(struct sfsim_db *db)
+{
+    struct store_val row = {0};
+    bool there;
+
+    return store_one(db->st[EVENT_LAST], NULL, 0, &row, 1, &there, NULL) == TL_OK && there ? row.i : 0;
+}
+
+void sfsim_events_since(struct sfsim_db *db, const char *channel, int64_t replay, sfsim_event_fn *fn, void *arg)
+{
+    bool all = strcmp(channel, "/data/ChangeEvents") == 0, there = true;
+    struct store_stmt *st = db->st[all ? EVENTS_DATA : EVENTS_OF];
+    struct store_val row[3], params[] = {store_text(tl_sv_str(channel)), store_int(replay)};
+
+    if (store_query(st, all ? params + 1 : params, all ? 1 : 2, NULL) != TL_OK)
+        there = false;
+    while (there && store_next(st, row, 3, &there, NULL) == TL_OK && there)
+        there = fn(arg, row[0].i, row[1].s, row[2].s);
+    store_reset(st);
+}
+
+/* ---- jobs ---- */
+
+static struct tl_sv first_text(struct store_stmt *st, struct tl_arena *a, const struct store_val *params, size_t n)
+{
+    struct store_val row;
+    struct tl_sv text = TL_SV_NULL;
+    bool there = false;
+
+    if (store_query(st, params, n, NULL) == TL_OK && store_next(st, &row, 1, &there, NULL) == TL_OK && there)
+        text = tl_arena_sv(a, row.s);
+    store_reset(st);
+    return text;
+}
+
+bool sfsim_job_put(struct sfsim_db *db, struct tl_sv id, struct tl_sv body)
+{
+    return store_run(db->st[JOB_PUT], (const struct store_val[]){store_text(id), store_text(body)}, 2, NULL, NULL) ==
+           TL_OK;
+}
+
+struct tl_sv sfsim_job_get(struct sfsim_db *db, struct tl_arena *a, struct tl_sv id)
+{
+    struct store_val param = store_text(id);
+
+    return first_text(db->st[JOB_GET], a, &param, 1);
+}
+
+void sfsim_job_delete(struct sfsim_db *db, struct tl_sv id)
+{
+    struct store_val param = store_text(id);
+
+    (void)!store_run(db->st[JOB_DEL], &param, 1, NULL, NULL);
+}
+
+bool sfsim_part_put(struct sfsim_db *db, struct tl_sv job, const char *name, struct tl_sv body)
+{
+    return store_run(db->st[PART_PUT],
+                     (const struct store_val[]){store_text(job), store_text(tl_sv_str(name)),
+                                                store_blob(body.p ? body : TL_SV(""))},
+                     3, NULL, NULL) == TL_OK;
+}
+
+struct tl_sv sfsim_part_get(struct sfsim_db *db, struct tl_arena *a, struct tl_sv job, const char *name)
+{
+    return first_text(db->st[PART_GET], a, (const struct store_val[]){store_text(job), store_text(tl_sv_str(name))}, 2);
 }

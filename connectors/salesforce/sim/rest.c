@@ -416,6 +416,8 @@ void sfsim_handle(const struct sfsim_req *req, struct sfsim_answer *ans)
         queries(req, path, first.n > 5, ans);
     else if (tl_sv_eqs(first, "composite"))
         composites(req, path, ans);
+    else if (tl_sv_eqs(first, "jobs"))
+        sfsim_jobs(req, path, ans);
     else if (tl_sv_eqs(first, "limits"))
         *ans = (struct sfsim_answer){.status = 200, .body = sfsim_limits(req->sim, req->arena)};
     else

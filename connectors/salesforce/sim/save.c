@@ -24,6 +24,7 @@ static void stored(const struct sfsim_req *req, const struct sfsim_record *befor
                            "the simulator cannot write its store");
         return;
     }
+    sfsim_changed(req, before, r);
     ret->ok = true;
     ret->created = before == NULL;
     (void)snprintf(ret->id, sizeof ret->id, "%s", r->id);
@@ -60,10 +61,10 @@ static void publish(const struct sfsim_req *req, const struct sfsim_object *o, s
         return;
     sfsim_new_id(req->sim->db, o->prefix, ret->id);
     ret->ok = ret->created = true;
-    req->sim->counts.events++;
     /* A success that carries an entry of `errors`: that is how the vendor says that the event is under way. */
     ret->fault = (struct sfsim_fault){.code = "OPERATION_ENQUEUED",
                                       .message = tl_arena_sv(req->arena, tl_sv_str(tl_uuid4(uuid)))};
+    sfsim_platform_event(req, o, fields, uuid);
 }
 
 void sfsim_create(const struct sfsim_req *req, const struct sfsim_object *o, struct json body, struct sfsim_saved *ret)

@@ -118,7 +118,7 @@ static void carry_out(void *arg)
 {
     struct work *w = arg;
     struct sfsim_fault f;
-    bool json = w->req.text.n > 0 && (w->req.text.p[0] == '{' || w->req.text.p[0] == '[');
+    bool json = !w->req.csv && w->req.text.n > 0 && (w->req.text.p[0] == '{' || w->req.text.p[0] == '[');
 
     if (json && json_parse(w->req.arena, w->req.text, JSON_PARSE_DUP_LAST, NULL, &w->req.body, NULL) != TL_OK) {
         (void)sfsim_refuse(&f, w->req.arena, 400, "JSON_PARSER_ERROR", TL_SV_NULL,
@@ -166,6 +166,7 @@ static bool read_head(struct work *w, struct http_req *req)
                                 .version = (int)v};
     w->req.client = tl_sv_from(http_req_header(req, "sforce-call-options"), sizeof "client=" - 1);
     w->req.allow_duplicates = says_true(http_req_header(req, "sforce-duplicate-rule-header"), "allowSave");
+    w->req.csv = tl_sv_starts_i(http_req_header(req, "content-type"), TL_SV("text/csv"));
     w->req.if_modified = http_req_header(req, "if-modified-since");
     options = http_req_header(req, "sforce-query-options");
     if (options.p && tl_sv_u64(tl_sv_trim(tl_sv_from(options, tl_sv_find(options, '=') + 1)), &size))
@@ -267,6 +268,7 @@ size_t sfsim_routes(struct sfsim *s, struct http_route *routes, size_t most)
         {.methods = "GET,POST", .pattern = "/services/oauth2/userinfo", .handler = sfsim_userinfo, .arg = s},
         {.methods = "GET,POST", .pattern = "/id/{org}/{user}", .handler = sfsim_identity, .arg = s},
         {.methods = "POST", .pattern = "/services/Soap/u/{version*}", .handler = sfsim_soap_login, .arg = s},
+        {.methods = "POST", .pattern = "/cometd/{version*}", .handler = sfsim_cometd, .arg = s},
         {.methods = "GET", .pattern = "/services/data", .handler = versions, .arg = s},
         {.methods = "*", .pattern = "/services/data/{path*}", .handler = api, .arg = s, .body_limit = 160 << 20},
     };
@@ -288,6 +290,7 @@ void sfsim_options_default(struct sfsim_options *o)
                                 .cursors = 10,
                                 .session_ms = 7200000,
                                 .hold_ms = 110000,
+                                .job_ms = 1000,
                                 .client_id = "tieline-demo",
                                 .client_secret = "demo-secret",
                                 .user = "integration@sim.example",
@@ -387,6 +390,8 @@ enum tl_rc sfsim_new(const struct sfsim_options *opt, struct sfsim **ret, struct
     s->sessions = tl_map_new();
     s->codes = tl_map_new();
     s->refresh = tl_map_new();
+    s->clients = tl_map_new();
+    s->topics = opt->data != NULL;
     (void)sfsim_id18(TL_SV("00D5i000000SiMu"), s->org);
     (void)sfsim_id18(TL_SV("0055i000000UsEr"), s->user);
     rc = crypto_new(&s->crypto, err);
@@ -413,6 +418,7 @@ void sfsim_free(struct sfsim *s)
     if (!s)
         return;
     sfsim_cursors_free(s);
+    sfsim_clients_free(s);
     sfsim_sessions_free(s);
     sfsim_db_close(s->db);
     sfsim_schema_free(s->schema);

@@ -146,6 +146,7 @@ struct sfsim_req {
     bool allow_duplicates;    /* Sforce-Duplicate-Rule-Header: allowSave=true */
     uint32_t batch_size;      /* Sforce-Query-Options */
     struct tl_sv if_modified; /* If-Modified-Since */
+    bool csv;                 /* the body is no JSON */
 };
 struct sfsim_answer {
     int status;
@@ -220,6 +221,14 @@ char *sfsim_soql_sql(struct tl_arena *a, const struct sfsim_soql *q, const char 
 /* One record as a query shows it. */
 struct json sfsim_project(const struct sfsim_req *req, const struct sfsim_soql *q, const struct sfsim_record *r);
 
+/* ---- bulk jobs (bulk.c) ---- */
+void sfsim_jobs(const struct sfsim_req *req, struct tl_sv path, struct sfsim_answer *ans);
+bool sfsim_job_put(struct sfsim_db *db, struct tl_sv id, struct tl_sv body);
+struct tl_sv sfsim_job_get(struct sfsim_db *db, struct tl_arena *a, struct tl_sv id); /* .p NULL: none */
+void sfsim_job_delete(struct sfsim_db *db, struct tl_sv id);
+bool sfsim_part_put(struct sfsim_db *db, struct tl_sv job, const char *name, struct tl_sv body);
+struct tl_sv sfsim_part_get(struct sfsim_db *db, struct tl_arena *a, struct tl_sv job, const char *name);
+
 /* ---- OAuth (oauth.c) ---- */
 http_handler_fn sfsim_token, sfsim_authorize, sfsim_revoke, sfsim_userinfo, sfsim_identity, sfsim_soap_login;
 /* The session of a request's Authorization header; NULL: none that lives. */
@@ -227,20 +236,33 @@ struct sfsim_session *sfsim_session_of(struct sfsim *sim, const struct http_req 
 void sfsim_sessions_expire(struct sfsim *sim);
 void sfsim_sessions_free(struct sfsim *sim);
 
+/* ---- events (events.c tells, records.c keeps, bayeux.c sends) ---- */
+void sfsim_changed(const struct sfsim_req *req, const struct sfsim_record *before, const struct sfsim_record *after);
+void sfsim_platform_event(const struct sfsim_req *req, const struct sfsim_object *o, struct json fields,
+                          const char *uuid);
+void sfsim_publish(const struct sfsim_req *req, const char *channel, struct json data);
+bool sfsim_event_add(struct sfsim_db *db, const char *channel, struct tl_sv body);
+int64_t sfsim_last_event(struct sfsim_db *db); /* its replay id; 0: none */
+typedef bool sfsim_event_fn(void *arg, int64_t replay, struct tl_sv channel, struct tl_sv body); /* false: stop */
+/* Events of a channel (/data/ChangeEvents: of all /data/ ones) behind a replay id, in order. */
+void sfsim_events_since(struct sfsim_db *db, const char *channel, int64_t replay, sfsim_event_fn *fn, void *arg);
+http_handler_fn sfsim_cometd;
+void sfsim_clients_free(struct sfsim *sim);
+
 /* ---- the org ---- */
 struct sfsim_options {
     int64_t port, seed_number, daily, concurrent, cursors, session_ms, lock_every, expire_every, truncate_every;
-    int64_t delay_ms, jitter_ms, long_ms, forget_client_every, hold_ms;
+    int64_t delay_ms, jitter_ms, long_ms, forget_client_every, hold_ms, job_ms;
     const char *host, *data, *schema, *seed, *client_id, *client_secret, *certificate, *user, *password, *redirect;
     const char *tls_cert, *tls_key;
     bool quiet, rotate, per_app, lose_cursors, query_timeout, limit_total, limit_concurrent, refuse_grant, job_fails;
-    bool overflow, stale_replay;
+    bool overflow, stale_replay, stall;
     double fail, unavailable, empty, drop, gap, unprocessed, outage[2];
 };
 struct sfsim_counts {
     uint64_t requests, api_calls, created, updated, deleted, refused, tokens, queries, rows, events;
     uint64_t over_limit; /* API calls made although none was left: a client that respects limits makes none */
-    uint64_t records_in;
+    uint64_t records_in, handshakes, connects, jobs;
 };
 enum { SFSIM_CELLS = 24 };
 struct sfsim {
@@ -261,6 +283,10 @@ struct sfsim {
     int64_t cell_start_ms;
     uint32_t in_flight;
     struct sfsim_cursor *cursors;
+    /* streaming */
+    struct tl_map *clients;
+    uint64_t published; /* grows with each event: what held connects look at */
+    bool topics;        /* there may be PushTopics */
 };
 TL_MUST_CHECK enum tl_rc sfsim_new(const struct sfsim_options *opt, struct sfsim **ret, struct tl_err *err);
 void sfsim_free(struct sfsim *s);

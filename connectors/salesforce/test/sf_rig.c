@@ -58,7 +58,9 @@ static enum tl_rc checkpoint(void *arg, struct task *task, struct tl_sv ticket, 
         return err->rc;
     s->n_tickets++;
     tl_free(s->ticket);
-    s->ticket = tl_strndup(ticket.p, ticket.n);
+    s->ticket = tl_alloc(ticket.n + 1);
+    memcpy(s->ticket, ticket.p, ticket.n);
+    s->ticket_n = ticket.n;
     return TL_OK;
 }
 

@@ -19,7 +19,7 @@ struct sf_rig {
     char *emitted;  /* records, one a line */
     size_t n_emitted, emits;
     char *ticket; /* the last one */
-    size_t n_tickets;
+    size_t n_tickets, ticket_n;
     size_t fail_emit_at; /* the n-th emit fails with TL_STALE; 0: none */
 };
 

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * read.c - what changed in an object, in the order of SystemModstamp and Id.
+ *
+ * The position is the last record's (SystemModstamp, Id), so that records of one second are neither lost nor repeated,
+ * and so that a query whose locator the org has forgotten goes on from the last page taken in, never from the start.
+ * Records younger than `lag` wait: a transaction under way may still commit with an earlier time.
+ * An org that gives up on a query (QUERY_TIMEOUT) is asked for a shorter span of time, halved until it answers.
+ */
+#include "salesforce/salesforce_int.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+enum {
+    DESCRIBE_MS = 600000,
+    URI_FIELDS = 8000, /* bytes of field names in one query: a URI has at most 16,384 */
+    RETRIEVE = 200,
+    SPAN_LEAST_MS = 60000,
+    SPAN_FIRST_MS = 86400000
+};
+
+struct reader {
+    pthread_mutex_t lock; /* guards what follows; loops share it */
+    char *fields;         /* "Name,Industry": of describe; NULL: not asked yet */
+    uint64_t asked_ns;
+};
+struct place {
+    char time[TL_TIME_TEXT]; /* "" at the very beginning */
+    char id[20];
+};
+struct read {
+    struct task *task;
+    struct connector_call *call;
+    const struct sf_read *conf;
+    struct tl_sv fields; /* all of them, the reader's copy */
+    struct place at;
+    int64_t span_ms; /* of one query; 0: up to now */
+    bool forgot;     /* fields were asked anew in this run */
+    struct reader *cache;
+    struct tl_sv fixed; /* a backfill: the position of the stream, which stays */
+};
+
+void *sf_read_compile(const void *connection, const void *operation, struct config_errors *e)
+{
+    struct reader *r = tl_zalloc(sizeof *r);
+
+    (void)connection, (void)operation, (void)e;
+    (void)pthread_mutex_init(&r->lock, NULL);
+    return r;
+}
+
+void sf_read_release(void *prepared)
+{
+    struct reader *r = prepared;
+
+    if (!r)
+        return;
+    (void)pthread_mutex_destroy(&r->lock);
+    tl_free(r->fields);
+    tl_free(r);
+}
+
+/* ---- which fields ---- */
+
+/* Compound fields repeat their parts, binaries are addresses of further calls. */
+static bool is_wanted(struct json field)
+{
+    static const char *const not [] = {"address", "location", "base64", "complexvalue"};
+    struct tl_sv type = json_text(json_gets(field, "type"), TL_SV("")),
+                 name = json_text(json_gets(field, "name"), TL_SV(""));
+
+    for (size_t i = 0; i < TL_COUNT(not ); i++)
+        if (tl_sv_eqs(type, not [i]))
+            return false;
+    return name.n > 0 && !tl_sv_eqs(name, "Id") && !tl_sv_eqs(name, "SystemModstamp") && !tl_sv_eqs(name, "IsDeleted");
+}
+
+static enum tl_rc describe(struct read *r, struct tl_err *err)
+{
+    struct reader *cache = r->cache;
+    struct sf_request req = {.method = "GET", .idempotent = true, .timeout_ms = r->conf->timeout_ms};
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct sf_reply reply;
+    struct json fields;
+    enum tl_rc rc;
+
+    req.path = tl_arena_printf(r->call->arena, "/sobjects/%s/describe", r->conf->object);
+    rc = sf_http(r->task, r->call, &req, &reply, err);
+    if (rc != TL_OK)
+        return tl_err_prefix(err, "describe of %s", r->conf->object);
+    fields = json_gets(reply.body, "fields");
+    if (fields.type != JSON_ARRAY)
+        return tl_fail(err, TL_UPSTREAM, "the description of %s has no fields", r->conf->object);
+    tl_buf_init(&b, 256 << 10);
+    for (uint32_t i = 0; i < fields.n; i++)
+        if (is_wanted(fields.u.items[i]))
+            (void)tl_buf_printf(&b, "%s%.*s", b.n ? "," : "",
+                                TL_SV_ARG(json_text(json_gets(fields.u.items[i], "name"), TL_SV(""))));
+    if (b.failed)
+        return tl_fail(err, TL_LIMIT, "%s has too many fields; name those you need", r->conf->object);
+    (void)pthread_mutex_lock(&cache->lock);
+    tl_free(cache->fields);
+    cache->fields = tl_strndup(b.p ? b.p : "", b.n);
+    cache->asked_ns = tl_clock_mono_ns(tl_clock_system());
+    (void)pthread_mutex_unlock(&cache->lock);
+    return TL_OK;
+}
+
+/* Those that are configured, or all that we may see; asked anew from time to time, for a field may be new. */
+static enum tl_rc find_fields(struct read *r, bool anew, struct tl_err *err)
+{
+    struct reader *cache = r->cache;
+    uint64_t now = tl_clock_mono_ns(tl_clock_system());
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    bool stale;
+    enum tl_rc rc;
+
+    if (r->conf->fields.n > 0) {
+        tl_buf_init(&b, 256 << 10);
+        for (size_t i = 0; i < r->conf->fields.n; i++)
+            (void)tl_buf_printf(&b, "%s%s", i ? "," : "", *CONFIG_AT(r->conf->fields, const char *, i));
+        r->fields = tl_arena_sv(r->call->arena, tl_buf_view(&b));
+        return r->fields.p ? TL_OK : tl_fail(err, TL_LIMIT, "the list of fields is too long");
+    }
+    (void)pthread_mutex_lock(&cache->lock);
+    stale = !cache->fields || now - cache->asked_ns > (uint64_t)DESCRIBE_MS * 1000000u;
+    (void)pthread_mutex_unlock(&cache->lock);
+    rc = stale || anew ? describe(r, err) : TL_OK;
+    if (rc != TL_OK)
+        return rc;
+    (void)pthread_mutex_lock(&cache->lock);
+    r->fields = tl_arena_sv(r->call->arena, tl_sv_str(cache->fields));
+    (void)pthread_mutex_unlock(&cache->lock);
+    return r->fields.p ? TL_OK : tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+}
+
+/* Cuts as many names off *rest as one query takes. */
+static struct tl_sv next_chunk(struct tl_sv *rest)
+{
+    struct tl_sv chunk = *rest;
+
+    if (rest->n > URI_FIELDS) {
+        chunk.n = URI_FIELDS;
+        while (chunk.n > 0 && chunk.p[chunk.n] != ',')
+            chunk.n--;
+    }
+    *rest = tl_sv_from(*rest, chunk.n + 1);
+    return chunk;
+}
+
+/* ---- the question ---- */
+
+static void put_time(struct tl_buf *b, int64_t ms)
+{
+    char text[TL_TIME_TEXT];
+
+    (void)tl_buf_puts(b, tl_time_format(ms, text));
+}
+
+/* Where the span of this query ends: now less the lag, or earlier after the org gave up. */
+static int64_t span_end(const struct read *r)
+{
+    int64_t end = tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms + 1000, from;
+
+    if (r->span_ms > 0 && tl_time_parse(tl_sv_str(r->at.time), &from) && from + r->span_ms < end)
+        end = from + r->span_ms;
+    return end;
+}
+
+static char *question(struct read *r, struct tl_sv chunk, int64_t end)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, 64 << 10);
+    (void)tl_buf_printf(&b, "SELECT Id,SystemModstamp%s%s%.*s FROM %s WHERE ", r->conf->deleted ? ",IsDeleted" : "",
+                        chunk.n ? "," : "", TL_SV_ARG(chunk), r->conf->object);
+    if (r->at.id[0])
+        (void)tl_buf_printf(&b, "(SystemModstamp > %s OR (SystemModstamp = %s AND Id > '%s')) AND ", r->at.time,
+                            r->at.time, r->at.id);
+    else if (r->at.time[0])
+        (void)tl_buf_printf(&b, "SystemModstamp >= %s AND ", r->at.time);
+    (void)tl_buf_puts(&b, "SystemModstamp < ");
+    put_time(&b, end);
+    if (r->conf->where)
+        (void)tl_buf_printf(&b, " AND (%s)", r->conf->where);
+    (void)tl_buf_puts(&b, " ORDER BY SystemModstamp, Id");
+    if (b.failed)
+        return NULL;
+    return tl_arena_printf(r->call->arena, "/%s?q=%.*s", r->conf->deleted ? "queryAll" : "query",
+                           TL_SV_ARG(sf_encoded(r->call->arena, tl_buf_view(&b))));
+}
+
+/* ---- pages ---- */
+
+static struct json with(struct tl_arena *a, struct json record, struct json more, bool with_id)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, record.n + more.n);
+    for (uint32_t i = 0; i < record.n; i++)
+        (void)json_add(&b, json_view(record.u.members[i].key), record.u.members[i].value);
+    for (uint32_t i = 0; more.type == JSON_OBJECT && i < more.n; i++) {
+        struct tl_sv name = json_view(more.u.members[i].key);
+
+        if (!tl_sv_eqs(name, "attributes") && (with_id || !tl_sv_eqs(name, "Id")))
+            (void)json_add(&b, name, more.u.members[i].value);
+    }
+    return json_end(&b);
+}
+
+/* More columns of the records that came: asked for by Id, in a body, because no address is long enough. */
+static enum tl_rc widen(struct read *r, struct connector_incoming *records, size_t n, struct tl_sv chunk,
+                        struct tl_err *err)
+{
+    struct sf_request req = {.method = "POST", .idempotent = true, .timeout_ms = r->conf->timeout_ms};
+
+    req.path = tl_arena_printf(r->call->arena, "/composite/sobjects/%s", r->conf->object);
+    for (size_t from = 0; from < n; from += RETRIEVE) {
+        size_t to = from + RETRIEVE < n ? from + RETRIEVE : n;
+        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+        struct tl_sv rest = chunk, name;
+        struct sf_reply reply;
+        enum tl_rc rc;
+
+        tl_buf_init(&b, 1 << 20);
+        (void)tl_buf_puts(&b, "{\"ids\":[");
+        for (size_t i = from; i < to; i++)
+            (void)tl_buf_printf(&b, "%s\"%.*s\"", i > from ? "," : "",
+                                TL_SV_ARG(json_text(json_gets(records[i].value, "Id"), TL_SV(""))));
+        (void)tl_buf_puts(&b, "],\"fields\":[\"Id\"");
+        while (rest.n > 0 && tl_sv_cut(&rest, ',', &name))
+            (void)tl_buf_printf(&b, ",\"%.*s\"", TL_SV_ARG(name));
+        (void)tl_buf_puts(&b, "]}");
+        req.body = tl_buf_view(&b);
+        rc = sf_http(r->task, r->call, &req, &reply, err);
+        if (rc != TL_OK)
+            return rc;
+        for (size_t i = from; i < to; i++) /* null: deleted meanwhile; its end is a change of its own */
+            records[i].value = with(r->call->arena, records[i].value, json_at(reply.body, i - from), false);
+    }
+    return TL_OK;
+}
+
+/* A record that a stream's gap hid, in the form of the stream's events. */
+static struct json as_change(struct read *r, struct json record, struct tl_sv id)
+{
+    struct tl_arena *a = r->call->arena;
+    struct json_builder ids, header, b;
+
+    json_array_begin(&ids, a, 1);
+    (void)json_push(&ids, json_sv(id));
+    json_object_begin(&header, a, 3);
+    (void)json_adds(&header, "entityName", json_str(r->conf->object));
+    (void)json_adds(&header, "changeType", json_str("BACKFILL"));
+    (void)json_adds(&header, "recordIds", json_end(&ids));
+    json_object_begin(&b, a, 1);
+    (void)json_adds(&b, "ChangeEventHeader", json_end(&header));
+    return with(a, json_end(&b), record, true);
+}
+
+struct unpack {
+    struct read *r;
+    struct json rows;
+    struct connector_incoming *records;
+};
+static void unpack(void *arg)
+{
+    struct unpack *u = arg;
+
+    for (uint32_t i = 0; i < u->rows.n; i++) {
+        struct json v = sf_without_attributes(u->r->call->arena, u->rows.u.items[i]);
+        struct tl_sv id = json_text(json_gets(v, "Id"), TL_SV(""));
+        struct tl_sv time = json_text(json_gets(v, "SystemModstamp"), TL_SV(""));
+
+        u->records[i] = (struct connector_incoming){.value = v, .order_by = id};
+        if (u->r->fixed.p)
+            u->records[i].value = as_change(u->r, v, id);
+        u->records[i].key = tl_sv_str(tl_arena_printf(u->r->call->arena, "%.*s@%.*s", TL_SV_ARG(id), TL_SV_ARG(time)));
+    }
+}
+
+/* "2026-01-02T03:04:05.000+0000" as SOQL takes it. */
+static bool set_place(struct place *at, struct json record)
+{
+    struct tl_sv time = json_text(json_gets(record, "SystemModstamp"), TL_SV("")),
+                 id = json_text(json_gets(record, "Id"), TL_SV(""));
+
+    if (time.n < 23 || id.n == 0 || id.n >= sizeof at->id)
+        return false;
+    (void)snprintf(at->time, sizeof at->time, "%.23sZ", time.p);
+    (void)snprintf(at->id, sizeof at->id, "%.*s", TL_SV_ARG(id));
+    return true;
+}
+
+static struct tl_sv position(struct read *r)
+{
+    if (r->fixed.p)
+        return r->fixed;
+    return tl_sv_str(tl_arena_printf(r->call->arena, "%s %s", r->at.time, r->at.id));
+}
+
+static enum tl_rc take_page(struct read *r, struct json rows, struct tl_sv more_fields, struct tl_err *err)
+{
+    struct unpack u = {.r = r, .rows = rows};
+    enum tl_rc rc = TL_OK;
+
+    if (rows.type != JSON_ARRAY)
+        return tl_fail(err, TL_UPSTREAM, "the answer to the query has no records");
+    if (rows.n == 0)
+        return TL_OK;
+    u.records = tl_arena_zalloc(r->call->arena, rows.n * sizeof *u.records);
+    if (!u.records)
+        return tl_fail(err, TL_LIMIT, "the page needs more memory than a call may have");
+    task_on_main_stack(r->task, unpack, &u);
+    while (rc == TL_OK && more_fields.n > 0)
+        rc = widen(r, u.records, rows.n, next_chunk(&more_fields), err);
+    if (rc == TL_OK && !set_place(&r->at, u.records[rows.n - 1].value))
+        rc = tl_fail(err, TL_UPSTREAM, "a record came without Id or SystemModstamp");
+    return rc == TL_OK ? connector_emit(r->task, r->call, u.records, rows.n, position(r), err) : rc;
+}
+
+static struct tl_sv code_of(const struct sf_reply *reply)
+{
+    return json_text(json_gets(sf_first_error(reply->body), "errorCode"), TL_SV(""));
+}
+
+enum next { DONE, AGAIN, FAILED };
+
+/* What a refused query asks for: the same from where we are, a shorter span, other fields; or it is an error. */
+static enum next after_failure(struct read *r, const struct sf_reply *reply, bool first, struct tl_err *err)
+{
+    struct tl_sv code = code_of(reply);
+
+    if (tl_sv_eqs(code, "INVALID_QUERY_LOCATOR") && !first) {
+        tl_err_clear(err);
+        return AGAIN;
+    }
+    if (tl_sv_eqs(code, "QUERY_TIMEOUT") && r->at.time[0] && (r->span_ms == 0 || r->span_ms > SPAN_LEAST_MS)) {
+        r->span_ms = r->span_ms == 0 ? SPAN_FIRST_MS : r->span_ms / 2;
+        tl_err_clear(err);
+        return AGAIN;
+    }
+    if (tl_sv_eqs(code, "INVALID_FIELD") && r->conf->fields.n == 0 && !r->forgot) {
+        r->forgot = true;
+        tl_err_clear(err);
+        return find_fields(r, true, err) == TL_OK ? AGAIN : FAILED;
+    }
+    return FAILED;
+}
+
+/* One query with its pages. */
+static enum next one_query(struct read *r, struct tl_err *err)
+{
+    struct tl_sv rest = r->fields, chunk = next_chunk(&rest), more;
+    int64_t end = span_end(r), now_end;
+    TL_CLEANUP(tl_freep) char *path = NULL;
+    struct sf_request req = {.method = "GET", .idempotent = true, .timeout_ms = r->conf->timeout_ms, .n_more = 1};
+    bool first = true;
+    enum tl_rc rc;
+
+    path = question(r, chunk, end);
+    path = path ? tl_strdup(path) : NULL;
+    if (!path) {
+        (void)tl_fail(err, TL_LIMIT, "the query is too long");
+        return FAILED;
+    }
+    for (;;) {
+        struct connector_scratch scratch = connector_scratch_begin(r->call);
+        struct sf_reply reply;
+
+        req.path = path;
+        req.more[0] = (struct http_header){
+            TL_SV("Sforce-Query-Options"),
+            tl_sv_str(tl_arena_printf(r->call->arena, "batchSize=%lld", (long long)r->conf->page))};
+        rc = sf_http(r->task, r->call, &req, &reply, err);
+        if (rc != TL_OK) {
+            enum next next = after_failure(r, &reply, first, err);
+
+            if (next != AGAIN || !r->forgot) /* new fields live in the arena */
+                connector_scratch_end(r->call, scratch);
+            return next;
+        }
+        rc = take_page(r, json_gets(reply.body, "records"), rest, err);
+        more = rc == TL_OK ? json_text(json_gets(reply.body, "nextRecordsUrl"), TL_SV_NULL) : TL_SV_NULL;
+        tl_free(path);
+        path = more.p ? tl_strndup(more.p, more.n) : NULL;
+        connector_scratch_end(r->call, scratch);
+        first = false;
+        if (rc != TL_OK)
+            return FAILED;
+        if (!path)
+            break;
+    }
+    now_end = tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms;
+    if (r->span_ms == 0 || end >= now_end)
+        return DONE;
+    (void)tl_time_format(end, r->at.time); /* this span is through; the next one begins at its end */
+    r->at.id[0] = '\0';
+    return AGAIN;
+}
+
+static bool begin(struct read *r)
+{
+    struct tl_sv p = r->call->position, time;
+
+    if (p.n == 0) {
+        (void)snprintf(r->at.time, sizeof r->at.time, "%s", r->conf->start ? r->conf->start : "");
+        return true;
+    }
+    time = tl_sv(p.p, tl_sv_find(p, ' '));
+    p = tl_sv_from(p, time.n + 1);
+    if (time.n >= sizeof r->at.time || p.n >= sizeof r->at.id)
+        return false;
+    (void)snprintf(r->at.time, sizeof r->at.time, "%.*s", TL_SV_ARG(time));
+    (void)snprintf(r->at.id, sizeof r->at.id, "%.*s", TL_SV_ARG(p));
+    return true;
+}
+
+static enum tl_rc read_all(struct read *r, struct tl_err *err)
+{
+    enum next next = AGAIN;
+    enum tl_rc rc = find_fields(r, false, err);
+
+    while (rc == TL_OK && next == AGAIN)
+        next = one_query(r, err);
+    return rc != TL_OK || next == DONE ? rc : err->rc;
+}
+
+enum tl_rc sf_read_run(struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    struct read r = {.task = task, .call = call, .conf = call->operation, .cache = call->prepared};
+
+    call->endpoint = tl_sv_str(r.conf->object);
+    if (!begin(&r))
+        return tl_fail(err, TL_CONFIG, "the stored position of %.*s cannot be read", TL_SV_ARG(call->source));
+    return read_all(&r, err);
+}
+
+enum tl_rc sf_backfill(struct task *task, struct connector_call *call, void *cache, const struct sf_read *conf,
+                       struct tl_sv stays, struct tl_err *err)
+{
+    struct read r = {.task = task, .call = call, .conf = conf, .cache = cache, .fixed = stays};
+
+    (void)snprintf(r.at.time, sizeof r.at.time, "%s", conf->start);
+    return read_all(&r, err);
+}
