@@ -29,7 +29,7 @@ struct stream {
     int64_t replay, at_ms; /* of the last event taken in; replay 0: none yet */
     int64_t hold_ms;
     unsigned ids, again;
-    bool lost;
+    bool lost, over; /* over: the org does not want us to come again at once */
 };
 struct message {
     struct json v;
@@ -488,8 +488,9 @@ static enum step connect_once(struct stream *s, struct tl_err *err)
         return END;
     m = answer_on(&reply, "/meta/connect");
     heed(s, json_gets(m.v, "advice"));
+    s->over = m.ok && tl_sv_eqs(json_text(json_gets(json_gets(m.v, "advice"), "reconnect"), TL_SV("")), "none");
     if (m.ok)
-        return GO_ON;
+        return s->over ? END : GO_ON;
     if (begins(m.error, "403") || begins(m.error, "402"))
         return NEW_SESSION;
     if (begins(m.error, "401"))
@@ -515,7 +516,7 @@ static enum tl_rc session(struct stream *s, struct tl_err *err)
         scratch = connector_scratch_begin(s->call);
         step = connect_once(s, err);
         connector_scratch_end(s->call, scratch);
-        if (step == END)
+        if (step == END && !s->over)
             rc = err->rc;
     }
     return rc;
@@ -534,9 +535,9 @@ enum tl_rc sf_listen_run(struct task *task, struct connector_call *call, struct 
         return tl_fail(err, TL_CONFIG, "the stored position of %.*s cannot be read", TL_SV_ARG(call->source));
     (void)snprintf(s.path, sizeof s.path, "/cometd/%s", c->version);
     s.jar = http_jar_new();
-    while (rc == TL_OK && s.again++ < AGAIN_MOST)
+    while (rc == TL_OK && !s.over && s.again++ < AGAIN_MOST)
         rc = session(&s, err);
-    if (rc == TL_OK)
+    if (rc == TL_OK && !s.over)
         rc = tl_fail(err, TL_UPSTREAM, "the org has forgotten %d sessions in a row", AGAIN_MOST);
     http_jar_free(s.jar);
     return rc;

@@ -190,13 +190,14 @@ static void an_aborted_job_is_stopped_on_the_other_side(void **state)
 
 static enum tl_rc too_long(struct task *task, struct connector_call *call, struct tl_err *err)
 {
-    char *text = tl_arena_zalloc(call->arena, 5000);
+    size_t n = (256 << 10) + 1;
+    char *text = tl_arena_zalloc(call->arena, n);
 
-    memset(text, 'x', 5000);
-    return connector_checkpoint(task, call, tl_sv(text, 5000), err);
+    memset(text, 'x', n);
+    return connector_checkpoint(task, call, tl_sv(text, n), err);
 }
 
-static void a_ticket_over_4_kb_is_a_fault_of_the_connector(void **state)
+static void a_ticket_over_256_kb_is_a_fault_of_the_connector(void **state)
 {
     struct stage *s = set_up("{ bulk: order }", CONNECTOR_WRITE);
 
@@ -341,7 +342,7 @@ int main(void)
         cmocka_unit_test(a_pending_job_says_when_to_ask_again),
         cmocka_unit_test(a_job_is_not_created_when_it_was_cancelled_meanwhile),
         cmocka_unit_test(an_aborted_job_is_stopped_on_the_other_side),
-        cmocka_unit_test(a_ticket_over_4_kb_is_a_fault_of_the_connector),
+        cmocka_unit_test(a_ticket_over_256_kb_is_a_fault_of_the_connector),
         cmocka_unit_test(a_stream_loses_nothing_wherever_it_was_cut),
         cmocka_unit_test(a_stream_that_another_instance_reads_is_not_acknowledged),
         cmocka_unit_test(pages_go_on_from_the_position_wherever_they_were_cut),
