@@ -205,11 +205,42 @@ static void consent_with_pkce_and_refresh_tokens_that_are_good_once(void **state
     sf_stop(&s);
 }
 
+/* 11.2 Refresh token dead or rotated: the newest one is used; a dead grant pauses the connection. */
+static void a_rotated_refresh_token_is_followed_and_a_dead_one_pauses(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    sf_start(&s, NULL, NULL);
+    s.sim->opt.rotate = true;
+    (void)tl_map_put(s.sim->refresh, TL_SV("first-refresh-token"), s.sim);
+    s.rig.env[2][0] = "SF_REFRESH";
+    s.rig.env[2][1] = "first-refresh-token";
+    sf_connect(&s,
+               "{ oauth2_refresh_token: { client_id: tieline-demo, client_secret: \"${env:SF_SECRET}\", refresh_token: "
+               "\"${env:SF_REFRESH}\" } }",
+               NULL);
+    for (int i = 0; i < 3; i++) { /* each renewal spends the token of the one before */
+        sfsim_sessions_expire(s.sim);
+        write_one(&s);
+        sf_expect(&s, 0, CONNECTOR_DONE, TL_OK, NULL);
+    }
+    assert_int_equal(s.sim->counts.tokens, 3);
+    assert_int_equal(tl_map_count(s.sim->refresh), 1);
+    s.sim->opt.refuse_grant = true;
+    sfsim_sessions_expire(s.sim);
+    write_one(&s);
+    assert_int_equal(s.rig.rc, TL_AUTH);
+    assert_null(strstr(s.rig.err.text, "first-refresh-token"));
+    sf_stop(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_assertion_is_verified_and_each_refusal_says_what_is_wrong),
         cmocka_unit_test(a_sandbox_has_another_audience),
+        cmocka_unit_test(a_rotated_refresh_token_is_followed_and_a_dead_one_pauses),
         cmocka_unit_test(consent_with_pkce_and_refresh_tokens_that_are_good_once),
     };
 
