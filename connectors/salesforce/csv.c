@@ -91,20 +91,6 @@ enum tl_rc sfcsv_row(struct sfcsv *c, struct tl_arena *a, struct tl_sv *cells, s
     return TL_OK;
 }
 
-size_t sfcsv_whole(struct tl_sv text)
-{
-    size_t whole = 0;
-    bool inside = false;
-
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == '"')
-            inside = !inside;
-        else if (text.p[i] == '\n' && !inside)
-            whole = i + 1;
-    }
-    return whole;
-}
-
 bool sfcsv_cell(struct tl_buf *b, struct tl_sv value, char delimiter)
 {
     bool quote = value.n == 0;

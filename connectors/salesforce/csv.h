@@ -22,8 +22,6 @@ void sfcsv_init(struct sfcsv *c, struct tl_sv text, char delimiter);
  * end, or text behind one, or more than `most` cells; TL_LIMIT: the arena. */
 TL_MUST_CHECK enum tl_rc sfcsv_row(struct sfcsv *c, struct tl_arena *a, struct tl_sv *cells, size_t most, size_t *ret_n,
                                    struct tl_err *err);
-/* Bytes of whole rows in a text that may end within one: where the last complete row ends. */
-size_t sfcsv_whole(struct tl_sv text);
 
 /* ---- writing ---- */
 /* One cell; quoted where it must be (delimiter, quote, CR, LF, blank at an end) or is empty text that must not mean
