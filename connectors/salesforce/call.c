@@ -26,7 +26,8 @@ static bool usage(struct tl_sv s, double *ret_used, double *ret_most)
            tl_sv_double(tl_sv(s.p + slash + 1, end - slash - 1), ret_most);
 }
 
-void sf_read_limits(struct connector_call *call, const struct http_reply *reply)
+/* Sforce-Limit-Info: api-usage=18/5000; per-app-api-usage=17/250(appName=x) */
+static void read_limits(struct connector_call *call, const struct http_reply *reply)
 {
     struct tl_sv rest = http_header_get(&reply->headers, "sforce-limit-info"), part;
     struct guard_feedback *f = &call->feedback;
@@ -57,7 +58,7 @@ static enum tl_rc classify(struct connector_call *call, const struct sf_reply *r
     struct tl_sv words;
     enum tl_rc rc = connector_classify(call, &r->http, err);
 
-    sf_read_limits(call, &r->http);
+    read_limits(call, &r->http);
     if (rc == TL_OK)
         return TL_OK;
     m = sf_meaning_of(code, json_text(json_gets(e, "message"), TL_SV("")), r->http.status);

@@ -11,6 +11,22 @@ struct lookup {
     struct connector_expression *answer;
 };
 
+static bool soql_string(struct tl_buf *b, struct tl_sv text)
+{
+    (void)tl_buf_putc(b, '\'');
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+
+        if (c == '\'' || c == '\\')
+            (void)tl_buf_putc(b, '\\');
+        if (c == '\n' || c == '\r' || c == '\t')
+            (void)tl_buf_puts(b, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
+        else
+            (void)tl_buf_putc(b, c);
+    }
+    return tl_buf_putc(b, '\'');
+}
+
 /* SOQL: strings in single quotes, \ and ' escaped; lists in brackets, for IN. */
 static bool literal(struct tl_buf *b, struct json v)
 {
@@ -25,7 +41,7 @@ static bool literal(struct tl_buf *b, struct json v)
     case JSON_DECIMAL:
         return json_write(b, v, 0);
     case JSON_STRING:
-        return sf_soql_string(b, json_view(v));
+        return soql_string(b, json_view(v));
     case JSON_ARRAY:
         for (uint32_t i = 0; i < v.n; i++) {
             (void)tl_buf_puts(b, i ? "," : "(");
@@ -38,22 +54,6 @@ static bool literal(struct tl_buf *b, struct json v)
         break;
     }
     return false;
-}
-
-bool sf_soql_string(struct tl_buf *b, struct tl_sv text)
-{
-    (void)tl_buf_putc(b, '\'');
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-
-        if (c == '\'' || c == '\\')
-            (void)tl_buf_putc(b, '\\');
-        if (c == '\n' || c == '\r' || c == '\t')
-            (void)tl_buf_puts(b, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
-        else
-            (void)tl_buf_putc(b, c);
-    }
-    return tl_buf_putc(b, '\'');
 }
 
 void *sf_lookup_compile(const void *connection, const void *operation, struct config_errors *e)

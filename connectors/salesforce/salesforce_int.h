@@ -4,7 +4,7 @@
  *
  * Every call goes through sf_http: it adds the version and the headers of the connection, parses the answer, reads
  * Sforce-Limit-Info into the connection's quota, and turns the vendor's error codes into rows of the error table
- * (errors.c). What is about one record becomes that record's verdict in sf_verdict; nothing about one record ever
+ * (errors.c). What is about one record becomes that record's verdict; nothing about one record ever
  * pauses the connection.
  */
 #ifndef TL_CONNECTORS_SALESFORCE_INT_H
@@ -76,8 +76,6 @@ struct sf_reply {
  * TL_UNKNOWN_OUTCOME. */
 TL_MUST_CHECK enum tl_rc sf_http(struct task *task, struct connector_call *call, const struct sf_request *req,
                                  struct sf_reply *ret, struct tl_err *err);
-/* Sforce-Limit-Info: api-usage=18/5000; per-app-api-usage=17/250(appName=x). */
-void sf_read_limits(struct connector_call *call, const struct http_reply *reply);
 /* The text with '/', '?', '#' and the like percent-encoded, in the arena. */
 struct tl_sv sf_encoded(struct tl_arena *a, struct tl_sv text);
 
@@ -104,8 +102,6 @@ connector_fn sf_create, sf_update, sf_upsert, sf_delete, sf_publish;
 /* Updates and deletes by external id: 25 requests in one. */
 TL_MUST_CHECK enum tl_rc sf_by_external_id(struct task *task, struct connector_call *call, bool remove,
                                            struct tl_err *err);
-/* The verdict on a record from a result {id, success, errors}. */
-void sf_verdict(struct connector_call *call, struct json result, struct connector_verdict *v);
 void sf_reject(struct connector_call *call, struct connector_verdict *v, enum tl_rc rc, const char *text);
 /* The whole call failed with a fault of the data: which record it was shows in half the company. TL_OK, or rc when it
  * is about the connection. */
@@ -118,7 +114,6 @@ struct tl_sv sf_text(struct tl_arena *a, struct json v);
 void *sf_lookup_compile(const void *connection, const void *operation, struct config_errors *e);
 void sf_lookup_release(void *prepared);
 connector_fn sf_lookup_run;
-bool sf_soql_string(struct tl_buf *b, struct tl_sv text); /* 'it\'s' */
 struct json sf_without_attributes(struct tl_arena *a, struct json v);
 
 void *sf_read_compile(const void *connection, const void *operation, struct config_errors *e);

@@ -52,7 +52,8 @@ static struct tl_sv answer_of(struct json result)
     return json_text(json_gets(result, "id"), TL_SV_NULL);
 }
 
-void sf_verdict(struct connector_call *call, struct json result, struct connector_verdict *v)
+/* The verdict on a record from a result {id, success, errors}. */
+static void verdict(struct connector_call *call, struct json result, struct connector_verdict *v)
 {
     struct json success = json_gets(result, "success"), e = json_at(json_gets(result, "errors"), 0);
     struct tl_sv code = json_text(json_gets(e, "statusCode"), TL_SV(""));
@@ -150,7 +151,7 @@ static void judge(struct work *w, struct json result, struct connector_verdict *
 {
     struct json e = json_at(json_gets(result, "errors"), 0);
 
-    sf_verdict(w->call, result, v);
+    verdict(w->call, result, v);
     if (w->how == DELETE && v->end == CONNECTOR_FAILED &&
         tl_sv_eqs(json_text(json_gets(e, "statusCode"), TL_SV("")), "ENTITY_IS_DELETED"))
         v->end = CONNECTOR_SKIPPED;

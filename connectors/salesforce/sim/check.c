@@ -32,11 +32,6 @@ bool sfsim_refuse(struct sfsim_fault *f, struct tl_arena *a, int status, const c
 
 #define REFUSE(c, code, field, ...) sfsim_refuse((c)->fault, (c)->req->arena, 400, code, field, __VA_ARGS__)
 
-bool sfsim_is_text(struct json v)
-{
-    return v.type == JSON_STRING || v.type == JSON_INT || v.type == JSON_DECIMAL || v.type == JSON_BOOL;
-}
-
 struct tl_sv sfsim_scalar(struct tl_arena *a, struct json v)
 {
     if (v.type == JSON_STRING || v.type == JSON_DECIMAL)

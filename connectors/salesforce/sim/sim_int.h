@@ -129,7 +129,6 @@ bool sfsim_refuse(struct sfsim_fault *f, struct tl_arena *a, int status, const c
 
 /* ---- one request (rest.c) ---- */
 struct sfsim_session {
-    struct tl_sv token;
     uint64_t seen_ns;
     bool dead;
 };
@@ -181,7 +180,6 @@ void sfsim_upsert(const struct sfsim_req *req, const struct sfsim_object *o, con
                   struct tl_sv value, struct json body, bool update_only, struct sfsim_saved *ret);
 void sfsim_delete(const struct sfsim_req *req, struct tl_sv id, struct sfsim_saved *ret);
 struct json sfsim_saved_json(struct tl_arena *a, const struct sfsim_saved *s, bool with_created);
-bool sfsim_is_text(struct json v); /* a string, number or boolean: usable as an id */
 struct tl_sv sfsim_scalar(struct tl_arena *a, struct json v);
 
 /* ---- more than one at a time (collections.c, composite.c) ---- */
