@@ -4,10 +4,15 @@
 #include "salesforce/csv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { ENTRY = 16, POLL_FIRST_MS = 2000, POLL_MOST_MS = 60000, ID_MOST = 40 };
 static const char *const operations[] = {"insert", "update", "upsert", "delete"};
 
+struct member {
+    uint64_t number; /* what it is looked up by: a row's identity, or a delivery */
+    struct connector_verdict *verdict;
+};
 struct job {
     struct task *task;
     struct connector_call *call;
@@ -15,6 +20,8 @@ struct job {
     enum sf_bulk_how how;
     char id[ID_MOST];
     struct tl_sv entries; /* of the ticket: ENTRY bytes a row */
+    struct member *members;
+    size_t n_members;
 };
 
 /* ---- the ticket: "750...\n", then (identity, delivery) of each row ---- */
@@ -46,20 +53,45 @@ static bool read_ticket(struct job *j)
     return j->entries.n % ENTRY == 0;
 }
 
-/* The member of the call whose row it was; NULL: none. */
-static struct connector_verdict *verdict_of(struct job *j, uint64_t identity)
+static int by_number(const void *a, const void *b)
 {
+    uint64_t x = ((const struct member *)a)->number, y = ((const struct member *)b)->number;
+
+    return x < y ? -1 : x > y;
+}
+
+/* The members in order of their rows' identities: thousands of rows look them up. */
+static enum tl_rc find_members(struct job *j, struct tl_err *err)
+{
+    size_t n = j->call->n;
+    struct member *of = tl_arena_alloc(j->call->arena, (n + 1) * sizeof *of); /* by delivery */
+
+    j->members = tl_arena_alloc(j->call->arena, (j->entries.n / ENTRY + 1) * sizeof *j->members);
+    if (!of || !j->members)
+        return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+    for (size_t i = 0; i < n; i++)
+        of[i] = (struct member){j->call->records[i].delivery, &j->call->verdicts[i]};
+    qsort(of, n, sizeof *of, by_number);
     for (size_t at = 0; at < j->entries.n; at += ENTRY) {
         uint64_t entry[2];
+        const struct member *m;
 
         memcpy(entry, j->entries.p + at, sizeof entry);
-        if (entry[0] != identity)
-            continue;
-        for (size_t i = 0; i < j->call->n; i++)
-            if (j->call->records[i].delivery == entry[1])
-                return &j->call->verdicts[i];
+        m = bsearch(&(struct member){.number = entry[1]}, of, n, sizeof *of, by_number);
+        if (m) /* else it was cancelled meanwhile */
+            j->members[j->n_members++] = (struct member){entry[0], m->verdict};
     }
-    return NULL;
+    qsort(j->members, j->n_members, sizeof *j->members, by_number);
+    return TL_OK;
+}
+
+/* The verdict on the member whose row it was; NULL: none. */
+static struct connector_verdict *verdict_of(struct job *j, uint64_t identity)
+{
+    const struct member *m =
+        bsearch(&(struct member){.number = identity}, j->members, j->n_members, sizeof *j->members, by_number);
+
+    return m ? m->verdict : NULL;
 }
 
 /* ---- requests ---- */
@@ -297,7 +329,11 @@ static enum tl_rc finish(struct job *j, struct json job, struct tl_err *err)
 {
     struct tl_sv state = json_text(json_gets(job, "state"), TL_SV(""));
     struct tl_sv why = json_text(json_gets(job, "errorMessage"), TL_SV(""));
-    enum tl_rc rc = results(j, "successfulResults", false, err);
+    enum tl_rc rc = find_members(j, err);
+
+    if (rc != TL_OK)
+        return rc;
+    rc = results(j, "successfulResults", false, err);
 
     if (rc == TL_OK)
         rc = results(j, "failedResults", true, err);
