@@ -157,6 +157,23 @@ static void updates_and_deletes_by_external_id_share_one_composite_call(void **s
     sf_stop(&s);
 }
 
+static void a_value_that_looks_like_a_reference_stays_a_value(void **state)
+{
+    static const char *const records[] = {"{\"ERP_Id__c\":\"K1\",\"Name\":\"@{r1.id} Ltd\"}",
+                                          "{\"ERP_Id__c\":\"K2\",\"Name\":\"two\"}"};
+    struct sf_rig s;
+
+    (void)state;
+    sf_start(&s, NULL, NULL);
+    (void)sf_add(&s, "Account", "{\"Name\":\"old\",\"ERP_Id__c\":\"K1\"}");
+    sf_target(&s, "{ update: Account, external_id: ERP_Id__c }", WRITE);
+    sf_write(&s, records, 2);
+    sf_expect(&s, 0, CONNECTOR_DONE, TL_OK, NULL);
+    sf_expect(&s, 1, CONNECTOR_FAILED, TL_INVALID, "NOT_FOUND");
+    assert_string_equal(sf_first(&s, "SELECT Name FROM Account", "Name"), "@{r1.id} Ltd");
+    sf_stop(&s);
+}
+
 static void a_platform_event_answers_with_its_uuid(void **state)
 {
     static const char *const records[] = {"{\"Order_Number__c\":\"4711\",\"Amount__c\":12.5}", "{\"Amount__c\":1}"};
@@ -404,6 +421,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_fails_the_call_and_halves_the_batch),
         cmocka_unit_test(create_update_and_delete_go_by_id),
         cmocka_unit_test(updates_and_deletes_by_external_id_share_one_composite_call),
+        cmocka_unit_test(a_value_that_looks_like_a_reference_stays_a_value),
         cmocka_unit_test(a_platform_event_answers_with_its_uuid),
         cmocka_unit_test(a_duplicate_rule_refuses_or_is_overruled_as_the_target_says),
         cmocka_unit_test(validation_rules_refuse_with_the_words_of_the_org),
