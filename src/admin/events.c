@@ -11,7 +11,7 @@ static struct json row_json(struct tl_arena *a, const struct admin_names *names,
 {
     struct json_builder b;
 
-    json_object_begin(&b, a, 24);
+    json_object_begin(&b, a, 28);
     json_adds(&b, "id", admin__id_json(a, r->delivery));
     json_adds(&b, "event", admin__id_json(a, r->event));
     json_adds(&b, "flow", json_str(admin__flow_name(names, r->flow)));
@@ -32,6 +32,11 @@ static struct json row_json(struct tl_arena *a, const struct admin_names *names,
         json_adds(&b, "fingerprint", admin__id_json(a, r->fingerprint));
     }
     json_adds(&b, "reason", json_str_copy(a, tl_sv_str(r->text)));
+    json_adds(&b, "running", json_bool(r->running));
+    json_adds(&b, "held", r->held != QUEUE_HELD_NONE ? json_str(queue_held_name(r->held)) : json_null());
+    if (r->held_text[0])
+        json_adds(&b, "held_reason", json_str_copy(a, tl_sv_str(r->held_text)));
+    json_adds(&b, "ahead", admin__id_json(a, r->ahead));
     json_adds(&b, "cause", admin__id_json(a, r->cause));
     json_adds(&b, "replay_of", admin__id_json(a, r->replay_of));
     return json_end(&b);
@@ -79,6 +84,8 @@ static enum tl_rc get_events(struct admin_call *c, struct tl_err *err)
         rc = admin__names(c, &names, err);
     if (rc == TL_OK)
         rc = admin__read(c, &l, err);
+    if (rc == TL_OK)
+        rc = queue_why(c->admin->queue, c->task, l.page.rows, l.page.n, err);
     if (rc != TL_OK)
         return rc;
     json_array_begin(&rows, c->arena, l.page.n);
@@ -183,7 +190,7 @@ static struct json detail_json(struct tl_arena *a, const struct admin_names *nam
         json_push(&list, row_json(a, names, &d->deliveries[i]));
     json_adds(&b, "deliveries", json_end(&list));
     json_adds(&b, "order_by", d->order_by.p ? json_sv(d->order_by) : json_null());
-    json_adds(&b, "ahead", admin__id_json(a, d->ahead));
+    json_adds(&b, "ahead", admin__id_json(a, d->row.ahead));
     if (d->meta.n && json_parse(a, d->meta, 0, NULL, &meta, NULL) == TL_OK)
         json_adds(&b, "request", meta);
     add_body(&b, a, "body", d->body);
@@ -202,6 +209,10 @@ static enum tl_rc get_event(struct admin_call *c, struct tl_err *err)
         rc = admin__names(c, &names, err);
     if (rc == TL_OK)
         rc = admin__read(c, &l, err);
+    if (rc == TL_OK)
+        rc = queue_why(c->admin->queue, c->task, &l.detail.row, 1, err);
+    if (rc == TL_OK)
+        rc = queue_why(c->admin->queue, c->task, l.detail.deliveries, l.detail.n_deliveries, err);
     return rc == TL_OK ? admin__answer(c, 200, detail_json(c->arena, &names, &l.detail), err) : rc;
 }
 

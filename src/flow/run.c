@@ -275,6 +275,7 @@ static void call_target(struct task *task, struct run *r, connector_fn *fn, cons
     r->attempt.called = async_loop_now(r->loop->loop);
     flow__call_ended(&owner, call.status, call.latency_us);
     r->work->latency_ms = (uint32_t)(call.latency_us / 1000);
+    r->work->not_sent = call.not_sent;
     r->feedback = call.feedback;
     r->work->feedback = &r->feedback;
     r->work->outcome =

@@ -180,7 +180,7 @@ static void tell_breaker(struct guard *g, uint64_t mono_ns, const struct guard_r
 
     if (r->probe)
         g->probe_out = false;
-    if (g->conf.no_breaker || r->rc == TL_CANCELED)
+    if (g->conf.no_breaker || r->rc == TL_CANCELED || (r->not_sent && !failed)) /* says nothing of the other side */
         return;
     if (r->probe) { /* an answer of any kind shows that the other side is there */
         if (failed)

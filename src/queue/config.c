@@ -83,6 +83,7 @@ static void load_flows(struct queue *q)
         while (queue__next(q, SQL_FLOW_ALL, v, 8)) {
             struct flow *f = flow_add(q, (uint32_t)v[0].i, v[1].s);
 
+            f->gone = v[2].i != 0;
             f->block = v[3].i != 0;
             f->held = (enum queue_held)v[4].i;
             copy_text(f->held_text, sizeof(f->held_text), v[5].s);
@@ -123,6 +124,7 @@ enum tl_rc queue__load_names(struct queue *q, struct tl_err *err)
         while (queue__next(q, SQL_CONN_ALL, v, 7)) {
             struct conn *c = conn_add(q, (uint32_t)v[0].i, v[1].s, (uint64_t)v[2].i);
 
+            c->gone = v[3].i != 0;
             c->held = (enum queue_held)v[4].i;
             copy_text(c->held_text, sizeof(c->held_text), v[5].s);
             c->held_at = v[6].i;
@@ -479,7 +481,7 @@ static void config_settle(struct queue *q, struct op *op)
     q->config_version = k->c->version ? k->c->version : q->config_version + 1;
     for (size_t i = 1; i <= q->n_conns; i++)
         if (q->conns[i] && !names_conn(k->c, q->conns[i]->name))
-            q->conns[i]->removed = true;
+            q->conns[i]->removed = q->conns[i]->save = true;
     for (size_t i = 0; i < k->c->n_connections; i++)
         set_conn(q, k->c, &k->c->connections[i]);
     for (size_t i = 1; i <= q->n_flows; i++) {

@@ -120,6 +120,12 @@ struct queue_row {
     bool done_at_once;           /* at the first attempt: status and latency are known without looking */
     uint32_t status, latency_ms; /* of the last attempt, and ... */
     struct tl_sv key;            /* ... the first 200 bytes of the ordering key, where `details` were asked for */
+    /* of one that waits */
+    uint64_t lane, ahead; /* ahead: lowest live delivery of its lane if that is another one, 0: this is the head */
+    bool ahead_dead;      /* that one is dead and blocks the lane */
+    bool running;         /* filled by queue_why, and ... */
+    enum queue_held held; /* ... why it waits; NONE: it does not, or it is about to start */
+    char held_text[200];  /* in words, where the flow or connection has a reason of its own */
 };
 struct queue_page {
     struct queue_row *rows; /* in the arena, newest first */
@@ -131,6 +137,11 @@ struct queue_page {
 };
 TL_MUST_CHECK enum tl_rc queue_list(struct queue_reader *r, struct tl_arena *arena, const struct queue_filter *filter,
                                     uint64_t cursor, size_t limit, struct queue_page *ret_page, struct tl_err *err);
+
+/* Why each of these rows waits, as far as only the ledger thread knows; the first reason that would have to go: flow,
+ * connection, the one ahead, its own time, the disk, the connection's limits. Rows that have ended are left alone. */
+TL_MUST_CHECK enum tl_rc queue_why(struct queue *q, struct task *task, struct queue_row *rows, size_t n,
+                                   struct tl_err *err);
 
 /* The event that came with this idempotency key. TL_NOT_FOUND: none, or the key is no longer kept. */
 TL_MUST_CHECK enum tl_rc queue_find_key(struct queue_reader *r, struct tl_sv source, struct tl_sv key,
@@ -163,7 +174,6 @@ struct queue_detail {
     size_t n_deliveries;
     struct tl_sv meta, body, original_body; /* body: newest revision; only when asked for and at most max_body */
     struct tl_sv order_by, ticket;
-    uint64_t ahead; /* lowest live delivery of the same lane if it is another one, 0: this is the head */
 };
 TL_MUST_CHECK enum tl_rc queue_show(struct queue_reader *r, struct tl_arena *arena, uint64_t delivery, size_t max_body,
                                     struct queue_detail *ret_detail, struct tl_err *err); /* TL_NOT_FOUND */

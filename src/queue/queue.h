@@ -272,6 +272,7 @@ struct queue_work {
     struct queue_outcome outcome;    /* PROBE, or the call as a whole: status, rc, text */
     struct guard_feedback *feedback; /* what the response said of budgets; may be NULL */
     uint32_t latency_ms;             /* of the call itself */
+    bool not_sent;                   /* nothing reached the other side: what the call would have cost is given back */
     struct tl_sv ret_ticket;         /* PENDING: at most QUEUE_TICKET_MAX bytes, copied; .p NULL: the last one stays */
     int64_t next_poll_ms;            /* PENDING: from now */
 };

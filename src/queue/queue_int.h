@@ -136,7 +136,7 @@ struct target {
 struct flow {
     uint32_t id;
     char *name;
-    bool removed, block, defined, dirty_count, save;
+    bool removed, gone, block, defined, dirty_count, save; /* gone: as the configuration before left it on disk */
     uint32_t priority;
     struct target *targets; /* by next_of_flow */
     struct target *expand, *only;
@@ -159,7 +159,7 @@ struct conn {
     uint32_t id;
     char *name;
     uint64_t identity, identity_new;
-    bool removed, defined, save, internal;
+    bool removed, gone, defined, save, internal;
     enum queue_held held;
     char held_text[200];
     int64_t held_at;
@@ -296,6 +296,13 @@ void *queue__thread(void *arg);
 uint64_t queue__now(const struct queue *q);
 int64_t queue__wall(const struct queue *q);
 void queue__notice(struct queue *q, const char *what, const struct flow *f, const struct conn *c, const char *text);
+
+/* What people are told, and what is kept: a ledger that has not been configured (the command line without a server)
+ * runs nothing, and knows of removals what it was told last. */
+static inline bool queue__is_gone(const struct queue *q, bool removed, bool gone)
+{
+    return q->config_version ? removed : gone;
+}
 
 void queue__save_counts(struct queue *q);
 void queue__settle_counts(struct queue *q, bool committed);

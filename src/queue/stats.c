@@ -12,7 +12,7 @@ struct stats_op {
  */
 static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_stat *s)
 {
-    s->held = f->removed ? QUEUE_HELD_FLOW_REMOVED : f->held;
+    s->held = queue__is_gone(q, f->removed, f->gone) ? QUEUE_HELD_FLOW_REMOVED : f->held;
     s->held_since_ms = f->held_at;
     (void)snprintf(s->held_text, sizeof(s->held_text), "%s", f->held_text);
     for (const struct target *t = f->targets; t && s->held == QUEUE_HELD_NONE; t = t->next_of_flow) {
@@ -24,7 +24,7 @@ static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_s
     }
     if (s->held == QUEUE_HELD_NONE && q->full)
         s->held = QUEUE_HELD_DISK;
-    if (s->held == QUEUE_HELD_NONE && !atomic_load(&q->dispatch_on))
+    if (s->held == QUEUE_HELD_NONE && q->config_version && !atomic_load(&q->dispatch_on))
         s->held = QUEUE_HELD_DRAINING;
 }
 
@@ -45,7 +45,7 @@ static void flow_stat(struct queue *q, const struct flow *f, struct queue_flow_s
         s->failed[i] = (uint64_t)f->count[N_FAILED + i];
     s->died = (uint64_t)f->count[N_DIED];
     s->trip_fingerprint = f->held_fp;
-    s->removed = f->removed;
+    s->removed = queue__is_gone(q, f->removed, f->gone);
     for (const struct target *t = f->targets; t; t = t->next_of_flow)
         s->in_window += t->in_window;
     flow_hold(q, f, s);
@@ -92,7 +92,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     (void)snprintf(s->drain_reason, sizeof(s->drain_reason), "%s", reason ? reason : "");
     (void)snprintf(s->breaker, sizeof(s->breaker), "%s", guard_breaker_state(c->guard));
     budget_stats(q, c, s);
-    s->removed = c->removed;
+    s->removed = queue__is_gone(q, c->removed, c->gone);
 }
 
 static enum tl_rc lists(struct queue *q, struct stats_op *s, struct queue_stat *o)

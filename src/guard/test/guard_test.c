@@ -257,7 +257,12 @@ static void the_breaker_opens_after_failures_in_a_row_and_lets_one_probe_through
     assert_int_equal(guard_take(g, now, 0, 1).wake_ns, now + 2000 * MS); /* twice as long */
     now += 2000 * MS;
     assert_true(guard_take(g, now, 0, 1).probe);
-    probe.rc = TL_INVALID; /* a refusal is an answer: it is there again */
+    probe.rc = TL_INVALID;
+    probe.not_sent = true; /* refused by ourselves: nothing was learnt, so the next one asks again */
+    guard_give(g, now, 0, &probe);
+    assert_true(guard_breaker_tripped(g));
+    assert_true(guard_take(g, now, 0, 1).probe);
+    probe.not_sent = false; /* a refusal is an answer: it is there again */
     guard_give(g, now, 0, &probe);
     assert_false(guard_breaker_tripped(g));
     guard_free(g);

@@ -77,8 +77,30 @@ void queue__row_read(const struct store_val *v, struct queue_row *r)
         .done_at_once = v[26].type == STORE_INT,
         .status = (uint32_t)v[28].i,
         .latency_ms = (uint32_t)v[29].i,
+        .lane = v[23].type == STORE_INT ? (uint64_t)v[23].i : queue__own_lane((uint64_t)v[0].i),
     };
+    if (r->state == QUEUE_DELIVERED) { /* the row keeps the class and words of a failure before that */
+        r->cls = TL_CLASS_NONE;
+        r->rc = TL_OK;
+        return;
+    }
     (void)snprintf(r->text, sizeof(r->text), "%.*s", TL_SV_ARG(v[20].s));
+}
+
+enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl_err *err)
+{
+    struct store_val v[2];
+    bool found = false;
+    enum tl_rc rc;
+
+    if ((row->state != QUEUE_QUEUED && row->state != QUEUE_RETRYING) || row->expanded)
+        return TL_OK;
+    rc = store_one(r->st[READ_AHEAD], VALS(store_u64(row->lane)), v, 2, &found, err);
+    if (rc == TL_OK && found && (uint64_t)v[0].i != row->delivery) {
+        row->ahead = (uint64_t)v[0].i;
+        row->ahead_dead = v[1].i == 2;
+    }
+    return rc;
 }
 
 /* ---- what matches ---- */
@@ -485,6 +507,8 @@ enum tl_rc queue_list(struct queue_reader *r, struct tl_arena *arena, const stru
     if (filter->budget_ms)
         p.until_ns = tl_clock_mono_ns(tl_clock_system()) + filter->budget_ms * NS_PER_MS;
     rc = list(&p, cursor ? cursor : INT64_MAX, err);
+    for (size_t i = 0; i < p.n && rc == TL_OK; i++)
+        rc = queue__ahead(r, &p.rows[i], err);
     if (rc == TL_OK && filter->details)
         rc = decorate(&p, err);
     store_rollback(r->db);

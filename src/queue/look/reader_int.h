@@ -42,7 +42,7 @@
     X(EDIT, "SELECT data FROM edit WHERE unit=?1 AND rev=?2")                                                          \
     X(CHUNKS, "SELECT data FROM chunk WHERE id>=?1 AND id<?2 ORDER BY id")                                             \
     X(TICKET, "SELECT data FROM ticket WHERE id=?1")                                                                   \
-    X(AHEAD, "SELECT id FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")                                       \
+    X(AHEAD, "SELECT id,live FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")                                  \
     X(LATER, "SELECT id FROM unit WHERE lane=?1 AND live>0 AND id>?2 LIMIT 1")                                         \
     X(GROUP_NEXT, "SELECT fp,id FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp>?2 ORDER BY fp,id LIMIT 1")          \
     X(GROUP_LAST, "SELECT id FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp=?2 ORDER BY id DESC LIMIT 1")           \
@@ -77,6 +77,8 @@ enum tl_rc queue__numbers(struct queue_reader *r, int read, uint32_t flow, uint3
 void queue__row_read(const struct store_val *v, struct queue_row *r); /* ROW_COLUMNS */
 /* The row with this id; *ret_found. */
 enum tl_rc queue__row(struct queue_reader *r, uint64_t id, struct queue_row *ret, bool *ret_found, struct tl_err *err);
+/* For a live row: what is ahead of it in its lane. */
+enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl_err *err);
 /* Deliveries of an event, newest first, `limit` at most, in the arena. */
 enum tl_rc queue__children(struct queue_reader *r, struct tl_arena *arena, uint64_t event, size_t limit,
                            struct queue_row **ret, size_t *ret_n, struct tl_err *err);

@@ -149,8 +149,8 @@ static bool first_attempt(struct tl_arena *arena, const struct store_val *v, str
 static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t id, size_t max_body,
                        struct queue_detail *d, struct tl_err *err)
 {
-    struct store_val v[ROW_N], low;
-    bool row = false, ahead = false;
+    struct store_val v[ROW_N];
+    bool row = false;
     enum tl_rc rc = store_one(r->st[READ_ONE], VALS(store_u64(id)), v, 1, &row, err);
 
     if (rc == TL_OK && !row)
@@ -164,10 +164,8 @@ static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t 
     if (rc == TL_OK && row && v[26].type == STORE_INT && !first_attempt(arena, v, d))
         rc = tl_fail(err, TL_LIMIT, "more than can be shown at once");
     store_reset(r->st[READ_ONE]);
-    if (rc == TL_OK && v[23].type == STORE_INT && v[10].i == 1) {
-        rc = store_one(r->st[READ_AHEAD], VALS(store_int(v[23].i)), &low, 1, &ahead, err);
-        d->ahead = ahead && (uint64_t)low.i != id ? (uint64_t)low.i : 0;
-    }
+    if (rc == TL_OK)
+        rc = queue__ahead(r, &d->row, err);
     if (rc == TL_OK && v[22].i)
         rc = blob_of(r, READ_TICKET, VALS(store_int(v[22].i)), 0, SIZE_MAX, arena, &d->ticket, err);
     if (rc == TL_OK && d->n_attempts == 0)
@@ -176,6 +174,8 @@ static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t 
         rc = read_bodies(r, arena, (uint64_t)v[21].i, max_body, d, err);
     if (rc == TL_OK && d->row.expanded)
         rc = queue__children(r, arena, id, 1000, &d->deliveries, &d->n_deliveries, err);
+    for (size_t i = 0; i < d->n_deliveries && rc == TL_OK; i++)
+        rc = queue__ahead(r, &d->deliveries[i], err);
     return rc;
 }
 

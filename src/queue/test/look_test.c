@@ -56,6 +56,172 @@ static void events_are_found_by_their_ordering_key_in_any_state(void **state)
     assert_int_equal(list(b, (struct queue_filter){.key = TL_SV("carl")}, ids), 0);
 }
 
+/* The row as a reader and the ledger thread see it together. */
+static struct queue_row *why(struct bench *b, uint64_t id)
+{
+    static struct queue_row row;
+
+    struct tl_arena *a = tl_arena_new(8 << 20);
+    struct queue_detail d;
+    struct queue_reader *r;
+    struct tl_err err;
+
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_show(r, a, id, 0, &d, &err), TL_OK);
+    assert_int_equal(queue_why(b->q, NULL, &d.row, 1, &err), TL_OK);
+    queue_reader_close(r);
+    tl_arena_free(a);
+    row = d.row;
+    return &row;
+}
+
+static void whatever_waits_says_why(void **state)
+{
+    struct bench *b = *state;
+    uint64_t first, second, other;
+    struct tl_err err;
+
+    b->flows[0].block_on_dead = true;
+    b->guard.concurrency = 1;
+    help_open(b);
+    first = help_put(b, NULL, "a", "1");
+    second = help_put(b, NULL, "a", "2");
+    help_turn(b);
+    other = help_put(b, NULL, "b", "1");
+    help_turn(b);
+    assert_true(why(b, first)->running);
+    assert_int_equal(why(b, first)->held, QUEUE_HELD_NONE);
+    assert_int_equal(why(b, second)->held, QUEUE_HELD_BEHIND);
+    assert_int_equal(why(b, second)->ahead, first);
+    assert_int_equal(why(b, other)->held, QUEUE_HELD_CONCURRENCY);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_TIMEOUT, "late");
+    assert_int_equal(why(b, first)->held, QUEUE_HELD_BACKOFF);
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    help_after(b, 1000);
+    die(b, "no");
+    assert_int_equal(why(b, first)->held, QUEUE_HELD_NONE); /* dead: it waits for nothing */
+    assert_int_equal(why(b, second)->held, QUEUE_HELD_KEY_BLOCKED);
+    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[0].ret_id, TL_SV("stock-taking"), &err), TL_OK);
+    assert_int_equal(why(b, second)->held, QUEUE_HELD_FLOW_PAUSED);
+    assert_non_null(strstr(why(b, second)->held_text, "stock-taking"));
+    assert_int_equal(queue_resume_flow(b->q, NULL, b->flows[0].ret_id, &err), TL_OK);
+    assert_int_equal(queue_pause_connection(b->q, NULL, b->connections[0].ret_id, TL_SV("upgrade"), &err), TL_OK);
+    assert_int_equal(why(b, second)->held, QUEUE_HELD_CONNECTION_PAUSED);
+    assert_int_equal(queue_resume_connection(b->q, NULL, b->connections[0].ret_id, &err), TL_OK);
+    queue_set_dispatch(b->q, false);
+    other = help_put(b, NULL, "c", "1");
+    assert_int_equal(why(b, other)->held, QUEUE_HELD_DRAINING);
+    queue_set_dispatch(b->q, true);
+    b->config.n_flows = 0;
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, false, NULL, &err), TL_OK);
+    assert_int_equal(why(b, second)->held, QUEUE_HELD_FLOW_REMOVED);
+    assert_false(why(b, second)->running);
+}
+
+static void is_removed(struct queue *q, bool flow, bool connection, enum queue_held held)
+{
+    struct tl_arena *a = tl_arena_new(1 << 20);
+    struct queue_stat s;
+    struct tl_err err;
+
+    assert_int_equal(queue_stats(q, NULL, a, &s, &err), TL_OK);
+    assert_int_equal(s.flows[0].removed, flow);
+    assert_int_equal(s.connections[0].removed, connection);
+    assert_int_equal(s.flows[0].held, held);
+    tl_arena_free(a);
+}
+
+/* The command line without a server: it opens the ledger and configures nothing. */
+static struct queue *open_bare(struct bench *b)
+{
+    struct queue_options o = {.path = b->dir, .clock = &b->clock.base, .n_loops = 1, .manual = true};
+    struct queue *q;
+    struct tl_err err;
+
+    help_close(b);
+    assert_int_equal(queue_open(&o, &q, &err), TL_OK);
+    queue_set_dispatch(q, false);
+    return q;
+}
+
+static void without_a_server_only_what_was_removed_is_called_removed(void **state)
+{
+    struct bench *b = *state;
+    struct queue *q;
+    struct tl_err err;
+
+    help_open(b);
+    q = open_bare(b);
+    is_removed(q, false, false, QUEUE_HELD_NONE);
+    assert_int_equal(queue_pause_flow(q, NULL, b->flows[0].ret_id, TL_SV("by hand"), &err), TL_OK);
+    queue_close(q);
+    help_open(b);
+    q = open_bare(b); /* the pause has not made it removed either */
+    is_removed(q, false, false, QUEUE_HELD_FLOW_PAUSED);
+    queue_close(q);
+    b->config.n_flows = b->config.n_connections = 0;
+    help_open(b);
+    q = open_bare(b);
+    is_removed(q, true, true, QUEUE_HELD_FLOW_REMOVED);
+    queue_close(q);
+    b->config.n_flows = b->config.n_connections = 1;
+    help_open(b);
+    q = open_bare(b);
+    is_removed(q, false, false, QUEUE_HELD_FLOW_PAUSED);
+    queue_close(q);
+}
+
+static double used(struct bench *b)
+{
+    struct tl_arena *a = tl_arena_new(1 << 20);
+    struct queue_stat s;
+    struct tl_err err;
+    double n;
+
+    assert_int_equal(queue_stats(b->q, NULL, a, &s, &err), TL_OK);
+    n = s.connections[0].budgets[0].used;
+    tl_arena_free(a);
+    return n;
+}
+
+static void a_call_that_reached_nobody_costs_nothing(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+
+    b->guard.n_budgets = 1;
+    b->guard.budgets[0] = (struct guard_budget){.name = "day", .kind = GUARD_ROLLING, .amount = 10, .per_ms = 86400000};
+    help_open(b);
+    (void)help_put(b, NULL, "a", "1");
+    (void)help_put(b, NULL, "b", "1");
+    help_turn(b);
+    w = help_take(b);
+    w->not_sent = true;
+    help_finish(b, w, QUEUE_END_FAILED, TL_INVALID, "a template without a value");
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    assert_true(used(b) > 0.9 && used(b) < 1.1);
+}
+
+static void what_is_delivered_at_last_has_no_class_of_failure(void **state)
+{
+    struct bench *b = *state;
+    struct queue_row row;
+    uint64_t id;
+
+    help_open(b);
+    id = help_put(b, NULL, "a", "1");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_TIMEOUT, "late");
+    assert_int_equal(why(b, id)->cls, TL_CLASS_TRANSIENT);
+    help_after(b, 1000);
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    row = *why(b, id);
+    assert_int_equal(row.state, QUEUE_DELIVERED);
+    assert_int_equal(row.cls, TL_CLASS_NONE);
+    assert_int_equal(row.rc, TL_OK);
+    assert_string_equal(row.text, "");
+}
+
 static void events_are_found_by_reason_payload_target_and_time(void **state)
 {
     struct bench *b = *state;
@@ -344,6 +510,10 @@ static void a_job_remembers_who_wanted_it_and_why(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(whatever_waits_says_why),
+        TEST(without_a_server_only_what_was_removed_is_called_removed),
+        TEST(a_call_that_reached_nobody_costs_nothing),
+        TEST(what_is_delivered_at_last_has_no_class_of_failure),
         TEST(events_are_found_by_their_ordering_key_in_any_state),
         TEST(events_are_found_by_reason_payload_target_and_time),
         TEST(an_event_is_found_by_the_id_of_its_sender),

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why a delivery waits: what a reader saw of it, beside what the ledger thread has in memory. */
+#include "queue/queue_int.h"
+
+struct why_op {
+    struct op op;
+    struct queue_row *rows;
+    size_t n;
+};
+
+static enum queue_held of_conn(const struct queue *q, const struct conn *c, struct queue_row *r)
+{
+    if (c->held != QUEUE_HELD_NONE) {
+        (void)snprintf(r->held_text, sizeof(r->held_text), "%s", c->held_text);
+        return c->held;
+    }
+    if (r->ahead)
+        return r->ahead_dead ? QUEUE_HELD_KEY_BLOCKED : QUEUE_HELD_BEHIND;
+    if (r->state == QUEUE_RETRYING && r->next_at_ms > queue__wall(q))
+        return QUEUE_HELD_BACKOFF;
+    if (q->full)
+        return QUEUE_HELD_DISK;
+    if (q->config_version && !atomic_load(&q->dispatch_on))
+        return QUEUE_HELD_DRAINING;
+    return c->why;
+}
+
+static void why(struct queue *q, struct queue_row *r)
+{
+    const struct flow *f = queue__flow(q, r->flow);
+    const struct target *t = queue__target(q, r->target);
+    const struct lane *l = queue__lane_find(q, r->lane);
+
+    if ((r->state != QUEUE_QUEUED && r->state != QUEUE_RETRYING) || r->expanded || !f || !t)
+        return;
+    r->running = l && l->row.id == r->delivery && l->where == LANE_OUT && l->epoch != 0 && !l->revoked;
+    if (r->running)
+        return;
+    if (queue__is_gone(q, f->removed || t->removed, f->gone)) {
+        r->held = QUEUE_HELD_FLOW_REMOVED;
+    } else if (f->held != QUEUE_HELD_NONE) {
+        r->held = f->held;
+        (void)snprintf(r->held_text, sizeof(r->held_text), "%s", f->held_text);
+    } else {
+        r->held = of_conn(q, t->conn, r);
+    }
+}
+
+static enum tl_rc why_apply(struct queue *q, struct op *op, struct tl_err *err)
+{
+    struct why_op *w = TL_CONTAINER(op, struct why_op, op);
+
+    (void)err;
+    for (size_t i = 0; i < w->n; i++)
+        why(q, &w->rows[i]);
+    return TL_OK;
+}
+
+enum tl_rc queue_why(struct queue *q, struct task *task, struct queue_row *rows, size_t n, struct tl_err *err)
+{
+    static const struct op_class cls = {.apply = why_apply, .read = true, .own = true};
+    struct why_op w = {.op = {.cls = &cls}, .rows = rows, .n = n};
+
+    return queue__call(q, task, &w.op, err);
+}
