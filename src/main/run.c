@@ -22,6 +22,7 @@
 #include "main/alerts.h"
 #include "main/auth.h"
 #include "main/secrets.h"
+#include "main/systemd.h"
 #include "main/telemetry.h"
 
 enum { MAX_LOOPS = 64, MAX_TASKS = 8000, DRAIN_MS = 30000, SECRETS_MS = 500 };
@@ -46,6 +47,7 @@ struct server {
     struct main_auth auth;
     struct main_alerts alerts;
     struct otlp_sender telemetry; /* .otlp NULL: off */
+    struct main_systemd systemd;
     uv_signal_t signals[3];
     bool stopping;
     char *control_path;
@@ -336,6 +338,7 @@ static enum tl_rc open_ledger(struct server *s, const struct flow_project *c, st
 /* ---- loops and signals ---- */
 static void *run_loop(void *arg)
 {
+    (void)pthread_setname_np(pthread_self(), "tieline-loop"); /* for top -H and perf */
     async_loop_run(arg);
     return NULL;
 }
@@ -423,6 +426,7 @@ static void on_signal(uv_signal_t *h, int signum)
     } else {
         s->stopping = true;
         TL_LOG(s->log, TL_INFO, "server.draining", "finishing what is under way", KV_I64("signal", signum));
+        main_systemd_say(&s->systemd, "STOPPING=1");
         rc = task_start(s->loops[0], "stop", deadline, stop_task, s, NULL, &task, &err);
     }
     if (rc != TL_OK)
@@ -518,6 +522,17 @@ static void say_ready(const struct server *s, const struct flow_project *c)
            KV_U64("loops", s->n_loops));
 }
 
+static void watch_by_systemd(struct server *s)
+{
+    struct tl_err err;
+
+    s->systemd.queue = s->queue;
+    main_systemd_say(&s->systemd, "READY=1");
+    if (s->systemd.watchdog_us &&
+        task_start(s->loops[0], "watchdog", 0, main_systemd_watchdog, &s->systemd, NULL, NULL, &err) != TL_OK)
+        TL_LOG(s->log, TL_ERROR, "systemd.no_watchdog", err.text, KV_STR("what", "systemd will start us again"));
+}
+
 static void tear_down(struct server *s)
 {
     for (size_t i = 0; i < s->n_threads; i++)
@@ -541,6 +556,7 @@ static void tear_down(struct server *s)
         async_loop_free(s->loops[i]);
     mapping_workers_free(s->workers);
     main_alerts_done(&s->alerts);
+    main_systemd_close(&s->systemd);
     admin_gauges_free(s->gauges);
     metrics_free(s->metrics);
     crypto_free(s->crypto);
@@ -565,6 +581,7 @@ static int run(struct server *s)
     bool again = false;
     int exit_code = 0;
 
+    main_systemd_open(&s->systemd);
     if (load_plan(s, e, &plan) != TL_OK)
         return complain_config(e);
     if (config_warnings_count(e))
@@ -599,6 +616,7 @@ static int run(struct server *s)
                 s->n_threads++;
         }
         say_ready(s, flow_plan_project(plan));
+        watch_by_systemd(s);
         async_loop_run(s->loops[0]);
         TL_LOG(s->log, TL_INFO, "server.stopped", "drained and stopped",
                KV_BOOL("clean", queue_works_out(s->queue) == 0));

@@ -437,6 +437,7 @@ void *queue__thread(void *arg)
 {
     struct queue *q = arg;
 
+    (void)pthread_setname_np(pthread_self(), "tieline-ledger");
     while (!atomic_load(&q->stop))
         if (!queue_turn(q))
             sleep_until(q, queue__next_wake(q));
