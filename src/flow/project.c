@@ -178,6 +178,14 @@ static const struct config_field store_fields[] = {
      .max = 1 << 20,
      .doc = "Larger bodies are stored in chunks.",
      .advanced = true},
+    {.name = "unsafe_no_sync",
+     .type = CONFIG_BOOL,
+     AT(flow_store_conf, unsafe_no_sync),
+     .fallback = "false",
+     .doc =
+         "For measurements: answer before an event is safe on the disk. A power cut then loses what was acknowledged, "
+         "and may damage the ledger.",
+     .advanced = true},
     {.name = "reserve",
      .type = CONFIG_SIZE,
      AT(flow_store_conf, reserve),

@@ -45,6 +45,7 @@ struct flow_store_conf {
     const char *path;
     int64_t keep_keys_ms, keep_events_ms;
     uint64_t inline_max, reserve;
+    bool unsafe_no_sync;
 };
 struct flow_log_conf {
     int level, format;

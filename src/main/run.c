@@ -324,6 +324,7 @@ static enum tl_rc open_ledger(struct server *s, const struct flow_project *c, st
     const struct queue_options o = {.path = c->store.path,
                                     .n_loops = (unsigned)s->n_loops,
                                     .inline_max = c->store.inline_max,
+                                    .unsafe_no_sync = c->store.unsafe_no_sync,
                                     .reserve_bytes = c->store.reserve,
                                     .keep_key_ms = c->store.keep_keys_ms,
                                     .keep_final_ms = c->store.keep_events_ms,
@@ -516,6 +517,9 @@ static void say_ready(const struct server *s, const struct flow_project *c)
         TL_LOG(s->log, TL_INFO, "admin.ready", "the console and its API", KV_STR("listen", c->admin.server.listen.text),
                KV_U64("port", http_server_port(s->web, 0)), KV_BOOL("tls", s->web_tls != NULL),
                KV_STR("token", "admin.token in the data directory"));
+    if (c->store.unsafe_no_sync)
+        TL_LOG(s->log, TL_WARN, "store.not_synced", "store.unsafe_no_sync: a power cut loses what was acknowledged",
+               KV_STR("data", c->store.path));
     TL_LOG(s->log, TL_INFO, "server.ready", "tieline " TIELINE_VERSION " is ready",
            KV_STR("listen", c->server.listen.text), KV_U64("port", http_server_port(s->public, 0)),
            KV_STR("config", s->config_path), KV_STR("data", c->store.path), KV_U64("flows", c->flows.n),

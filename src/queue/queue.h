@@ -97,8 +97,9 @@ struct queue_options {
     size_t cache_max;               /* bytes of fresh bodies kept for their first attempt; 0: 32 MB */
     uint64_t reserve_bytes;         /* intake stops below max(this, 5 % of the disk); 0: the lesser of 1 GB and 5 % */
     int64_t keep_key_ms, keep_final_ms; /* idempotency keys; final events and their payloads. 0: 7 days, 30 days */
-    const char *vfs;                    /* tests: name of the SQLite VFS */
-    bool manual;                        /* tests, command line: no thread; queue_turn() does one round of its work */
+    bool unsafe_no_sync; /* promise 1 holds no longer: what was acknowledged may be lost in a power cut */
+    const char *vfs;     /* tests: name of the SQLite VFS */
+    bool manual;         /* tests, command line: no thread; queue_turn() does one round of its work */
     /* A chain (->next) of works that may start now, for loop number `loop`. The receiver owns each until queue_finish.
      */
     void (*dispatch)(void *arg, unsigned loop, struct queue_work *first);

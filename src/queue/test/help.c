@@ -75,6 +75,7 @@ void help_open(struct bench *b)
                               .inline_max = b->inline_max,
                               .keep_final_ms = b->keep_final_ms,
                               .vfs = b->vfs,
+                              .unsafe_no_sync = b->no_sync,
                               .manual = true,
                               .dispatch = on_dispatch,
                               .notice = on_notice,

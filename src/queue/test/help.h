@@ -24,6 +24,7 @@ struct bench {
     uint64_t inline_max;
     int64_t keep_final_ms;
     const char *vfs;
+    bool no_sync;
     /* the flow "f": edit before configure */
     struct queue_target_def targets[3];
     struct queue_flow_def flows[2];

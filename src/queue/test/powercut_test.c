@@ -142,6 +142,35 @@ static void after_a_failed_sync_nothing_more_is_acknowledged(void **state)
     assert_false(dup);
 }
 
+/* Also a check of the power cut itself: it must take away what was not synced. */
+static void what_is_acknowledged_survives_a_power_cut_unless_syncs_are_switched_off(void **state)
+{
+    struct bench *b = *state;
+
+    for (int off = 0; off < 2; off++) {
+        uint64_t id = 0;
+        bool dup;
+
+        b->no_sync = false;
+        help_open(b);
+        assert_int_equal(try_put(b, off ? "c" : "a", &id, &dup), TL_OK);
+        help_close(b);
+        b->no_sync = off;
+        help_open(b);
+        assert_int_equal(try_put(b, off ? "d" : "b", &id, &dup), TL_OK);
+        powercut_at(1);
+        help_close(b);
+        powercut_on(0);
+        b->no_sync = false;
+        help_open(b);
+        assert_int_equal(try_put(b, off ? "c" : "a", &id, &dup), TL_OK);
+        assert_true(dup);
+        assert_int_equal(try_put(b, off ? "d" : "b", &id, &dup), TL_OK);
+        assert_int_equal(dup, !off);
+        help_close(b);
+    }
+}
+
 static void a_failed_write_is_as_grave_as_a_failed_sync(void **state)
 {
     struct bench *b = *state;
@@ -352,6 +381,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(after_200_power_cuts_every_acknowledged_event_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(after_a_failed_sync_nothing_more_is_acknowledged, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_acknowledged_survives_a_power_cut_unless_syncs_are_switched_off, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_failed_write_is_as_grave_as_a_failed_sync, setup, teardown),
         cmocka_unit_test_setup_teardown(on_a_full_disk_puts_are_refused_and_outcomes_are_kept_until_there_is_space,
                                         setup, teardown),

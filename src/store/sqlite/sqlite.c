@@ -409,6 +409,8 @@ static enum tl_rc sq_setup(struct sq *q, const struct store_options *o, struct t
                                 "PRAGMA cache_size=-16000; PRAGMA temp_store=2; PRAGMA journal_size_limit=67108864;"
                                 "PRAGMA wal_autocheckpoint=0",
                  err);
+    if (rc == TL_OK && o->no_sync)
+        rc = sq_exec(&q->base, "PRAGMA synchronous=OFF", err);
     if (rc != TL_OK)
         return rc;
     (void)sqlite3_wal_hook(q->db, sq_wal_hook, q);
