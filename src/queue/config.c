@@ -399,6 +399,7 @@ static void set_target(struct queue *q, struct target *t, const struct queue_tar
     t->conn = c;
     t->idempotent = d->idempotent;
     t->keyed = d->keyed;
+    t->ordered = d->ordered_batch;
     t->batch_count = d->batch_count ? d->batch_count : 1;
     t->batch_now = t->batch_count;
     t->batch_linger_ms = d->batch_linger_ms ? d->batch_linger_ms : 20;

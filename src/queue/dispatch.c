@@ -84,17 +84,11 @@ void queue__list_remove(struct work_list *list, struct work *w)
     list->n--;
 }
 
-static void fill_claim(struct queue *q, struct work *w, size_t i, struct lane *l)
+static void name_claim(struct queue_claim *c, struct lane *l, struct row *r)
 {
-    struct queue_claim *c = &w->pub.claims[i];
-    struct row *r = &l->row;
-
-    queue__lane_unwait(q, l);
-    l->epoch = ++q->epoch;
     r->attempts++;
     if (r->attempts >= ATTEMPT_SPAN)
         r->attempts = ATTEMPT_SPAN - 1;
-    w->members[i].lane = l;
     *c = (struct queue_claim){
         .event = r->event,
         .delivery = r->id,
@@ -112,10 +106,14 @@ static void fill_claim(struct queue *q, struct work *w, size_t i, struct lane *l
         .upload_bytes = r->upload ? r->bytes : 0,
         .lane = l,
     };
-    if (l->blob) {
-        c->blob = l->blob;
-        atomic_fetch_add(&l->blob->refs, 1);
-        queue__lane_blob(q, l, NULL); /* a later attempt reads it again */
+}
+
+/* Its bytes: those that are at hand, else from disk. */
+static void fill_blob(struct queue *q, struct queue_claim *c, struct row *r, struct queue_blob *at_hand)
+{
+    if (at_hand) {
+        c->blob = at_hand;
+        atomic_fetch_add(&at_hand->refs, 1);
     } else {
         queue__read_begin(q);
         if (!queue__load_blob(q, r, &c->blob))
@@ -126,6 +124,43 @@ static void fill_claim(struct queue *q, struct work *w, size_t i, struct lane *l
     c->body = c->upload ? TL_SV_NULL : tl_sv(c->blob->bytes + c->blob->meta_n, c->blob->body_n);
     if (c->blob->has_order)
         c->order_by = tl_sv(c->blob->bytes + c->blob->meta_n + c->blob->body_n, c->blob->order_n);
+}
+
+static void fill_claim(struct queue *q, struct work *w, size_t i, struct lane *l)
+{
+    queue__lane_unwait(q, l);
+    l->epoch = ++q->epoch;
+    w->members[i].lane = l;
+    name_claim(&w->pub.claims[i], l, &l->row);
+    fill_blob(q, &w->pub.claims[i], &l->row, l->blob);
+    queue__lane_blob(q, l, NULL); /* a later attempt reads it again */
+}
+
+/* Ordered batches: what stands behind the head in its lane goes along, in order, as far as it could start by itself. */
+static size_t fill_followers(struct queue *q, struct work *w, size_t i, size_t most, uint64_t *bytes)
+{
+    struct lane *l = w->members[i - 1].lane;
+    uint64_t last = l->row.id;
+    size_t n = 0;
+    struct row r;
+
+    if (!l->more || !l->row.keyed || l->row.ticket)
+        return 0;
+    queue__read_begin(q);
+    while (n < most && queue__lane_after(q, l->row.lane, last, &r)) {
+        bool ready = r.state == QUEUE_QUEUED || (r.state == QUEUE_RETRYING && r.next_at <= queue__wall(q));
+
+        if (r.live != 1 || !ready || r.ticket || r.target != l->target->id ||
+            *bytes + r.bytes > l->target->batch_bytes || (q->writing && r.id >= q->first_new_id))
+            break;
+        *bytes += r.bytes;
+        last = r.id;
+        w->members[i + n] = (struct member){.lane = l, .row = r, .follower = true};
+        name_claim(&w->pub.claims[i + n], l, &w->members[i + n].row);
+        fill_blob(q, &w->pub.claims[i + n], &w->members[i + n].row, NULL);
+        n++;
+    }
+    return n;
 }
 
 /* How many of its ready lanes one call may carry. */
@@ -247,10 +282,30 @@ static struct work *gather_job(struct queue *q, struct target *t)
     return w;
 }
 
+static struct work *gather_ordered(struct queue *q, struct target *t)
+{
+    size_t most = t->batch_now < t->batch_count ? t->batch_now : t->batch_count, n = 0;
+    struct work *w = queue__work_new(q, most);
+    uint64_t bytes = 0;
+
+    while (t->first && n < most && !t->first->row.ticket && (n == 0 || bytes + t->first->row.bytes <= t->batch_bytes)) {
+        bytes += t->first->row.bytes;
+        fill_claim(q, w, n++, t->first);
+        n += fill_followers(q, w, n, most - n, &bytes);
+    }
+    w->pub.n = n;
+    w->pub.kind = QUEUE_WORK_DELIVER;
+    return w;
+}
+
 static struct work *gather_heads(struct queue *q, struct target *t)
 {
     size_t n = batch_size(t);
-    struct work *w = queue__work_new(q, n);
+    struct work *w;
+
+    if (t->ordered && t->batch_count > 1 && !t->expand)
+        return gather_ordered(q, t);
+    w = queue__work_new(q, n);
 
     for (size_t i = 0; i < n; i++)
         fill_claim(q, w, i, t->first);

@@ -128,6 +128,11 @@ struct checkpoint_op {
     uint64_t id;
 };
 
+static struct row *row_of(struct member *m)
+{
+    return m->follower ? &m->row : &m->lane->row;
+}
+
 /* Until the job ends its members are due at once: after a crash the host asks after it, instead of beginning again. */
 static enum tl_rc checkpoint_apply(struct queue *q, struct op *op, struct tl_err *err)
 {
@@ -140,7 +145,7 @@ static enum tl_rc checkpoint_apply(struct queue *q, struct op *op, struct tl_err
     c->id = w->pub.ticket_id ? w->pub.ticket_id : queue__take_id(q);
     (void)RUN(q, TICKET_ADD, store_u64(c->id), store_int(w->target->id), store_int(0), store_blob(c->ticket));
     for (size_t i = 0; i < w->pub.n; i++) {
-        struct row *r = &w->members[i].lane->row;
+        struct row *r = row_of(&w->members[i]);
 
         (void)RUN(q, UNIT_TICKET, store_u64(r->id), store_u64(c->id), store_int(queue__wall(q)),
                   store_int(r->attempts));
@@ -158,8 +163,10 @@ static void checkpoint_settle(struct queue *q, struct op *op)
     c->work->pub.ticket_id = c->id;
     c->work->ticket_known = true;
     for (size_t i = 0; i < c->work->pub.n; i++) {
-        c->work->members[i].lane->row.ticket = c->id;
-        c->work->members[i].lane->row.state = QUEUE_RETRYING;
+        struct row *r = row_of(&c->work->members[i]);
+
+        r->ticket = c->id;
+        r->state = QUEUE_RETRYING;
     }
 }
 

@@ -206,15 +206,25 @@ static void success(struct queue *q, struct work *w, struct member *m, enum queu
         queue__free_flow(q, w->target->flow);
 }
 
+/* A person has cancelled or moved this one, which was not the head of its lane. */
+static bool ended_meanwhile(struct queue *q, const struct member *m)
+{
+    struct row now;
+
+    return !queue__unit(q, m->row.id, &now) || now.live != 1 || now.lane != m->row.lane;
+}
+
 static void decide_one(struct queue *q, struct work *w, size_t i)
 {
     struct queue_claim *c = &w->pub.claims[i];
     struct member *m = &w->members[i];
+    bool gone = m->lane->epoch != c->epoch || (m->follower ? ended_meanwhile(q, m) : m->lane->revoked);
 
-    m->row = m->lane->row;
+    if (!m->follower)
+        m->row = m->lane->row;
     m->from = m->row.state;
     m->row.unknown = 0;
-    if (m->lane->epoch != c->epoch || m->lane->revoked) {
+    if (gone) {
         m->verdict = V_STALE;
         return;
     }
@@ -557,6 +567,17 @@ static void settle_member(struct queue *q, struct work *w, struct member *m)
     }
 }
 
+/* Several of one lane have ended, some of them perhaps not well: what is its head now, only the ledger knows. */
+static void settle_lane(struct queue *q, struct work *w, struct lane *l)
+{
+    if (w->target->removed || w->target->flow->removed) {
+        queue__lane_free(q, l);
+        return;
+    }
+    l->more = true;
+    queue__lane_next(q, l);
+}
+
 static void finish_settle(struct queue *q, struct op *op)
 {
     struct work *w = TL_CONTAINER(op, struct work, op);
@@ -569,7 +590,12 @@ static void finish_settle(struct queue *q, struct op *op)
     for (size_t i = 0; i < w->pub.n; i++) {
         if (w->pub.claims[i].outcome.end == QUEUE_END_FAILED)
             w->conn->failed[w->members[i].cls]++;
-        settle_member(q, w, &w->members[i]);
+        if (i + 1 < w->pub.n && w->members[i + 1].follower)
+            continue; /* the last of its lane settles it */
+        if (w->members[i].follower)
+            settle_lane(q, w, w->members[i].lane);
+        else
+            settle_member(q, w, &w->members[i]);
     }
     if (queue__is_errand(w))
         queue__errand_settle(q, w);

@@ -135,7 +135,8 @@ struct queue_target_def {
     uint32_t cost_class;             /* for guards that weigh calls */
     bool idempotent;                 /* a repeated call changes nothing: the attempt's begin is not waited for */
     bool keyed; /* it changes nothing even when later ones have come in between: promise 3, the second sentence */
-    bool ordered_batch;                    /* a batch may carry several deliveries of one lane */
+    bool ordered_batch; /* a batch may carry several deliveries of one lane: they stand together, in order. Whoever runs
+                         * it lets none of them be done after one that is not (the rest is INNOCENT) */
     uint32_t batch_count, batch_linger_ms; /* 0: 1 and 20 ms */
     uint64_t batch_bytes;                  /* 0: 4 MB */
     uint32_t ret_id;

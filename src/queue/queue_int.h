@@ -116,7 +116,7 @@ struct target {
     struct flow *flow;
     struct conn *conn;
     struct target *next_of_flow;
-    bool removed, idempotent, keyed, expand;
+    bool removed, idempotent, keyed, ordered, expand;
     uint32_t batch_count, batch_linger_ms, batch_now;
     uint64_t batch_bytes;
     struct guard_retry retry;
@@ -180,10 +180,11 @@ struct conn {
 enum verdict { V_NONE, V_FINAL, V_RETRY, V_DEAD, V_BACK, V_PENDING, V_STALE };
 struct member {
     struct lane *lane;
-    struct row row; /* as it will be after the commit */
+    struct row row; /* as it will be after the commit; of a follower until the outcome: as it was at the start */
     uint8_t verdict;
     bool counted, unknown;
     bool advanced; /* its lane has gone on already and is not this member's any more */
+    bool follower; /* not the head of its lane: the members of a lane stand together, in order (ordered batches) */
     uint8_t from;  /* its state before */
     uint64_t fp;
     enum tl_class cls;
@@ -319,6 +320,7 @@ void queue__read_begin(struct queue *q); /* group the reads that follow; ended b
 void queue__read_end(struct queue *q);
 bool queue__unit(struct queue *q, uint64_t id, struct row *ret_row);
 bool queue__lane_head(struct queue *q, uint64_t lane, struct row *ret_row);
+bool queue__lane_after(struct queue *q, uint64_t lane, uint64_t id, struct row *ret_row); /* the next live one */
 uint64_t queue__take_id(struct queue *q);
 uint64_t queue__lane_hash(uint32_t target, struct tl_sv order_by);
 uint64_t queue__own_lane(uint64_t id);

@@ -126,6 +126,16 @@ static void row_from(const struct store_val *v, struct row *r)
         r->lane = queue__own_lane(r->id);
 }
 
+bool queue__lane_after(struct queue *q, uint64_t lane, uint64_t id, struct row *ret_row)
+{
+    struct store_val v[23];
+
+    if (!queue__one(q, SQL_LANE_NEXT, VALS(store_u64(lane), store_u64(id)), v, 23))
+        return false;
+    row_from(v, ret_row);
+    return true;
+}
+
 static bool row_get(struct queue *q, enum queue_sql sql, uint64_t key, struct row *ret_row)
 {
     struct store_val v[23];

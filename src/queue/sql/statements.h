@@ -50,6 +50,7 @@
     X(LANE_HEAD, "SELECT " QUEUE_UNIT_COLUMNS " FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")               \
     X(LANE_LOWEST, "SELECT id FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")                                 \
     X(LANE_AFTER, "SELECT lane,id,target FROM unit WHERE lane>?1 AND live>0 ORDER BY lane,id LIMIT 1")                 \
+    X(LANE_NEXT, "SELECT " QUEUE_UNIT_COLUMNS " FROM unit WHERE lane=?1 AND live>0 AND id>?2 ORDER BY id LIMIT 1")     \
     X(LANE_LATER, "SELECT id FROM unit WHERE lane=?1 AND live>0 AND id>?2 ORDER BY id LIMIT 1")                        \
     X(READY, "SELECT id,lane FROM unit WHERE live=1 AND target=?1 AND id>?2 ORDER BY id LIMIT ?3")                     \
     X(READY_COUNT, "SELECT count(*) FROM unit WHERE live=1 AND target=?1")                                             \

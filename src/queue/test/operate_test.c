@@ -413,6 +413,113 @@ static void an_event_is_expanded_into_deliveries_and_its_state_follows_from_thei
     assert_int_equal(row.state, QUEUE_SKIPPED);
 }
 
+/* Three of "a" and one of "b" in one batch; their ids in `ids`. */
+static struct queue_work *ordered_batch(struct bench *b, uint64_t ids[4])
+{
+    struct queue_work *w;
+
+    b->targets[0].batch_count = 10;
+    b->targets[0].ordered_batch = true;
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    ids[0] = help_put(b, NULL, "a", "1");
+    ids[1] = help_put(b, NULL, "a", "2");
+    ids[3] = help_put(b, NULL, "b", "1");
+    ids[2] = help_put(b, NULL, "a", "3");
+    queue_set_dispatch(b->q, true);
+    help_turn(b);
+    help_after(b, 21);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->n, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(w->claims[i].delivery, ids[i]);
+    assert_true(tl_sv_eqs(w->claims[2].body, "3") && tl_sv_eqs(w->claims[2].order_by, "a"));
+    assert_null(help_take(b));
+    return w;
+}
+
+static void an_ordered_batch_carries_several_deliveries_of_a_key_in_order(void **state)
+{
+    struct bench *b = *state;
+    uint64_t ids[4];
+
+    help_finish(b, ordered_batch(b, ids), QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 4);
+    (void)help_put(b, NULL, "a", "4");
+    help_turn(b);
+    help_after(b, 21);
+    done(b);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 5);
+    assert_int_equal(help_count(b, QUEUE_QUEUED), 0);
+}
+
+static void what_fails_in_an_ordered_batch_comes_again_before_what_stood_behind_it(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    uint64_t ids[4];
+
+    w = ordered_batch(b, ids);
+    w->claims[0].outcome.end = w->claims[3].outcome.end = QUEUE_END_DONE;
+    w->claims[1].outcome = (struct queue_outcome){.end = QUEUE_END_FAILED, .rc = TL_TIMEOUT, .text = TL_SV("late")};
+    w->claims[2].outcome.end = QUEUE_END_INNOCENT;
+    queue_finish(b->q, w);
+    help_turn(b);
+    assert_null(help_take(b)); /* the one behind waits with it */
+    help_after(b, 1000);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->n, 2);
+    assert_int_equal(w->claims[0].delivery, ids[1]);
+    assert_int_equal(w->claims[0].attempts_used, 1);
+    assert_int_equal(w->claims[1].delivery, ids[2]);
+    assert_int_equal(w->claims[1].attempts_used, 0);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 4);
+    assert_int_equal(help_count(b, QUEUE_RETRYING), 0);
+}
+
+static void one_that_is_cancelled_within_an_ordered_batch_stays_cancelled(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_CANCEL};
+    struct queue_work *w;
+    struct queue_row row;
+    uint64_t ids[4];
+
+    w = ordered_batch(b, ids);
+    plan.filter = (struct queue_filter){.ids = &ids[1], .n_ids = 1};
+    assert_int_equal(help_job(b, &plan).done, 1);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    help_row(b, ids[1], &row);
+    assert_int_equal(row.state, QUEUE_CANCELLED);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 3);
+    assert_int_equal(help_count(b, QUEUE_CANCELLED), 1);
+    assert_int_equal(help_count(b, QUEUE_QUEUED), 0);
+}
+
+static void an_ordered_batch_that_a_crash_cuts_off_comes_again_whole(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    uint64_t ids[4];
+
+    b->targets[0].idempotent = false;
+    (void)ordered_batch(b, ids);
+    help_close(b);
+    help_open(b);
+    help_after(b, 21);
+    w = help_take(b);
+    assert_int_equal(w->n, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(w->claims[i].delivery, ids[i]);
+        assert_true(w->claims[i].unknown_before);
+    }
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 4);
+}
+
 static void a_long_job_is_asked_after_with_all_its_members_also_after_a_restart(void **state)
 {
     struct bench *b = *state;
@@ -616,6 +723,10 @@ int main(void)
         TEST(intake_stops_at_the_reserve_and_outcomes_go_on),
         TEST(records_and_position_are_one_and_an_old_lease_writes_neither),
         TEST(an_event_is_expanded_into_deliveries_and_its_state_follows_from_theirs),
+        TEST(an_ordered_batch_carries_several_deliveries_of_a_key_in_order),
+        TEST(what_fails_in_an_ordered_batch_comes_again_before_what_stood_behind_it),
+        TEST(one_that_is_cancelled_within_an_ordered_batch_stays_cancelled),
+        TEST(an_ordered_batch_that_a_crash_cuts_off_comes_again_whole),
         TEST(a_long_job_is_asked_after_with_all_its_members_also_after_a_restart),
         TEST(a_body_in_chunks_belongs_to_its_event_and_orphans_are_swept_at_the_start),
         TEST(flows_share_a_connection_by_their_priority),
