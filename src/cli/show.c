@@ -102,6 +102,8 @@ static void show(struct json d)
     line("updated", json_gets(e, "updated_at"));
     line("next at", json_gets(e, "next_at"));
     line("key", json_gets(d, "order_by"));
+    line("held", json_gets(e, "held"));
+    line("because", json_gets(e, "held_reason"));
     line("waits for", json_gets(d, "ahead"));
     line("revision", json_gets(e, "revision"));
     line("replay of", json_gets(e, "replay_of"));

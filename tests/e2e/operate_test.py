@@ -210,3 +210,20 @@ def test_lists_are_paged_and_filtered(shop, target):
     assert got == ids[::-1]
     assert [e["id"] for e in s.list(state="dead")] == [ids[3]]
     assert [e["id"] for e in s.list(event=ids[5])] == [ids[5]]
+
+
+def test_an_event_says_what_it_waits_for(shop, target):
+    target.behave = lambda r: answer(200, delay=1)
+    s = shop(flow={"order_by": "'one'"})
+    first, second = s.post({"n": 1}), s.post({"n": 2})
+    target.wait(1)
+    shown = {e["id"]: e for e in s.list()}
+    assert shown[first]["running"] and not shown[first]["held"]
+    assert shown[second]["held"] == "behind" and shown[second]["ahead"] == first
+    s.do("/v1/flows/orders/pause", {"why": "stock-taking"})
+    e = s.show(second)["event"]
+    assert e["held"] == "flow_paused" and "stock-taking" in e["held_reason"]
+    s.do("/v1/flows/orders/resume")
+    s.wait_counts(delivered=2)
+    e = s.show(second)["event"]
+    assert not e["held"] and not e["running"] and "class" not in e
