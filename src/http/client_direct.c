@@ -265,14 +265,21 @@ static enum tl_rc exchange(struct task *t, struct link *l, struct tl_sv method, 
     return rc;
 }
 
-static enum tl_rc over_a_link(struct task *t, struct http_call *call, struct host *h, struct tl_sv method,
-                              struct tl_sv head, const struct http_url *url, bool fresh, uint64_t until_ns,
-                              bool *ret_again, struct tl_err *err)
+struct attempt {
+    struct host *host;
+    const struct http_url *url;
+    struct tl_sv method, head;
+    uint64_t until_ns;
+    bool again; /* it met a dead link: once more, over a fresh one */
+};
+
+static enum tl_rc over_a_link(struct task *t, struct http_call *call, struct attempt *a, struct tl_err *err)
 {
     struct link *l = NULL;
-    enum tl_rc rc = http__link_get(t, call, h, url, fresh, until_ns, &l, err);
+    enum tl_rc rc = http__link_get(t, call, a->host, a->url, a->again, a->until_ns, &l, err);
 
-    return rc == TL_OK ? exchange(t, l, method, head, url, until_ns, ret_again, err) : rc;
+    a->again = false;
+    return rc == TL_OK ? exchange(t, l, a->method, a->head, a->url, a->until_ns, &a->again, err) : rc;
 }
 
 bool http__direct_can(const struct http_call *call, const struct http_url *url)
@@ -285,19 +292,18 @@ bool http__direct_can(const struct http_call *call, const struct http_url *url)
 enum tl_rc http__direct(struct task *t, struct http_call *call, struct tl_sv method, const struct http_url *url,
                         uint64_t until_ns, struct tl_err *err)
 {
-    struct host *h = http__host(call->client->direct, url);
+    struct attempt a = {
+        .host = http__host(call->client->direct, url), .url = url, .method = method, .until_ns = until_ns};
     struct tl_err local;
-    struct tl_sv head;
-    bool again = false;
-    enum tl_rc rc = write_head(call, method, url, &head, err);
+    enum tl_rc rc = write_head(call, method, url, &a.head, err);
 
     err = err ? err : &local;
-    h->users++;
+    a.host->users++;
     if (rc == TL_OK)
-        rc = over_a_link(t, call, h, method, head, url, false, until_ns, &again, err);
-    if (again)
-        rc = over_a_link(t, call, h, method, head, url, true, until_ns, &again, err);
-    h->users--;
-    http__host_rest(call->client->direct, h);
+        rc = over_a_link(t, call, &a, err);
+    if (a.again)
+        rc = over_a_link(t, call, &a, err);
+    a.host->users--;
+    http__host_rest(call->client->direct, a.host);
     return rc;
 }

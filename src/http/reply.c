@@ -163,8 +163,8 @@ static enum http_step head_done(struct http_reader *r, bool chunked)
 
 static enum http_step head(struct http_reader *r, char *in, size_t n, size_t *ret_used)
 {
-    size_t end = head_end(in, n), next;
-    struct tl_sv line;
+    size_t end = head_end(in, n), next = 0;
+    struct tl_sv line = TL_SV_NULL;
     const char *why;
     bool chunked;
 

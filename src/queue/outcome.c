@@ -529,6 +529,7 @@ static void settle_member(struct queue *q, struct work *w, struct member *m)
 {
     struct lane *l = m->lane;
 
+    assert(w->target);
     queue__feed(q, m->row.id);
     if (m->advanced)
         return;
@@ -570,6 +571,7 @@ static void settle_member(struct queue *q, struct work *w, struct member *m)
 /* Several of one lane have ended, some of them perhaps not well: what is its head now, only the ledger knows. */
 static void settle_lane(struct queue *q, struct work *w, struct lane *l)
 {
+    assert(w->target);
     if (w->target->removed || w->target->flow->removed) {
         queue__lane_free(q, l);
         return;
@@ -590,12 +592,14 @@ static void finish_settle(struct queue *q, struct op *op)
     for (size_t i = 0; i < w->pub.n; i++) {
         if (w->pub.claims[i].outcome.end == QUEUE_END_FAILED)
             w->conn->failed[w->members[i].cls]++;
-        if (i + 1 < w->pub.n && w->members[i + 1].follower)
-            continue; /* the last of its lane settles it */
-        if (w->members[i].follower)
+        if (i + 1 < w->pub.n && w->members[i + 1].follower) {
+            queue__feed(q, w->members[i].row.id); /* the last of its lane settles it */
+        } else if (w->members[i].follower) {
+            queue__feed(q, w->members[i].row.id);
             settle_lane(q, w, w->members[i].lane);
-        else
+        } else {
             settle_member(q, w, &w->members[i]);
+        }
     }
     if (queue__is_errand(w))
         queue__errand_settle(q, w);

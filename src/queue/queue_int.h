@@ -219,8 +219,8 @@ struct queue {
     struct store_stmt *sql[SQL_COUNT];
     enum tl_rc txn_rc; /* what made the transaction unusable */
     struct tl_err txn_err;
-    bool reading, writing;
-    bool advanced;         /* by this transaction: there may be something to hand out before its commit */
+    bool reading, writing, dead_known;
+    bool advanced;         /* by the open transaction: there may be something to hand out before its commit */
     uint64_t first_new_id; /* units from here on are of the transaction that is open */
     unsigned char hash_key[16];
 
@@ -255,8 +255,6 @@ struct queue {
     size_t cache_used;
     struct lane_bits away; /* lanes whose head waits for its time outside of memory; whole for complete targets */
     struct lane_bits dead; /* lanes that hold a dead delivery, if dead_known */
-    bool dead_known;
-    bool by_lanes; /* window.c: heads are looked for from lane to lane, from here */
     int64_t lane_at;
 
     struct work *work_free;
@@ -274,10 +272,10 @@ struct queue {
     uint64_t retain_at, retain_low; /* the sweep is here; the next one begins after that */
     int64_t keys_next_ms;
     int64_t idem_at;
-    bool sweeping, events_swept, keys_swept;
+    bool sweeping, events_swept, keys_swept, job_open;
+    bool by_lanes;          /* window.c: heads are looked for from lane to lane, from here */
     bool aborts;            /* there may be long jobs to stop */
     uint64_t abort_next_ns; /* not before */
-    bool job_open;
     size_t job_settle_n;
     struct queue__change *changes;
 
