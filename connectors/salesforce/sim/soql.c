@@ -128,7 +128,7 @@ static bool expression(struct parse *p, struct tl_sv path, const struct sfsim_ob
     struct tl_sv rest, step = last_step(path, &rest);
     const struct sfsim_field *f;
     const struct sfsim_object *parent;
-    char inner[12];
+    char inner[16];
 
     if (rest.p && (tl_sv_eqi(step, o->name) || tl_sv_eq(step, TL_SV("r")))) /* the object's own name, or its alias */
         step = last_step(rest, &rest);
