@@ -156,7 +156,7 @@ static bool body_of(struct http_req *req, struct json *ret, struct nsim_fault *f
 {
     struct tl_sv type = http_req_header(req, "content-type");
 
-    if (!tl_sv_starts_i(type, TL_SV("application/json")) &&
+    if (type.p && !tl_sv_starts_i(type, TL_SV("application/json")) &&
         !tl_sv_starts_i(type, TL_SV("application/vnd.oracle.resource+json")))
         return nsim_wrong(f, 415, "INVALID_HEADER", "o:errorHeader", TL_SV("Content-Type"), "Unsupported media type.");
     if (json_parse(req->arena, req->body, 0, NULL, ret, NULL) != TL_OK || ret->type != JSON_OBJECT)
