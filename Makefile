@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 BIN = build/release/bin/tieline
 export PYTHON JOBS
 
-.PHONY: all build ui screenshots dev demo test test-peers quick bench lint tidy format fuzz reference install clean help
+.PHONY: all build ui screenshots dev demo demo-order-to-cash test test-peers quick bench lint tidy format fuzz reference install clean help
 
 all: build
 
@@ -32,6 +32,9 @@ dev: ## build with debug information, warnings as errors, and the tests: build/d
 demo: build ## a thousand orders from a shop to a failing ERP, about a minute and a half
 	@if [ -x examples/quickstart/demo ]; then TIELINE_BIN=$(CURDIR)/$(BIN) examples/quickstart/demo; \
 	else echo "make demo: examples/quickstart/demo is not there yet" >&2; exit 1; fi
+
+demo-order-to-cash: build ## orders and leads between a shop, NetSuite and Salesforce, both misbehaving; about two minutes
+	@TIELINE_BIN=$(CURDIR)/$(BIN) examples/order-to-cash/demo
 
 test: ## everything that needs no other product: sanitizers, end to end, crashes, fuzzers, checkers (7 minutes on two idle cores)
 	@tools/bootstrap test

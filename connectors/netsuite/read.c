@@ -314,6 +314,11 @@ static enum tl_rc one_page(struct task *task, struct connector_call *call, const
         *furthest = p.end;
     if (p.rows > 0 && (p.n > 0 || broken == TL_OK))
         rc = connector_emit(task, call, p.records, p.n, position_text(call, furthest), err);
+    if (rc == TL_OK && broken != TL_OK && p.n > 0 && tl_rc_class(broken) == TL_CLASS_TRANSIENT) {
+        *at = p.end; /* it came forward: on from there; a record that fails at once ends the run */
+        *ret_rows = (size_t)r->page;
+        return TL_OK;
+    }
     if (rc == TL_OK && broken != TL_OK) {
         if (err)
             *err = later;
