@@ -171,8 +171,9 @@ class Grammar:
         ])()
 
     def otherwise(self, left, d):
-        """`?:` and `??` of the reference evaluate the left side twice, and loop for ever when there is a regular expression in it."""
-        test = "$v" if "/" in left else left
+        """`?:` and `??` of the reference evaluate the left side twice, and loop for ever when there is a regular expression in it, or mix
+        up what a `%` looks back to."""
+        test = "$v" if "/" in left or "%" in left else left
         text = f"{test} {self.pick(['?:', '??'])} {self.expression(d-1)}"
         return f"({text})" if test == left else f"($v := {left}; {text})"
 

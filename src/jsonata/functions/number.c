@@ -81,6 +81,31 @@ static bool is_decimal(struct tl_sv s)
     return end == s.n;
 }
 
+static size_t run_of(struct tl_sv s, size_t at, const char *digits)
+{
+    size_t end = at;
+
+    while (end < s.n && s.p[end] && strchr(digits, s.p[end]))
+        end++;
+    return end - at;
+}
+
+/* What the reference takes for a number with a prefix: 0x1F at the beginning, 0o17 anywhere, 0b101 at the end. What
+ * stands around it makes it NaN and not an error. */
+static bool looks_prefixed(struct tl_sv s)
+{
+    for (size_t i = 0; i + 2 < s.n; i++) {
+        char kind = s.p[i] == '0' ? (char)(s.p[i + 1] | 0x20) : '\0';
+
+        if ((kind == 'x' && i == 0 && run_of(s, 2, "0123456789abcdefABCDEF")) ||
+            (kind == 'o' && run_of(s, i + 2, "01234567")))
+            return true;
+        if (kind == 'b' && run_of(s, i + 2, "01") && i + 2 + run_of(s, i + 2, "01") == s.n)
+            return true;
+    }
+    return false;
+}
+
 static enum tl_rc number_of_text(struct jsonata_eval *e, struct json text, struct json *ret)
 {
     struct tl_sv s = json_view(text);
@@ -97,6 +122,10 @@ static enum tl_rc number_of_text(struct jsonata_eval *e, struct json text, struc
         d = negative && zeros ? -fabs(d) : d;
     } else {
         d = prefixed_number(s);
+        if (isnan(d) && looks_prefixed(s)) {
+            *ret = json_double(d);
+            return TL_OK;
+        }
     }
     if (!isfinite(d))
         return jsonata_raise(e, "D3030", text);
