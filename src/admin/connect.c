@@ -26,6 +26,7 @@ static const struct {
     {"environment variable", "set it where `tieline run` is started, then restart"},
     {"Vault", "see `vault` in `tieline status`; it goes on by itself when Vault answers"},
     {"vault", "see `vault` in `tieline status`; it goes on by itself when Vault answers"},
+    {"our client certificate", "renew it, put it in the place of the old one, and `tieline reload`"},
     {"certificate has expired", "their certificate has expired: they must renew it"},
     {"self-signed", "their certificate is signed by an authority that this machine does not know: install it"},
     {"certificate", "compare the certificate and its key with what they have registered, and their dates"},

@@ -36,6 +36,34 @@ const struct auth_scheme *auth__scheme(const char *name)
     return NULL;
 }
 
+/* The dates of the client certificate: an expired one is named here, before the other side hangs up without a word. */
+static struct crypto_cert *read_cert(const struct auth *a)
+{
+    enum { MOST = 16384 };
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct crypto_cert *cert = NULL;
+    FILE *f = a->conf->cert_file != NULL ? fopen(a->conf->cert_file, "re") : NULL;
+    char *p;
+
+    if (f == NULL)
+        return NULL;
+    tl_buf_init(&b, MOST + 1);
+    p = tl_buf_reserve(&b, MOST);
+    tl_buf_added(&b, fread(p, 1, MOST, f));
+    (void)fclose(f);
+    return crypto_cert_from_pem(a->w.crypto, tl_buf_view(&b), &cert, NULL) == TL_OK ? cert : NULL;
+}
+
+static enum tl_rc check_cert(const struct auth *a, struct tl_err *err)
+{
+    struct tl_err why;
+
+    if (a->cert == NULL || crypto_cert_check(a->cert, tl_clock_wall_ms(a->w.clock), &why) == TL_OK)
+        return TL_OK;
+    return tl_fail(err, TL_AUTH, "%.60s: our client certificate %.150s: %.150s", a->connection, a->conf->cert_file,
+                   why.text);
+}
+
 static void fill_in(const char **to, const char *known)
 {
     if (*to == NULL)
@@ -79,6 +107,7 @@ enum tl_rc auth_new(const struct auth_world *world, const char *connection, cons
     a->conf = &a->own;
     a->tls = (struct http_client_tls){.cert_file = a->conf->cert_file, .key_file = a->conf->key_file};
     a->s = auth__shared(a);
+    a->cert = read_cert(a);
     *ret = a;
     return TL_OK;
 }
@@ -88,6 +117,7 @@ void auth_free(struct auth *a)
     if (a == NULL)
         return;
     auth__shared_unref(a->s);
+    crypto_cert_free(a->cert);
     tl_wipe(&a->w.seal, sizeof(a->w.seal));
     tl_free(a->connection);
     tl_free(a);
@@ -250,9 +280,11 @@ enum tl_rc auth_apply(struct task *t, struct auth *a, struct auth_request *req, 
 {
     TL_CLEANUP(secret_unrefp) struct secret *token = NULL;
     struct auth_ticket ticket = {.generation = 0};
-    enum tl_rc rc = auth__recall(t, a, err);
+    enum tl_rc rc = check_cert(a, err);
     bool go;
 
+    if (rc == TL_OK)
+        rc = auth__recall(t, a, err);
     if (rc != TL_OK)
         return rc;
     (void)pthread_mutex_lock(&a->s->lock);

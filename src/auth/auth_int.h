@@ -99,6 +99,7 @@ struct auth {
     struct auth_defaults defaults;
     struct auth_shared *s;
     struct http_client_tls tls;
+    struct crypto_cert *cert; /* of mutual TLS, for its dates; NULL: none, or not to be read */
 };
 
 static inline void secret_buf_done(struct tl_buf *b)
