@@ -9,6 +9,7 @@ BIN = build/release/bin/tieline
 export PYTHON JOBS
 
 .PHONY: all build ui screenshots dev demo demo-order-to-cash test test-peers quick bench lint tidy format fuzz reference install clean help
+.PHONY: all build package ui screenshots dev demo test test-peers quick bench lint tidy format fuzz reference install clean help
 
 all: build
 
@@ -73,6 +74,12 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (60); keeps what it finds in build/fuzz/co
 
 reference: build ## write the pages again that are made from the code (docs/generated.txt)
 	@$(PYTHON) tools/check-docs --update
+
+package: build ## a Debian package: build/package/tieline_VERSION_ARCH.deb
+	@tools/bootstrap build package
+	@tools/build release completion
+	@rm -rf build/package && cd build/release && umask 022 && cpack >../package.log || { cat ../package.log >&2; exit 1; }
+	@rm -rf build/package/_CPack_Packages && ls build/package/*.deb
 
 install: build ## into PREFIX (/usr/local), below DESTDIR if given
 	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
