@@ -45,6 +45,11 @@ enum tl_rc connector_post_json(struct task *task, struct connector_call *call, s
     return rc;
 }
 
+const struct http_egress *connector_egress(const struct connector_call *call)
+{
+    return http_client_egress(call->host->opt.client);
+}
+
 enum tl_rc connector_settle(struct connector_call *call, enum tl_rc rc, struct tl_sv answer, struct tl_err *err)
 {
     struct tl_sv text;

@@ -205,6 +205,11 @@ static void free_client(uv_handle_t *timer)
     tl_free(c);
 }
 
+const struct http_egress *http_client_egress(const struct http_client *c)
+{
+    return &c->opt.egress;
+}
+
 void http_client_free(struct http_client *c)
 {
     if (!c)

@@ -67,6 +67,7 @@ TL_MUST_CHECK enum tl_rc http_client_global_init(struct tl_err *err);
 /* Strings of the options are copied, except those of tls and egress lists: these must outlive the client. */
 TL_MUST_CHECK enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_options *options,
                                          struct http_client **ret_client, struct tl_err *err);
+const struct http_egress *http_client_egress(const struct http_client *c);
 void http_client_free(struct http_client *c); /* no call may be under way; NULL allowed; before the loop is freed */
 
 /* A cookie jar, for one login; used by one loop only. */
