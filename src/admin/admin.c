@@ -167,7 +167,7 @@ static enum tl_rc filter_ids(struct tl_arena *arena, struct json v, struct queue
     return TL_OK;
 }
 
-static enum tl_rc filter_time(struct tl_sv text, const char *name, int64_t now_ms, int64_t *ret, struct tl_err *err)
+enum tl_rc admin__time(struct tl_sv text, const char *name, int64_t now_ms, int64_t *ret, struct tl_err *err)
 {
     int64_t ago;
 
@@ -184,7 +184,8 @@ static enum tl_rc filter_time(struct tl_sv text, const char *name, int64_t now_m
 static enum tl_rc filter_member(struct admin_call *c, struct tl_sv name, struct json value, struct queue_filter *f,
                                 struct tl_err *err)
 {
-    static const char *const names[] = {"flow", "state", "class", "fingerprint", "from", "until", "event", "ids"};
+    static const char *const names[] = {"flow", "state", "class", "fingerprint", "from",   "until",     "event",
+                                        "ids",  "key",   "error", "text",        "target", "connection"};
     struct tl_sv text = json_text(value, TL_SV(""));
     int64_t now = tl_clock_wall_ms(c->admin->clock);
     const char *near;
@@ -198,9 +199,9 @@ static enum tl_rc filter_member(struct admin_call *c, struct tl_sv name, struct 
     if (tl_sv_eqs(name, "fingerprint"))
         return admin__id(text, &f->fingerprint, err);
     if (tl_sv_eqs(name, "from"))
-        return filter_time(text, "from", now, &f->from_ms, err);
+        return admin__time(text, "from", now, &f->from_ms, err);
     if (tl_sv_eqs(name, "until"))
-        return filter_time(text, "until", now, &f->until_ms, err);
+        return admin__time(text, "until", now, &f->until_ms, err);
     if (tl_sv_eqs(name, "state"))
         return queue_state_parse(text, &f->state)
                    ? TL_OK
@@ -221,7 +222,6 @@ enum tl_rc admin__filter(struct admin_call *c, struct json v, struct queue_filte
 {
     enum tl_rc rc = TL_OK;
 
-    *ret = (struct queue_filter){0};
     if (v.type == JSON_UNDEFINED)
         return TL_OK;
     if (v.type != JSON_OBJECT)

@@ -16,6 +16,7 @@
 
 struct admin_web;
 struct admin_readers;
+struct admin_series;
 struct admin {
     struct queue *queue;
     struct flow_engine *engine; /* NULL: no server runs (command line) */
@@ -33,13 +34,21 @@ struct admin {
                          struct tl_err *err);
     void *reload_arg;
     const struct http_server *public_server, *control_server; /* for their figures; NULL: none (yet) */
+    struct mapping_workers *workers;                          /* for the playground; NULL: no jq, no XSLT */
     struct admin_readers *readers;                            /* NULL: each look opens its own (command line) */
+    struct admin_series *series;                              /* NULL: none (command line) */
+    const bool *stopping;                                     /* NULL, or true: streams end */
     struct admin_web *web;                                    /* NULL: none (command line) */
     struct alert_book *alerts;                                /* NULL: nothing watches (command line) */
 };
 /* Readers of the ledger that are kept open; freed before the ledger is closed. */
 struct admin_readers *admin_readers_new(void) TL_MUST_CHECK;
 void admin_readers_free(struct admin_readers *r); /* NULL allowed */
+/* The last 24 hours by flow and connection, at most 600 series (some 25 MB). tick: every ten seconds, blocks (a worker
+ * thread); nothing ticks or reads when it is freed. */
+struct admin_series *admin_series_new(struct admin *a) TL_MUST_CHECK;
+void admin_series_tick(struct admin_series *s);
+void admin_series_free(struct admin_series *s); /* NULL allowed */
 /* Add /v1/... to a router; a must outlive it. */
 TL_MUST_CHECK enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err);
 

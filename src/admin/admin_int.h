@@ -29,12 +29,21 @@ struct admin_call {
 };
 typedef enum tl_rc admin__fn(struct admin_call *c, struct tl_err *err);
 
+/* A member of a query or of a body, for the description (openapi.c). A table ends with a row without a name. */
+struct admin__field {
+    const char *name, *type, *doc; /* type: of JSON Schema, or "any" */
+    bool required;
+};
+extern const struct admin__field admin__no_fields[]; /* a body that holds a reason at most */
+
 /* A row of a route table: mounted on the control socket (where everybody is admin) and on TCP. */
 struct admin__route {
     const char *methods, *pattern;
     admin__fn *fn;
-    enum admin_role role; /* the least that may call it; ADMIN_NOBODY: everybody */
-    uint32_t timeout_ms;  /* as in http_route */
+    const char *doc;                         /* one sentence; a test wants it */
+    const struct admin__field *query, *body; /* NULL: none. A change's `reason` is added by itself */
+    enum admin_role role;                    /* the least that may call it; ADMIN_NOBODY: everybody */
+    uint32_t timeout_ms;                     /* as in http_route */
     uint64_t body_limit;
     const char *act; /* "pause flow": it changes something, and the handler calls admin__act before it does */
     bool raw;        /* the body is not ours to read: a reason comes in the header or the query */
@@ -70,19 +79,34 @@ TL_MUST_CHECK enum tl_rc admin__connection(struct admin_call *c, struct tl_sv na
 struct admin_names {
     const struct queue_flow_stat *flows;
     size_t n;
+    struct flow_target_info *targets; /* of the plan */
+    size_t n_targets;
 };
+struct flow_plan *admin__plan(struct admin *a); /* a reference, NULL: none was read */
 TL_MUST_CHECK enum tl_rc admin__names(struct admin_call *c, struct admin_names *ret, struct tl_err *err);
 const char *admin__flow_name(const struct admin_names *n, uint32_t id);
+const struct flow_target_info *admin__target(const struct admin_names *n, uint32_t id); /* NULL */
+/* events.c: the filter of a query (its members and `q`), and a row. */
+TL_MUST_CHECK enum tl_rc admin__event_filter(struct admin_call *c, const struct admin_names *names,
+                                             struct queue_filter *ret, struct tl_err *err);
+struct json admin__row_json(struct tl_arena *a, const struct admin_names *names, const struct queue_row *r);
+struct json admin__jobs_json(struct tl_arena *a, const struct admin_names *names, const struct queue_job_row *rows,
+                             size_t n);
+/* A body as JSON where it is, else as text, else as {"base64"}; nothing when there is none. */
+void admin__add_body(struct json_builder *b, struct tl_arena *a, const char *name, struct tl_sv body);
+struct json admin__openapi(struct tl_arena *a);
+struct json admin__status_json(struct admin_call *c, struct tl_err *err); /* JSON_UNDEFINED: err */
 struct json admin__budgets_json(struct tl_arena *a, const struct queue_connection_stat *c);
 
 /* ---- read.c: one look into the ledger, whatever it is, on a worker thread ---- */
 struct admin__read {
     enum tl_rc (*fn)(struct admin__read *l, struct queue_reader *r, struct tl_err *err);
+    void *arg; /* of fn */
     struct queue_filter filter;
     uint64_t cursor, id;
     uint32_t flow;
     size_t limit, n;
-    struct tl_sv key;
+    struct tl_sv source, key;
     /* answers, in the arena */
     struct queue_page page;
     struct queue_detail detail;
@@ -100,7 +124,12 @@ TL_MUST_CHECK enum tl_rc admin__read(struct admin_call *c, struct admin__read *l
 /* limit and cursor of the query. */
 TL_MUST_CHECK enum tl_rc admin__page(struct admin_call *c, struct admin__read *l, struct tl_err *err);
 
-/* A filter from JSON or from a query; unknown members are refused. */
+/* A time, or a duration ("2h": two hours ago). */
+TL_MUST_CHECK enum tl_rc admin__time(struct tl_sv text, const char *name, int64_t now_ms, int64_t *ret,
+                                     struct tl_err *err);
+/* in_per_s, out_per_s, failed_5m, p95_ms of a flow or connection ("" : all flows), where they are known. */
+void admin__series_now(struct admin *a, struct json_builder *b, const char *name, bool connection);
+/* Members of a filter, added to *ret; unknown ones are refused. */
 TL_MUST_CHECK enum tl_rc admin__filter(struct admin_call *c, struct json v, struct queue_filter *ret,
                                        struct tl_err *err);
 
@@ -114,8 +143,10 @@ bool admin__role_parse(struct tl_sv word, enum admin_role *ret);
 /* What is mounted on both; sign_in: on TCP only. */
 extern const struct admin__table admin__event_table, admin__operate_table, admin__status_table, admin__session_table,
     admin__token_table, admin__sign_in_table, admin__audit_table, admin__dead_table, admin__alert_table,
-    admin__connect_table;
-admin__fn admin__static; /* static.c: the console */
+    admin__connect_table, admin__series_table, admin__stream_table, admin__flow_table, admin__payload_table,
+    admin__mapping_table, admin__openapi_table;
+extern const struct admin__table *const admin__shared[]; /* route.c: on both; NULL ends it */
+admin__fn admin__static;                                 /* static.c: the console */
 struct admin_asset;
 enum tl_rc admin__asset(struct admin_call *c, const struct admin_asset *all, size_t n, struct tl_err *err);
 

@@ -78,7 +78,18 @@ static enum tl_rc get_verify(struct admin_call *c, struct tl_err *err)
 }
 
 static const struct admin__route routes[] = {
-    {.methods = "GET", .pattern = "/v1/audit", .fn = get_audit, .role = ADMIN_VIEWER},
-    {.methods = "GET", .pattern = "/v1/audit/verify", .fn = get_verify, .role = ADMIN_OPERATOR},
+    {.methods = "GET",
+     .pattern = "/v1/audit",
+     .fn = get_audit,
+     .doc = "What people did, newest first.",
+     .query = (const struct admin__field[]){{"limit", "integer", "1 to 1000; 50 when absent.", false},
+                                            {"cursor", "string", "The `cursor` of the page before.", false},
+                                            {0}},
+     .role = ADMIN_VIEWER},
+    {.methods = "GET",
+     .pattern = "/v1/audit/verify",
+     .fn = get_verify,
+     .doc = "Calculate the chain of the audit log again.",
+     .role = ADMIN_OPERATOR},
 };
 const struct admin__table admin__audit_table = {routes, TL_COUNT(routes)};

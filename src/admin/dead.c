@@ -85,10 +85,22 @@ static enum tl_rc post_dead(struct admin_call *c, struct tl_err *err)
 }
 
 static const struct admin__route routes[] = {
-    {.methods = "GET", .pattern = "/v1/dead", .fn = get_dead, .role = ADMIN_VIEWER},
+    {.methods = "GET",
+     .pattern = "/v1/dead",
+     .fn = get_dead,
+     .doc = "Dead letters by cause.",
+     .query = (const struct admin__field[]){{"flow", "string", "Of this flow.", false},
+                                            {"state", "string", "open, acknowledged, ignored or resolved.", false},
+                                            {0}},
+     .role = ADMIN_VIEWER},
     {.methods = "POST",
      .pattern = "/v1/dead/{flow}/{fingerprint}",
      .fn = post_dead,
+     .doc = "Say what is done about a cause.",
+     .body = (const struct admin__field[]){{"state", "string", "open, acknowledged, ignored or resolved.", true},
+                                           {"owner", "string", "Whose it is.", false},
+                                           {"note", "string", "For whoever comes next.", false},
+                                           {0}},
      .act = "mark dead group",
      .role = ADMIN_OPERATOR},
 };

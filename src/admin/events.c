@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* events.c - looking at events, deliveries, attempts and groups of dead ones. Reads run on worker threads. */
+/* events.c - looking at events, deliveries and attempts. Reads run on worker threads. */
 #include "admin/admin_int.h"
 
 #include "http/http.h"
@@ -7,14 +7,22 @@
 enum { MAX_BODY = 1 << 20, MAX_LIMIT = 1000 };
 
 /* ---- rows ---- */
-static struct json row_json(struct tl_arena *a, const struct admin_names *names, const struct queue_row *r)
+struct json admin__row_json(struct tl_arena *a, const struct admin_names *names, const struct queue_row *r)
 {
+    const struct flow_target_info *t = admin__target(names, r->target);
     struct json_builder b;
 
-    json_object_begin(&b, a, 28);
+    json_object_begin(&b, a, 34);
     json_adds(&b, "id", admin__id_json(a, r->delivery));
     json_adds(&b, "event", admin__id_json(a, r->event));
     json_adds(&b, "flow", json_str(admin__flow_name(names, r->flow)));
+    if (t) {
+        json_adds(&b, "target", json_str(t->name));
+        json_adds(&b, "connection", json_str(t->connection));
+    }
+    json_adds(&b, "key", r->key.p ? json_sv(r->key) : json_null());
+    json_adds(&b, "status", r->status ? json_int(r->status) : json_null());
+    json_adds(&b, "latency_ms", r->attempts ? json_int(r->latency_ms) : json_null());
     json_adds(&b, "state", json_str(queue_state_name(r->state)));
     json_adds(&b, "received_at", admin__time_json(a, r->received_ms));
     json_adds(&b, "updated_at", admin__time_json(a, r->updated_ms));
@@ -43,57 +51,58 @@ static struct json row_json(struct tl_arena *a, const struct admin_names *names,
 }
 
 /* ---- GET /v1/events ---- */
+enum { LOOK_MS = 80 }; /* for what no index leads to */
+
 static enum tl_rc list_rows(struct admin__read *l, struct queue_reader *r, struct tl_err *err)
 {
-    return queue_list(r, l->arena, &l->filter, l->cursor, l->limit, &l->page, err);
-}
+    if (l->key.p) {
+        enum tl_rc rc = queue_find_key(r, l->source, l->key, &l->filter.event, err);
 
-/* The query as an object, so that lists and bulk actions have one filter. */
-static struct json query_filter(struct admin_call *c)
-{
-    static const char *const names[] = {"flow", "state", "class", "fingerprint", "from", "until", "event"};
-    struct json_builder b;
-
-    json_object_begin(&b, c->arena, TL_COUNT(names));
-    for (size_t i = 0; i < TL_COUNT(names); i++) {
-        struct tl_sv v = admin__query(c, names[i]);
-
-        if (v.n)
-            json_adds(&b, names[i], json_sv(v));
+        if (rc == TL_NOT_FOUND) {
+            l->page = (struct queue_page){.n = 0};
+            return TL_OK;
+        }
+        if (rc != TL_OK)
+            return rc;
     }
-    return json_end(&b);
+    return queue_list(r, l->arena, &l->filter, l->cursor, l->limit, &l->page, err);
 }
 
 static enum tl_rc get_events(struct admin_call *c, struct tl_err *err)
 {
-    struct admin__read l = {.limit = 50, .fn = list_rows};
-    struct tl_sv limit = admin__query(c, "limit"), cursor = admin__query(c, "cursor");
+    struct admin__read l = {.fn = list_rows};
+    struct tl_sv sender = admin__query(c, "sender_id");
     struct admin_names names;
     struct json_builder rows, b;
-    uint64_t n;
-    enum tl_rc rc = admin__filter(c, query_filter(c), &l.filter, err);
+    enum tl_rc rc = admin__page(c, &l, err);
 
-    if (rc == TL_OK && limit.n) {
-        if (!tl_sv_u64(limit, &n) || n < 1 || n > MAX_LIMIT)
-            return tl_fail(err, TL_INVALID, "limit must be 1 to %d", MAX_LIMIT);
-        l.limit = (size_t)n;
-    }
-    if (rc == TL_OK && cursor.n)
-        rc = admin__id(cursor, &l.cursor, err);
     if (rc == TL_OK)
         rc = admin__names(c, &names, err);
     if (rc == TL_OK)
-        rc = admin__read(c, &l, err);
+        rc = admin__event_filter(c, &names, &l.filter, err);
+    if (rc != TL_OK)
+        return rc;
+    l.filter.details = true;
+    l.filter.budget_ms = LOOK_MS;
+    if (sender.n) {
+        l.key = sender;
+        l.source = tl_sv_str(l.filter.flow ? admin__flow_name(&names, l.filter.flow) : "");
+        if (!l.filter.flow)
+            return tl_fail(err, TL_INVALID, "name the flow too: a sender's id is known within its flow");
+    }
+    rc = admin__read(c, &l, err);
     if (rc == TL_OK)
         rc = queue_why(c->admin->queue, c->task, l.page.rows, l.page.n, err);
     if (rc != TL_OK)
         return rc;
     json_array_begin(&rows, c->arena, l.page.n);
     for (size_t i = 0; i < l.page.n; i++)
-        json_push(&rows, row_json(c->arena, &names, &l.page.rows[i]));
-    json_object_begin(&b, c->arena, 2);
+        json_push(&rows, admin__row_json(c->arena, &names, &l.page.rows[i]));
+    json_object_begin(&b, c->arena, 4);
     json_adds(&b, "events", json_end(&rows));
     json_adds(&b, "cursor", l.page.more ? admin__id_json(c->arena, l.page.cursor) : json_null());
+    json_adds(&b, "looked", json_int((int64_t)l.page.looked));
+    json_adds(&b, "looked_until", admin__time_json(c->arena, l.page.looked_ms));
     return admin__answer(c, 200, json_end(&b), err);
 }
 
@@ -151,8 +160,7 @@ static struct json attempt_json(struct tl_arena *a, const struct queue_attempt_r
     return json_end(&b);
 }
 
-/* A body as JSON where it is, else as text, else as base64. */
-static void add_body(struct json_builder *b, struct tl_arena *a, const char *name, struct tl_sv body)
+void admin__add_body(struct json_builder *b, struct tl_arena *a, const char *name, struct tl_sv body)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
     struct json v;
@@ -180,22 +188,22 @@ static struct json detail_json(struct tl_arena *a, const struct admin_names *nam
     struct json meta;
 
     json_object_begin(&b, a, 10);
-    json_adds(&b, "event", row_json(a, names, &d->row));
+    json_adds(&b, "event", admin__row_json(a, names, &d->row));
     json_array_begin(&list, a, d->n_attempts);
     for (size_t i = 0; i < d->n_attempts; i++)
         json_push(&list, attempt_json(a, &d->attempts[i]));
     json_adds(&b, "attempts", json_end(&list));
     json_array_begin(&list, a, d->n_deliveries);
     for (size_t i = 0; i < d->n_deliveries; i++)
-        json_push(&list, row_json(a, names, &d->deliveries[i]));
+        json_push(&list, admin__row_json(a, names, &d->deliveries[i]));
     json_adds(&b, "deliveries", json_end(&list));
     json_adds(&b, "order_by", d->order_by.p ? json_sv(d->order_by) : json_null());
     json_adds(&b, "ahead", admin__id_json(a, d->row.ahead));
     if (d->meta.n && json_parse(a, d->meta, 0, NULL, &meta, NULL) == TL_OK)
         json_adds(&b, "request", meta);
-    add_body(&b, a, "body", d->body);
+    admin__add_body(&b, a, "body", d->body);
     if (d->row.revision)
-        add_body(&b, a, "original_body", d->original_body);
+        admin__add_body(&b, a, "original_body", d->original_body);
     return json_end(&b);
 }
 
@@ -217,7 +225,34 @@ static enum tl_rc get_event(struct admin_call *c, struct tl_err *err)
 }
 
 static const struct admin__route routes[] = {
-    {.methods = "GET", .pattern = "/v1/events", .fn = get_events, .role = ADMIN_VIEWER},
-    {.methods = "GET", .pattern = "/v1/events/{id}", .fn = get_event, .role = ADMIN_VIEWER},
+    {.methods = "GET",
+     .pattern = "/v1/events",
+     .fn = get_events,
+     .doc = "Events and deliveries, newest first.",
+     .query =
+         (const struct admin__field[]){
+             {"q", "string", "A filter as text: flow:orders state:dead error:\"429\" since:1h.", false},
+             {"flow", "string", "Name of a flow.", false},
+             {"state", "string", "queued, retrying, dead, delivered, skipped, cancelled or discarded.", false},
+             {"class", "string", "Class of failure of dead ones.", false},
+             {"fingerprint", "string", "Cause of dead ones.", false},
+             {"from", "string", "Received since: a time, or a duration ago (2h).", false},
+             {"until", "string", "Received before.", false},
+             {"event", "string", "An event and its deliveries.", false},
+             {"key", "string", "Ordering key.", false},
+             {"error", "string", "In the reason; case ignored.", false},
+             {"text", "string", "In the payload as it came.", false},
+             {"target", "string", "Name of a target.", false},
+             {"connection", "string", "Name of a connection.", false},
+             {"sender_id", "string", "With flow: the id that the sender gave it.", false},
+             {"limit", "integer", "1 to 1000; 50 when absent.", false},
+             {"cursor", "string", "The `cursor` of the page before.", false},
+             {0}},
+     .role = ADMIN_VIEWER},
+    {.methods = "GET",
+     .pattern = "/v1/events/{id}",
+     .fn = get_event,
+     .doc = "One event or delivery with its attempts.",
+     .role = ADMIN_VIEWER},
 };
 const struct admin__table admin__event_table = {routes, TL_COUNT(routes)};

@@ -101,16 +101,18 @@ static enum tl_rc post_job(struct admin_call *c, struct tl_err *err)
     struct queue_plan plan;
     struct planning p = {.queue = a->queue, .plan = &plan};
     struct json_builder b;
-    uint64_t job;
+    uint64_t job, last;
     enum tl_rc rc = read_plan(c, &plan, err);
 
-    if (rc == TL_OK && !plan.last_id) { /* not planned before: the border is now */
+    last = rc == TL_OK ? plan.last_id : 0;
+    if (rc == TL_OK) /* counted again: how many there are is shown with the progress */
         rc = admin__blocking(c, count_plan, &p, err);
-        if (rc == TL_OK && p.rc != TL_OK) {
-            *err = p.err;
-            rc = p.rc;
-        }
+    if (rc == TL_OK && p.rc != TL_OK) {
+        *err = p.err;
+        rc = p.rc;
     }
+    if (last) /* else not planned before: the border is now */
+        plan.last_id = last;
     plan.by = tl_sv_str(c->caller.who);
     plan.reason = c->reason;
     if (rc == TL_OK)
@@ -199,11 +201,22 @@ static struct json job_row_json(const struct admin_names *names, struct tl_arena
     return job_json(a, &r->job, &b);
 }
 
+struct json admin__jobs_json(struct tl_arena *a, const struct admin_names *names, const struct queue_job_row *rows,
+                             size_t n)
+{
+    struct json_builder b;
+
+    json_array_begin(&b, a, n);
+    for (size_t i = 0; i < n; i++)
+        json_push(&b, job_row_json(names, a, &rows[i]));
+    return json_end(&b);
+}
+
 static enum tl_rc get_jobs(struct admin_call *c, struct tl_err *err)
 {
     struct admin__read l = {.fn = list_jobs};
     struct admin_names names;
-    struct json_builder rows, b;
+    struct json_builder b;
     enum tl_rc rc = admin__page(c, &l, err);
 
     if (rc == TL_OK)
@@ -212,11 +225,8 @@ static enum tl_rc get_jobs(struct admin_call *c, struct tl_err *err)
         rc = admin__read(c, &l, err);
     if (rc != TL_OK)
         return rc;
-    json_array_begin(&rows, c->arena, l.n);
-    for (size_t i = 0; i < l.n; i++)
-        json_push(&rows, job_row_json(&names, c->arena, &l.jobs[i]));
     json_object_begin(&b, c->arena, 2);
-    json_adds(&b, "jobs", json_end(&rows));
+    json_adds(&b, "jobs", admin__jobs_json(c->arena, &names, l.jobs, l.n));
     json_adds(&b, "cursor", l.n == l.limit ? admin__id_json(c->arena, l.jobs[l.n - 1].job.id) : json_null());
     return admin__answer(c, 200, json_end(&b), err);
 }
@@ -360,6 +370,27 @@ static enum tl_rc post_debug(struct admin_call *c, struct tl_err *err)
 }
 
 /* ---- configuration and snapshot ---- */
+/* The file as it is now against what runs. A file with faults is an answer too. */
+static enum tl_rc get_diff(struct admin_call *c, struct tl_err *err)
+{
+    struct json answer = JSON_NOTHING;
+    struct json_builder b;
+    enum tl_rc rc;
+
+    if (!c->admin->reload)
+        return tl_fail(err, TL_UNSUPPORTED, "no server is running: the next `tieline run` reads the configuration");
+    rc = c->admin->reload(c->admin->reload_arg, c->task, true, c->arena, &answer, err);
+    if (rc != TL_OK && (rc != TL_CONFIG || answer.type != JSON_OBJECT))
+        return rc;
+    json_object_begin(&b, c->arena, 5);
+    json_adds(&b, "running", rc == TL_OK ? json_gets(answer, "running") : json_null());
+    json_adds(&b, "file", rc == TL_OK ? json_gets(answer, "file") : json_null());
+    json_adds(&b, "changes", rc == TL_OK ? json_gets(answer, "changes") : json_null());
+    json_adds(&b, "ledger", rc == TL_OK ? json_gets(answer, "ledger") : json_null());
+    json_adds(&b, "problems", rc == TL_OK ? json_null() : json_gets(answer, "errors"));
+    return admin__answer(c, 200, json_end(&b), err);
+}
+
 static enum tl_rc post_reload(struct admin_call *c, struct tl_err *err)
 {
     struct admin *a = c->admin;
@@ -422,60 +453,119 @@ static enum tl_rc post_snapshot(struct admin_call *c, struct tl_err *err)
 }
 
 static const struct admin__route routes[] = {
-    {.methods = "POST", .pattern = "/v1/plan", .fn = post_plan, .role = ADMIN_VIEWER},
-    {.methods = "POST", .pattern = "/v1/jobs", .fn = post_job, .act = "start job", .role = ADMIN_OPERATOR},
-    {.methods = "GET", .pattern = "/v1/jobs", .fn = get_jobs, .role = ADMIN_VIEWER},
-    {.methods = "GET", .pattern = "/v1/jobs/{id}", .fn = get_job, .role = ADMIN_VIEWER},
+    {.methods = "GET",
+     .pattern = "/v1/config/diff",
+     .fn = get_diff,
+     .doc = "The configuration in force beside its file.",
+     .role = ADMIN_OPERATOR},
+    {.methods = "POST",
+     .pattern = "/v1/plan",
+     .fn = post_plan,
+     .doc = "Count what an action on many would touch.",
+     .body =
+         (const struct admin__field[]){
+             {"action", "string", "replay, cancel, discard or move.", true},
+             {"filter", "object", "flow, state, class, fingerprint, from, until, event, ids.", false},
+             {"to", "string", "move: the flow.", false},
+             {"include_superseded", "boolean", "replay: also where the key has gone on meanwhile.", false},
+             {"last", "string", "Of the plan: nothing younger is touched.", false},
+             {0}},
+     .role = ADMIN_VIEWER},
+    {.methods = "POST",
+     .pattern = "/v1/jobs",
+     .fn = post_job,
+     .doc = "Act on many; runs in the background.",
+     .body =
+         (const struct admin__field[]){
+             {"action", "string", "replay, cancel, discard or move.", true},
+             {"filter", "object", "flow, state, class, fingerprint, from, until, event, ids.", false},
+             {"to", "string", "move: the flow.", false},
+             {"include_superseded", "boolean", "replay: also where the key has gone on meanwhile.", false},
+             {"last", "string", "Of the plan: nothing younger is touched.", false},
+             {0}},
+     .act = "start job",
+     .role = ADMIN_OPERATOR},
+    {.methods = "GET",
+     .pattern = "/v1/jobs",
+     .fn = get_jobs,
+     .doc = "Actions on many, newest first.",
+     .query = (const struct admin__field[]){{"limit", "integer", "1 to 1000; 50 when absent.", false},
+                                            {"cursor", "string", "The `cursor` of the page before.", false},
+                                            {0}},
+     .role = ADMIN_VIEWER},
+    {.methods = "GET", .pattern = "/v1/jobs/{id}", .fn = get_job, .doc = "How far one is.", .role = ADMIN_VIEWER},
     {.methods = "POST",
      .pattern = "/v1/jobs/{id}/cancel",
      .fn = cancel_job,
+     .doc = "Stop it where it is.",
+     .body = admin__no_fields,
      .act = "cancel job",
      .role = ADMIN_OPERATOR},
     {.methods = "POST",
      .pattern = "/v1/events/{id}/edit",
      .fn = post_edit,
+     .doc = "A new revision of what a dead delivery will send; the body is the payload.",
      .act = "edit",
      .raw = true,
      .role = ADMIN_OPERATOR},
     {.methods = "POST",
      .pattern = "/v1/events/{id}/promote",
      .fn = post_promote,
+     .doc = "Next of its flow, within the rules of its key.",
+     .body = admin__no_fields,
      .act = "promote",
      .role = ADMIN_OPERATOR},
     {.methods = "POST",
      .pattern = "/v1/flows/{name}/pause",
      .fn = pause_flow,
+     .doc = "Hold a flow; nothing is lost.",
+     .body = admin__no_fields,
      .act = "pause flow",
      .role = ADMIN_OPERATOR},
     {.methods = "POST",
      .pattern = "/v1/flows/{name}/resume",
      .fn = resume_flow,
+     .doc = "Let it go on.",
+     .body = admin__no_fields,
      .act = "resume flow",
      .role = ADMIN_OPERATOR},
     {.methods = "POST",
      .pattern = "/v1/flows/{name}/debug",
      .fn = post_debug,
+     .doc = "Log each call of a flow for a while.",
+     .body = (const struct admin__field[]){{"for", "string", "A duration of at most 24h; 0s ends it.", false},
+                                           {"bodies", "boolean", "Payloads too.", false},
+                                           {0}},
      .act = "debug flow",
      .role = ADMIN_OPERATOR},
     {.methods = "POST",
      .pattern = "/v1/connections/{name}/pause",
      .fn = pause_connection,
+     .doc = "Hold a connection.",
+     .body = admin__no_fields,
      .act = "pause connection",
      .role = ADMIN_OPERATOR},
     {.methods = "POST",
      .pattern = "/v1/connections/{name}/resume",
      .fn = resume_connection,
+     .doc = "Let it go on.",
+     .body = admin__no_fields,
      .act = "resume connection",
      .role = ADMIN_OPERATOR},
     {.methods = "POST",
      .pattern = "/v1/reload",
      .fn = post_reload,
+     .doc = "Read the configuration again.",
+     .query = (const struct admin__field[]){{"dry_run", "boolean", "Only show what would change.", false}, {0}},
+     .body = admin__no_fields,
      .act = "reload",
      .can_dry = true,
      .role = ADMIN_ADMIN},
     {.methods = "POST",
      .pattern = "/v1/snapshot",
      .fn = post_snapshot,
+     .doc = "A consistent copy of the ledger, written by the server.",
+     .body = (const struct admin__field[]){{"path", "string", "Absolute path of the new file.", true}, {0}},
      .act = "snapshot",
      .role = ADMIN_ADMIN,
      .timeout_ms = UINT32_MAX},

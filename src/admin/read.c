@@ -101,12 +101,35 @@ enum tl_rc admin__page(struct admin_call *c, struct admin__read *l, struct tl_er
     return cursor.n ? admin__id(cursor, &l->cursor, err) : TL_OK;
 }
 
+struct flow_plan *admin__plan(struct admin *a)
+{
+    return a->engine ? flow_engine_plan(a->engine) : a->plan ? flow_plan_ref(a->plan) : NULL;
+}
+
 enum tl_rc admin__names(struct admin_call *c, struct admin_names *ret, struct tl_err *err)
 {
+    struct flow_plan *p = admin__plan(c->admin);
     struct queue_stat s;
     enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
 
     if (rc == TL_OK)
         *ret = (struct admin_names){.flows = s.flows, .n = s.n_flows};
+    if (rc == TL_OK && p) { /* names are copied: the plan may go */
+        ret->n_targets = flow_plan_targets(p, c->arena, &ret->targets);
+        for (size_t i = 0; i < ret->n_targets; i++) {
+            ret->targets[i].name = tl_arena_strdup(c->arena, ret->targets[i].name);
+            ret->targets[i].connection = tl_arena_strdup(c->arena, ret->targets[i].connection);
+            ret->targets[i].flow = tl_arena_strdup(c->arena, ret->targets[i].flow);
+        }
+    }
+    flow_plan_unref(p);
     return rc;
+}
+
+const struct flow_target_info *admin__target(const struct admin_names *n, uint32_t id)
+{
+    for (size_t i = 0; i < n->n_targets; i++)
+        if (n->targets[i].id == id)
+            return &n->targets[i];
+    return NULL;
 }

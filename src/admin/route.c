@@ -180,16 +180,17 @@ static enum tl_rc no_route(struct admin_call *c, struct tl_err *err)
                    TL_SV_ARG(c->req->path));
 }
 
-static const struct admin__table *const shared[] = {
-    &admin__event_table, &admin__operate_table, &admin__status_table, &admin__session_table, &admin__token_table,
-    &admin__audit_table, &admin__dead_table,    &admin__alert_table,  &admin__connect_table};
+const struct admin__table *const admin__shared[] = {
+    &admin__event_table, &admin__operate_table, &admin__status_table,  &admin__session_table, &admin__token_table,
+    &admin__audit_table, &admin__dead_table,    &admin__alert_table,   &admin__connect_table, &admin__series_table,
+    &admin__flow_table,  &admin__payload_table, &admin__mapping_table, &admin__openapi_table, NULL};
 
 enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err)
 {
     enum tl_rc rc = TL_OK;
 
-    for (size_t i = 0; i < TL_COUNT(shared) && rc == TL_OK; i++)
-        rc = mount(a, NULL, router, shared[i], err);
+    for (size_t i = 0; admin__shared[i] && rc == TL_OK; i++)
+        rc = mount(a, NULL, router, admin__shared[i], err);
     return rc;
 }
 
@@ -205,7 +206,9 @@ enum tl_rc admin_web_routes(struct admin *a, struct admin_web *web, struct http_
 
     if (rc == TL_OK)
         rc = mount(a, web, router, &admin__sign_in_table, err);
-    for (size_t i = 0; i < TL_COUNT(shared) && rc == TL_OK; i++)
-        rc = mount(a, web, router, shared[i], err);
+    if (rc == TL_OK)
+        rc = mount(a, web, router, &admin__stream_table, err);
+    for (size_t i = 0; admin__shared[i] && rc == TL_OK; i++)
+        rc = mount(a, web, router, admin__shared[i], err);
     return rc;
 }

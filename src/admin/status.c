@@ -28,14 +28,39 @@ static struct json failed_json(struct tl_arena *a, const uint64_t failed[TL_CLAS
     return json_end(&b);
 }
 
-static struct json flow_json(struct admin *admin, struct tl_arena *a, const struct queue_flow_stat *f)
+/* The plan may go before the answer is written: a copy. */
+static void add_shape(const struct flow_plan *p, struct tl_arena *a, const char *flow, struct json_builder *b)
+{
+    struct json_builder shape;
+    struct json v;
+
+    json_object_begin(&shape, a, 2);
+    flow_plan_add_shape(p, a, tl_sv_str(flow), &shape);
+    v = json_copy(a, json_end(&shape));
+    for (uint32_t i = 0; v.type == JSON_OBJECT && i < v.n; i++)
+        json_add(b, json_view(v.u.members[i].key), v.u.members[i].value);
+}
+
+/* As the gauges found it last, at most ten seconds ago: no query here. */
+static struct json oldest_json(const struct admin *admin, const struct queue_flow_stat *f)
+{
+    struct metric *m;
+
+    if (f->count[QUEUE_QUEUED] + f->count[QUEUE_RETRYING] == 0 || !admin->metrics ||
+        metrics_find(admin->metrics, "tieline_flow_oldest_seconds", f->name, &m, 1) == 0)
+        return json_null();
+    return json_int((int64_t)(metrics_value(m) * 1000));
+}
+
+static struct json flow_json(struct admin *admin, const struct flow_plan *p, struct tl_arena *a,
+                             const struct queue_flow_stat *f)
 {
     struct json_builder b;
     bool bodies = false;
     char waits[300];
     int64_t debug = admin->engine ? flow_engine_debug_until(admin->engine, tl_sv_str(f->name), &bodies) : 0;
 
-    json_object_begin(&b, a, 18);
+    json_object_begin(&b, a, 26);
     json_adds(&b, "name", json_str(f->name));
     json_adds(&b, "counts", counts_json(a, f));
     json_adds(&b, "events", json_int((int64_t)f->events));
@@ -56,6 +81,10 @@ static struct json flow_json(struct admin *admin, struct tl_arena *a, const stru
     json_adds(&b, "died", json_int((int64_t)f->died));
     json_adds(&b, "debug_until", admin__time_json(a, debug));
     json_adds(&b, "debug_bodies", json_bool(bodies));
+    if (p)
+        add_shape(p, a, f->name, &b);
+    json_adds(&b, "oldest_ms", oldest_json(admin, f));
+    admin__series_now(admin, &b, f->name, false);
     json_adds(&b, "sla", admin->engine ? flow_engine_sla(admin->engine, a, tl_sv_str(f->name)) : json_null());
     return json_end(&b);
 }
@@ -79,7 +108,7 @@ struct json admin__budgets_json(struct tl_arena *a, const struct queue_connectio
     return json_end(&list);
 }
 
-static struct json connection_json(struct tl_arena *a, const struct queue_connection_stat *c)
+static struct json connection_json(struct admin *admin, struct tl_arena *a, const struct queue_connection_stat *c)
 {
     struct json_builder b;
 
@@ -94,6 +123,7 @@ static struct json connection_json(struct tl_arena *a, const struct queue_connec
     json_adds(&b, "failed", failed_json(a, c->failed));
     json_adds(&b, "drain_ms", c->drain_ms == UINT64_MAX ? json_null() : json_int((int64_t)c->drain_ms));
     json_adds(&b, "drain_reason", json_str(c->drain_reason));
+    admin__series_now(admin, &b, c->name, true);
     json_adds(&b, "removed", json_bool(c->removed));
     json_adds(&b, "held", c->held ? json_str(queue_held_name(c->held)) : json_null());
     json_adds(&b, "held_reason", json_str(c->held_text));
@@ -140,17 +170,18 @@ static struct json vault_json(struct admin *admin, struct tl_arena *a)
     return json_end(&b);
 }
 
-static enum tl_rc get_status(struct admin_call *c, struct tl_err *err)
+struct json admin__status_json(struct admin_call *c, struct tl_err *err)
 {
     struct admin *a = c->admin;
     struct tl_arena *arena = c->arena;
     struct json_builder b, list;
     struct queue_stat s;
-    enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
+    struct flow_plan *p;
 
-    if (rc != TL_OK)
-        return rc;
-    json_object_begin(&b, arena, 9);
+    if (queue_stats(a->queue, c->task, arena, &s, err) != TL_OK)
+        return JSON_NOTHING;
+    p = admin__plan(a);
+    json_object_begin(&b, arena, 10);
     json_adds(&b, "version", json_str(TIELINE_VERSION));
     json_adds(&b, "running", json_bool(a->engine != NULL));
     json_adds(&b, "pid", json_int(getpid()));
@@ -159,13 +190,22 @@ static enum tl_rc get_status(struct admin_call *c, struct tl_err *err)
     json_adds(&b, "vault", vault_json(a, arena));
     json_array_begin(&list, arena, s.n_flows);
     for (size_t i = 0; i < s.n_flows; i++)
-        json_push(&list, flow_json(a, arena, &s.flows[i]));
+        json_push(&list, flow_json(a, p, arena, &s.flows[i]));
     json_adds(&b, "flows", json_end(&list));
     json_array_begin(&list, arena, s.n_connections);
     for (size_t i = 0; i < s.n_connections; i++)
-        json_push(&list, connection_json(arena, &s.connections[i]));
+        json_push(&list, connection_json(a, arena, &s.connections[i]));
     json_adds(&b, "connections", json_end(&list));
-    return admin__answer(c, 200, json_end(&b), err);
+    admin__series_now(a, &b, "", false);
+    flow_plan_unref(p);
+    return json_end(&b);
+}
+
+static enum tl_rc get_status(struct admin_call *c, struct tl_err *err)
+{
+    struct json v = admin__status_json(c, err);
+
+    return v.type == JSON_UNDEFINED ? err->rc : admin__answer(c, 200, v, err);
 }
 
 static enum tl_rc get_config(struct admin_call *c, struct tl_err *err)
@@ -184,7 +224,15 @@ static enum tl_rc get_config(struct admin_call *c, struct tl_err *err)
 }
 
 static const struct admin__route routes[] = {
-    {.methods = "GET", .pattern = "/v1/status", .fn = get_status, .role = ADMIN_VIEWER},
-    {.methods = "GET", .pattern = "/v1/config", .fn = get_config, .role = ADMIN_VIEWER},
+    {.methods = "GET",
+     .pattern = "/v1/status",
+     .fn = get_status,
+     .doc = "Everything at a glance: flows, connections, the ledger.",
+     .role = ADMIN_VIEWER},
+    {.methods = "GET",
+     .pattern = "/v1/config",
+     .fn = get_config,
+     .doc = "The configuration in force, secrets as references.",
+     .role = ADMIN_VIEWER},
 };
 const struct admin__table admin__status_table = {routes, TL_COUNT(routes)};

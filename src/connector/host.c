@@ -260,6 +260,11 @@ enum tl_rc connector_http(struct task *task, struct connector_call *call, const 
         return rc;
     if (!plain.sink)
         plain.max_body = plain.max_body == 0 ? REPLY_DEFAULT : plain.max_body > REPLY_MAX ? REPLY_MAX : plain.max_body;
+    if (h->opt.dry) {
+        rc = tl_fail(err, TL_CANCELED, "a look at what would be sent: nothing was");
+        observe(call, &x, &plain, reply, rc, err);
+        return rc;
+    }
     for (bool again = false;; again = true) {
         struct http_request_out out = plain;
 

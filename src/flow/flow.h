@@ -49,6 +49,21 @@ struct mapping *flow_plan_mapping(const struct flow_plan *p, struct tl_sv name);
 TL_MUST_CHECK enum tl_rc flow_plan_try(const struct flow_plan *p, struct tl_sv flow, struct json envelope,
                                        struct tl_arena *arena, struct json *ret, struct tl_err *err);
 
+/* ---- a plan as people see it (shape.c); JSON and views are the arena's and the plan's ---- */
+struct flow_target_info {
+    uint32_t id; /* the ledger's; 0: the plan does not run */
+    const char *flow, *name, *connection, *operation;
+};
+size_t flow_plan_targets(const struct flow_plan *p, struct tl_arena *a,
+                         struct flow_target_info **ret); /* of all flows */
+/* "source": "webhook /hooks/shop", "targets": [...]; nothing for a flow that is not in the plan. */
+void flow_plan_add_shape(const struct flow_plan *p, struct tl_arena *a, struct tl_sv flow, struct json_builder *b);
+/* {"name", "source", "order_by", "targets", "nodes": [{id, kind, name, detail}], "edges": [{from, to}]};
+ * JSON_UNDEFINED: no such flow. */
+struct json flow_plan_graph(const struct flow_plan *p, struct tl_arena *a, struct tl_sv flow);
+/* [{name, language, to, file, strict, flows, source}]; source: null for jq and XSLT. */
+struct json flow_plan_mappings(const struct flow_plan *p, struct tl_arena *a);
+
 /* ---- the engine ---- */
 struct flow_engine;
 struct flow_engine_options {
@@ -105,6 +120,19 @@ TL_MUST_CHECK enum tl_rc flow_engine_connection(struct flow_engine *e, struct tl
 TL_MUST_CHECK enum tl_rc flow_engine_probe(struct flow_engine *e, struct task *task,
                                            const struct flow_connection_info *c, struct tl_arena *arena,
                                            struct connector_identity *ret, bool *ret_asked, struct tl_err *err);
+/* ---- one delivery, for people (preview.c) ---- */
+struct flow_preview { /* as queue_show gives it */
+    uint64_t event, delivery;
+    uint32_t flow, target, item, revision, attempt; /* the ledger's ids; attempt: the next one's number */
+    bool split;                                     /* a delivery of an event whose steps have run */
+    int64_t received_ms;
+    struct tl_sv meta, body;
+};
+/* What the configuration of now makes of it: {"mapped": body | null, "sent": {method, url, headers, body} | null,
+ * "skipped": reason | null, "problem": text | null}. Nothing is sent; secrets are masked, authentication is not in it.
+ * Suspends. TL_NOT_FOUND: its flow or target is gone. */
+TL_MUST_CHECK enum tl_rc flow_engine_preview(struct flow_engine *e, struct task *task, const struct flow_preview *in,
+                                             struct tl_arena *arena, struct json *ret, struct tl_err *err);
 /* The ids that the ledger gave the names of the current plan; 0: none. */
 uint32_t flow_engine_flow_id(struct flow_engine *e, struct tl_sv name);
 uint32_t flow_engine_connection_id(struct flow_engine *e, struct tl_sv name);

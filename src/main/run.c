@@ -25,7 +25,7 @@
 #include "main/systemd.h"
 #include "main/telemetry.h"
 
-enum { MAX_LOOPS = 64, MAX_TASKS = 8000, DRAIN_MS = 30000, SECRETS_MS = 500 };
+enum { MAX_LOOPS = 64, MAX_TASKS = 8000, DRAIN_MS = 30000, SECRETS_MS = 500, HISTORY_MS = 10000 };
 
 struct server {
     const char *config_path;
@@ -116,6 +116,15 @@ static struct json answer_json(struct tl_arena *a, const struct queue_config_ans
 static enum tl_rc make_public_router(struct server *s, struct flow_plan *plan, struct http_router **ret,
                                      struct tl_err *err);
 
+static void add_effective(struct json_builder *b, const char *name, const struct flow_plan *p)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
+
+    tl_buf_init(&text, 8 << 20);
+    config_print_effective(&flow_project_spec, flow_plan_node(p), &text);
+    json_adds(b, name, json_str_copy(b->arena, tl_buf_view(&text)));
+}
+
 static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bool dry_run, struct tl_arena *arena,
                        struct json *ret, struct tl_err *err)
 {
@@ -130,10 +139,14 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
         rc = flow_engine_reload(s->engine, task, r->plan, dry_run, &counts, err);
 
     changes = config_diff(arena, flow_plan_node(old), flow_plan_node(r->plan), 200, &n);
-    json_object_begin(&b, arena, 3);
+    json_object_begin(&b, arena, 5);
     json_adds(&b, "applied", json_bool(rc == TL_OK && !dry_run));
     json_adds(&b, "changes", config_diff_json(arena, changes, n));
     json_adds(&b, "ledger", answer_json(arena, &counts));
+    if (dry_run) { /* what holds, and what the file would make hold; secrets as references */
+        add_effective(&b, "running", old);
+        add_effective(&b, "file", r->plan);
+    }
     *ret = json_copy(arena, json_end(&b));
     flow_plan_unref(old);
     if (rc == TL_OK && !dry_run) {
@@ -394,6 +407,25 @@ static enum tl_rc hup_task(struct task *task, void *arg, struct tl_err *err)
 
 /* A secret that changed at its source (a file, the store, Vault) is taken up without a restart: verifiers are made anew
  * by a reload of the same configuration, which also lets go on what was held for the want of it. */
+/* ---- the history of a day ---- */
+static void tick(void *arg)
+{
+    admin_series_tick(arg);
+}
+
+static enum tl_rc keep_history(struct task *task, void *arg, struct tl_err *err)
+{
+    struct server *s = arg;
+
+    while (!s->stopping) {
+        if (task_blocking(task, tick, s->admin.series, NULL, err) != TL_OK)
+            break;
+        if (task_sleep_ms(task, HISTORY_MS, err) != TL_OK)
+            break;
+    }
+    return TL_OK;
+}
+
 static enum tl_rc watch_secrets(struct task *task, void *arg, struct tl_err *err)
 {
     struct server *s = arg;
@@ -481,7 +513,9 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
                               .secrets = s->secrets.box,
                               .vault = s->secrets.vault,
                               .crypto = s->crypto,
+                              .workers = s->workers,
                               .readers = admin_readers_new(),
+                              .stopping = &s->stopping,
                               .clock = tl_clock_system(),
                               .log = s->log,
                               .started_ms = tl_clock_wall_ms(tl_clock_system()),
@@ -508,6 +542,7 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
     s->admin.public_server = s->public;
     s->admin.control_server = s->control;
     s->gauges = admin_gauges_new(&s->admin);
+    s->admin.series = admin_series_new(&s->admin);
     return rc;
 }
 
@@ -547,6 +582,7 @@ static void tear_down(struct server *s)
     http_server_free(s->control);
     http_server_free(s->web);
     admin_web_free(s->admin.web);
+    admin_series_free(s->admin.series);
     admin_readers_free(s->admin.readers);
     if (s->queue)
         queue_close(s->queue);
@@ -605,9 +641,11 @@ static int run(struct server *s)
     if (build(s, plan, &err) != TL_OK) {
         exit_code = complain(&err);
     } else {
-        struct task *watch;
+        struct task *watch, *history;
 
         catch_signals(s);
+        if (task_start(s->loops[0], "history", 0, keep_history, s, NULL, &history, &err) != TL_OK)
+            TL_LOG(s->log, TL_ERROR, "history.not_kept", err.text, KV_I64("every_ms", HISTORY_MS));
         if (task_start(s->loops[0], "secrets", 0, watch_secrets, s, NULL, &watch, &err) != TL_OK)
             TL_LOG(s->log, TL_ERROR, "secrets.not_watched", err.text, KV_I64("every_ms", SECRETS_MS));
         if (s->telemetry.otlp &&

@@ -155,6 +155,21 @@ static struct metric *overflow(struct metrics_family *f)
     return f->other;
 }
 
+size_t metrics_find(struct metrics *m, const char *name, const char *first, struct metric **out, size_t max)
+{
+    struct metrics_family *f;
+    size_t n = 0;
+
+    (void)pthread_mutex_lock(&m->lock);
+    for (f = m->first; f && strcmp(f->name, name) != 0;)
+        f = f->next;
+    for (struct metric *s = f ? f->first : NULL; s && n < max; s = s->next)
+        if (!first || (f->n_labels && strcmp(s->values[0], first) == 0))
+            out[n++] = s;
+    (void)pthread_mutex_unlock(&m->lock);
+    return n;
+}
+
 struct metric *metrics_series(struct metrics_family *f, const char *const *values)
 {
     struct tl_buf key;

@@ -69,6 +69,8 @@ struct metrics_view {
 void metrics_visit(struct metrics *m, void (*fn)(void *arg, const struct metrics_view *v), void *arg);
 
 /* ---- reading values ---- */
+/* Series that exist, of the family `name`, whose first label has this value (NULL: any); at most max. */
+size_t metrics_find(struct metrics *m, const char *name, const char *first, struct metric **out, size_t max);
 /* Log-linear: 16 buckets in each power of two, so a quantile is at most 6.25 % too high. Merging is adding. */
 struct metrics_hist {
     uint64_t buckets[METRICS_BUCKETS];

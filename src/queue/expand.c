@@ -96,7 +96,7 @@ static void expand_settle(struct queue *q, struct op *op)
 
     e->work->expanded = true;
     for (size_t i = 0; i < e->n; i++)
-        queue__feed(q, e->rows[i].id);
+        queue__feed(q, e->rows[i].id, e->rows[i].flow, e->rows[i].state);
     for (size_t i = 0; i < e->n; i++)
         queue__arrive(q, &e->rows[i], e->defs[i].body.p ? NULL : e->work->pub.claims[0].blob);
 }

@@ -189,12 +189,23 @@ static enum tl_rc change(struct queue *q, const struct queue_plan *p, struct que
 }
 
 /* ---- memory, after the commit ---- */
+static void note(struct queue *q, const struct queue__change *c)
+{
+    static const enum queue_state now[] = {[QUEUE_REPLAY] = QUEUE_QUEUED,
+                                           [QUEUE_CANCEL] = QUEUE_CANCELLED,
+                                           [QUEUE_DISCARD] = QUEUE_DISCARDED,
+                                           [QUEUE_MOVE] = QUEUE_QUEUED};
+    const struct row *r = c->fresh.id ? &c->fresh : &c->row;
+
+    queue__feed(q, r->id, r->flow, c->action == QUEUE_MOVE && r->state == QUEUE_DEAD ? QUEUE_DEAD : now[c->action]);
+}
+
 static void settle_one(struct queue *q, const struct queue__change *c)
 {
     struct lane *l = queue__lane_find(q, c->row.lane);
     struct target *t = queue__target(q, c->row.target);
 
-    queue__feed(q, c->fresh.id ? c->fresh.id : c->row.id);
+    note(q, c);
     if (c->fresh.id) {
         queue__arrive(q, &c->fresh, NULL);
         return;

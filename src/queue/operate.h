@@ -151,9 +151,14 @@ TL_MUST_CHECK enum tl_rc queue_find_key(struct queue_reader *r, struct tl_sv sou
 /* While anybody watches (calls of watch with true and false are counted) the ledger notes each event and delivery that
  * came, moved or ended, after its commit. It costs a store a change; nothing when nobody watches. */
 void queue_watch(struct queue *q, bool on);
-/* Ids noted since *cursor (0: from now), oldest first, at most max; an id may come again. *ret_missed: noted and
+struct queue_change {
+    uint64_t id; /* event or delivery */
+    uint32_t flow;
+    enum queue_state state; /* then; read the row for what it is now */
+};
+/* Noted since *cursor (0: from now), oldest first, at most max; an id may come again. *ret_missed: noted and
  * overwritten before you came. Moves the cursor. */
-size_t queue_changes(struct queue *q, uint64_t *cursor, uint64_t *ids, size_t max, uint64_t *ret_missed);
+size_t queue_changes(struct queue *q, uint64_t *cursor, struct queue_change *changes, size_t max, uint64_t *ret_missed);
 
 struct queue_attempt_row {
     uint32_t number, status, latency_ms;

@@ -530,7 +530,7 @@ static void settle_member(struct queue *q, struct work *w, struct member *m)
     struct lane *l = m->lane;
 
     assert(w->target);
-    queue__feed(q, m->row.id);
+    queue__feed(q, m->row.id, m->row.flow, m->row.state);
     if (m->advanced)
         return;
     if (m->verdict == V_STALE) { /* cancelled while it ran: its lane was kept until now */

@@ -171,7 +171,7 @@ static enum tl_rc put_rows(struct queue *q, struct put_op *p, struct tl_err *err
 static void put_settle_one(struct queue *q, struct put_op *p)
 {
     if (p->row.id)
-        queue__feed(q, p->row.id);
+        queue__feed(q, p->row.id, p->row.flow, p->row.state);
     if (p->entered)
         queue__arrive(q, &p->row, p->blob);
 }

@@ -284,7 +284,7 @@ struct queue {
     /* feed.c: ids of what changed, for those who watch */
     atomic_uint watchers;
     _Atomic(uint64_t) feed_head;
-    _Atomic(uint64_t) feed[FEED_MAX];
+    _Atomic(uint64_t) feed[FEED_MAX], feed_what[FEED_MAX];
 };
 
 /* ---- turn.c ---- */
@@ -348,7 +348,7 @@ void queue__key_hash(const unsigned char hash_key[16], struct tl_sv source, stru
 enum tl_rc queue__bulk_filter(const struct queue_filter *f, struct tl_err *err); /* TL_UNSUPPORTED: for lists only */
 
 /* ---- feed.c ---- */
-void queue__feed(struct queue *q, uint64_t id); /* after the commit */
+void queue__feed(struct queue *q, uint64_t id, uint32_t flow, unsigned state); /* after the commit */
 
 /* ---- lane.c, the blobs ---- */
 void queue__lane_blob(struct queue *q, struct lane *l, struct queue_blob *blob); /* takes it; NULL: drop */

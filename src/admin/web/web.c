@@ -6,7 +6,7 @@
  * configuration, long), so a slow hash would add nothing. A right token is never kept waiting by wrong ones of the same
  * address: a forgotten script must not lock the operator out. Invariant: a session lives no longer than its token.
  */
-#include "admin/web_int.h"
+#include "admin/web/web_int.h"
 
 #include <stdio.h>
 
@@ -363,4 +363,18 @@ enum tl_rc admin__enter(struct admin_web *w, struct admin_call *c, struct tl_err
         rc = tl_fail(err, TL_FORBIDDEN, "%s is %s; this needs the role %s", c->caller.who, roles[c->caller.role],
                      roles[c->route->role]);
     return rc;
+}
+
+bool admin__still(const struct admin_call *c)
+{
+    struct tl_sv header = http_req_header(c->req, "authorization"), id = cookie_of(c->web, c->req), scheme;
+    const struct admin__session *s = id.p ? session_of(c->web, id) : NULL;
+    const struct admin__token *t;
+
+    if (header.p) {
+        (void)tl_sv_cut(&header, ' ', &scheme);
+        t = token_of(c->web, tl_sv_trim(header), &c->req->client);
+        return t && t->role >= c->route->role;
+    }
+    return s ? s->role >= c->route->role : c->req->tls_peer != NULL;
 }

@@ -44,6 +44,9 @@ struct admin_web {
     struct admin__slow slow[ADMIN__ADDRESSES];
     int64_t session_ms;
     uint64_t refused;
+    unsigned streams;
+    struct tl_buf status; /* stream.c: the last one, made at status_ms of the monotonic clock */
+    uint64_t status_ms;
     struct async_mutex changing; /* the ledger's list of tokens */
     char cookie[40];
 };
@@ -60,6 +63,7 @@ TL_MUST_CHECK enum tl_rc admin__own_page(const struct admin_call *c, struct tl_e
 void admin__session_begin(struct admin_call *c, const char *who, enum admin_role role, const uint8_t *token,
                           char id[64]);
 void admin__session_end(struct admin_call *c);
+bool admin__still(const struct admin_call *c);   /* the caller would be let in now, with this role */
 void admin__sessions_sweep(struct admin_web *w); /* those whose token is gone or has another role */
 bool admin__session_info(const struct admin_call *c, const char **ret_csrf, int64_t *ret_expires_ms);
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "admin/web_int.h"
+#include "admin/web/web_int.h"
 #include "http/http.h"
 
 #define LEDGER_KEY TL_SV("admin/tokens")
@@ -442,11 +442,25 @@ static enum tl_rc delete_token(struct admin_call *c, struct tl_err *err)
 }
 
 static const struct admin__route routes[] = {
-    {.methods = "GET", .pattern = "/v1/tokens", .fn = get_tokens, .role = ADMIN_ADMIN},
-    {.methods = "POST", .pattern = "/v1/tokens", .fn = post_token, .act = "make token", .role = ADMIN_ADMIN},
+    {.methods = "GET",
+     .pattern = "/v1/tokens",
+     .fn = get_tokens,
+     .doc = "Tokens, never their values.",
+     .role = ADMIN_ADMIN},
+    {.methods = "POST",
+     .pattern = "/v1/tokens",
+     .fn = post_token,
+     .doc = "Make a token; shown once.",
+     .body = (const struct admin__field[]){{"name", "string", "Letters, digits and ._@-.", true},
+                                           {"role", "string", "viewer, operator or admin; viewer when absent.", false},
+                                           {"expires", "string", "A duration (90d).", false},
+                                           {0}},
+     .act = "make token",
+     .role = ADMIN_ADMIN},
     {.methods = "DELETE",
      .pattern = "/v1/tokens/{name}",
      .fn = delete_token,
+     .doc = "Revoke a token.",
      .act = "revoke token",
      .role = ADMIN_ADMIN},
 };
@@ -462,6 +476,7 @@ enum tl_rc admin_web_new(struct admin *a, struct admin_web **ret_web, struct tl_
         return tl_fail(err, TL_IO, "cannot find %s: %s", a->data_path, strerror(errno));
     w = tl_zalloc(sizeof *w);
     w->admin = a;
+    tl_buf_init(&w->status, 8 << 20);
     /* Cookies know no ports: two installations on one machine must not overwrite each other's. */
     (void)snprintf(w->cookie, sizeof w->cookie, "tieline_%08x", (unsigned)tl_hash64(where, strlen(where), 1));
     *ret_web = w;
@@ -470,5 +485,7 @@ enum tl_rc admin_web_new(struct admin *a, struct admin_web **ret_web, struct tl_
 
 void admin_web_free(struct admin_web *w)
 {
+    if (w)
+        tl_buf_done(&w->status);
     tl_free(w);
 }

@@ -2,7 +2,7 @@
 /* session.c - who am I, signing in with a token, signing out. The cookie is for browsers; programs send the token. */
 #include <stdio.h>
 
-#include "admin/web_int.h"
+#include "admin/web/web_int.h"
 #include "http/http.h"
 
 static struct json session_json(const struct admin_call *c)
@@ -92,17 +92,19 @@ static enum tl_rc delete_session(struct admin_call *c, struct tl_err *err)
 }
 
 static const struct admin__route both[] = {
-    {.methods = "GET", .pattern = "/v1/session", .fn = get_session, .role = ADMIN_VIEWER},
+    {.methods = "GET", .pattern = "/v1/session", .fn = get_session, .doc = "Who I am.", .role = ADMIN_VIEWER},
 };
 const struct admin__table admin__session_table = {both, TL_COUNT(both)};
 static const struct admin__route web[] = {
     {.methods = "POST",
      .pattern = "/v1/session",
      .fn = post_session,
+     .doc = "Sign in: a cookie for a browser.",
+     .body = (const struct admin__field[]){{"token", "string", "A token.", true}, {0}},
      .act = "sign in",
      .no_reason = true,
      .role = ADMIN_NOBODY,
      .body_limit = 4096},
-    {.methods = "DELETE", .pattern = "/v1/session", .fn = delete_session, .role = ADMIN_VIEWER},
+    {.methods = "DELETE", .pattern = "/v1/session", .fn = delete_session, .doc = "Sign out.", .role = ADMIN_VIEWER},
 };
 const struct admin__table admin__sign_in_table = {web, TL_COUNT(web)};

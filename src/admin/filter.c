@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * filter.c - which events: members of the query (?flow=orders&state=dead), and the same as one text that people write
+ * and share: `flow:orders state:dead error:"429" since:1h A-1042`. A bare word is an id, or is looked for in payloads.
+ */
+#include "admin/admin_int.h"
+#include "http/http.h"
+
+enum { TEXT_MAX = 200 };
+
+struct words {
+    struct admin_call *c;
+    const struct admin_names *names;
+    struct queue_filter *f;
+};
+
+static bool taken(const struct queue_filter *f, uint32_t id)
+{
+    for (size_t i = 0; i < f->n_targets; i++)
+        if (f->targets[i] == id)
+            return true;
+    return f->n_targets == 0;
+}
+
+/* Target and connection together: what both allow. */
+static enum tl_rc add_targets(struct words *w, struct tl_sv name, bool connection, struct tl_err *err)
+{
+    const char **known = tl_arena_must(w->c->arena, (w->names->n_targets + 1) * sizeof *known), *near;
+    uint32_t *ids = tl_arena_must(w->c->arena, (w->names->n_targets + 1) * sizeof *ids);
+    bool found = false;
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->names->n_targets; i++) {
+        const struct flow_target_info *t = &w->names->targets[i];
+
+        known[i] = connection ? t->connection : t->name;
+        found = found || tl_sv_eqs(name, known[i]);
+        if (tl_sv_eqs(name, known[i]) && taken(w->f, t->id))
+            ids[n++] = t->id;
+    }
+    if (found) {
+        if (n == 0)
+            ids[n++] = UINT32_MAX; /* nothing is in both */
+        w->f->targets = ids;
+        w->f->n_targets = n;
+        return TL_OK;
+    }
+    near = tl_nearest(name, known, w->names->n_targets);
+    return tl_fail(err, TL_NOT_FOUND, "no flow has the %s '%.*s'%s%s%s", connection ? "connection" : "target",
+                   TL_SV_ARG(name), near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static enum tl_rc text_member(struct tl_sv value, struct tl_sv *ret, struct tl_err *err)
+{
+    if (value.n == 0 || value.n > TEXT_MAX)
+        return tl_fail(err, TL_INVALID, "a text to look for has 1 to %d bytes", TEXT_MAX);
+    *ret = value;
+    return TL_OK;
+}
+
+/* Other words for the same. */
+static struct tl_sv plain(struct tl_sv name)
+{
+    static const struct {
+        const char *said, *meant;
+    } others[] = {{"status", "state"}, {"since", "from"}, {"before", "until"}, {"fp", "fingerprint"}, {"id", "event"}};
+
+    for (size_t i = 0; i < TL_COUNT(others); i++)
+        if (tl_sv_eqs(name, others[i].said))
+            return tl_sv_str(others[i].meant);
+    return name;
+}
+
+static enum tl_rc member(struct words *w, struct tl_sv name, struct tl_sv value, struct tl_err *err)
+{
+    struct json_builder b;
+
+    name = plain(name);
+    if (tl_sv_eqs(name, "key"))
+        return text_member(value, &w->f->key, err);
+    if (tl_sv_eqs(name, "error"))
+        return text_member(value, &w->f->error, err);
+    if (tl_sv_eqs(name, "text"))
+        return text_member(value, &w->f->text, err);
+    if (tl_sv_eqs(name, "target") || tl_sv_eqs(name, "connection"))
+        return add_targets(w, value, tl_sv_eqs(name, "connection"), err);
+    if (tl_sv_eqs(name, "state") && tl_sv_eqs(value, "failed"))
+        value = TL_SV("dead");
+    json_object_begin(&b, w->c->arena, 1);
+    json_add(&b, name, json_sv(value));
+    return admin__filter(w->c, json_end(&b), w->f, err);
+}
+
+/* One word: name:value, name:"value with blanks", or bare. */
+static struct tl_sv next_word(struct tl_sv *rest, struct tl_sv *ret_name)
+{
+    size_t i = 0, start;
+    bool quoted;
+    struct tl_sv value;
+
+    *rest = tl_sv_trim(*rest);
+    *ret_name = TL_SV_NULL;
+    while (i < rest->n && ((rest->p[i] >= 'a' && rest->p[i] <= 'z') || rest->p[i] == '_'))
+        i++;
+    if (i > 0 && i < rest->n && rest->p[i] == ':')
+        *ret_name = tl_sv(rest->p, i++);
+    else
+        i = 0;
+    quoted = i < rest->n && rest->p[i] == '"';
+    start = i += quoted;
+    while (i < rest->n && (quoted ? rest->p[i] != '"' : rest->p[i] != ' '))
+        i++;
+    value = tl_sv(rest->p + start, i - start);
+    *rest = tl_sv_from(*rest, i + (quoted && i < rest->n));
+    return value;
+}
+
+static enum tl_rc read_text(struct words *w, struct tl_sv rest, struct tl_err *err)
+{
+    enum tl_rc rc = TL_OK;
+
+    for (int n = 0; rc == TL_OK && tl_sv_trim(rest).n; n++) {
+        struct tl_sv name, value = next_word(&rest, &name);
+        uint64_t id;
+
+        if (n == 50)
+            return tl_fail(err, TL_INVALID, "a filter has at most 50 words");
+        if (name.p)
+            rc = member(w, name, value, err);
+        else if (value.n == 13 && tl_id32_parse(value.p, value.n, &id) && id)
+            w->f->event = id;
+        else if (value.n)
+            rc = text_member(value, &w->f->text, err);
+    }
+    return rc;
+}
+
+enum tl_rc admin__event_filter(struct admin_call *c, const struct admin_names *names, struct queue_filter *ret,
+                               struct tl_err *err)
+{
+    static const char *const members[] = {"flow",  "state", "class", "fingerprint", "from",   "until",
+                                          "event", "key",   "error", "text",        "target", "connection"};
+    struct words w = {.c = c, .names = names, .f = ret};
+    enum tl_rc rc;
+
+    *ret = (struct queue_filter){0};
+    rc = read_text(&w, admin__query(c, "q"), err);
+    for (size_t i = 0; i < TL_COUNT(members) && rc == TL_OK; i++) {
+        struct tl_sv v = admin__query(c, members[i]);
+
+        if (v.n)
+            rc = member(&w, tl_sv_str(members[i]), v, err);
+    }
+    return rc;
+}
