@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The web console in Debian's Chromium against the real program (tests/peers/console/journeys.mjs)."""
+import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -54,8 +56,15 @@ def test_what_the_file_would_change_is_seen_before_it_is_reloaded(busy):
     browse("journeys.mjs", busy, "config", CONFIG=str(busy.folder / "tieline.yaml"))
 
 
-def test_a_dead_letter_is_explained_mended_and_replayed(busy):
-    browse("journeys.mjs", busy, "mend")
+def test_a_failed_order_is_found_by_its_number_explained_mended_and_replayed(busy):
+    dead = busy.get("/v1/events?state=dead&class=data&flow=orders-to-erp&limit=1")["events"][0]["id"]
+    number = re.search(r'"id":(\d+)', busy.get(f"/v1/events/{dead}")["body"]).group(1)
+    whole = next(line for line in busy.orders(400).splitlines() if json.loads(line)["id"] == int(number))
+    browse("journeys.mjs", busy, "mend", ORDER=number, WHOLE=whole.decode())
+
+
+def test_the_graph_follows_what_happens(busy):
+    browse("journeys.mjs", busy, "graph", timeout=240)
 
 
 def test_new_events_are_announced_and_do_not_move_the_table(busy):

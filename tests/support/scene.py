@@ -124,6 +124,7 @@ def browse(script, scene, *args, timeout=120, **env):
     done = subprocess.run(["node", str(ROOT / "tests/peers/console" / script), *args], capture_output=True, timeout=timeout, text=True,
                           env={**os.environ, "CONSOLE_URL": scene.url, "CONSOLE_TOKEN": scene.token, "VIEWER_TOKEN": VIEWER,
                                "CHROMIUM": shutil.which("chromium") or "", "CONSOLE_MODULES": str(modules()),
-                               "ERP": f"http://127.0.0.1:{scene.erp_port}", "CRM": f"http://127.0.0.1:{scene.crm_port}", **env})
+                               "ERP": f"http://127.0.0.1:{scene.erp_port}", "CRM": f"http://127.0.0.1:{scene.crm_port}",
+                               "WAREHOUSE": f"http://127.0.0.1:{scene.warehouse_port}", **env})
     assert done.returncode == 0, f"{script} {args}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
     return done.stdout

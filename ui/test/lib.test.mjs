@@ -18,6 +18,10 @@ test("the words of a filter become the API's parameters", () => {
 test("an id alone, in small letters too, is that event", () => {
     assert.deepEqual(filter.parse("00000000000kn").terms, [{ key: "event", value: "00000000000KN" }]);
 });
+test("a bare word is looked for in payloads, with blanks when it is quoted", () => {
+    assert.deepEqual(filter.parse('A-1042 state:dead').terms, [{ key: "text", value: "A-1042" }, { key: "state", value: "dead" }]);
+    assert.deepEqual(filter.params(filter.parse('"Long Street 5"').terms), { text: "Long Street 5" });
+});
 test("what is wrong in a filter is said with what would be right", () => {
     assert.match(filter.parse("stat:dead").error, /state:/);
     assert.match(filter.parse("state:failed").error, /queued, retrying, dead/);

@@ -20,32 +20,29 @@ async function until(what, test, ms = 20000) {
 const reason = (page, text) => page.getByRole("dialog").getByLabel("Reason").fill(text);
 const press = (page, name) => page.getByRole("dialog").getByRole("button", { name }).click();
 
-const PAGES = ["overview", "flows", "flows/orders-to-erp", "events", "events?q=state:dead", "dead", "connections", "connections/crm", "alerts", "alerts?show=rules", "alerts?show=resolved", "jobs", "audit", "config"];
+const PAGES = ["overview", "flows", "flows?show=graph", "flows/orders-to-erp", "events", "events?q=state:dead", "dead", "connections", "connections/crm", "alerts", "alerts?show=rules", "alerts?show=resolved", "jobs", "audit", "config"];
 
 const journeys = {
-    /** A dead letter: see why, mend the payload, send it again. */
+    /** The customer names an order: find it by its number, see why it failed, mend it, send it again. */
     async mend(browser) {
         const { page, errors } = await open(browser);
-        await page.getByRole("link", { name: /Dead letters/ }).click();
-        await heading(page, "Dead letters");
-        const group = page.locator("table.groups tbody tr").first();
-        const why = await group.locator("td.wide a").innerText();
-        assert.match(why, /JSON/);
-        await group.locator("td.wide a").click();
+        await page.keyboard.press("g");
+        await page.keyboard.press("e");
+        await heading(page, "Events");
+        await page.getByLabel("Filter", { exact: true }).fill(`state:dead ${process.env.ORDER}`);
+        await page.keyboard.press("Enter");
+        await page.getByText("JSON:").first().waitFor();
+        assert.equal(await page.locator("table.events tbody tr").count(), 1);
         await page.locator("table.events tbody tr a").first().click();
         await page.getByText("Could not be sent at all").waitFor();
         const id = page.url().match(/events\/([0-9A-Z]{13})/)[1];
+        assert.match(JSON.stringify((await api(page, `v1/events/${id}`)).body), new RegExp(process.env.ORDER));
         await page.getByRole("button", { name: "Edit…" }).click();
         const editor = page.getByRole("dialog").getByLabel("New payload");
-        const order = { id: 777001, name: "#777001", created_at: "2026-11-24T10:00:00Z", currency: "EUR", financial_status: "paid",
-            customer: { id: 501, first_name: "Ann", last_name: "Abel", email: "ann@example.com" },
-            address: { name: "Ann Abel", street: "Long Street 1", zip: "10115", city: "Berlin", country: "DE" },
-            shipping: { method: "express", price: 4.9 }, tax_rate: 0.19, tags: ["web"],
-            lines: [{ sku: "sku-1a", title: "Article 1", quantity: 1, price: 10, discount: 0 }] };
         await editor.fill("{ this is not JSON");
         await press(page, "Save and replay");
         await page.getByText(/This is not JSON/).waitFor();
-        await editor.fill(JSON.stringify(order));
+        await editor.fill(process.env.WHOLE);
         await press(page, "Save and replay");
         await page.getByText(/Say in a few words why/).waitFor();
         await reason(page, "the shop cut the body off");
@@ -54,6 +51,29 @@ const journeys = {
         await page.locator(".page-head .chip", { hasText: "delivered" }).waitFor();
         await page.getByRole("tab", { name: "Against the original" }).click();
         await page.locator(".diff-add").first().waitFor();
+        assert.deepEqual(errors, []);
+    },
+
+    /** The graph follows what happens: the warehouse comes back, its connection turns well, what waited drains. */
+    async graph(browser) {
+        const { page, errors } = await open(browser);
+        await go(page, "#/flows?show=graph");
+        const node = (id) => page.locator(`[data-node="${id}"]`);
+        const state = node("connection:warehouse").locator(".node-state");
+        await state.filter({ hasText: "does not answer" }).waitFor();
+        assert.match(await node("flow:stock-to-warehouse").textContent(), /wait/);
+        const place = () => node("connection:warehouse").locator(".box").evaluate((r) => [r.getAttribute("x"), r.getAttribute("y")]);
+        const before = await place();
+        await node("flow:orders-to-erp").focus();
+        await page.keyboard.press("n");
+        const problem = await page.evaluate(() => document.activeElement.getAttribute("class"));
+        assert.match(problem, /problem/);
+        await control(process.env.WAREHOUSE, { status: 503, fail: 0 });
+        await state.filter({ hasText: "flowing" }).waitFor({ timeout: 90000 });
+        await until("drained", async () => !/wait/.test(await node("flow:stock-to-warehouse").textContent()), 60000);
+        assert.deepEqual(await place(), before); // the figures change, nothing jumps
+        await node("connection:warehouse").click();
+        await page.getByRole("heading", { level: 1, name: /warehouse/ }).waitFor();
         assert.deepEqual(errors, []);
     },
 
@@ -233,30 +253,28 @@ const journeys = {
         assert.deepEqual(errors, []);
     },
 
-    /** axe-core finds nothing serious on any page, in both themes and both widths; nothing is wider than the screen. */
+    /** axe-core finds nothing serious on any page, light, dark and narrow; nothing is wider than the screen. */
     async accessible(browser) {
         const found = [];
-        for (const theme of ["light", "dark"]) {
-            for (const viewport of [undefined, NARROW]) {
-                const { page, errors, context } = await open(browser, { theme, viewport });
-                const dead = await api(page, "v1/events?state=dead&limit=1");
-                for (const hash of [...PAGES, `events/${dead.events[0].id}`]) {
-                    await go(page, "#/" + hash);
-                    await page.locator("main h1").waitFor();
-                    await page.waitForTimeout(500);
-                    const where = `${hash} ${theme} ${viewport ? "narrow" : "wide"}`;
-                    for (const f of await serious(page))
-                        found.push(`${where}: ${f}`);
-                    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-                    if (over > 0)
-                        found.push(`${where}: ${over} pixels wider than the screen`);
-                }
-                await page.keyboard.press("?");
-                await page.getByRole("dialog").waitFor();
-                found.push(...(await serious(page)).map((f) => `keyboard sheet: ${f}`));
-                assert.deepEqual(errors, []);
-                await context.close();
+        for (const [theme, viewport] of [["light", undefined], ["light", NARROW], ["dark", undefined]]) {
+            const { page, errors, context } = await open(browser, { theme, viewport });
+            const dead = await api(page, "v1/events?state=dead&limit=1");
+            for (const hash of [...PAGES, `events/${dead.events[0].id}`]) {
+                await go(page, "#/" + hash);
+                await page.locator("main h1").waitFor();
+                await page.waitForTimeout(500);
+                const where = `${hash} ${theme} ${viewport ? "narrow" : "wide"}`;
+                for (const f of await serious(page))
+                    found.push(`${where}: ${f}`);
+                const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+                if (over > 0)
+                    found.push(`${where}: ${over} pixels wider than the screen`);
             }
+            await page.keyboard.press("?");
+            await page.getByRole("dialog").waitFor();
+            found.push(...(await serious(page)).map((f) => `keyboard sheet: ${f}`));
+            assert.deepEqual(errors, []);
+            await context.close();
         }
         const { page } = await open(browser, { sign: false });
         await page.getByLabel("Token").waitFor();

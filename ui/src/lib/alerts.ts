@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// alerts.ts - the open alerts, asked for every five seconds while somebody looks.
+// alerts.ts - the open alerts: by the stream, and asked for now and then while somebody looks.
 import { signal } from "@preact/signals";
 import { api, session } from "./api";
-import { now, paused } from "./live";
+import { alertNews, now, paused } from "./live";
 import type { Alerts } from "./types";
 
 export const alerts = signal<Alerts | null>(null);
 export const alertsError = signal<unknown>(null);
-const EVERY_MS = 5000;
+const EVERY_MS = 10000;
 
 export async function refreshAlerts(): Promise<void> {
     try {
@@ -19,6 +19,10 @@ export async function refreshAlerts(): Promise<void> {
 }
 
 export function watchAlerts(): void {
+    alertNews.subscribe((a) => {
+        if (a)
+            alerts.value = a;
+    });
     let at = 0;
     now.subscribe((t) => {
         if (document.hidden || paused.peek() || !session.peek() || t - at < EVERY_MS)

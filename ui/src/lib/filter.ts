@@ -20,9 +20,17 @@ export const KEYS: Record<string, { param: string; hint: string; values?: string
     class: { param: "class", hint: "class of the error", values: ["transient", "rate_limit", "auth", "config", "data", "bug"] },
     since: { param: "from", hint: "30m, 2h, 1d or a time" },
     until: { param: "until", hint: "30m, 2h, 1d or a time" },
+    key: { param: "key", hint: "order key, whole" },
+    text: { param: "text", hint: "a word of the payload, such as an order number" },
+    error: { param: "error", hint: "a word of the error" },
+    target: { param: "target", hint: "name of the target" },
+    connection: { param: "connection", hint: "name of the connection" },
     group: { param: "fingerprint", hint: "group of dead letters" },
     event: { param: "event", hint: "an event and its deliveries" },
 };
+
+/** Those that no index answers: rows are looked at, newest first. */
+export const LOOKED = ["key", "text", "error", "target", "connection"];
 
 export const ID = /^[0-9A-HJKMNP-TV-Z]{13}$/;
 
@@ -39,9 +47,9 @@ export function parse(text: string): Filter {
     for (const part of split(text)) {
         const at = part.indexOf(":");
         if (at < 0) {
-            if (!ID.test(part.toUpperCase()))
-                return { terms, error: `“${part}” is neither an id nor a filter: write for example state:dead or flow:orders` };
-            terms.push({ key: "event", value: part.toUpperCase() });
+            // A bare word is an id, or what stands in a payload: an order number.
+            const word = part.replace(/^"(.*)"$/, "$1");
+            terms.push(ID.test(word.toUpperCase()) ? { key: "event", value: word.toUpperCase() } : { key: "text", value: word });
             continue;
         }
         const key = part.slice(0, at);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// live.ts - the status of the whole, kept fresh: asked for every two seconds while somebody looks, and a short history of
-// it for the little charts.
-import { computed, signal } from "@preact/signals";
-import { api, session } from "./api";
-import type { Flow, Status } from "./types";
+// live.ts - the status of the whole, kept fresh while somebody looks: by the stream, else asked for every two seconds; and a
+// short history of it for the little charts.
+import { computed, effect, signal } from "@preact/signals";
+import { api, session, unreachable } from "./api";
+import { openStream, type Stream } from "./stream";
+import type { Alerts, Flow, Status } from "./types";
 
 export const status = signal<Status | null>(null);
 export const statusError = signal<unknown>(null);
@@ -31,34 +32,51 @@ function sample(s: Status): Sample {
     return { at: Date.now(), flows };
 }
 
+function apply(s: Status): void {
+    status.value = s;
+    statusError.value = null;
+}
+
 export async function refresh(): Promise<void> {
     try {
-        const s = await api<Status>("v1/status");
-        status.value = s;
-        statusError.value = null;
-        samples.value = [...samples.value.slice(-KEPT + 1), sample(s)];
+        apply(await api<Status>("v1/status"));
     } catch (e) {
         statusError.value = e;
     }
 }
 
+/** Alerts come over the same stream (lib/alerts.ts). */
+export const alertNews = signal<Alerts | null>(null);
+
 export function start(): void {
-    let at = 0;
+    let asked = 0, stream: Stream | null = null;
     const tick = () => {
         now.value = Date.now();
-        if (document.hidden || paused.value || !session.value || now.value - at < EVERY_MS)
+        if (document.hidden || paused.value || !session.value)
             return;
-        at = now.value;
-        void refresh();
+        if (status.value && now.value - (samples.value[samples.value.length - 1]?.at ?? 0) >= EVERY_MS)
+            samples.value = [...samples.value.slice(-KEPT + 1), sample(status.value)];
+        if (!stream?.live() && now.value - asked >= EVERY_MS) {
+            asked = now.value;
+            void refresh();
+        }
     };
     setInterval(tick, 1000);
     document.addEventListener("visibilitychange", tick);
-    session.subscribe((s) => {
-        if (s) {
-            at = Date.now();
+    effect(() => {
+        const watch = !!session.value && !paused.value;
+        if (watch && !stream) {
+            asked = Date.now();
             void refresh();
-        } else
-            status.value = null;
+            stream = openStream({ topics: "status,alerts" }, {
+                status: (d) => { unreachable.value = ""; apply(d as Status); }, alerts: (d) => (alertNews.value = d as Alerts),
+            });
+        } else if (!watch) {
+            stream?.close();
+            stream = null;
+            if (!session.value)
+                status.value = null;
+        }
     });
 }
 

@@ -111,7 +111,10 @@ export interface Row {
     event: string;
     flow: string;
     target?: string;
+    connection?: string;
     key?: string | null;
+    status?: number | null; // of the last attempt
+    latency_ms?: number | null;
     state: State;
     received_at: string;
     updated_at: string;
@@ -320,4 +323,13 @@ export interface JobEntry extends Job {
     action: Action;
     filter: Record<string, unknown>;
     to: string | null;
+}
+
+export interface FlowGraph {
+    name: string;
+    source: string;
+    order_by: string | null;
+    targets: Target[];
+    nodes: { id: string; kind: "source" | "step" | "target" | "connection"; name: string; detail: string }[];
+    edges: { from: string; to: string }[];
 }

@@ -8,13 +8,14 @@ import { bytes, num, plural } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { paused, status } from "../lib/live";
 import { go, link, place } from "../lib/router";
+import { openStream } from "../lib/stream";
 import type { Page, Row } from "../lib/types";
 import { Act, Card, Chip, Empty, Loading, PageHead, Problem, Scroll, StateChip, Time } from "../parts/bits";
 import { bulk } from "../parts/bulk";
 import { Icon } from "../parts/icon";
 import { EventDetail } from "./event";
 
-const PAGE = 50, MOST_ROWS = 2000, TAIL_MS = 2000;
+const PAGE = 50, MOST_ROWS = 2000, MOST_FRESH = 500, TAIL_MS = 2000;
 
 const QUICK: [string, string][] = [["all", ""], ["dead", "state:dead"], ["retrying", "state:retrying"], ["queued", "state:queued"], ["delivered", "state:delivered"], ["last hour", "since:1h"]];
 
@@ -48,7 +49,7 @@ function FilterBar({ text, error, apply }: { text: string; error: string; apply:
             <div class="filter-field">
                 <Icon name="filter" size={14} />
                 <input id="filter" type="text" value={draft} spellcheck={false} autocomplete="off" autocapitalize="off" aria-label="Filter" aria-invalid={!!error} aria-describedby="filter-note"
-                    placeholder="state:dead flow:orders since:1h, or the id of an event"
+                    placeholder="an order number, an id, or state:dead flow:orders since:1h"
                     onFocus={() => setOpen(true)} onBlur={() => setOpen(false)} onInput={(e) => setDraft(e.currentTarget.value)}
                     onKeyDown={(e) => e.key === "Escape" && e.currentTarget.blur()} />
                 {draft && <button type="button" class="ghost icon-button" aria-label="Clear the filter" onClick={() => apply("")}><Icon name="cross" size={14} /></button>}
@@ -66,11 +67,13 @@ function FilterBar({ text, error, apply }: { text: string; error: string; apply:
 interface List {
     rows: Row[];
     cursor: string | null;
-    fresh: Row[]; // newer than what is shown
+    fresh: Row[]; // not shown so far
+    until: string | null; // how far back was looked
+    missed: number; // and so many that were too fast to be named
     error: unknown;
     loading: boolean;
 }
-const EMPTY: List = { rows: [], cursor: null, fresh: [], error: null, loading: true };
+const EMPTY: List = { rows: [], cursor: null, fresh: [], until: null, missed: 0, error: null, loading: true };
 
 function useEvents(text: string) {
     const [list, setList] = useState<List>(EMPTY);
@@ -90,7 +93,7 @@ function useEvents(text: string) {
             for (let i = 0; i < 8 && !page.events.length && page.cursor; i++)
                 page = await api<Page>("v1/events" + query({ ...params, limit: PAGE, cursor: page.cursor }));
             if (at.current === key)
-                setList((l) => ({ ...l, rows: cursor ? [...l.rows, ...page.events] : page.events, cursor: page.cursor, loading: false, error: null }));
+                setList((l) => ({ ...l, rows: cursor ? [...l.rows, ...page.events] : page.events, cursor: page.cursor, until: page.looked_until ?? null, loading: false, error: null }));
         } catch (e) {
             if (at.current === key)
                 setList((l) => ({ ...l, loading: false, error: e }));
@@ -103,28 +106,40 @@ function useEvents(text: string) {
             void load(null);
     }, [key, error]);
     useEffect(() => {
+        if (error)
+            return undefined;
+        const news = (page: Page & { more?: number }) => at.current === key && setList((l) => merge(l, page.events, page.more ?? 0));
+        const stream = paused.value ? null : openStream({ topics: "rows", ...params }, { rows: (d) => news(d as Page) });
         const timer = setInterval(async () => {
-            if (document.hidden || paused.value || error || at.current !== key)
+            if (document.hidden || paused.value || stream?.live())
                 return;
             const page = await api<Page>("v1/events" + query({ ...params, limit: PAGE })).catch(() => null);
-            if (page && at.current === key)
-                setList((l) => merge(l, page.events));
+            if (page)
+                news(page);
         }, TAIL_MS);
-        return () => clearInterval(timer);
-    }, [key, error]);
-    return { list, error, params, reload: () => void load(null), more: () => list.cursor && !list.loading && void load(list.cursor), showFresh: () => setList((l) => ({ ...l, rows: [...l.fresh, ...l.rows], fresh: [] })) };
+        return () => {
+            stream?.close();
+            clearInterval(timer);
+        };
+    }, [key, error, paused.value]);
+    return { list, error, params, reload: () => void load(null), more: () => list.cursor && !list.loading && void load(list.cursor), showFresh: () => (list.missed || list.fresh.length >= MOST_FRESH ? void load(null) : setList((l) => ({ ...l, rows: newestFirst([...l.fresh, ...l.rows]), fresh: [] }))) };
 }
 
 /** Rows that are shown get their new state in place; new ones wait until they are asked for. */
-function merge(l: List, newest: Row[]): List {
-    const now = new Map(newest.map((r) => [r.id, r]));
-    const known = new Set(l.rows.map((r) => r.id));
+function merge(l: List, news: Row[], more: number): List {
+    if (l.loading && !l.rows.length)
+        return l;
+    const now = new Map(news.map((r) => [r.id, r]));
     const rows = l.rows.map((r) => now.get(r.id) ?? r);
     const waiting = l.fresh.map((r) => now.get(r.id) ?? r);
-    const have = new Set(waiting.map((r) => r.id));
-    const top = l.rows[0]?.id ?? "";
-    const fresh = newest.filter((r) => !known.has(r.id) && !have.has(r.id) && r.id > top);
-    return { ...l, rows, fresh: [...fresh, ...waiting].slice(0, MOST_ROWS) };
+    const known = new Set([...rows, ...waiting].map((r) => r.id));
+    const oldest = l.cursor ? l.rows[l.rows.length - 1]?.id ?? "" : "";
+    const fresh = news.filter((r) => !known.has(r.id) && r.id > oldest);
+    return { ...l, rows, fresh: newestFirst([...fresh, ...waiting]).slice(0, MOST_FRESH), missed: l.missed + more };
+}
+
+function newestFirst(rows: Row[]): Row[] {
+    return rows.sort((a, b) => (a.id < b.id ? 1 : a.id > b.id ? -1 : 0));
 }
 
 export function Events() {
@@ -142,6 +157,7 @@ function EventList({ text }: { text: string }) {
     const table = useRef<HTMLTableElement>(null);
     const end = useRef<HTMLDivElement>(null);
     const rows = list.rows;
+    const keys = rows.some((r) => r.key);
     const apply = (t: string) => { setAt(-1); setPicked(new Set()); go(link(["events"], { q: t })); };
     const move = (step: number) => {
         const to = Math.max(0, Math.min(rows.length - 1, at + step));
@@ -178,38 +194,44 @@ function EventList({ text }: { text: string }) {
         { keys: "r", does: "Replay the row, or those picked", run: replay },
         { keys: "n", does: "Show what is new", run: showFresh },
     ]);
-    const filterAction = (action: "replay" | "discard" | "cancel") => bulk({ action, filter: picked.size ? { ids: [...picked] } : params },
-        picked.size ? plural(picked.size, "picked delivery", "picked deliveries") : text ? `Everything that matches ${text}` : "Every delivery", () => { setPicked(new Set()); reload(); });
+    // Plans and jobs know the filters that an index answers; for the others it is the rows that are shown.
+    const shown = !picked.size && filters.parse(text).terms.some((t) => filters.LOOKED.includes(t.key));
+    const filterAction = (action: "replay" | "discard" | "cancel") => bulk({ action, filter: picked.size ? { ids: [...picked] } : shown ? { ids: rows.map((r) => r.id) } : params },
+        picked.size ? plural(picked.size, "picked delivery", "picked deliveries") : shown ? `The ${plural(rows.length, "delivery", "deliveries")} shown` : `Everything that matches ${text}`, () => { setPicked(new Set()); reload(); });
     return <>
         <PageHead title="Events" sub="Each row is a delivery: one event on its way to one target.">
             {may("operator") && (picked.size > 0 || (text && rows.length > 0)) && <>
-                <span class="faint">{picked.size ? plural(picked.size, "row picked", "rows picked") : "All that match:"}</span>
+                <span class="faint">{picked.size ? plural(picked.size, "row picked", "rows picked") : shown ? "Those shown:" : "All that match:"}</span>
                 <Act run={async () => filterAction("replay")}><Icon name="retrying" />Replay…</Act>
                 <Act run={async () => filterAction("cancel")}><Icon name="cancelled" />Cancel…</Act>
             </>}
         </PageHead>
         <FilterBar text={text} error={error} apply={apply} />
-        <div class="fresh" role="status">{list.fresh.length > 0 && <button class="primary small" onClick={showFresh}>{num(list.fresh.length)}{list.fresh.length >= PAGE ? "+" : ""} new</button>}</div>
+        <div class="fresh" role="status">{list.fresh.length > 0 && <button class="primary small" onClick={showFresh}>{num(list.fresh.length)}{list.missed > 0 || list.fresh.length >= MOST_FRESH ? "+" : ""} new</button>}</div>
         {list.error ? <Problem error={list.error} retry={reload} /> : null}
         {!rows.length && !list.loading && !list.error && !error ? (
-            <Empty title={text ? "Nothing matches" : "No event so far"} icon="events">
-                {text ? <p>Take a word out of the filter, or <button class="link" onClick={() => apply("")}>show all</button>.</p>
+            <Empty title={list.cursor ? "Nothing so far" : text ? "Nothing matches" : "No event so far"} icon="events">
+                {list.cursor ? <p><LookedUntil at={list.until} /> <button class="small" onClick={more}>Look further back</button></p> : text ? <p>Take a word out of the filter, or <button class="link" onClick={() => apply("")}>show all</button>.</p>
                     : <p>Send one: <code>tieline send --flow NAME --file order.json</code>, or point the sender at the address of the flow's webhook.</p>}
             </Empty>
         ) : null}
         {rows.length > 0 && <Card>
             <Scroll label="Deliveries">
                 <table class="grid stack events" ref={table}>
-                    <thead><tr><th scope="col" class="tick"><span class="sr">Picked</span></th><th scope="col">Received</th><th scope="col">State</th><th scope="col">Id</th><th scope="col">Flow</th>
+                    <thead><tr><th scope="col" class="tick"><span class="sr">Picked</span></th><th scope="col">Received</th><th scope="col">State</th><th scope="col">Id</th><th scope="col">Flow</th>{keys && <th scope="col">Key</th>}
                         <th scope="col" class="n">Attempts</th><th scope="col" class="wide">Last error, or why it waits</th><th scope="col" class="n">Size</th></tr></thead>
-                    <tbody>{rows.map((r, i) => <EventRow key={r.id} r={r} at={i === at} picked={picked.has(r.id)} toggle={() => toggle(r.id)} open={() => open(r)} q={text} />)}</tbody>
+                    <tbody>{rows.map((r, i) => <EventRow key={r.id} r={r} at={i === at} picked={picked.has(r.id)} toggle={() => toggle(r.id)} open={() => open(r)} q={text} keys={keys} />)}</tbody>
                 </table>
             </Scroll>
             <div class="table-foot" ref={end}>{list.loading ? "Loading…" : rows.length >= MOST_ROWS ? `${num(MOST_ROWS)} rows are shown. Narrow the filter to see older ones.`
-                : list.cursor ? <button class="small" onClick={more}>Older ones</button> : "That is all."}</div>
+                : list.cursor ? <><button class="small" onClick={more}>Older ones</button><LookedUntil at={list.until} /></> : "That is all."}</div>
         </Card>}
         {list.loading && !rows.length && <Loading what="the events" />}
     </>;
+}
+
+function LookedUntil({ at }: { at: string | null }) {
+    return at ? <span class="faint looked">Looked back to <Time at={at} /></span> : null;
 }
 
 export function IdText({ id }: { id: string }) {
@@ -217,14 +239,15 @@ export function IdText({ id }: { id: string }) {
     return <span class="id" title={id}><span class="faint">{id.slice(0, id.length - head.length)}</span>{head}</span>;
 }
 
-function EventRow({ r, at, picked, toggle, open, q }: { r: Row; at: boolean; picked: boolean; toggle: () => void; open: () => void; q: string }) {
+function EventRow({ r, at, picked, toggle, open, q, keys }: { r: Row; at: boolean; picked: boolean; toggle: () => void; open: () => void; q: string; keys: boolean }) {
     return (
         <tr class={`${at ? "at" : ""} ${picked ? "picked" : ""}`} aria-current={at ? "true" : undefined} onClick={open}>
             <td class="tick" onClick={(e) => e.stopPropagation()}><input type="checkbox" aria-label={`Pick ${r.id}`} checked={picked} onChange={toggle} /></td>
             <td class="nowrap c-time"><Time at={r.received_at} /></td>
             <td class="c-state"><StateChip state={r.state} /></td>
             <td class="c-id nowrap"><a href={link(["events", r.id], { q })} onClick={(e) => e.stopPropagation()}><IdText id={r.id} /></a>{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}</td>
-            <td class="nowrap c-flow">{r.flow}</td>
+            <td class="nowrap c-flow">{r.flow}{r.target && r.target !== r.connection && <span class="faint"> → {r.target}</span>}</td>
+            {keys && <td class="nowrap c-key">{r.key ? <a class="mono" href={link(["events"], { q: filters.format([{ key: "flow", value: r.flow }, { key: "key", value: r.key }]) })} onClick={(e) => e.stopPropagation()}>{r.key}</a> : <span class="faint">–</span>}</td>}
             <td class="n c-attempts">{r.attempts}</td>
             <td class="wide">{r.class && <span class="cls">{r.class} </span>}{r.reason && <span class="reason" title={r.reason}>{r.reason}</span>}{r.state === "retrying" && r.next_at && <span class="faint"> again <Time at={r.next_at} /></span>}</td>
             <td class="n nowrap c-size">{bytes(r.bytes)}</td>

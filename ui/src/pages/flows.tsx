@@ -4,13 +4,15 @@ import { useState } from "preact/hooks";
 import { api, may } from "../lib/api";
 import { duration, num, percent, plural, rate, words } from "../lib/format";
 import { recent, refresh, series, status, statusError, waiting } from "../lib/live";
-import { link, place } from "../lib/router";
+import { go, link, place } from "../lib/router";
 import type { Flow, State } from "../lib/types";
-import { Act, Card, Chip, Empty, HeldChip, Loading, PageHead, Problem, Scroll, StateChip, Time } from "../parts/bits";
-import { Chart, Spark } from "../parts/chart";
+import { Act, Card, Chip, Empty, HeldChip, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time } from "../parts/bits";
+import { Spark } from "../parts/chart";
 import { ask } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { toast } from "../parts/toast";
+import { Traffic } from "../parts/traffic";
+import { AllFlows, OneFlow } from "./flowgraph";
 
 export async function setPaused(kind: "flows" | "connections", name: string, pause: boolean): Promise<void> {
     const what = kind === "flows" ? "flow" : "connection";
@@ -77,6 +79,7 @@ function Objective({ f }: { f: Flow }) {
 export function Flows() {
     const s = status.value;
     const name = place.value.path[1];
+    const view = place.value.params.get("show") === "graph" ? "graph" : "table";
     if (!s)
         return <><PageHead title="Flows" />{statusError.value ? <Problem error={statusError.value} retry={() => void refresh()} /> : <Loading what="the flows" />}</>;
     if (name !== undefined) {
@@ -85,7 +88,8 @@ export function Flows() {
     }
     return <>
         <PageHead title="Flows" sub={`${plural(s.flows.length, "flow")}, ${num(s.flows.filter((f) => !f.held).length)} flowing freely`} />
-        {s.flows.length ? <Table flows={s.flows} /> : <Empty title="No flow so far" icon="flows"><p>Write one into the configuration, then <code>tieline check</code> and <code>tieline reload</code>.</p></Empty>}
+        {s.flows.some((f) => f.source) && <div class="tab-line"><Tabs label="How flows are shown" at={view} onPick={(v) => go(link(["flows"], { show: v === "table" ? "" : v }))} tabs={[["table", "Table"], ["graph", "Graph"]]} /></div>}
+        {s.flows.length && view === "graph" ? <Card><AllFlows s={s} /></Card> : s.flows.length ? <Table flows={s.flows} /> : <Empty title="No flow so far" icon="flows"><p>Write one into the configuration, then <code>tieline check</code> and <code>tieline reload</code>.</p></Empty>}
     </>;
 }
 
@@ -116,7 +120,6 @@ function Facts({ f }: { f: Flow }) {
 }
 
 function One({ f }: { f: Flow }) {
-    const into = series("events", f.name), out = series("delivered", f.name), failed = series("failures", f.name);
     const held = f.held?.startsWith("flow_");
     return <>
         <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><HeldChip held={f.held} reason={f.held_reason} /><Objective f={f} />{route(f)}</span>}>
@@ -128,12 +131,10 @@ function One({ f }: { f: Flow }) {
             <div><b>{f.held === "flow_paused" ? "Paused" : `Held: ${words(f.held!.slice(5))}`}</b> <Time at={f.held_since} empty="" />{f.held_reason && <p>{f.held_reason}</p>}
                 {f.held === "flow_tripped" && <p>The same error again and again: the rest is held so that it does not die, too. <a href={link(["dead"], { flow: f.name })}>See the dead letters</a>, mend the cause, then resume.</p>}
                 {f.held === "flow_config" && <p>The configuration of this flow does not work as it is. Correct it and reload; the flow then goes on by itself.</p>}</div></div>}
+        {f.source && <Card title="Path"><OneFlow f={f} connections={status.value?.connections ?? []} /></Card>}
         <Card title="Deliveries by state"><Counts f={f} /></Card>
         <div class="two">
-            <Card class="pad"><Chart title="Traffic" at={into.at} show={(n) => rate(n) + "/s"} series={[
-                { label: "received", values: into.values, color: "--series-1" },
-                { label: "delivered", values: out.values, color: "--series-2", dash: [6, 3] },
-                { label: "failed attempts", values: failed.values, color: "--series-3", dash: [2, 3] }]} /></Card>
+            <Card title="Traffic"><Traffic flow={f.name} /></Card>
             <Card title="Figures"><Facts f={f} /></Card>
         </div>
     </>;

@@ -6,8 +6,9 @@ import { isProblem, recent, refresh, series, status, statusError, waiting } from
 import { link } from "../lib/router";
 import type { Connection, Flow, Status } from "../lib/types";
 import { Card, Chip, Empty, HeldChip, Loading, PageHead, Problem, Scroll, Time, type Tone } from "../parts/bits";
-import { Chart, Gauge, Spark } from "../parts/chart";
+import { Gauge, Spark } from "../parts/chart";
 import { Icon, type IconName } from "../parts/icon";
+import { Traffic } from "../parts/traffic";
 
 function Figure({ label, value, unit, note, spark, tone, to }: { label: string; value: string; unit?: string; note: string; spark: number[]; tone?: string; to: string }) {
     return (
@@ -140,10 +141,7 @@ export function Overview() {
             <Figure label="Waiting" value={short(backlog)} note={backlog && drain ? `about ${duration(drain)} to drain` : backlog ? "" : "nothing waits"} spark={waits.values} to="#/events?q=state:queued" />
         </div>
         <Card title="Needs attention" aside={list.length ? <span class="faint">{plural(list.length, "matter")}</span> : null}><Matters list={list} /></Card>
-        <Card class="pad"><Chart title="Traffic since this page was opened" at={into.at} show={(n) => rate(n) + "/s"} series={[
-            { label: "received", values: into.values, color: "--series-1" },
-            { label: "delivered", values: out.values, color: "--series-2", dash: [6, 3] },
-            { label: "failed attempts", values: failed.values, color: "--series-3", dash: [2, 3] }]} /></Card>
+        <Card title="Traffic"><Traffic /></Card>
         <div class="two">
             <Card title="Flows" aside={<a href="#/flows">all</a>}><FlowRows s={s} /></Card>
             <Card title="Connections" aside={<a href="#/connections">all</a>}><ConnectionRows s={s} /></Card>

@@ -37,11 +37,11 @@ function options(width: number, height: number, series: Series[], show: (n: numb
     };
 }
 
-export function Chart({ title, at, series, show, height = 150 }: { title: string; at: number[]; series: Series[]; show: (n: number) => string; height?: number }) {
+export function Chart({ title, at, series, show, empty, height = 150 }: { title: string; at: number[]; series: Series[]; show: (n: number) => string; empty: string; height?: number }) {
     const box = useRef<HTMLDivElement>(null);
     const plot = useRef<uPlot | null>(null);
     const [table, setTable] = useState(false);
-    const few = at.length < 2;
+    const few = at.length < 2 || series.every((s) => s.values.every((v) => v === null));
     const shape = series.map((s) => s.label + s.color).join() + painted.value;
     useEffect(() => {
         if (table || few || !box.current)
@@ -56,8 +56,8 @@ export function Chart({ title, at, series, show, height = 150 }: { title: string
             plot.current = null;
         };
     }, [shape, table, few]);
-    useEffect(() => plot.current?.setData([at, ...series.map((s) => s.values)] as uPlot.AlignedData), [at.length, at[at.length - 1]]);
-    const last = (s: Series) => s.values.length ? s.values[s.values.length - 1] ?? null : null;
+    useEffect(() => plot.current?.setData([at, ...series.map((s) => s.values)] as uPlot.AlignedData), [at.length, at[at.length - 1], series[0]?.values[at.length - 1]]);
+    const last = (s: Series) => [...s.values].reverse().find((v) => v !== null) ?? null;
     return (
         <figure class="chart">
             <figcaption>
@@ -67,7 +67,7 @@ export function Chart({ title, at, series, show, height = 150 }: { title: string
                 </span>
                 <button class="ghost small" aria-pressed={table} onClick={() => setTable(!table)}>{table ? "Chart" : "Table"}</button>
             </figcaption>
-            {table ? <ChartTable at={at} series={series} show={show} /> : few ? <p class="plot faint">The first figures come in a few seconds.</p> : <div ref={box} class="plot" role="img" aria-label={`${title}: ${series.map((s) => `${s.label} now ${last(s) === null ? "unknown" : show(last(s)!)}`).join(", ")}`} />}
+            {table ? <ChartTable at={at} series={series} show={show} /> : few ? <p class="plot faint">{empty}</p> : <div ref={box} class="plot" role="img" aria-label={`${title}: ${series.map((s) => `${s.label} now ${last(s) === null ? "unknown" : show(last(s)!)}`).join(", ")}`} />}
         </figure>
     );
 }
