@@ -63,6 +63,14 @@ def test_a_failed_order_is_found_by_its_number_explained_mended_and_replayed(bus
     browse("journeys.mjs", busy, "mend", ORDER=number, WHOLE=whole.decode())
 
 
+def test_a_mapping_is_tried_on_a_real_event_and_compared_over_the_last_ones(busy):
+    browse("journeys.mjs", busy, "mapping")
+
+
+def test_a_payload_is_shown_as_it_came_mapped_and_as_it_is_sent(busy):
+    browse("journeys.mjs", busy, "panes")
+
+
 def test_the_graph_follows_what_happens(busy):
     browse("journeys.mjs", busy, "graph", timeout=240)
 

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { diff } from "../src/lib/diff.ts";
 import * as filter from "../src/lib/filter.ts";
 import { bytes, clock, duration, percent, short } from "../src/lib/format.ts";
+import { lines, linesOf } from "../src/lib/jsonlines.ts";
 import { link, parse } from "../src/lib/router.ts";
 
 test("a filter is read from its text and written back as it was", () => {
@@ -76,4 +77,12 @@ test("a time is relative, or in UTC with its date when it is not today", () => {
     assert.equal(clock("2026-11-30T12:05:00Z", "relative", now), "in 5 min");
     assert.equal(clock("2026-11-30T11:59:20.5Z", "utc", now), "11:59:20.500");
     assert.equal(clock("2026-11-29T11:59:20Z", "utc", now), "2026-11-29 11:59:20");
+});
+
+test("JSON becomes lines with paths, and the lines together are the JSON", () => {
+    const value = { id: 1, customer: { name: "Ann" }, lines: [{ sku: "a" }, { sku: "b" }], none: [], empty: {} };
+    const list = lines(value);
+    assert.equal(list.map((l) => l.text).join("\n"), JSON.stringify(value, null, 2));
+    assert.deepEqual(list.filter((l) => linesOf(l.path, "lines.sku")).map((l) => l.text.trim()), ['"sku": "a"', '"sku": "b"']);
+    assert.equal(list.filter((l) => linesOf(l.path, "customer")).length, 3);
 });

@@ -219,6 +219,42 @@ const journeys = {
         assert.deepEqual(errors, []);
     },
 
+    /** A mapping is tried on a real event: its output at once, an error with its place, what would change over the last events. */
+    async mapping(browser) {
+        const { page, errors } = await open(browser);
+        await page.getByRole("link", { name: "Mapping" }).click();
+        const output = page.getByRole("region", { name: "Output" });
+        await output.getByText(/"orderNumber": "SO-\d+"/).waitFor();
+        await output.getByText(/"orderNumber"/).hover();
+        await page.getByRole("region", { name: "Input" }).locator(".jline.hot", { hasText: '"id":' }).first().waitFor();
+        const source = page.getByRole("textbox", { name: "Mapping" });
+        const before = await source.inputValue();
+        await source.fill(before.replace('"SO-" & id', '"ORDER-" & '));
+        await page.getByText(/^Line \d+, column \d+:/).waitFor();
+        await source.fill(before.replace('"SO-" & id', '"ORDER-" & id'));
+        await output.getByText(/"orderNumber": "ORDER-\d+"/).waitFor();
+        await page.getByLabel("Last").selectOption("20");
+        await page.getByRole("button", { name: "Run" }).click();
+        await page.getByText(/^\d+ changed$/).waitFor();
+        await page.locator("details summary").first().click();
+        await page.locator(".diff-add", { hasText: "ORDER-" }).first().waitFor();
+        assert.deepEqual(errors, []);
+    },
+
+    /** A payload in three panes: as it came, mapped, as it is sent with its key. */
+    async panes(browser) {
+        const { page, errors } = await open(browser);
+        const { events } = await api(page, "v1/events?state=delivered&flow=orders-to-erp&limit=1");
+        await go(page, `#/events/${events[0].id}`);
+        await page.getByRole("tab", { name: "Mapped", exact: true }).click();
+        await page.getByText(/"SO-\d+"/).first().waitFor();
+        await page.getByRole("tab", { name: "Received against mapped" }).click();
+        await page.locator(".diff-add").first().waitFor();
+        await page.getByRole("tab", { name: "As sent" }).click();
+        await page.getByRole("rowheader", { name: /Idempotency-Key/i }).waitFor();
+        assert.deepEqual(errors, []);
+    },
+
     /** What arrives is announced and does not move the table until it is asked for. */
     async tail(browser) {
         const { page, errors } = await open(browser);
@@ -259,7 +295,7 @@ const journeys = {
         for (const [theme, viewport] of [["light", undefined], ["light", NARROW], ["dark", undefined]]) {
             const { page, errors, context } = await open(browser, { theme, viewport });
             const dead = await api(page, "v1/events?state=dead&limit=1");
-            for (const hash of [...PAGES, `events/${dead.events[0].id}`]) {
+            for (const hash of [...PAGES, "mapping", `events/${dead.events[0].id}`]) {
                 await go(page, "#/" + hash);
                 await page.locator("main h1").waitFor();
                 await page.waitForTimeout(500);

@@ -333,3 +333,44 @@ export interface FlowGraph {
     nodes: { id: string; kind: "source" | "step" | "target" | "connection"; name: string; detail: string }[];
     edges: { from: string; to: string }[];
 }
+
+export interface MappingInfo {
+    name: string;
+    language: string;
+    to: string | null;
+    file: string | null;
+    strict: boolean;
+    flows: string[];
+    source: string | null;
+}
+
+interface MappingError {
+    code: string;
+    text: string;
+    line: number | null;
+    column: number | null;
+}
+
+export interface Evaluation {
+    output: unknown;
+    error: MappingError | null;
+    lineage: { target: string; sources: string[] }[] | null;
+    us: number;
+}
+
+export interface Shadow {
+    looked: number;
+    same: number;
+    changed: number;
+    different: { id: string; before: unknown; after: unknown }[];
+    failed: { id: string; error: MappingError | null }[];
+}
+
+/** A payload as it came, mapped by the configuration of now, and as it would be sent. */
+export interface Payloads {
+    in?: unknown;
+    mapped: unknown;
+    sent: { method?: string; url?: string; headers?: Record<string, string>; body?: unknown } | null;
+    skipped?: unknown;
+    problem?: string | null;
+}

@@ -6,7 +6,7 @@ import { bytes, duration, plural, words } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { status } from "../lib/live";
 import { go, link } from "../lib/router";
-import type { Attempt, Detail, Row } from "../lib/types";
+import type { Attempt, Detail, Payloads, Row } from "../lib/types";
 import { Act, Card, Chip, Copy, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time, copyText } from "../parts/bits";
 import { bulk } from "../parts/bulk";
 import { Code, Diff, Editor, bodyText, languageOf } from "../parts/code";
@@ -86,12 +86,19 @@ function Timeline({ d }: { d: Detail }) {
     );
 }
 
-type View = "body" | "diff" | "request";
+type View = "body" | "mapped" | "sent" | "changes" | "diff" | "request";
 
 function Payload({ d }: { d: Detail }) {
     const [view, setView] = useState<View>("body");
+    const [made, setMade] = useState<Payloads | null>(null);
+    useEffect(() => void api<Payloads>(`v1/events/${d.event.id}/payloads`).then(setMade, () => setMade(null)), [d.event.id, d.event.revision]);
+    const sent = made?.sent;
     const edited = d.original_body !== undefined;
     const tabs: [View, string][] = [["body", edited ? `Revision ${d.event.revision}` : "As received"]];
+    if (made?.mapped !== undefined && made?.mapped !== null)
+        tabs.push(["mapped", "Mapped"], ["changes", "Received against mapped"]);
+    if (sent)
+        tabs.push(["sent", "As sent"]);
     if (edited)
         tabs.push(["diff", "Against the original"]);
     if (d.request)
@@ -99,7 +106,11 @@ function Payload({ d }: { d: Detail }) {
     return (
         <Card title="Payload" aside={<span class="faint">{bytes(d.event.bytes)}</span>}>
             <Tabs label="Payload" tabs={tabs} at={view} onPick={setView} />
+            {made?.problem && <p class="pad faint">What would be sent cannot be made: {made.problem}</p>}
             {view === "body" && (d.body === undefined ? <p class="faint pad">The payload is not kept any more (store: keep_events).</p> : <Code text={bodyText(d.body)} language={languageOf(d.body)} label="Payload" what="payload" />)}
+            {view === "mapped" && <Code text={bodyText(made?.mapped)} language={languageOf(made?.mapped)} label="Mapped" what="mapped payload" />}
+            {view === "changes" && <Diff before={bodyText(d.body)} after={bodyText(made?.mapped)} label="Received against mapped" />}
+            {view === "sent" && sent && <Sent sent={sent} />}
             {view === "diff" && <Diff before={bodyText(d.original_body)} after={bodyText(d.body)} label="Original against the newest revision" />}
             {view === "request" && <Scroll label="Request"><table class="plain"><tbody>
                 <tr><th scope="row">{d.request!.m}</th><td class="mono">{d.request!.p}{d.request!.q ? `?${d.request!.q}` : ""}</td></tr>
@@ -107,6 +118,21 @@ function Payload({ d }: { d: Detail }) {
             </tbody></table></Scroll>}
         </Card>
     );
+}
+
+function Sent({ sent }: { sent: NonNullable<Payloads["sent"]> }) {
+    let body = sent.body;
+    try {
+        body = typeof body === "string" ? JSON.parse(body) : body;
+    } catch { /* not JSON: as it is */ }
+    return <>
+        <p class="faint pad">As the configuration of now makes it; secrets are masked.</p>
+        <Scroll label="Request that is sent"><table class="plain"><tbody>
+            <tr><th scope="row">{sent.method}</th><td class="mono">{sent.url}</td></tr>
+            {Object.entries(sent.headers ?? {}).map(([k, v]) => <tr key={k}><th scope="row">{k}</th><td class="mono">{v}</td></tr>)}
+        </tbody></table></Scroll>
+        {body !== undefined && body !== null && <Code text={bodyText(body)} language={languageOf(body)} label="Body that is sent" what="body" />}
+    </>;
 }
 
 function EditForm({ d, done }: { d: Detail; done: () => void }) {

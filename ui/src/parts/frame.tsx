@@ -7,7 +7,7 @@ import { useKeys } from "../lib/keys";
 import { paused, problems, status } from "../lib/live";
 import { density, theme, zone } from "../lib/prefs";
 import { go, place } from "../lib/router";
-import { PAGES, type PageInfo } from "../pages";
+import { lookForMappings, PAGES, type PageInfo } from "../pages";
 import { Chip, Empty } from "./bits";
 import { Icon } from "./icon";
 import { openPalette } from "./palette";
@@ -32,7 +32,7 @@ function count(p: PageInfo): ComponentChildren {
 function Menu({ at, close }: { at: string; close: () => void }) {
     return (
         <nav aria-label="Pages">
-            <ul>{PAGES.map((p) => (
+            <ul>{PAGES.filter((p) => p.there?.() ?? true).map((p) => (
                 <li key={p.path}><a href={`#/${p.path}`} aria-current={p.path === at ? "page" : undefined} onClick={close}>
                     <Icon name={p.icon} /><span>{p.title}</span>{count(p)}</a></li>
             ))}</ul>
@@ -93,6 +93,7 @@ export function Frame() {
         const n = problems.value;
         document.title = `${n ? `(${n}) ` : ""}${page?.title ?? "Not found"} · Tieline`;
     }, [page, problems.value]);
+    useEffect(lookForMappings, []);
     useKeys([
         { keys: "mod+k", does: "Go to a page, a flow or an id", run: openPalette, anywhere: true },
         { keys: "?", does: "This sheet", run: openSheet },

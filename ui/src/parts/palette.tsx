@@ -18,7 +18,7 @@ interface Entry {
 function entries(): Entry[] {
     const s = status.value;
     return [
-        ...PAGES.map((p) => ({ text: p.title, kind: "page", icon: p.icon, to: `#/${p.path}` })),
+        ...PAGES.filter((p) => p.there?.() ?? true).map((p) => ({ text: p.title, kind: "page", icon: p.icon, to: `#/${p.path}` })),
         ...(s?.flows ?? []).map((f) => ({ text: f.name, kind: "flow", icon: "flows" as IconName, to: link(["flows", f.name]) })),
         ...(s?.connections ?? []).map((c) => ({ text: c.name, kind: "connection", icon: "connections" as IconName, to: link(["connections", c.name]) })),
     ];
