@@ -163,8 +163,9 @@ static void compare(struct shadow *s, struct tl_arena *a, uint64_t id, struct tl
         return;
     json_object_begin(&b, a, 4);
     json_adds(&b, "id", admin__id_json(a, id));
-    json_adds(&b, "before", rc_before == TL_OK ? before : json_null());
-    json_adds(&b, "after", rc_after == TL_OK ? after : json_null());
+    /* Copies: a result shares its texts with the mapping, which is gone before the answer is written. */
+    json_adds(&b, "before", rc_before == TL_OK ? json_copy(a, before) : json_null());
+    json_adds(&b, "after", rc_after == TL_OK ? json_copy(a, after) : json_null());
     json_adds(&b, "error", rc_after == TL_OK ? json_null() : error_json(a, &err));
     json_push(rc_after != TL_OK ? &s->failures : &s->different, json_end(&b));
 }

@@ -81,6 +81,10 @@ def test_an_edited_mapping_is_compared_over_the_last_events(site):
                                              "source": "{'number': id, 'total': $sum(lines.price) + (id = 1 ? 1 : 0)}"})
     assert other["same"] == 2 and other["changed"] == 1
     assert other["different"][0]["before"] == {"number": 1, "total": 1} and other["different"][0]["after"]["total"] == 2
+    named = web.post("/v1/mappings/shadow", {"name": "order", "flow": "orders", "last": 3,
+                                             "source": "{'a-name-of-its-own': 'a text of the edited mapping ' & id, 'plain': 'constant'}"})
+    assert {d["after"]["plain"] for d in named["different"]} == {"constant"}, "the answer outlives the edited mapping"
+    assert named["different"][0]["after"]["a-name-of-its-own"].startswith("a text of the edited mapping")
     broken = web.post("/v1/mappings/shadow", {"name": "order", "flow": "orders", "last": 1, "source": "$error('no')"})
     assert broken["failed"][0]["error"]["text"] and broken["same"] == 0
 
