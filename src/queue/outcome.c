@@ -593,9 +593,10 @@ static void finish_settle(struct queue *q, struct op *op)
         if (w->pub.claims[i].outcome.end == QUEUE_END_FAILED)
             w->conn->failed[w->members[i].cls]++;
         if (i + 1 < w->pub.n && w->members[i + 1].follower) {
-            queue__feed(q, w->members[i].row.id); /* the last of its lane settles it */
+            queue__feed(q, w->members[i].row.id, w->members[i].row.flow,
+                        w->members[i].row.state); /* the last of its lane settles it */
         } else if (w->members[i].follower) {
-            queue__feed(q, w->members[i].row.id);
+            queue__feed(q, w->members[i].row.id, w->members[i].row.flow, w->members[i].row.state);
             settle_lane(q, w, w->members[i].lane);
         } else {
             settle_member(q, w, &w->members[i]);
