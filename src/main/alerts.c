@@ -21,19 +21,28 @@ static enum tl_rc keep(struct main_alerts *m, struct task *task, struct tl_err *
     TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
     char key[64], head[32];
     size_t parts = 0;
+    int slot = !m->slot; /* the other set holds until the head names this one */
     enum tl_rc rc = TL_OK;
 
+    if (!alert_changed(m->book) && !m->unkept)
+        return TL_OK;
+    m->unkept = true;
     tl_buf_init(&text, (size_t)PART * PARTS_MAX);
     if (!alert_save(m->book, &text))
         return tl_fail(err, TL_LIMIT, "there are too many alerts to keep");
-    m->slot = !m->slot;
     for (size_t at = 0; at < text.n && rc == TL_OK; at += PART) {
-        (void)snprintf(key, sizeof key, "alert/book/%d/%zu", m->slot, parts++);
+        (void)snprintf(key, sizeof key, "alert/book/%d/%zu", slot, parts++);
         rc = queue_kv_put(m->queue, task, tl_sv_str(key), tl_sv(text.p + at, text.n - at < PART ? text.n - at : PART),
                           err);
     }
-    (void)snprintf(head, sizeof head, "%d %zu", m->slot, parts);
-    return rc == TL_OK ? queue_kv_put(m->queue, task, TL_SV("alert/book"), tl_sv_str(head), err) : rc;
+    (void)snprintf(head, sizeof head, "%d %zu", slot, parts);
+    if (rc == TL_OK)
+        rc = queue_kv_put(m->queue, task, TL_SV("alert/book"), tl_sv_str(head), err);
+    if (rc == TL_OK) {
+        m->slot = slot;
+        m->unkept = false;
+    }
+    return rc;
 }
 
 static enum tl_rc load(struct main_alerts *m, struct tl_buf *text, struct tl_err *err)
@@ -248,11 +257,11 @@ static enum tl_rc look(struct main_alerts *m, struct task *task, struct tl_err *
     f.plan = flow_engine_plan(m->engine);
     rc = task_blocking(task, gather, &f, NULL, err);
     flow_plan_unref(f.plan);
-    if (rc == TL_OK && alert_changed(m->book))
+    if (rc == TL_OK)
         rc = keep(m, task, err);
     for (size_t i = 0; rc == TL_OK && i < f.n_due; i++)
         tell(m, task, a, &f.due[i]);
-    if (rc == TL_OK && alert_changed(m->book))
+    if (rc == TL_OK)
         rc = keep(m, task, err);
     return rc;
 }

@@ -18,7 +18,8 @@ struct main_alerts {
     const bool *stopping;
     /* its own */
     struct main_credentials *credentials;
-    int slot; /* of the two sets of parts, the one that holds */
+    int slot;    /* of the two sets of parts, the one that holds */
+    bool unkept; /* the last write did not succeed */
 };
 /* Reads the book that was kept; blocks. A book that cannot be read is logged, and a new one begins. */
 void main_alerts_init(struct main_alerts *m);
