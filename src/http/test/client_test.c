@@ -23,7 +23,7 @@ struct server {
     const char *_Atomic first; /* reply; NULL: close without one */
     const char *second;        /* to later requests of the same connection; NULL: close */
     size_t filler;             /* bytes of 'x' after the reply */
-    bool silent;               /* read the request and answer nothing */
+    _Atomic bool silent;       /* read the request and answer nothing */
     _Atomic int requests, connections;
     _Atomic bool stop;
     pthread_mutex_t lock;

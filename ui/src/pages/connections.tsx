@@ -51,7 +51,7 @@ function Tested({ t }: { t: TestResult }) {
 }
 
 const FIX: Record<string, string> = {
-    connection_auth: "Renew the credential where its reference points (tieline secret set), then press Test: when it is let in again, what waits goes on. Events and attempts are kept meanwhile.",
+    connection_auth: "Renew the credential where its reference points (tieline secrets set), then press Test: when it is let in again, what waits goes on. Events and attempts are kept meanwhile.",
     identity: "Its type, account or host has changed: what was queued for the former one is held. Resume if it is the same system.",
 };
 

@@ -30,7 +30,7 @@ function stateOf(held: string | null, breaker = "closed"): State {
 
 function flowNode(f: Flow): GraphNode {
     const own = f.held?.startsWith("flow_") || !isProblem(f.held);
-    const s = own ? stateOf(f.held) : { tone: "busy" as Tone, state: "waits for its connection", problem: false };
+    const s = own ? stateOf(f.held) : { tone: "busy" as Tone, state: "waits: connection", problem: false };
     const parts = [waiting(f) ? `${num(waiting(f))} wait` : "", f.counts.dead ? `${num(f.counts.dead)} dead` : ""].filter(Boolean);
     return { id: `flow:${f.name}`, kind: "flow", title: f.name, sub: f.sla?.owner ? `owner ${f.sla.owner}` : "", icon: "flows", figures: parts.join(", "), href: link(["flows", f.name]), ...s,
         ...(f.counts.dead && s.tone === "ok" ? { tone: "warn" as Tone, problem: true } : {}) };
