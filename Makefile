@@ -37,7 +37,7 @@ demo: build ## a thousand orders from a shop to a failing ERP, about a minute an
 demo-order-to-cash: build ## orders and leads between a shop, NetSuite and Salesforce, both misbehaving; about two minutes
 	@TIELINE_BIN=$(CURDIR)/$(BIN) examples/order-to-cash/demo
 
-test: ## everything that needs no other product: sanitizers, end to end, crashes, fuzzers, checkers (7 minutes on two idle cores)
+test: ## everything that needs no other product: sanitizers, end to end, crashes, fuzzers, checkers (about 20 minutes on two cores)
 	@tools/bootstrap test
 	@$(PYTHON) tools/run-tests $(STAGES)
 

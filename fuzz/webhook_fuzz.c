@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first byte chooses the scheme; then lines: target, headers until an empty line, and the body. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "webhook/webhook.h"
 
@@ -8,16 +10,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct webhook_verifier *make(const struct crypto *c, const char *scheme)
 {
-    static const char *const anyone = "*";
-    struct webhook_conf conf = {
-        .public_url = "https://h.example/in", .header = "x-sig", .timestamp = "t=", .user = "u", .tolerance_ms = 1};
+    static const char *const anyone = "*", *const audience = "https://h.example/in",
+                             *const topic = "arn:aws:sns:eu-west-1:123456789012:orders", *const name = "shop.example";
+    static const int alg = 0;
+    struct webhook_conf conf = {.public_url = "https://h.example/in",
+                                .header = "x-sig",
+                                .timestamp = "t=",
+                                .user = "u",
+                                .tolerance_ms = 1,
+                                .jwks_url = "https://idp.example/jwks",
+                                .email = "push@p.iam.example",
+                                .webhook_id = "WH-1",
+                                .confirm = true};
     struct webhook_secret secret = {.value = TL_SV("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")};
     struct webhook_setup setup = {.scheme = scheme, .conf = &conf, .secrets = &secret, .n_secrets = 1};
     struct webhook_verifier *v = NULL;
+    struct tl_err err = {0};
 
+    if (strcmp(scheme, "jwt") == 0 || strcmp(scheme, "google_pubsub") == 0)
+        setup.n_secrets = 0; /* their keys come as a set */
     conf.origins = (struct config_list){(void *)(uintptr_t)&anyone, 1};
-    if (webhook_verifier_new(c, &setup, &v, NULL) != TL_OK)
+    conf.audiences = (struct config_list){(void *)(uintptr_t)&audience, 1};
+    conf.issuers = conf.audiences;
+    conf.topics = (struct config_list){(void *)(uintptr_t)&topic, 1};
+    conf.names = (struct config_list){(void *)(uintptr_t)&name, 1};
+    conf.algs = (struct config_list){(void *)(uintptr_t)&alg, 1};
+    if (webhook_verifier_new(c, &setup, &v, &err) != TL_OK) {
+        (void)fprintf(stderr, "%s: %s\n", scheme, err.text);
         abort();
+    }
     return v;
 }
 

@@ -41,26 +41,29 @@ static enum tl_rc query(struct admin_call *c, struct alert_query *q, struct tl_e
     return TL_OK;
 }
 
-static enum tl_rc get_alerts(struct admin_call *c, struct tl_err *err)
+struct json admin__alerts_json(struct admin_call *c, const struct alert_book *b, const struct alert_query *q)
 {
-    struct alert_query q;
-    struct alert_book *b;
-    struct flow_plan *p;
+    struct flow_plan *p = plan_of(c);
     struct json_builder o;
-    enum tl_rc rc = book(c, &b, err);
 
-    if (rc == TL_OK)
-        rc = query(c, &q, err);
-    if (rc != TL_OK)
-        return rc;
-    p = plan_of(c);
     json_object_begin(&o, c->arena, 4);
     json_adds(&o, "at", admin__time_json(c->arena, tl_clock_wall_ms(c->admin->clock)));
     json_adds(&o, "enabled", json_bool(p && !flow_plan_project(p)->alerts.off));
     json_adds(&o, "counts", alert_counts_json(b, c->arena));
-    json_adds(&o, "alerts", alert_list_json(b, &q, c->arena));
+    json_adds(&o, "alerts", alert_list_json(b, q, c->arena));
     flow_plan_unref(p);
-    return admin__answer(c, 200, json_end(&o), err);
+    return json_end(&o);
+}
+
+static enum tl_rc get_alerts(struct admin_call *c, struct tl_err *err)
+{
+    struct alert_query q;
+    struct alert_book *b;
+    enum tl_rc rc = book(c, &b, err);
+
+    if (rc == TL_OK)
+        rc = query(c, &q, err);
+    return rc == TL_OK ? admin__answer(c, 200, admin__alerts_json(c, b, &q), err) : rc;
 }
 
 static enum tl_rc get_rules(struct admin_call *c, struct tl_err *err)

@@ -152,7 +152,8 @@ static uint64_t load(const unsigned char *p, size_t n)
 {
     uint64_t v = 0;
 
-    memcpy(&v, p, n);
+    if (n > 0) /* p may be NULL then */
+        memcpy(&v, p, n);
     return v;
 }
 

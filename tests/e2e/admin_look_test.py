@@ -186,6 +186,17 @@ def test_a_stream_tells_of_jobs_and_ends_when_its_token_does(site):
     assert web.raw("GET", "/v1/stream?topics=weather").status == 400
 
 
+def test_a_stream_tells_the_alerts_in_the_words_of_their_page(site):
+    web = client(site)
+    stream = Stream(web, "topics=alerts")
+    try:
+        until(lambda: stream.of("alerts"))
+        told, page = stream.of("alerts")[0], web.get("/v1/alerts")
+        assert set(told) == set(page) and set(told["counts"]) == set(page["counts"])
+    finally:
+        stream.close()
+
+
 def test_a_stream_that_is_open_does_not_hold_the_stop_up(tmp_path, target):
     s = Site(tmp_path, project(target, admin={"listen": f"127.0.0.1:{free_port()}"})).start()
     stream = Stream(client(s))

@@ -191,13 +191,12 @@ static enum tl_rc put_jobs(struct stream *s, struct admin_call *c, struct tl_err
 
 static void put_alerts(struct stream *s, struct admin_call *c)
 {
-    struct alert_query q = {.which = ALERT_OPEN, .limit = 100};
-
+    const struct alert_query q = {.which = ALERT_OPEN, .limit = 100};
     struct json v;
 
     if (!c->admin->alerts)
         return;
-    v = alert_list_json(c->admin->alerts, &q, c->arena);
+    v = admin__alerts_json(c, c->admin->alerts, &q);
     put_changed(s, "alerts", v, json_gets(v, "alerts"), &s->alerts_hash);
 }
 

@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <sqlite3.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/store_int.h"
 
 #define CHECKPOINT_PAGES 2500
+enum { LOCK_TRIES = 40 }; /* 50 ms apart */
 
 struct sq {
     struct store base;
@@ -381,6 +383,19 @@ static enum tl_rc sq_migrate(struct sq *q, const struct store_options *o, struct
     return TL_OK;
 }
 
+/* A command of the operator holds it for an instant only: a server that starts meanwhile must not give up. */
+static bool flock_soon(int fd)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+
+    for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if (tries == LOCK_TRIES)
+            return false;
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
 /* Against a second process: a lock on a file of its own, because SQLite's locks must stay free for readers. */
 static enum tl_rc sq_lock(struct sq *q, const char *path, struct tl_err *err)
 {
@@ -390,7 +405,7 @@ static enum tl_rc sq_lock(struct sq *q, const char *path, struct tl_err *err)
     q->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (q->lock_fd < 0)
         rc = tl_fail(err, TL_IO, "cannot open %s: %s", name, strerror(errno));
-    else if (flock(q->lock_fd, LOCK_EX | LOCK_NB) != 0)
+    else if (!flock_soon(q->lock_fd))
         rc = tl_fail(err, TL_BUSY, "another process uses this ledger (%s is locked)", name);
     tl_free(name);
     return rc;

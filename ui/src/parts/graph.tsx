@@ -62,6 +62,9 @@ function place(nodes: GraphNode[], edges: GraphEdge[]): Placed {
     return { width: size.width ?? 100, height: size.height ?? 60, at, paths, labels };
 }
 
+/** Letters of the state (bold) that fit before the figures on the same line of a node. */
+const roomBeside = (figures: string) => Math.max(4, Math.floor((WIDTH - 26 - 6.3 * figures.length) / 6.8));
+
 function clip(text: string, most: number): string {
     return text.length > most ? text.slice(0, most - 1) + "…" : text;
 }
@@ -75,7 +78,7 @@ function NodeBox({ n, x, y }: { n: GraphNode; x: number; y: number }) {
             <g transform={`translate(${x - WIDTH / 2 + 13} ${y - HEIGHT / 2 + 9})`} class="node-icon"><Icon name={n.icon} size={14} /></g>
             <text class="node-title" x={x - WIDTH / 2 + 33} y={y - HEIGHT / 2 + 21}>{clip(n.title, 23)}</text>
             <text class="node-sub" x={x - WIDTH / 2 + 13} y={y - HEIGHT / 2 + 38}>{clip(n.sub, 31)}</text>
-            <text class="node-state" x={x - WIDTH / 2 + 13} y={y - HEIGHT / 2 + 54}>{n.state}</text>
+            <text class="node-state" x={x - WIDTH / 2 + 13} y={y - HEIGHT / 2 + 54}>{clip(n.state ?? "", roomBeside(n.figures ?? ""))}</text>
             <text class="node-figures" x={x + WIDTH / 2 - 10} y={y - HEIGHT / 2 + 54} text-anchor="end">{n.figures}</text>
         </a>
     );
