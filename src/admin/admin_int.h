@@ -89,6 +89,20 @@ const struct flow_target_info *admin__target(const struct admin_names *n, uint32
 /* events.c: the filter of a query (its members and `q`), and a row. */
 TL_MUST_CHECK enum tl_rc admin__event_filter(struct admin_call *c, const struct admin_names *names,
                                              struct queue_filter *ret, struct tl_err *err);
+/* What admin__event_filter reads, as rows of a route's `query`. */
+#define ADMIN__FILTER_QUERY                                                                                            \
+    {"q", "string", "A filter as text: flow:orders state:dead error:\"429\" since:1h.", false},                        \
+        {"flow", "string", "Name of a flow.", false},                                                                  \
+        {"state", "string", "queued, retrying, dead, delivered, skipped, cancelled or discarded.", false},             \
+        {"class", "string", "Class of failure of dead ones.", false},                                                  \
+        {"fingerprint", "string", "Cause of dead ones.", false},                                                       \
+        {"from", "string", "Received since: a time, or a duration ago (2h).", false},                                  \
+        {"until", "string", "Received before.", false}, {"event", "string", "An event and its deliveries.", false},    \
+        {"key", "string", "Ordering key.", false}, {"error", "string", "In the reason; case ignored.", false},         \
+        {"text", "string", "In the payload as it came.", false}, {"target", "string", "Name of a target.", false},     \
+    {                                                                                                                  \
+        "connection", "string", "Name of a connection.", false                                                         \
+    }
 struct json admin__row_json(struct tl_arena *a, const struct admin_names *names, const struct queue_row *r);
 struct json admin__jobs_json(struct tl_arena *a, const struct admin_names *names, const struct queue_job_row *rows,
                              size_t n);
