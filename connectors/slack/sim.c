@@ -146,15 +146,8 @@ static enum tl_rc messages(struct task *task, struct http_req *req, struct http_
 static enum tl_rc control(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     struct sim *s = arg;
-    struct taking t = {s, req, JSON_NOTHING, TL_OK};
-    enum tl_rc rc;
 
-    task_on_main_stack(task, parse, &t);
-    rc = t.rc == TL_OK ? connector_sim_control(table, TL_COUNT(table), t.v, &s->opt, err)
-                       : tl_fail(err, TL_INVALID, "options come as a JSON object");
-    if (rc == TL_OK)
-        connector_sim_json(req, res, 200, NULL, connector_sim_show(table, TL_COUNT(table), &s->opt, req->arena));
-    return rc;
+    return connector_sim_controlled(task, req, res, table, TL_COUNT(table), &s->opt, err);
 }
 
 int slack__sim(int argc, char **argv)

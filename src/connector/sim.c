@@ -136,6 +136,33 @@ void connector_sim_json(struct http_req *req, struct http_res *res, int status, 
         http_res_error(res, 500, "too_large", "the answer does not fit into the memory of a request");
 }
 
+struct parsing {
+    struct http_req *req;
+    struct json v;
+    enum tl_rc rc;
+};
+static void parse_body(void *arg)
+{
+    struct parsing *p = arg;
+
+    p->rc = json_parse(p->req->arena, p->req->body, 0, NULL, &p->v, NULL);
+}
+
+enum tl_rc connector_sim_controlled(struct task *task, struct http_req *req, struct http_res *res,
+                                    const struct connector_sim_option *table, size_t n, void *options,
+                                    struct tl_err *err)
+{
+    struct parsing p = {req, JSON_NOTHING, TL_OK};
+    enum tl_rc rc;
+
+    task_on_main_stack(task, parse_body, &p);
+    rc = p.rc == TL_OK ? connector_sim_control(table, n, p.v, options, err)
+                       : tl_fail(err, TL_INVALID, "options come as a JSON object");
+    if (rc == TL_OK)
+        connector_sim_json(req, res, 200, NULL, connector_sim_show(table, n, options, req->arena));
+    return rc;
+}
+
 void connector_sim_stop(struct task *task, struct connector_sim *s)
 {
     http_server_stop(task, s->server);

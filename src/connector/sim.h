@@ -69,6 +69,11 @@ TL_MUST_CHECK enum tl_rc connector_sim_new(struct async_loop *loop, const struct
 uint16_t connector_sim_port(const struct connector_sim *s);
 /* A JSON answer; written into the request's arena. type: a literal, NULL: "application/json". At most 64 MB. */
 void connector_sim_json(struct http_req *req, struct http_res *res, int status, const char *type, struct json v);
+/* What POST /__control does: takes the options of the body and answers with those in force. TL_INVALID: nothing was
+ * changed. */
+TL_MUST_CHECK enum tl_rc connector_sim_controlled(struct task *task, struct http_req *req, struct http_res *res,
+                                                  const struct connector_sim_option *table, size_t n, void *options,
+                                                  struct tl_err *err);
 void connector_sim_stop(struct task *task, struct connector_sim *s); /* suspends */
 void connector_sim_free(struct connector_sim *s); /* after stop, or when the loop does not run any more */
 /* Runs until SIGINT or SIGTERM, then at_end (may be NULL); the exit status. */
