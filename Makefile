@@ -8,8 +8,7 @@ FUZZ_SECONDS ?= 60
 BIN = build/release/bin/tieline
 export PYTHON JOBS
 
-.PHONY: all build ui screenshots dev demo demo-order-to-cash test test-peers quick bench lint tidy format fuzz reference install clean help
-.PHONY: all build package ui screenshots dev demo test test-peers quick bench lint tidy format fuzz reference install clean help
+.PHONY: all build package ui screenshots dev demo demo-order-to-cash test test-peers quick bench lint tidy format fuzz reference install clean help
 
 all: build
 

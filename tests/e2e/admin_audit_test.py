@@ -45,7 +45,7 @@ def test_a_change_is_noted_with_who_when_why_and_from_where(site):
     assert e["at"] and len(e["hash"]) == 64
     web.raw("POST", "/v1/flows/orders/resume?reason=moved")
     assert last(web)[0]["reason"] == "moved"
-    assert [x for x in site.logged("admin.audit") if x.get("hash") == e["hash"]], "the log has the hash as well"
+    assert until(lambda: [x for x in site.logged("admin.audit") if x.get("hash") == e["hash"]]), "the log has the hash as well"
 
 
 def test_what_fails_after_it_was_noted_is_noted_as_failed(site):

@@ -178,7 +178,8 @@ def test_refused_credentials_pause_the_connection_and_a_resume_drains_in_order(s
         s.post(by_customer(n, "a"))
     time.sleep(0.5)
     assert target.count() == came and s.counts()["dead"] == 0 and s.state(first) in ("queued", "retrying")
-    assert s.connection()["held_reason"] and [n for n in s.logged("ledger.notice") if n["connection"] == "erp"]
+    assert s.connection()["held_reason"]
+    assert until(lambda: [n for n in s.logged("ledger.notice") if n["connection"] == "erp"])
     bad.clear()
     s.do("/v1/connections/erp/resume")
     s.wait_counts(delivered=6, dead=0)
@@ -198,7 +199,7 @@ def test_twenty_of_the_same_failure_trip_the_flow_and_hold_the_rest(shop, target
     assert 20 <= dead <= 25, dead
     time.sleep(0.3)
     assert s.counts()["dead"] == dead and s.counts()["queued"] == 60 - dead
-    assert len([n for n in s.logged("ledger.notice") if n["flow"] == "orders"]) == 1
+    assert len(until(lambda: [n for n in s.logged("ledger.notice") if n["flow"] == "orders"])) == 1
     [group] = s.get("/v1/dead")["groups"]
     assert group["count"] == dead and group["class"] == "data"
     bad.clear()

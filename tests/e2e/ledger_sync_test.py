@@ -2,7 +2,7 @@
 """A ledger that is told not to sync says so, loudly; what it then loses is tested with power cuts (powercut_test.c)."""
 import pytest
 
-from support.site import project
+from support.site import project, until
 
 
 @pytest.mark.parametrize("unsafe", [False, True])
@@ -12,5 +12,6 @@ def test_a_ledger_that_is_not_synced_says_so_at_the_start(site, target, unsafe):
     s = site(config).start()
     s.post({"n": 1})
     s.wait_counts(delivered=1)
+    assert until(lambda: s.logged("server.ready")), "what comes after it in the log"
     assert bool(s.logged("store.not_synced")) == unsafe
     s.stop()

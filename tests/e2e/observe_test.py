@@ -99,7 +99,7 @@ def test_a_line_a_call_for_one_flow_for_a_set_time_and_no_secret_in_it(site, tar
     assert (call["host"], call["path"]) == (f"127.0.0.1:{target.port}", "/orders/{body.n}?k=v")
     assert (call["method"], call["status"], call["attempt"]) == ("POST", 200, 1) and call["latency_ms"] > 0
     assert json.loads(call["sent"])["n"] == 2 and json.loads(call["got"])["id"] == "A-1"
-    assert s.logged("webhook.received")[0]["event"] == call["event"]
+    assert until(lambda: s.logged("webhook.received"))[0]["event"] == call["event"]
     s.do("/v1/flows/orders/debug", {"for": "10m"})
     s.post({"n": 3})
     s.wait_counts(delivered=3)

@@ -115,7 +115,7 @@ def test_sigterm_finishes_what_is_under_way_and_takes_no_more(shop, target):
     s.stop()
     took = time.monotonic() - began
     assert target.count() == 4, "no new delivery starts while draining"
-    assert s.logged("server.stopped")[0]["clean"] is True
+    assert until(lambda: s.logged("server.stopped"))[0]["clean"] is True
     target.behave = None
     s.start()
     s.wait_counts(delivered=10)

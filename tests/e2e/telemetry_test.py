@@ -92,7 +92,7 @@ def test_a_collector_that_is_away_delays_nothing_and_gets_the_batch_later(site, 
     until(lambda: s.logged("telemetry.not_sent"))
     collector.behave = None
     until(lambda: s.metrics()['tieline_otlp_spans_total{result="sent"}'] >= 20, timeout=30)
-    assert s.logged("telemetry.sent") and s.metrics()['tieline_otlp_spans_total{result="dropped"}'] == 0
+    assert until(lambda: s.logged("telemetry.sent")) and s.metrics()['tieline_otlp_spans_total{result="dropped"}'] == 0
 
 
 def test_what_is_left_is_sent_at_the_end(site, target, collector):

@@ -79,7 +79,7 @@ def test_keys_that_cannot_be_had_send_honest_senders_away_for_a_while(site, targ
     s = site(jwt(target, issuer)).start()
     r = post(s, key().token())
     assert r.status == 503 and r.headers["retry-after"], r
-    assert s.logged("webhook.no_keys")
+    assert until(lambda: s.logged("webhook.no_keys"))
     issuer.start()
     until(lambda: post(s, key().token()).status == 200)
     issuer.stop()
@@ -126,7 +126,7 @@ def test_an_sns_subscription_that_cannot_be_confirmed_is_no_success_and_no_event
     s = site(by("sns", target, topic=TOPIC, certificate=str(cert))).start()
     r = send_sns(s, sns(key(), "SubscriptionConfirmation"))  # there is no Amazon here
     assert r.status >= 500, r
-    assert s.logged("webhook.subscription")[0]["type"] == "SubscriptionConfirmation"
+    assert until(lambda: s.logged("webhook.subscription"))[0]["type"] == "SubscriptionConfirmation"
     r = send_sns(s, sns(key(), "SubscriptionConfirmation", SubscribeURL="https://evil.example/?Action=ConfirmSubscription"))
     assert r.status == 401, r
     s.change(lambda c: c["flows"]["orders"]["from"]["webhook"]["verify"]["sns"].update(confirm=False))
