@@ -38,7 +38,7 @@ static enum tl_rc end_it(struct queue *q, const struct row *r, enum queue_verb v
         return refuse(err, r, "it has ended already");
     (void)RUN(q, UNIT_END, store_u64(r->id), store_int(to), store_int(queue__wall(q)));
     if (r->idem1 || r->idem2)
-        (void)RUN(q, IDEM_DEL, store_u64(r->idem1), store_u64(r->idem2), store_u64(r->id));
+        queue__key_release(q, r->idem1, r->idem2, r->id);
     if (r->ticket) {
         struct store_val v;
 

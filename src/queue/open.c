@@ -137,6 +137,7 @@ static enum tl_rc start_up(struct queue *q, struct tl_err *err)
     (void)queue__load_names(q, NULL);
     if (q->txn_rc == TL_OK)
         queue__load_dead_lanes(q);
+    queue__keys_load(q);
     if (q->txn_rc == TL_OK)
         queue__recover(q);
     sweep_uploads(q);
@@ -230,6 +231,7 @@ void queue_close(struct queue *q)
         tl_free(q->slabs[i]);
     tl_free(q->slabs);
     tl_free(q->changes);
+    queue__keys_free(q);
     tl_free(q->table);
     tl_free(q->heap);
     queue__free_names(q);

@@ -59,23 +59,18 @@ static void unprepare(struct put_op *p)
 /* The claim: true when the key is new, or there is none. */
 static bool claim_key(struct queue *q, struct put_op *p, uint64_t id, int64_t now)
 {
-    uint64_t changed = 0;
-    struct store_val v[2];
+    struct queue__key key, owner;
 
     if (!p->has_key) {
         queue__count(q, p->flow, N_NO_KEY, 1);
         return true;
     }
-    if (queue__run(q, SQL_IDEM_ADD,
-                   VALS(store_u64(p->k1), store_u64(p->k2), store_u64(id), store_u64(p->body_hash), store_int(now)),
-                   &changed) != TL_OK ||
-        changed == 1)
+    key = (struct queue__key){p->k1, p->k2, id, p->body_hash};
+    if (queue__key_claim(q, &key, now, &owner))
         return true;
-    if (!queue__one(q, SQL_IDEM_GET, VALS(store_u64(p->k1), store_u64(p->k2)), v, 2))
-        return true;
-    p->put->ret_event = (uint64_t)v[0].i;
+    p->put->ret_event = owner.event;
     p->put->ret_duplicate = true;
-    p->put->ret_other_body = (uint64_t)v[1].i != p->body_hash;
+    p->put->ret_other_body = owner.body != p->body_hash;
     queue__count(q, p->flow, N_DUPLICATES, 1);
     if (p->put->ret_other_body)
         queue__count(q, p->flow, N_OTHER_BODY, 1);

@@ -272,6 +272,8 @@ struct queue {
     uint64_t retain_at, retain_low; /* the sweep is here; the next one begins after that */
     int64_t keys_next_ms;
     int64_t idem_at;
+    uint64_t keys_until; /* what came before this sweep */
+    struct keys *keys;   /* keys.c */
     bool sweeping, events_swept, keys_swept, job_open;
     bool by_lanes;          /* window.c: heads are looked for from lane to lane, from here */
     bool aborts;            /* there may be long jobs to stop */
@@ -340,6 +342,26 @@ void queue__lane_out(struct queue *q, struct lane *l);    /* from READY */
 void queue__lane_unwait(struct queue *q, struct lane *l); /* out of the list or heap it is in */
 struct lane *queue__due_top(struct queue *q);
 void queue__ring_update(struct queue *q, struct target *t); /* after a change of hold, removal or ready lanes */
+/* ---- keys.c: idempotency keys. In a transaction, but for load, settle and free ---- */
+struct queue__key {
+    uint64_t k1, k2, event, body; /* body: its hash */
+};
+/* True: it is the event's now, if the transaction commits. False: ret_owner has it. */
+bool queue__key_claim(struct queue *q, const struct queue__key *key, int64_t now_ms, struct queue__key *ret_owner);
+void queue__key_release(struct queue *q, uint64_t k1, uint64_t k2, uint64_t event); /* if the event has it */
+void queue__keys_save(struct queue *q); /* after the last change; and some earlier ones to their place in `idem` */
+/* A step of about n for the keys of events before `until`; true: they all are in `idem`. */
+bool queue__keys_move_all(struct queue *q, size_t n, uint64_t until);
+void queue__keys_settle(struct queue *q, bool committed); /* after every transaction */
+void queue__keys_load(struct queue *q);                   /* at the start, in its transaction */
+void queue__keys_free(struct queue *q);
+/* A row of idem_new. event 0: released. */
+struct queue__logged_key {
+    uint64_t k1, k2, event, body;
+    int64_t at;
+};
+bool queue__key_next(struct tl_sv row, size_t *at, struct queue__logged_key *ret_key);
+
 /* ---- put.c ---- */
 void queue__key_hash(const unsigned char hash_key[16], struct tl_sv source, struct tl_sv key, uint64_t *ret_k1,
                      uint64_t *ret_k2);

@@ -119,6 +119,9 @@ static void step_keys(struct queue *q, bool *ret_end)
     } keys[KEY_STEP];
     size_t n = 0;
 
+    *ret_end = false;
+    if (!queue__keys_move_all(q, KEY_STEP, q->keys_until))
+        return;
     if (queue__start(q, SQL_IDEM_SCAN, VALS(store_int(q->idem_at), store_int(KEY_STEP))))
         while (n < KEY_STEP && queue__next(q, SQL_IDEM_SCAN, v, 3)) {
             keys[n].k1 = v[0].i;
@@ -145,6 +148,7 @@ static bool sweep_step(struct queue *q)
         q->retain_at = q->retain_low;
         q->retain_low = UINT64_MAX;
         q->idem_at = INT64_MIN;
+        q->keys_until = q->next_id;
         q->events_swept = false;
         q->keys_swept = queue__wall(q) < q->keys_next_ms;
     }
@@ -188,9 +192,12 @@ bool queue__upkeep(struct queue *q)
             more = sweep_step(q);
     }
     if (q->txn_rc == TL_OK)
+        queue__keys_save(q);
+    if (q->txn_rc == TL_OK)
         queue__save_counts(q);
     rc = q->txn_rc == TL_OK ? store_commit(q->db, &err) : q->txn_rc;
     queue__settle_counts(q, rc == TL_OK);
+    queue__keys_settle(q, rc == TL_OK);
     if (rc != TL_OK) {
         store_rollback(q->db);
         q->id_reserved = q->next_id;

@@ -247,6 +247,8 @@ static void apply_all(struct queue *q, struct op *batch)
     if (q->txn_rc == TL_OK)
         queue__gates_save(q);
     if (q->txn_rc == TL_OK)
+        queue__keys_save(q);
+    if (q->txn_rc == TL_OK)
         queue__save_counts(q);
 }
 
@@ -285,6 +287,7 @@ static struct op *after_commit(struct queue *q, struct op *batch)
     struct op *answers = NULL, **tail = &answers;
 
     queue__settle_counts(q, true);
+    queue__keys_settle(q, true);
     queue__holds_saved(q);
     queue__gates_saved(q);
     queue__begins_written(q);
@@ -308,6 +311,7 @@ static void refuse(struct queue *q, struct op *batch, enum tl_rc rc)
     struct op *refused = NULL, **tail = &refused, *next;
 
     queue__settle_counts(q, false);
+    queue__keys_settle(q, false);
     for (struct op *op = batch; op; op = next) {
         next = op->next;
         op->next = NULL;

@@ -522,19 +522,45 @@ enum tl_rc queue_list(struct queue_reader *r, struct tl_arena *arena, const stru
     return rc;
 }
 
+/* Some thousand rows at most (keys.c). The last word on the key counts. */
+static enum tl_rc find_new_key(struct queue_reader *r, uint64_t k1, uint64_t k2, uint64_t *ret_event, bool *ret_found,
+                               struct tl_err *err)
+{
+    struct store_stmt *st = r->st[READ_IDEM_NEW];
+    struct queue__logged_key k;
+    struct store_val v;
+    bool more = true;
+    enum tl_rc rc = store_query(st, NULL, 0, err);
+
+    *ret_event = 0;
+    *ret_found = false;
+    while (rc == TL_OK && (rc = store_next(st, &v, 1, &more, err)) == TL_OK && more)
+        for (size_t at = 0; queue__key_next(v.s, &at, &k);)
+            if (k.k1 == k1 && k.k2 == k2) {
+                *ret_event = k.event;
+                *ret_found = true;
+            }
+    store_reset(st);
+    return rc;
+}
+
 enum tl_rc queue_find_key(struct queue_reader *r, struct tl_sv source, struct tl_sv key, uint64_t *ret_event,
                           struct tl_err *err)
 {
     struct store_val v;
-    uint64_t k1, k2;
+    uint64_t k1, k2, event = 0;
     bool found = false;
     enum tl_rc rc;
 
     queue__key_hash(r->hash_key, source, key, &k1, &k2);
-    rc = store_one(r->st[READ_IDEM], VALS(store_u64(k1), store_u64(k2)), &v, 1, &found, err);
-    if (rc == TL_OK && !found)
+    rc = find_new_key(r, k1, k2, &event, &found, err);
+    if (rc == TL_OK && !found) {
+        rc = store_one(r->st[READ_IDEM], VALS(store_u64(k1), store_u64(k2)), &v, 1, &found, err);
+        event = found ? (uint64_t)v.i : 0;
+    }
+    if (rc == TL_OK && !event)
         return tl_fail(err, TL_NOT_FOUND, "no event came with this id, or it is too long ago");
     if (rc == TL_OK)
-        *ret_event = (uint64_t)v.i;
+        *ret_event = event;
     return rc;
 }

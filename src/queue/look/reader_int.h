@@ -31,6 +31,7 @@
     X(KEY, "SELECT order_by FROM body WHERE id=?1")                                                                    \
     X(LAST_ATTEMPT, "SELECT status,latency FROM attempt WHERE id>=?1 AND id<?2 ORDER BY id DESC LIMIT 1")              \
     X(IDEM, "SELECT event FROM idem WHERE k1=?1 AND k2=?2")                                                            \
+    X(IDEM_NEW, "SELECT data FROM idem_new ORDER BY id")                                                               \
     X(TARGETS, "SELECT id FROM target WHERE ?1=0 OR flow=?1")                                                          \
     X(FLOWS, "SELECT id FROM flow WHERE ?1=0 OR id=?1")                                                                \
     X(NEWEST, "SELECT max(id) FROM unit")                                                                              \

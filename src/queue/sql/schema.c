@@ -97,5 +97,9 @@ static const char ledger_3[] =
     "ALTER TABLE job ADD COLUMN reason TEXT;"
     "ALTER TABLE job ADD COLUMN at INTEGER;";
 
-const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}};
+/* idem_new: the idempotency keys that a transaction claimed or released, until keys.c has moved them into idem. data:
+ * records of queue__logged_key. */
+static const char ledger_4[] = "CREATE TABLE idem_new(id INTEGER PRIMARY KEY, data BLOB NOT NULL);";
+
+const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

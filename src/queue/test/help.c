@@ -70,6 +70,7 @@ void help_open(struct bench *b)
     struct queue_options o = {.path = b->dir,
                               .clock = &b->clock.base,
                               .n_loops = 2,
+                              .key_generation = b->key_generation,
                               .window = b->window,
                               .window_per_flow = b->window,
                               .inline_max = b->inline_max,
