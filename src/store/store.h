@@ -44,7 +44,8 @@ static inline struct store_val store_null(void)
     return (struct store_val){STORE_NULL, 0, {NULL, 0}};
 }
 
-/* Numbered steps, applied in order, each in one transaction; the number reached is kept in the store. */
+/* Numbered steps, applied in order, those that are missing in one transaction; the number reached is kept in the store.
+ */
 struct store_migration {
     uint32_t number;
     const char *sql;

@@ -347,11 +347,34 @@ static enum tl_rc sq_number(struct sq *q, const char *pragma, int64_t *ret, stru
     return rc == SQLITE_ROW ? TL_OK : sq_fail(q->db, rc, "opening the ledger", err);
 }
 
+/* All in one transaction: a ledger is as it was or as this version wants it, and a new one waits for one sync. */
+static enum tl_rc sq_steps(struct sq *q, const struct store_options *o, int64_t version, struct tl_err *err)
+{
+    char sql[96];
+    enum tl_rc rc = sq_begin(&q->base, err);
+
+    for (size_t i = 0; i < o->n_migrations && rc == TL_OK; i++) {
+        if (o->migrations[i].number <= version)
+            continue;
+        (void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%u; PRAGMA user_version=%u", o->application_id,
+                       o->migrations[i].number);
+        rc = sq_exec(&q->base, o->migrations[i].sql, err);
+        if (rc == TL_OK)
+            rc = sq_exec(&q->base, sql, err);
+        if (rc != TL_OK)
+            (void)tl_err_prefix(err, "schema step %u", o->migrations[i].number);
+    }
+    if (rc == TL_OK)
+        rc = sq_commit(&q->base, err);
+    if (rc != TL_OK)
+        sq_rollback(&q->base);
+    return rc;
+}
+
 static enum tl_rc sq_migrate(struct sq *q, const struct store_options *o, struct tl_err *err)
 {
     int64_t version = 0, app = 0;
     uint32_t newest = o->n_migrations ? o->migrations[o->n_migrations - 1].number : 0;
-    char sql[96];
     enum tl_rc rc = sq_number(q, "PRAGMA user_version", &version, err);
 
     if (rc == TL_OK)
@@ -363,24 +386,7 @@ static enum tl_rc sq_migrate(struct sq *q, const struct store_options *o, struct
     if (version > (int64_t)newest)
         return tl_fail(err, TL_CONFIG, "%s was written by a newer version (schema %lld, this one knows %u)", o->path,
                        (long long)version, newest);
-    for (size_t i = 0; i < o->n_migrations && !o->read_only; i++) {
-        if (o->migrations[i].number <= version)
-            continue;
-        rc = sq_begin(&q->base, err);
-        if (rc == TL_OK)
-            rc = sq_exec(&q->base, o->migrations[i].sql, err);
-        (void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%u; PRAGMA user_version=%u", o->application_id,
-                       o->migrations[i].number);
-        if (rc == TL_OK)
-            rc = sq_exec(&q->base, sql, err);
-        if (rc == TL_OK)
-            rc = sq_commit(&q->base, err);
-        if (rc != TL_OK) {
-            sq_rollback(&q->base);
-            return tl_err_prefix(err, "schema step %u", o->migrations[i].number);
-        }
-    }
-    return TL_OK;
+    return o->read_only || version == (int64_t)newest ? TL_OK : sq_steps(q, o, version, err);
 }
 
 /* A command of the operator holds it for an instant only: a server that starts meanwhile must not give up. */
