@@ -188,7 +188,7 @@ static const struct config_field records_fields[] = {
      .max = DAY,
      .doc =
          "Each run begins so much before where the last one stopped, for what was saved late; what is known already is "
-         "recognised (with `whole`: after it was fetched again)."},
+         "recognised."},
     {.name = "page",
      .type = CONFIG_INT,
      AT(netsuite_records, page),

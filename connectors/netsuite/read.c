@@ -8,19 +8,81 @@
  *
  * What is saved late in a long transaction carries an early time: `records` begins each run a little before where it
  * stopped (overlap); the key TYPE/ID/CHANGED lets the ledger recognise what it has. The position never goes back.
+ * Whole records cost a request each, so those that the last run has given to the ledger are not fetched again: only
+ * they can lie in the overlap. After a restart the overlap is fetched once.
  */
 #include "netsuite/netsuite_int.h"
 
-enum { PAGES = 10000, CURSOR = 256, QUERY_MAX = 64 << 10 };
+#include <pthread.h>
+
+enum { PAGES = 10000, CURSOR = 256, QUERY_MAX = 64 << 10, SEEN_MOST = 100000 };
 #define UTC(column) "TO_CHAR(SYS_EXTRACT_UTC(" column "),'YYYY-MM-DD HH24:MI:SS')"
 
+struct seen {             /* keys of whole records that are in the ledger; runs of two loops may share it at a reload */
+    pthread_mutex_t lock; /* guards what follows */
+    struct tl_map *before, *now; /* by the last whole run; by this one */
+};
 struct read {                 /* compiled */
     char *next;               /* the query of a page */
     char *key, *modified;     /* names of columns in the rows; modified NULL: by key alone */
     char *record;             /* REST type to fetch whole; NULL: rows are the records */
     const char *kind, *start; /* for keys; of the configuration */
     int64_t page, overlap_ms, timeout_ms;
+    struct seen *seen; /* NULL: nothing is fetched */
 };
+
+/* ---- what need not be fetched again ---- */
+
+static struct seen *seen_new(void)
+{
+    struct seen *s = tl_zalloc(sizeof *s);
+
+    (void)pthread_mutex_init(&s->lock, NULL);
+    s->before = tl_map_new();
+    s->now = tl_map_new();
+    return s;
+}
+
+static void seen_free(struct seen *s)
+{
+    if (!s)
+        return;
+    (void)pthread_mutex_destroy(&s->lock);
+    tl_map_free(s->before);
+    tl_map_free(s->now);
+    tl_free(s);
+}
+
+/* Was it taken in? Then it stays known for the next run, too. */
+static bool seen_has(struct seen *s, struct tl_sv key)
+{
+    bool known;
+
+    (void)pthread_mutex_lock(&s->lock);
+    known = tl_map_get(s->now, key) || tl_map_get(s->before, key);
+    if (known && tl_map_count(s->now) < SEEN_MOST)
+        (void)tl_map_put(s->now, key, s);
+    (void)pthread_mutex_unlock(&s->lock);
+    return known;
+}
+
+static void seen_add(struct seen *s, const struct connector_incoming *records, size_t n)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < n && tl_map_count(s->now) < SEEN_MOST; i++)
+        (void)tl_map_put(s->now, records[i].key, s);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+/* A run has come to its end: what it did not meet lies before every overlap to come. */
+static void seen_turn(struct seen *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    tl_map_free(s->before);
+    s->before = s->now;
+    s->now = tl_map_new();
+    (void)pthread_mutex_unlock(&s->lock);
+}
 
 void netsuite__read_release(void *prepared)
 {
@@ -28,6 +90,7 @@ void netsuite__read_release(void *prepared)
 
     if (!r)
         return;
+    seen_free(r->seen);
     tl_free(r->next);
     tl_free(r->key);
     tl_free(r->modified);
@@ -100,6 +163,7 @@ void *netsuite__records_compile(const void *connection, const void *operation, s
     r->key = tl_strdup("id");
     r->modified = tl_strdup("tieline_changed");
     r->record = conf->whole ? tl_strdup(conf->record) : NULL;
+    r->seen = conf->whole ? seen_new() : NULL;
     r->kind = conf->record;
     r->start = conf->start;
     r->page = conf->page;
@@ -266,7 +330,7 @@ struct page {
 static enum tl_rc take_row(struct task *task, struct connector_call *call, const struct read *r, struct json row,
                            struct page *p, struct tl_err *err)
 {
-    struct tl_sv key = netsuite__text(call->arena, json_gets(row, r->key)), changed = TL_SV("");
+    struct tl_sv key = netsuite__text(call->arena, json_gets(row, r->key)), changed = TL_SV(""), known;
     struct json v = row;
     enum tl_rc rc = TL_OK;
 
@@ -276,17 +340,17 @@ static enum tl_rc take_row(struct task *task, struct connector_call *call, const
         return tl_fail(err, TL_CONFIG, "a row has no value in the column `%s`, by which pages are found", r->key);
     if (changed.n == 0) /* the query compares it, so it is never null where it counts */
         changed = tl_sv_str(tl_arena_strdup(call->arena, p->end.modified));
-    if (r->record)
+    known = tl_sv_str(tl_arena_printf(call->arena, "%s/%.*s/%.*s", r->kind, TL_SV_ARG(key), TL_SV_ARG(changed)));
+    if (r->seen && seen_has(r->seen, known))
+        v = JSON_NOTHING;
+    else if (r->record)
         rc = whole(task, call, r, key, &v, err);
     if (rc != TL_OK)
         return rc;
     set(p->end.key, key);
     set(p->end.modified, changed);
-    if (v.type == JSON_UNDEFINED)
-        return TL_OK;
-    p->records[p->n++] = (struct connector_incoming){
-        .value = v,
-        .key = tl_sv_str(tl_arena_printf(call->arena, "%s/%.*s/%.*s", r->kind, TL_SV_ARG(key), TL_SV_ARG(changed)))};
+    if (v.type != JSON_UNDEFINED)
+        p->records[p->n++] = (struct connector_incoming){.value = v, .key = known};
     return TL_OK;
 }
 
@@ -295,6 +359,7 @@ static enum tl_rc one_page(struct task *task, struct connector_call *call, const
                            struct cursor *furthest, size_t *ret_rows, struct tl_err *err)
 {
     struct page p = {.end = *at};
+    bool comes_forward;
     struct json rows;
     struct tl_err later = {0};
     enum tl_rc rc = netsuite__rows(task, call, r->next, params(call, r, at), r->page, r->timeout_ms, &rows, err),
@@ -310,10 +375,13 @@ static enum tl_rc one_page(struct task *task, struct connector_call *call, const
         broken = take_row(task, call, r, rows.u.items[i], &p, &later);
     if (broken == TL_CANCELED)
         return broken;
-    if (is_further(&p.end, furthest))
+    comes_forward = is_further(&p.end, furthest);
+    if (comes_forward)
         *furthest = p.end;
-    if (p.rows > 0 && (p.n > 0 || broken == TL_OK))
+    if (p.n > 0 || (comes_forward && broken == TL_OK))
         rc = connector_emit(task, call, p.records, p.n, position_text(call, furthest), err);
+    if (rc == TL_OK && r->seen)
+        seen_add(r->seen, p.records, p.n);
     if (rc == TL_OK && broken != TL_OK && p.n > 0 && tl_rc_class(broken) == TL_CLASS_TRANSIENT) {
         *at = p.end; /* it came forward: on from there; a record that fails at once ends the run */
         *ret_rows = (size_t)r->page;
@@ -353,5 +421,7 @@ enum tl_rc netsuite__read(struct task *task, struct connector_call *call, struct
         rc = one_page(task, call, r, at, furthest, &rows, err);
         connector_scratch_end(call, scratch);
     }
+    if (rc == TL_OK && r->seen)
+        seen_turn(r->seen);
     return rc;
 }

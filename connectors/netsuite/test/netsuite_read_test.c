@@ -185,6 +185,33 @@ static void a_page_that_breaks_off_keeps_what_it_had(void **state)
     tl_free(t);
 }
 
+static void a_record_in_the_overlap_is_fetched_once_and_again_only_when_it_was_changed(void **state)
+{
+    struct account a;
+    struct taken *t = tl_zalloc(sizeof *t);
+    uint64_t before;
+
+    (void)state;
+    open_reading(&a, t, "{ records: customer, whole: true, overlap: 1h, page: 10 }");
+    add_customers(&a, 0, 24);
+    a.sim->opt.fail = 0.1;
+    for (int i = 0; i < 200 && (run(&a, t) != TL_OK || t->n < 25); i++)
+        assert_true(a.rig.rc == TL_OK || a.rig.rc == TL_UPSTREAM);
+    assert_int_equal(t->n, 25);
+    a.sim->opt.fail = 0;
+    before = a.sim->counts.received;
+    assert_int_equal(run(&a, t), TL_OK);
+    assert_int_equal(a.sim->counts.received - before, 3); /* pages of the query, no record */
+    assert_int_equal(store_exec(a.sim->db, "UPDATE record SET modified=modified+2000 WHERE id=7 AND type='customer'", NULL),
+                     TL_OK);
+    add_customers(&a, 24, 25);
+    assert_int_equal(run(&a, t), TL_OK);
+    assert_int_equal(a.sim->counts.received - before, 3 + 3 + 2);
+    assert_int_equal(t->n, 27);
+    account_close(&a);
+    tl_free(t);
+}
+
 static void a_query_is_a_look_up(void **state)
 {
     struct account a;
@@ -267,6 +294,7 @@ int main(void)
         cmocka_unit_test(more_rows_than_offsets_reach_are_read_by_key),
         cmocka_unit_test(a_record_is_fetched_whole_with_its_lines_and_one_that_is_gone_is_left_out),
         cmocka_unit_test(a_page_that_breaks_off_keeps_what_it_had),
+        cmocka_unit_test(a_record_in_the_overlap_is_fetched_once_and_again_only_when_it_was_changed),
         cmocka_unit_test(a_query_is_a_look_up),
         cmocka_unit_test(suiteql_is_really_run_with_its_traps),
     };
