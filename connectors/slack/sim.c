@@ -6,13 +6,13 @@
 #include "slack/slack_int.h"
 
 #define AT(member) .offset = offsetof(struct options, member)
-enum { KEPT = 1000, MEMORY = 256 << 20 };
+enum { KEPT = 20000, MEMORY = 256 << 20 };
 
 struct options {
     int64_t port;
     const char *host, *token, *channel;
     bool quiet, archived, revoked;
-    double rate;
+    double rate, fail, drop;
 };
 static const struct connector_sim_option table[] = {
     {"port", CONNECTOR_SIM_INT, AT(port), "N", "port to listen on; 0: any", true},
@@ -23,6 +23,8 @@ static const struct connector_sim_option table[] = {
     {"archived", CONNECTOR_SIM_FLAG, AT(archived), NULL, "the channel is archived", false},
     {"revoked", CONNECTOR_SIM_FLAG, AT(revoked), NULL, "the token is revoked", false},
     {"rate", CONNECTOR_SIM_RATE, AT(rate), "N/s", "429 with Retry-After beyond; 0: no limit", false},
+    {"fail", CONNECTOR_SIM_PERCENT, AT(fail), "PERCENT", "so many are answered 503", false},
+    {"drop", CONNECTOR_SIM_PERCENT, AT(drop), "PERCENT", "so many are posted, then cut off unanswered", false},
     {"quiet", CONNECTOR_SIM_FLAG, AT(quiet), NULL, "print nothing", true},
 };
 struct sim {
@@ -72,6 +74,11 @@ static void copy(void *arg)
     t->s->messages[t->s->n++ % KEPT] = json_copy(t->s->kept, t->v);
 }
 
+static bool happens(double chance)
+{
+    return chance > 0 && (double)(tl_random_u64() >> 11) * 0x1p-53 < chance;
+}
+
 static const char *refusal(const struct sim *s, struct json v)
 {
     struct tl_sv channel = json_text(json_gets(v, "channel"), TL_SV(""));
@@ -98,6 +105,10 @@ static enum tl_rc post_message(struct task *task, struct http_req *req, struct h
         connector_sim_json(req, res, 429, NULL, said(req->arena, "ratelimited", NULL));
         return http_res_header(res, TL_SV("Retry-After"), TL_SV("1"), err);
     }
+    if (happens(s->opt.fail)) {
+        http_res_set(res, 503, "text/plain", TL_SV("simulated failure"));
+        return TL_OK;
+    }
     task_on_main_stack(task, parse, &t);
     error = s->opt.revoked                                                                           ? "token_revoked"
             : !tl_sv_starts(auth, TL_SV("Bearer ")) || !tl_sv_eqs(tl_sv_from(auth, 7), s->opt.token) ? "invalid_auth"
@@ -105,6 +116,10 @@ static enum tl_rc post_message(struct task *task, struct http_req *req, struct h
                                                                                                      : refusal(s, t.v);
     if (!error)
         task_on_main_stack(task, copy, &t);
+    if (!error && happens(s->opt.drop)) { /* it stands in the channel, and nobody hears of it */
+        res->cut = true;
+        return TL_OK;
+    }
     (void)snprintf(ts, sizeof ts, "1790000000.%06llu", (unsigned long long)s->n);
     connector_sim_json(req, res, 200, NULL, said(req->arena, error, ts));
     return TL_OK;
@@ -166,7 +181,7 @@ int slack__sim(int argc, char **argv)
     status = connector_sim_parse(
         table, TL_COUNT(table),
         "tieline sim slack: chat.postMessage under /api, a webhook /services/TOKEN; GET /__messages "
-        "shows what came",
+        "shows the last 20,000 that came",
         argc, argv, &s->opt);
     if (status == 0) {
         s->kept = tl_arena_new(MEMORY);

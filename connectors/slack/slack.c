@@ -34,6 +34,13 @@ static const struct config_field connection_fields[] = {
      .min = 1,
      .max = 600000,
      .doc = "Longest wait for a reply."},
+    {.name = "messages_per_second",
+     .type = CONFIG_INT,
+     AT(slack_connection, per_second),
+     .fallback = "1",
+     .min = 1,
+     .max = 1000,
+     .doc = "Messages a second at most. Slack takes about one for each channel: raise it where they go to many."},
 };
 static void check_connection(void *conf, const struct config_node *node, struct config_errors *e)
 {
@@ -229,10 +236,14 @@ static void facilities(const void *connection, const void *operation, struct con
 
 static void budgets(const void *connection, struct guard_conf *conf)
 {
-    (void)connection;
+    const struct slack_connection *c = connection;
+
     if (conf->n_budgets < GUARD_MAX_BUDGETS)
-        conf->budgets[conf->n_budgets++] =
-            (struct guard_budget){.name = "messages", .kind = GUARD_BUCKET, .amount = 1, .per_ms = 1000, .burst = 5};
+        conf->budgets[conf->n_budgets++] = (struct guard_budget){.name = "messages",
+                                                                 .kind = GUARD_BUCKET,
+                                                                 .amount = (double)c->per_second,
+                                                                 .per_ms = 1000,
+                                                                 .burst = (double)(c->per_second < 5 ? 5 : c->per_second)};
 }
 
 static const struct connector_operation operations[] = {

@@ -8,7 +8,7 @@
 struct slack_connection {
     const char *url;
     struct config_secret token, webhook;
-    int64_t timeout_ms;
+    int64_t timeout_ms, per_second;
 };
 struct slack_target {
     const char *channel;

@@ -104,6 +104,27 @@ static void what_slack_says_has_its_class(void **state)
     }
 }
 
+static void one_message_a_second_is_the_rate_unless_the_connection_says_more(void **state)
+{
+    static const struct {
+        const char *connection;
+        double amount, burst;
+    } rows[] = {{TOKEN, 1, 5},
+                {"{ url: \"${env:TIELINE_TEST_URL}/api\", token: \"${env:TOKEN}\", messages_per_second: 40 }", 40, 40}};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        struct guard_conf conf = {0};
+        struct rig r;
+
+        start(&r, rows[i].connection, "{ message: \"#orders\" }", "\"hello\"");
+        connector_find(TL_SV("slack"))->budgets(r.call.connection, &conf);
+        assert_int_equal(conf.n_budgets, 1);
+        assert_true(conf.budgets[0].amount == rows[i].amount && conf.budgets[0].burst == rows[i].burst);
+        rig_stop(&r);
+    }
+}
+
 static void a_connection_needs_a_token_or_a_webhook_and_not_both(void **state)
 {
     static const char *const bad[] = {"{}", "{ token: \"${env:A}\", webhook: \"${env:A}\" }"};
@@ -127,6 +148,7 @@ int main(void)
         cmocka_unit_test(an_alert_is_readable_and_escaped_and_links_only_to_the_web),
         cmocka_unit_test(an_incoming_webhook_is_its_own_address),
         cmocka_unit_test(what_slack_says_has_its_class),
+        cmocka_unit_test(one_message_a_second_is_the_rate_unless_the_connection_says_more),
         cmocka_unit_test(a_connection_needs_a_token_or_a_webhook_and_not_both),
     };
 
