@@ -36,6 +36,9 @@ static const struct connector_sim_option table[] = {
     {"lock", CONNECTOR_SIM_PERCENT, AT(lock), "PERCENT", "so many writes: the record has been changed", false},
     {"drop", CONNECTOR_SIM_PERCENT, AT(drop), "PERCENT", "so many writes are carried out, then cut off unanswered",
      false},
+    {"hang", CONNECTOR_SIM_PERCENT, AT(hang), "PERCENT", "so many writes are carried out, then answered after --hang-for",
+     false},
+    {"hang-for", CONNECTOR_SIM_MS, AT(hang_ms), "MS", "so late (30s)", false},
     {"overload", CONNECTOR_SIM_PERCENT, AT(overload), "PERCENT", "so many requests: a false `Invalid login attempt`",
      false},
     {"expire", CONNECTOR_SIM_FLAG, AT(expire), NULL, "all access tokens given out so far are void from now on", false},
@@ -61,6 +64,7 @@ struct nsim_options nsim_defaults(void)
                                  .limit = 5,
                                  .ttl = 3600000,
                                  .job_delay = 200,
+                                 .hang_ms = 30000,
                                  .status = 500,
                                  .lockout = true,
                                  .seed = 1};
@@ -207,6 +211,8 @@ static enum tl_rc inside(struct nsim *s, struct task *task, struct http_req *req
     else if (s->opt.drop > 0 && is_write(req) && nsim_chance(s) < s->opt.drop) {
         s->counts.dropped++;
         res->cut = true;
+    } else if (s->opt.hang > 0 && is_write(req) && nsim_chance(s) < s->opt.hang) {
+        return task_sleep_ms(task, (uint64_t)s->opt.hang_ms, err);
     }
     return TL_OK;
 }

@@ -55,11 +55,11 @@ const struct nsim_field *nsim_field_find(const struct nsim_field *f, size_t n, s
 
 /* ---- the simulator ---- */
 struct nsim_options {
-    int64_t port, limit, delay, jitter, ttl, job_delay, seed, status;
+    int64_t port, limit, delay, jitter, ttl, job_delay, hang_ms, seed, status;
     const char *host, *account, *client_id, *client_secret, *certificates, *consumer_key, *consumer_secret, *token,
         *token_secret, *data, *records, *deny, *date_format;
     bool quiet, watch, lockout, expire, put_appends;
-    double fail, lock, drop, overload, outage[2];
+    double fail, lock, drop, hang, overload, outage[2];
 };
 struct nsim_counts {
     uint64_t received, created, updated, removed, read, queries, jobs, refused, dropped, tokens, logins_failed,

@@ -34,6 +34,8 @@ static const struct connector_sim_option table[] = {
     {"unavailable", CONNECTOR_SIM_PERCENT, AT(unavailable), "PERCENT", "503 with an HTML page", false},
     {"empty", CONNECTOR_SIM_PERCENT, AT(empty), "PERCENT", "406 without a body", false},
     {"drop", CONNECTOR_SIM_PERCENT, AT(drop), "PERCENT", "carried out, then cut off unanswered", false},
+    {"hang", CONNECTOR_SIM_PERCENT, AT(hang), "PERCENT", "carried out, then answered after --hang-for", false},
+    {"hang-for", CONNECTOR_SIM_MS, AT(hang_ms), "MS", "so late (150s)", false},
     {"truncate-every", CONNECTOR_SIM_INT, AT(truncate_every), "N", "each n-th answer breaks off halfway", false},
     {"expire-every", CONNECTOR_SIM_INT, AT(expire_every), "N", "each n-th request finds its session ended", false},
     {"refuse-grant", CONNECTOR_SIM_FLAG, AT(refuse_grant), NULL, "the token endpoint says invalid_grant", false},

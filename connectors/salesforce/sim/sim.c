@@ -215,6 +215,10 @@ static enum tl_rc answer(struct sfsim *s, struct task *task, struct http_req *re
         res->cut = true;
         return TL_OK;
     }
+    if (happens(s, s->opt.hang))
+        rc = task_sleep_ms(task, (uint64_t)s->opt.hang_ms, err);
+    if (rc != TL_OK)
+        return rc;
     put_headers(&w.ans, res);
     if (w.ans.body.type != JSON_UNDEFINED)
         connector_sim_json(req, res, w.ans.status, JSON_TYPE, w.ans.body);
@@ -290,6 +294,7 @@ void sfsim_options_default(struct sfsim_options *o)
                                 .cursors = 10,
                                 .session_ms = 7200000,
                                 .hold_ms = 110000,
+                                .hang_ms = 150000,
                                 .job_ms = 1000,
                                 .client_id = "tieline-demo",
                                 .client_secret = "demo-secret",

@@ -250,12 +250,12 @@ void sfsim_clients_free(struct sfsim *sim);
 /* ---- the org ---- */
 struct sfsim_options {
     int64_t port, seed_number, daily, concurrent, cursors, session_ms, lock_every, expire_every, truncate_every;
-    int64_t delay_ms, jitter_ms, long_ms, forget_client_every, hold_ms, job_ms;
+    int64_t delay_ms, jitter_ms, hang_ms, long_ms, forget_client_every, hold_ms, job_ms;
     const char *host, *data, *schema, *seed, *client_id, *client_secret, *certificate, *user, *password, *redirect;
     const char *tls_cert, *tls_key;
     bool quiet, rotate, per_app, lose_cursors, query_timeout, limit_total, limit_concurrent, refuse_grant, job_fails;
     bool overflow, stale_replay, stall;
-    double fail, unavailable, empty, drop, gap, unprocessed, outage[2];
+    double fail, unavailable, empty, drop, hang, gap, unprocessed, outage[2];
 };
 struct sfsim_counts {
     uint64_t requests, api_calls, created, updated, deleted, refused, tokens, queries, rows, events;
