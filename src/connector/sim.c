@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { SIM_TASKS = 15000, SIM_CONNECTIONS = 14000, SIM_BODY = 64 << 20, FIRST_SLOTS = 1024 };
+enum { SIM_TASKS = 15000, SIM_CONNECTIONS = 14000, SIM_BODY = 64 << 20, SIM_ARENA = 512 << 20, FIRST_SLOTS = 1024 };
 
 /* ---- set: open addressing, at most two thirds full ---- */
 
@@ -89,6 +89,7 @@ enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim
         .connections_per_address = SIM_CONNECTIONS,
         .requests_per_connection = UINT32_MAX - 1,
         .body_limit = SIM_BODY,
+        .request_arena = SIM_ARENA, /* all records of a type in one answer */
         .handler_ms = 600000,
         .idle_ms = 600000,
         .drain_ms = 1000,

@@ -9,6 +9,7 @@
 #define ANSWER_MAX 4096u
 #define TICKET_MAX QUEUE_TICKET_MAX
 #define UNKNOWN_MAX 3
+#define UNKNOWN_SOME 0x80 /* in row.unknown: an attempt that ended by itself may have been carried out; below: crashes in a row */
 
 /* ---- from the runner's thread ---- */
 static struct tl_sv clip(struct tl_sv s, size_t max)
@@ -214,6 +215,15 @@ static bool ended_meanwhile(struct queue *q, const struct member *m)
     return !queue__unit(q, m->row.id, &now) || now.live != 1 || now.lane != m->row.lane;
 }
 
+/* It may have been carried out, and that would do harm a second time. */
+static bool is_unknown(const struct work *w, const struct queue_claim *c)
+{
+    bool sent = !w->pub.not_sent && w->pub.outcome.end != QUEUE_END_CANCELED;
+
+    return c->outcome.rc == TL_UNKNOWN_OUTCOME ||
+           (c->outcome.rc == TL_TIMEOUT && sent && !w->target->idempotent && !w->target->expand);
+}
+
 static void decide_one(struct queue *q, struct work *w, size_t i)
 {
     struct queue_claim *c = &w->pub.claims[i];
@@ -223,7 +233,7 @@ static void decide_one(struct queue *q, struct work *w, size_t i)
     if (!m->follower)
         m->row = m->lane->row;
     m->from = m->row.state;
-    m->row.unknown = 0;
+    m->row.unknown = m->row.unknown > 0 ? UNKNOWN_SOME : 0; /* crashes in a row are over */
     if (gone) {
         m->verdict = V_STALE;
         return;
@@ -241,7 +251,7 @@ static void decide_one(struct queue *q, struct work *w, size_t i)
         success(q, w, m, QUEUE_SKIPPED);
         break;
     case QUEUE_END_FAILED:
-        m->unknown = c->outcome.rc == TL_UNKNOWN_OUTCOME;
+        m->unknown = is_unknown(w, c);
         fail(q, w, m, &c->outcome);
         break;
     case QUEUE_END_CANCELED:
@@ -261,6 +271,8 @@ static void decide_one(struct queue *q, struct work *w, size_t i)
         m->cls = TL_CLASS_TRANSIENT;
         break;
     }
+    if (m->unknown)
+        m->row.unknown = UNKNOWN_SOME;
 }
 
 static enum tl_rc worst_rc(const struct work *w, bool *ret_not_sent)
@@ -631,7 +643,7 @@ static void recover_one(struct queue *q, uint64_t attempt_id)
               store_int(TL_UNKNOWN_OUTCOME), store_int(TL_CLASS_TRANSIENT));
     if (!queue__unit(q, unit, &r) || r.live != 1 || r.ticket)
         return;
-    r.unknown++;
+    r.unknown = (uint8_t)((r.unknown & ~UNKNOWN_SOME) + 1);
     if (attempt_id % ATTEMPT_SPAN > r.attempts)
         r.attempts = (uint32_t)(attempt_id % ATTEMPT_SPAN);
     dead = r.unknown >= UNKNOWN_MAX;

@@ -267,6 +267,63 @@ static void after_an_orderly_end_short_attempts_leave_no_row_again(void **state)
     help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
 }
 
+/* Look before you insert: also when the look itself failed in between, and after a restart. */
+static void what_may_have_been_carried_out_is_known_to_every_later_attempt(void **state)
+{
+    static const struct {
+        bool idempotent, not_sent;
+        enum queue_end end;
+        enum tl_rc rc;
+        bool unknown;
+    } rows[] = {
+        {false, false, QUEUE_END_FAILED, TL_UNKNOWN_OUTCOME, true},
+        {false, false, QUEUE_END_NONE, TL_OK, true},
+        {false, false, QUEUE_END_FAILED, TL_TIMEOUT, true}, /* the request was sent */
+        {false, true, QUEUE_END_FAILED, TL_TIMEOUT, false},
+        {true, false, QUEUE_END_FAILED, TL_TIMEOUT, false}, /* a repetition does no harm */
+        {false, false, QUEUE_END_FAILED, TL_UPSTREAM, false},
+    };
+    struct bench *b = *state;
+
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        struct queue_work *w;
+        struct queue_row row;
+        uint64_t id;
+
+        b->targets[0].idempotent = rows[i].idempotent;
+        help_open(b);
+        id = help_put(b, NULL, NULL, "1");
+        help_turn(b);
+        w = help_take(b);
+        assert_false(w->claims[0].unknown_before);
+        w->not_sent = rows[i].not_sent;
+        help_finish(b, w, rows[i].end, rows[i].rc, "a");
+        help_after(b, 5000);
+        w = help_take(b);
+        assert_int_equal(w->claims[0].unknown_before, rows[i].unknown);
+        help_finish(b, w, QUEUE_END_FAILED, TL_RATE_LIMITED, "later");
+        help_close(b);
+        help_open(b);
+        help_after(b, 5000);
+        for (uint32_t crashes = 0; crashes < 2; crashes++) { /* it is no crash: two more do not make three */
+            w = help_take(b);
+            assert_int_equal(w->claims[0].unknown_before, rows[i].unknown || (crashes > 0 && !rows[i].idempotent));
+            if (rows[i].idempotent)
+                break;
+            help_close(b);
+            help_open(b);
+        }
+        if (!rows[i].idempotent)
+            w = help_take(b);
+        assert_non_null(w);
+        help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+        help_row(b, id, &row);
+        assert_int_equal(row.state, QUEUE_DELIVERED);
+        help_close(b);
+    }
+    help_open(b);
+}
+
 static void a_window_smaller_than_the_backlog_delivers_every_lane_once(void **state)
 {
     enum { LANES = 3000, BLOCKED = 1000 };
@@ -389,6 +446,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(attempts_run_out_and_the_delivery_is_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_out_at_a_crash_is_an_unknown_outcome_and_three_in_a_row_are_dead,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(what_may_have_been_carried_out_is_known_to_every_later_attempt, setup, teardown),
         cmocka_unit_test_setup_teardown(an_attempt_with_an_idempotency_facility_is_begun_on_disk_when_it_takes_long,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
