@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { LEASE_MS = 60000, PAUSE_MS = 5000, MAX_POSITION = 16384 };
+enum { LEASE_MS = 60000, MAX_POSITION = 16384 };
 
 struct source {
     struct flow_loop *loop;
@@ -16,6 +16,7 @@ struct source {
     struct flow *flow;
     char name[160];
     uint64_t epoch;
+    uint32_t failures; /* since it last came forward */
 };
 
 static bool over(const struct source *s)
@@ -64,6 +65,8 @@ static enum tl_rc emit(struct task *task, struct source *s, struct queue_put *pu
         flow__upload_end(s->flow, &puts[i], rc);
     for (size_t i = 0; rc == TL_OK && i < n; i++)
         flow__received(s->flow, &puts[i]);
+    if (rc == TL_OK)
+        s->failures = 0;
     return rc;
 }
 
@@ -232,6 +235,7 @@ static enum tl_rc read_on(struct task *task, struct source *s, struct tl_err *er
 
     while (rc == TL_OK) {
         rc = read_once(task, s, err);
+        s->failures = rc == TL_OK ? 0 : s->failures;
         if (rc == TL_OK)
             rc =
                 pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + s->flow->read->conf->every_ms, err);
@@ -241,7 +245,16 @@ static enum tl_rc read_on(struct task *task, struct source *s, struct tl_err *er
     return rc;
 }
 
-/* ---- the task: a source that fails starts again after a pause ---- */
+/* ---- the task: a source that fails starts again after a pause, which grows while it does not come forward ---- */
+static int64_t pause_ms(struct source *s, const struct tl_err *err)
+{
+    static const struct guard_retry pauses = {.attempts = UINT32_MAX, .base_ms = 500, .most_ms = 30000, .jitter = GUARD_JITTER_NONE};
+    int64_t ms = pauses.most_ms;
+
+    (void)guard_retry_delay(&pauses, ++s->failures, 0, err->retry_after_ms, 0, &ms);
+    return ms;
+}
+
 static enum tl_rc source_task(struct task *task, void *arg, struct tl_err *err)
 {
     struct source *s = arg;
@@ -254,7 +267,7 @@ static enum tl_rc source_task(struct task *task, void *arg, struct tl_err *err)
             break;
         TL_LOG(s->loop->engine->opt.log, TL_WARN, "source.failed", err->text, KV_STR("flow", s->flow->name),
                KV_STR("class", tl_class_name(tl_rc_class(rc))));
-        rc = pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + PAUSE_MS + err->retry_after_ms, err);
+        rc = pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + pause_ms(s, err), err);
     }
     flow_plan_unref(s->plan);
     tl_free(s);

@@ -138,3 +138,17 @@ def test_fulfilments_are_read_back_once_over_a_restart(account, erp, target):
     shipped = [json.loads(r.body) for r in target.all() if r.path == "/shipped"]
     assert sorted(s["custbody_shop_number"] for s in shipped) == [str(n) for n in range(10)]
     assert all(s["item"]["totalResults"] == 2 for s in shipped)
+
+
+def test_a_source_that_fails_now_and_then_goes_on_soon(account, erp, target, tmp_path):
+    """Each failure that lets something through is followed by a short pause: many of them would take minutes with a long one."""
+    (tmp_path / "seed.json").write_text(json.dumps({"customer": [{"externalId": f"C-{n}", "companyName": f"{n}"} for n in range(150)]}))
+    sim = account("--fail", 15)
+    site = erp(sim)
+    site.change(lambda c: c["connections"].update(shop={"type": "http", "url": target.url}) or c["flows"].update(
+        customers={"from": {"read": {"connection": "erp", "records": "customer", "whole": True, "every": "1h"}},
+                   "to": {"connection": "shop", "post": "/customers"}}))
+    site.stop()
+    site.start()
+    site.wait_counts(flow="customers", delivered=150, timeout=30)
+    assert len({r.body for r in target.all()}) == 150
