@@ -127,6 +127,32 @@ def test_the_daily_quota_is_never_exceeded_by_one_call(site, orgs):
     assert s.counts()["dead"] == 0
 
 
+@pytest.mark.parametrize("keep, most", [("0%", 150), ("20%", 120)], ids=["all of it", "a fifth left to others"])
+def test_flows_that_share_a_connection_never_pass_its_quota_by_one_call_also_over_kills(site, orgs, keep, most):
+    """The org counts the calls: two flows, one call a record, a tenth of them failing, sessions that end, and kill -9 on the way."""
+    org = orgs("--daily", "150", "--fail", "8", "--drop", "4", "--expire-every", "29")
+    config = to_accounts(org, flow={"to": {"connection": "crm", "upsert": "Account", "external_id": "ERP_Id__c", "batch": 1},
+                                    "retry": {"attempts": 50, "backoff": "10ms..50ms"}}, daily_calls=150, keep=keep)
+    config["connections"]["crm"]["limits"] = {"breaker_failures": 10000}
+    config["flows"]["people"] = {"from": hook("/hooks/people"), "steps": [{"map": {"jsonata": "{'LastName': name, 'Company': id}"}}],
+                                 "to": {"connection": "crm", "create": "Lead", "batch": 1}, "retry": {"attempts": 50, "backoff": "10ms..50ms"}}
+    s = site(config, env=ENV).start()
+    for n in range(120):
+        s.post({"id": f"A{n}", "name": "x"})
+        s.post({"id": f"P{n}", "name": "x"}, path="/hooks/people")
+        if n in (30, 60):
+            until(lambda: org.stats["api_used"] > n)
+            s.kill()
+            s.start()
+    until(lambda: '"quota"' in s.call("GET", "/v1/status").text, timeout=60)
+    until(lambda: all(s.counts(f)["running"] == 0 for f in ("orders", "people")))
+    stats = org.stats
+    assert stats["over_limit"] == 0 and most - 20 <= stats["api_used"] <= most, stats
+    for flow in ("orders", "people"):
+        counts = s.counts(flow)
+        assert counts["dead"] == 0 and counts["delivered"] + counts["queued"] + counts["retrying"] == 120, counts
+
+
 def copies(org, source, **more):
     """What comes from the org goes to a target that keeps it."""
     return {"from": {"read": {"connection": "crm", **source}}, "to": {"connection": "erp", "post": "/in"}, "retry": dict(FAST), **more}
