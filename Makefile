@@ -33,8 +33,8 @@ demo: build ## a thousand orders from a shop to a failing ERP, about a minute an
 	@if [ -x examples/quickstart/demo ]; then TIELINE_BIN=$(CURDIR)/$(BIN) examples/quickstart/demo; \
 	else echo "make demo: examples/quickstart/demo is not there yet" >&2; exit 1; fi
 
-demo-order-to-cash: build ## orders and leads between a shop, NetSuite and Salesforce, both misbehaving; about two minutes
-	@TIELINE_BIN=$(CURDIR)/$(BIN) examples/order-to-cash/demo
+demo-order-to-cash: build ## orders and leads between a shop, NetSuite, Salesforce and Slack, all misbehaving; about a minute; OPTIONS="--orders 5000 --kills 5 --outage 120"
+	@TIELINE_BIN=$(CURDIR)/$(BIN) examples/order-to-cash/demo $(OPTIONS)
 
 test: ## everything that needs no other product: sanitizers, end to end, crashes, fuzzers, checkers (about 20 minutes on two cores)
 	@tools/bootstrap test

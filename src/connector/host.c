@@ -265,6 +265,7 @@ enum tl_rc connector_http(struct task *task, struct connector_call *call, const 
         observe(call, &x, &plain, reply, rc, err);
         return rc;
     }
+    plain.once |= h->opt.counted;
     for (bool again = false;; again = true) {
         struct http_request_out out = plain;
 

@@ -307,6 +307,7 @@ static enum tl_rc make_hosts(struct flow_engine *e, struct flow_plan *p, struct 
                                                      .connector = c->connector,
                                                      .connection = c->conf->type.conf,
                                                      .name = c->name,
+                                                     .counted = guard_has_quota(&c->guard),
                                                      .auth = p->auths[i],
                                                      .secret = e->opt.secret,
                                                      .secret_arg = e->opt.secret_arg,

@@ -195,7 +195,7 @@ void guard__budget_refund(struct budget *b, double cost)
     }
 }
 
-void guard__budget_read(struct budget *b, const struct guard_reading *r, int64_t wall_ms, bool fresh, uint32_t out)
+void guard__budget_read(struct budget *b, const struct guard_reading *r, int64_t wall_ms, bool alone)
 {
     if (r->limit > 0 && guard__is_window(b))
         b->conf.amount = r->limit;
@@ -207,8 +207,8 @@ void guard__budget_read(struct budget *b, const struct guard_reading *r, int64_t
         return;
     }
     guard__budget_roll(b, wall_ms);
-    /* Calls that are out may not be in the vendor's count yet: an older reading must never raise the remainder. */
-    if (b->said < 0 || r->remaining < b->said || (fresh && out == 0))
+    /* Calls that were out meanwhile may not be in the vendor's count: an older reading must never raise the remainder. */
+    if (b->said < 0 || r->remaining < b->said || alone)
         b->said = r->remaining;
     b->said_reset = r->reset_wall_ms;
 }

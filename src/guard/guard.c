@@ -153,6 +153,15 @@ struct guard_answer guard_take(struct guard *g, uint64_t mono_ns, int64_t wall_m
     return a;
 }
 
+bool guard_has_quota(const struct guard_conf *conf)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < conf->n_budgets; i++)
+        found |= conf->budgets[i].kind != GUARD_BUCKET;
+    return found;
+}
+
 static void trip(struct guard *g, uint64_t mono_ns)
 {
     if (g->breaker == HALF_OPEN)
@@ -218,6 +227,7 @@ static void learn(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const stru
 {
     const struct guard_feedback *f = r->feedback;
     uint32_t wait_ms = f ? f->retry_after_ms : 0;
+    bool alone = g->out == 0 && r->started_ns > g->gave_ns; /* all others had ended when it began */
 
     /* Told to slow down without being told how long; where it is too many at one time, fewer of them are the answer. */
     if (tl_rc_class(r->rc) == TL_CLASS_RATE_LIMIT && wait_ms == 0 && !(f && f->too_many_at_once))
@@ -228,7 +238,7 @@ static void learn(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const stru
         struct budget *b = find(g->budgets, g->n, f->readings[i].name);
 
         if (b)
-            guard__budget_read(b, &f->readings[i], wall_ms, true, g->out);
+            guard__budget_read(b, &f->readings[i], wall_ms, alone);
     }
 }
 
@@ -247,6 +257,7 @@ void guard_give(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct
     tell_breaker(g, mono_ns, r);
     adapt(g, mono_ns, r);
     learn(g, mono_ns, wall_ms, r);
+    g->gave_ns = mono_ns;
 }
 
 bool guard_breaker_tripped(const struct guard *g)

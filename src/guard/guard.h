@@ -61,6 +61,8 @@ struct guard_conf {
     bool no_breaker;
 };
 
+bool guard_has_quota(const struct guard_conf *conf); /* one of its budgets is a window */
+
 /* ---- asking ---- */
 struct guard;
 enum guard_wait {

@@ -31,6 +31,7 @@ struct guard {
     uint32_t out; /* calls under way */
     double limit; /* of concurrency, adaptive */
     uint64_t lowered_ns, ramp_ns;
+    uint64_t gave_ns; /* when the last call ended */
     uint64_t not_before_ns; /* Retry-After */
     enum breaker_state breaker;
     uint32_t failures;
@@ -47,7 +48,7 @@ enum guard_wait guard__budget_check(struct budget *b, uint64_t mono_ns, int64_t 
                                     uint64_t *ret_wake);
 void guard__budget_spend(struct budget *b, double cost);
 void guard__budget_refund(struct budget *b, double cost);
-void guard__budget_read(struct budget *b, const struct guard_reading *r, int64_t wall_ms, bool fresh, uint32_t out);
+void guard__budget_read(struct budget *b, const struct guard_reading *r, int64_t wall_ms, bool alone);
 void guard__budget_roll(struct budget *b, int64_t wall_ms);
 double guard__budget_left(struct budget *b, uint64_t mono_ns, int64_t wall_ms);
 double guard__budget_used(const struct budget *b);

@@ -255,7 +255,7 @@ static enum tl_rc exchange(struct task *t, struct link *l, struct tl_sv method, 
     r->bytes_out = l->sent > head.n ? l->sent - head.n : 0;
     r->bytes_in = call->body_n;
     *ret_again = rc != TL_OK && waited == TL_OK && l->reused && l->received == 0 && call->own.rc == TL_OK &&
-                 (l->sent == 0 || call->idempotent);
+                 (l->sent == 0 || (call->idempotent && !call->req->once));
     if (rc == TL_OK && l->reader.keep_alive && l->in_n == 0 && l->out[0].n + l->out[1].n == 0) {
         http__link_rest(l);
     } else {

@@ -42,12 +42,12 @@ int http__on_request(void *arg, char *remote, char *local, int remote_port, int 
     long sent = 0;
 
     (void)remote, (void)local, (void)remote_port, (void)local_port;
-    if (call->idempotent)
+    if (call->idempotent && !call->req->once)
         return CURL_PREREQFUNC_OK;
     (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
     if (sent == 0)
         return CURL_PREREQFUNC_OK;
-    (void)tl_fail(&call->own, TL_UNKNOWN_OUTCOME,
+    (void)tl_fail(&call->own, call->idempotent ? TL_UPSTREAM : TL_UNKNOWN_OUTCOME,
                   "the connection ended after the request was sent; it is not sent twice");
     return CURL_PREREQFUNC_ABORT;
 }

@@ -203,7 +203,7 @@ static void a_calendar_window_starts_anew_at_its_border_and_not_when_the_clock_g
     guard_free(g);
 }
 
-static void a_vendors_reading_lowers_at_once_and_raises_only_when_nothing_is_out(void **state)
+static void a_vendors_reading_lowers_at_once_and_raises_only_when_its_call_was_alone(void **state)
 {
     struct guard_conf c = rolling(1000);
     struct guard *g = guard_new(&c);
@@ -224,8 +224,13 @@ static void a_vendors_reading_lowers_at_once_and_raises_only_when_nothing_is_out
     guard_give(g, MS, DAY, &r); /* one call is still out: the higher reading may be old */
     guard_stats(g, MS, DAY, stat);
     assert_true(stat[0].remaining <= 5.0);
-    guard_give(g, MS, DAY, &r);
-    guard_stats(g, MS, DAY, stat);
+    guard_give(g, 2 * MS, DAY, &r); /* nothing is out now, but this answer may be older than what has ended meanwhile */
+    guard_stats(g, 2 * MS, DAY, stat);
+    assert_true(stat[0].remaining <= 5.0);
+    r.started_ns = 3 * MS;
+    assert_int_equal(guard_take(g, 3 * MS, DAY, 1).wait, GUARD_GO);
+    guard_give(g, 4 * MS, DAY, &r);
+    guard_stats(g, 4 * MS, DAY, stat);
     assert_true(stat[0].remaining > 800);
     guard_free(g);
 }
@@ -458,7 +463,7 @@ int main(void)
         cmocka_unit_test(a_crash_forfeits_at_most_one_block_and_never_spends_twice),
         cmocka_unit_test(the_next_block_is_asked_for_before_the_last_call_of_this_one),
         cmocka_unit_test(a_calendar_window_starts_anew_at_its_border_and_not_when_the_clock_goes_back),
-        cmocka_unit_test(a_vendors_reading_lowers_at_once_and_raises_only_when_nothing_is_out),
+        cmocka_unit_test(a_vendors_reading_lowers_at_once_and_raises_only_when_its_call_was_alone),
         cmocka_unit_test(the_breaker_opens_after_failures_in_a_row_and_lets_one_probe_through),
         cmocka_unit_test(refusals_and_rate_limits_never_open_the_breaker),
         cmocka_unit_test(after_an_outage_concurrency_climbs_by_doubling),

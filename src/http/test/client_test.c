@@ -354,6 +354,23 @@ static void an_idempotent_request_may_be_sent_again_on_a_dead_connection(void **
     close_server(&s);
 }
 
+static void an_idempotent_request_is_sent_once_where_each_sending_counts(void **state)
+{
+    struct server s = {.first = OK_HI, .second = NULL};
+    struct one warm = {.ended = false}, o = {.req = {.body = TL_SV("{}"), .idempotent = true, .once = true}};
+    struct world w;
+
+    (void)state;
+    open_server(&s);
+    begin_world(&w, true);
+    assert_int_equal(call(&w, &warm, "127.0.0.1", s.port), TL_OK);
+    assert_int_equal(call(&w, &o, "127.0.0.1", s.port), TL_UPSTREAM);
+    assert_true(o.reply.sent);
+    assert_int_equal(s.requests, 2);
+    end_world(&w);
+    close_server(&s);
+}
+
 static void a_slow_reply_is_a_time_out_that_tells_that_the_request_was_sent(void **state)
 {
     struct server s = {.silent = true};
@@ -720,6 +737,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_request_that_is_not_idempotent_is_sent_once_even_on_a_reused_connection,
                                         by_libcurl, by_ourselves),
         cmocka_unit_test(an_idempotent_request_may_be_sent_again_on_a_dead_connection),
+        cmocka_unit_test(an_idempotent_request_is_sent_once_where_each_sending_counts),
+        cmocka_unit_test_setup_teardown(an_idempotent_request_is_sent_once_where_each_sending_counts, by_libcurl,
+                                        by_ourselves),
         cmocka_unit_test_setup_teardown(an_idempotent_request_may_be_sent_again_on_a_dead_connection, by_libcurl,
                                         by_ourselves),
         cmocka_unit_test(a_slow_reply_is_a_time_out_that_tells_that_the_request_was_sent),
