@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first byte chooses: XML to JSON and back, a field table, amounts, or the lineage of a JSONata text. */
+/* The first byte chooses: a field table, amounts, or the lineage of a JSONata text. */
 #include <stdlib.h>
 
 #include "mapping/decimal.h"
 #include "mapping/mapping_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void xml(struct tl_arena *a, struct tl_sv text)
-{
-    struct json v, again;
-    struct tl_buf b;
-
-    if (xml_to_json(a, text, &v, NULL) != TL_OK)
-        return;
-    tl_buf_init(&b, 16u << 20);
-    if (xml_from_json(v, false, &b, NULL) == TL_OK)
-        (void)xml_to_json(a, tl_buf_view(&b), &again, NULL);
-    tl_buf_done(&b);
-}
 
 static void mapping(struct tl_arena *a, enum mapping_kind kind, struct tl_sv text)
 {
@@ -56,9 +43,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     a = tl_arena_new(16u << 20);
     switch (data[0] % 4) {
-    case 0:
-        xml(a, text);
-        break;
     case 1:
         mapping(a, MAPPING_TABLE, text);
         break;

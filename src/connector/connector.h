@@ -29,6 +29,7 @@
 #include "guard/guard.h"
 #include "http/client.h"
 #include "json/json.h"
+#include "xml/xml.h"
 
 #define CONNECTOR_CONTRACT 1
 

@@ -6,6 +6,7 @@
 #include "crypto/crypto.h"
 #include "jsonata/jsonata.h"
 #include "mapping/mapping.h"
+#include "xml/xml.h"
 
 struct mapping {
     int refs; /* atomic */
@@ -24,16 +25,6 @@ extern const struct jsonata_namespace mapping_tl;
 /* A field table as JSONata. TL_PARSE, TL_CONFIG with the place. */
 TL_MUST_CHECK enum tl_rc table_compile(struct tl_arena *a, struct tl_sv text, struct tl_sv *ret_source,
                                        struct json *ret_lookups, struct tl_err *err);
-
-/* ---- JSON and XML (xml.c) ---- */
-/*
- * An element becomes its text when it has neither attributes nor elements, else an object: attributes as "@name", text
- * as
- * "#text", elements by name (prefix and all), several of one name as an array. The document is {root name: root}.
- */
-TL_MUST_CHECK enum tl_rc xml_to_json(struct tl_arena *a, struct tl_sv xml, struct json *ret, struct tl_err *err);
-/* The way back; v is an object with one member. */
-TL_MUST_CHECK enum tl_rc xml_from_json(struct json v, bool indent, struct tl_buf *b, struct tl_err *err);
 
 /* ---- the child's side ---- */
 /* request: {"text", "input", "bindings", "check"}; reply: value or failure. The text is compiled once and kept. */

@@ -160,6 +160,7 @@ enum tl_rc mapping_tl_to_csv(struct jsonata_eval *e, const struct json *args, si
 
 enum tl_rc mapping_tl_parse_xml(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
+    static const struct xml_limits limits = {.max_bytes = 64u << 20, .max_depth = 200, .max_nodes = 5000000};
     struct json text = tl_arg(args, n, 0);
     struct tl_err err = {0};
 
@@ -167,7 +168,7 @@ enum tl_rc mapping_tl_parse_xml(struct jsonata_eval *e, const struct json *args,
         return TL_OK;
     if (text.type != JSON_STRING)
         return tl_bad_argument(e, "parseXml", "a text");
-    if (xml_to_json(jsonata_arena(e), json_view(text), ret, &err) != TL_OK)
+    if (xml_parse(jsonata_arena(e), json_view(text), XML_UNICODE, &limits, ret, &err) != TL_OK)
         return jsonata_host_fail(e, "TL006", "%s", err.text);
     return TL_OK;
 }
@@ -182,7 +183,7 @@ enum tl_rc mapping_tl_to_xml(struct jsonata_eval *e, const struct json *args, si
     if (tl_arg(args, n, 0).type == JSON_UNDEFINED)
         return TL_OK;
     tl_buf_init(&b, 64u << 20);
-    if (xml_from_json(args[0], indent.type == JSON_BOOL && indent.u.b, &b, &err) != TL_OK)
+    if (xml_write(args[0], indent.type == JSON_BOOL && indent.u.b ? XML_INDENT : 0, &b, &err) != TL_OK)
         return jsonata_host_fail(e, "TL006", "%s", err.text);
     return tl_return_text(e, tl_buf_view(&b), ret);
 }
