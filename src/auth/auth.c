@@ -298,7 +298,10 @@ enum tl_rc auth_apply(struct task *t, struct auth *a, struct auth_request *req, 
         return rc;
     if (a->conf->cert_file != NULL)
         req->tls = &a->tls;
-    if (a->scheme->apply != NULL) {
+    if (req->passport != NULL && a->scheme->apply != auth__apply_oauth1) {
+        rc = tl_fail(err, TL_CONFIG, "%.60s: SOAP needs `auth: { oauth1: ... }` (token-based authentication)",
+                     a->connection);
+    } else if (a->scheme->apply != NULL) {
         rc = a->scheme->apply(a, req, err);
     } else {
         rc = auth__token(t, a, &token, &ticket.generation, err);

@@ -70,6 +70,11 @@ TL_MUST_CHECK enum tl_rc auth_new(const struct auth_world *world, const char *co
 void auth_free(struct auth *a); /* no task may be inside */
 void auth_freep(struct auth **a);
 
+/* For a system that wants its credentials within the body (NetSuite's SOAP): they are put here instead of a header. */
+struct auth_passport {
+    struct tl_sv account;                                          /* given: what they are signed for */
+    struct tl_sv consumer_key, token, nonce, timestamp, signature; /* HMAC-SHA256 in base64; the arena's */
+};
 struct auth_request { /* what is about to be sent; auth adds to it */
     struct tl_arena *arena;
     struct tl_sv method, url;        /* url may be replaced (API key in the query) */
@@ -77,6 +82,8 @@ struct auth_request { /* what is about to be sent; auth adds to it */
     struct http_header *headers;     /* arena array, replaced when it grows */
     size_t n_headers, cap_headers;
     const struct http_client_tls *tls; /* set by mutual TLS */
+    bool once;                         /* set: the proof counts for one sending only (a nonce) */
+    struct auth_passport *passport;    /* wanted; NULL: not. Only oauth1 has it: others fail with TL_CONFIG */
 };
 bool auth_request_header(struct auth_request *req, const char *name,
                          struct tl_sv value); /* borrowed; false: arena limit */

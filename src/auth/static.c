@@ -116,6 +116,34 @@ static char *make_nonce(char out[NONCE + 1])
     return out;
 }
 
+static struct tl_sv timestamp(struct auth *a, struct tl_arena *arena)
+{
+    /* In the other side's time: NetSuite refuses more than five minutes of difference. */
+    return tl_sv_str(tl_arena_printf(arena, "%lld", (long long)(auth__their_time_ms(a) / 1000)));
+}
+
+static enum tl_rc make_passport(struct auth *a, struct auth_request *req, const struct secret *consumer,
+                                const struct secret *token, struct tl_err *err)
+{
+    struct auth_passport *p = req->passport;
+    char nonce[NONCE + 1];
+    struct tl_sv base;
+    enum tl_rc rc;
+
+    if (token == NULL)
+        return tl_fail(err, TL_CONFIG, "%.60s: SOAP needs `token` and `token_secret` in `auth: { oauth1: ... }`",
+                       a->connection);
+    p->consumer_key = tl_sv_str(a->conf->consumer_key);
+    p->token = tl_sv_str(a->conf->token);
+    p->nonce = tl_sv_str(tl_arena_strdup(req->arena, make_nonce(nonce)));
+    p->timestamp = timestamp(a, req->arena);
+    rc = auth_netsuite_base(req->arena, p->account, p->consumer_key, p->token, p->nonce, p->timestamp, &base, err);
+    if (rc != TL_OK)
+        return rc;
+    return auth_oauth1_signature(a->w.crypto, req->arena, AUTH_HMAC_SHA256, base, secret_view(consumer),
+                                 secret_view(token), &p->signature, err);
+}
+
 enum tl_rc auth__apply_oauth1(struct auth *a, struct auth_request *req, struct tl_err *err)
 {
     enum { OAUTH = 6, FIELDS = 1000 };
@@ -132,13 +160,13 @@ enum tl_rc auth__apply_oauth1(struct auth *a, struct auth_request *req, struct t
         rc = auth__secret(a, &c->token_secret, "token secret", &token, err);
     if (rc != TL_OK)
         return rc;
+    req->once = true;
+    if (req->passport != NULL)
+        return make_passport(a, req, consumer, token, err);
     p[n++] = (struct auth_pair){TL_SV("oauth_consumer_key"), tl_sv_str(c->consumer_key)};
     p[n++] = (struct auth_pair){TL_SV("oauth_nonce"), tl_sv_str(tl_arena_strdup(req->arena, make_nonce(nonce)))};
     p[n++] = (struct auth_pair){TL_SV("oauth_signature_method"), tl_sv_str(oauth1_methods[c->method])};
-    /* In the other side's time: NetSuite refuses more than five minutes of difference. */
-    p[n++] =
-        (struct auth_pair){TL_SV("oauth_timestamp"),
-                           tl_sv_str(tl_arena_printf(req->arena, "%lld", (long long)(auth__their_time_ms(a) / 1000)))};
+    p[n++] = (struct auth_pair){TL_SV("oauth_timestamp"), timestamp(a, req->arena)};
     if (c->token != NULL)
         p[n++] = (struct auth_pair){TL_SV("oauth_token"), tl_sv_str(c->token)};
     p[n++] = (struct auth_pair){TL_SV("oauth_version"), TL_SV("1.0")};

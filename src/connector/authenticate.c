@@ -11,7 +11,8 @@ static enum tl_rc apply(struct connector_auth *base, struct task *task, struct c
                         struct http_request_out *req, struct tl_err *err)
 {
     struct bound_auth *b = TL_CONTAINER(base, struct bound_auth, base);
-    struct auth_request r = {.arena = call->arena, .method = req->method, .url = req->url, .body = req->body};
+    struct auth_request r = {
+        .arena = call->arena, .method = req->method, .url = req->url, .body = req->body, .passport = call->passport};
     struct auth_ticket ticket = {0};
     enum tl_rc rc;
 
@@ -32,20 +33,21 @@ static enum tl_rc apply(struct connector_auth *base, struct task *task, struct c
     req->url = r.url;
     req->headers = r.headers;
     req->n_headers = r.n_headers;
+    req->once |= r.once;
     if (r.tls)
         req->tls = r.tls;
     return TL_OK;
 }
 
 static bool answered(struct connector_auth *base, struct task *task, struct connector_call *call,
-                     const struct http_reply *reply)
+                     const struct http_reply *reply, bool refused)
 {
     struct bound_auth *b = TL_CONTAINER(base, struct bound_auth, base);
     struct auth_ticket ticket;
     bool again = false;
 
     memcpy(&ticket, call->auth_note, sizeof ticket);
-    if (reply->status == 401)
+    if (refused)
         again = auth_rejected(b->auth, &ticket, http_header_get(&reply->headers, "date"));
     else
         auth_accepted(b->auth, &ticket, http_header_get(&reply->headers, "date"));

@@ -76,6 +76,7 @@ struct connector_call {
     struct connector_view *view;           /* the host's */
     void *owner;                           /* the host's: whose call this is, for logs and metrics */
     uint64_t auth_note[4];                 /* of its authentication: which credentials this call uses */
+    struct auth_passport *passport;        /* the host's: wanted for the request under way, or NULL */
     struct tl_sv endpoint;  /* the path as configured, before values are put in: what logs show; may stay empty */
     const void *connection; /* the connection's struct, of connector.spec */
     const void *operation;  /* the target's struct, of connector_operation.spec */
@@ -156,6 +157,9 @@ struct connector {
     /* A 401 that does not speak of the credentials (NetSuite says so under load): not told to authentication, so that
      * the connection goes on. NULL: there is none. */
     bool (*false_401)(const void *connection, const struct http_reply *reply);
+    /* A reply without 401 that speaks of the credentials all the same (a SOAP fault): told to authentication as a 401
+     * is. NULL: there is none. */
+    bool (*refused_login)(const void *connection, const struct http_reply *reply);
     const struct connector_operation *operations;
     size_t n_operations;
     /* Budgets known in advance, added to those of `limits:`, and conf->concurrency where it is 0 (nobody has written
@@ -229,6 +233,7 @@ TL_MUST_CHECK enum tl_rc connector_secret(struct task *task, struct connector_ca
 
 /* parts of the contract, in files of their own */
 #include "connector/notice.h"
+#include "connector/passport.h"
 #include "connector/template.h"
 
 #endif

@@ -10,7 +10,8 @@ enum {
     POSITION_MAX = 64 << 10,
     SECRET_MAX = 64 << 10,
     REPLY_DEFAULT = 10 << 20,
-    REPLY_MAX = 64 << 20 /* held in the arena; larger ones go to a sink */
+    REPLY_MAX = 64 << 20, /* held in the arena; larger ones go to a sink */
+    BODY_MAX = 64 << 20   /* of a request that is made with a passport */
 };
 
 struct connector_host *connector_host_new(const struct connector_host_options *options)
@@ -242,15 +243,60 @@ static bool is_false_401(const struct connector_host *h, const struct http_reply
     return reply->status == 401 && c && c->false_401 && c->false_401(h->opt.connection, reply);
 }
 
-enum tl_rc connector_http(struct task *task, struct connector_call *call, const struct http_request_out *req,
-                          struct http_reply *reply, struct tl_err *err)
+static bool is_refused(const struct connector_host *h, const struct http_reply *reply)
 {
+    const struct connector *c = h->opt.connector;
+
+    return reply->status == 401 || (c && c->refused_login && c->refused_login(h->opt.connection, reply));
+}
+
+struct maker { /* of bodies with a passport */
+    connector_body_fn *make;
+    void *arg;
+    const char *account;
+};
+
+/* Authenticates by header, or by a body with a passport in it. */
+static enum tl_rc ready(struct task *task, struct connector_call *call, const struct maker *m, struct tl_buf *body,
+                        struct http_request_out *out, struct tl_err *err)
+{
+    struct auth_passport passport = {.account = tl_sv_str(m ? m->account : NULL)};
+    enum tl_rc rc;
+
+    call->passport = m ? &passport : NULL;
+    rc = authenticate(task, call, out, err);
+    call->passport = NULL;
+    if (rc != TL_OK || !m)
+        return rc;
+    connector__hide(call, passport.signature);
+    tl_buf_clear(body);
+    rc = m->make(m->arg, &passport, body, err);
+    if (rc == TL_OK && body->failed)
+        rc = tl_fail(err, TL_LIMIT, "the request is larger than %zu bytes", body->max);
+    out->body = tl_buf_view(body);
+    return rc;
+}
+
+/* The body for people to look at: nothing of the credentials is in it. */
+static enum tl_rc show(const struct maker *m, struct tl_buf *body, struct tl_err *err)
+{
+    const struct tl_sv hidden = TL_SV("***");
+    const struct auth_passport none = {tl_sv_str(m->account), hidden, hidden, hidden, hidden, hidden};
+
+    return m->make(m->arg, &none, body, err);
+}
+
+static enum tl_rc send_it(struct task *task, struct connector_call *call, const struct http_request_out *req,
+                          const struct maker *m, struct http_reply *reply, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf body = {0};
     struct connector_host *h = call->host;
     struct http_request_out plain = *req;
     struct connector_exchange x = {0};
     enum tl_rc rc;
 
     memset(reply, 0, sizeof *reply);
+    tl_buf_init(&body, BODY_MAX);
     if (!call->view->sent)
         call->not_sent = true;
     rc = address(call, req->url, &plain.url, err);
@@ -261,6 +307,8 @@ enum tl_rc connector_http(struct task *task, struct connector_call *call, const 
     if (!plain.sink)
         plain.max_body = plain.max_body == 0 ? REPLY_DEFAULT : plain.max_body > REPLY_MAX ? REPLY_MAX : plain.max_body;
     if (h->opt.dry) {
+        if (m && show(m, &body, err) == TL_OK)
+            plain.body = tl_buf_view(&body);
         rc = tl_fail(err, TL_CANCELED, "a look at what would be sent: nothing was");
         observe(call, &x, &plain, reply, rc, err);
         return rc;
@@ -269,7 +317,7 @@ enum tl_rc connector_http(struct task *task, struct connector_call *call, const 
     for (bool again = false;; again = true) {
         struct http_request_out out = plain;
 
-        rc = authenticate(task, call, &out, err);
+        rc = ready(task, call, m, &body, &out, err);
         if (rc != TL_OK)
             return rc;
         rc = http_client_call(task, h->opt.client, &out, call->arena, reply, err);
@@ -278,9 +326,24 @@ enum tl_rc connector_http(struct task *task, struct connector_call *call, const 
         if (rc != TL_OK || !h->opt.auth || !h->opt.auth->answered || is_false_401(h, reply))
             return rc;
         /* A 401 says that the request was not carried out, so once more is safe; a streamed body is gone, though. */
-        if (!h->opt.auth->answered(h->opt.auth, task, call, reply) || again || plain.source)
+        if (!h->opt.auth->answered(h->opt.auth, task, call, reply, is_refused(h, reply)) || again || plain.source)
             return rc;
     }
+}
+
+enum tl_rc connector_http(struct task *task, struct connector_call *call, const struct http_request_out *req,
+                          struct http_reply *reply, struct tl_err *err)
+{
+    return send_it(task, call, req, NULL, reply, err);
+}
+
+enum tl_rc connector_http_passport(struct task *task, struct connector_call *call, const struct http_request_out *req,
+                                   const char *account, connector_body_fn *make, void *make_arg,
+                                   struct http_reply *reply, struct tl_err *err)
+{
+    const struct maker m = {make, make_arg, account};
+
+    return send_it(task, call, req, &m, reply, err);
 }
 
 /* ---- the ledger's ports ---- */

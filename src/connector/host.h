@@ -14,10 +14,10 @@ struct connector_auth {
      * ... */
     enum tl_rc (*apply)(struct connector_auth *auth, struct task *task, struct connector_call *call,
                         struct http_request_out *req, struct tl_err *err);
-    /* An answer came. True (only after a 401): fresh credentials may help, so the call is made once more. What apply
-     * put into call->auth_note is there. */
+    /* An answer came; refused: it was a 401, or one that means it. True (only then): fresh credentials may help, so the
+     * call is made once more. What apply put into call->auth_note is there. */
     bool (*answered)(struct connector_auth *auth, struct task *task, struct connector_call *call,
-                     const struct http_reply *reply);
+                     const struct http_reply *reply, bool refused);
 };
 
 bool connector_has_probe(const struct connector *c, const void *connection);

@@ -801,6 +801,43 @@ static void a_signature_with_the_wrong_time_is_made_again_with_theirs(void **sta
     auth_free(a);
 }
 
+static void a_passport_takes_the_place_of_the_header_and_only_oauth1_has_one(void **state)
+{
+    static const struct auth_conf conf = {.consumer_key = "ck",
+                                          .consumer_secret = {.kind = CONFIG_SECRET_ENV, .name = "SECRET"},
+                                          .token = "tk",
+                                          .token_secret = {.kind = CONFIG_SECRET_ENV, .name = "SECRET"}};
+    struct world *w = *state;
+    struct auth *with = given_auth(w, "oauth1", &conf),
+                *without = given_auth(w, "oauth2_client_credentials", &client_conf);
+    struct auth_passport p[2] = {{.account = TL_SV("1_SB1")}, {.account = TL_SV("1_SB1")}};
+    struct job j;
+
+    for (int i = 0; i < 2; i++) {
+        start(w, &j, with);
+        j.req.passport = &p[i];
+        async_loop_run(w->loop);
+        assert_int_equal(j.rc, TL_OK);
+        assert_true(j.req.once);
+        assert_int_equal(j.req.n_headers, 0);
+        assert_true(tl_sv_eqs(p[i].consumer_key, "ck") && tl_sv_eqs(p[i].token, "tk"));
+        assert_true(tl_sv_eqs(p[i].timestamp, "1760000000") && p[i].nonce.n >= 6 && p[i].signature.n == 44);
+        p[i].nonce.p = tl_strndup(p[i].nonce.p, p[i].nonce.n);
+        tl_arena_free(j.arena);
+    }
+    assert_false(tl_sv_eq(p[0].nonce, p[1].nonce));
+    for (int i = 0; i < 2; i++)
+        tl_free((char *)(uintptr_t)p[i].nonce.p);
+    start(w, &j, without);
+    j.req.passport = &p[0];
+    async_loop_run(w->loop);
+    assert_int_equal(j.rc, TL_CONFIG);
+    assert_non_null(strstr(j.err.text, "oauth1"));
+    tl_arena_free(j.arena);
+    auth_free(with);
+    auth_free(without);
+}
+
 static void the_tables_of_schemes_and_choices_agree(void **state)
 {
     struct config_field field = {.name = "auth", .type = CONFIG_ONE_OF, .variants = &auth_schemes, .doc = "How."};
@@ -846,6 +883,7 @@ int main(void)
         T(a_request_is_signed_as_standard_webhooks_by_both_secrets_of_a_rotation),
         T(what_the_connector_knows_of_the_server_need_not_be_written),
         T(a_signature_with_the_wrong_time_is_made_again_with_theirs),
+        T(a_passport_takes_the_place_of_the_header_and_only_oauth1_has_one),
         T(the_tables_of_schemes_and_choices_agree),
     };
 

@@ -2,8 +2,7 @@
 /*
  * What every connector of the registry must fulfil. Each has an examples/contract.yaml with a connection, a record,
  * one target for each of its operations and, where a plain 200 is not enough, `reply`, or `replies` by
- * operation: the JSON that says yes; those
- * that speak HTTP are driven through a scripted server.
+ * operation: the JSON that says yes, or a text as it is; those that speak HTTP are driven through a scripted server.
  */
 #include <ctype.h>
 #include <unistd.h>
@@ -26,9 +25,9 @@ static enum tl_rc apply(struct connector_auth *auth, struct task *task, struct c
     return TL_OK;
 }
 static bool answered(struct connector_auth *auth, struct task *task, struct connector_call *call,
-                     const struct http_reply *reply)
+                     const struct http_reply *reply, bool refused)
 {
-    (void)auth, (void)task, (void)call, (void)reply;
+    (void)auth, (void)task, (void)call, (void)reply, (void)refused;
     return false;
 }
 static struct connector_auth stand_in = {apply, answered};
@@ -59,6 +58,7 @@ static const char *as_yaml(struct rig *r, const struct config_node *n)
 static void begin(struct rig *r, const struct connector *c, const struct connector_operation *op)
 {
     const struct config_node *root, *target, *yes;
+    struct json said;
     const char *record;
 
     rig_start(r);
@@ -69,7 +69,11 @@ static void begin(struct rig *r, const struct connector *c, const struct connect
         r->auth = &stand_in;
     yes = config_get(config_get(root, "replies"), op->name);
     yes = yes ? yes : config_get(root, "reply");
-    r->yes = yes ? as_yaml(r, yes) : "{\"items\":[{\"id\":1}],\"next\":1}";
+    said = yes ? config_to_json(r->conf, yes) : JSON_NOTHING;
+    if (said.type == JSON_STRING)
+        r->yes = tl_arena_strndup(r->conf, said.u.s, said.n);
+    else
+        r->yes = yes ? as_yaml(r, yes) : "{\"items\":[{\"id\":1}],\"next\":1}";
     record = as_yaml(r, config_get(root, "record"));
     target = config_get(config_get(root, "operations"), op->name);
     if (!target)

@@ -36,13 +36,13 @@ static enum tl_rc apply(struct connector_auth *base, struct task *task, struct c
 }
 
 static bool answered(struct connector_auth *base, struct task *task, struct connector_call *call,
-                     const struct http_reply *reply)
+                     const struct http_reply *reply, bool refused)
 {
     struct fake_auth *a = TL_CONTAINER(base, struct fake_auth, base);
 
     (void)task, (void)call;
     a->answers++;
-    return reply->status == 401 && a->renew;
+    return refused && reply->status == 401 && a->renew;
 }
 
 static const char *const record = "{\"id\": 1}";
