@@ -59,6 +59,8 @@ TL_MUST_CHECK enum tl_rc netsuite__send(struct task *task, struct connector_call
 struct json netsuite__parsed(struct task *task, struct connector_call *call, const struct http_reply *reply);
 /* "107" of ".../customer/107"; .p NULL: no Location. */
 struct tl_sv netsuite__location_id(const struct http_reply *reply);
+/* A member's name and nothing more. text may be NULL. */
+bool netsuite__is_plain_name(const char *text);
 /* A value as text for addresses and keys: strings and whole numbers; .p NULL otherwise. */
 struct tl_sv netsuite__text(struct tl_arena *a, struct json v);
 
@@ -79,6 +81,11 @@ struct netsuite_refusal netsuite__judge_code(struct connector_call *call, struct
 /* The refusal as an error of the call. */
 enum tl_rc netsuite__fail(const struct netsuite_refusal *r, struct tl_err *err);
 bool netsuite__false_401(const void *connection, const struct http_reply *reply);
+/* So late an answer that "Invalid login" in it means overload. */
+bool netsuite__is_overload(const struct http_reply *reply);
+/* One line for people: masked, without controls, cut; the call's. */
+struct tl_sv netsuite__tidy(struct connector_call *call, struct tl_sv text);
+enum { NETSUITE_BUSY_MS = 1000, NETSUITE_OVERLOAD_MS = 15000 };
 
 /* ---- operations ---- */
 enum netsuite_lines { NETSUITE_LINES_UNSET, NETSUITE_LINES_REPLACE, NETSUITE_LINES_KEYED, NETSUITE_LINES_APPEND };
@@ -127,6 +134,32 @@ extern const struct config_spec netsuite_get_spec;
 void *netsuite__get_compile(const void *connection, const void *operation, struct config_errors *e);
 void netsuite__get_release(void *prepared);
 connector_fn netsuite__get;
+
+/* SOAP (soap.c, soap_record.c, soap_upsert.c, soap_search.c), for what REST cannot do yet; NetSuite ends it in 2028. */
+#define NETSUITE_SOAP "/services/NetSuitePort_2025_2"
+struct netsuite_soap_upsert {
+    struct config_text record;
+    struct config_text external_id;
+    int lines; /* enum netsuite_lines: replace or keyed */
+    int64_t batch, timeout_ms;
+};
+struct netsuite_soap_search {
+    struct config_text record;
+    const char *modified, *start;
+    struct config_list where; /* const char *: "field operator value" */
+    bool whole;
+    int64_t page, overlap_ms, timeout_ms;
+};
+extern const struct config_spec netsuite_soap_upsert_spec, netsuite_soap_search_spec;
+void *netsuite__soap_upsert_compile(const void *connection, const void *operation, struct config_errors *e);
+void netsuite__soap_upsert_release(void *prepared);
+void netsuite__soap_upsert_facilities(const void *connection, const void *operation, struct connector_facilities *ret);
+connector_fn netsuite__soap_upsert;
+void *netsuite__soap_search_compile(const void *connection, const void *operation, struct config_errors *e);
+void netsuite__soap_search_release(void *prepared);
+connector_fn netsuite__soap_search;
+/* A fault that says that the credentials were refused. */
+bool netsuite__refused_login(const void *connection, const struct http_reply *reply);
 
 /* Reading (query.c, read.c): SuiteQL by key set, never by offset, which ends at 100,000 rows. */
 struct netsuite_query { /* query: a look-up; suiteql: a source */

@@ -8,7 +8,7 @@
  */
 #include "netsuite/netsuite_int.h"
 
-enum { TEXT = 360, DETAILS = 3, BUSY_MS = 1000, OVERLOAD_MS = 15000, FALSE_401_US = 20000000 };
+enum { TEXT = 360, DETAILS = 3, FALSE_401_US = 20000000 };
 
 enum meaning { DATA, LIMIT, LOCK, LOGIN, PERMISSION, OURS, INTERNAL, JOB_EXISTS, SCRIPT };
 static const struct {
@@ -91,8 +91,7 @@ static void read_script_error(struct tl_buf *b, struct json error, struct tl_sv 
                         TL_SV_ARG(json_text(json_gets(error, "message"), TL_SV(""))));
 }
 
-/* One line, masked, without controls, cut. */
-static struct tl_sv tidy(struct connector_call *call, struct tl_sv s)
+struct tl_sv netsuite__tidy(struct connector_call *call, struct tl_sv s)
 {
     struct tl_sv masked = connector_mask(call, s);
     size_t n = masked.n < TEXT ? masked.n : TEXT;
@@ -127,7 +126,7 @@ static void apply(struct connector_call *call, struct netsuite_refusal *r, enum 
         r->of_record = false;
         call->feedback.too_many_at_once = true;
         if (r->retry_after_ms == 0) { /* none is documented: this record waits, the others' requests go on */
-            r->retry_after_ms = BUSY_MS;
+            r->retry_after_ms = NETSUITE_BUSY_MS;
             call->feedback.retry_after_ms = 0;
         } else {
             call->feedback.retry_after_ms = r->retry_after_ms;
@@ -140,7 +139,7 @@ static void apply(struct connector_call *call, struct netsuite_refusal *r, enum 
     case LOGIN:
         r->rc = netsuite__false_401(NULL, reply) ? TL_RATE_LIMITED : TL_AUTH;
         if (r->rc == TL_RATE_LIMITED)
-            r->retry_after_ms = call->feedback.retry_after_ms = OVERLOAD_MS;
+            r->retry_after_ms = call->feedback.retry_after_ms = NETSUITE_OVERLOAD_MS;
         r->of_record = false;
         break;
     case PERMISSION:
@@ -194,7 +193,7 @@ struct netsuite_refusal netsuite__judge(struct task *task, struct connector_call
         read_details(&text, details, &r.code);
     else if (json_gets(v, "error").type == JSON_OBJECT)
         read_script_error(&text, json_gets(v, "error"), &r.code);
-    r.text = tidy(call, r.code.n > 0 ? tl_buf_view(&text) : tl_sv_str(general.text));
+    r.text = netsuite__tidy(call, r.code.n > 0 ? tl_buf_view(&text) : tl_sv_str(general.text));
     if (reply->status >= 500 && reply->status != 503 && !repeatable && r.rc == TL_UPSTREAM)
         r.rc = TL_UNKNOWN_OUTCOME; /* 503: nothing was begun */
     if (r.code.n > 0 || reply->status == 429 || reply->status == 401) {
@@ -225,7 +224,7 @@ struct netsuite_refusal netsuite__judge_code(struct connector_call *call, struct
 
     tl_buf_init(&b, 64 << 10);
     (void)tl_buf_printf(&b, "%.*s%s%.*s", TL_SV_ARG(code), code.n > 0 ? ": " : "", TL_SV_ARG(text));
-    r.text = tidy(call, tl_buf_view(&b));
+    r.text = netsuite__tidy(call, tl_buf_view(&b));
     apply(call, &r, meaning_of(code, r.text, DATA), &fine, true);
     call->feedback = before;
     return r;
@@ -241,8 +240,13 @@ enum tl_rc netsuite__fail(const struct netsuite_refusal *r, struct tl_err *err)
 
 /* Under heavy load NetSuite answers `Invalid login attempt` after up to a minute; a login that is really refused is
  * refused at once. */
+bool netsuite__is_overload(const struct http_reply *reply)
+{
+    return reply->total_us >= FALSE_401_US;
+}
+
 bool netsuite__false_401(const void *connection, const struct http_reply *reply)
 {
     (void)connection;
-    return reply->status == 401 && reply->total_us >= FALSE_401_US;
+    return reply->status == 401 && netsuite__is_overload(reply);
 }

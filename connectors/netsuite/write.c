@@ -27,7 +27,7 @@ void netsuite__write_release(void *prepared)
     tl_free(t);
 }
 
-static bool is_plain_name(const char *text)
+bool netsuite__is_plain_name(const char *text)
 {
     if (!text || !*text || (*text >= '0' && *text <= '9'))
         return false;
@@ -46,7 +46,7 @@ static void *compile(enum action action, const struct netsuite_target *conf, str
     t->action = action;
     t->external_id = connector_expression_new(&conf->external_id, e);
     t->id = connector_expression_new(&conf->id, e);
-    t->taken_out = is_plain_name(by) ? tl_strdup(by) : NULL;
+    t->taken_out = netsuite__is_plain_name(by) ? tl_strdup(by) : NULL;
     t->endpoint = tl_sprintf(NETSUITE_RECORD "%s", conf->record ? conf->record : "");
     return t;
 }

@@ -93,7 +93,7 @@ struct http_request_out {              /* zero: the defaults. All borrowed until
     http_sink_fn *sink;    /* instead of reply->body, for 2xx only: other bodies go to reply->body */
     void *sink_arg;
     bool idempotent;                   /* may be sent twice: the target recognises the second one */
-    bool once;                         /* not by itself, though: each sending counts (TL_UPSTREAM instead) */
+    bool once;                         /* not by itself, though: it carries a nonce, or each counts (TL_UPSTREAM) */
     bool compressed;                   /* ask for gzip; limits count what comes out */
     uint32_t timeout_ms;               /* 0: the client's. The task's deadline bounds it */
     uint64_t max_body;                 /* 0: 10 MB; with a sink: of the stream, 0 is no limit */

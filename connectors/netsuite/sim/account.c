@@ -123,6 +123,10 @@ void nsim_free(struct nsim *s)
         tl_free(s->certificates[i].kid);
         crypto_cert_free(s->certificates[i].cert);
     }
+    for (size_t i = 0; i < NSIM_SEARCHES; i++) {
+        tl_free(s->searches[i].ids);
+        tl_free(s->searches[i].types);
+    }
     for (size_t i = 0; i < NSIM_AUDIT; i++)
         tl_free(s->audit[i]);
     crypto_keys_unref(s->token_keys);

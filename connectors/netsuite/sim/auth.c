@@ -42,6 +42,10 @@ void nsim_login_failed(struct nsim *s, struct http_req *req, struct http_res *re
     struct nsim_fault f;
 
     nsim_note(s, reason);
+    if (channel == NSIM_SOAP) {
+        nsim_soap_fault(req, res, "invalidCredentialsFault", "INVALID_LOGIN_CREDENTIALS", "Invalid login attempt.");
+        return;
+    }
     if (channel == NSIM_RESTLET) {
         http_res_set(res, 401, "application/json",
                      TL_SV("{\"error\":{\"code\":\"INVALID_LOGIN_ATTEMPT\",\"message\":\"Invalid login attempt.\"}}"));
@@ -212,6 +216,10 @@ bool nsim_login(struct nsim *s, struct http_req *req, struct http_res *res, enum
     if (is_locked(s)) {
         nsim_login_failed(s, req, res, channel, "temporary_locked");
         return false;
+    }
+    if (channel == NSIM_SOAP) { /* a token of OAuth 2.0 is worth nothing here */
+        reason = nsim_soap_passport(s, req);
+        return reason ? refuse(s, req, res, channel, reason) : true;
     }
     if (tl_sv_starts_i(header, TL_SV("Bearer ")))
         reason = check_bearer(s, req, tl_sv_trim(tl_sv_from(header, 7)));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim.c - `tieline sim netsuite`: options, the way of a request, and what can be looked at and turned while it runs. */
 #include "netsuite/sim/sim_int.h"
+#include "netsuite/sim/soap.h"
 
 #include "netsuite/netsuite_int.h"
 
@@ -102,7 +103,7 @@ static void html(struct http_res *res, int status)
 static bool is_write(const struct http_req *req)
 {
     return req->method != HTTP_GET && req->method != HTTP_HEAD &&
-           !tl_sv_starts(req->path, TL_SV("/services/rest/query/"));
+           !tl_sv_starts(req->path, TL_SV("/services/rest/query/")) && (!nsim_is_soap(req) || nsim_soap_writes(req));
 }
 
 static bool fault(struct nsim *s, struct http_req *req, struct http_res *res, struct nsim_fault *f)
@@ -118,7 +119,7 @@ static bool fault(struct nsim *s, struct http_req *req, struct http_res *res, st
                          tl_id32_format(tl_random_u64(), id));
         return true;
     }
-    if (s->opt.lock > 0 && is_write(req) && nsim_chance(s) < s->opt.lock) {
+    if (s->opt.lock > 0 && is_write(req) && !nsim_is_soap(req) && nsim_chance(s) < s->opt.lock) {
         (void)nsim_wrong(f, 400, "USER_ERROR", NULL, TL_SV_NULL,
                          "Error while accessing a resource. Record has been changed.");
         return true;
@@ -178,6 +179,11 @@ static bool busy(struct nsim *s, struct http_req *req, struct http_res *res, enu
     if (s->at_once < (uint64_t)s->opt.limit)
         return false;
     s->counts.refused++;
+    if (channel == NSIM_SOAP) {
+        nsim_soap_fault(req, res, "exceededConcurrentRequestLimitFault", "WS_REQUEST_BLOCKED",
+                        "The maximum number of concurrent requests has been exceeded. Request blocked.");
+        return true;
+    }
     if (channel == NSIM_RESTLET) {
         nsim_restlet_error(req, res, 400, "SSS_REQUEST_LIMIT_EXCEEDED", "Request limit exceeded.");
         return true;
@@ -198,7 +204,9 @@ static enum tl_rc inside(struct nsim *s, struct task *task, struct http_req *req
     if (rc != TL_OK)
         return rc;
     if (fault(s, req, res, &f)) {
-        if (f.code)
+        if (f.code && nsim_is_soap(req))
+            nsim_soap_fault(req, res, "unexpectedErrorFault", f.code, f.text);
+        else if (f.code)
             nsim_refuse(req, res, &f);
         return TL_OK;
     }
@@ -206,9 +214,11 @@ static enum tl_rc inside(struct nsim *s, struct task *task, struct http_req *req
         nsim_restlet(s, req, res);
         return TL_OK;
     }
-    if (!service(s, req, res, &f))
+    if (nsim_is_soap(req))
+        nsim_soap(s, req, res);
+    else if (!service(s, req, res, &f))
         nsim_refuse(req, res, &f);
-    else if (s->opt.drop > 0 && is_write(req) && nsim_chance(s) < s->opt.drop) {
+    if (!f.code && s->opt.drop > 0 && is_write(req) && nsim_chance(s) < s->opt.drop) {
         s->counts.dropped++;
         res->cut = true;
     } else if (s->opt.hang > 0 && is_write(req) && nsim_chance(s) < s->opt.hang) {
@@ -220,7 +230,9 @@ static enum tl_rc inside(struct nsim *s, struct task *task, struct http_req *req
 static enum tl_rc serve(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     struct nsim *s = arg;
-    enum nsim_channel channel = tl_sv_eqs(req->path, RESTLET) ? NSIM_RESTLET : NSIM_REST;
+    enum nsim_channel channel = tl_sv_eqs(req->path, RESTLET) ? NSIM_RESTLET
+                                : nsim_is_soap(req)           ? NSIM_SOAP
+                                                              : NSIM_REST;
     enum tl_rc rc = TL_OK;
 
     s->counts.received++;
@@ -344,6 +356,7 @@ size_t nsim_routes(struct nsim *s, struct http_route routes[NSIM_ROUTES])
         {.methods = "POST", .pattern = "/__control", .handler = turn, .arg = s},
         {.methods = "POST", .pattern = "/__reset", .handler = turn, .arg = s},
         {.methods = "POST", .pattern = "/services/rest/auth/oauth2/v1/token", .handler = login, .arg = s},
+        {.methods = "GET", .pattern = NSIM_WSDL_PATH, .handler = nsim_wsdl_route, .arg = s},
         {.methods = "GET", .pattern = "/app/login/oauth2/authorize.nl", .handler = login, .arg = s},
         {.methods = "*", .pattern = "/{path*}", .handler = serve, .arg = s},
     };

@@ -71,6 +71,13 @@ struct nsim_certificate {
     char *kid;
     struct crypto_cert *cert;
 };
+enum { NSIM_SEARCHES = 16 };
+struct nsim_search { /* a result of SOAP whose pages can be asked for */
+    char id[37];
+    int64_t *ids, page;
+    uint16_t *types; /* index in nsim_types */
+    size_t n;
+};
 struct nsim {
     struct nsim_options opt;
     struct nsim_counts counts;
@@ -88,13 +95,15 @@ struct nsim {
     char *audit[NSIM_AUDIT];
     size_t n_audit;
     char code[33], challenge[64]; /* of an authorization under way */
+    struct nsim_search searches[NSIM_SEARCHES];
+    size_t n_searches;
 };
 /* Options are taken as they are; TL_CONFIG when a certificate or the data cannot be read. */
 TL_MUST_CHECK enum tl_rc nsim_new(const struct nsim_options *options, const struct tl_clock *clock, struct nsim **ret,
                                   struct tl_err *err);
 void nsim_free(struct nsim *s);
 struct nsim_options nsim_defaults(void);
-enum { NSIM_ROUTES = 8 };
+enum { NSIM_ROUTES = 9 };
 /* Fills routes; their number. */
 size_t nsim_routes(struct nsim *s, struct http_route routes[NSIM_ROUTES]);
 double nsim_chance(struct nsim *s); /* [0, 1), the same sequence for the same seed */
@@ -179,6 +188,17 @@ bool nsim_metadata(struct nsim *s, struct http_req *req, struct http_res *res, s
 /* Prefer: respond-async: run the request as a job instead; true when it was one. */
 bool nsim_job_start(struct nsim *s, struct http_req *req, struct http_res *res, struct tl_sv path,
                     struct nsim_fault *f);
+
+/* SOAP (soap.c): one request; answers always. */
+void nsim_soap(struct nsim *s, struct http_req *req, struct http_res *res);
+bool nsim_is_soap(const struct http_req *req);
+bool nsim_soap_writes(const struct http_req *req); /* by its SOAPAction */
+/* NULL, or why the tokenPassport of the request is refused, as the audit trail has it. */
+const char *nsim_soap_passport(struct nsim *s, struct http_req *req);
+/* A fault of detail/NAME {code, message}. */
+void nsim_soap_fault(struct http_req *req, struct http_res *res, const char *name, const char *code, const char *text);
+enum tl_rc nsim_wsdl_route(struct task *task, struct http_req *req, struct http_res *res, void *arg,
+                           struct tl_err *err);
 
 /* A query of SuiteQL as SQL over our views (suiteql.c). */
 bool nsim_suiteql_translate(const struct nsim *s, struct tl_sv q, struct tl_buf *sql, struct nsim_fault *f);

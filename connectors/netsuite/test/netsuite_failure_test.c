@@ -171,6 +171,23 @@ static void f08_a_post_that_is_cut_off_makes_no_second_record(void **state)
     }
 }
 
+/* A nonce counts once: a call that the client sent again by itself would come as a replay, and pause the connection. */
+static void f08_a_signed_request_that_is_cut_off_is_signed_anew(void **state)
+{
+    struct nsim_options o = nsim_defaults();
+    struct account a;
+
+    (void)state;
+    open_and_target(&a, &o, ACCOUNT_TBA, UPSERT);
+    must(&a, ORDER); /* from here on the connection is reused */
+    a.sim->opt.drop = 1;
+    assert_int_equal(account_write(&a, ORDER), TL_UNKNOWN_OUTCOME);
+    a.sim->opt.drop = 0;
+    must(&a, ORDER);
+    assert_int_equal(a.sim->counts.logins_failed, 0);
+    account_close(&a);
+}
+
 static void f09_lines_do_not_double_when_an_order_comes_again(void **state)
 {
     struct nsim_options o = nsim_defaults();
@@ -397,6 +414,7 @@ int main(void)
         cmocka_unit_test(f06_overload_in_the_dress_of_a_login_error_is_no_lost_password),
         cmocka_unit_test(f07_an_unexpected_error_is_tried_again_and_its_id_is_kept),
         cmocka_unit_test(f08_a_post_that_is_cut_off_makes_no_second_record),
+        cmocka_unit_test(f08_a_signed_request_that_is_cut_off_is_signed_anew),
         cmocka_unit_test(f09_lines_do_not_double_when_an_order_comes_again),
         cmocka_unit_test(f10_dates_do_not_depend_on_a_users_preferences),
         cmocka_unit_test(f11_an_unknown_field_is_refused_and_not_dropped),
