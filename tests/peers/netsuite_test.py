@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of others (npm: netsuite-rest, nsrestlet) against `tieline sim netsuite`: their signatures, their reading of its answers."""
+"""Clients of others (npm: netsuite-rest, nsrestlet; PyPI: zeep) against `tieline sim netsuite`: their signatures, their reading of its
+answers."""
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,5 +41,40 @@ def test_clients_of_others_log_in_write_query_and_call_a_script(clients, tmp_pat
         assert got["refused"] == 401
         assert got["restlet"] == {"results": [{"ok": True, "id": "2"}]}
         assert "InvalidSignature" in sim.get("/__audit")[-1]
+    finally:
+        sim.stop()
+
+
+ZEEP = "zeep==4.3.3"
+
+
+@pytest.fixture(scope="module")
+def zeep():
+    python = HOME / "venv/bin/python"
+    if not (HOME / "venv/installed").exists() or (HOME / "venv/installed").read_text() != ZEEP:
+        for command in ([sys.executable, "-m", "venv", HOME / "venv"], [python, "-m", "pip", "install", "--quiet", ZEEP]):
+            r = subprocess.run(command, capture_output=True, text=True, timeout=300)
+            if r.returncode:
+                pytest.skip(f"{ZEEP} cannot be had: {r.stderr.strip()[-200:]}")
+        (HOME / "venv/installed").write_text(ZEEP)
+    return python
+
+
+def test_a_soap_client_made_from_the_wsdl_signs_writes_searches_and_pages(zeep, tmp_path):
+    (tmp_path / "seed.json").write_text(json.dumps({"inventoryItem": [{"externalId": "SKU-1", "itemId": "SKU-1"}]}))
+    sim = Simulator("netsuite", tmp_path, "--records", "seed.json")
+    try:
+        r = subprocess.run([zeep, ROOT / "tests/peers/netsuite/soap_client.py", sim.url], capture_output=True, text=True, timeout=120)
+        assert r.returncode == 0, r.stderr[-3000:]
+        got = json.loads(r.stdout)
+        assert got["upsert"] == [True, "1", "Z-0"]
+        assert got["list"] == [True] * 12 + [False] and got["why"] == "DUP_ENTITY"
+        assert got["order"] == [True, True]
+        assert got["search"] == [12, 3, 12] and got["custom"] == "fair"
+        assert got["lines"] == [[2.0, 9.0]]
+        assert got["refused"] == ["invalidCredentialsFault"] * 2
+        assert got["replayed"] == ["taken", "invalidCredentialsFault"]
+        assert [line.split(" ", 1)[1] for line in sim.get("/__audit")] == ["InvalidSignature", "UnknownAlgorithm", "nonce_used"]
+        assert len(sim.records("customer")) == 12 and len(sim.records("salesOrder")) == 1
     finally:
         sim.stop()

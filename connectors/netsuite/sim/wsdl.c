@@ -244,10 +244,12 @@ static void messages(struct tl_buf *b)
     schema_end(b);
 }
 
+#define HEADER(part) "<soap:header message=\"tns:headers\" part=\"" part "\" use=\"literal\"/>"
 static void port(struct tl_buf *b, struct tl_sv base)
 {
     puts_(b, "<message name=\"headers\"><part name=\"tokenPassport\" element=\"platformMsgs:tokenPassport\"/>"
-             "<part name=\"searchPreferences\" element=\"platformMsgs:searchPreferences\"/></message>");
+             "<part name=\"searchPreferences\" element=\"platformMsgs:searchPreferences\"/>"
+             "<part name=\"documentInfo\" element=\"platformMsgs:documentInfo\"/></message>");
     for (size_t i = 0; i < TL_COUNT(operations); i++)
         (void)tl_buf_printf(
             b,
@@ -264,13 +266,11 @@ static void port(struct tl_buf *b, struct tl_sv base)
     puts_(b, "</portType><binding name=\"NetSuiteBinding\" type=\"tns:NetSuitePortType\"><soap:binding "
              "style=\"document\" transport=\"http://schemas.xmlsoap.org/soap/http\"/>");
     for (size_t i = 0; i < TL_COUNT(operations); i++)
-        (void)tl_buf_printf(
-            b,
-            "<operation name=\"%s\"><soap:operation soapAction=\"%s\"/><input><soap:header message=\"tns:headers\" "
-            "part=\"tokenPassport\" use=\"literal\"/><soap:header message=\"tns:headers\" part=\"searchPreferences\" "
-            "use=\"literal\"/><soap:body use=\"literal\"/></input><output><soap:body use=\"literal\"/></output>"
-            "</operation>",
-            operations[i], operations[i]);
+        (void)tl_buf_printf(b,
+                            "<operation name=\"%s\"><soap:operation soapAction=\"%s\"/><input>" HEADER("tokenPassport")
+                                HEADER("searchPreferences") "<soap:body use=\"literal\"/></input><output>" HEADER(
+                                    "documentInfo") "<soap:body use=\"literal\"/></output></operation>",
+                            operations[i], operations[i]);
     (void)tl_buf_printf(b,
                         "</binding><service name=\"NetSuiteService\"><port name=\"NetSuitePort\" "
                         "binding=\"tns:NetSuiteBinding\"><soap:address location=\"%.*s" NSIM_SOAP_PATH
