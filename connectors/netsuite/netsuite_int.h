@@ -49,6 +49,7 @@ struct netsuite_request {
     struct json body;  /* JSON_UNDEFINED: none */
     const char *endpoint;
     struct tl_sv prefer, key; /* Prefer, X-NetSuite-idempotency-key; .p NULL: none */
+    struct tl_sv accept;      /* .p NULL: application/json */
     bool strict;              /* says what happens to unknown fields */
     bool idempotent;
     int64_t timeout_ms; /* 0: the connection's */
@@ -186,6 +187,11 @@ void *netsuite__suiteql_compile(const void *connection, const void *operation, s
 void *netsuite__records_compile(const void *connection, const void *operation, struct config_errors *e);
 void netsuite__read_release(void *prepared);
 connector_fn netsuite__read;
+
+/* Record types and fields by the metadata catalogue; columns by a query that finds nothing (verify.c). */
+connector_verify_fn netsuite__verify_record, netsuite__verify_soap, netsuite__verify_rows;
+/* The query of a page, and a place behind everything (read.c). */
+const char *netsuite__read_query(struct connector_call *call, struct json *ret_params);
 
 enum tl_rc netsuite__probe(struct task *task, struct connector_call *call, struct connector_identity *ret,
                            struct tl_err *err);

@@ -399,6 +399,16 @@ static enum tl_rc one_page(struct task *task, struct connector_call *call, const
     return rc;
 }
 
+const char *netsuite__read_query(struct connector_call *call, struct json *ret_params)
+{
+    const struct read *r = call->prepared;
+    struct cursor *last = tl_arena_must(call->arena, sizeof *last);
+
+    *last = (struct cursor){.modified = "9999-12-31 23:59:59", .key = "999999999999"};
+    *ret_params = params(call, r, last);
+    return r->next;
+}
+
 enum tl_rc netsuite__read(struct task *task, struct connector_call *call, struct tl_err *err)
 {
     const struct read *r = call->prepared;

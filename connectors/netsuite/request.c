@@ -33,7 +33,8 @@ enum tl_rc netsuite__send(struct task *task, struct connector_call *call, const 
 
     call->endpoint = tl_sv_str(r->endpoint);
     memset(reply, 0, sizeof *reply);
-    headers[out.n_headers++] = (struct http_header){TL_SV("Accept"), TL_SV("application/json")};
+    headers[out.n_headers++] =
+        (struct http_header){TL_SV("Accept"), r->accept.p ? r->accept : TL_SV("application/json")};
     if (r->body.type != JSON_UNDEFINED) {
         struct body w = {.v = r->body, .b = &text};
 

@@ -132,6 +132,7 @@ static enum tl_rc answer_test(struct admin_call *c, const struct flow_connection
 {
     struct connector_identity who = {.who = TL_SV("")};
     const struct queue_connection_stat *stat = NULL;
+    struct json findings = JSON_NOTHING;
     struct tl_err failed = {0};
     struct json_builder b;
     bool asked = false;
@@ -150,6 +151,9 @@ static enum tl_rc answer_test(struct admin_call *c, const struct flow_connection
                           : json_null());
     json_adds(&b, "details", text_or_null(who.details));
     json_adds(&b, "error", rc == TL_OK ? json_null() : error_json(c->arena, info, rc, &failed));
+    if (known == TL_OK && rc == TL_OK)
+        known = flow_engine_verify(c->admin->engine, c->task, info, c->arena, &findings, err);
+    json_adds(&b, "findings", findings.type == JSON_ARRAY ? findings : json_null());
     if (known == TL_OK && rc == TL_OK && stat && stat->held == QUEUE_HELD_CONNECTION_AUTH) /* it lets us in again */
         known = queue_resume_connection(c->admin->queue, c->task, stat->id, err);
     return known == TL_OK ? admin__answer(c, 200, json_end(&b), err) : known;

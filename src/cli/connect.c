@@ -177,6 +177,21 @@ static void show_budgets(struct json budgets)
     }
 }
 
+/* Where a flow names what is not there. */
+static bool show_findings(struct json findings)
+{
+    for (uint32_t i = 0; findings.type == JSON_ARRAY && i < findings.n; i++) {
+        struct json f = json_at(findings, i);
+
+        printf("  %-12sflow ", i ? "" : "wrong");
+        cli__put_safe(stdout, json_text(json_gets(f, "flow"), TL_SV("")));
+        fputs(": ", stdout);
+        cli__put_safe(stdout, json_text(json_gets(f, "text"), TL_SV("")));
+        puts("");
+    }
+    return findings.type == JSON_ARRAY && findings.n > 0;
+}
+
 static int show(struct json v)
 {
     struct json ok = json_gets(v, "ok"), auth = json_gets(v, "auth"), error = json_gets(v, "error");
@@ -204,7 +219,7 @@ static int show(struct json v)
     line("they say", json_gets(error, "text"));
     line("to do", json_gets(error, "fix"));
     line("next try", json_gets(auth, "next_probe_at"));
-    return good ? CLI_OK : CLI_FAILED;
+    return !show_findings(json_gets(v, "findings")) && good ? CLI_OK : CLI_FAILED;
 }
 
 /* ---- the command ---- */
@@ -298,7 +313,7 @@ static int run_connect(void *options, const struct cli_args *args)
     if (!o->common.json)
         return show(answer);
     cli__print_raw(cli__raw(c));
-    return json_gets(answer, "ok").u.b ? CLI_OK : CLI_FAILED;
+    return json_gets(answer, "ok").u.b && json_gets(answer, "findings").n == 0 ? CLI_OK : CLI_FAILED;
 }
 
 const struct cli_verb cli__connect_verb = {
@@ -307,7 +322,9 @@ const struct cli_verb cli__connect_verb = {
     .summary = "let a person agree to a connection, or try it: who are we there, for how long, what is left",
     .about = "Where the connection's authentication begins with a person (oauth2_authorization_code), prints the\n"
              "address to open, waits for the browser on a port of this machine, and stores the grant, sealed.\n"
-             "Otherwise, and with --test, asks the other side who we are. Exit code 1: it does not let us in.\n",
+             "Otherwise, and with --test, asks the other side who we are, and whether it has the record types and "
+             "fields that the\n"
+             "flows name, where it can be asked. Exit code 1: it does not let us in, or lacks something.\n",
     CLI_OPTIONS(connect_options, struct connect_options),
     .min_args = 1,
     .max_args = 1,

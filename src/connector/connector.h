@@ -122,6 +122,7 @@ struct connector_facilities {
     bool ordered_batch;   /* records of one key may share a call: it applies them in order */
     double cost;          /* of one call, in units of the budgets; 0: 1 */
 };
+struct connector_inquiry; /* verify.h */
 struct connector_operation {
     const char *name; /* the key that chooses it in a flow: `to: { connection: erp, upsert: salesOrder }` */
     enum connector_kind kind;
@@ -136,6 +137,9 @@ struct connector_operation {
     connector_fn *run;    /* write, read, listen, call */
     connector_fn *resume; /* of a pending job; NULL: the operation has none */
     connector_fn *abort;
+    /* Whether the other side has what is configured (verify.h); NULL: it can't be asked. */
+    enum tl_rc (*verify)(struct task *task, struct connector_call *call, struct connector_inquiry *q,
+                         struct tl_err *err);
 };
 
 /* What a probe found: `tieline connect NAME --test` prints it. */
@@ -235,5 +239,6 @@ TL_MUST_CHECK enum tl_rc connector_secret(struct task *task, struct connector_ca
 #include "connector/notice.h"
 #include "connector/passport.h"
 #include "connector/template.h"
+#include "connector/verify.h"
 
 #endif

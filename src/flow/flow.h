@@ -120,6 +120,12 @@ TL_MUST_CHECK enum tl_rc flow_engine_connection(struct flow_engine *e, struct tl
 TL_MUST_CHECK enum tl_rc flow_engine_probe(struct flow_engine *e, struct task *task,
                                            const struct flow_connection_info *c, struct tl_arena *arena,
                                            struct connector_identity *ret, bool *ret_asked, struct tl_err *err);
+/* Whether the other side has what the flows that use this connection name: record types, fields that mappings make. A
+ * list of {flow, target (null: the source), text}, empty: nothing is missing. Asks the connectors that can be asked;
+ * nothing is written. The arena's. Suspends. */
+TL_MUST_CHECK enum tl_rc flow_engine_verify(struct flow_engine *e, struct task *task,
+                                            const struct flow_connection_info *c, struct tl_arena *arena,
+                                            struct json *ret, struct tl_err *err);
 /* ---- one delivery, for people (preview.c) ---- */
 struct flow_preview { /* as queue_show gives it */
     uint64_t event, delivery;

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a signed webhook to a sales order in the simulated NetSuite account."""
 import json
+import subprocess
 
 import pytest
 from support.simulator import Simulator, make_key
-from support.site import Site, project
+from support.site import BIN, Site, project, until
 
 SEED = {"subsidiary": [{"name": "Parent"}],
         "customer": [{"externalId": f"C-{n}", "companyName": f"Customer {n}"} for n in range(5)],
@@ -41,9 +42,10 @@ def erp(tmp_path):
     """Starts an installation that writes to a simulator."""
     sites = []
 
-    def start(sim, auth=None, to=None, **flow):
-        config = project(sim.url, flow={"steps": [{"map": {"jsonata": MAPPING}}], "retry": RETRY,
-                                        "to": to or {"connection": "erp", "upsert": "salesOrder", "external_id": "orderNumber"}, **flow})
+    def start(sim, auth=None, to=None, more=None, back=None, **flow):
+        to = to or {"connection": "erp", "upsert": "salesOrder", "external_id": "orderNumber"}
+        config = project(sim.url, flow={"steps": [{"map": {"jsonata": MAPPING}}], "retry": RETRY, "to": to, **flow}, flows=more,
+                         connections={"back": {"type": "http", "url": back.url}} if back else None)
         config["connections"]["erp"] = {"type": "netsuite", "account": "1234567_SB1", "url": sim.url, "auth": auth or AUTH, "timeout": "5s",
                                         "limits": {"breaker_failures": 10000}}
         sites.append(Site(tmp_path, config, env={"CONSUMER_SECRET": "consumer-secret", "TOKEN_SECRET": "token-secret"}).start())
@@ -152,3 +154,45 @@ def test_a_source_that_fails_now_and_then_goes_on_soon(account, erp, target, tmp
     site.start()
     site.wait_counts(flow="customers", delivered=150, timeout=30)
     assert len({r.body for r in target.all()}) == 150
+
+
+def test_orders_go_in_over_soap_many_a_request_and_come_back_by_a_search(account, erp, target):
+    sim = account("--limit", 2, "--delay", "20")
+    site = erp(sim, TBA, to={"connection": "erp", "soap_upsert": "salesOrder", "external_id": "orderNumber", "batch": 20},
+               more={"out": {"from": {"read": {"connection": "erp", "soap_search": "salesOrder", "whole": True, "page": 10, "every": "200ms"}},
+                             "to": {"connection": "back", "post": "/in"}}}, back=target)
+    for n in range(40):
+        site.post(order(n), id=f"delivery-{n}")
+    until(lambda: len(as_stored(sim)) == 40)
+    assert as_stored(sim) == as_sent(range(40))
+    target.wait(40, timeout=60)
+    stats = sim.get("/__stats")
+    assert stats["logins_failed"] == 0 and stats["updated"] == 0
+    assert target.count() == 40  # each run reads two minutes again, and the ledger knows what it has
+    came = {b["externalId"]: float(b["total"]) for b in target.bodies()}
+    assert came == as_sent(range(40))
+    assert all(len(b["item"]["items"]) == 2 and b["custbody_shop_number"] for b in target.bodies())
+
+
+def try_it(site):
+    return subprocess.run([BIN, "connect", "erp", "--test"], cwd=site.folder, env=site.env, capture_output=True, text=True, timeout=60)
+
+
+def test_what_the_account_lacks_is_found_when_the_connection_is_tried(account, erp):
+    sim = account()
+    good = erp(sim)
+    r = try_it(good)
+    assert r.returncode == 0 and "wrong" not in r.stdout, r
+    good.stop()
+    bad = MAPPING.replace('"custbody_shop_number"', '"custbody_shop_nmber"').replace('"rate"', '"rte"')
+    site = erp(sim, steps=[{"map": {"jsonata": bad}}],
+               more={"out": {"from": {"read": {"connection": "erp", "records": "itemFulfillment", "fields": ["no_such_column"]}},
+                             "to": {"connection": "erp", "upsert": "salesorder", "external_id": "n"}}})
+    r = try_it(site)
+    assert r.returncode == 1, r
+    for words in ("it lets us in", "salesOrder has no field `custbody_shop_nmber`", "did you mean `custbody_shop_number`?",
+                  "has no field `rte` (the mapping makes item.items[].rte)", "no_such_column",
+                  "there is no record type `salesorder`, or the role may not see it; did you mean `salesOrder`?"):
+        assert words in r.stdout, r.stdout
+    assert r.stdout.count("flow ") == 4, r.stdout
+    assert sim.records("salesOrder") == []  # nothing was written to find it out
