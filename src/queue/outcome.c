@@ -243,6 +243,10 @@ static void decide_one(struct queue *q, struct work *w, size_t i)
         c->outcome.rc = TL_BUG;
         c->outcome.text = TL_SV("the steps ended without saying which deliveries follow");
     }
+    if (c->outcome.end == QUEUE_END_CANCELED && w->ticket_known) {
+        c->outcome.end = QUEUE_END_PENDING; /* we stop, the job does not: it is asked after, not made again */
+        w->pub.next_poll_ms = 1;
+    }
     switch (c->outcome.end) {
     case QUEUE_END_DONE:
         success(q, w, m, QUEUE_DELIVERED);
@@ -464,6 +468,8 @@ static void write_member(struct queue *q, struct work *w, size_t i)
     default:
         break;
     }
+    if (m->verdict != V_PENDING)
+        r->ticket = 0; /* it comes again whole, if at all */
     if (w->ticket_known && m->verdict != V_PENDING)
         (void)RUN(q, MEMBER_DEL, store_u64(w->pub.ticket_id), store_u64(r->id));
 }

@@ -559,6 +559,81 @@ static void a_long_job_is_asked_after_with_all_its_members_also_after_a_restart(
     assert_int_equal(help_count(b, QUEUE_DELIVERED), 3);
 }
 
+/* What a job did not do comes again whole: not as an endless question after a job that is over. */
+static void what_a_long_job_left_undone_is_delivered_anew(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct tl_err err;
+
+    b->targets[0].batch_count = 10;
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    for (int i = 0; i < 3; i++)
+        (void)help_put(b, NULL, NULL, "x");
+    queue_set_dispatch(b->q, true);
+    help_turn(b);
+    help_after(b, 21);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(queue_checkpoint(b->q, NULL, w, TL_SV("job 750"), &err), TL_OK);
+    w->next_poll_ms = 1000;
+    help_finish(b, w, QUEUE_END_PENDING, TL_OK, NULL);
+    help_after(b, 1100);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_RESUME);
+    w->claims[0].outcome = (struct queue_outcome){.end = QUEUE_END_INNOCENT, .rc = TL_CONFLICT};
+    w->claims[1].outcome = (struct queue_outcome){.end = QUEUE_END_FAILED, .rc = TL_UPSTREAM};
+    w->claims[2].outcome = (struct queue_outcome){.end = QUEUE_END_DONE};
+    queue_finish(b->q, w);
+    help_turn(b);
+    for (int left = 2, rounds = 0; left > 0; rounds++) {
+        assert_true(rounds < 50);
+        help_after(b, 1000);
+        w = help_take(b);
+        if (!w)
+            continue;
+        assert_int_equal(w->kind, QUEUE_WORK_DELIVER);
+        assert_true(w->n > 0 && w->ticket.n == 0);
+        assert_true(w->claims[0].body.n == 1);
+        left -= (int)w->n;
+        help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    }
+    assert_null(help_take(b));
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 3);
+}
+
+/* We stop while we ask after it, or right after it began: the next start asks on. */
+static void a_long_job_outlives_our_stop_in_the_middle_of_a_question(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct tl_err err;
+
+    help_open(b);
+    (void)help_put(b, NULL, NULL, "x");
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(queue_checkpoint(b->q, NULL, w, TL_SV("job 750"), &err), TL_OK);
+    for (int i = 0; i < 3; i++) {
+        w->claims[0].outcome = (struct queue_outcome){.end = QUEUE_END_CANCELED};
+        queue_finish(b->q, w);
+        help_turn(b);
+        if (i == 1) {
+            help_close(b);
+            help_open(b);
+        }
+        help_after(b, 1100);
+        w = help_take(b);
+        assert_non_null(w);
+        assert_int_equal(w->kind, QUEUE_WORK_RESUME);
+        assert_true(tl_sv_eqs(w->ticket, "job 750"));
+    }
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
+}
+
 static void a_body_in_chunks_belongs_to_its_event_and_orphans_are_swept_at_the_start(void **state)
 {
     struct bench *b = *state;
@@ -728,6 +803,8 @@ int main(void)
         TEST(one_that_is_cancelled_within_an_ordered_batch_stays_cancelled),
         TEST(an_ordered_batch_that_a_crash_cuts_off_comes_again_whole),
         TEST(a_long_job_is_asked_after_with_all_its_members_also_after_a_restart),
+        TEST(what_a_long_job_left_undone_is_delivered_anew),
+        TEST(a_long_job_outlives_our_stop_in_the_middle_of_a_question),
         TEST(a_body_in_chunks_belongs_to_its_event_and_orphans_are_swept_at_the_start),
         TEST(flows_share_a_connection_by_their_priority),
         TEST(old_final_events_are_swept_and_dead_ones_stay),
