@@ -156,13 +156,27 @@ static enum tl_rc upload(struct job *j, struct tl_sv csv, struct tl_err *err)
 
 /* ---- starting ---- */
 
-static void wait_more(struct job *j, int64_t age_ms)
+int64_t sf_bulk_wait_ms(int64_t age_ms)
 {
     int64_t ms = age_ms / 4;
 
-    ms = ms < POLL_FIRST_MS ? POLL_FIRST_MS : ms > POLL_MOST_MS ? POLL_MOST_MS : ms;
+    return ms < POLL_FIRST_MS ? POLL_FIRST_MS : ms > POLL_MOST_MS ? POLL_MOST_MS : ms;
+}
+
+int64_t sf_bulk_age_ms(const struct connector_call *call, struct json job)
+{
+    struct tl_sv time = json_text(json_gets(job, "createdDate"), TL_SV(""));
+    int64_t created, now = tl_clock_wall_ms(connector_clock(call->host));
+    char text[28];
+
+    (void)snprintf(text, sizeof text, "%.23sZ", time.n >= 23 ? time.p : "");
+    return tl_time_parse(tl_sv_str(text), &created) && now > created ? now - created : 0;
+}
+
+static void wait_more(struct job *j, int64_t age_ms)
+{
     j->call->pending = true;
-    j->call->next_poll_ms = ms;
+    j->call->next_poll_ms = sf_bulk_wait_ms(age_ms);
 }
 
 struct making {
@@ -363,7 +377,6 @@ static enum tl_rc resume(struct task *task, struct connector_call *call, enum sf
     struct sf_request req = {.method = "GET", .idempotent = true};
     struct sf_reply reply;
     struct tl_sv state;
-    int64_t created = 0, now = tl_clock_wall_ms(connector_clock(call->host));
     enum tl_rc rc;
 
     call->endpoint = tl_sv_str(j.t->object);
@@ -392,11 +405,7 @@ static enum tl_rc resume(struct task *task, struct connector_call *call, enum sf
         return rc;
     }
     if (tl_sv_eqs(state, "UploadComplete") || tl_sv_eqs(state, "InProgress")) {
-        struct tl_sv time = json_text(json_gets(reply.body, "createdDate"), TL_SV(""));
-
-        if (!tl_time_parse(tl_sv_str(tl_arena_printf(call->arena, "%.23sZ", time.n >= 23 ? time.p : "")), &created))
-            created = now;
-        wait_more(&j, now > created ? now - created : 0);
+        wait_more(&j, sf_bulk_age_ms(call, reply.body));
         return TL_OK;
     }
     return finish(&j, reply.body, err);

@@ -37,4 +37,8 @@ TL_MUST_CHECK enum tl_rc sf_bulk_start(struct task *task, struct connector_call 
 /* resume and abort of the operations */
 connector_fn sf_bulk_insert_resume, sf_bulk_update_resume, sf_bulk_upsert_resume, sf_bulk_delete_resume, sf_bulk_abort;
 
+/* When to ask after a job of this age again: often at first, each minute at last. */
+int64_t sf_bulk_wait_ms(int64_t age_ms);
+int64_t sf_bulk_age_ms(const struct connector_call *call, struct json job); /* from its createdDate; 0: not known */
+
 #endif

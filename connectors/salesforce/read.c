@@ -6,44 +6,33 @@
  * and so that a query whose locator the org has forgotten goes on from the last page taken in, never from the start.
  * Records younger than `lag` wait: a transaction under way may still commit with an earlier time.
  * An org that gives up on a query (QUERY_TIMEOUT) is asked for a shorter span of time, halved until it answers.
+ * More than `bulk_from` records behind the first page are left to a query job (read_bulk.c).
  */
-#include "salesforce/salesforce_int.h"
+#include "salesforce/read.h"
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
     DESCRIBE_MS = 600000,
+    NO_JOBS_MS = 3600000,
     URI_FIELDS = 8000, /* bytes of field names in one query: a URI has at most 16,384 */
     RETRIEVE = 200,
     SPAN_LEAST_MS = 60000,
     SPAN_FIRST_MS = 86400000
 };
 
-struct reader {
+struct sf_reader {
     pthread_mutex_t lock; /* guards what follows; loops share it */
     char *fields;         /* "Name,Industry": of describe; NULL: not asked yet */
-    uint64_t asked_ns;
-};
-struct place {
-    char time[TL_TIME_TEXT]; /* "" at the very beginning */
-    char id[20];
-};
-struct read {
-    struct task *task;
-    struct connector_call *call;
-    const struct sf_read *conf;
-    struct tl_sv fields; /* all of them, the reader's copy */
-    struct place at;
-    int64_t span_ms; /* of one query; 0: up to now */
-    bool forgot;     /* fields were asked anew in this run */
-    struct reader *cache;
-    struct tl_sv fixed; /* a backfill: the position of the stream, which stays */
+    char *types;          /* "Id=id,Name=string": likewise */
+    uint64_t asked_ns, no_jobs_ns;
 };
 
 void *sf_read_compile(const void *connection, const void *operation, struct config_errors *e)
 {
-    struct reader *r = tl_zalloc(sizeof *r);
+    struct sf_reader *r = tl_zalloc(sizeof *r);
 
     (void)connection, (void)operation, (void)e;
     (void)pthread_mutex_init(&r->lock, NULL);
@@ -52,13 +41,32 @@ void *sf_read_compile(const void *connection, const void *operation, struct conf
 
 void sf_read_release(void *prepared)
 {
-    struct reader *r = prepared;
+    struct sf_reader *r = prepared;
 
     if (!r)
         return;
     (void)pthread_mutex_destroy(&r->lock);
     tl_free(r->fields);
+    tl_free(r->types);
     tl_free(r);
+}
+
+bool sf_no_jobs(struct sf_reader *cache)
+{
+    uint64_t now = tl_clock_mono_ns(tl_clock_system());
+    bool no;
+
+    (void)pthread_mutex_lock(&cache->lock);
+    no = cache->no_jobs_ns != 0 && now - cache->no_jobs_ns < (uint64_t)NO_JOBS_MS * 1000000u;
+    (void)pthread_mutex_unlock(&cache->lock);
+    return no;
+}
+
+void sf_set_no_jobs(struct sf_reader *cache)
+{
+    (void)pthread_mutex_lock(&cache->lock);
+    cache->no_jobs_ns = tl_clock_mono_ns(tl_clock_system());
+    (void)pthread_mutex_unlock(&cache->lock);
 }
 
 /* ---- which fields ---- */
@@ -76,11 +84,11 @@ static bool is_wanted(struct json field)
     return name.n > 0 && !tl_sv_eqs(name, "Id") && !tl_sv_eqs(name, "SystemModstamp") && !tl_sv_eqs(name, "IsDeleted");
 }
 
-static enum tl_rc describe(struct read *r, struct tl_err *err)
+static enum tl_rc describe(struct sf_reading *r, struct tl_err *err)
 {
-    struct reader *cache = r->cache;
+    struct sf_reader *cache = r->cache;
     struct sf_request req = {.method = "GET", .idempotent = true, .timeout_ms = r->conf->timeout_ms};
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0}, types = {0};
     struct sf_reply reply;
     struct json fields;
     enum tl_rc rc;
@@ -93,46 +101,59 @@ static enum tl_rc describe(struct read *r, struct tl_err *err)
     if (fields.type != JSON_ARRAY)
         return tl_fail(err, TL_UPSTREAM, "the description of %s has no fields", r->conf->object);
     tl_buf_init(&b, 256 << 10);
-    for (uint32_t i = 0; i < fields.n; i++)
+    tl_buf_init(&types, 512 << 10);
+    for (uint32_t i = 0; i < fields.n; i++) {
+        struct tl_sv name = json_text(json_gets(fields.u.items[i], "name"), TL_SV(""));
+
         if (is_wanted(fields.u.items[i]))
-            (void)tl_buf_printf(&b, "%s%.*s", b.n ? "," : "",
-                                TL_SV_ARG(json_text(json_gets(fields.u.items[i], "name"), TL_SV(""))));
-    if (b.failed)
+            (void)tl_buf_printf(&b, "%s%.*s", b.n ? "," : "", TL_SV_ARG(name));
+        (void)tl_buf_printf(&types, "%.*s=%.*s,", TL_SV_ARG(name),
+                            TL_SV_ARG(json_text(json_gets(fields.u.items[i], "type"), TL_SV(""))));
+    }
+    if (b.failed || types.failed)
         return tl_fail(err, TL_LIMIT, "%s has too many fields; name those you need", r->conf->object);
     (void)pthread_mutex_lock(&cache->lock);
     tl_free(cache->fields);
+    tl_free(cache->types);
     cache->fields = tl_strndup(b.p ? b.p : "", b.n);
+    cache->types = tl_strndup(types.p ? types.p : "", types.n);
     cache->asked_ns = tl_clock_mono_ns(tl_clock_system());
     (void)pthread_mutex_unlock(&cache->lock);
     return TL_OK;
 }
 
 /* Those that are configured, or all that we may see; asked anew from time to time, for a field may be new. */
-static enum tl_rc find_fields(struct read *r, bool anew, struct tl_err *err)
+enum tl_rc sf_read_fields(struct sf_reading *r, bool anew, bool typed, struct tl_err *err)
 {
-    struct reader *cache = r->cache;
+    struct sf_reader *cache = r->cache;
     uint64_t now = tl_clock_mono_ns(tl_clock_system());
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    enum tl_rc rc = TL_OK;
     bool stale;
-    enum tl_rc rc;
 
     if (r->conf->fields.n > 0) {
         tl_buf_init(&b, 256 << 10);
         for (size_t i = 0; i < r->conf->fields.n; i++)
             (void)tl_buf_printf(&b, "%s%s", i ? "," : "", *CONFIG_AT(r->conf->fields, const char *, i));
         r->fields = tl_arena_sv(r->call->arena, tl_buf_view(&b));
-        return r->fields.p ? TL_OK : tl_fail(err, TL_LIMIT, "the list of fields is too long");
+        if (!r->fields.p)
+            return tl_fail(err, TL_LIMIT, "the list of fields is too long");
     }
+    if (r->conf->fields.n > 0 && !typed)
+        return TL_OK;
     (void)pthread_mutex_lock(&cache->lock);
     stale = !cache->fields || now - cache->asked_ns > (uint64_t)DESCRIBE_MS * 1000000u;
     (void)pthread_mutex_unlock(&cache->lock);
-    rc = stale || anew ? describe(r, err) : TL_OK;
+    if (stale || anew)
+        rc = describe(r, err);
     if (rc != TL_OK)
         return rc;
     (void)pthread_mutex_lock(&cache->lock);
-    r->fields = tl_arena_sv(r->call->arena, tl_sv_str(cache->fields));
+    if (r->conf->fields.n == 0)
+        r->fields = tl_arena_sv(r->call->arena, tl_sv_str(cache->fields));
+    r->types = tl_arena_sv(r->call->arena, tl_sv_str(cache->types));
     (void)pthread_mutex_unlock(&cache->lock);
-    return r->fields.p ? TL_OK : tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+    return r->fields.p && r->types.p ? TL_OK : tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
 }
 
 /* Cuts as many names off *rest as one query takes. */
@@ -158,34 +179,45 @@ static void put_time(struct tl_buf *b, int64_t ms)
     (void)tl_buf_puts(b, tl_time_format(ms, text));
 }
 
-/* Where the span of this query ends: now less the lag, or earlier after the org gave up. */
-static int64_t span_end(const struct read *r)
+int64_t sf_read_until(const struct sf_reading *r)
 {
-    int64_t end = tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms + 1000, from;
+    return tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms + 1000;
+}
+
+/* Where the span of this query ends: now less the lag, or earlier after the org gave up. */
+static int64_t span_end(const struct sf_reading *r)
+{
+    int64_t end = sf_read_until(r), from;
 
     if (r->span_ms > 0 && tl_time_parse(tl_sv_str(r->at.time), &from) && from + r->span_ms < end)
         end = from + r->span_ms;
     return end;
 }
 
-static char *question(struct read *r, struct tl_sv chunk, int64_t end)
+bool sf_read_condition(struct sf_reading *r, struct tl_buf *b, int64_t end_ms)
+{
+    (void)tl_buf_printf(b, " FROM %s WHERE ", r->conf->object);
+    if (r->at.id[0])
+        (void)tl_buf_printf(b, "(SystemModstamp > %s OR (SystemModstamp = %s AND Id > '%s')) AND ", r->at.time,
+                            r->at.time, r->at.id);
+    else if (r->at.time[0])
+        (void)tl_buf_printf(b, "SystemModstamp >= %s AND ", r->at.time);
+    (void)tl_buf_puts(b, "SystemModstamp < ");
+    put_time(b, end_ms);
+    if (r->conf->where)
+        (void)tl_buf_printf(b, " AND (%s)", r->conf->where);
+    return !b->failed;
+}
+
+static char *question(struct sf_reading *r, struct tl_sv chunk, int64_t end)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
 
     tl_buf_init(&b, 64 << 10);
-    (void)tl_buf_printf(&b, "SELECT Id,SystemModstamp%s%s%.*s FROM %s WHERE ", r->conf->deleted ? ",IsDeleted" : "",
-                        chunk.n ? "," : "", TL_SV_ARG(chunk), r->conf->object);
-    if (r->at.id[0])
-        (void)tl_buf_printf(&b, "(SystemModstamp > %s OR (SystemModstamp = %s AND Id > '%s')) AND ", r->at.time,
-                            r->at.time, r->at.id);
-    else if (r->at.time[0])
-        (void)tl_buf_printf(&b, "SystemModstamp >= %s AND ", r->at.time);
-    (void)tl_buf_puts(&b, "SystemModstamp < ");
-    put_time(&b, end);
-    if (r->conf->where)
-        (void)tl_buf_printf(&b, " AND (%s)", r->conf->where);
-    (void)tl_buf_puts(&b, " ORDER BY SystemModstamp, Id");
-    if (b.failed)
+    (void)tl_buf_printf(&b, "SELECT Id,SystemModstamp%s%s%.*s", r->conf->deleted ? ",IsDeleted" : "",
+                        chunk.n ? "," : "", TL_SV_ARG(chunk));
+    (void)sf_read_condition(r, &b, end);
+    if (!tl_buf_puts(&b, " ORDER BY SystemModstamp, Id"))
         return NULL;
     return tl_arena_printf(r->call->arena, "/%s?q=%.*s", r->conf->deleted ? "queryAll" : "query",
                            TL_SV_ARG(sf_encoded(r->call->arena, tl_buf_view(&b))));
@@ -210,7 +242,7 @@ static struct json with(struct tl_arena *a, struct json record, struct json more
 }
 
 /* More columns of the records that came: asked for by Id, in a body, because no address is long enough. */
-static enum tl_rc widen(struct read *r, struct connector_incoming *records, size_t n, struct tl_sv chunk,
+static enum tl_rc widen(struct sf_reading *r, struct connector_incoming *records, size_t n, struct tl_sv chunk,
                         struct tl_err *err)
 {
     struct sf_request req = {.method = "POST", .idempotent = true, .timeout_ms = r->conf->timeout_ms};
@@ -243,7 +275,7 @@ static enum tl_rc widen(struct read *r, struct connector_incoming *records, size
 }
 
 /* A record that a stream's gap hid, in the form of the stream's events. */
-static struct json as_change(struct read *r, struct json record, struct tl_sv id)
+static struct json as_change(struct sf_reading *r, struct json record, struct tl_sv id)
 {
     struct tl_arena *a = r->call->arena;
     struct json_builder ids, header, b;
@@ -260,7 +292,7 @@ static struct json as_change(struct read *r, struct json record, struct tl_sv id
 }
 
 struct unpack {
-    struct read *r;
+    struct sf_reading *r;
     struct json rows;
     struct connector_incoming *records;
 };
@@ -268,20 +300,24 @@ static void unpack(void *arg)
 {
     struct unpack *u = arg;
 
-    for (uint32_t i = 0; i < u->rows.n; i++) {
-        struct json v = sf_without_attributes(u->r->call->arena, u->rows.u.items[i]);
-        struct tl_sv id = json_text(json_gets(v, "Id"), TL_SV(""));
-        struct tl_sv time = json_text(json_gets(v, "SystemModstamp"), TL_SV(""));
+    for (uint32_t i = 0; i < u->rows.n; i++)
+        u->records[i].value = sf_without_attributes(u->r->call->arena, u->rows.u.items[i]);
+}
 
-        u->records[i] = (struct connector_incoming){.value = v, .order_by = id};
-        if (u->r->fixed.p)
-            u->records[i].value = as_change(u->r, v, id);
-        u->records[i].key = tl_sv_str(tl_arena_printf(u->r->call->arena, "%.*s@%.*s", TL_SV_ARG(id), TL_SV_ARG(time)));
-    }
+/* Keys and order of what is taken in; a backfill's records get the form of the stream's events. */
+static void dress(struct sf_reading *r, struct connector_incoming *one)
+{
+    struct tl_sv id = json_text(json_gets(one->value, "Id"), TL_SV(""));
+    struct tl_sv time = json_text(json_gets(one->value, "SystemModstamp"), TL_SV(""));
+
+    one->order_by = id;
+    one->key = tl_sv_str(tl_arena_printf(r->call->arena, "%.*s@%.*s", TL_SV_ARG(id), TL_SV_ARG(time)));
+    if (r->fixed.p)
+        one->value = as_change(r, one->value, id);
 }
 
 /* "2026-01-02T03:04:05.000+0000" as SOQL takes it. */
-static bool set_place(struct place *at, struct json record)
+static bool set_place(struct sf_place *at, struct json record)
 {
     struct tl_sv time = json_text(json_gets(record, "SystemModstamp"), TL_SV("")),
                  id = json_text(json_gets(record, "Id"), TL_SV(""));
@@ -293,14 +329,30 @@ static bool set_place(struct place *at, struct json record)
     return true;
 }
 
-static struct tl_sv position(struct read *r)
+static struct tl_sv position(struct sf_reading *r)
 {
     if (r->fixed.p)
         return r->fixed;
+    if (r->job[0])
+        return tl_sv_str(tl_arena_printf(r->call->arena, "%s %s bulk %s %s %lld %llx", r->at.time, r->at.id, r->job,
+                                         r->locator[0] ? r->locator : "-", (long long)r->job_end_ms,
+                                         (unsigned long long)r->job_shape));
     return tl_sv_str(tl_arena_printf(r->call->arena, "%s %s", r->at.time, r->at.id));
 }
 
-static enum tl_rc take_page(struct read *r, struct json rows, struct tl_sv more_fields, struct tl_err *err)
+enum tl_rc sf_read_emit(struct sf_reading *r, struct connector_incoming *records, size_t n, struct tl_err *err)
+{
+    struct tl_sv after;
+
+    for (size_t i = 0; i < n; i++)
+        dress(r, &records[i]);
+    after = position(r);
+    if (!after.p || (n > 0 && !records[n - 1].key.p))
+        return tl_fail(err, TL_LIMIT, "the page needs more memory than a call may have");
+    return connector_emit(r->task, r->call, records, n, after, err);
+}
+
+static enum tl_rc take_page(struct sf_reading *r, struct json rows, struct tl_sv more_fields, struct tl_err *err)
 {
     struct unpack u = {.r = r, .rows = rows};
     enum tl_rc rc = TL_OK;
@@ -317,7 +369,7 @@ static enum tl_rc take_page(struct read *r, struct json rows, struct tl_sv more_
         rc = widen(r, u.records, rows.n, next_chunk(&more_fields), err);
     if (rc == TL_OK && !set_place(&r->at, u.records[rows.n - 1].value))
         rc = tl_fail(err, TL_UPSTREAM, "a record came without Id or SystemModstamp");
-    return rc == TL_OK ? connector_emit(r->task, r->call, u.records, rows.n, position(r), err) : rc;
+    return rc == TL_OK ? sf_read_emit(r, u.records, rows.n, err) : rc;
 }
 
 static struct tl_sv code_of(const struct sf_reply *reply)
@@ -325,45 +377,63 @@ static struct tl_sv code_of(const struct sf_reply *reply)
     return json_text(json_gets(sf_first_error(reply->body), "errorCode"), TL_SV(""));
 }
 
-enum next { DONE, AGAIN, FAILED };
+/* May what is left be read by a job of the org's? */
+static bool may_job(const struct sf_reading *r)
+{
+    return r->conf->mode == SF_MODE_AUTO && !r->fixed.p && !sf_no_jobs(r->cache);
+}
 
 /* What a refused query asks for: the same from where we are, a shorter span, other fields; or it is an error. */
-static enum next after_failure(struct read *r, const struct sf_reply *reply, bool first, struct tl_err *err)
+static enum sf_next after_failure(struct sf_reading *r, const struct sf_reply *reply, bool first, struct tl_err *err)
 {
     struct tl_sv code = code_of(reply);
 
     if (tl_sv_eqs(code, "INVALID_QUERY_LOCATOR") && !first) {
         tl_err_clear(err);
-        return AGAIN;
+        return SF_NEXT_AGAIN;
     }
     if (tl_sv_eqs(code, "QUERY_TIMEOUT") && r->at.time[0] && (r->span_ms == 0 || r->span_ms > SPAN_LEAST_MS)) {
         r->span_ms = r->span_ms == 0 ? SPAN_FIRST_MS : r->span_ms / 2;
         tl_err_clear(err);
-        return AGAIN;
+        return SF_NEXT_AGAIN;
+    }
+    if (tl_sv_eqs(code, "QUERY_TIMEOUT") && may_job(r)) { /* a job has hours for it */
+        tl_err_clear(err);
+        return SF_NEXT_JOB;
     }
     if (tl_sv_eqs(code, "INVALID_FIELD") && r->conf->fields.n == 0 && !r->forgot) {
         r->forgot = true;
         tl_err_clear(err);
-        return find_fields(r, true, err) == TL_OK ? AGAIN : FAILED;
+        return sf_read_fields(r, true, false, err) == TL_OK ? SF_NEXT_AGAIN : SF_NEXT_FAILED;
     }
-    return FAILED;
+    return SF_NEXT_FAILED;
+}
+
+/* Records of the query behind its first page. */
+static int64_t number_left(struct json body)
+{
+    int64_t total = 0;
+
+    (void)json_int64(json_gets(body, "totalSize"), &total);
+    return total - json_gets(body, "records").n;
 }
 
 /* One query with its pages. */
-static enum next one_query(struct read *r, struct tl_err *err)
+static enum sf_next one_query(struct sf_reading *r, struct tl_err *err)
 {
     struct tl_sv rest = r->fields, chunk = next_chunk(&rest), more;
     int64_t end = span_end(r), now_end;
     TL_CLEANUP(tl_freep) char *path = NULL;
     struct sf_request req = {.method = "GET", .idempotent = true, .timeout_ms = r->conf->timeout_ms, .n_more = 1};
     bool first = true;
+    int64_t left;
     enum tl_rc rc;
 
     path = question(r, chunk, end);
     path = path ? tl_strdup(path) : NULL;
     if (!path) {
         (void)tl_fail(err, TL_LIMIT, "the query is too long");
-        return FAILED;
+        return SF_NEXT_FAILED;
     }
     for (;;) {
         struct connector_scratch scratch = connector_scratch_begin(r->call);
@@ -375,9 +445,9 @@ static enum next one_query(struct read *r, struct tl_err *err)
             tl_sv_str(tl_arena_printf(r->call->arena, "batchSize=%lld", (long long)r->conf->page))};
         rc = sf_http(r->task, r->call, &req, &reply, err);
         if (rc != TL_OK) {
-            enum next next = after_failure(r, &reply, first, err);
+            enum sf_next next = after_failure(r, &reply, first, err);
 
-            if (next != AGAIN || !r->forgot) /* new fields live in the arena */
+            if (next != SF_NEXT_AGAIN || !r->forgot) /* new fields live in the arena */
                 connector_scratch_end(r->call, scratch);
             return next;
         }
@@ -385,51 +455,83 @@ static enum next one_query(struct read *r, struct tl_err *err)
         more = rc == TL_OK ? json_text(json_gets(reply.body, "nextRecordsUrl"), TL_SV_NULL) : TL_SV_NULL;
         tl_free(path);
         path = more.p ? tl_strndup(more.p, more.n) : NULL;
+        left = number_left(reply.body);
         connector_scratch_end(r->call, scratch);
-        first = false;
         if (rc != TL_OK)
-            return FAILED;
+            return SF_NEXT_FAILED;
         if (!path)
             break;
+        if (first && left > r->conf->bulk_from && may_job(r))
+            return SF_NEXT_JOB;
+        first = false;
     }
     now_end = tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms;
     if (r->span_ms == 0 || end >= now_end)
-        return DONE;
+        return SF_NEXT_DONE;
     (void)tl_time_format(end, r->at.time); /* this span is through; the next one begins at its end */
     r->at.id[0] = '\0';
-    return AGAIN;
+    return SF_NEXT_AGAIN;
 }
 
-static bool begin(struct read *r)
+static bool copy_part(char *to, size_t size, struct tl_sv part)
 {
-    struct tl_sv p = r->call->position, time;
+    if (part.n >= size)
+        return false;
+    memcpy(to, part.p, part.n);
+    to[part.n] = '\0';
+    return true;
+}
+
+/* "JOB LOCATOR END SHAPE" */
+static bool begin_job(struct sf_reading *r, struct tl_sv p)
+{
+    struct tl_sv job, locator, end;
+    char shape[20];
+
+    if (!tl_sv_cut(&p, ' ', &job) || !tl_sv_cut(&p, ' ', &locator) || !tl_sv_cut(&p, ' ', &end) ||
+        !tl_sv_i64(end, &r->job_end_ms) || !copy_part(shape, sizeof shape, p))
+        return false;
+    if (tl_sv_eqs(locator, "-"))
+        locator.n = 0;
+    r->job_shape = strtoull(shape, NULL, 16);
+    return copy_part(r->job, sizeof r->job, job) && copy_part(r->locator, sizeof r->locator, locator);
+}
+
+static bool begin(struct sf_reading *r)
+{
+    struct tl_sv p = r->call->position, time, id = TL_SV(""), kind;
 
     if (p.n == 0) {
         (void)snprintf(r->at.time, sizeof r->at.time, "%s", r->conf->start ? r->conf->start : "");
         return true;
     }
-    time = tl_sv(p.p, tl_sv_find(p, ' '));
-    p = tl_sv_from(p, time.n + 1);
-    if (time.n >= sizeof r->at.time || p.n >= sizeof r->at.id)
+    (void)tl_sv_cut(&p, ' ', &time);
+    (void)tl_sv_cut(&p, ' ', &id);
+    if (!copy_part(r->at.time, sizeof r->at.time, time) || !copy_part(r->at.id, sizeof r->at.id, id))
         return false;
-    (void)snprintf(r->at.time, sizeof r->at.time, "%.*s", TL_SV_ARG(time));
-    (void)snprintf(r->at.id, sizeof r->at.id, "%.*s", TL_SV_ARG(p));
-    return true;
+    return p.n == 0 || (tl_sv_cut(&p, ' ', &kind) && tl_sv_eqs(kind, "bulk") && begin_job(r, p));
 }
 
-static enum tl_rc read_all(struct read *r, struct tl_err *err)
+static enum tl_rc read_all(struct sf_reading *r, struct tl_err *err)
 {
-    enum next next = AGAIN;
-    enum tl_rc rc = find_fields(r, false, err);
+    enum sf_next next = r->job[0] ? sf_job_go_on(r, err) : SF_NEXT_AGAIN;
+    enum tl_rc rc = TL_OK;
 
-    while (rc == TL_OK && next == AGAIN)
+    if (next == SF_NEXT_AGAIN && r->conf->mode == SF_MODE_BULK && !r->fixed.p)
+        next = sf_job_start(r, err);
+    if (next == SF_NEXT_AGAIN)
+        rc = sf_read_fields(r, false, false, err);
+    while (rc == TL_OK && next == SF_NEXT_AGAIN) {
         next = one_query(r, err);
-    return rc != TL_OK || next == DONE ? rc : err->rc;
+        if (next == SF_NEXT_JOB)
+            next = sf_job_start(r, err);
+    }
+    return rc != TL_OK || next == SF_NEXT_DONE ? rc : err->rc;
 }
 
 enum tl_rc sf_read_run(struct task *task, struct connector_call *call, struct tl_err *err)
 {
-    struct read r = {.task = task, .call = call, .conf = call->operation, .cache = call->prepared};
+    struct sf_reading r = {.task = task, .call = call, .conf = call->operation, .cache = call->prepared};
 
     call->endpoint = tl_sv_str(r.conf->object);
     if (!begin(&r))
@@ -440,7 +542,7 @@ enum tl_rc sf_read_run(struct task *task, struct connector_call *call, struct tl
 enum tl_rc sf_backfill(struct task *task, struct connector_call *call, void *cache, const struct sf_read *conf,
                        struct tl_sv stays, struct tl_err *err)
 {
-    struct read r = {.task = task, .call = call, .conf = conf, .cache = cache, .fixed = stays};
+    struct sf_reading r = {.task = task, .call = call, .conf = conf, .cache = cache, .fixed = stays};
 
     (void)snprintf(r.at.time, sizeof r.at.time, "%s", conf->start);
     return read_all(&r, err);

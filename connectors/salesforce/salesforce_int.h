@@ -41,7 +41,8 @@ struct sf_read {
     const char *object, *where, *start;
     struct config_list fields; /* of const char * */
     bool deleted;
-    int64_t page, lag_ms, timeout_ms;
+    int mode; /* enum sf_mode */
+    int64_t bulk_from, page, lag_ms, timeout_ms;
 };
 struct sf_listen {
     const char *channel;

@@ -88,7 +88,7 @@ struct connector_call {
     struct connector_verdict *verdicts; /* one for each record, zeroed */
     /* long jobs: in resume and abort the last ticket, and records with their ids only: no value, envelope or key. What
      * a ticket was written for but did not happen is CONNECTOR_INNOCENT: the records then come again whole. Out with
-     * pending. */
+     * pending. In read the job is part of the position: `run` comes again after next_poll_ms instead of `every`. */
     struct tl_sv ticket;
     bool pending;            /* set to say: the job goes on */
     struct tl_sv new_ticket; /* at most 256 KB; .p NULL: the last one stays */

@@ -204,7 +204,8 @@ static enum tl_rc take_in(void *arg, struct task *task, const struct connector_i
     return rc;
 }
 
-static enum tl_rc read_once(struct task *task, struct source *s, struct tl_err *err)
+/* *ret_wait_ms: until the next one. */
+static enum tl_rc read_once(struct task *task, struct source *s, int64_t *ret_wait_ms, struct tl_err *err)
 {
     const struct flow_read *r = s->flow->read;
     const struct connector_ledger ledger = {.emit = take_in, .arg = s};
@@ -226,19 +227,21 @@ static enum tl_rc read_once(struct task *task, struct source *s, struct tl_err *
     tl_err_clear(err);
     call.position = tl_buf_view(&position);
     connector_call_begin(&call, flow__host(s->plan, r->connection, 0), &ledger);
-    return r->operation->run(task, &call, err);
+    rc = r->operation->run(task, &call, err);
+    *ret_wait_ms = call.pending ? call.next_poll_ms : r->conf->every_ms;
+    return rc;
 }
 
 static enum tl_rc read_on(struct task *task, struct source *s, struct tl_err *err)
 {
     enum tl_rc rc = take_lease(task, s, err);
+    int64_t wait_ms = 0;
 
     while (rc == TL_OK) {
-        rc = read_once(task, s, err);
+        rc = read_once(task, s, &wait_ms, err);
         s->failures = rc == TL_OK ? 0 : s->failures;
         if (rc == TL_OK)
-            rc =
-                pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + s->flow->read->conf->every_ms, err);
+            rc = pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + wait_ms, err);
         if (rc == TL_OK)
             rc = take_lease(task, s, err);
     }

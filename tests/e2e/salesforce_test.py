@@ -188,6 +188,22 @@ def test_changed_records_are_read_from_where_the_last_read_ended(site, orgs, tar
     assert sorted(names) == sorted(f"n{n}" for n in range(11)), "each once"
 
 
+def test_a_query_job_survives_a_kill_and_is_not_made_again(site, orgs, target):
+    org = orgs("--job", "3s")
+    for n in range(25):
+        add(org, n)
+    read = {"read": "Account", "fields": ["Name", "ERP_Id__c"], "lag": "0s", "every": "1s", "mode": "bulk"}
+    s = site(from_org(target, org, read), env=ENV).start()
+    until(lambda: org.stats["query_jobs"] == 1)
+    s.kill()
+    assert not target.bodies()
+    s.start()
+    target.wait(25)
+    assert sorted(b["Name"] for b in target.bodies()) == sorted(f"n{n}" for n in range(25)), "each once"
+    assert org.stats["query_jobs"] == 1
+    s.wait_counts("in", delivered=25)
+
+
 def test_change_events_survive_a_kill_and_a_forgotten_session_without_loss(site, orgs, target):
     org = orgs("--hold", "2s", "--forget-client-every", "5")
     s = site(from_org(target, org, {"listen": "/data/AccountChangeEvent", "all": True, "every": "1s"}), env=ENV).start()

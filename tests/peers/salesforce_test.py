@@ -62,7 +62,8 @@ def test_jsforce_logs_in_writes_queries_runs_bulk_jobs_and_listens(npm, sim):
     got = run(["node", "jsforce.mjs", sim()])
     assert got == {"who": "0055i000000UsErAAK", "identity": "integration@sim.example", "describe": True, "global": True,
                    "create": [True, True, False], "upsert": True, "retrieve": "a2", "query": ["a2"], "find": 1, "update": True,
-                   "limits": 100000, "paged": 2200, "bulk": [1, 1], "event": "CREATE", "destroy": True,
+                   "limits": 100000, "paged": 2200, "bulk": [1, 1],
+                   "bulkQuery": [1, 'bulk, "quoted"', "Integration User", True], "bulkMany": 2200, "event": "CREATE", "destroy": True,
                    "again": "ENTITY_IS_DELETED"}
 
 
@@ -75,7 +76,7 @@ def test_simple_salesforce_works_over_tls(npm, sim, tmp_path):
     url = sim("--tls-cert", cert, "--tls-key", key).replace("127.0.0.1", "localhost")
     got = run(["venv/bin/python", "simple_salesforce_run.py", url], REQUESTS_CA_BUNDLE=cert)
     assert got == {"create": True, "upsert": [200, 201], "get": "b", "by_id": "c", "update": 204, "query": 2, "describe": True,
-                   "limits": 100000, "usage": True, "query_all": 2200, "bulk2": [2, 1], "delete": 204, "error": "INVALID_FIELD"}
+                   "limits": 100000, "usage": True, "query_all": 2200, "bulk2": [2, 1], "bulk2_query": [3, 2200, "LastName"], "delete": 204, "error": "INVALID_FIELD"}
 
 
 def test_our_cometd_client_listens_to_faye(npm, tmp_path):

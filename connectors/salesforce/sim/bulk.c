@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bulk.c - Bulk API 2.0, ingest: jobs of one CSV. A job is carried out when it is closed; who asks sees it go through
- * its states in the time that `--job` says. Results come in another order than the rows went in.
+ * bulk.c - Bulk API 2.0: jobs of one CSV in (bulk_query.c: out). A job is carried out when it is closed; who asks sees
+ * it go through its states in the time that `--job` says. Results come in another order than the rows went in.
  */
 #include "salesforce/csv.h"
 #include "salesforce/sim/sim_int.h"
@@ -23,8 +23,8 @@ struct rows {
 
 /* ---- answers ---- */
 
-static void refuse(const struct sfsim_req *req, struct sfsim_answer *ans, int status, const char *code,
-                   const char *text)
+void sfsim_job_refuse(const struct sfsim_req *req, struct sfsim_answer *ans, int status, const char *code,
+                      const char *text)
 {
     struct sfsim_fault f;
 
@@ -32,7 +32,7 @@ static void refuse(const struct sfsim_req *req, struct sfsim_answer *ans, int st
     sfsim_fail(req, ans, &f);
 }
 
-static struct json with(struct tl_arena *a, struct json v, const char *name, struct json value)
+struct json sfsim_with(struct tl_arena *a, struct json v, const char *name, struct json value)
 {
     struct json_builder b;
 
@@ -43,7 +43,7 @@ static struct json with(struct tl_arena *a, struct json v, const char *name, str
     return json_end(&b);
 }
 
-static bool keep(const struct sfsim_req *req, struct json job)
+bool sfsim_job_keep(const struct sfsim_req *req, struct json job)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
 
@@ -53,7 +53,7 @@ static bool keep(const struct sfsim_req *req, struct json job)
 }
 
 /* What a closed job looks like by now. */
-static struct json shown(const struct sfsim_req *req, struct json job)
+struct json sfsim_job_shown(const struct sfsim_req *req, struct json job)
 {
     struct tl_sv state = json_text(json_gets(job, "state"), TL_SV(""));
     int64_t closed = 0, age;
@@ -62,8 +62,8 @@ static struct json shown(const struct sfsim_req *req, struct json job)
     (void)json_int64(json_gets(job, "closedMs"), &closed);
     age = tl_clock_wall_ms(req->sim->clock) - closed;
     if (done && age < req->sim->opt.job_ms)
-        job =
-            with(req->arena, job, "state", json_str(age < req->sim->opt.job_ms / 2 ? "UploadComplete" : "InProgress"));
+        job = sfsim_with(req->arena, job, "state",
+                         json_str(age < req->sim->opt.job_ms / 2 ? "UploadComplete" : "InProgress"));
     return job;
 }
 
@@ -123,10 +123,12 @@ static void save(struct rows *r, struct sfsim_saved *s)
         sfsim_delete(r->req, cell_named(r, TL_SV("Id")), s);
 }
 
-static void put_cells(struct tl_buf *b, const struct tl_sv *cells, size_t n)
+void sfsim_put_cells(struct tl_buf *b, const struct tl_sv *cells, size_t n, char delimiter)
 {
     for (size_t i = 0; i < n; i++) {
-        (void)tl_buf_puts(b, i ? ",\"" : "\"");
+        if (i > 0)
+            (void)tl_buf_putc(b, delimiter);
+        (void)tl_buf_putc(b, '"');
         for (size_t k = 0; k < cells[i].n; k++) {
             if (cells[i].p[k] == '"')
                 (void)tl_buf_putc(b, '"');
@@ -146,10 +148,10 @@ static void put_result(struct rows *r, const struct sfsim_saved *s)
     const struct tl_sv head[2] = {tl_sv_str(s->ok ? s->id : ""),
                                   s->ok ? tl_sv_str(s->created ? "true" : "false") : tl_sv_str(error)};
 
-    put_cells(b, head, 2);
+    sfsim_put_cells(b, head, 2, ',');
     b->n--; /* the line goes on */
     (void)tl_buf_putc(b, ',');
-    put_cells(b, r->cells, r->n);
+    sfsim_put_cells(b, r->cells, r->n, ',');
     r->processed++;
     r->failed += !s->ok;
 }
@@ -161,11 +163,11 @@ static void put_heads(struct rows *r)
 
     for (size_t i = 0; i < TL_COUNT(all); i++)
         tl_buf_init(all[i], 150 << 20);
-    put_cells(&r->good, good, 2);
-    put_cells(&r->bad, bad, 2);
+    sfsim_put_cells(&r->good, good, 2, ',');
+    sfsim_put_cells(&r->bad, bad, 2, ',');
     r->good.p[r->good.n - 1] = r->bad.p[r->bad.n - 1] = ',';
     for (size_t i = 0; i < TL_COUNT(all); i++)
-        put_cells(all[i], r->names, r->n_names);
+        sfsim_put_cells(all[i], r->names, r->n_names, ',');
 }
 
 static bool check_header(struct rows *r)
@@ -211,7 +213,7 @@ static void process(struct rows *r, struct tl_sv csv)
         if (r->n == 0)
             return;
         if (r->req->sim->opt.unprocessed > 0 && sfsim_chance(r->req->sim) < r->req->sim->opt.unprocessed) {
-            put_cells(&r->left, r->cells, r->n);
+            sfsim_put_cells(&r->left, r->cells, r->n, ',');
             continue;
         }
         save(r, &s);
@@ -237,12 +239,12 @@ static struct json carry_out(const struct sfsim_req *req, struct json job)
     tl_buf_done(&r->good);
     tl_buf_done(&r->bad);
     tl_buf_done(&r->left);
-    job = with(req->arena, job, "state", json_str(r->error.n > 0 ? "Failed" : "JobComplete"));
-    job = with(req->arena, job, "numberRecordsProcessed", json_int(r->processed));
-    job = with(req->arena, job, "numberRecordsFailed", json_int(r->failed));
-    job = with(req->arena, job, "closedMs", json_int(tl_clock_wall_ms(req->sim->clock)));
+    job = sfsim_with(req->arena, job, "state", json_str(r->error.n > 0 ? "Failed" : "JobComplete"));
+    job = sfsim_with(req->arena, job, "numberRecordsProcessed", json_int(r->processed));
+    job = sfsim_with(req->arena, job, "numberRecordsFailed", json_int(r->failed));
+    job = sfsim_with(req->arena, job, "closedMs", json_int(tl_clock_wall_ms(req->sim->clock)));
     if (r->error.n > 0)
-        job = with(req->arena, job, "errorMessage", json_sv(r->error));
+        job = sfsim_with(req->arena, job, "errorMessage", json_sv(r->error));
     return job;
 }
 
@@ -259,11 +261,11 @@ static void create(const struct sfsim_req *req, struct sfsim_answer *ans)
     struct json_builder b;
 
     if (!o || o->event) {
-        refuse(req, ans, 400, "INVALIDENTITY", "Entity is not supported by the Bulk API");
+        sfsim_job_refuse(req, ans, 400, "INVALIDENTITY", "Entity is not supported by the Bulk API");
         return;
     }
     if (tl_sv_eqs(how, "upsert") && !sfsim_field(o, key)) {
-        refuse(req, ans, 400, "INVALIDJOB", "InvalidJob : externalIdFieldName is not a field");
+        sfsim_job_refuse(req, ans, 400, "INVALIDJOB", "InvalidJob : externalIdFieldName is not a field");
         return;
     }
     sfsim_new_id(req->sim->db, "750", id);
@@ -286,7 +288,7 @@ static void create(const struct sfsim_req *req, struct sfsim_answer *ans)
         &b, "lineEnding",
         json_str(tl_sv_eqs(json_text(json_gets(req->body, "lineEnding"), TL_SV("LF")), "CRLF") ? "CRLF" : "LF"));
     (void)json_adds(&b, "columnDelimiter", json_str("COMMA"));
-    (void)keep(req, json_end(&b));
+    (void)sfsim_job_keep(req, json_end(&b));
     req->sim->counts.jobs++;
     *ans = (struct sfsim_answer){.status = 200, .body = json_end(&b)};
 }
@@ -294,18 +296,20 @@ static void create(const struct sfsim_req *req, struct sfsim_answer *ans)
 static void change_state(const struct sfsim_req *req, struct json job, struct sfsim_answer *ans)
 {
     struct tl_sv wanted = json_text(json_gets(req->body, "state"), TL_SV(""));
-    struct tl_sv state = json_text(json_gets(shown(req, job), "state"), TL_SV(""));
+    struct tl_sv state = json_text(json_gets(sfsim_job_shown(req, job), "state"), TL_SV(""));
 
     if (tl_sv_eqs(wanted, "UploadComplete") && tl_sv_eqs(state, "Open")) {
         job = carry_out(req, job);
-    } else if (tl_sv_eqs(wanted, "Aborted") && !tl_sv_eqs(state, "JobComplete") && !tl_sv_eqs(state, "Failed")) {
-        job = with(req->arena, job, "state", json_str("Aborted"));
+    } else if (tl_sv_eqs(wanted, "Aborted") && !tl_sv_eqs(state, "JobComplete") && !tl_sv_eqs(state, "Failed") &&
+               !tl_sv_eqs(state, "Aborted")) {
+        job = sfsim_with(req->arena, job, "state", json_str("Aborted"));
+        req->sim->counts.aborted++;
     } else {
-        refuse(req, ans, 400, "INVALIDJOBSTATE", "InvalidJobState : the job is not in a state to do that");
+        sfsim_job_refuse(req, ans, 400, "INVALIDJOBSTATE", "InvalidJobState : the job is not in a state to do that");
         return;
     }
-    (void)keep(req, job);
-    *ans = (struct sfsim_answer){.status = 200, .body = shown(req, job)};
+    (void)sfsim_job_keep(req, job);
+    *ans = (struct sfsim_answer){.status = 200, .body = sfsim_job_shown(req, job)};
 }
 
 static void of_job(const struct sfsim_req *req, struct json job, struct sfsim_answer *ans)
@@ -316,25 +320,25 @@ static void of_job(const struct sfsim_req *req, struct json job, struct sfsim_an
         sfsim_job_delete(req->sim->db, json_text(json_gets(job, "id"), TL_SV("")));
         *ans = (struct sfsim_answer){.status = 204};
     } else {
-        *ans = (struct sfsim_answer){.status = 200, .body = shown(req, job)};
+        *ans = (struct sfsim_answer){.status = 200, .body = sfsim_job_shown(req, job)};
     }
 }
 
 static void part(const struct sfsim_req *req, struct json job, struct tl_sv name, struct sfsim_answer *ans)
 {
     struct tl_sv id = json_text(json_gets(job, "id"), TL_SV(""));
-    struct tl_sv state = json_text(json_gets(shown(req, job), "state"), TL_SV(""));
+    struct tl_sv state = json_text(json_gets(sfsim_job_shown(req, job), "state"), TL_SV(""));
     bool done = tl_sv_eqs(state, "JobComplete") || tl_sv_eqs(state, "Failed");
 
     if (tl_sv_eqs(name, "batches") && tl_sv_eqs(req->method, "PUT")) {
         if (!tl_sv_eqs(state, "Open"))
-            refuse(req, ans, 400, "INVALIDJOBSTATE", "InvalidJobState : the job is closed");
+            sfsim_job_refuse(req, ans, 400, "INVALIDJOBSTATE", "InvalidJobState : the job is closed");
         else if (sfsim_part_put(req->sim->db, id, "data", req->text))
             *ans = (struct sfsim_answer){.status = 201};
         return;
     }
     if (!done && !tl_sv_eqs(state, "Aborted")) {
-        refuse(req, ans, 400, "INVALIDJOBSTATE", "InvalidJobState : the job is not finished");
+        sfsim_job_refuse(req, ans, 400, "INVALIDJOBSTATE", "InvalidJobState : the job is not finished");
         return;
     }
     *ans = (struct sfsim_answer){
@@ -347,21 +351,29 @@ static void part(const struct sfsim_req *req, struct json job, struct tl_sv name
 
 void sfsim_jobs(const struct sfsim_req *req, struct tl_sv path, struct sfsim_answer *ans)
 {
-    struct tl_sv kind, id, name, text;
+    struct tl_sv kind, id, name = TL_SV_NULL, text;
     struct json job;
 
-    if (!sfsim_segment(req->arena, &path, &kind) || !tl_sv_eqs(kind, "ingest")) {
-        refuse(req, ans, 404, "NOT_FOUND", "The requested resource does not exist");
+    bool query;
+
+    if (!sfsim_segment(req->arena, &path, &kind) || (!tl_sv_eqs(kind, "ingest") && !tl_sv_eqs(kind, "query"))) {
+        sfsim_job_refuse(req, ans, 404, "NOT_FOUND", "The requested resource does not exist");
         return;
     }
+    query = tl_sv_eqs(kind, "query");
     if (!sfsim_segment(req->arena, &path, &id)) {
-        create(req, ans);
+        if (query)
+            sfsim_query_job(req, ans);
+        else
+            create(req, ans);
         return;
     }
     text = sfsim_job_get(req->sim->db, req->arena, id);
-    if (!text.p || json_parse(req->arena, text, 0, NULL, &job, NULL) != TL_OK)
-        refuse(req, ans, 404, "NOT_FOUND", "The requested resource does not exist");
-    else if (sfsim_segment(req->arena, &path, &name))
+    if (!text.p || req->sim->opt.lose_jobs || json_parse(req->arena, text, 0, NULL, &job, NULL) != TL_OK)
+        sfsim_job_refuse(req, ans, 404, "NOT_FOUND", "The requested resource does not exist");
+    else if (sfsim_segment(req->arena, &path, &name) && query)
+        sfsim_query_results(req, job, name, ans);
+    else if (name.p)
         part(req, job, name, ans);
     else
         of_job(req, job, ans);

@@ -48,6 +48,8 @@ static const struct connector_sim_option table[] = {
     {"job-fails", CONNECTOR_SIM_FLAG, AT(job_fails), NULL, "bulk jobs end as Failed", false},
     {"unprocessed", CONNECTOR_SIM_PERCENT, AT(unprocessed), "PERCENT", "so many rows of a job are not processed",
      false},
+    {"no-query-jobs", CONNECTOR_SIM_FLAG, AT(no_query_jobs), NULL, "no object is supported by query jobs", false},
+    {"lose-jobs", CONNECTOR_SIM_FLAG, AT(lose_jobs), NULL, "jobs are gone, as after seven days", false},
     {"hold", CONNECTOR_SIM_MS, AT(hold_ms), "MS", "a connect of the Streaming API is held so long (110s)", false},
     {"stall", CONNECTOR_SIM_FLAG, AT(stall), NULL, "streams say nothing, and do not end", false},
     {"forget-client-every", CONNECTOR_SIM_INT, AT(forget_client_every), "N", "each n-th connect: 403::Unknown client",
@@ -99,6 +101,8 @@ static struct json stats(struct sfsim *s, struct tl_arena *a)
     add(&b, "rows", c->rows);
     add(&b, "events", c->events);
     add(&b, "jobs", c->jobs);
+    add(&b, "query_jobs", c->query_jobs);
+    add(&b, "aborted", c->aborted);
     add(&b, "handshakes", c->handshakes);
     add(&b, "connects", c->connects);
     (void)json_adds(&b, "records", json_end(&types));

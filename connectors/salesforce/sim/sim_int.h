@@ -219,8 +219,16 @@ char *sfsim_soql_sql(struct tl_arena *a, const struct sfsim_soql *q, const char 
 /* One record as a query shows it. */
 struct json sfsim_project(const struct sfsim_req *req, const struct sfsim_soql *q, const struct sfsim_record *r);
 
-/* ---- bulk jobs (bulk.c) ---- */
+/* ---- bulk jobs (bulk.c; bulk_query.c: those that read) ---- */
 void sfsim_jobs(const struct sfsim_req *req, struct tl_sv path, struct sfsim_answer *ans);
+void sfsim_query_job(const struct sfsim_req *req, struct sfsim_answer *ans);
+void sfsim_query_results(const struct sfsim_req *req, struct json job, struct tl_sv name, struct sfsim_answer *ans);
+bool sfsim_job_keep(const struct sfsim_req *req, struct json job);
+struct json sfsim_job_shown(const struct sfsim_req *req, struct json job); /* what a closed job looks like by now */
+void sfsim_job_refuse(const struct sfsim_req *req, struct sfsim_answer *ans, int status, const char *code,
+                      const char *text);
+struct json sfsim_with(struct tl_arena *a, struct json v, const char *name, struct json value); /* a copy with it */
+void sfsim_put_cells(struct tl_buf *b, const struct tl_sv *cells, size_t n, char delimiter);    /* a line, all quoted */
 bool sfsim_job_put(struct sfsim_db *db, struct tl_sv id, struct tl_sv body);
 struct tl_sv sfsim_job_get(struct sfsim_db *db, struct tl_arena *a, struct tl_sv id); /* .p NULL: none */
 void sfsim_job_delete(struct sfsim_db *db, struct tl_sv id);
@@ -254,13 +262,14 @@ struct sfsim_options {
     const char *host, *data, *schema, *seed, *client_id, *client_secret, *certificate, *user, *password, *redirect;
     const char *tls_cert, *tls_key;
     bool quiet, rotate, per_app, lose_cursors, query_timeout, limit_total, limit_concurrent, refuse_grant, job_fails;
+    bool no_query_jobs, lose_jobs;
     bool overflow, stale_replay, stall;
     double fail, unavailable, empty, drop, hang, gap, unprocessed, outage[2];
 };
 struct sfsim_counts {
     uint64_t requests, api_calls, created, updated, deleted, refused, tokens, queries, rows, events;
     uint64_t over_limit; /* API calls made although none was left: a client that respects limits makes none */
-    uint64_t records_in, handshakes, connects, jobs;
+    uint64_t records_in, handshakes, connects, jobs, query_jobs, aborted;
 };
 enum { SFSIM_CELLS = 24 };
 struct sfsim {

@@ -161,7 +161,7 @@ static void a_query_the_org_gives_up_on_is_asked_for_shorter_spans(void **state)
     start(&s);
     seed(&s, 0, 3);
     s.sim->opt.query_timeout = true;
-    sf_target(&s, "{ read: Account, fields: Name, lag: 0s, start: \"2026-01-01T00:00:00Z\" }", READ);
+    sf_target(&s, "{ read: Account, fields: Name, lag: 0s, mode: rest, start: \"2026-01-01T00:00:00Z\" }", READ);
     sf_read(&s);
     assert_int_equal(s.rig.rc, TL_UPSTREAM);
     assert_true(s.sim->counts.queries > 5); /* halved down to a minute, then given up */

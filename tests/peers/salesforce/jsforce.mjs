@@ -27,6 +27,9 @@ await job.open(); await job.uploadData([{ ERP_Id__c: '2', Name: 'bulk, "quoted"'
 await job.poll(200, 20000);
 const res = await job.getAllResults();
 out.bulk = [res.successfulResults.length, res.failedResults.length];
+const rows = await (await conn.bulk2.query("SELECT Id, Name, CreatedDate, Owner.Name FROM Account WHERE ERP_Id__c = '2'", { pollInterval: 200, pollTimeout: 20000 })).toArray();
+out.bulkQuery = [rows.length, rows[0].Name, rows[0]['Owner.Name'], rows[0].CreatedDate.endsWith('Z')];
+out.bulkMany = (await (await conn.bulk2.query('SELECT Id FROM Lead', { pollInterval: 200, pollTimeout: 20000 })).toArray()).length;
 const client = conn.streaming.createClient([new streaming.StreamingExtension.Replay('/data/AccountChangeEvent', -2)]);
 out.event = await new Promise((ok, no) => { setTimeout(() => no(new Error('no event')), 8000); client.subscribe('/data/AccountChangeEvent', m => ok(m.payload.ChangeEventHeader.changeType)); });
 client.disconnect();

@@ -29,6 +29,9 @@ out["query_all"] = len(sf.query_all("SELECT Id FROM Lead")["records"])
 rows = [{"ERP_Id__c": "1", "Name": "bulk"}, {"ERP_Id__c": "9", "Name": ""}]
 res = sf.bulk2.Account.upsert(records=rows, external_id_field="ERP_Id__c")
 out["bulk2"] = [res[0]["numberRecordsProcessed"], res[0]["numberRecordsFailed"]]
+pages = list(sf.bulk2.Lead.query("SELECT Id, LastName FROM Lead", max_records=1000))
+lines = [line for page in pages for line in page.strip().split("\n")]
+out["bulk2_query"] = [len(pages), sum(line.startswith('"00Q') for line in lines), lines[0].split(",")[1].strip('"')]
 out["delete"] = sf.Account.delete(made["id"])
 try:
     sf.Account.create({"Nmae": "x"})
