@@ -80,7 +80,48 @@ static void auth_defaults(const void *connection, struct auth_defaults *ret)
 
     ret->token_url = c->token_url;
     ret->authorize_url = c->authorize_url;
+    ret->base_member = "instance_url";
     ret->audience = sandbox ? "https://test.salesforce.com" : "https://login.salesforce.com";
+}
+
+static bool of_vendor(struct tl_sv host)
+{
+    static const char *const domains[] = {".salesforce.com", ".force.com", ".cloudforce.com", ".salesforce.mil",
+                                          ".sfcrmproducts.cn"};
+
+    for (size_t i = 0; i < TL_COUNT(domains); i++) {
+        struct tl_sv d = tl_sv_str(domains[i]);
+
+        if (host.n > d.n && tl_sv_eqi(tl_sv_from(host, host.n - d.n), d))
+            return true;
+    }
+    return false;
+}
+
+static bool is_here(struct tl_sv host)
+{
+    return tl_sv_eqs(host, "127.0.0.1") || tl_sv_eqi(host, TL_SV("localhost"));
+}
+
+/* instance_url: this host, or one of the vendor's own where the configured one is too. So an org that was renamed or
+ * moved is found, and an answer that was tampered with leads the credentials nowhere else. */
+static enum tl_rc base_allowed(const void *connection, struct tl_sv base, struct tl_err *err)
+{
+    const struct sf_connection *c = connection;
+    struct http_url url, own;
+    enum tl_rc rc = http_url_parse(tl_sv_str(c->url), &own, err);
+
+    if (rc != TL_OK)
+        return rc;
+    if (http_url_parse(base, &url, NULL) == TL_OK && url.path.n <= 1 && !url.userinfo.p && (url.tls || !own.tls) &&
+        !tl_sv_ends(url.host, TL_SV(".lightning.force.com")) &&
+        (tl_sv_eqi(url.host, own.host) || (of_vendor(url.host) && of_vendor(own.host)) ||
+         (is_here(url.host) && is_here(own.host))))
+        return TL_OK;
+    return tl_fail(err, TL_CONFIG,
+                   "the token's answer says that the API is at %.*s, which is not an address for an org of %.*s: "
+                   "compare `url` with Setup > My Domain",
+                   (int)(base.n < 100 ? base.n : 100), base.p, TL_SV_ARG(own.host));
 }
 
 /* The rolling 24 hours of the org, and at most 25 requests that last (docs: API Request Limits and Allocations). */
@@ -124,7 +165,7 @@ static enum tl_rc probe(struct task *task, struct connector_call *call, struct c
     if (rc != TL_OK)
         return rc;
     read_daily(call, reply.body);
-    ret->where = tl_sv_str(c->url);
+    ret->where = call->base.n > 0 ? tl_arena_sv(call->arena, call->base) : tl_sv_str(c->url);
     ret->details =
         tl_sv_str(tl_arena_printf(call->arena, "API %s, %.0f of %.0f calls left in these 24 hours", c->version,
                                   json_number(json_gets(json_gets(reply.body, "DailyApiRequests"), "Remaining")),
@@ -146,6 +187,7 @@ const struct connector salesforce_connector = {
     .auth = &sf_auth_variants,
     .auth_offset = offsetof(struct sf_connection, auth),
     .auth_defaults = auth_defaults,
+    .base_allowed = base_allowed,
     .operations = operations,
     .n_operations = TL_COUNT(operations),
     .budgets = budgets,

@@ -275,10 +275,30 @@ static enum tl_rc refuse_paused(struct auth *a, struct tl_err *err)
     return rc;
 }
 
+/* The token as a header, and where its answer said that it is good. */
+static enum tl_rc apply_token(struct task *t, struct auth *a, struct auth_request *req, uint64_t *ret_generation,
+                              struct tl_err *err)
+{
+    TL_CLEANUP(secret_unrefp) struct secret *token = NULL;
+    char base[AUTH_BASE];
+    enum tl_rc rc = auth__token(t, a, &token, ret_generation, err);
+
+    if (rc != TL_OK)
+        return rc;
+    (void)pthread_mutex_lock(&a->s->lock);
+    (void)snprintf(base, sizeof(base), "%s", a->s->token.base);
+    (void)pthread_mutex_unlock(&a->s->lock);
+    req->base = tl_arena_sv(req->arena, tl_sv_str(base));
+    if (req->base.p == NULL ||
+        !auth_request_header(req, "authorization",
+                             tl_sv_str(tl_arena_printf(req->arena, "Bearer %s", secret_view(token).p))))
+        return tl_fail(err, TL_LIMIT, "the request is too large");
+    return TL_OK;
+}
+
 enum tl_rc auth_apply(struct task *t, struct auth *a, struct auth_request *req, struct auth_ticket *ret_ticket,
                       struct tl_err *err)
 {
-    TL_CLEANUP(secret_unrefp) struct secret *token = NULL;
     struct auth_ticket ticket = {.generation = 0};
     enum tl_rc rc = check_cert(a, err);
     bool go;
@@ -298,18 +318,13 @@ enum tl_rc auth_apply(struct task *t, struct auth *a, struct auth_request *req, 
         return rc;
     if (a->conf->cert_file != NULL)
         req->tls = &a->tls;
-    if (req->passport != NULL && a->scheme->apply != auth__apply_oauth1) {
+    if (req->passport != NULL && a->scheme->apply != auth__apply_oauth1)
         rc = tl_fail(err, TL_CONFIG, "%.60s: SOAP needs `auth: { oauth1: ... }` (token-based authentication)",
                      a->connection);
-    } else if (a->scheme->apply != NULL) {
+    else if (a->scheme->apply != NULL)
         rc = a->scheme->apply(a, req, err);
-    } else {
-        rc = auth__token(t, a, &token, &ticket.generation, err);
-        if (rc == TL_OK &&
-            !auth_request_header(req, "authorization",
-                                 tl_sv_str(tl_arena_printf(req->arena, "Bearer %s", secret_view(token).p))))
-            rc = tl_fail(err, TL_LIMIT, "the request is too large");
-    }
+    else
+        rc = apply_token(t, a, req, &ticket.generation, err);
     if (rc != TL_OK && ticket.probe) {
         (void)pthread_mutex_lock(&a->s->lock);
         a->s->probing = false;

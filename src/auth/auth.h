@@ -56,6 +56,7 @@ struct auth_defaults {
     const char *token_url, *authorize_url, *scope, *realm; /* borrowed; NULL: not known */
     const char *audience;    /* aud of the assertion of oauth2_jwt_bearer; NULL: the token endpoint */
     enum crypto_alg rsa_alg; /* of assertions with an RSA key, for `alg: auto`; UNSET: RS256 */
+    const char *base_member; /* of the token endpoint's answer: where the API is ("instance_url"); NULL: not said */
     /* NetSuite's assertion: scope is an array in it and not in the form, sub is left out. */
     bool scope_in_assertion;
 };
@@ -84,6 +85,8 @@ struct auth_request { /* what is about to be sent; auth adds to it */
     const struct http_client_tls *tls; /* set by mutual TLS */
     bool once;                         /* set: the proof counts for one sending only (a nonce) */
     struct auth_passport *passport;    /* wanted; NULL: not. Only oauth1 has it: others fail with TL_CONFIG */
+    struct tl_sv base; /* set: what the present token's answer said with base_member, the arena's; .n 0: nothing. Not
+                          checked: whoever sends credentials there decides whether it may have them */
 };
 bool auth_request_header(struct auth_request *req, const char *name,
                          struct tl_sv value); /* borrowed; false: arena limit */

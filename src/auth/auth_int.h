@@ -41,11 +41,13 @@ struct auth_scheme {
 };
 const struct auth_scheme *auth__scheme(const char *name);
 
+enum { AUTH_BASE = 300 };
 struct auth_token {
     struct secret *access;   /* NULL: none */
     struct secret *refresh;  /* the newest one */
     struct secret *previous; /* the one before, until the newest has been used with success */
     char scope[400];         /* as granted, where the server says so; "": as asked for */
+    char base[AUTH_BASE];    /* where the API is, as the answer says; "": it does not */
     int64_t expires_ms;      /* wall clock; 0: not known */
     int64_t lifetime_ms;
 };

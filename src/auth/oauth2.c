@@ -256,6 +256,17 @@ static struct secret *learn(struct auth *a, struct json v)
     return secret_new(json_view(v));
 }
 
+/* An address too long to be one is left out. */
+static void read_base(const struct auth *a, struct json doc, struct auth_token *ret)
+{
+    struct tl_sv base = TL_SV("");
+
+    if (a->defaults.base_member != NULL)
+        base = json_text(json_gets(doc, a->defaults.base_member), TL_SV(""));
+    if (base.n < sizeof(ret->base))
+        (void)snprintf(ret->base, sizeof(ret->base), "%.*s", TL_SV_ARG(base));
+}
+
 static enum tl_rc read_tokens(struct auth *a, struct json doc, int64_t asked_ms, struct auth_token *ret,
                               struct tl_err *err)
 {
@@ -273,6 +284,7 @@ static enum tl_rc read_tokens(struct auth *a, struct json doc, int64_t asked_ms,
         seconds = (int64_t)spelled;
     *ret = (struct auth_token){.access = learn(a, access), .refresh = learn(a, json_gets(doc, "refresh_token"))};
     (void)snprintf(ret->scope, sizeof(ret->scope), "%.*s", TL_SV_ARG(json_text(json_gets(doc, "scope"), TL_SV(""))));
+    read_base(a, doc, ret);
     ret->lifetime_ms = seconds > 0 && seconds < INT64_C(31536000) ? seconds * 1000 : a->conf->expires_in_ms;
     /* Counted from when we asked: the answer may have been long on its way. */
     ret->expires_ms = ret->lifetime_ms > 0 ? asked_ms + ret->lifetime_ms : 0;

@@ -47,11 +47,12 @@ enum tl_rc auth__token_save(struct task *t, struct auth *a, const struct auth_to
         return TL_OK;
     tl_buf_init(&plain, 256 * 1024);
     tl_buf_init(&sealed, 512 * 1024);
-    json_object_begin(&b, arena, 7);
+    json_object_begin(&b, arena, 8);
     put_member(&b, "access", token->access);
     put_member(&b, "refresh", token->refresh);
     put_member(&b, "previous", token->previous);
     (void)json_adds(&b, "scope", json_str(token->scope));
+    (void)json_adds(&b, "base", json_str(token->base));
     (void)json_adds(&b, "expires", json_int(token->expires_ms));
     (void)json_adds(&b, "lifetime", json_int(token->lifetime_ms));
     (void)json_adds(&b, "client", json_str(a->conf->client_id != NULL ? a->conf->client_id : ""));
@@ -104,6 +105,7 @@ enum tl_rc auth__token_load(struct task *t, struct auth *a, struct tl_err *err)
     token.refresh = take_member(a, doc, "refresh");
     token.previous = take_member(a, doc, "previous");
     (void)snprintf(token.scope, sizeof(token.scope), "%.*s", TL_SV_ARG(json_text(json_gets(doc, "scope"), TL_SV(""))));
+    (void)snprintf(token.base, sizeof(token.base), "%.*s", TL_SV_ARG(json_text(json_gets(doc, "base"), TL_SV(""))));
     (void)json_int64(json_gets(doc, "expires"), &token.expires_ms);
     (void)json_int64(json_gets(doc, "lifetime"), &token.lifetime_ms);
     (void)pthread_mutex_lock(&a->s->lock);

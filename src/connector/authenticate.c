@@ -2,10 +2,40 @@
 /* authenticate.c - src/auth behind the port that connectors' hosts use. */
 #include "connector/connector_int.h"
 
+#include <stdio.h>
+
 struct bound_auth {
     struct connector_auth base;
     struct auth *auth;
 };
+
+/* The token's answer says where the API is: path and query stay, the host is that one. Asked anew for each token, so an
+ * org that moves takes its connection along. */
+static enum tl_rc rebase(struct connector_call *call, struct tl_sv base, struct auth_request *r, struct tl_err *err)
+{
+    const struct connector *c = call->host->opt.connector;
+    const void *connection = call->host->opt.connection;
+    const char *configured = c && c->base_url ? c->base_url(connection) : NULL;
+    size_t host = tl_sv_find_sv(r->url, TL_SV("://")) + 3, path;
+    enum tl_rc rc;
+
+    if (!configured || connector__same_origin(configured, r->url, NULL) != TL_OK)
+        return TL_OK; /* another of the system's addresses */
+    while (base.n > 0 && base.p[base.n - 1] == '/')
+        base.n--;
+    rc = c->base_allowed ? c->base_allowed(connection, base, err)
+                         : tl_fail(err, TL_CONFIG, "the token's answer names an address of its own: %.*s",
+                                   (int)(base.n < 100 ? base.n : 100), base.p);
+    if (rc != TL_OK)
+        return rc;
+    for (path = host; path < r->url.n && r->url.p[path] != '/' && r->url.p[path] != '?'; path++)
+        ;
+    r->url =
+        tl_sv_str(tl_arena_printf(call->arena, "%.*s%.*s", TL_SV_ARG(base), TL_SV_ARG(tl_sv_from(r->url, path))));
+    (void)snprintf(call->view->base, sizeof call->view->base, "%.*s", TL_SV_ARG(base));
+    call->base = tl_sv_str(call->view->base); /* the arena may be given back page by page */
+    return r->url.p ? TL_OK : tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+}
 
 static enum tl_rc apply(struct connector_auth *base, struct task *task, struct connector_call *call,
                         struct http_request_out *req, struct tl_err *err)
@@ -26,6 +56,8 @@ static enum tl_rc apply(struct connector_auth *base, struct task *task, struct c
     if (r.method.n == 0)
         r.method = r.body.n ? TL_SV("POST") : TL_SV("GET");
     rc = auth_apply(task, b->auth, &r, &ticket, err);
+    if (rc == TL_OK && r.base.n > 0)
+        rc = rebase(call, r.base, &r, err);
     if (rc != TL_OK)
         return rc;
     _Static_assert(sizeof ticket <= sizeof call->auth_note, "a ticket fits into the call");

@@ -77,6 +77,7 @@ struct connector_call {
     void *owner;                           /* the host's: whose call this is, for logs and metrics */
     uint64_t auth_note[4];                 /* of its authentication: which credentials this call uses */
     struct auth_passport *passport;        /* the host's: wanted for the request under way, or NULL */
+    struct tl_sv base; /* where its requests go: what the last token's answer said, "https://host"; empty: base_url */
     struct tl_sv endpoint;  /* the path as configured, before values are put in: what logs show; may stay empty */
     const void *connection; /* the connection's struct, of connector.spec */
     const void *operation;  /* the target's struct, of connector_operation.spec */
@@ -158,6 +159,9 @@ struct connector {
     /* What is known about the connection's authorization server: its addresses, where `auth:` does not name them. NULL:
      * nothing. */
     void (*auth_defaults)(const void *connection, struct auth_defaults *ret);
+    /* With auth_defaults' base_member: may the credentials go to this address that a token's answer names? Requests for
+     * base_url then go there (call->base). What refuses says in err what the person should look at. NULL: never. */
+    enum tl_rc (*base_allowed)(const void *connection, struct tl_sv base, struct tl_err *err);
     /* A 401 that does not speak of the credentials (NetSuite says so under load): not told to authentication, so that
      * the connection goes on. NULL: there is none. */
     bool (*false_401)(const void *connection, const struct http_reply *reply);

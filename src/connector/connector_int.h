@@ -11,11 +11,12 @@ struct connector_host {
     int64_t skew_ms;
 };
 
-enum { CONNECTOR_MASKS = 32, CONNECTOR_TEXT = 200 };
+enum { CONNECTOR_MASKS = 32, CONNECTOR_TEXT = 200, CONNECTOR_BASE = 300 };
 struct connector_view {
     bool sent; /* some request of this call left us */
     struct tl_sv masks[CONNECTOR_MASKS];
     size_t n_masks;
+    char base[CONNECTOR_BASE]; /* what call->base shows */
 };
 /* No text may show this value from now on; shorter ones than 4 bytes are no secrets and would tear texts apart. */
 void connector__hide(struct connector_call *call, struct tl_sv value);

@@ -202,18 +202,19 @@ static void note(struct connector_call *call, const struct http_reply *reply)
     }
 }
 
+/* sent: the address that it went to, of which only the host is told: the rest may hold a key. */
 static void observe(struct connector_call *call, struct connector_exchange *x, const struct http_request_out *req,
-                    const struct http_reply *reply, enum tl_rc rc, const struct tl_err *err)
+                    struct tl_sv sent, const struct http_reply *reply, enum tl_rc rc, const struct tl_err *err)
 {
     const struct connector_host_options *o = &call->host->opt;
-    size_t from = tl_sv_find(req->url, '/') + 2; /* behind "https://" */
+    size_t from = tl_sv_find(sent, '/') + 2; /* behind "https://" */
 
     if (!o->observe)
         return;
     x->connection = call->host->name;
     x->request = req;
     x->reply = reply;
-    x->host = from < req->url.n ? tl_sv_from(req->url, from) : TL_SV("");
+    x->host = from < sent.n ? tl_sv_from(sent, from) : TL_SV("");
     x->host.n = tl_sv_find(x->host, '/');
     x->rc = rc;
     x->text = rc == TL_OK ? "" : err->text;
@@ -310,7 +311,7 @@ static enum tl_rc send_it(struct task *task, struct connector_call *call, const 
         if (m && show(m, &body, err) == TL_OK)
             plain.body = tl_buf_view(&body);
         rc = tl_fail(err, TL_CANCELED, "a look at what would be sent: nothing was");
-        observe(call, &x, &plain, reply, rc, err);
+        observe(call, &x, &plain, plain.url, reply, rc, err);
         return rc;
     }
     plain.once |= h->opt.counted;
@@ -322,7 +323,7 @@ static enum tl_rc send_it(struct task *task, struct connector_call *call, const 
             return rc;
         rc = http_client_call(task, h->opt.client, &out, call->arena, reply, err);
         note(call, reply);
-        observe(call, &x, &plain, reply, rc, err);
+        observe(call, &x, &plain, out.url, reply, rc, err);
         if (rc != TL_OK || !h->opt.auth || !h->opt.auth->answered || is_false_401(h, reply))
             return rc;
         /* A 401 says that the request was not carried out, so once more is safe; a streamed body is gone, though. */

@@ -24,7 +24,17 @@ struct form {
 
 void sfsim_learn_url(struct sfsim *s, const struct http_req *req)
 {
-    (void)snprintf(s->url, sizeof s->url, "%s://%.*s", req->secure ? "https" : "http", TL_SV_ARG(req->authority));
+    if (s->opt.instance)
+        (void)snprintf(s->url, sizeof s->url, "%s", s->opt.instance);
+    else
+        (void)snprintf(s->url, sizeof s->url, "%s://%.*s", req->secure ? "https" : "http", TL_SV_ARG(req->authority));
+}
+
+bool sfsim_at_instance(const struct sfsim *s, const struct http_req *req)
+{
+    const char *host = s->opt.instance ? strstr(s->opt.instance, "://") : NULL;
+
+    return !host || tl_sv_eqi(tl_sv_str(host + 3), req->authority);
 }
 
 /* ---- sessions ---- */

@@ -20,6 +20,8 @@ static const struct connector_sim_option table[] = {
     {"password", CONNECTOR_SIM_TEXT, AT(password), "TEXT", "and the user's password (demo-password)", true},
     {"tls-cert", CONNECTOR_SIM_TEXT, AT(tls_cert), "FILE", "speak TLS with this certificate (PEM) ...", true},
     {"tls-key", CONNECTOR_SIM_TEXT, AT(tls_key), "FILE", "... and its key", true},
+    {"instance", CONNECTOR_SIM_TEXT, AT(instance), "URL", "what tokens tell as instance_url; the API is there only",
+     true},
     {"daily", CONNECTOR_SIM_INT, AT(daily), "N", "API calls in 24 hours (100000)", false},
     {"concurrent", CONNECTOR_SIM_INT, AT(concurrent), "N", "long requests at once (25)", false},
     {"long", CONNECTOR_SIM_MS, AT(long_ms), "MS", "what counts as long (20s)", false},

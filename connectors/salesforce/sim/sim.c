@@ -89,6 +89,10 @@ static bool refused(struct sfsim *s, struct http_req *req, struct http_res *res)
         (void)error(req, res, 401, "INVALID_SESSION_ID", "Session expired or invalid");
         return true;
     }
+    if (!sfsim_at_instance(s, req)) { /* a host that only logs in */
+        http_res_set(res, 404, "text/html", TL_SV("<html><head><title>URL No Longer Exists</title></head></html>"));
+        return true;
+    }
     if (over_limit(s, req, res))
         return true;
     sfsim_use(s);

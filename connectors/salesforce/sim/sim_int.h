@@ -260,7 +260,7 @@ struct sfsim_options {
     int64_t port, seed_number, daily, concurrent, cursors, session_ms, lock_every, expire_every, truncate_every;
     int64_t delay_ms, jitter_ms, hang_ms, long_ms, forget_client_every, hold_ms, job_ms;
     const char *host, *data, *schema, *seed, *client_id, *client_secret, *certificate, *user, *password, *redirect;
-    const char *tls_cert, *tls_key;
+    const char *tls_cert, *tls_key, *instance;
     bool quiet, rotate, per_app, lose_cursors, query_timeout, limit_total, limit_concurrent, refuse_grant, job_fails;
     bool no_query_jobs, lose_jobs;
     bool overflow, stale_replay, stall;
@@ -303,6 +303,8 @@ size_t sfsim_control_routes(struct sfsim *s, struct http_route *routes, size_t m
 void sfsim_options_default(struct sfsim_options *o);
 /* Our own address, as the client sees it (Host): what tokens tell as instance_url. */
 void sfsim_learn_url(struct sfsim *s, const struct http_req *req);
+/* With --instance: is this request for the host that the API is at? */
+bool sfsim_at_instance(const struct sfsim *s, const struct http_req *req);
 double sfsim_chance(struct sfsim *s);
 
 /* ---- limits (limits.c) ---- */

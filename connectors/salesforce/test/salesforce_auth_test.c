@@ -119,6 +119,87 @@ static void a_sandbox_has_another_audience(void **state)
     rig_stop(&r);
 }
 
+/* ---- where the API is ---- */
+
+/* Section 1 of the vendor's rules for API hosts: always instance_url, read anew with each token. The token endpoint of
+ * these tests is at "localhost", the API at "127.0.0.1", and at no other host. */
+static void calls_go_where_the_token_says_that_the_api_is(void **state)
+{
+    struct sf_rig s;
+    char login[80];
+
+    (void)state;
+    sf_start(&s, NULL, NULL);
+    snprintf(login, sizeof login, "http://localhost:%s", strrchr(s.url, ':') + 1);
+    s.sim->opt.instance = tl_arena_strdup(s.rig.conf, s.url);
+    snprintf(s.url, sizeof s.url, "%s", login);
+    sf_connect(&s, NULL, NULL);
+    write_one(&s);
+    sf_expect(&s, 0, CONNECTOR_DONE, TL_OK, NULL);
+    assert_int_equal(s.sim->counts.refused, 0);
+    assert_true(tl_sv_eqs(s.rig.call.base, s.sim->opt.instance));
+    /* the org moves: sessions end, and the next token tells the new address */
+    s.sim->opt.instance = login;
+    sfsim_sessions_expire(s.sim);
+    sf_write(&s, record, 1);
+    sf_expect(&s, 0, CONNECTOR_DONE, TL_OK, NULL);
+    assert_int_equal(s.sim->counts.tokens, 2);
+    assert_true(tl_sv_eqs(s.rig.call.base, login));
+    assert_int_equal(sf_count(&s, "SELECT COUNT() FROM Account"), 1);
+    sf_stop(&s);
+}
+
+static void an_address_that_is_not_the_vendors_gets_no_token(void **state)
+{
+    static const struct {
+        const char *url, *base;
+        bool good;
+    } cases[] = {
+        {"https://acme.my.salesforce.com", "https://acme.my.salesforce.com", true},
+        {"https://acme.my.salesforce.com", "https://acme--uat.sandbox.my.salesforce.com", true},
+        {"https://acme.my.salesforce.com", "https://na139.salesforce.com/", true},
+        {"https://acme.my.salesforce.com", "http://acme.my.salesforce.com", false},
+        {"https://acme.my.salesforce.com", "https://acme.my.salesforce.com.evil.example", false},
+        {"https://acme.my.salesforce.com", "https://evilsalesforce.com", false},
+        {"https://acme.my.salesforce.com", "https://acme.lightning.force.com", false},
+        {"https://acme.my.salesforce.com", "https://acme.my.salesforce.com/services", false},
+        {"https://acme.my.salesforce.com", "https://user@acme.my.salesforce.com", false},
+        {"https://acme.my.salesforce.com", "https://127.0.0.1", false},
+        {"https://acme.my.salesforce.com", "not an address", false},
+        {"https://crm.acme.example", "https://acme.my.salesforce.com", false},
+        {"http://127.0.0.1:8082", "http://localhost:9", true},
+    };
+    const struct connector *c = connector_find(TL_SV("salesforce"));
+    struct rig r;
+
+    (void)state;
+    rig_start(&r);
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        struct tl_err err = {0};
+        enum tl_rc rc;
+
+        assert_true(rig_connect(&r, c, tl_arena_printf(r.conf, "{ url: \"%s\" }", cases[i].url)));
+        rc = c->base_allowed(r.connection, tl_sv_str(cases[i].base), &err);
+        if (rc != (cases[i].good ? TL_OK : TL_CONFIG))
+            fail_msg("%s of %s: %s %s", cases[i].base, cases[i].url, tl_rc_name(rc), err.text);
+    }
+    rig_stop(&r);
+}
+
+static void a_token_answer_that_leads_away_is_refused_before_anything_is_sent(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    sf_start(&s, NULL, NULL);
+    s.sim->opt.instance = "https://collector.example";
+    write_one(&s);
+    assert_int_equal(s.rig.rc, TL_CONFIG);
+    assert_non_null(strstr(s.rig.err.text, "collector.example"));
+    assert_int_equal(s.sim->counts.api_calls, 0);
+    sf_stop(&s);
+}
+
 /* ---- a person agrees: web server flow with PKCE, then refresh tokens that are good once ---- */
 
 struct consent {
@@ -240,6 +321,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_assertion_is_verified_and_each_refusal_says_what_is_wrong),
         cmocka_unit_test(a_sandbox_has_another_audience),
+        cmocka_unit_test(calls_go_where_the_token_says_that_the_api_is),
+        cmocka_unit_test(an_address_that_is_not_the_vendors_gets_no_token),
+        cmocka_unit_test(a_token_answer_that_leads_away_is_refused_before_anything_is_sent),
         cmocka_unit_test(a_rotated_refresh_token_is_followed_and_a_dead_one_pauses),
         cmocka_unit_test(consent_with_pkce_and_refresh_tokens_that_are_good_once),
     };

@@ -31,7 +31,7 @@ struct world {
     const char *other;
     int puts;
     bool disk_fails;
-    const char *words;
+    const char *words, *instance;
 };
 
 static const char *env(void *arg, const char *name)
@@ -79,7 +79,8 @@ static void answer(struct world *w, struct tl_arena *arena, struct http_reply *r
             (void)snprintf(w->refresh, sizeof(w->refresh), "refresh-%d", w->number);
         }
         reply->body = tl_sv_str(tl_arena_printf(
-            arena, "{\"access_token\":\"access-%d\",\"token_type\":\"Bearer\"%s%s%s%s}", w->number,
+            arena, "{\"access_token\":\"access-%d\",\"token_type\":\"Bearer\",\"instance_url\":\"%s\"%s%s%s%s}",
+            w->number, w->instance != NULL ? w->instance : "",
             w->expires_in > 0 ? tl_arena_printf(arena, ",\"expires_in\":%d", w->expires_in) : "",
             w->rotates ? ",\"refresh_token\":\"" : "", w->rotates ? w->refresh : "", w->rotates ? "\"" : ""));
     }
@@ -208,7 +209,7 @@ struct job {
     struct auth_request req;
     enum tl_rc rc;
     struct tl_err err;
-    char authorization[512];
+    char authorization[512], base[AUTH_BASE];
 };
 
 static enum tl_rc run_job(struct task *t, void *arg, struct tl_err *err)
@@ -217,6 +218,7 @@ static enum tl_rc run_job(struct task *t, void *arg, struct tl_err *err)
 
     (void)err;
     j->rc = auth_apply(t, j->auth, &j->req, &j->ticket, &j->err);
+    (void)snprintf(j->base, sizeof(j->base), "%.*s", TL_SV_ARG(j->req.base));
     for (size_t i = 0; j->rc == TL_OK && i < j->req.n_headers; i++) {
         if (tl_sv_eqs(j->req.headers[i].name, "authorization"))
             (void)snprintf(j->authorization, sizeof(j->authorization), "%.*s", TL_SV_ARG(j->req.headers[i].value));
@@ -778,6 +780,34 @@ static void what_the_connector_knows_of_the_server_need_not_be_written(void **st
     auth_free(a);
 }
 
+static void where_the_api_is_comes_with_each_token_and_survives_a_restart(void **state)
+{
+    static const struct auth_defaults known = {.rsa_alg = CRYPTO_ALG_UNSET, .base_member = "instance_url"};
+    struct world *w = *state;
+    struct auth *a = NULL;
+    struct job j;
+
+    w->instance = "https://na1.example.com";
+    assert_int_equal(auth_new(&w->auth, "erp", "oauth2_client_credentials", &client_conf, &known, &a, NULL), TL_OK);
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    assert_string_equal(j.base, "https://na1.example.com");
+    auth_free(a);
+    w->instance = "https://na2.example.com"; /* moved, but the token at hand is good where it was given out */
+    assert_int_equal(auth_new(&w->auth, "erp", "oauth2_client_credentials", &client_conf, &known, &a, NULL), TL_OK);
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    assert_int_equal(w->calls, 1);
+    assert_string_equal(j.base, "https://na1.example.com");
+    assert_true(auth_rejected(a, &j.ticket, TL_SV("")));
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    assert_string_equal(j.base, "https://na2.example.com");
+    auth_free(a);
+    a = given_auth(w, "oauth2_client_credentials", &client_conf); /* a system that is not known to say it */
+    w->disk.n = 0;
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    assert_string_equal(j.base, "");
+    auth_free(a);
+}
+
 static void a_signature_with_the_wrong_time_is_made_again_with_theirs(void **state)
 {
     static const struct auth_conf conf = {.consumer_key = "ck",
@@ -882,6 +912,7 @@ int main(void)
         T(keys_and_signatures_go_where_they_are_configured),
         T(a_request_is_signed_as_standard_webhooks_by_both_secrets_of_a_rotation),
         T(what_the_connector_knows_of_the_server_need_not_be_written),
+        T(where_the_api_is_comes_with_each_token_and_survives_a_restart),
         T(a_signature_with_the_wrong_time_is_made_again_with_theirs),
         T(a_passport_takes_the_place_of_the_header_and_only_oauth1_has_one),
         T(the_tables_of_schemes_and_choices_agree),
