@@ -30,8 +30,7 @@ static enum tl_rc rebase(struct connector_call *call, struct tl_sv base, struct 
         return rc;
     for (path = host; path < r->url.n && r->url.p[path] != '/' && r->url.p[path] != '?'; path++)
         ;
-    r->url =
-        tl_sv_str(tl_arena_printf(call->arena, "%.*s%.*s", TL_SV_ARG(base), TL_SV_ARG(tl_sv_from(r->url, path))));
+    r->url = tl_sv_str(tl_arena_printf(call->arena, "%.*s%.*s", TL_SV_ARG(base), TL_SV_ARG(tl_sv_from(r->url, path))));
     (void)snprintf(call->view->base, sizeof call->view->base, "%.*s", TL_SV_ARG(base));
     call->base = tl_sv_str(call->view->base); /* the arena may be given back page by page */
     return r->url.p ? TL_OK : tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
