@@ -14,8 +14,9 @@ struct hook {
     struct webhook_answer answer;
     bool answered, refused, unparsed;
     enum webhook_body_kind kind;
-    struct json body, meta;
-    struct queue_put put;
+    struct json body;
+    struct queue_put put, *many; /* many: a request of several events; NULL: one */
+    size_t n_many;
     struct tl_err dead, *err;
     enum tl_rc rc;
     int64_t now_ms;
@@ -34,14 +35,78 @@ static struct tl_sv eval_text(struct hook *h, const struct mapping *m, struct js
     return flow__key_text(h->req->arena, v);
 }
 
+/* From the stored text, as every attempt will see it: there a header that is not UTF-8 has U+FFFD in its place. */
+static enum tl_rc eval_keys(struct hook *h, struct queue_put *put, struct json body)
+{
+    const struct flow *f = h->f;
+    struct flow_event event = {.received_ms = h->now_ms};
+    struct json envelope, meta;
+    enum tl_rc rc;
+
+    if (!f->key && !f->order_by)
+        return TL_OK;
+    rc = json_parse(h->req->arena, put->meta, 0, NULL, &meta, h->err);
+    if (rc != TL_OK)
+        return rc;
+    envelope = flow__envelope(h->req->arena, f->name, meta, body, &event);
+    if (f->key)
+        put->key = eval_text(h, f->key, envelope);
+    if (f->order_by)
+        put->order_by = eval_text(h, f->order_by, envelope);
+    return TL_OK;
+}
+
+static void take_key(const struct hook *h, struct queue_put *put, struct tl_sv delivery_id)
+{
+    if (!h->f->key && !h->f->no_key && delivery_id.n)
+        put->key = delivery_id;
+    if (put->key.n == 0)
+        put->key = TL_SV_NULL;
+}
+
+/* One of several events: its body is what the scheme made of its part of the request. */
+static enum tl_rc examine_part(struct hook *h, const struct webhook_event *e, struct queue_put *put)
+{
+    struct tl_arena *a = h->req->arena;
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    enum tl_rc rc;
+
+    tl_buf_init(&b, 2 * h->req->body.n + 4096);
+    *put = (struct queue_put){.flow = h->f->id, .source = tl_sv_str(h->f->name)};
+    put->body = json_write(&b, e->body, 0) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
+    if (!put->body.p)
+        return tl_fail(h->err, TL_LIMIT, "the request needs more memory than it may have");
+    h->verdict.delivery_id = e->delivery_id;
+    h->verdict.event_type = e->event_type;
+    rc = flow__meta_write(a, h->req, WEBHOOK_JSON, &h->verdict, h->f->verifier, &put->meta, h->err);
+    if (rc == TL_OK)
+        rc = eval_keys(h, put, e->body);
+    take_key(h, put, e->delivery_id);
+    return rc;
+}
+
+static void examine_many(struct hook *h)
+{
+    struct tl_arena *a = h->req->arena;
+    struct webhook_event *events;
+
+    if (!webhook_events(h->f->verifier, a, &h->wr, &h->verdict, &events, &h->n_many)) {
+        h->refused = true;
+        return;
+    }
+    h->many = tl_arena_zalloc(a, h->n_many * sizeof *h->many);
+    if (!h->many)
+        h->rc = tl_fail(h->err, TL_LIMIT, "the request needs more memory than it may have");
+    for (size_t i = 0; h->rc == TL_OK && i < h->n_many; i++)
+        h->rc = examine_part(h, &events[i], &h->many[i]);
+}
+
 /* Everything between the request and the ledger that is pure. */
 static void examine(void *arg)
 {
     struct hook *h = arg;
     const struct flow *f = h->f;
     struct tl_arena *a = h->req->arena;
-    struct flow_event event = {.received_ms = h->now_ms};
-    struct json envelope;
 
     h->verdict = (struct webhook_verdict){.ok = true};
     if (f->verifier && webhook_handshake(f->verifier, a, &h->wr, &h->answer)) {
@@ -62,6 +127,10 @@ static void examine(void *arg)
             return;
         }
     }
+    if (f->verifier && webhook_is_many(f->verifier)) {
+        examine_many(h);
+        return;
+    }
     h->kind = webhook_body_kind(http_req_header(h->req, "content-type"), h->req->body);
     if (webhook_body_parse(a, h->kind, h->req->body, &h->body, &h->dead) != TL_OK)
         h->unparsed = true;
@@ -77,19 +146,9 @@ static void examine(void *arg)
         webhook_identify(f->verifier, a, h->body, &h->verdict);
     }
     h->rc = flow__meta_write(a, h->req, h->kind, &h->verdict, f->verifier, &h->put.meta, h->err);
-    if (h->rc != TL_OK || h->unparsed)
-        return;
-    if (!f->key && !f->order_by)
-        return;
-    /* From the stored text, as every attempt will see it: there a header that is not UTF-8 has U+FFFD in its place. */
-    h->rc = json_parse(a, h->put.meta, 0, NULL, &h->meta, h->err);
-    if (h->rc != TL_OK)
-        return;
-    envelope = flow__envelope(a, f->name, h->meta, h->body, &event);
-    if (f->key)
-        h->put.key = eval_text(h, f->key, envelope);
-    if (f->order_by)
-        h->put.order_by = eval_text(h, f->order_by, envelope);
+    if (h->rc == TL_OK && !h->unparsed)
+        h->rc = eval_keys(h, &h->put, h->body);
+    take_key(h, &h->put, h->verdict.delivery_id);
 }
 
 static void give_answer(const struct webhook_answer *a, struct http_res *res)
@@ -104,9 +163,14 @@ static void give_answer(const struct webhook_answer *a, struct http_res *res)
 static void give_event(const struct hook *h, struct http_res *res)
 {
     const struct flow_webhook_conf *w = h->f->conf->from.conf;
+    struct webhook_answer receipt;
     char id[14];
     char *text;
 
+    if (h->f->verifier && webhook_receipt(h->f->verifier, &receipt)) {
+        give_answer(&receipt, res);
+        return;
+    }
     if (w->status == 204) {
         http_res_set(res, 204, NULL, TL_SV(""));
         return;
@@ -179,6 +243,30 @@ static void give_peer(struct hook *h, struct webhook_peer *peer)
     h->wr.peer = peer;
 }
 
+/* On disk when it returns: one event, or all of a request in one transaction. */
+static enum tl_rc store(struct task *task, struct hook *h, struct tl_err *err)
+{
+    struct flow *f = h->f;
+    struct queue_put *puts = h->many ? h->many : &h->put;
+    size_t n = h->many ? h->n_many : 1;
+    struct queue_emit all = {.puts = puts, .n = n};
+
+    for (size_t i = 0; h->rc == TL_OK && i < n; i++)
+        h->rc = flow__upload(f, task, &puts[i], err);
+    if (h->rc == TL_OK)
+        h->rc = h->many ? queue_emit(flow__queue(f), task, &all, err) : queue_put(flow__queue(f), task, puts, err);
+    for (size_t i = 0; i < n; i++)
+        flow__upload_end(f, &puts[i], h->rc);
+    if (h->rc != TL_OK)
+        return h->rc;
+    h->times.committed = async_loop_now(task_loop(task));
+    for (size_t i = 0; i < n; i++) {
+        flow__received(f, &puts[i]);
+        flow__log_received(f, h->req, &puts[i]);
+    }
+    return TL_OK;
+}
+
 static enum tl_rc answer_with(struct task *task, struct http_req *req, struct http_res *res, struct flow *f,
                               uint64_t began, struct flow_material *m, struct tl_err *err)
 {
@@ -224,24 +312,13 @@ static enum tl_rc answer_with(struct task *task, struct http_req *req, struct ht
         return confirm(task, &h, res, err);
     if (h.unparsed)
         h.put.dead = &h.dead;
-    if (!f->key && !f->no_key && h.verdict.delivery_id.n)
-        h.put.key = h.verdict.delivery_id;
-    if (h.put.key.n == 0)
-        h.put.key = TL_SV_NULL;
     h.times.verified = async_loop_now(task_loop(task));
-    h.rc = flow__upload(f, task, &h.put, err);
-    if (h.rc != TL_OK)
+    if (store(task, &h, err) != TL_OK)
         return h.rc;
-    h.rc = queue_put(flow__queue(f), task, &h.put, err);
-    flow__upload_end(f, &h.put, h.rc);
-    if (h.rc != TL_OK)
-        return h.rc;
-    h.times.committed = async_loop_now(task_loop(task));
-    flow__received(f, &h.put);
-    flow__log_received(f, req, &h.put);
     give_event(&h, res);
     h.times.ended = async_loop_now(task_loop(task));
-    flow__trace_received(f, req, &h.put, res->status, &h.times);
+    for (size_t i = 0; i < (h.many ? h.n_many : 1); i++)
+        flow__trace_received(f, req, h.many ? &h.many[i] : &h.put, res->status, &h.times);
     return TL_OK;
 }
 

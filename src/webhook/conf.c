@@ -312,6 +312,17 @@ static const struct config_field peer_fields[] = {
 };
 SPEC(peer_spec, peer_fields, "A client certificate.");
 
+static const struct config_field outbound_fields[] = {
+    TEXTS("organization", organizations, true, "Ids of the organizations that may send here (Setup > Company Information).",
+          "00D5i000000AbCd"),
+    TEXTS("name", names, false,
+          "Mutual TLS (server.tls.client_ca): common name, first DNS name, or SHA-256 fingerprint (sha256:hex) of the "
+          "certificate that the org sends with. Without it anybody who knows the organization's id can send: then let "
+          "`allow` name the addresses of Salesforce.",
+          "proxy.salesforce.com"),
+};
+SPEC(outbound_spec, outbound_fields, "Salesforce outbound messages.");
+
 #define CHOICE(scheme, with, text)                                                                                     \
     {                                                                                                                  \
         .name = (scheme), .type = CONFIG_OBJECT_REF, .spec = &(with), .doc = (text)                                    \
@@ -344,6 +355,7 @@ static const struct config_field choices[] = {
     CHOICE("google_pubsub", pubsub_spec, "Google Pub/Sub push, OIDC."),
     CHOICE("jwt", jwt_spec, "A JWT, by a JWK set or configured keys."),
     CHOICE("client_certificate", peer_spec, "Mutual TLS: the client's certificate."),
+    CHOICE("salesforce_outbound", outbound_spec, "Salesforce outbound messages, SOAP."),
     CHOICE("basic", basic_spec, "HTTP Basic: ServiceNow, Workday, Datadog and others without signatures."),
     CHOICE("token", token_spec, "A fixed token in a header."),
     CHOICE("generic", generic_spec, "Any HMAC scheme, every part settable."),

@@ -278,6 +278,10 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .proof = PROOF_PEER,
      .id_body = "#",
      .doc = "Mutual TLS: the client certificate that the server has verified (server.tls.client_ca)."},
+    {.name = "salesforce_outbound", /* developer.salesforce.com, SOAP API, Outbound Messaging */
+     .proof = PROOF_OUTBOUND,
+     .doc = "Salesforce outbound messages: SOAP, each notification an event; the organization, and its client "
+            "certificate."},
     {.name = "basic",
      .proof = PROOF_BASIC,
      .families = {{"authorization", NULL, NULL}},

@@ -54,6 +54,7 @@ struct webhook_conf {                 /* one struct for all schemes; a scheme's 
     struct config_map claims;                             /* of const char *: each must be equal */
     int64_t skew_ms, max_age_ms;
     bool confirm;
+    struct config_list organizations; /* salesforce_outbound; of const char * */
 };
 struct webhook_conf_secret {
     struct config_secret value;
@@ -117,6 +118,16 @@ void webhook_identify(const struct webhook_verifier *v, struct tl_arena *a, stru
 /* Schemes whose proof is inside the parsed body (Microsoft Graph's clientState): call before accepting; true for
  * others. */
 bool webhook_verify_body(const struct webhook_verifier *v, struct json body, struct webhook_verdict *verdict);
+/* Schemes whose requests carry several events (Salesforce's outbound messages): after webhook_verify, in the place of
+ * webhook_body_parse and what follows it. Each event has a key of its own, because its sender bundles them anew when it
+ * sends again. False: refused, the verdict says why. Memory: the arena's. */
+struct webhook_event {
+    struct json body;
+    struct tl_sv delivery_id, event_type;
+};
+bool webhook_is_many(const struct webhook_verifier *v);
+bool webhook_events(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
+                    struct webhook_verdict *verdict, struct webhook_event **ret, size_t *ret_n);
 /* Headers that must not be stored: signatures, tokens, Authorization, Cookie. */
 bool webhook_header_is_secret(const struct webhook_verifier *v, struct tl_sv name); /* v may be NULL */
 
@@ -134,6 +145,9 @@ bool webhook_handshake(const struct webhook_verifier *v, struct tl_arena *a, con
 /* After the signature was found good: Slack. */
 bool webhook_handshake_body(const struct webhook_verifier *v, struct tl_arena *a, struct json body,
                             struct webhook_answer *ret);
+
+/* What the sender waits for once its events are durable. False: nothing of its own. */
+bool webhook_receipt(const struct webhook_verifier *v, struct webhook_answer *ret);
 
 /* ---- signing ---- */
 struct webhook_signed {

@@ -15,6 +15,7 @@ enum webhook_proof {
     PROOF_SNS,    /* RSA over members of the body, by a certificate the body names */
     PROOF_PAYPAL, /* RSA over headers and a checksum, by a certificate a header names */
     PROOF_PEER,   /* the client certificate of the connection */
+    PROOF_OUTBOUND, /* an organization in the body, and a client certificate where one is named; outbound.c */
     PROOF_NONE
 };
 enum webhook_syntax {
@@ -103,6 +104,8 @@ struct webhook_verifier {
     struct tl_sv jwks_url, webhook_id;
     int64_t skew_ms, max_age_ms;
     bool confirm;
+    struct tl_sv *organizations; /* outbound.c */
+    size_t n_organizations;
 };
 enum tl_rc webhook__foreign_setup(struct webhook_verifier *v, const struct webhook_conf *conf, struct tl_sv certificate,
                                   struct tl_err *err);
