@@ -313,8 +313,8 @@ static const struct config_field peer_fields[] = {
 SPEC(peer_spec, peer_fields, "A client certificate.");
 
 static const struct config_field outbound_fields[] = {
-    TEXTS("organization", organizations, true, "Ids of the organizations that may send here (Setup > Company Information).",
-          "00D5i000000AbCd"),
+    TEXTS("organization", organizations, true,
+          "Ids of the organizations that may send here (Setup > Company Information).", "00D5i000000AbCd"),
     TEXTS("name", names, false,
           "Mutual TLS (server.tls.client_ca): common name, first DNS name, or SHA-256 fingerprint (sha256:hex) of the "
           "certificate that the org sends with. Without it anybody who knows the organization's id can send: then let "

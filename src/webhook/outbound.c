@@ -5,8 +5,8 @@
  *
  * Nothing signs them. What is there to go by: the organization in the message, the client certificate of the vendor
  * (mutual TLS), and the addresses of the vendor (`allow` of the source). Each notification is an event of its own whose
- * key is its id: the vendor sends a message again until it sees Ack, for a day, in any order and bundled anew. SessionId
- * is a live credential: it is dropped here and goes into no event, log or error.
+ * key is its id: the vendor sends a message again until it sees Ack, for a day, in any order and bundled anew.
+ * SessionId is a live credential: it is dropped here and goes into no event, log or error.
  */
 #include <stdio.h>
 

@@ -7,14 +7,14 @@
 
 enum webhook_proof {
     PROOF_HMAC,
-    PROOF_DIGEST, /* a plain hash of a text that holds the secret */
-    PROOF_TOKEN,  /* a header equals the secret */
-    PROOF_BASIC,  /* RFC 7617 */
-    PROOF_BODY,   /* a value in the parsed body equals the secret */
-    PROOF_JWT,    /* a token signed with a key of the sender's set; foreign.c */
-    PROOF_SNS,    /* RSA over members of the body, by a certificate the body names */
-    PROOF_PAYPAL, /* RSA over headers and a checksum, by a certificate a header names */
-    PROOF_PEER,   /* the client certificate of the connection */
+    PROOF_DIGEST,   /* a plain hash of a text that holds the secret */
+    PROOF_TOKEN,    /* a header equals the secret */
+    PROOF_BASIC,    /* RFC 7617 */
+    PROOF_BODY,     /* a value in the parsed body equals the secret */
+    PROOF_JWT,      /* a token signed with a key of the sender's set; foreign.c */
+    PROOF_SNS,      /* RSA over members of the body, by a certificate the body names */
+    PROOF_PAYPAL,   /* RSA over headers and a checksum, by a certificate a header names */
+    PROOF_PEER,     /* the client certificate of the connection */
     PROOF_OUTBOUND, /* an organization in the body, and a client certificate where one is named; outbound.c */
     PROOF_NONE
 };

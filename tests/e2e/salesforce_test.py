@@ -204,6 +204,43 @@ def test_a_query_job_survives_a_kill_and_is_not_made_again(site, orgs, target):
     s.wait_counts("in", delivered=25)
 
 
+def outbound(org, target, **more):
+    p = project(target, flow={"from": {"webhook": {"path": "/hooks/sf", "verify": {"salesforce_outbound": {
+        "organization": "00D5i000000SiMuEAK"}}}}, "order_by": "body.sObject.Id", "retry": dict(FAST), **more})
+    return p
+
+
+# 11.15 Outbound redelivery.
+def test_outbound_messages_come_in_once_however_often_they_are_sent(site, orgs, target):
+    org = orgs("--outbound-twice")
+    s = site(outbound(org, target)).start()
+    org.ask("/__outbound", {"object": "Account", "url": f"http://127.0.0.1:{s.port}/hooks/sf"})
+    for n in range(5):
+        add(org, n)
+    s.wait_counts(delivered=5)
+    s.kill()
+    for n in range(5, 10):
+        add(org, n)  # nobody listens: the org tries again
+    s.start()
+    s.wait_counts(delivered=10)
+    until(lambda: org.stats["outbound_acks"] >= 2 and s.flow()["duplicates"] >= 5)
+    assert sorted(b["sObject"]["Name"] for b in target.bodies()) == sorted(f"n{n}" for n in range(10)), "each once"
+    assert {b["sObject"]["type"] for b in target.bodies()} == {"Account"}
+    assert len({b["Id"] for b in target.bodies()}) == 10
+
+
+def test_an_outbound_message_of_another_organization_is_refused(site, orgs, target):
+    org = orgs()
+    p = outbound(org, target)
+    p["flows"]["orders"]["from"]["webhook"]["verify"]["salesforce_outbound"]["organization"] = "00D5i000000OthEAAA"
+    s = site(p).start()
+    org.ask("/__outbound", {"object": "Account", "url": f"http://127.0.0.1:{s.port}/hooks/sf"})
+    add(org, 1)
+    until(lambda: org.stats["outbound_sent"] >= 2)
+    assert org.stats["outbound_acks"] == 0 and s.flow()["events"] == 0
+    assert "OrganizationId is not the one configured" in s.log
+
+
 def test_change_events_survive_a_kill_and_a_forgotten_session_without_loss(site, orgs, target):
     org = orgs("--hold", "2s", "--forget-client-every", "5")
     s = site(from_org(target, org, {"listen": "/data/AccountChangeEvent", "all": True, "every": "1s"}), env=ENV).start()

@@ -186,6 +186,7 @@ void sfsim_changed(const struct sfsim_req *req, const struct sfsim_record *befor
         return;
     }
     change_event(req, before, after);
+    sfsim_outbound_note(req, after);
     if (!req->sim->topics)
         return;
     (void)sfsim_rows(req->sim->db, req->arena,

@@ -52,6 +52,8 @@ static const struct connector_sim_option table[] = {
      false},
     {"no-query-jobs", CONNECTOR_SIM_FLAG, AT(no_query_jobs), NULL, "no object is supported by query jobs", false},
     {"lose-jobs", CONNECTOR_SIM_FLAG, AT(lose_jobs), NULL, "jobs are gone, as after seven days", false},
+    {"outbound-twice", CONNECTOR_SIM_FLAG, AT(outbound_twice), NULL, "outbound messages come again after their Ack",
+     false},
     {"hold", CONNECTOR_SIM_MS, AT(hold_ms), "MS", "a connect of the Streaming API is held so long (110s)", false},
     {"stall", CONNECTOR_SIM_FLAG, AT(stall), NULL, "streams say nothing, and do not end", false},
     {"forget-client-every", CONNECTOR_SIM_INT, AT(forget_client_every), "N", "each n-th connect: 403::Unknown client",
@@ -105,6 +107,8 @@ static struct json stats(struct sfsim *s, struct tl_arena *a)
     add(&b, "jobs", c->jobs);
     add(&b, "query_jobs", c->query_jobs);
     add(&b, "aborted", c->aborted);
+    add(&b, "outbound_sent", c->outbound_sent);
+    add(&b, "outbound_acks", c->outbound_acks);
     add(&b, "handshakes", c->handshakes);
     add(&b, "connects", c->connects);
     (void)json_adds(&b, "records", json_end(&types));
@@ -177,6 +181,7 @@ size_t sfsim_control_routes(struct sfsim *s, struct http_route *routes, size_t m
         {.methods = "POST", .pattern = "/__expire", .handler = expire, .arg = s},
         {.methods = "POST", .pattern = "/__schema", .handler = more_schema, .arg = s},
         {.methods = "GET", .pattern = "/__query", .handler = look, .arg = s},
+        {.methods = "POST", .pattern = "/__outbound", .handler = sfsim_outbound_set, .arg = s},
     };
 
     assert(TL_COUNT(all) <= most);
@@ -211,7 +216,7 @@ int salesforce__sim(int argc, char **argv)
         table, TL_COUNT(table), "tieline sim salesforce: an org with OAuth, REST, limits and faults", argc, argv, &opt);
     if (status != 0)
         return status == 1 && argc > 1 ? 0 : status;
-    if (sfsim_new(&opt, &s, &err) != TL_OK) {
+    if (http_client_global_init(&err) != TL_OK || sfsim_new(&opt, &s, &err) != TL_OK) {
         (void)fprintf(stderr, "tieline sim salesforce: %s\n", err.text);
         return 2;
     }

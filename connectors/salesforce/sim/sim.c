@@ -242,6 +242,7 @@ static enum tl_rc api(struct task *task, struct http_req *req, struct http_res *
     s->in_flight++;
     rc = answer(s, task, req, res, err);
     s->in_flight--;
+    sfsim_outbound_go(s, task);
     return rc;
 }
 
@@ -433,5 +434,7 @@ void sfsim_free(struct sfsim *s)
     sfsim_schema_free(s->schema);
     crypto_keys_unref(s->keys);
     crypto_free(s->crypto);
+    tl_free(s->outbound.object);
+    tl_free(s->outbound.url);
     tl_free(s);
 }

@@ -255,6 +255,11 @@ void sfsim_events_since(struct sfsim_db *db, const char *channel, int64_t replay
 http_handler_fn sfsim_cometd;
 void sfsim_clients_free(struct sfsim *sim);
 
+/* ---- outbound messages (outbound.c) ---- */
+void sfsim_outbound_note(const struct sfsim_req *req, const struct sfsim_record *after);
+void sfsim_outbound_go(struct sfsim *s, struct task *task); /* after a request: a task of its own sends what is there */
+http_handler_fn sfsim_outbound_set;
+
 /* ---- the org ---- */
 struct sfsim_options {
     int64_t port, seed_number, daily, concurrent, cursors, session_ms, lock_every, expire_every, truncate_every;
@@ -262,14 +267,14 @@ struct sfsim_options {
     const char *host, *data, *schema, *seed, *client_id, *client_secret, *certificate, *user, *password, *redirect;
     const char *tls_cert, *tls_key, *instance;
     bool quiet, rotate, per_app, lose_cursors, query_timeout, limit_total, limit_concurrent, refuse_grant, job_fails;
-    bool no_query_jobs, lose_jobs;
+    bool no_query_jobs, lose_jobs, outbound_twice;
     bool overflow, stale_replay, stall;
     double fail, unavailable, empty, drop, hang, gap, unprocessed, outage[2];
 };
 struct sfsim_counts {
     uint64_t requests, api_calls, created, updated, deleted, refused, tokens, queries, rows, events;
     uint64_t over_limit; /* API calls made although none was left: a client that respects limits makes none */
-    uint64_t records_in, handshakes, connects, jobs, query_jobs, aborted;
+    uint64_t records_in, handshakes, connects, jobs, query_jobs, aborted, outbound_sent, outbound_acks;
 };
 enum { SFSIM_CELLS = 24 };
 struct sfsim {
@@ -294,6 +299,11 @@ struct sfsim {
     struct tl_map *clients;
     uint64_t published; /* grows with each event: what held connects look at */
     bool topics;        /* there may be PushTopics */
+    struct {
+        char *object, *url; /* NULL: nobody is told */
+        int64_t done;       /* the last row that was acknowledged */
+        bool waiting, running;
+    } outbound;
 };
 TL_MUST_CHECK enum tl_rc sfsim_new(const struct sfsim_options *opt, struct sfsim **ret, struct tl_err *err);
 void sfsim_free(struct sfsim *s);

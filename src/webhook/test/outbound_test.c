@@ -15,7 +15,7 @@
 #define TAIL "</notifications></soapenv:Body></soapenv:Envelope>"
 #define ORG "<OrganizationId>00D5i000000SiMuEAK</OrganizationId><ActionId>04k5i0000004C92AAE</ActionId>"
 #define SESSION                                                                                                        \
-    "<SessionId>00D5i!AQsecretSESSION</SessionId><EnterpriseUrl>https://acme.my.salesforce.com/services/Soap/c/60.0"    \
+    "<SessionId>00D5i!AQsecretSESSION</SessionId><EnterpriseUrl>https://acme.my.salesforce.com/services/Soap/c/60.0"   \
     "</EnterpriseUrl><PartnerUrl>https://acme.my.salesforce.com/services/Soap/u/60.0</PartnerUrl>"
 #define ONE(id, fields)                                                                                                \
     "<Notification><Id>" id "</Id><sObject xsi:type=\"sf:Account\" "                                                   \
@@ -81,18 +81,20 @@ static void each_notification_is_an_event_with_its_id_and_without_the_session(vo
 
     (void)state;
     start(&w, "00D5i000000SiMu", NULL); /* 15 characters for the same organization */
-    assert_true(take(&w, HEAD ORG SESSION ONE("04l1", "<sf:Name>A &amp; B</sf:Name><sf:Revenue__c>10.50</sf:Revenue__c>")
-                             ONE("04l2", "<sf:Name>C</sf:Name>") TAIL,
+    assert_true(take(&w,
+                     HEAD ORG SESSION ONE("04l1", "<sf:Name>A &amp; B</sf:Name><sf:Revenue__c>10.50</sf:Revenue__c>")
+                         ONE("04l2", "<sf:Name>C</sf:Name>") TAIL,
                      NULL));
     assert_int_equal(w.n, 2);
     assert_true(tl_sv_eqs(w.events[0].delivery_id, "04l1"));
     assert_true(tl_sv_eqs(w.events[1].delivery_id, "04l2"));
     assert_true(tl_sv_eqs(w.events[0].event_type, "Account"));
-    assert_string_equal(text(&w, w.events[0].body),
-                        "{\"Id\":\"04l1\",\"OrganizationId\":\"00D5i000000SiMuEAK\",\"ActionId\":\"04k5i0000004C92AAE\","
-                        "\"EnterpriseUrl\":\"https://acme.my.salesforce.com/services/Soap/c/60.0\",\"PartnerUrl\":"
-                        "\"https://acme.my.salesforce.com/services/Soap/u/60.0\",\"sObject\":{\"type\":\"Account\","
-                        "\"Id\":\"001D000000000abAAA\",\"Name\":\"A & B\",\"Revenue__c\":\"10.50\"}}");
+    assert_string_equal(
+        text(&w, w.events[0].body),
+        "{\"Id\":\"04l1\",\"OrganizationId\":\"00D5i000000SiMuEAK\",\"ActionId\":\"04k5i0000004C92AAE\","
+        "\"EnterpriseUrl\":\"https://acme.my.salesforce.com/services/Soap/c/60.0\",\"PartnerUrl\":"
+        "\"https://acme.my.salesforce.com/services/Soap/u/60.0\",\"sObject\":{\"type\":\"Account\","
+        "\"Id\":\"001D000000000abAAA\",\"Name\":\"A & B\",\"Revenue__c\":\"10.50\"}}");
     assert_true(webhook_receipt(w.v, &receipt));
     assert_int_equal(receipt.status, 200);
     assert_true(tl_sv_find_sv(receipt.body, TL_SV("<Ack>true</Ack>")) < receipt.body.n);
@@ -123,7 +125,8 @@ static void what_is_not_ours_or_no_message_is_refused_with_the_reason(void **sta
     (void)state;
     start(&w, "00D5i000000SiMuEAK", NULL);
     for (size_t i = 0; i < TL_COUNT(cases); i++) {
-        if (take(&w, cases[i].body, NULL) || w.verdict.status != cases[i].status || !strstr(w.verdict.why, cases[i].why))
+        if (take(&w, cases[i].body, NULL) || w.verdict.status != cases[i].status ||
+            !strstr(w.verdict.why, cases[i].why))
             fail_msg("case %zu: %d %s", i, w.verdict.status, w.verdict.why);
         assert_false(w.verdict.ok);
         assert_null(strstr(w.verdict.why, "secretSESSION"));
