@@ -31,10 +31,10 @@ static bool ends_in_number(struct tl_sv host)
     return digits;
 }
 
-static enum tl_rc check_url(const struct http_request_out *req, struct http_url *ret_url, struct tl_err *err)
+enum tl_rc http__check_url(struct tl_sv url, struct http_url *ret_url, struct tl_err *err)
 {
     struct http_addr a;
-    enum tl_rc rc = http_url_parse(req->url, ret_url, err);
+    enum tl_rc rc = http_url_parse(url, ret_url, err);
 
     if (rc != TL_OK)
         return rc;
@@ -61,25 +61,25 @@ static enum tl_rc check_address(struct http_client *c, const struct http_egress 
     return rc;
 }
 
-static enum tl_rc find_addresses(struct task *t, struct http_call *call, struct tl_sv host, const struct http_egress *e,
-                                 struct tl_err *err)
+enum tl_rc http__addresses(struct task *t, struct http_client *c, struct tl_sv host, const struct http_egress *e,
+                           struct http_addrs *ret, struct tl_err *err)
 {
     struct http_addrs found = {.n = 1};
     enum tl_rc rc = TL_OK;
 
     if (!http_addr_parse(host, &found.v[0]))
-        rc = http__resolve(t, call->client->resolver, host, &found, err);
+        rc = http__resolve(t, c->resolver, host, &found, err);
     if (rc != TL_OK)
         return rc;
     for (size_t i = 0; i < found.n; i++) {
-        enum tl_rc refused = e ? check_address(call->client, e, &found.v[i], err) : TL_OK;
+        enum tl_rc refused = e ? check_address(c, e, &found.v[i], err) : TL_OK;
 
         if (refused == TL_OK)
-            call->addrs.v[call->addrs.n++] = found.v[i];
+            ret->v[ret->n++] = found.v[i];
         else
             rc = refused;
     }
-    return call->addrs.n > 0 ? TL_OK : rc; /* the last refusal stands in err */
+    return ret->n > 0 ? TL_OK : rc; /* the last refusal stands in err */
 }
 
 static enum tl_rc locate(struct task *t, struct http_call *call, const struct http_url *url, struct tl_err *err)
@@ -90,7 +90,7 @@ static enum tl_rc locate(struct task *t, struct http_call *call, const struct ht
     enum tl_rc rc;
 
     if (!opt->proxy)
-        return find_addresses(t, call, url->host, &opt->egress, err);
+        return http__addresses(t, call->client, url->host, &opt->egress, &call->addrs, err);
     if (http_addr_parse(url->host, &literal)) {
         rc = http_egress_check(&opt->egress, &literal, err);
         if (rc != TL_OK)
@@ -99,7 +99,7 @@ static enum tl_rc locate(struct task *t, struct http_call *call, const struct ht
     rc = http_url_parse(tl_sv_str(opt->proxy), &proxy, err);
     if (rc != TL_OK)
         return tl_err_prefix(err, "proxy");
-    rc = find_addresses(t, call, proxy.host, NULL, err); /* the operator named it */
+    rc = http__addresses(t, call->client, proxy.host, NULL, &call->addrs, err); /* the operator named it */
     if (rc == TL_OK) {
         char line[400], text[HTTP_ADDR_TEXT];
 
@@ -270,7 +270,7 @@ static enum tl_rc run(struct task *t, struct http_call *call, struct tl_sv metho
     uint32_t ms = call->req->timeout_ms ? call->req->timeout_ms : call->client->opt.timeout_ms;
     uint64_t until = begin + (uint64_t)ms * 1000000, saved;
     struct http_url url;
-    enum tl_rc rc = check_url(call->req, &url, err);
+    enum tl_rc rc = http__check_url(call->req->url, &url, err);
 
     if (rc != TL_OK)
         return rc;

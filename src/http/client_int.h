@@ -4,6 +4,7 @@
 #define TL_HTTP_CLIENT_INT_H
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "http/client.h"
@@ -80,6 +81,15 @@ void http__call_ended(struct http_call *call, CURLcode code);
 /* Set the options of call->easy, and take back what points into the call; client_setup.c. */
 void http__call_setup(struct http_call *call, struct tl_sv method, const struct http_url *url);
 void http__call_unset(struct http_call *call);
+/* Shared with h2_client.c: a URL that a call may have, and those addresses of a host that the policy allows (NULL:
+ * all), added to *ret. client_call.c */
+TL_MUST_CHECK enum tl_rc http__check_url(struct tl_sv url, struct http_url *ret_url, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc http__addresses(struct task *t, struct http_client *c, struct tl_sv host,
+                                         const struct http_egress *e, struct http_addrs *ret, struct tl_err *err);
+/* The system's form of an address. client_link.c */
+socklen_t http__sockaddr(const struct http_addr *a, uint16_t port, struct sockaddr_storage *ret);
+/* A socket whose connection has been begun; -1: errno says why not. client_link.c */
+int http__dial(const struct http_addr *a, uint16_t port);
 /* Callbacks of the transfer; client_io.c. */
 size_t http__on_read(char *p, size_t size, size_t n, void *arg);
 int http__on_seek(void *arg, curl_off_t offset, int origin);

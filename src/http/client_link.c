@@ -171,7 +171,7 @@ static bool make_room(struct http_direct *d)
     return d->links < d->most;
 }
 
-static socklen_t sockaddr_of(const struct http_addr *a, uint16_t port, struct sockaddr_storage *ret)
+socklen_t http__sockaddr(const struct http_addr *a, uint16_t port, struct sockaddr_storage *ret)
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)ret;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)ret;
@@ -189,23 +189,32 @@ static socklen_t sockaddr_of(const struct http_addr *a, uint16_t port, struct so
     return sizeof *v6;
 }
 
-/* A link whose connection has been begun; NULL: errno says why not. */
-static struct link *dial(struct http_direct *d, struct host *h, const struct http_addr *a)
+int http__dial(const struct http_addr *a, uint16_t port)
 {
     struct sockaddr_storage sa;
-    socklen_t n = sockaddr_of(a, h->port, &sa);
+    socklen_t n = http__sockaddr(a, port, &sa);
     int one = 1, fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct link *l;
 
     if (fd < 0)
-        return NULL;
+        return -1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (connect(fd, (struct sockaddr *)&sa, n) != 0 && errno != EINPROGRESS) {
         one = errno;
         (void)close(fd);
         errno = one;
-        return NULL;
+        return -1;
     }
+    return fd;
+}
+
+/* A link whose connection has been begun; NULL: errno says why not. */
+static struct link *dial(struct http_direct *d, struct host *h, const struct http_addr *a)
+{
+    int fd = http__dial(a, h->port);
+    struct link *l;
+
+    if (fd < 0)
+        return NULL;
     l = tl_zalloc(sizeof *l);
     *l = (struct link){.d = d, .host = h, .fd = fd, .addr = *a, .connecting = true};
     l->addr.port = h->port;

@@ -187,7 +187,8 @@ void http__forwarded(const struct http_headers *h, const struct http_cidr *trust
                      const struct http_addr *peer, bool tls, struct http_addr *ret_client, bool *ret_secure);
 
 /* tls.c */
-SSL *http__tls_accept(struct http_tls *tls, const BIO_METHOD *method, int fd); /* NULL: out of memory */
+/* method NULL: OpenSSL's own socket. NULL: out of memory */
+SSL *http__tls_accept(struct http_tls *tls, const BIO_METHOD *method, int fd);
 struct http_tls_peer *http__tls_peer_new(SSL *ssl); /* NULL: no certificate. Freed with http__tls_peer_free */
 void http__tls_peer_free(struct http_tls_peer *p);
 

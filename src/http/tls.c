@@ -372,7 +372,7 @@ int64_t http_tls_not_after_ms(const struct http_tls *tls)
 SSL *http__tls_accept(struct http_tls *tls, const BIO_METHOD *method, int fd)
 {
     SSL *ssl = SSL_new(tls->ctx[0]);
-    BIO *bio = ssl ? http__bio_new(method, fd) : NULL;
+    BIO *bio = !ssl ? NULL : method ? http__bio_new(method, fd) : BIO_new_socket(fd, BIO_NOCLOSE);
 
     if (!bio) {
         SSL_free(ssl);
