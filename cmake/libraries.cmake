@@ -3,7 +3,8 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
 add_library(tieline_deps INTERFACE)
-foreach(dep libuv libcurl libnghttp2 openssl sqlite3 yaml-0.1 libpcre2-8 libsodium libxml-2.0 libxslt libexslt zlib libzstd)
+foreach(dep libuv libcurl libnghttp2 openssl sqlite3 yaml-0.1 libpcre2-8 libsodium libxml-2.0 libxslt libexslt zlib libzstd
+            libprotobuf-c)
   string(MAKE_C_IDENTIFIER ${dep} id)
   pkg_check_modules(${id} REQUIRED IMPORTED_TARGET ${dep})
   target_link_libraries(tieline_deps INTERFACE PkgConfig::${id})

@@ -11,7 +11,27 @@ function(tieline_library)
   target_include_directories(tieline_core PRIVATE connectors)
   target_link_libraries(tieline_core PUBLIC tieline_flags tieline_deps)
   tieline_registry()
+  tieline_messages()
   tieline_embed()
+endfunction()
+
+# connectors/NAME/X.proto becomes NAME/X.pb-c.h and a part of the library.
+function(tieline_messages)
+  find_program(PROTOC_C protoc-c REQUIRED)
+  file(GLOB protos CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/connectors connectors/*/*.proto)
+  set(out ${CMAKE_BINARY_DIR}/messages)
+  foreach(proto ${protos})
+    string(REGEX REPLACE "\\.proto$" ".pb-c" base ${proto})
+    add_custom_command(
+      OUTPUT ${out}/${base}.c ${out}/${base}.h
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${out}
+      COMMAND ${PROTOC_C} -I ${CMAKE_SOURCE_DIR}/connectors --c_out=${out} ${CMAKE_SOURCE_DIR}/connectors/${proto}
+      DEPENDS connectors/${proto}
+      COMMENT "Messages of ${proto}")
+    set_source_files_properties(${out}/${base}.c PROPERTIES COMPILE_OPTIONS -w) # not ours to mend
+    target_sources(tieline_core PRIVATE ${out}/${base}.c ${out}/${base}.h)
+  endforeach()
+  target_include_directories(tieline_core SYSTEM PUBLIC ${out})
 endfunction()
 
 # connectors/NAME/NAME.c defines `const struct connector NAME_connector`; the registry is the sorted list of them.

@@ -240,6 +240,7 @@ TL_MUST_CHECK enum tl_rc connector_secret(struct task *task, struct connector_ca
                                           const struct config_secret *ref, struct tl_sv *ret_value, struct tl_err *err);
 
 /* parts of the contract, in files of their own */
+#include "connector/duplex.h"
 #include "connector/notice.h"
 #include "connector/passport.h"
 #include "connector/template.h"

@@ -25,6 +25,12 @@ void connector__hide(struct connector_call *call, struct tl_sv value);
  * host's: the connection's credentials must not go there. */
 TL_MUST_CHECK enum tl_rc connector__url(struct tl_arena *a, const char *base, struct tl_sv url, struct tl_sv *ret_url,
                                         struct tl_err *err);
+/* The whole address, which must be one of this system's (base_url, other_url); host.c */
+TL_MUST_CHECK enum tl_rc connector__address(struct connector_call *call, struct tl_sv url, struct tl_sv *ret_url,
+                                            struct tl_err *err);
+/* What the request needs by way of credentials; no text shows it from now on. Suspends. host.c */
+TL_MUST_CHECK enum tl_rc connector__authenticate(struct task *task, struct connector_call *call,
+                                                 struct http_request_out *out, struct tl_err *err);
 /* The address goes to the host of `base`. TL_CONFIG. */
 TL_MUST_CHECK enum tl_rc connector__same_origin(const char *base, struct tl_sv url, struct tl_err *err);
 

@@ -170,8 +170,8 @@ static void hide_added(struct connector_call *call, const struct http_request_ou
     hide_query(call, before->url, after->url);
 }
 
-static enum tl_rc authenticate(struct task *task, struct connector_call *call, struct http_request_out *out,
-                               struct tl_err *err)
+enum tl_rc connector__authenticate(struct task *task, struct connector_call *call, struct http_request_out *out,
+                                   struct tl_err *err)
 {
     struct connector_auth *auth = call->host->opt.auth;
     struct http_request_out before = *out;
@@ -221,8 +221,7 @@ static void observe(struct connector_call *call, struct connector_exchange *x, c
     o->observe(o->observe_arg, call, x);
 }
 
-/* The whole address, which must be one of this system's. */
-static enum tl_rc address(struct connector_call *call, struct tl_sv url, struct tl_sv *ret_url, struct tl_err *err)
+enum tl_rc connector__address(struct connector_call *call, struct tl_sv url, struct tl_sv *ret_url, struct tl_err *err)
 {
     const struct connector *c = call->host->opt.connector;
     const void *connection = call->host->opt.connection;
@@ -265,7 +264,7 @@ static enum tl_rc ready(struct task *task, struct connector_call *call, const st
     enum tl_rc rc;
 
     call->passport = m ? &passport : NULL;
-    rc = authenticate(task, call, out, err);
+    rc = connector__authenticate(task, call, out, err);
     call->passport = NULL;
     if (rc != TL_OK || !m)
         return rc;
@@ -300,7 +299,7 @@ static enum tl_rc send_it(struct task *task, struct connector_call *call, const 
     tl_buf_init(&body, BODY_MAX);
     if (!call->view->sent)
         call->not_sent = true;
-    rc = address(call, req->url, &plain.url, err);
+    rc = connector__address(call, req->url, &plain.url, err);
     if (rc == TL_OK)
         rc = add_trace(call, &plain, &x, err);
     if (rc != TL_OK)
