@@ -59,6 +59,13 @@ static const struct config_field connection_fields[] = {
      AT(sf_connection, keep),
      .fallback = "10%",
      .doc = "Share of those calls that is left to people and other programs."},
+    {.name = "pubsub",
+     .type = CONFIG_URL,
+     AT(sf_connection, pubsub),
+     .fallback = "https://api.pubsub.salesforce.com:7443",
+     .doc = "Where the Pub/Sub API is (`via: pubsub`); for an org with EU residency "
+            "https://api.deu.pubsub.salesforce.com:7443.",
+     .advanced = true},
     {.name = "timeout",
      .type = CONFIG_DURATION,
      AT(sf_connection, timeout_ms),
@@ -373,13 +380,20 @@ static void check_listen(void *conf, const struct config_node *node, struct conf
 {
     static const char *const kinds[] = {"/data/", "/event/", "/topic/", "/u/"};
     const struct sf_listen *l = conf;
+    size_t n = l->via == SF_VIA_PUBSUB ? 2 : TL_COUNT(kinds);
 
-    for (size_t i = 0; i < TL_COUNT(kinds); i++)
+    if (n == 2 &&
+        (tl_sv_starts(tl_sv_str(l->channel), TL_SV("/topic/")) || tl_sv_starts(tl_sv_str(l->channel), TL_SV("/u/")))) {
+        config_error(e, node->at, "Leave `via` out.", "the Pub/Sub API has no PushTopics and generic channels");
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
         if (tl_sv_starts(tl_sv_str(l->channel), tl_sv_str(kinds[i])) && l->channel[strlen(kinds[i])])
             return;
     config_error(e, node->at, "Write it as /data/AccountChangeEvent, /event/Order_Placed__e, /topic/NAME or /u/NAME.",
                  "`%.80s` is not a channel", l->channel);
 }
+static const char *const via_choices[] = {"cometd", "pubsub", NULL};
 static const struct config_field listen_fields[] = {
     {.name = "listen",
      .type = CONFIG_STRING,
@@ -389,6 +403,13 @@ static const struct config_field listen_fields[] = {
      .max = 100,
      .doc = "Channel: change data capture, a platform event, a PushTopic, a generic channel.",
      .example = "/data/AccountChangeEvent"},
+    {.name = "via",
+     .type = CONFIG_ENUM,
+     .choices = via_choices,
+     AT(sf_listen, via),
+     .fallback = "cometd",
+     .doc = "`pubsub`: the Pub/Sub API (gRPC), for change events and platform events; `cometd`: long polling, for all "
+            "channels."},
     {.name = "all",
      .type = CONFIG_BOOL,
      AT(sf_listen, all),

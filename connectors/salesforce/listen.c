@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * listen.c - events of the org as they happen: change data capture, platform events, PushTopics and generic channels,
- * over CometD (Bayeux, long polling).
+ * over CometD (Bayeux, long polling); pubsub.c does it over gRPC, intake.c makes records of both.
  *
  * One run is one session: handshake, subscribe with the replay id of the stored position, connect again and again.
  * Positions are "replayId milliseconds" and durable with the events. What can happen to a session:
@@ -11,25 +11,22 @@
  *  - the replay id is not known any more: the stream goes on from the oldest event there is, and an event LOST_POSITION
  *    says so; change events are filled up by a query.
  *  - nothing comes for longer than the server said it would hold: the connection is dead; handshake again.
- *  - GAP_*: the record is fetched; GAP_OVERFLOW: all that changed since is read with a query.
  */
-#include "salesforce/salesforce_int.h"
+#include "salesforce/intake.h"
 
 #include <stdio.h>
 
-enum { SLACK_MS = 15000, HOLD_MS = 110000, AGAIN_MOST = 5, MESSAGES = 100000 };
+enum { SLACK_MS = 15000, HOLD_MS = 110000, AGAIN_MOST = 5 };
 
 struct stream {
-    struct task *task;
-    struct connector_call *call;
-    const struct sf_listen *conf;
+    struct sf_intake in;
     struct http_jar *jar;
     char client[200]; /* clientId */
     char path[40];
-    int64_t replay, at_ms; /* of the last event taken in; replay 0: none yet */
+    int64_t replay; /* of the last event taken in; 0: none yet */
     int64_t hold_ms;
     unsigned ids, again;
-    bool lost, over; /* over: the org does not want us to come again at once */
+    bool over; /* over: the org does not want us to come again at once */
 };
 struct message {
     struct json v;
@@ -48,7 +45,7 @@ static enum tl_rc send_one(struct stream *s, const char *channel, struct json_bu
     enum tl_rc rc;
 
     (void)json_adds(b, "channel", json_str(channel));
-    (void)json_adds(b, "id", json_printf(s->call->arena, "%u", ++s->ids));
+    (void)json_adds(b, "id", json_printf(s->in.call->arena, "%u", ++s->ids));
     if (s->client[0])
         (void)json_adds(b, "clientId", json_str(s->client));
     tl_buf_init(&body, 64 << 10);
@@ -58,7 +55,7 @@ static enum tl_rc send_one(struct stream *s, const char *channel, struct json_bu
     if (body.failed)
         return tl_fail(err, TL_LIMIT, "the channel's name is too long");
     req.body = tl_buf_view(&body);
-    rc = sf_http(s->task, s->call, &req, reply, err);
+    rc = sf_http(s->in.task, s->in.call, &req, reply, err);
     if (rc == TL_OK && reply->body.type != JSON_ARRAY)
         rc = tl_fail(err, TL_UPSTREAM, "the answer to %s is no list of messages", channel);
     return rc;
@@ -99,7 +96,7 @@ static bool has(struct tl_sv s, const char *word)
 /* What a refusal in a message means. */
 static enum tl_rc refused(struct stream *s, const char *what, struct tl_sv error, struct tl_err *err)
 {
-    struct tl_sv text = connector_mask(s->call, tl_sv(error.p, error.n < 200 ? error.n : 200));
+    struct tl_sv text = connector_mask(s->in.call, tl_sv(error.p, error.n < 200 ? error.n : 200));
     enum tl_rc rc = TL_UPSTREAM;
 
     if (has(error, "limit exceeded"))
@@ -142,12 +139,12 @@ static enum tl_rc renew(struct stream *s, struct tl_err *err)
     struct sf_request req = {.method = "GET", .path = "/limits", .idempotent = true};
     struct sf_reply reply;
 
-    return sf_http(s->task, s->call, &req, &reply, err);
+    return sf_http(s->in.task, s->in.call, &req, &reply, err);
 }
 
 static enum tl_rc handshake(struct stream *s, bool retried, struct tl_err *err)
 {
-    struct tl_arena *a = s->call->arena;
+    struct tl_arena *a = s->in.call->arena;
     struct json_builder b, types;
     struct sf_reply reply;
     struct message m;
@@ -182,15 +179,15 @@ static enum tl_rc handshake(struct stream *s, bool retried, struct tl_err *err)
 
 static enum tl_rc subscribe(struct stream *s, int64_t replay, struct tl_err *err)
 {
-    struct tl_arena *a = s->call->arena;
+    struct tl_arena *a = s->in.call->arena;
     struct json_builder b;
     struct sf_reply reply;
     struct message m;
     enum tl_rc rc;
 
     json_object_begin(&b, a, 6);
-    (void)json_adds(&b, "subscription", json_str(s->conf->channel));
-    (void)json_adds(&b, "ext", replay_ext(a, s->conf->channel, json_int(replay)));
+    (void)json_adds(&b, "subscription", json_str(s->in.conf->channel));
+    (void)json_adds(&b, "ext", replay_ext(a, s->in.conf->channel, json_int(replay)));
     rc = send_one(s, "/meta/subscribe", &b, 0, &reply, err);
     if (rc != TL_OK)
         return rc;
@@ -198,7 +195,7 @@ static enum tl_rc subscribe(struct stream *s, int64_t replay, struct tl_err *err
     if (m.ok)
         return TL_OK;
     if (replay > 0 && has(m.error, "eplayId")) {
-        s->lost = true;
+        s->in.lost = true;
         return subscribe(s, -2, err);
     }
     return refused(s, "the subscription", m.error, err);
@@ -206,95 +203,31 @@ static enum tl_rc subscribe(struct stream *s, int64_t replay, struct tl_err *err
 
 /* ---- events ---- */
 
-static struct tl_sv position(struct stream *s)
-{
-    return tl_sv_str(tl_arena_printf(s->call->arena, "%lld %lld", (long long)s->replay, (long long)s->at_ms));
-}
-
 struct batch {
     struct stream *s;
     const struct sf_reply *reply;
-    struct connector_incoming *records;
-    size_t n, cap;
-    struct json gaps[64]; /* headers of change events without data */
-    size_t n_gaps;
-    struct json overflow; /* the first one's header */
+    struct sf_batch to;
+    int64_t replay; /* of the last event */
 };
-
-static void add(struct batch *b, struct json value, struct tl_sv key, struct tl_sv order_by)
-{
-    if (b->n < b->cap)
-        b->records[b->n++] = (struct connector_incoming){.value = value, .key = key, .order_by = order_by};
-}
-
-static struct json with_id(struct tl_arena *a, struct json payload, struct tl_sv id)
-{
-    struct json_builder b;
-
-    json_object_begin(&b, a, payload.n + 1);
-    (void)json_adds(&b, "Id", json_sv(id));
-    for (uint32_t i = 0; i < payload.n; i++)
-        (void)json_add(&b, json_view(payload.u.members[i].key), payload.u.members[i].value);
-    return json_end(&b);
-}
-
-static bool is_ours(struct stream *s, struct json header)
-{
-    const struct sf_connection *c = s->call->connection;
-    struct tl_sv origin = json_text(json_gets(header, "changeOrigin"), TL_SV(""));
-    const char *mine = tl_arena_printf(s->call->arena, ";client=%s", c->client);
-
-    return !s->conf->own && mine && tl_sv_ends(origin, tl_sv_str(mine));
-}
-
-/* One record an id: a transaction that changes many alike is one event of the vendor. */
-static void add_change(struct batch *b, struct json payload, struct json header)
-{
-    struct tl_arena *a = b->s->call->arena;
-    struct json ids = json_gets(header, "recordIds");
-    struct tl_sv type = json_text(json_gets(header, "changeType"), TL_SV(""));
-    struct tl_sv transaction = json_text(json_gets(header, "transactionKey"), TL_SV(""));
-    int64_t number = 0;
-
-    (void)json_int64(json_gets(header, "sequenceNumber"), &number);
-    (void)json_int64(json_gets(header, "commitTimestamp"), &b->s->at_ms);
-    if (is_ours(b->s, header))
-        return;
-    if (tl_sv_eqs(type, "GAP_OVERFLOW") && b->overflow.type != JSON_OBJECT)
-        b->overflow = header;
-    else if (begins(type, "GAP_") && !tl_sv_eqs(type, "GAP_DELETE") && b->n_gaps < TL_COUNT(b->gaps) &&
-             b->s->conf->backfill)
-        b->gaps[b->n_gaps++] = header;
-    for (uint32_t i = 0; ids.type == JSON_ARRAY && i < ids.n; i++) {
-        struct tl_sv id = json_text(ids.u.items[i], TL_SV(""));
-
-        add(b, with_id(a, payload, id),
-            tl_sv_str(tl_arena_printf(a, "%.*s-%lld-%.*s", TL_SV_ARG(transaction), (long long)number, TL_SV_ARG(id))),
-            id);
-    }
-    if (ids.type != JSON_ARRAY || ids.n == 0)
-        add(b, payload, tl_sv_str(tl_arena_printf(a, "%.*s-%lld", TL_SV_ARG(transaction), (long long)number)),
-            TL_SV_NULL);
-}
 
 static void add_event(struct batch *b, struct json data)
 {
-    struct tl_arena *a = b->s->call->arena;
+    struct tl_arena *a = b->s->in.call->arena;
     struct json payload = json_gets(data, "payload"), header = json_gets(payload, "ChangeEventHeader"),
                 event = json_gets(data, "event"), object = json_gets(data, "sobject");
     struct tl_sv uuid = json_text(json_gets(event, "EventUuid"), TL_SV_NULL), key;
     int64_t replay = 0;
 
-    if (!json_int64(json_gets(event, "replayId"), &replay) || replay <= b->s->replay)
+    if (!json_int64(json_gets(event, "replayId"), &replay) || replay <= b->replay)
         return; /* came again after a new subscription */
-    b->s->replay = replay;
-    key = uuid.p ? uuid : tl_sv_str(tl_arena_printf(a, "%s#%lld", b->s->conf->channel, (long long)replay));
+    b->replay = replay;
+    key = uuid.p ? uuid : tl_sv_str(tl_arena_printf(a, "%s#%lld", b->s->in.conf->channel, (long long)replay));
     if (header.type == JSON_OBJECT)
-        add_change(b, payload, header);
+        sf_batch_change(&b->to, payload, header);
     else if (object.type == JSON_OBJECT)
-        add(b, data, key, json_text(json_gets(object, "Id"), TL_SV_NULL));
+        sf_batch_add(&b->to, data, key, json_text(json_gets(object, "Id"), TL_SV_NULL));
     else
-        add(b, payload.type == JSON_UNDEFINED ? data : payload, key, TL_SV_NULL);
+        sf_batch_add(&b->to, payload.type == JSON_UNDEFINED ? data : payload, key, TL_SV_NULL);
 }
 
 static void collect(void *arg)
@@ -315,143 +248,35 @@ static size_t most_records(const struct sf_reply *reply)
     size_t n = 0;
 
     for (uint32_t i = 0; i < reply->body.n; i++)
-        n += 1 +
-             json_gets(json_gets(json_gets(json_gets(json_at(reply->body, i), "data"), "payload"), "ChangeEventHeader"),
-                       "recordIds")
-                 .n;
+        n += sf_batch_room(json_gets(json_gets(json_at(reply->body, i), "data"), "payload"));
     return n;
 }
 
-/* ---- gaps ---- */
-
-/* The record as it is now, in the event's form; one that is gone has its own event. */
-static enum tl_rc fetch(struct stream *s, struct json header, struct tl_sv id, struct tl_err *err)
+static enum tl_rc take(struct stream *s, const struct sf_reply *reply, struct tl_err *err)
 {
-    struct tl_sv object = json_text(json_gets(header, "entityName"), TL_SV(""));
-    struct sf_request req = {.method = "GET", .idempotent = true};
-    struct connector_incoming record = {.order_by = id};
-    struct sf_reply reply;
-    struct json_builder b;
-    enum tl_rc rc;
+    struct batch b = {.s = s, .reply = reply, .replay = s->replay};
+    char place[24];
+    enum tl_rc rc = sf_batch_begin(&b.to, &s->in, most_records(reply), err);
 
-    req.path = tl_arena_printf(s->call->arena, "/sobjects/%.*s/%.*s", TL_SV_ARG(sf_encoded(s->call->arena, object)),
-                               TL_SV_ARG(sf_encoded(s->call->arena, id)));
-    rc = sf_http(s->task, s->call, &req, &reply, err);
-    if (rc != TL_OK && reply.http.status == 404) {
-        tl_err_clear(err);
-        return TL_OK;
-    }
     if (rc != TL_OK)
         return rc;
-    json_object_begin(&b, s->call->arena, reply.body.n + 1);
-    (void)json_adds(&b, "ChangeEventHeader", header);
-    for (uint32_t i = 0; i < reply.body.n && reply.body.type == JSON_OBJECT; i++)
-        if (!tl_sv_eqs(json_view(reply.body.u.members[i].key), "attributes"))
-            (void)json_add(&b, json_view(reply.body.u.members[i].key), reply.body.u.members[i].value);
-    record.value = json_end(&b);
-    return connector_emit(s->task, s->call, &record, 1, position(s), err);
-}
-
-static enum tl_rc fill_entity(struct stream *s, struct tl_sv object, int64_t since_ms, struct tl_err *err)
-{
-    char start[TL_TIME_TEXT];
-    const struct sf_read conf = {.object = tl_arena_strndup(s->call->arena, object.p, object.n),
-                                 .start = tl_time_format(since_ms, start),
-                                 .deleted = true,
-                                 .page = 2000};
-
-    if (!conf.object)
-        return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
-    return sf_backfill(s->task, s->call, s->call->prepared, &conf, position(s), err);
-}
-
-/* "/data/AccountChangeEvent" -> "Account"; custom ones are /data/X__ChangeEvent of X__c. Empty: many objects. */
-static struct tl_sv entity_of(struct stream *s)
-{
-    struct tl_sv c = tl_sv_str(s->conf->channel), name;
-
-    if (!begins(c, "/data/") || !tl_sv_ends(c, TL_SV("ChangeEvent")))
-        return TL_SV("");
-    name = tl_sv(c.p + 6, c.n - 6 - 11);
-    return tl_sv_ends(name, TL_SV("__")) ? tl_sv_str(tl_arena_printf(s->call->arena, "%.*sc", TL_SV_ARG(name))) : name;
+    task_on_main_stack(s->in.task, collect, &b);
+    (void)snprintf(place, sizeof place, "%lld", (long long)b.replay);
+    rc = sf_batch_take(&b.to, place, err);
+    if (rc != TL_OK)
+        return rc;
+    s->replay = b.replay;
+    if (b.to.n > 0)
+        s->again = 0;
+    return TL_OK;
 }
 
 static enum tl_rc tell_loss(struct stream *s, struct tl_err *err)
 {
-    struct tl_arena *a = s->call->arena;
-    struct json_builder header, b;
-    struct connector_incoming record = {.key = tl_sv_str(tl_arena_printf(a, "lost-%lld", (long long)s->replay))};
-    char since[TL_TIME_TEXT];
-    int64_t at_ms = s->at_ms;
-    struct tl_sv entity = entity_of(s);
-    enum tl_rc rc;
+    enum tl_rc rc = sf_intake_tell_loss(&s->in, err);
 
-    json_object_begin(&header, a, 3);
-    (void)json_adds(&header, "entityName", json_sv(entity));
-    (void)json_adds(&header, "changeType", json_str("LOST_POSITION"));
-    (void)json_adds(&header, "since", json_str(tl_time_format(at_ms, since)));
-    json_object_begin(&b, a, 2);
-    (void)json_adds(&b, "ChangeEventHeader", json_end(&header));
-    (void)json_adds(&b, "channel", json_str(s->conf->channel));
-    record.value = json_end(&b);
-    s->replay = 0;
-    rc = connector_emit(s->task, s->call, &record, 1, position(s), err);
-    if (rc == TL_OK && s->conf->backfill && entity.n > 0 && at_ms > 0)
-        rc = fill_entity(s, entity, at_ms, err);
-    s->lost = rc != TL_OK;
-    return rc;
-}
-
-static enum tl_rc fill_gaps(struct stream *s, const struct batch *b, struct tl_err *err)
-{
-    enum tl_rc rc = TL_OK;
-
-    for (size_t i = 0; i < b->n_gaps && rc == TL_OK; i++) {
-        struct json ids = json_gets(b->gaps[i], "recordIds");
-
-        for (uint32_t k = 0; ids.type == JSON_ARRAY && k < ids.n && rc == TL_OK; k++)
-            rc = fetch(s, b->gaps[i], json_text(ids.u.items[k], TL_SV("")), err);
-    }
-    if (rc == TL_OK && b->overflow.type == JSON_OBJECT && s->conf->backfill) {
-        int64_t since = s->at_ms;
-
-        (void)json_int64(json_gets(b->overflow, "commitTimestamp"), &since);
-        rc = fill_entity(s, json_text(json_gets(b->overflow, "entityName"), TL_SV("")), since, err);
-    }
-    return rc;
-}
-
-/* Events and what hides behind their gaps, then the position: a crash in between repeats, it loses nothing. */
-static enum tl_rc take(struct stream *s, const struct sf_reply *reply, struct tl_err *err)
-{
-    int64_t before = s->replay, after;
-    struct batch *b = tl_arena_zalloc(s->call->arena, sizeof *b);
-    enum tl_rc rc;
-
-    if (!b)
-        return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
-    *b = (struct batch){.s = s, .reply = reply, .cap = most_records(reply)};
-    if (b->cap > MESSAGES)
-        return tl_fail(err, TL_LIMIT, "more than %d changes came at once", MESSAGES);
-    b->records = tl_arena_alloc(s->call->arena, (b->cap + 1) * sizeof *b->records);
-    if (!b->records)
-        return tl_fail(err, TL_LIMIT, "the events need more memory than a call may have");
-    task_on_main_stack(s->task, collect, b);
-    after = s->replay;
-    if (b->n_gaps > 0 || b->overflow.type == JSON_OBJECT) {
-        s->replay = before; /* until the gaps are filled, a restart begins before them */
-        rc = fill_gaps(s, b, err);
-        if (rc != TL_OK)
-            return rc;
-        s->replay = after;
-    }
-    if (s->at_ms == 0 || b->n > 0)
-        s->at_ms = tl_clock_wall_ms(connector_clock(s->call->host));
-    rc = connector_emit(s->task, s->call, b->records, b->n, position(s), err);
-    if (rc != TL_OK)
-        s->replay = before;
-    else if (b->n > 0)
-        s->again = 0;
+    if (!sf_intake_has_place(&s->in)) /* it is told; also when the backfill failed, the stream begins anew */
+        s->replay = -2;
     return rc;
 }
 
@@ -469,16 +294,16 @@ enum step { GO_ON, NEW_SESSION, END };
 
 static enum step connect_once(struct stream *s, struct tl_err *err)
 {
-    int64_t wait = s->conf->watchdog_ms > 0 ? s->conf->watchdog_ms : s->hold_ms + SLACK_MS;
+    int64_t wait = s->in.conf->watchdog_ms > 0 ? s->in.conf->watchdog_ms : s->hold_ms + SLACK_MS;
     struct json_builder b;
     struct sf_reply reply;
     struct message m;
     enum tl_rc rc;
 
-    json_object_begin(&b, s->call->arena, 5);
+    json_object_begin(&b, s->in.call->arena, 5);
     (void)json_adds(&b, "connectionType", json_str("long-polling"));
     rc = send_one(s, "/meta/connect", &b, wait, &reply, err);
-    if (rc == TL_TIMEOUT && task_check(s->task, NULL) == TL_OK) { /* the server promised to answer by now */
+    if (rc == TL_TIMEOUT && task_check(s->in.task, NULL) == TL_OK) { /* the server promised to answer by now */
         tl_err_clear(err);
         return NEW_SESSION;
     }
@@ -503,36 +328,54 @@ static enum step connect_once(struct stream *s, struct tl_err *err)
 
 static enum tl_rc session(struct stream *s, struct tl_err *err)
 {
-    struct connector_scratch scratch = connector_scratch_begin(s->call);
+    struct connector_scratch scratch = connector_scratch_begin(s->in.call);
     enum step step = GO_ON;
     enum tl_rc rc = handshake(s, false, err);
 
     if (rc == TL_OK)
-        rc = subscribe(s, s->replay > 0 ? s->replay : s->conf->all ? -2 : -1, err);
-    if (rc == TL_OK && s->lost)
+        rc = subscribe(s, s->replay != 0 ? s->replay : s->in.conf->all ? -2 : -1, err);
+    if (rc == TL_OK && s->in.lost)
         rc = tell_loss(s, err);
-    connector_scratch_end(s->call, scratch);
+    connector_scratch_end(s->in.call, scratch);
     while (rc == TL_OK && step == GO_ON) {
-        scratch = connector_scratch_begin(s->call);
+        scratch = connector_scratch_begin(s->in.call);
         step = connect_once(s, err);
-        connector_scratch_end(s->call, scratch);
+        connector_scratch_end(s->in.call, scratch);
         if (step == END && !s->over)
             rc = err->rc;
     }
     return rc;
 }
 
-enum tl_rc sf_listen_run(struct task *task, struct connector_call *call, struct tl_err *err)
+/* The replay id as a number; that of the Pub/Sub API is one in eight bytes, as far as is known. */
+static bool replay_of(const char *place, int64_t *ret)
+{
+    uint64_t v = 0;
+    size_t n = strlen(place);
+
+    if (place[0] != 'x')
+        return tl_sv_i64(tl_sv_str(place), ret);
+    if (n < 2 || n > 17)
+        return false;
+    for (const char *p = place + 1; *p; p++) {
+        if (!strchr("0123456789abcdef", *p))
+            return false;
+        v = v << 4 | (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+    }
+    *ret = (int64_t)v;
+    return v <= INT64_MAX;
+}
+
+static enum tl_rc cometd(struct task *task, struct connector_call *call, struct tl_err *err)
 {
     const struct sf_connection *c = call->connection;
-    struct stream s = {.task = task, .call = call, .conf = call->operation, .hold_ms = HOLD_MS};
-    struct tl_sv p = call->position;
-    enum tl_rc rc = TL_OK;
-    size_t space = tl_sv_find(p, ' ');
+    struct stream s = {.hold_ms = HOLD_MS};
+    enum tl_rc rc = sf_intake_begin(&s.in, task, call, err);
 
-    call->endpoint = tl_sv_str(s.conf->channel);
-    if (p.n > 0 && (!tl_sv_i64(tl_sv(p.p, space), &s.replay) || !tl_sv_i64(tl_sv_from(p, space + 1), &s.at_ms)))
-        return tl_fail(err, TL_CONFIG, "the stored position of %.*s cannot be read", TL_SV_ARG(call->source));
+    if (rc == TL_OK && !replay_of(s.in.place, &s.replay))
+        rc = tl_fail(err, TL_CONFIG, "the stored position of %.*s cannot be read", TL_SV_ARG(call->source));
+    if (rc != TL_OK)
+        return rc;
     (void)snprintf(s.path, sizeof s.path, "/cometd/%s", c->version);
     s.jar = http_jar_new();
     while (rc == TL_OK && !s.over && s.again++ < AGAIN_MOST)
@@ -541,4 +384,12 @@ enum tl_rc sf_listen_run(struct task *task, struct connector_call *call, struct 
         rc = tl_fail(err, TL_UPSTREAM, "the org has forgotten %d sessions in a row", AGAIN_MOST);
     http_jar_free(s.jar);
     return rc;
+}
+
+enum tl_rc sf_listen_run(struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    const struct sf_listen *conf = call->operation;
+
+    call->endpoint = tl_sv_str(conf->channel);
+    return conf->via == SF_VIA_PUBSUB ? sf_pubsub_run(task, call, err) : cometd(task, call, err);
 }

@@ -72,6 +72,11 @@ static const char *base_url(const void *connection)
     return ((const struct sf_connection *)connection)->url;
 }
 
+static const char *other_url(const void *connection, size_t i)
+{
+    return i == 0 ? ((const struct sf_connection *)connection)->pubsub : NULL;
+}
+
 /* The org's own address has the OAuth endpoints too; only an assertion must name one of the two login hosts. */
 static void auth_defaults(const void *connection, struct auth_defaults *ret)
 {
@@ -193,5 +198,6 @@ const struct connector salesforce_connector = {
     .budgets = budgets,
     .probe = probe,
     .base_url = base_url,
+    .other_url = other_url,
     .sim = salesforce__sim,
 };

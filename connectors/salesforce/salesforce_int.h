@@ -18,7 +18,7 @@ enum { SF_COLLECTION = 200, SF_COMPOSITE = 25, SF_BODY_MAX = 48 << 20, SF_REPLY_
 /* ---- what the tables become (fields.c) ---- */
 struct sf_connection {
     struct config_choice auth;
-    const char *url, *version, *client;
+    const char *url, *version, *client, *pubsub;
     int64_t daily_calls, timeout_ms;
     double keep;
     char token_url[SF_URL], authorize_url[SF_URL]; /* made of url */
@@ -44,8 +44,10 @@ struct sf_read {
     int mode; /* enum sf_mode */
     int64_t bulk_from, page, lag_ms, timeout_ms;
 };
+enum sf_via { SF_VIA_COMETD, SF_VIA_PUBSUB };
 struct sf_listen {
     const char *channel;
+    int via; /* enum sf_via */
     bool all, backfill, own;
     int64_t watchdog_ms;
 };
@@ -126,6 +128,7 @@ TL_MUST_CHECK enum tl_rc sf_backfill(struct task *task, struct connector_call *c
                                      const struct sf_read *conf, struct tl_sv stays, struct tl_err *err);
 /* Its `prepared` is that of read: a backfill reads. */
 connector_fn sf_listen_run;
+connector_fn sf_pubsub_run; /* for `via: pubsub` */
 
 int salesforce__sim(int argc, char **argv);
 

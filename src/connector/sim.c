@@ -78,7 +78,23 @@ struct connector_sim {
     struct http_server *server;
     struct http_router *router;
     struct http_tls *tls; /* NULL: plain */
+    struct http_h2_server *streams;
 };
+
+static enum tl_rc open_streams(struct connector_sim *s, const struct connector_sim_server *server, struct tl_err *err)
+{
+    if (!server->streams)
+        return TL_OK;
+    return http_h2_server_new(s->loop,
+                              &(struct http_h2_server_options){.host = server->host,
+                                                               .port = server->streams_port,
+                                                               .cert_file = server->cert_file,
+                                                               .key_file = server->key_file,
+                                                               .window = http_grpc_window(HTTP_GRPC_MAX),
+                                                               .handler = server->streams,
+                                                               .arg = server->streams_arg},
+                              &s->streams, err);
+}
 
 enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim_server *server,
                              struct connector_sim **ret_sim, struct tl_err *err)
@@ -111,6 +127,8 @@ enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim
         rc = http_server_new(&loop, 1, &options, s->router, &s->server, err);
     if (rc == TL_OK)
         rc = http_server_listen(s->server, &listen, err);
+    if (rc == TL_OK)
+        rc = open_streams(s, server, err);
     if (rc != TL_OK) {
         connector_sim_free(s);
         return rc;
@@ -122,6 +140,16 @@ enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim
 uint16_t connector_sim_port(const struct connector_sim *s)
 {
     return http_server_port(s->server, 0);
+}
+
+uint16_t connector_sim_streams_port(const struct connector_sim *s)
+{
+    return s->streams ? http_h2_server_port(s->streams) : 0;
+}
+
+struct http_h2_server *connector_sim_streams_server(const struct connector_sim *s)
+{
+    return s->streams;
 }
 
 void connector_sim_json(struct http_req *req, struct http_res *res, int status, const char *type, struct json v)
@@ -166,6 +194,8 @@ enum tl_rc connector_sim_controlled(struct task *task, struct http_req *req, str
 
 void connector_sim_stop(struct task *task, struct connector_sim *s)
 {
+    if (s->streams)
+        http_h2_server_stop(task, s->streams);
     http_server_stop(task, s->server);
 }
 
@@ -173,6 +203,7 @@ void connector_sim_free(struct connector_sim *s)
 {
     if (!s)
         return;
+    http_h2_server_free(s->streams);
     http_server_free(s->server);
     http_router_unref(s->router);
     http_tls_unref(s->tls);
@@ -235,6 +266,10 @@ static enum tl_rc run(struct async_loop *loop, const struct connector_sim_server
     if (!server->quiet) {
         (void)printf("%s simulator: %s://%s:%u\n", server->name, s->tls ? "https" : "http",
                      server->host ? server->host : "127.0.0.1", (unsigned)connector_sim_port(s));
+        if (s->streams)
+            (void)printf("%s simulator, %s: %s://%s:%u\n", server->name, server->streams_name,
+                         s->tls ? "https" : "http", server->host ? server->host : "127.0.0.1",
+                         (unsigned)connector_sim_streams_port(s));
         (void)fflush(stdout);
     }
     async_loop_keep(loop, true);

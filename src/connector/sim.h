@@ -61,12 +61,19 @@ struct connector_sim_server {
     const char *cert_file, *key_file; /* PEM; NULL: plain HTTP */
     const struct http_route *routes;
     size_t n_routes;
+    http_h2_handler_fn *streams; /* NULL: none. On a port of its own: streams over HTTP/2 (gRPC), with the same host and
+                                    certificate */
+    void *streams_arg;
+    const char *streams_name; /* for people */
+    uint16_t streams_port;    /* 0: any */
 };
 struct connector_sim;
 /* On a loop that exists (tests). */
 TL_MUST_CHECK enum tl_rc connector_sim_new(struct async_loop *loop, const struct connector_sim_server *server,
                                            struct connector_sim **ret_sim, struct tl_err *err);
 uint16_t connector_sim_port(const struct connector_sim *s);
+uint16_t connector_sim_streams_port(const struct connector_sim *s);                 /* 0: none */
+struct http_h2_server *connector_sim_streams_server(const struct connector_sim *s); /* for tests; NULL: none */
 /* A JSON answer; written into the request's arena. type: a literal, NULL: "application/json". At most 64 MB. */
 void connector_sim_json(struct http_req *req, struct http_res *res, int status, const char *type, struct json v);
 /* What POST /__control does: takes the options of the body and answers with those in force. TL_INVALID: nothing was

@@ -172,7 +172,7 @@ static bool topic_exists(struct sfsim *s, struct tl_arena *a, struct tl_sv name,
     return f && sfsim_find(s->db, o, f, name, ids, 1) == 1;
 }
 
-static bool channel_exists(struct sfsim *s, struct tl_arena *a, struct tl_sv c)
+bool sfsim_channel_exists(struct sfsim *s, struct tl_arena *a, struct tl_sv c)
 {
     const struct sfsim_object *o;
 
@@ -208,7 +208,7 @@ static void subscribe(struct answer *w, struct json m)
         reply(w, m, "400::Channel subscriptions must start with a leading '/'", JSON_NOTHING, NULL);
         return;
     }
-    if (!channel_exists(w->s, a, channel)) {
+    if (!sfsim_channel_exists(w->s, a, channel)) {
         reply(w, m,
               tl_arena_printf(a, "400::The channel you requested to subscribe to doesn't exist {%.*s}",
                               TL_SV_ARG(channel)),

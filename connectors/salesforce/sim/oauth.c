@@ -65,8 +65,6 @@ static struct tl_sv new_session(struct sfsim *s, struct tl_arena *a)
 struct sfsim_session *sfsim_session_of(struct sfsim *s, const struct http_req *req)
 {
     struct tl_sv value = http_req_header(req, "authorization");
-    uint64_t now = tl_clock_mono_ns(s->clock);
-    struct sfsim_session *session;
 
     if (tl_sv_starts_i(value, TL_SV("Bearer ")))
         value = tl_sv_trim(tl_sv_from(value, 7));
@@ -74,7 +72,14 @@ struct sfsim_session *sfsim_session_of(struct sfsim *s, const struct http_req *r
         value = tl_sv_trim(tl_sv_from(value, 6));
     else
         value = http_req_header(req, "x-sfdc-session");
-    session = value.n > 0 ? tl_map_get(s->sessions, value) : NULL;
+    return sfsim_session_of_token(s, value);
+}
+
+struct sfsim_session *sfsim_session_of_token(struct sfsim *s, struct tl_sv token)
+{
+    uint64_t now = tl_clock_mono_ns(s->clock);
+    struct sfsim_session *session = token.n > 0 ? tl_map_get(s->sessions, token) : NULL;
+
     if (!session || session->dead)
         return NULL;
     if (s->opt.session_ms > 0 && now - session->seen_ns > (uint64_t)s->opt.session_ms * 1000000u) {

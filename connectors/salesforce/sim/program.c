@@ -8,6 +8,7 @@
 #define AT(member) .offset = offsetof(struct sfsim_options, member)
 static const struct connector_sim_option table[] = {
     {"port", CONNECTOR_SIM_INT, AT(port), "N", "port to listen on (8082); 0: any", true},
+    {"pubsub-port", CONNECTOR_SIM_INT, AT(pubsub_port), "N", "port of the Pub/Sub API (gRPC); 0: any (0)", true},
     {"host", CONNECTOR_SIM_TEXT, AT(host), "ADDRESS", "address to listen on (127.0.0.1)", true},
     {"data", CONNECTOR_SIM_TEXT, AT(data), "FILE", "keep the records in this file; else in memory", true},
     {"schema", CONNECTOR_SIM_TEXT, AT(schema), "FILE", "more objects, fields, rules", true},
@@ -54,10 +55,14 @@ static const struct connector_sim_option table[] = {
     {"lose-jobs", CONNECTOR_SIM_FLAG, AT(lose_jobs), NULL, "jobs are gone, as after seven days", false},
     {"outbound-twice", CONNECTOR_SIM_FLAG, AT(outbound_twice), NULL, "outbound messages come again after their Ack",
      false},
-    {"hold", CONNECTOR_SIM_MS, AT(hold_ms), "MS", "a connect of the Streaming API is held so long (110s)", false},
+    {"hold", CONNECTOR_SIM_MS, AT(hold_ms), "MS",
+     "a connect of the Streaming API is held so long (110s); a sign of life of the Pub/Sub API comes as often", false},
     {"stall", CONNECTOR_SIM_FLAG, AT(stall), NULL, "streams say nothing, and do not end", false},
     {"forget-client-every", CONNECTOR_SIM_INT, AT(forget_client_every), "N", "each n-th connect: 403::Unknown client",
      false},
+    {"break-stream-every", CONNECTOR_SIM_INT, AT(break_stream_every), "N",
+     "each n-th message of the Pub/Sub API is the stream's last: UNAVAILABLE", false},
+    {"garble", CONNECTOR_SIM_FLAG, AT(garble), NULL, "events of the Pub/Sub API lack their last byte", false},
     {"stale-replay", CONNECTOR_SIM_FLAG, AT(stale_replay), NULL, "no replay id is known any more", false},
     {"gap", CONNECTOR_SIM_PERCENT, AT(gap), "PERCENT", "so many change events are gaps without data", false},
     {"overflow", CONNECTOR_SIM_FLAG, AT(overflow), NULL, "change events are GAP_OVERFLOW", false},
@@ -111,6 +116,8 @@ static struct json stats(struct sfsim *s, struct tl_arena *a)
     add(&b, "outbound_acks", c->outbound_acks);
     add(&b, "handshakes", c->handshakes);
     add(&b, "connects", c->connects);
+    add(&b, "subscriptions", c->subscriptions);
+    add(&b, "delivered", c->delivered);
     (void)json_adds(&b, "records", json_end(&types));
     (void)json_adds(&b, "options", connector_sim_show(table, TL_COUNT(table), &s->opt, a));
     return json_end(&b);
@@ -229,7 +236,11 @@ int salesforce__sim(int argc, char **argv)
                                                               .cert_file = opt.tls_cert,
                                                               .key_file = opt.tls_key,
                                                               .routes = routes,
-                                                              .n_routes = n},
+                                                              .n_routes = n,
+                                                              .streams = sfsim_pubsub_serve,
+                                                              .streams_arg = s,
+                                                              .streams_name = "Pub/Sub API",
+                                                              .streams_port = (uint16_t)opt.pubsub_port},
                                print_stats, s);
     sfsim_free(s);
     return status;

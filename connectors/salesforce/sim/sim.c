@@ -401,6 +401,7 @@ enum tl_rc sfsim_new(const struct sfsim_options *opt, struct sfsim **ret, struct
     s->codes = tl_map_new();
     s->refresh = tl_map_new();
     s->clients = tl_map_new();
+    s->pubsub = sfsim_pubsub_new();
     s->topics = opt->data != NULL;
     (void)sfsim_id18(TL_SV("00D5i000000SiMu"), s->org);
     (void)sfsim_id18(TL_SV("0055i000000UsEr"), s->user);
@@ -429,6 +430,7 @@ void sfsim_free(struct sfsim *s)
         return;
     sfsim_cursors_free(s);
     sfsim_clients_free(s);
+    sfsim_pubsub_free(s->pubsub);
     sfsim_sessions_free(s);
     sfsim_db_close(s->db);
     sfsim_schema_free(s->schema);

@@ -239,6 +239,7 @@ struct tl_sv sfsim_part_get(struct sfsim_db *db, struct tl_arena *a, struct tl_s
 http_handler_fn sfsim_token, sfsim_authorize, sfsim_revoke, sfsim_userinfo, sfsim_identity, sfsim_soap_login;
 /* The session of a request's Authorization header; NULL: none that lives. */
 struct sfsim_session *sfsim_session_of(struct sfsim *sim, const struct http_req *req);
+struct sfsim_session *sfsim_session_of_token(struct sfsim *sim, struct tl_sv token);
 void sfsim_sessions_expire(struct sfsim *sim);
 void sfsim_sessions_free(struct sfsim *sim);
 
@@ -254,6 +255,13 @@ typedef bool sfsim_event_fn(void *arg, int64_t replay, struct tl_sv channel, str
 void sfsim_events_since(struct sfsim_db *db, const char *channel, int64_t replay, sfsim_event_fn *fn, void *arg);
 http_handler_fn sfsim_cometd;
 void sfsim_clients_free(struct sfsim *sim);
+bool sfsim_channel_exists(struct sfsim *s, struct tl_arena *a, struct tl_sv channel);
+
+/* ---- the Pub/Sub API (pubsub.c; see pubsub.h) ---- */
+struct sfsim_pubsub;
+struct sfsim_pubsub *sfsim_pubsub_new(void) TL_MUST_CHECK;
+void sfsim_pubsub_free(struct sfsim_pubsub *p);
+http_h2_handler_fn sfsim_pubsub_serve;
 
 /* ---- outbound messages (outbound.c) ---- */
 void sfsim_outbound_note(const struct sfsim_req *req, const struct sfsim_record *after);
@@ -263,18 +271,19 @@ http_handler_fn sfsim_outbound_set;
 /* ---- the org ---- */
 struct sfsim_options {
     int64_t port, seed_number, daily, concurrent, cursors, session_ms, lock_every, expire_every, truncate_every;
-    int64_t delay_ms, jitter_ms, hang_ms, long_ms, forget_client_every, hold_ms, job_ms;
+    int64_t delay_ms, jitter_ms, hang_ms, long_ms, forget_client_every, hold_ms, job_ms, pubsub_port, break_stream_every;
     const char *host, *data, *schema, *seed, *client_id, *client_secret, *certificate, *user, *password, *redirect;
     const char *tls_cert, *tls_key, *instance;
     bool quiet, rotate, per_app, lose_cursors, query_timeout, limit_total, limit_concurrent, refuse_grant, job_fails;
     bool no_query_jobs, lose_jobs, outbound_twice;
-    bool overflow, stale_replay, stall;
     double fail, unavailable, empty, drop, hang, gap, unprocessed, outage[2];
+    bool overflow, stale_replay, stall, garble;
 };
 struct sfsim_counts {
     uint64_t requests, api_calls, created, updated, deleted, refused, tokens, queries, rows, events;
     uint64_t over_limit; /* API calls made although none was left: a client that respects limits makes none */
     uint64_t records_in, handshakes, connects, jobs, query_jobs, aborted, outbound_sent, outbound_acks;
+    uint64_t subscriptions, delivered; /* of the Pub/Sub API */
 };
 enum { SFSIM_CELLS = 24 };
 struct sfsim {
@@ -297,6 +306,7 @@ struct sfsim {
     struct sfsim_cursor *cursors;
     /* streaming */
     struct tl_map *clients;
+    struct sfsim_pubsub *pubsub;
     uint64_t published; /* grows with each event: what held connects look at */
     bool topics;        /* there may be PushTopics */
     struct {

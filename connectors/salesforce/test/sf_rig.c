@@ -47,7 +47,9 @@ static enum tl_rc emit(void *arg, struct task *task, const struct connector_inco
     tl_buf_done(&b);
     tl_free(s->position);
     s->position = tl_strndup(position.p ? position.p : "", position.n);
-    return TL_OK;
+    if (s->stop_at && s->n_emitted >= s->stop_at)
+        return tl_fail(err, TL_STALE, "another instance reads this source");
+    return s->on_emit ? s->on_emit(s) : TL_OK;
 }
 
 static enum tl_rc checkpoint(void *arg, struct task *task, struct tl_sv ticket, struct tl_err *err)
@@ -98,10 +100,15 @@ void sf_start(struct sf_rig *s, const struct sfsim_options *opt, const char *aut
     sfsim_options_default(&usual);
     if (sfsim_new(opt ? opt : &usual, &s->sim, &err) != TL_OK)
         fail_msg("%s", err.text);
-    const struct connector_sim_server server = {
-        .name = "salesforce", .quiet = true, .routes = routes, .n_routes = sfsim_routes(s->sim, routes, 32)};
+    const struct connector_sim_server server = {.name = "salesforce",
+                                                .quiet = true,
+                                                .routes = routes,
+                                                .n_routes = sfsim_routes(s->sim, routes, 32),
+                                                .streams = sfsim_pubsub_serve,
+                                                .streams_arg = s->sim};
     assert_int_equal(connector_sim_new(s->rig.loop, &server, &s->server, &err), TL_OK);
     snprintf(s->url, sizeof s->url, "http://127.0.0.1:%u", (unsigned)connector_sim_port(s->server));
+    snprintf(s->streams, sizeof s->streams, "http://127.0.0.1:%u", (unsigned)connector_sim_streams_port(s->server));
     snprintf(s->sim->url, sizeof s->sim->url, "%s", s->url);
     s->rig.env[0][1] = s->url;
     s->rig.env[1][0] = "SF_SECRET";

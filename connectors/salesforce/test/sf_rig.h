@@ -10,7 +10,7 @@ struct sf_rig {
     struct rig rig;
     struct sfsim *sim;
     struct connector_sim *server;
-    char url[80];
+    char url[80], streams[80]; /* streams: the Pub/Sub API */
     struct crypto *crypto;
     struct secret_box *secrets;
     struct auth_world world;
@@ -20,7 +20,9 @@ struct sf_rig {
     size_t n_emitted, emits;
     char *ticket; /* the last one */
     size_t n_tickets, ticket_n;
-    size_t fail_emit_at; /* the n-th emit fails with TL_STALE; 0: none */
+    enum tl_rc (*on_emit)(struct sf_rig *s); /* after each; NULL: nothing */
+    size_t stop_at;                          /* fails with TL_STALE when so many records are in; 0: goes on */
+    size_t fail_emit_at;                     /* the n-th emit fails with TL_STALE; 0: none */
 };
 
 /* opt NULL: the defaults. The connection is client credentials unless `auth` is given (YAML of `auth:`). */

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listening over the Pub/Sub API of the simulator: replay, flow control, stalls, dead tokens, lost positions, gaps. */
+#include "salesforce/sim/pubsub.h"
+#include "salesforce/test/sf_rig.h"
+
+#define LISTEN (1u << CONNECTOR_LISTEN)
+#define CHANGES "{ listen: /data/AccountChangeEvent, via: pubsub, all: true, watchdog: 5s }"
+
+/* Listens until so many records are in, or until the first emit (0): then the lease has gone to another instance. */
+static void listen_for(struct sf_rig *s, size_t records)
+{
+    s->stop_at = s->n_emitted + records;
+    s->fail_emit_at = records == 0 ? s->emits + 1 : 0;
+    sf_read(s);
+}
+
+static enum tl_rc stop_after_one(struct sf_rig *s)
+{
+    (void)s;
+    return TL_STALE;
+}
+
+static void start(struct sf_rig *s)
+{
+    sf_start(s, NULL, NULL);
+    sf_connect(s, NULL, tl_arena_printf(s->rig.conf, "timeout: 5s, pubsub: \"%s\"", s->streams));
+    s->sim->opt.hold_ms = 50;
+    s->rig.clock.wall_ms = tl_clock_wall_ms(tl_clock_system()) + 60000;
+}
+
+static void add(struct sf_rig *s, int n)
+{
+    (void)sf_add(s, "Account", tl_arena_printf(s->rig.conf, "{\"Name\":\"n%d\",\"ERP_Id__c\":\"%d\"}", n, n));
+}
+
+static void set_position(struct sf_rig *s, const char *position)
+{
+    tl_free(s->position);
+    s->position = position ? tl_strdup(position) : NULL;
+}
+
+static void expect(struct sf_rig *s, enum tl_rc rc, const char *text)
+{
+    if (s->rig.rc != rc || (text && !strstr(s->rig.err.text, text)))
+        fail_msg("%s: %s", tl_rc_name(s->rig.rc), s->rig.err.text);
+}
+
+static void change_events_come_once_with_ids_keys_and_a_position(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    add(&s, 1);
+    add(&s, 2);
+    sf_target(&s, CHANGES, LISTEN);
+    listen_for(&s, 2);
+    expect(&s, TL_STALE, NULL);
+    assert_int_equal(s.n_emitted, 2);
+    assert_true(sf_emitted(&s, "\"Id\":\"001"));
+    assert_true(sf_emitted(&s, "\"changeType\":\"CREATE\""));
+    assert_true(sf_emitted(&s, "\"Name\":\"n2\""));
+    assert_false(sf_emitted(&s, "\"Industry\"")); /* what did not change is not there */
+    assert_memory_equal(s.position, "x0000000000000002 ", 18);
+    add(&s, 3);
+    listen_for(&s, 1);
+    assert_int_equal(s.n_emitted, 3); /* from the stored replay id: nothing twice, nothing missed */
+    assert_true(sf_emitted(&s, "\"Name\":\"n3\""));
+    sf_stop(&s);
+}
+
+static void patch(struct sf_rig *s, const char *id, const char *json)
+{
+    struct sfsim_req req = {.sim = s->sim, .arena = s->rig.conf, .version = 60};
+    const struct sfsim_object *o = sfsim_object(s->sim->schema, TL_SV("Account"));
+    struct sfsim_saved saved;
+
+    assert_int_equal(json_parse(s->rig.conf, tl_sv_str(json), 0, NULL, &req.body, NULL), TL_OK);
+    assert_true(sfsim_begin(s->sim->db));
+    sfsim_update(&req, o, tl_sv_str(id), req.body, &saved);
+    assert_true(sfsim_commit(s->sim->db) && saved.ok);
+}
+
+static void changed_and_nulled_fields_are_named_although_they_come_as_bitmaps(void **state)
+{
+    struct sf_rig s;
+    const char *id;
+
+    (void)state;
+    start(&s);
+    id = sf_add(&s, "Account", "{\"Name\":\"a\",\"Phone\":\"1\",\"AnnualRevenue\":5}");
+    patch(&s, id, "{\"Name\":\"b\",\"Phone\":null}");
+    sf_target(&s, CHANGES, LISTEN);
+    listen_for(&s, 2);
+    assert_true(sf_emitted(&s, "\"changedFields\":[\"Name\",\"Phone\"]"));
+    assert_true(sf_emitted(&s, "\"nulledFields\":[\"Phone\"]"));
+    assert_true(sf_emitted(&s, "\"Phone\":null"));
+    assert_true(sf_emitted(&s, "\"AnnualRevenue\":5"));
+    assert_true(sf_emitted(&s, "\"LastModifiedDate\":\"20")); /* a long of milliseconds in Avro */
+    sf_stop(&s);
+}
+
+static void platform_events_come_with_their_uuid_as_key(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    (void)sf_add(&s, "Order_Placed__e", "{\"Order_Number__c\":\"4711\",\"Amount__c\":2.5}");
+    sf_target(&s, "{ listen: /event/Order_Placed__e, via: pubsub, all: true }", LISTEN);
+    listen_for(&s, 1);
+    expect(&s, TL_STALE, NULL);
+    assert_true(sf_emitted(&s, "\"Order_Number__c\":\"4711\""));
+    assert_true(sf_emitted(&s, "\"Amount__c\":2.5"));
+    assert_true(sf_emitted(&s, "\"CreatedDate\":\"20"));
+    assert_int_equal(strcspn(s.emitted, "|"), 36);
+    sf_stop(&s);
+}
+
+static void both_ways_of_listening_give_the_same_records_and_keys(void **state)
+{
+    struct sf_rig s;
+    const char *first, *id;
+
+    (void)state;
+    start(&s);
+    id = sf_add(&s, "Account", "{\"Name\":\"a\",\"Phone\":\"1\"}");
+    patch(&s, id, "{\"AnnualRevenue\":7,\"Phone\":null}");
+    sf_target(&s, "{ listen: /data/AccountChangeEvent, all: true }", LISTEN);
+    listen_for(&s, 2);
+    first = tl_arena_strdup(s.rig.conf, s.emitted);
+    s.emitted = (tl_free(s.emitted), NULL);
+    set_position(&s, NULL);
+    sf_target(&s, CHANGES, LISTEN);
+    listen_for(&s, 2);
+    for (const char *p = first, *q = s.emitted; *p && *q; p = strchr(p, '\n') + 1, q = strchr(q, '\n') + 1)
+        assert_memory_equal(p, q, strcspn(p, "|")); /* the key */
+    assert_true(sf_emitted(&s, "\"AnnualRevenue\":7") && strstr(first, "\"AnnualRevenue\":7"));
+    assert_true(sf_emitted(&s, "\"Phone\":null") && strstr(first, "\"Phone\":null"));
+    sf_stop(&s);
+}
+
+/* A stored position of CometD is gone on from; the other way round too. */
+static void the_way_of_listening_may_be_changed_without_a_loss(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    for (int i = 1; i <= 3; i++)
+        add(&s, i);
+    sf_target(&s, CHANGES, LISTEN);
+    set_position(&s, "1 1700000000000");
+    listen_for(&s, 2);
+    assert_int_equal(s.n_emitted, 2);
+    assert_false(sf_emitted(&s, "\"n1\""));
+    sf_target(&s, "{ listen: /data/AccountChangeEvent }", LISTEN);
+    set_position(&s, "x0000000000000002 1700000000000");
+    listen_for(&s, 1);
+    assert_int_equal(s.n_emitted, 3);
+    sf_stop(&s);
+}
+
+/* As many are asked for as the ledger has taken: what cannot be taken in is not sent. */
+static void no_more_events_are_asked_for_than_were_taken_in(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    for (int i = 0; i < 350; i++)
+        add(&s, i);
+    sf_target(&s, CHANGES, LISTEN);
+    listen_for(&s, 0);
+    expect(&s, TL_STALE, NULL);
+    assert_int_equal(s.n_emitted, 0);
+    assert_true(s.sim->counts.delivered <= 100);
+    listen_for(&s, 350);
+    assert_int_equal(s.n_emitted, 350);
+    sf_stop(&s);
+}
+
+static void our_own_changes_are_left_out_and_passed_over(void **state)
+{
+    static const char *const ours[] = {"{\"ERP_Id__c\":\"9\",\"Name\":\"ours\"}"};
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    sf_target(&s, "{ upsert: Account, external_id: ERP_Id__c }", 1u << CONNECTOR_WRITE);
+    sf_write(&s, ours, 1);
+    sf_target(&s, CHANGES, LISTEN);
+    s.on_emit = stop_after_one;
+    sf_read(&s);
+    assert_int_equal(s.n_emitted, 0);
+    assert_memory_equal(s.position, "x0000000000000001 ", 18);
+    sf_stop(&s);
+}
+
+/* 11.14 gRPC stall: the stream lives and says nothing; the watchdog opens a new one behind the last event. */
+static void a_stalled_grpc_stream_is_given_up_by_the_watchdog_and_opened_again(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    add(&s, 1);
+    s.sim->opt.stall = true;
+    sf_target(&s, "{ listen: /data/AccountChangeEvent, via: pubsub, all: true, watchdog: 50ms }", LISTEN);
+    sf_read(&s);
+    expect(&s, TL_UPSTREAM, "ended 5 times in a row without an event");
+    assert_int_equal(s.sim->counts.subscriptions, 5);
+    s.sim->opt.stall = false;
+    sf_target(&s, CHANGES, LISTEN);
+    listen_for(&s, 1);
+    assert_int_equal(s.n_emitted, 1);
+    sf_stop(&s);
+}
+
+static void a_broken_stream_is_opened_again_behind_the_last_event(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    s.sim->opt.break_stream_every = 1;
+    for (int i = 0; i < 250; i++)
+        add(&s, i);
+    sf_target(&s, CHANGES, LISTEN);
+    listen_for(&s, 250);
+    expect(&s, TL_STALE, NULL);
+    assert_int_equal(s.n_emitted, 250);
+    assert_true(s.sim->counts.subscriptions >= 3);
+    sf_stop(&s);
+}
+
+static enum tl_rc expire_then_add(struct sf_rig *s)
+{
+    s->on_emit = NULL;
+    sfsim_sessions_expire(s->sim);
+    add(s, 2);
+    return TL_OK;
+}
+
+static void a_token_that_ends_while_we_listen_is_renewed(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    add(&s, 1);
+    sf_target(&s, CHANGES, LISTEN);
+    s.on_emit = expire_then_add;
+    listen_for(&s, 2);
+    expect(&s, TL_STALE, NULL);
+    assert_int_equal(s.n_emitted, 2);
+    assert_int_equal(s.sim->counts.tokens, 2);
+    assert_int_equal(s.sim->counts.subscriptions, 2);
+    sf_stop(&s);
+}
+
+/* 11.13 Stale replay id: say so, go on from the oldest event, fill up by a query. */
+static void a_lost_position_is_told_and_filled_up(void **state)
+{
+    static const char *const lost[] = {"x00000000000f423f 1700000000000", "x0102 1700000000000"};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(lost); i++) {
+        struct sf_rig s;
+
+        start(&s);
+        add(&s, 1);
+        sf_target(&s, CHANGES, LISTEN);
+        set_position(&s, lost[i]);
+        listen_for(&s, 3);
+        expect(&s, TL_STALE, NULL);
+        assert_true(sf_emitted(&s, "\"changeType\":\"LOST_POSITION\""));
+        assert_true(sf_emitted(&s, "\"changeType\":\"BACKFILL\""));
+        assert_true(sf_emitted(&s, "\"changeType\":\"CREATE\""));
+        sf_stop(&s);
+    }
+}
+
+static void a_restart_after_a_loss_was_told_begins_with_the_oldest_event(void **state)
+{
+    static const char *const ways[] = {"{ listen: /data/AccountChangeEvent, via: pubsub }",
+                                       "{ listen: /data/AccountChangeEvent }"};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(ways); i++) {
+        struct sf_rig s;
+
+        start(&s);
+        add(&s, 1);
+        sf_target(&s, ways[i], LISTEN);
+        set_position(&s, "999999 1700000000000");
+        listen_for(&s, 1); /* LOST_POSITION is in, then the process dies */
+        assert_true(sf_emitted(&s, "LOST_POSITION"));
+        assert_false(sf_emitted(&s, "CREATE"));
+        listen_for(&s, 1);
+        assert_true(sf_emitted(&s, "CREATE"));
+        sf_stop(&s);
+    }
+}
+
+/* 11.15 Gap events: the record is fetched, all of them however many come at once. */
+static void gaps_are_filled_with_the_records_as_they_are(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    s.sim->opt.gap = 1;
+    for (int i = 0; i < 80; i++)
+        add(&s, i);
+    sf_target(&s, CHANGES, LISTEN);
+    listen_for(&s, 160);
+    expect(&s, TL_STALE, NULL);
+    assert_int_equal(s.n_emitted, 160);
+    assert_true(sf_emitted(&s, "GAP_CREATE"));
+    assert_true(sf_emitted(&s, "\"ERP_Id__c\":\"79\"")); /* no data was in the event */
+    sf_stop(&s);
+}
+
+static void an_event_that_cannot_be_decoded_is_taken_in_as_it_came(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    add(&s, 1);
+    s.sim->opt.garble = true;
+    sf_target(&s, CHANGES, LISTEN);
+    listen_for(&s, 1);
+    expect(&s, TL_STALE, NULL);
+    assert_int_equal(s.n_emitted, 1);
+    assert_true(sf_emitted(&s, "\"undecoded\":\"the event cannot be decoded: "));
+    assert_memory_equal(s.position, "x0000000000000001 ", 18); /* and it holds nothing up */
+    sf_stop(&s);
+}
+
+/* 11.15 Schema drift: a field that is added while we listen comes with the events from then on. */
+static enum tl_rc add_a_field(struct sf_rig *s)
+{
+    s->on_emit = NULL;
+    assert_int_equal(sfsim_schema_add(s->sim->schema, TL_SV("field Account: Region__c string(20)"), NULL), TL_OK);
+    (void)sf_add(s, "Account", "{\"Name\":\"late\",\"Region__c\":\"north\"}");
+    return TL_OK;
+}
+
+static void a_field_that_is_added_while_we_listen_is_in_the_events(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    add(&s, 1);
+    sf_target(&s, CHANGES, LISTEN);
+    s.on_emit = add_a_field;
+    listen_for(&s, 2);
+    assert_true(sf_emitted(&s, "\"Region__c\":\"north\""));
+    sf_stop(&s);
+}
+
+static void a_channel_that_is_not_there_is_an_error_of_the_configuration(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    sf_target(&s, "{ listen: /data/NoneChangeEvent, via: pubsub }", LISTEN);
+    sf_read(&s);
+    expect(&s, TL_NOT_FOUND, "GetTopic: NOT_FOUND");
+    assert_false(rig_target(&s.rig, "{ listen: /topic/Big, via: pubsub }", LISTEN));
+    assert_non_null(strstr(rig_errors(&s.rig), "has no PushTopics"));
+    sf_stop(&s);
+}
+
+static void nothing_of_the_token_is_in_any_text(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    sf_target(&s, CHANGES, LISTEN);
+    s.sim->org[5] ^= 1;
+    sf_read(&s);
+    assert_null(strstr(s.rig.err.text, "00D"));
+    sf_stop(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(change_events_come_once_with_ids_keys_and_a_position),
+        cmocka_unit_test(changed_and_nulled_fields_are_named_although_they_come_as_bitmaps),
+        cmocka_unit_test(platform_events_come_with_their_uuid_as_key),
+        cmocka_unit_test(both_ways_of_listening_give_the_same_records_and_keys),
+        cmocka_unit_test(the_way_of_listening_may_be_changed_without_a_loss),
+        cmocka_unit_test(no_more_events_are_asked_for_than_were_taken_in),
+        cmocka_unit_test(our_own_changes_are_left_out_and_passed_over),
+        cmocka_unit_test(a_stalled_grpc_stream_is_given_up_by_the_watchdog_and_opened_again),
+        cmocka_unit_test(a_broken_stream_is_opened_again_behind_the_last_event),
+        cmocka_unit_test(a_token_that_ends_while_we_listen_is_renewed),
+        cmocka_unit_test(a_lost_position_is_told_and_filled_up),
+        cmocka_unit_test(a_restart_after_a_loss_was_told_begins_with_the_oldest_event),
+        cmocka_unit_test(gaps_are_filled_with_the_records_as_they_are),
+        cmocka_unit_test(an_event_that_cannot_be_decoded_is_taken_in_as_it_came),
+        cmocka_unit_test(a_field_that_is_added_while_we_listen_is_in_the_events),
+        cmocka_unit_test(a_channel_that_is_not_there_is_an_error_of_the_configuration),
+        cmocka_unit_test(nothing_of_the_token_is_in_any_text),
+    };
+
+    return cmocka_run_group_tests(tests, rig_group_setup, NULL);
+}
