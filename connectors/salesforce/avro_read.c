@@ -370,7 +370,7 @@ enum tl_rc sf_avro_decode(const struct sf_avro *s, struct tl_sv bytes, struct tl
                           struct tl_err *err)
 {
     struct tl_err local;
-    struct reading r = {.p = (const uint8_t *)bytes.p, .a = a, .err = err ? err : &local};
+    struct reading r = {.p = (const uint8_t *)(bytes.p ? bytes.p : ""), .a = a, .err = err ? err : &local};
     struct json v;
 
     r.end = r.p + bytes.n;

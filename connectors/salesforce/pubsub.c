@@ -183,10 +183,11 @@ enum tl_rc sf_pubsub_ask(struct sf_pubsub *p, const char *method, const Protobuf
 
 enum tl_rc sf_pubsub_topic(struct sf_pubsub *p, const char *name, Eventbus__V1__TopicInfo **ret, struct tl_err *err)
 {
-    Eventbus__V1__TopicRequest request = EVENTBUS__V1__TOPIC_REQUEST__INIT;
+    Eventbus__V1__TopicRequest request;
     ProtobufCMessage *answer = NULL;
     enum tl_rc rc;
 
+    eventbus__v1__topic_request__init(&request);
     request.topic_name = (char *)(uintptr_t)name;
     rc = sf_pubsub_ask(p, "GetTopic", &request.base, &eventbus__v1__topic_info__descriptor, &answer, err);
     *ret = (Eventbus__V1__TopicInfo *)(void *)answer;
@@ -232,11 +233,12 @@ static void compile(void *arg)
 
 enum tl_rc sf_pubsub_schema(struct sf_pubsub *p, const char *id, struct sf_schema **ret, struct tl_err *err)
 {
-    Eventbus__V1__SchemaRequest request = EVENTBUS__V1__SCHEMA_REQUEST__INIT;
+    Eventbus__V1__SchemaRequest request;
     ProtobufCMessage *answer = NULL;
     struct compiling c = {.arena = p->call->arena};
     enum tl_rc rc;
 
+    eventbus__v1__schema_request__init(&request);
     *ret = (struct sf_schema *)(uintptr_t)sf_pubsub_known(p, id);
     if (*ret)
         return TL_OK;

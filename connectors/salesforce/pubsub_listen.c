@@ -260,9 +260,10 @@ static enum tl_rc find_schemas(struct pull *u, struct tl_err *err)
 
 static enum tl_rc ask_for(struct subscription *s, int32_t n, bool first, ProtobufCBinaryData replay, struct tl_err *err)
 {
-    Eventbus__V1__FetchRequest request = EVENTBUS__V1__FETCH_REQUEST__INIT;
+    Eventbus__V1__FetchRequest request;
     struct tl_sv bytes;
 
+    eventbus__v1__fetch_request__init(&request);
     request.topic_name = (char *)(uintptr_t)s->in.conf->channel;
     request.num_requested = n;
     if (first && replay.len > 0) {

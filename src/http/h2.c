@@ -411,7 +411,7 @@ enum tl_rc http_h2_wait_head(struct task *t, struct http_h2_stream *s, uint64_t 
 
 struct tl_sv http_h2_unread(const struct http_h2_stream *s)
 {
-    return tl_sv(s->in.p + s->in_at, s->in.n - s->in_at);
+    return s->in.p ? tl_sv(s->in.p + s->in_at, s->in.n - s->in_at) : TL_SV("");
 }
 
 void http_h2_consume(struct http_h2_stream *s, size_t n)

@@ -17,6 +17,7 @@ class Org:
         self.process = subprocess.Popen([BIN, "sim", "salesforce", "--port", "0", *options], stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().split()[-1]
         assert self.url.startswith("http"), self.url
+        self.pubsub = self.process.stdout.readline().split()[-1]
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
 
     def ask(self, path, body=None):
@@ -52,7 +53,7 @@ def orgs():
 
 
 def crm(org, **more):
-    return {"type": "salesforce", "url": org.url,
+    return {"type": "salesforce", "url": org.url, "pubsub": org.pubsub,
             "auth": {"oauth2_client_credentials": {"client_id": "tieline-demo", "client_secret": "${env:SF_SECRET}"}}, **more}
 
 
@@ -254,6 +255,22 @@ def test_change_events_survive_a_kill_and_a_forgotten_session_without_loss(site,
     until(lambda: {b["Name"] for b in target.bodies()} == {f"n{n}" for n in range(10)})
     until(lambda: s.counts("in")["delivered"] == 10), "each event was taken in once"
     assert {b["ChangeEventHeader"]["changeType"] for b in target.bodies()} == {"CREATE"}
+
+
+def test_change_events_over_grpc_survive_kills_broken_streams_and_dead_tokens_without_loss(site, orgs, target):
+    org = orgs("--hold", "1s", "--break-stream-every", "4")
+    source = {"listen": "/data/AccountChangeEvent", "via": "pubsub", "all": True, "every": "1s", "watchdog": "5s"}
+    s = site(from_org(target, org, source), env=ENV).start()
+    for n in range(300):
+        add(org, n)
+        if n == 100:
+            s.kill()
+            s.start()
+        if n in (50, 200):
+            org.ask("/__expire", {})
+    until(lambda: {b["Name"] for b in target.bodies()} == {f"n{n}" for n in range(300)}, 60)
+    until(lambda: s.counts("in")["delivered"] == 300), "each event was taken in once"
+    assert org.stats["subscriptions"] > 3 and org.stats["connects"] == 0
 
 
 def test_a_bulk_job_survives_a_kill_and_every_row_has_its_verdict(site, orgs):

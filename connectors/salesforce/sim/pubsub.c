@@ -100,9 +100,10 @@ static void get_topic(void *arg)
 {
     struct serving *v = arg;
     Eventbus__V1__TopicRequest *q = unpacked(v, &eventbus__v1__topic_request__descriptor);
-    Eventbus__V1__TopicInfo info = EVENTBUS__V1__TOPIC_INFO__INIT;
+    Eventbus__V1__TopicInfo info;
     const struct sfsim_object *o;
 
+    eventbus__v1__topic_info__init(&info);
     if (!q || !topic_exists(v, q->topic_name))
         return;
     o = sfsim_object_of_channel(v->s, tl_sv_str(q->topic_name));
@@ -120,9 +121,10 @@ static void get_schema(void *arg)
 {
     struct serving *v = arg;
     Eventbus__V1__SchemaRequest *q = unpacked(v, &eventbus__v1__schema_request__descriptor);
-    Eventbus__V1__SchemaInfo info = EVENTBUS__V1__SCHEMA_INFO__INIT;
+    Eventbus__V1__SchemaInfo info;
     const struct sfsim_schema_of *schema = q ? sfsim_schema_of_id(v->s->pubsub, q->schema_id) : NULL;
 
+    eventbus__v1__schema_info__init(&info);
     if (!q)
         return;
     if (!schema) {
@@ -190,10 +192,11 @@ static void publish(void *arg)
 {
     struct serving *v = arg;
     Eventbus__V1__PublishRequest *q = unpacked(v, &eventbus__v1__publish_request__descriptor);
-    Eventbus__V1__PublishResponse answer = EVENTBUS__V1__PUBLISH_RESPONSE__INIT;
+    Eventbus__V1__PublishResponse answer;
     const struct sfsim_object *o;
     Eventbus__V1__PublishResult *results;
 
+    eventbus__v1__publish_response__init(&answer);
     if (!q || !topic_exists(v, q->topic_name))
         return;
     o = sfsim_object_of_channel(v->s, tl_sv_str(q->topic_name));
