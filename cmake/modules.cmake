@@ -15,10 +15,10 @@ function(tieline_library)
   tieline_embed()
 endfunction()
 
-# connectors/NAME/X.proto becomes NAME/X.pb-c.h and a part of the library.
+# connectors/NAME/.../X.proto becomes NAME/.../X.pb-c.h and a part of the library.
 function(tieline_messages)
   find_program(PROTOC_C protoc-c REQUIRED)
-  file(GLOB protos CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/connectors connectors/*/*.proto)
+  file(GLOB protos CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/connectors connectors/*/*.proto connectors/*/*/*.proto)
   set(out ${CMAKE_BINARY_DIR}/messages)
   foreach(proto ${protos})
     string(REGEX REPLACE "\\.proto$" ".pb-c" base ${proto})

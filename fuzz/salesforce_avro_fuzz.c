@@ -3,7 +3,7 @@
  */
 #include <stdlib.h>
 
-#include "../connectors/salesforce/avro.h"
+#include "../connectors/salesforce/avro/avro.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,9 +3,9 @@
 #ifndef TL_CONNECTORS_SALESFORCE_SIM_PUBSUB_H
 #define TL_CONNECTORS_SALESFORCE_SIM_PUBSUB_H
 
-#include <salesforce/pubsub.pb-c.h>
+#include <salesforce/pubsub/pubsub.pb-c.h>
 
-#include "salesforce/avro.h"
+#include "salesforce/avro/avro.h"
 #include "salesforce/sim/sim_int.h"
 
 struct sfsim_schema_of {

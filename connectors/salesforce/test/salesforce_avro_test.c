@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "salesforce/avro.h"
+#include "salesforce/avro/avro.h"
 
 static struct tl_arena *arena;
 

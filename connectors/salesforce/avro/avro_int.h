@@ -3,7 +3,7 @@
 #ifndef TL_CONNECTORS_SALESFORCE_AVRO_INT_H
 #define TL_CONNECTORS_SALESFORCE_AVRO_INT_H
 
-#include "salesforce/avro.h"
+#include "salesforce/avro/avro.h"
 
 enum {
     AVRO_NODES = 20000,

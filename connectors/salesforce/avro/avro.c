@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* avro.c - schemas: from JSON to nodes; and the bitmaps of change events, which count fields of a schema. */
-#include "salesforce/avro_int.h"
+#include "salesforce/avro/avro_int.h"
 
 #include <stdio.h>
 

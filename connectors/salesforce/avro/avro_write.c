@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* avro_write.c - values to bytes. */
-#include "salesforce/avro_int.h"
+#include "salesforce/avro/avro_int.h"
 
 #include <stdio.h>
 

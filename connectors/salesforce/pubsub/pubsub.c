@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pubsub.c - calls of the Pub/Sub API: connection, metadata, schemas, what errors mean. */
-#include "salesforce/pubsub.h"
+#include "salesforce/pubsub/pubsub.h"
 
 #include <stdio.h>
 

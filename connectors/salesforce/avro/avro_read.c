@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* avro_read.c - bytes to values. */
-#include "salesforce/avro_int.h"
+#include "salesforce/avro/avro_int.h"
 
 #include <math.h>
 #include <stdio.h>

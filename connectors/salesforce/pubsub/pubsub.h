@@ -8,9 +8,9 @@
 #ifndef TL_CONNECTORS_SALESFORCE_PUBSUB_H
 #define TL_CONNECTORS_SALESFORCE_PUBSUB_H
 
-#include <salesforce/pubsub.pb-c.h>
+#include <salesforce/pubsub/pubsub.pb-c.h>
 
-#include "salesforce/avro.h"
+#include "salesforce/avro/avro.h"
 #include "salesforce/salesforce_int.h"
 
 #define SF_PUBSUB "/eventbus.v1.PubSub/"
