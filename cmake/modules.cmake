@@ -15,23 +15,25 @@ function(tieline_library)
   tieline_embed()
 endfunction()
 
-# connectors/NAME/.../X.proto becomes NAME/.../X.pb-c.h and a part of the library.
+# connectors/NAME/.../X.proto becomes NAME/.../X.pb-c.h, for that connector's sources, and a part of the library.
 function(tieline_messages)
   find_program(PROTOC_C protoc-c REQUIRED)
   file(GLOB protos CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/connectors connectors/*/*.proto connectors/*/*/*.proto)
   set(out ${CMAKE_BINARY_DIR}/messages)
   foreach(proto ${protos})
     string(REGEX REPLACE "\\.proto$" ".pb-c" base ${proto})
+    string(REGEX REPLACE "/.*" "" name ${proto})
     add_custom_command(
       OUTPUT ${out}/${base}.c ${out}/${base}.h
       COMMAND ${CMAKE_COMMAND} -E make_directory ${out}
       COMMAND ${PROTOC_C} -I ${CMAKE_SOURCE_DIR}/connectors --c_out=${out} ${CMAKE_SOURCE_DIR}/connectors/${proto}
       DEPENDS connectors/${proto}
       COMMENT "Messages of ${proto}")
-    set_source_files_properties(${out}/${base}.c PROPERTIES COMPILE_OPTIONS -w) # not ours to mend
+    set_source_files_properties(${out}/${base}.c PROPERTIES COMPILE_OPTIONS "-w;-isystem;${out}") # not ours to mend
+    file(GLOB users CONFIGURE_DEPENDS connectors/${name}/*.c connectors/${name}/*/*.c)
+    set_source_files_properties(${users} PROPERTIES COMPILE_OPTIONS "-isystem;${out}")
     target_sources(tieline_core PRIVATE ${out}/${base}.c ${out}/${base}.h)
   endforeach()
-  target_include_directories(tieline_core SYSTEM PUBLIC ${out})
 endfunction()
 
 # connectors/NAME/NAME.c defines `const struct connector NAME_connector`; the registry is the sorted list of them.

@@ -437,7 +437,7 @@ enum tl_rc sfsim_userinfo(struct task *task, struct http_req *req, struct http_r
 {
     (void)task, (void)err;
     sfsim_learn_url(arg, req);
-    if (sfsim_session_of(arg, req))
+    if (sfsim_session_of(arg, req) && !((struct sfsim *)arg)->opt.no_identity)
         connector_sim_json(req, res, 200, "application/json;charset=UTF-8", who(arg, req->arena));
     else
         http_res_set(res, 403, "text/html", TL_SV("Bad_OAuth_Token"));

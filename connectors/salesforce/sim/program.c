@@ -41,6 +41,8 @@ static const struct connector_sim_option table[] = {
     {"hang-for", CONNECTOR_SIM_MS, AT(hang_ms), "MS", "so late (150s)", false},
     {"truncate-every", CONNECTOR_SIM_INT, AT(truncate_every), "N", "each n-th answer breaks off halfway", false},
     {"expire-every", CONNECTOR_SIM_INT, AT(expire_every), "N", "each n-th request finds its session ended", false},
+    {"no-identity", CONNECTOR_SIM_FLAG, AT(no_identity), NULL, "tokens lack the scope `openid`: 403 from /userinfo",
+     false},
     {"refuse-grant", CONNECTOR_SIM_FLAG, AT(refuse_grant), NULL, "the token endpoint says invalid_grant", false},
     {"lock-every", CONNECTOR_SIM_INT, AT(lock_every), "N", "each n-th record is UNABLE_TO_LOCK_ROW", false},
     {"limit-total", CONNECTOR_SIM_FLAG, AT(limit_total), NULL, "TotalRequests Limit exceeded", false},

@@ -52,6 +52,7 @@ static const char *const standard[] = {
     "reference(Account,What); WhoId reference(Contact,Who)",
     "object User 005: Username string(80) required unique; Name string(121); LastName string(80) required; FirstName "
     "string(40); Email email(128); IsActive boolean; Alias string(8)",
+    "object Organization 00D: Name string(80) required; InstanceName string(5)",
     "object PushTopic 0IF: Name string(25) required unique; Query textarea(1300) required; ApiVersion double(4,1) "
     "required; NotifyForOperationCreate boolean; NotifyForOperationUpdate boolean; NotifyForOperationDelete boolean; "
     "NotifyForOperationUndelete boolean; NotifyForFields picklist(All|Referenced|Select|Where) default(Referenced); "

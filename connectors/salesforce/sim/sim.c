@@ -367,25 +367,35 @@ static enum tl_rc load_schema(struct sfsim *s, struct tl_err *err)
     return rc == TL_OK ? rc : tl_err_prefix(err, "%s", s->opt.schema);
 }
 
-static enum tl_rc add_user(struct sfsim *s, struct tl_err *err)
+static enum tl_rc add_record(struct sfsim *s, const char *type, const char *id, struct json fields, struct tl_err *err)
 {
+    struct sfsim_record r = {.type = sfsim_object(s->schema, tl_sv_str(type)), .fields = fields}, there;
     TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
-    struct sfsim_record r = {.type = sfsim_object(s->schema, TL_SV("User"))}, there;
-    struct json_builder b;
 
-    if (sfsim_get(s->db, a, tl_sv_str(s->user), &there))
+    if (sfsim_get(s->db, a, tl_sv_str(id), &there))
         return TL_OK;
-    json_object_begin(&b, a, 4);
-    (void)json_adds(&b, "Username", json_str(s->opt.user));
-    (void)json_adds(&b, "Name", json_str("Integration User"));
-    (void)json_adds(&b, "LastName", json_str("User"));
-    (void)json_adds(&b, "IsActive", json_bool(true));
-    r.fields = json_end(&b);
     r.created_ms = r.modified_ms = sfsim_now(s->db);
-    (void)snprintf(r.id, sizeof r.id, "%s", s->user);
+    (void)snprintf(r.id, sizeof r.id, "%s", id);
     if (!sfsim_begin(s->db) || !sfsim_put(s->db, &r, true) || !sfsim_commit(s->db))
         return tl_fail(err, TL_IO, "the simulator cannot write its store");
     return TL_OK;
+}
+
+static enum tl_rc add_org_and_user(struct sfsim *s, struct tl_err *err)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
+    struct json_builder user, org;
+    enum tl_rc rc;
+
+    json_object_begin(&user, a, 4);
+    (void)json_adds(&user, "Username", json_str(s->opt.user));
+    (void)json_adds(&user, "Name", json_str("Integration User"));
+    (void)json_adds(&user, "LastName", json_str("User"));
+    (void)json_adds(&user, "IsActive", json_bool(true));
+    json_object_begin(&org, a, 1);
+    (void)json_adds(&org, "Name", json_str("Simulated org"));
+    rc = add_record(s, "User", s->user, json_end(&user), err);
+    return rc == TL_OK ? add_record(s, "Organization", s->org, json_end(&org), err) : rc;
 }
 
 enum tl_rc sfsim_new(const struct sfsim_options *opt, struct sfsim **ret, struct tl_err *err)
@@ -413,7 +423,7 @@ enum tl_rc sfsim_new(const struct sfsim_options *opt, struct sfsim **ret, struct
     if (rc == TL_OK)
         rc = sfsim_db_open(opt->data ? opt->data : ":memory:", s->schema, s->clock, &s->db, err);
     if (rc == TL_OK)
-        rc = add_user(s, err);
+        rc = add_org_and_user(s, err);
     if (rc == TL_OK && opt->seed)
         rc = sfsim_seed(s, opt->seed, err);
     if (rc != TL_OK) {

@@ -276,8 +276,8 @@ struct sfsim_options {
     const char *tls_cert, *tls_key, *instance;
     bool quiet, rotate, per_app, lose_cursors, query_timeout, limit_total, limit_concurrent, refuse_grant, job_fails;
     bool no_query_jobs, lose_jobs, outbound_twice;
+    bool overflow, stale_replay, stall, garble, no_identity;
     double fail, unavailable, empty, drop, hang, gap, unprocessed, outage[2];
-    bool overflow, stale_replay, stall, garble;
 };
 struct sfsim_counts {
     uint64_t requests, api_calls, created, updated, deleted, refused, tokens, queries, rows, events;

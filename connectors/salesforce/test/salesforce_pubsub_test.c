@@ -376,6 +376,22 @@ static void a_channel_that_is_not_there_is_an_error_of_the_configuration(void **
     sf_stop(&s);
 }
 
+static void a_token_that_may_not_see_who_it_is_finds_the_org_by_a_query(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    s.sim->opt.no_identity = true;
+    add(&s, 1);
+    sf_target(&s, CHANGES, LISTEN);
+    listen_for(&s, 1);
+    expect(&s, TL_STALE, NULL);
+    assert_int_equal(s.n_emitted, 1);
+    assert_int_equal(s.sim->counts.queries, 1);
+    sf_stop(&s);
+}
+
 static void nothing_of_the_token_is_in_any_text(void **state)
 {
     struct sf_rig s;
@@ -408,6 +424,7 @@ int main(void)
         cmocka_unit_test(an_event_that_cannot_be_decoded_is_taken_in_as_it_came),
         cmocka_unit_test(a_field_that_is_added_while_we_listen_is_in_the_events),
         cmocka_unit_test(a_channel_that_is_not_there_is_an_error_of_the_configuration),
+        cmocka_unit_test(a_token_that_may_not_see_who_it_is_finds_the_org_by_a_query),
         cmocka_unit_test(nothing_of_the_token_is_in_any_text),
     };
 
