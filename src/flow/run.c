@@ -110,6 +110,9 @@ static enum tl_rc whole_body(struct task *task, struct run *r, const struct queu
     enum tl_rc rc;
 
     *ret_body = c->body;
+    if (c->unreadable)
+        return tl_fail(err, TL_INVALID,
+                       "what the ledger keeps of this event cannot be read: it was changed on the disk");
     if (c->body.p || !c->upload)
         return TL_OK;
     tl_buf_init(&f.body, (size_t)c->upload_bytes + 1);

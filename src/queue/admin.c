@@ -177,8 +177,7 @@ static enum tl_rc edit_apply(struct queue *q, struct op *op, struct tl_err *err)
         return tl_fail(err, TL_CONFLICT, "only a dead delivery can be edited; this is %s",
                        queue_state_name((enum queue_state)a->row.state));
     a->revision = a->row.rev + 1;
-    (void)RUN(q, EDIT_ADD, store_u64(a->id), store_int(a->revision), store_int(queue__wall(q)), store_text(a->by),
-              store_blob(a->text));
+    queue__add_edit(q, a->id, a->revision, queue__wall(q), store_text(a->by), a->text);
     return RUN(q, UNIT_REV, store_u64(a->id), store_int(a->revision), store_int(queue__wall(q)));
 }
 

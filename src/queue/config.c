@@ -70,8 +70,11 @@ static struct conn *conn_add(struct queue *q, uint32_t id, struct tl_sv name, ui
     return c;
 }
 
-static void copy_text(char *to, size_t n, struct tl_sv s)
+static void copy_text(struct queue *q, char *to, size_t n, struct place p, const struct store_val *v)
 {
+    struct tl_sv s;
+
+    (void)queue__open_val(q, p, v->type == STORE_BLOB, v->s, &s);
     (void)snprintf(to, n, "%.*s", TL_SV_ARG(s));
 }
 
@@ -86,7 +89,7 @@ static void load_flows(struct queue *q)
             f->gone = v[2].i != 0;
             f->block = v[3].i != 0;
             f->held = (enum queue_held)v[4].i;
-            copy_text(f->held_text, sizeof(f->held_text), v[5].s);
+            copy_text(q, f->held_text, sizeof(f->held_text), PLACE(FLOW, .id = f->id), &v[5]);
             f->held_at = v[6].i;
             f->held_fp = (uint64_t)v[7].i;
         }
@@ -126,7 +129,7 @@ enum tl_rc queue__load_names(struct queue *q, struct tl_err *err)
 
             c->gone = v[3].i != 0;
             c->held = (enum queue_held)v[4].i;
-            copy_text(c->held_text, sizeof(c->held_text), v[5].s);
+            copy_text(q, c->held_text, sizeof(c->held_text), PLACE(CONNECTION, .id = c->id), &v[5]);
             c->held_at = v[6].i;
         }
     queue__end(q, SQL_CONN_ALL);

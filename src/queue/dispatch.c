@@ -116,8 +116,10 @@ static void fill_blob(struct queue *q, struct queue_claim *c, struct row *r, str
         atomic_fetch_add(&at_hand->refs, 1);
     } else {
         queue__read_begin(q);
-        if (!queue__load_blob(q, r, &c->blob))
+        if (!queue__load_blob(q, r, &c->blob)) {
+            c->unreadable = true;
             return;
+        }
         c->upload = r->upload;
     }
     c->meta = tl_sv(c->blob->bytes, c->blob->meta_n);
@@ -241,7 +243,7 @@ static struct work *gather_job(struct queue *q, struct target *t)
 {
     uint64_t ticket = t->first->row.ticket, *ids = NULL;
     size_t n = 0, cap = 0, k = 0;
-    struct store_val v[3];
+    struct store_val v[4];
     struct work *w;
 
     queue__read_begin(q);
@@ -273,11 +275,8 @@ static struct work *gather_job(struct queue *q, struct target *t)
     w->pub.kind = QUEUE_WORK_RESUME;
     w->pub.ticket_id = ticket;
     w->ticket_known = true;
-    if (queue__start(q, SQL_TICKET_GET, VALS(store_u64(ticket))) && queue__next(q, SQL_TICKET_GET, v, 3)) {
-        w->ticket = tl_alloc(v[2].s.n + 1);
-        memcpy(w->ticket, v[2].s.p, v[2].s.n);
-        w->pub.ticket = tl_sv(w->ticket, v[2].s.n);
-    }
+    if (queue__start(q, SQL_TICKET_GET, VALS(store_u64(ticket))) && queue__next(q, SQL_TICKET_GET, v, 4))
+        queue__take_ticket(q, w, v[3].i != 0, v[2].s);
     queue__end(q, SQL_TICKET_GET);
     return w;
 }

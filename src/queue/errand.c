@@ -50,17 +50,15 @@ static bool in_use(const struct queue *q, uint64_t ticket)
 
 static struct work *next_abort(struct queue *q, uint64_t after)
 {
-    struct store_val v[3];
+    struct store_val v[4];
     struct work *w = NULL;
 
-    if (queue__start(q, SQL_TICKET_ABORTS, VALS(store_u64(after))) && queue__next(q, SQL_TICKET_ABORTS, v, 3)) {
+    if (queue__start(q, SQL_TICKET_ABORTS, VALS(store_u64(after))) && queue__next(q, SQL_TICKET_ABORTS, v, 4)) {
         w = queue__work_new(q, 0);
         w->pub.kind = QUEUE_WORK_ABORT;
         w->pub.ticket_id = (uint64_t)v[0].i;
         w->target = queue__target(q, (uint32_t)v[1].i);
-        w->ticket = tl_alloc(v[2].s.n + 1);
-        memcpy(w->ticket, v[2].s.p, v[2].s.n);
-        w->pub.ticket = tl_sv(w->ticket, v[2].s.n);
+        queue__take_ticket(q, w, v[3].i != 0, v[2].s);
     }
     queue__end(q, SQL_TICKET_ABORTS);
     return w;

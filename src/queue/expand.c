@@ -59,8 +59,7 @@ static void write_child(struct queue *q, const struct row *r, const struct queue
               r->upload ? store_u64(r->upload) : store_null(), r->cause ? store_u64(r->cause) : store_null(),
               r->replay_of ? store_u64(r->replay_of) : store_null());
     if (d->body.p)
-        (void)RUN(q, EDIT_ADD, store_u64(r->id), store_int(0), store_int(r->received), store_null(),
-                  store_blob(d->body));
+        queue__add_edit(q, r->id, 0, r->received, store_null(), d->body);
 }
 
 static enum tl_rc expand_apply(struct queue *q, struct op *op, struct tl_err *err)
@@ -87,7 +86,8 @@ static enum tl_rc expand_apply(struct queue *q, struct op *op, struct tl_err *er
     queue__count(q, f, event->state, -1);
     queue__count(q, f, e->n ? QUEUE_QUEUED : QUEUE_SKIPPED, e->n ? (int64_t)e->n : 1);
     return RUN(q, UNIT_EXPANDED, store_u64(event->id), store_int(e->n ? QUEUE_QUEUED : QUEUE_SKIPPED),
-               store_int(queue__wall(q)), store_int(event->attempts), store_u64(e->n), store_text(e->reason));
+               store_int(queue__wall(q)), store_int(event->attempts), store_u64(e->n),
+               queue__seal(q, PLACE(WHY, .id = event->id), store_text(e->reason)));
 }
 
 static void expand_settle(struct queue *q, struct op *op)
@@ -143,7 +143,7 @@ static enum tl_rc checkpoint_apply(struct queue *q, struct op *op, struct tl_err
     if (rc != TL_OK)
         return rc;
     c->id = w->pub.ticket_id ? w->pub.ticket_id : queue__take_id(q);
-    (void)RUN(q, TICKET_ADD, store_u64(c->id), store_int(w->target->id), store_int(0), store_blob(c->ticket));
+    queue__add_ticket(q, c->id, w->target->id, false, c->ticket);
     for (size_t i = 0; i < w->pub.n; i++) {
         struct row *r = row_of(&w->members[i]);
 

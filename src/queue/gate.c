@@ -70,7 +70,7 @@ void queue__gates_save(struct queue *q)
         (void)snprintf(key, sizeof(key), "guard/%u", c->id);
         tl_buf_init(&b, 4096);
         guard_save(c->guard, queue__wall(q), &b);
-        c->guard_saving = RUN(q, KV_SET, store_text(tl_sv_str(key)), store_blob(tl_buf_view(&b))) == TL_OK;
+        c->guard_saving = queue__kv_set(q, tl_sv_str(key), tl_buf_view(&b)) == TL_OK;
         tl_buf_done(&b);
     }
 }
@@ -98,14 +98,11 @@ bool queue__gates_waiting(const struct queue *q)
 
 void queue__gate_load(struct queue *q, struct conn *c)
 {
-    struct store_val v;
     char key[32];
 
     (void)snprintf(key, sizeof(key), "guard/%u", c->id);
     tl_buf_init(&c->guard_before, 4096);
-    if (queue__start(q, SQL_KV_GET, VALS(store_text(tl_sv_str(key)))) && queue__next(q, SQL_KV_GET, &v, 1))
-        (void)tl_buf_sv(&c->guard_before, v.s);
-    queue__end(q, SQL_KV_GET);
+    (void)queue__kv_get(q, tl_sv_str(key), &c->guard_before);
 }
 
 /* What was spent before a restart belongs to budgets that only the configuration names. */

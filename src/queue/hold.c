@@ -118,7 +118,8 @@ enum tl_rc queue__save_holds(struct queue *q)
 
         if (f && f->save)
             (void)RUN(q, FLOW_SET, store_int(f->id), store_int(queue__is_gone(q, f->removed, f->gone)),
-                      store_int(f->block), store_int(f->held), store_text(tl_sv_str(f->held_text)),
+                      store_int(f->block), store_int(f->held),
+                      queue__seal(q, PLACE(FLOW, .id = f->id), store_text(tl_sv_str(f->held_text))),
                       store_int(f->held_at), store_u64(f->held_fp));
     }
     for (size_t i = 1; i <= q->n_conns; i++) {
@@ -127,7 +128,8 @@ enum tl_rc queue__save_holds(struct queue *q)
         if (c && c->save)
             (void)RUN(q, CONN_SET, store_int(c->id), store_u64(c->identity),
                       store_int(queue__is_gone(q, c->removed, c->gone)), store_int(c->held),
-                      store_text(tl_sv_str(c->held_text)), store_int(c->held_at));
+                      queue__seal(q, PLACE(CONNECTION, .id = c->id), store_text(tl_sv_str(c->held_text))),
+                      store_int(c->held_at));
     }
     return q->txn_rc;
 }

@@ -56,13 +56,15 @@ static enum tl_rc end_it(struct queue *q, const struct row *r, enum queue_verb v
 /* The lane under another target, from the key as it came. */
 static void relane(struct queue *q, struct row *r, uint32_t target)
 {
-    struct store_val v[3];
+    struct store_val v[4];
+    struct tl_sv key;
 
     r->target = target;
     if (!r->keyed)
         return;
-    if (queue__start(q, SQL_BODY_GET, VALS(store_u64(r->event))) && queue__next(q, SQL_BODY_GET, v, 3))
-        r->lane = queue__lane_hash(target, v[0].s);
+    if (queue__start(q, SQL_BODY_GET, VALS(store_u64(r->event))) && queue__next(q, SQL_BODY_GET, v, 4) &&
+        queue__open_val(q, PLACE(ORDER, .id = r->event), v[3].i != 0, v[0].s, &key))
+        r->lane = queue__lane_hash(target, key);
     queue__end(q, SQL_BODY_GET);
 }
 
@@ -93,6 +95,67 @@ static enum tl_rc move_it(struct queue *q, struct queue__change *c, uint32_t to_
     return q->txn_rc;
 }
 
+/* ---- copies for a replay of what has ended: what is sealed is bound to its row, so it is opened and sealed again ----
+ */
+/* All of it opens. Else there would be a copy of a part. */
+static bool readable(struct queue *q, const struct row *r)
+{
+    struct row row = *r;
+    struct queue_blob *b = NULL;
+    struct store_val v[3];
+    struct tl_sv data;
+    bool ok;
+
+    if (!q->ring)
+        return true;
+    ok = queue__load_blob(q, &row, &b);
+    queue__blob_unref(b);
+    if (ok && row.upload &&
+        queue__start(q, SQL_CHUNK_ALL,
+                     VALS(store_u64(row.upload * ATTEMPT_SPAN), store_u64((row.upload + 1) * ATTEMPT_SPAN))))
+        while (ok && queue__next(q, SQL_CHUNK_ALL, v, 3))
+            ok = queue__open_val(q, PLACE(CHUNK, .id = (uint64_t)v[0].i), v[1].i != 0, v[2].s, &data);
+    queue__end(q, SQL_CHUNK_ALL);
+    return ok;
+}
+
+static void copy_chunks(struct queue *q, uint64_t from, uint64_t to)
+{
+    struct store_val v[3];
+    struct tl_sv data;
+
+    if (queue__start(q, SQL_CHUNK_ALL, VALS(store_u64(from * ATTEMPT_SPAN), store_u64((from + 1) * ATTEMPT_SPAN))))
+        while (queue__next(q, SQL_CHUNK_ALL, v, 3) &&
+               queue__open_val(q, PLACE(CHUNK, .id = (uint64_t)v[0].i), v[1].i != 0, v[2].s, &data))
+            queue__add_chunk(q, to * ATTEMPT_SPAN + (uint64_t)v[0].i % ATTEMPT_SPAN, data);
+    queue__end(q, SQL_CHUNK_ALL);
+}
+
+static void copy_body(struct queue *q, const struct row *from, const struct row *to)
+{
+    struct tl_sv order_by, meta, body;
+    struct store_val v[4];
+
+    if (queue__start(q, SQL_BODY_GET, VALS(store_u64(from->event))) && queue__next(q, SQL_BODY_GET, v, 4) &&
+        queue__open_val(q, PLACE(ORDER, .id = from->event), v[3].i != 0, v[0].s, &order_by) &&
+        queue__open_val(q, PLACE(META, .id = from->event), v[3].i != 0, v[1].s, &meta) &&
+        queue__open_val(q, PLACE(BODY, .id = from->event, .more = from->upload), v[3].i != 0, v[2].s, &body))
+        queue__add_body(q, to->id, to->upload, order_by, meta, body);
+    queue__end(q, SQL_BODY_GET);
+}
+
+static void copy_edits(struct queue *q, const struct row *from, uint64_t to)
+{
+    struct store_val v[5];
+    struct tl_sv data;
+
+    if (queue__start(q, SQL_EDIT_ALL, VALS(store_u64(from->id), store_int(from->rev))))
+        while (queue__next(q, SQL_EDIT_ALL, v, 5))
+            if (queue__open_val(q, PLACE(EDIT, .id = from->id, .more = (uint64_t)v[0].i), v[3].i != 0, v[4].s, &data))
+                queue__add_edit(q, to, (uint32_t)v[0].i, v[1].i, v[2], data);
+    queue__end(q, SQL_EDIT_ALL);
+}
+
 /* A finished one is done again as something new: it keeps its own history. */
 static enum tl_rc replay_final(struct queue *q, struct queue__change *c, struct tl_err *err)
 {
@@ -102,6 +165,8 @@ static enum tl_rc replay_final(struct queue *q, struct queue__change *c, struct 
 
     if (f->removed || !t || t->removed)
         return refuse(err, &r, "its flow is gone");
+    if (!readable(q, &r))
+        return refuse(err, &r, "what the ledger keeps of it cannot be read: it was changed on the disk");
     r.id = queue__take_id(q);
     r.event = r.kind == KIND_CHILD ? r.event : r.id;
     r.replay_of = c->row.id;
@@ -129,8 +194,7 @@ static enum tl_rc replay_final(struct queue *q, struct queue__change *c, struct 
         if (r.upload) {
             uint64_t own = queue__take_id(q);
 
-            (void)RUN(q, CHUNK_COPY, store_u64(r.upload * ATTEMPT_SPAN), store_u64((r.upload + 1) * ATTEMPT_SPAN),
-                      store_int((int64_t)((own - r.upload) * ATTEMPT_SPAN)));
+            copy_chunks(q, r.upload, own);
             r.upload = own;
         }
         (void)RUN(q, UNIT_ADD, store_u64(r.id), store_int(r.flow), store_int(r.target), store_int(r.kind),
@@ -139,10 +203,10 @@ static enum tl_rc replay_final(struct queue *q, struct queue__change *c, struct 
                   r.upload ? store_u64(r.upload) : store_null(), r.cause ? store_u64(r.cause) : store_null(),
                   store_null(), store_null());
         (void)RUN(q, UNIT_REPLAYS, store_u64(r.id), store_u64(r.replay_of));
-        (void)RUN(q, BODY_COPY, store_u64(r.id), store_u64(c->row.event));
+        copy_body(q, &c->row, &r);
         queue__count(q, f, N_EVENTS, 1);
     }
-    (void)RUN(q, EDIT_COPY, store_u64(r.id), store_u64(c->row.id), store_int(c->row.rev));
+    copy_edits(q, &c->row, r.id);
     if (c->row.rev) {
         r.rev = c->row.rev;
         (void)RUN(q, UNIT_REV, store_u64(r.id), store_int(r.rev), store_int(r.received));

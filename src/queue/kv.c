@@ -20,20 +20,35 @@ static enum tl_rc call(struct queue *q, struct task *task, struct kv_op *k, cons
     return queue__call(q, task, &k->op, err);
 }
 
-static enum tl_rc first_value(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n,
+static enum tl_rc first_value(struct queue *q, enum queue_sql sql, const struct store_val *v, size_t n, struct place p,
                               struct tl_buf *out, struct tl_err *err)
 {
-    struct store_val val;
-    bool found = queue__start(q, sql, v, n) && queue__next(q, sql, &val, 1);
+    struct store_val val[2];
+    bool found = queue__start(q, sql, v, n) && queue__next(q, sql, val, 2), ok = true;
+    struct tl_sv s = TL_SV_NULL;
 
     if (found)
-        (void)tl_buf_sv(out, val.s);
+        ok = queue__open_val(q, p, val[1].i != 0, val[0].s, &s) && tl_buf_sv(out, s);
     queue__end(q, sql);
     if (q->txn_rc != TL_OK)
         return q->txn_rc;
+    if (!ok && !out->failed)
+        return tl_fail(err, TL_INVALID, "the entry in the ledger was changed or moved: it does not open with its key");
     if (!found)
         return tl_fail(err, TL_NOT_FOUND, "there is no such entry");
     return out->failed ? tl_fail(err, TL_LIMIT, "the entry is larger than the buffer") : TL_OK;
+}
+
+enum tl_rc queue__kv_set(struct queue *q, struct tl_sv key, struct tl_sv value)
+{
+    return RUN(q, KV_SET, store_text(key), queue__seal(q, PLACE(KV, .name = key), store_blob(value)), queue__key_id(q));
+}
+
+bool queue__kv_get(struct queue *q, struct tl_sv key, struct tl_buf *out)
+{
+    struct tl_err err;
+
+    return first_value(q, SQL_KV_GET, VALS(store_text(key)), PLACE(KV, .name = key), out, &err) == TL_OK;
 }
 
 static enum tl_rc lease_apply(struct queue *q, struct op *op, struct tl_err *err)
@@ -59,7 +74,8 @@ static enum tl_rc position_apply(struct queue *q, struct op *op, struct tl_err *
 {
     struct kv_op *k = TL_CONTAINER(op, struct kv_op, op);
 
-    return first_value(q, SQL_POSITION_GET, VALS(store_text(k->a), store_text(k->b)), k->out, err);
+    return first_value(q, SQL_POSITION_GET, VALS(store_text(k->a), store_text(k->b)),
+                       PLACE(POSITION, .name = k->a, .name2 = k->b), k->out, err);
 }
 
 static enum tl_rc kv_put_apply(struct queue *q, struct op *op, struct tl_err *err)
@@ -67,14 +83,14 @@ static enum tl_rc kv_put_apply(struct queue *q, struct op *op, struct tl_err *er
     struct kv_op *k = TL_CONTAINER(op, struct kv_op, op);
 
     (void)err;
-    return k->value.p ? RUN(q, KV_SET, store_text(k->a), store_blob(k->value)) : RUN(q, KV_DEL, store_text(k->a));
+    return k->value.p ? queue__kv_set(q, k->a, k->value) : RUN(q, KV_DEL, store_text(k->a));
 }
 
 static enum tl_rc kv_get_apply(struct queue *q, struct op *op, struct tl_err *err)
 {
     struct kv_op *k = TL_CONTAINER(op, struct kv_op, op);
 
-    return first_value(q, SQL_KV_GET, VALS(store_text(k->a)), k->out, err);
+    return first_value(q, SQL_KV_GET, VALS(store_text(k->a)), PLACE(KV, .name = k->a), k->out, err);
 }
 
 static enum tl_rc xref_put_apply(struct queue *q, struct op *op, struct tl_err *err)
@@ -89,19 +105,20 @@ static enum tl_rc xref_put_apply(struct queue *q, struct op *op, struct tl_err *
 /* Written in one direction, read in both. */
 static enum tl_rc xref_get_apply(struct queue *q, struct op *op, struct tl_err *err)
 {
+    static const struct place no_place = {.kind = PLACE_KV}; /* ids are not sealed: their second column is 0 */
     struct kv_op *k = TL_CONTAINER(op, struct kv_op, op);
     const struct queue_xref *x = k->xref;
     enum tl_rc rc = first_value(
         q, SQL_XREF_GET,
         VALS(store_text(x->model), store_text(x->connection_a), store_text(x->id_a), store_text(x->connection_b)),
-        k->out, err);
+        no_place, k->out, err);
 
     if (rc != TL_NOT_FOUND)
         return rc;
     return first_value(
         q, SQL_XREF_BACK,
         VALS(store_text(x->model), store_text(x->connection_a), store_text(x->id_a), store_text(x->connection_b)),
-        k->out, err);
+        no_place, k->out, err);
 }
 
 enum tl_rc queue_lease(struct queue *q, struct task *task, struct tl_sv name, struct tl_sv owner, int64_t ttl_ms,

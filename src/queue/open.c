@@ -64,13 +64,13 @@ static enum tl_rc open_store(struct queue *q, struct tl_err *err)
  * disk before it goes, until a process has closed the ledger with nothing left to deliver. */
 static void load_careful(struct queue *q)
 {
-    struct store_val v;
+    struct tl_buf v;
 
+    tl_buf_init(&v, 64);
     q->careful_below = q->next_id;
-    if (queue__start(q, SQL_KV_GET, VALS(store_text(CAREFUL))) && queue__next(q, SQL_KV_GET, &v, 1) &&
-        v.s.n == sizeof(q->careful_below))
-        memcpy(&q->careful_below, v.s.p, sizeof(q->careful_below));
-    queue__end(q, SQL_KV_GET);
+    if (queue__kv_get(q, CAREFUL, &v) && v.n == sizeof(q->careful_below))
+        memcpy(&q->careful_below, v.p, sizeof(q->careful_below));
+    tl_buf_done(&v);
     (void)RUN(q, KV_DEL, store_text(CAREFUL));
 }
 
@@ -83,7 +83,7 @@ static void save_careful(struct queue *q)
         if (q->flows[i] && q->flows[i]->count[QUEUE_QUEUED] + q->flows[i]->count[QUEUE_RETRYING] > 0)
             below = q->careful_below;
     q->txn_rc = store_begin(q->db, &err);
-    (void)RUN(q, KV_SET, store_text(CAREFUL), store_blob(tl_sv((const char *)&below, sizeof(below))));
+    (void)queue__kv_set(q, CAREFUL, tl_sv((const char *)&below, sizeof(below)));
     if (q->txn_rc != TL_OK || store_commit(q->db, &err) != TL_OK)
         store_rollback(q->db); /* as after a crash, then */
 }
@@ -91,6 +91,7 @@ static void save_careful(struct queue *q)
 static void load_meta(struct queue *q)
 {
     struct store_val v;
+    struct tl_buf key;
     uint64_t generation = 0;
 
     if (queue__one(q, SQL_META_GET, VALS(store_text(TL_SV("next_id"))), &v, 1))
@@ -100,16 +101,14 @@ static void load_meta(struct queue *q)
     (void)RUN(q, META_SET, store_text(TL_SV("generation")), store_u64(generation));
     q->epoch = generation << 32;
     load_careful(q);
-    if (queue__start(q, SQL_KV_GET, VALS(store_text(TL_SV("queue/hash_key")))) && queue__next(q, SQL_KV_GET, &v, 1) &&
-        v.s.n == sizeof(q->hash_key)) {
-        memcpy(q->hash_key, v.s.p, sizeof(q->hash_key));
-        queue__end(q, SQL_KV_GET);
+    tl_buf_init(&key, 64);
+    if (queue__kv_get(q, TL_SV("queue/hash_key"), &key) && key.n == sizeof(q->hash_key)) {
+        memcpy(q->hash_key, key.p, sizeof(q->hash_key));
     } else {
-        queue__end(q, SQL_KV_GET);
         tl_random(q->hash_key, sizeof(q->hash_key));
-        (void)RUN(q, KV_SET, store_text(TL_SV("queue/hash_key")),
-                  store_blob(tl_sv((const char *)q->hash_key, sizeof(q->hash_key))));
+        (void)queue__kv_set(q, TL_SV("queue/hash_key"), tl_sv((const char *)q->hash_key, sizeof(q->hash_key)));
     }
+    tl_buf_done(&key);
 }
 
 /* Bodies whose put never came. */
@@ -133,6 +132,11 @@ static enum tl_rc start_up(struct queue *q, struct tl_err *err)
     if (rc != TL_OK)
         return rc;
     q->txn_rc = TL_OK;
+    rc = queue__load_keys(q, err);
+    if (rc != TL_OK) {
+        store_rollback(q->db);
+        return rc;
+    }
     load_meta(q);
     (void)queue__load_names(q, NULL);
     if (q->txn_rc == TL_OK)
@@ -180,6 +184,7 @@ enum tl_rc queue_open(const struct queue_options *options, struct queue **ret_qu
         rc = open_store(q, err);
     if (rc == TL_OK)
         rc = start_up(q, err);
+    q->o.keys = NULL;
     if (rc == TL_OK)
         queue__disk_check(q);
     if (rc == TL_OK && !q->o.manual) {
@@ -238,6 +243,7 @@ void queue_close(struct queue *q)
     for (size_t i = 0; i < SQL_COUNT; i++)
         store_stmt_free(q->sql[i]);
     store_close(q->db);
+    queue__free_keys(q);
     crypto_free(q->crypto);
     (void)pthread_mutex_destroy(&q->lock);
     (void)pthread_cond_destroy(&q->wake);

@@ -10,6 +10,7 @@
 #define TICKET_MAX QUEUE_TICKET_MAX
 #define UNKNOWN_MAX 3
 #define UNKNOWN_SOME 0x80 /* in row.unknown: an attempt that ended by itself may have been carried out; below: crashes in a row */
+#define UNKNOWN_TEXT "the process ended three times in a row while this was being delivered"
 
 /* ---- from the runner's thread ---- */
 static struct tl_sv clip(struct tl_sv s, size_t max)
@@ -363,14 +364,17 @@ static void write_attempt(struct queue *q, const struct work *w, size_t i)
     int64_t flags = (m->counted ? FLAG_COUNTED : 0) | (m->unknown ? FLAG_UNKNOWN : 0) |
                     (w->pub.probe ? FLAG_PROBE : 0) | (m->verdict == V_STALE ? FLAG_STALE : 0);
 
-    (void)queue__run(
-        q, w->begun ? SQL_ATTEMPT_END : SQL_ATTEMPT_ADD,
-        VALS(store_u64(c->delivery * ATTEMPT_SPAN + c->attempt), store_u64(c->epoch), store_int(w->started_ms),
-             store_int(w->ended_ms), store_int(o->end ? o->end : QUEUE_END_FAILED), store_int(flags), store_int(m->cls),
-             store_int(o->rc), store_int(o->status), store_int(w->pub.latency_ms),
-             w->call_id ? store_u64(w->call_id) : store_null(), o->text.n ? store_text(o->text) : store_null(),
-             o->answer.n ? store_blob(o->answer) : store_null()),
-        NULL);
+    uint64_t id = c->delivery * ATTEMPT_SPAN + c->attempt;
+
+    (void)queue__run(q, w->begun ? SQL_ATTEMPT_END : SQL_ATTEMPT_ADD,
+                     VALS(store_u64(id), store_u64(c->epoch), store_int(w->started_ms), store_int(w->ended_ms),
+                          store_int(o->end ? o->end : QUEUE_END_FAILED), store_int(flags), store_int(m->cls),
+                          store_int(o->rc), store_int(o->status), store_int(w->pub.latency_ms),
+                          w->call_id ? store_u64(w->call_id) : store_null(),
+                          queue__seal(q, PLACE(TRIED, .id = id), o->text.n ? store_text(o->text) : store_null()),
+                          queue__seal(q, PLACE(ANSWER, .id = id), o->answer.n ? store_blob(o->answer) : store_null()),
+                          queue__key_id(q)),
+                     NULL);
 }
 
 static void write_state(struct queue *q, const struct work *w, size_t i)
@@ -383,7 +387,7 @@ static void write_state(struct queue *q, const struct work *w, size_t i)
     (void)RUN(q, UNIT_STATE, store_u64(r->id), store_int(r->state), r->live ? store_int(r->live) : store_null(),
               store_int(w->ended_ms), store_int(r->attempts), store_int(r->used), store_int(r->unknown),
               store_int(r->age), store_int(r->next_at), store_null(), dead ? store_u64(m->fp) : store_null(),
-              store_int(m->cls), store_int(o->rc), store_text(o->text));
+              store_int(m->cls), store_int(o->rc), queue__seal(q, PLACE(WHY, .id = r->id), store_text(o->text)));
 }
 
 static void write_xrefs(struct queue *q, const struct queue_outcome *o, int64_t now)
@@ -474,6 +478,24 @@ static void write_member(struct queue *q, struct work *w, size_t i)
         (void)RUN(q, MEMBER_DEL, store_u64(w->pub.ticket_id), store_u64(r->id));
 }
 
+void queue__add_ticket(struct queue *q, uint64_t id, uint32_t target, bool abort, struct tl_sv ticket)
+{
+    (void)RUN(q, TICKET_ADD, store_u64(id), store_int(target), store_int(abort),
+              queue__seal(q, PLACE(TICKET, .id = id), store_blob(ticket)), queue__key_id(q));
+}
+
+/* Of pub.ticket_id; one that does not open is empty, and the connector says what it makes of it. */
+void queue__take_ticket(struct queue *q, struct work *w, bool sealed, struct tl_sv data)
+{
+    struct tl_sv s;
+
+    (void)queue__open_val(q, PLACE(TICKET, .id = w->pub.ticket_id), sealed, data, &s);
+    w->ticket = tl_alloc(s.n + 1);
+    if (s.n)
+        memcpy(w->ticket, s.p, s.n);
+    w->pub.ticket = tl_sv(w->ticket, s.n);
+}
+
 static void write_ticket(struct queue *q, struct work *w)
 {
     bool pending = false, orphan = false;
@@ -484,8 +506,7 @@ static void write_ticket(struct queue *q, struct work *w)
         orphan = orphan || w->pub.claims[i].outcome.end == QUEUE_END_PENDING;
     }
     if (orphan && !pending && !w->ticket_known && w->pub.ret_ticket.p) { /* it began while they were cancelled */
-        (void)RUN(q, TICKET_ADD, store_u64(queue__take_id(q)), store_int(w->target->id), store_int(1),
-                  store_blob(w->pub.ret_ticket));
+        queue__add_ticket(q, queue__take_id(q), w->target->id, true, w->pub.ret_ticket);
         q->aborts = true;
     }
     if (pending) {
@@ -493,8 +514,7 @@ static void write_ticket(struct queue *q, struct work *w)
             w->pub.ticket_id = queue__take_id(q);
         w->ticket_known = true;
         if (w->pub.ret_ticket.p)
-            (void)RUN(q, TICKET_ADD, store_u64(w->pub.ticket_id), store_int(w->target->id), store_int(0),
-                      store_blob(w->pub.ret_ticket));
+            queue__add_ticket(q, w->pub.ticket_id, w->target->id, false, w->pub.ret_ticket);
     }
     for (size_t i = 0; i < w->pub.n; i++)
         write_member(q, w, i);
@@ -518,7 +538,7 @@ static enum tl_rc finish_apply(struct queue *q, struct op *op, struct tl_err *er
     if (w->call_id)
         (void)RUN(q, CALL_ADD, store_u64(w->call_id), store_int(w->conn->id), store_u64(w->pub.n),
                   store_int(w->started_ms), store_int(w->pub.latency_ms), store_int(o->status), store_int(o->rc),
-                  store_text(o->text));
+                  queue__seal(q, PLACE(CALL, .id = w->call_id), store_text(o->text)));
     if (queue__is_errand(w))
         queue__errand_apply(q, w);
     else
@@ -661,8 +681,7 @@ static void recover_one(struct queue *q, uint64_t attempt_id)
               queue__flow(q, r.flow)->block ? store_int(2) : store_null(), store_int(now), store_int(r.attempts),
               store_int(r.used), store_int(r.unknown), store_int(r.age), store_int(0), store_null(),
               store_u64(queue__fingerprint(TL_CLASS_BUG, 0, TL_BUG, TL_SV("crash"))), store_int(TL_CLASS_BUG),
-              store_int(TL_BUG),
-              store_text(TL_SV("the process ended three times in a row while this was being delivered")));
+              store_int(TL_BUG), queue__seal(q, PLACE(WHY, .id = unit), store_text(TL_SV(UNKNOWN_TEXT))));
     queue__unit_done(q, &r, (enum queue_state)r.state, QUEUE_DEAD);
 }
 

@@ -40,13 +40,17 @@ void queue__key_hash(const unsigned char hash_key[16], struct tl_sv source, stru
 
 static void prepare(struct queue *q, struct queue_put *put, struct put_op *p)
 {
+    uint64_t seed = 0;
+
     *p = (struct put_op){.put = put};
     put->ret_event = 0;
     put->ret_duplicate = put->ret_other_body = false;
     p->has_key = put->key.p != NULL;
     if (p->has_key)
         queue__key_hash(q->hash_key, put->source, put->key, &p->k1, &p->k2);
-    p->body_hash = put->body.n ? tl_hash64(put->body.p, put->body.n, 0) : put->upload;
+    if (q->ring) /* a body must not be found out by its hash */
+        memcpy(&seed, q->hash_key, sizeof(seed));
+    p->body_hash = put->body.n ? tl_hash64(put->body.p, put->body.n, seed) : put->upload;
     p->blob = queue__blob_new(put->meta, put->upload ? TL_SV_NULL : put->body, put->order_by);
 }
 
@@ -95,7 +99,8 @@ static void mark_dead(struct queue *q, struct put_op *p)
 
     (void)RUN(q, UNIT_STATE, store_u64(p->row.id), store_int(QUEUE_DEAD), store_null(), store_int(p->row.received),
               store_int(0), store_int(0), store_int(0), store_int(0), store_int(0), store_null(), store_u64(fp),
-              store_int(cls), store_int(e->rc), store_text(tl_sv_str(e->text)));
+              store_int(cls), store_int(e->rc),
+              queue__seal(q, PLACE(WHY, .id = p->row.id), store_text(tl_sv_str(e->text))));
     queue__note_dead(q, &p->row);
     queue__count(q, p->flow, N_FAILED + (unsigned)cls, 1);
     queue__count(q, p->flow, N_DIED, 1);
@@ -112,9 +117,8 @@ static void write_rows(struct queue *q, struct put_op *p)
               dead ? store_null() : store_int(1), store_int(r->received), store_u64(r->bytes),
               r->upload ? store_u64(r->upload) : store_null(), r->cause ? store_u64(r->cause) : store_null(),
               p->has_key ? store_u64(p->k1) : store_null(), p->has_key ? store_u64(p->k2) : store_null());
-    (void)RUN(q, BODY_ADD, store_u64(r->id), store_blob(p->put->order_by),
-              store_blob(tl_sv(p->blob->bytes, p->blob->meta_n)),
-              store_blob(tl_sv(p->blob->bytes + p->blob->meta_n, p->blob->body_n)));
+    queue__add_body(q, r->id, r->upload, p->put->order_by, tl_sv(p->blob->bytes, p->blob->meta_n),
+                    tl_sv(p->blob->bytes + p->blob->meta_n, p->blob->body_n));
     if (dead)
         mark_dead(q, p);
     queue__count(q, p->flow, r->state, 1);
@@ -265,6 +269,14 @@ static enum tl_rc check_lease(struct queue *q, const struct queue_emit *e, struc
     return TL_OK;
 }
 
+static enum tl_rc set_position(struct queue *q, const struct queue_emit *e)
+{
+    struct tl_sv lease = e->lease.p ? e->lease : TL_SV(""), key = e->position_key.p ? e->position_key : TL_SV("");
+
+    return RUN(q, POSITION_SET, store_text(lease), store_text(key),
+               queue__seal(q, PLACE(POSITION, .name = lease, .name2 = key), store_blob(e->position)), queue__key_id(q));
+}
+
 /* All or nothing, although other ops share the transaction: what can fail is tried before the first row is written. */
 static enum tl_rc emit_apply(struct queue *q, struct op *op, struct tl_err *err)
 {
@@ -285,11 +297,7 @@ static enum tl_rc emit_apply(struct queue *q, struct op *op, struct tl_err *err)
     }
     for (size_t i = 0; i < e->emit->n && rc == TL_OK; i++)
         rc = put_rows(q, &e->puts[i], err);
-    if (rc == TL_OK && e->emit->position.p)
-        rc =
-            RUN(q, POSITION_SET, store_text(e->emit->lease.p ? e->emit->lease : TL_SV("")),
-                store_text(e->emit->position_key.p ? e->emit->position_key : TL_SV("")), store_blob(e->emit->position));
-    return rc;
+    return rc == TL_OK && e->emit->position.p ? set_position(q, e->emit) : rc;
 }
 
 static void emit_settle(struct queue *q, struct op *op)
@@ -351,7 +359,7 @@ static enum tl_rc upload_chunk(struct queue *q, struct op *op, struct tl_err *er
         return q->txn_rc != TL_OK ? q->txn_rc : tl_fail(err, TL_NOT_FOUND, "there is no such upload");
     if (v[0].i >= ATTEMPT_SPAN)
         return tl_fail(err, TL_LIMIT, "the body is larger than 16 GB");
-    (void)RUN(q, CHUNK_ADD, store_u64(u->id * ATTEMPT_SPAN + (uint64_t)v[0].i), store_blob(u->bytes));
+    queue__add_chunk(q, u->id * ATTEMPT_SPAN + (uint64_t)v[0].i, u->bytes);
     return RUN(q, UPLOAD_GROW, store_u64(u->id), store_u64(u->bytes.n));
 }
 

@@ -27,6 +27,7 @@
 #define TL_QUEUE_QUEUE_H
 
 #include "async/async.h"
+#include "crypto/crypto.h"
 #include "guard/guard.h"
 
 struct queue;
@@ -98,6 +99,10 @@ struct queue_options {
     size_t cache_max;               /* bytes of fresh bodies kept for their first attempt; 0: 32 MB */
     uint64_t reserve_bytes;         /* intake stops below max(this, 5 % of the disk); 0: the lesser of 1 GB and 5 % */
     int64_t keep_key_ms, keep_final_ms; /* idempotency keys; final events and their payloads. 0: 7 days, 30 days */
+    /* Encryption at rest: the first key seals, all of them open; ids are fingerprints. Without keys nothing is sealed,
+     * and a ledger that is sealed does not open. Not kept after queue_open. What is sealed: seal.c. */
+    const struct crypto_seal_key *keys;
+    size_t n_keys;
     bool unsafe_no_sync; /* promise 1 holds no longer: what was acknowledged may be lost in a power cut */
     const char *vfs;     /* tests: name of the SQLite VFS */
     bool manual;         /* tests, command line: no thread; queue_turn() does one round of its work */
@@ -110,7 +115,7 @@ struct queue_options {
     bool (*disk_free)(void *arg, uint64_t *ret_free, uint64_t *ret_total); /* tests; NULL: statvfs(path) */
     void *arg;
 };
-/* Errors: TL_BUSY (another process has it), TL_IO, TL_CONFIG (made by a newer version, not a ledger). */
+/* Errors: TL_BUSY (another process has it), TL_IO, TL_CONFIG (made by a newer version, not a ledger, not its key). */
 TL_MUST_CHECK enum tl_rc queue_open(const struct queue_options *options, struct queue **ret_queue, struct tl_err *err);
 /* Hand out no more work (draining), or again. */
 void queue_set_dispatch(struct queue *q, bool on);
@@ -256,6 +261,7 @@ struct queue_claim {
     struct tl_sv meta, body; /* valid until queue_finish; body.p NULL with upload != 0: queue_read_body */
     struct tl_sv order_by;   /* as it came */
     uint64_t upload, upload_bytes;
+    bool unreadable; /* its bytes do not open with the ledger's keys: they were changed on the disk; never to be sent */
     struct queue_blob *blob;
     struct queue_outcome outcome; /* filled by the runner */
     void *lane;                   /* the ledger's */

@@ -211,6 +211,13 @@ struct work_list {
     size_t n;
 };
 
+/* How far queue_rekey has come. */
+struct rekey {
+    unsigned part;
+    int64_t after;
+    uint64_t changed;
+};
+
 struct queue {
     struct queue_options o;
     const struct tl_clock *clock;
@@ -281,7 +288,12 @@ struct queue {
     size_t job_settle_n;
     struct queue__change *changes;
 
-    struct crypto *crypto; /* audit.c */
+    struct crypto *crypto; /* audit.c, seal.c */
+
+    struct queue__ring *ring; /* seal.c; NULL: nothing is encrypted. Made at the start, then unchanged: any thread */
+    struct tl_buf sealed[6];
+    unsigned sealed_at;
+    struct rekey rekey;
 
     /* feed.c: ids of what changed, for those who watch */
     atomic_uint watchers;
@@ -326,11 +338,60 @@ uint64_t queue__lane_hash(uint32_t target, struct tl_sv order_by);
 uint64_t queue__own_lane(uint64_t id);
 void queue__count(struct queue *q, struct flow *f, unsigned what, int64_t n);
 bool queue__load_blob(struct queue *q, struct row *row, struct queue_blob **ret_blob);
+/* Payloads into their tables, sealed when the ledger is encrypted. upload: whose chunks are the body, 0: none. */
+void queue__add_body(struct queue *q, uint64_t event, uint64_t upload, struct tl_sv order_by, struct tl_sv meta,
+                     struct tl_sv body);
+void queue__add_chunk(struct queue *q, uint64_t id, struct tl_sv bytes);
+void queue__add_edit(struct queue *q, uint64_t unit, uint32_t rev, int64_t at, struct store_val who, struct tl_sv body);
 struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct tl_sv order_by); /* any thread */
 void queue__blob_unref(struct queue_blob *b); /* NULL allowed; any thread */
 #define VALS(...)                                                                                                      \
     ((struct store_val[]){__VA_ARGS__}), sizeof((struct store_val[]){__VA_ARGS__}) / sizeof(struct store_val)
 #define RUN(q, name, ...) queue__run((q), SQL_##name, VALS(__VA_ARGS__), NULL)
+
+void queue__spoil(struct queue *q, enum tl_rc rc, const struct tl_err *err); /* the transaction is unusable */
+
+/* ---- seal.c: what is encrypted at rest ---- */
+#define SEALED_MAX (80u << 20)
+/* Kept on disk (bound into what is sealed): never change these. */
+enum place_kind {
+    PLACE_ORDER = 'o',
+    PLACE_META = 'm',
+    PLACE_BODY = 'd', /* more: the upload whose chunks belong to it, else 0 */
+    PLACE_CHUNK = 'c',
+    PLACE_EDIT = 'e', /* id: unit; more: revision */
+    PLACE_TRIED = 't',
+    PLACE_ANSWER = 'a',
+    PLACE_TICKET = 'k',
+    PLACE_WHY = 'w', /* unit.text */
+    PLACE_CALL = 'l',
+    PLACE_FLOW = 'f',
+    PLACE_CONNECTION = 'n',
+    PLACE_KV = 'v',
+    PLACE_POSITION = 'p',
+    PLACE_KEY = 'K'
+};
+struct place {
+    enum place_kind kind;
+    uint64_t id, more;
+    struct tl_sv name, name2;
+};
+#define PLACE(k, ...) ((struct place){.kind = PLACE_##k, __VA_ARGS__})
+/* Columns with a key_id hold its number (0: as it is); texts without one are a BLOB when they are sealed. */
+struct store_val queue__key_id(const struct queue *q);
+/* For a statement's parameter: sealed when the ledger is encrypted. Lives until six more have been sealed or opened. */
+struct store_val queue__seal(struct queue *q, struct place p, struct store_val plain);
+/* *ret: in `out`, or `in` itself when it is not sealed. ring NULL: not encrypted. Any thread. */
+enum tl_rc queue__unseal(const struct queue__ring *ring, struct place p, bool sealed, struct tl_sv in,
+                         struct tl_buf *out, struct tl_sv *ret, struct tl_err *err);
+/* The ledger thread's; lives as queue__seal's does. False: it does not open, which has been said; *ret is empty. */
+bool queue__open_val(struct queue *q, struct place p, bool sealed, struct tl_sv in, struct tl_sv *ret);
+enum tl_rc queue__load_keys(struct queue *q, struct tl_err *err); /* in the transaction of the start, before all else */
+void queue__free_keys(struct queue *q);
+
+/* ---- kv.c ---- */
+enum tl_rc queue__kv_set(struct queue *q, struct tl_sv key, struct tl_sv value);
+bool queue__kv_get(struct queue *q, struct tl_sv key, struct tl_buf *out); /* false: there is none */
 
 /* ---- lane.c ---- */
 struct lane *queue__lane_find(struct queue *q, uint64_t hash);
@@ -419,6 +480,8 @@ void queue__errand_settle(struct queue *q, struct work *w);
 bool queue__is_errand(const struct work *w);
 
 /* ---- outcome.c ---- */
+void queue__add_ticket(struct queue *q, uint64_t id, uint32_t target, bool abort, struct tl_sv ticket);
+void queue__take_ticket(struct queue *q, struct work *w, bool sealed, struct tl_sv data);
 void queue__unit_done(struct queue *q, const struct row *row, enum queue_state from,
                       enum queue_state to); /* counters, parent */
 void queue__recover(struct queue *q);       /* attempts cut off by the last crash; inside a transaction */

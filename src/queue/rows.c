@@ -5,12 +5,17 @@
 
 #include "queue/queue_int.h"
 
-static enum tl_rc spoil(struct queue *q, enum tl_rc rc, const struct tl_err *err)
+void queue__spoil(struct queue *q, enum tl_rc rc, const struct tl_err *err)
 {
     if (q->txn_rc == TL_OK) {
         q->txn_rc = rc;
         q->txn_err = *err;
     }
+}
+
+static enum tl_rc spoil(struct queue *q, enum tl_rc rc, const struct tl_err *err)
+{
+    queue__spoil(q, rc, err);
     return rc;
 }
 
@@ -214,26 +219,57 @@ void queue__blob_unref(struct queue_blob *b)
         tl_free(b);
 }
 
+void queue__add_body(struct queue *q, uint64_t event, uint64_t upload, struct tl_sv order_by, struct tl_sv meta,
+                     struct tl_sv body)
+{
+    struct store_val o = queue__seal(q, PLACE(ORDER, .id = event), store_blob(order_by)),
+                     m = queue__seal(q, PLACE(META, .id = event), store_blob(meta)),
+                     b = queue__seal(q, PLACE(BODY, .id = event, .more = upload), store_blob(body));
+
+    (void)RUN(q, BODY_ADD, store_u64(event), o, m, b, queue__key_id(q));
+}
+
+void queue__add_chunk(struct queue *q, uint64_t id, struct tl_sv bytes)
+{
+    (void)RUN(q, CHUNK_ADD, store_u64(id), queue__seal(q, PLACE(CHUNK, .id = id), store_blob(bytes)), queue__key_id(q));
+}
+
+void queue__add_edit(struct queue *q, uint64_t unit, uint32_t rev, int64_t at, struct store_val who, struct tl_sv body)
+{
+    (void)RUN(q, EDIT_ADD, store_u64(unit), store_int(rev), store_int(at), who,
+              queue__seal(q, PLACE(EDIT, .id = unit, .more = rev), store_blob(body)), queue__key_id(q));
+}
+
+/* A revision of a delivery's body, 0: a split item's own. False: it is there and does not open. */
+static bool edit_of(struct queue *q, const struct row *row, uint32_t rev, bool *ret_has, struct tl_sv *ret)
+{
+    struct store_val v[2];
+
+    if (!queue__start(q, SQL_EDIT_GET, VALS(store_u64(row->id), store_int(rev))))
+        return true;
+    *ret_has = queue__next(q, SQL_EDIT_GET, v, 2);
+    return !*ret_has || queue__open_val(q, PLACE(EDIT, .id = row->id, .more = rev), v[1].i, v[0].s, ret);
+}
+
 /* The body a delivery will send: its newest revision, else its own (split item), else its event's. */
 bool queue__load_blob(struct queue *q, struct row *row, struct queue_blob **ret_blob)
 {
-    struct store_val v[3], own;
+    struct store_val v[4];
     struct queue_blob *b = NULL;
-    struct tl_sv body = TL_SV_NULL;
-    bool has_own = false;
+    struct tl_sv own = TL_SV_NULL, body, meta, order_by;
+    bool has_own = false, ok = true;
 
-    if (row->rev > 0 && queue__start(q, SQL_EDIT_GET, VALS(store_u64(row->id), store_int(row->rev)))) {
-        has_own = queue__next(q, SQL_EDIT_GET, &own, 1);
-        body = has_own ? own.s : body;
-    }
-    if (!has_own && row->event != row->id && row->upload == 0 &&
-        queue__start(q, SQL_EDIT_GET, VALS(store_u64(row->id), store_int(0)))) {
-        has_own = queue__next(q, SQL_EDIT_GET, &own, 1);
-        body = has_own ? own.s : body;
-    }
-    if (queue__start(q, SQL_BODY_GET, VALS(store_u64(row->event)))) {
-        if (queue__next(q, SQL_BODY_GET, v, 3)) {
-            b = queue__blob_new(v[1].s, has_own ? body : v[2].s, v[0].s);
+    if (row->rev > 0)
+        ok = edit_of(q, row, row->rev, &has_own, &own);
+    if (ok && !has_own && row->event != row->id && row->upload == 0)
+        ok = edit_of(q, row, 0, &has_own, &own);
+    if (ok && queue__start(q, SQL_BODY_GET, VALS(store_u64(row->event)))) {
+        if (queue__next(q, SQL_BODY_GET, v, 4) &&
+            queue__open_val(q, PLACE(ORDER, .id = row->event), v[3].i, v[0].s, &order_by) &&
+            queue__open_val(q, PLACE(META, .id = row->event), v[3].i, v[1].s, &meta) &&
+            (has_own ||
+             queue__open_val(q, PLACE(BODY, .id = row->event, .more = row->upload), v[3].i, v[2].s, &body))) {
+            b = queue__blob_new(meta, has_own ? own : body, order_by);
             if (has_own)
                 row->upload = 0;
         }

@@ -33,6 +33,7 @@ enum tl_rc queue_reader_open(struct queue *q, struct queue_reader **ret_reader, 
         rc = store_prepare(r->db, texts[i], &r->st[i], err);
     tl_free(path);
     memcpy(r->hash_key, q->hash_key, sizeof(r->hash_key));
+    r->ring = q->ring;
     if (rc != TL_OK) {
         queue_reader_close(r);
         return rc;
@@ -48,11 +49,15 @@ void queue_reader_close(struct queue_reader *r)
     for (size_t i = 0; i < READ_COUNT; i++)
         store_stmt_free(r->st[i]);
     store_close(r->db);
+    tl_buf_done(&r->opened);
     tl_free(r);
 }
 
-void queue__row_read(const struct store_val *v, struct queue_row *r)
+void queue__row_read(struct queue_reader *reader, const struct store_val *v, struct queue_row *r)
 {
+    struct tl_err err;
+    struct tl_sv text;
+
     *r = (struct queue_row){
         .delivery = (uint64_t)v[0].i,
         .event = v[1].type == STORE_NULL ? (uint64_t)v[0].i : (uint64_t)v[1].i,
@@ -84,7 +89,10 @@ void queue__row_read(const struct store_val *v, struct queue_row *r)
         r->rc = TL_OK;
         return;
     }
-    (void)snprintf(r->text, sizeof(r->text), "%.*s", TL_SV_ARG(v[20].s));
+    if (queue__column(reader, PLACE(WHY, .id = r->delivery), v[20].type == STORE_BLOB, &v[20], &text, &err) == TL_OK)
+        (void)snprintf(r->text, sizeof(r->text), "%.*s", TL_SV_ARG(text));
+    else
+        (void)snprintf(r->text, sizeof(r->text), "%s", err.text);
 }
 
 enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl_err *err)
@@ -198,7 +206,7 @@ static enum tl_rc collect(struct pager *p, int read, const struct store_val *v, 
             break;
         seen++;
         p->last = (uint64_t)cols[0].i;
-        queue__row_read(cols, &p->rows[p->n]);
+        queue__row_read(p->r, cols, &p->rows[p->n]);
         p->looked_ms = p->rows[p->n].received_ms;
         old = too_old(p, &p->rows[p->n]);
         if (old)
@@ -224,7 +232,7 @@ enum tl_rc queue__row(struct queue_reader *r, uint64_t id, struct queue_row *ret
     if (rc == TL_OK)
         rc = store_next(r->st[READ_ONE], v, ROW_N, ret_found, err);
     if (rc == TL_OK && *ret_found)
-        queue__row_read(v, ret);
+        queue__row_read(r, v, ret);
     store_reset(r->st[READ_ONE]);
     return rc;
 }
@@ -324,16 +332,27 @@ static bool room(struct pager *p, size_t cap)
     return p->rows != NULL;
 }
 
+/* READ_BODIES; one that does not open has no text. */
+static bool body_has(struct pager *p, const struct store_val *v)
+{
+    struct place place = PLACE(BODY, .id = (uint64_t)v[0].i, .more = (uint64_t)v[4].i);
+    struct tl_err err;
+    struct tl_sv body;
+
+    return queue__column(p->r, place, v[3].i != 0, &v[2], &body, &err) == TL_OK &&
+           tl_sv_find_sv(body, p->f->text) != body.n;
+}
+
 /* Back through the ids by what an index row says of them; only what fits is read whole. */
 static enum tl_rc by_light(struct pager *p, int read, uint64_t cursor, struct tl_err *err)
 {
-    struct store_val v[3];
+    struct store_val v[5];
     bool row = true, old = false, found;
     size_t seen = 0;
     enum tl_rc rc = store_query(p->r->st[read], VALS(store_u64(cursor)), err);
 
     while (rc == TL_OK && p->n < p->limit && may_look(p, seen, STRETCH)) {
-        rc = store_next(p->r->st[read], v, 3, &row, err);
+        rc = store_next(p->r->st[read], v, 5, &row, err);
         if (rc != TL_OK || !row)
             break;
         seen++;
@@ -342,7 +361,7 @@ static enum tl_rc by_light(struct pager *p, int read, uint64_t cursor, struct tl
         old = p->f->from_ms && v[1].i < p->f->from_ms - 60000;
         if (old)
             break;
-        if (read == READ_BODIES ? tl_sv_find_sv(v[2].s, p->f->text) == v[2].s.n : !has_lane(p, &v[2]))
+        if (read == READ_BODIES ? !body_has(p, v) : !has_lane(p, &v[2]))
             continue;
         rc = queue__row(p->r, p->last, &p->rows[p->n], &found, err);
         if (rc == TL_OK && found && matches(p->f, &p->rows[p->n]))
@@ -476,13 +495,16 @@ static enum tl_rc decorate(struct pager *p, struct tl_err *err)
 
     for (size_t i = 0; i < p->n && rc == TL_OK; i++) {
         struct queue_row *row = &p->rows[i];
+        struct tl_err unread;
         bool found = false;
+        struct tl_sv key;
 
         rc = store_query(p->r->st[READ_KEY], VALS(store_u64(row->event)), err);
         if (rc == TL_OK)
-            rc = store_next(p->r->st[READ_KEY], v, 1, &found, err);
-        if (rc == TL_OK && found && v[0].type != STORE_NULL)
-            row->key = tl_arena_sv(p->arena, tl_sv(v[0].s.p, v[0].s.n < 200 ? v[0].s.n : 200));
+            rc = store_next(p->r->st[READ_KEY], v, 2, &found, err);
+        if (rc == TL_OK && found && v[0].type != STORE_NULL &&
+            queue__column(p->r, PLACE(ORDER, .id = row->event), v[1].i != 0, &v[0], &key, &unread) == TL_OK)
+            row->key = tl_arena_sv(p->arena, tl_sv(key.p, key.n < 200 ? key.n : 200));
         store_reset(p->r->st[READ_KEY]);
         if (rc == TL_OK && !row->done_at_once && row->attempts)
             rc = store_one(p->r->st[READ_LAST_ATTEMPT],

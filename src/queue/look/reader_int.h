@@ -25,24 +25,27 @@
       "LIMIT ?3")                                                                                                      \
     X(DEAD_LANE, "SELECT " ROW_COLUMNS " FROM unit WHERE fp IS NOT NULL AND lane=?1 AND id<?2 ORDER BY id DESC "       \
                  "LIMIT ?3")                                                                                           \
-    X(LANES, "SELECT id,received,lane FROM unit WHERE id<?1 ORDER BY id DESC")                                         \
-    X(BODIES, "SELECT u.id,u.received,b.data FROM unit u JOIN body b ON b.id=u.id WHERE u.id<?1 ORDER BY u.id DESC")   \
+    X(LANES, "SELECT id,received,lane,0,0 FROM unit WHERE id<?1 ORDER BY id DESC")                                     \
+    X(BODIES,                                                                                                          \
+      "SELECT u.id,u.received,b.data,b.key_id,u.upload FROM unit u JOIN body b ON b.id=u.id WHERE u.id<?1 ORDER BY "   \
+      "u.id DESC")                                                                                                     \
     X(FROM, "SELECT id,received FROM unit WHERE id>=?1 ORDER BY id LIMIT 1")                                           \
-    X(KEY, "SELECT order_by FROM body WHERE id=?1")                                                                    \
+    X(KEY, "SELECT order_by,key_id FROM body WHERE id=?1")                                                             \
     X(LAST_ATTEMPT, "SELECT status,latency FROM attempt WHERE id>=?1 AND id<?2 ORDER BY id DESC LIMIT 1")              \
     X(IDEM, "SELECT event FROM idem WHERE k1=?1 AND k2=?2")                                                            \
     X(IDEM_NEW, "SELECT data FROM idem_new ORDER BY id")                                                               \
     X(TARGETS, "SELECT id FROM target WHERE ?1=0 OR flow=?1")                                                          \
     X(FLOWS, "SELECT id FROM flow WHERE ?1=0 OR id=?1")                                                                \
     X(NEWEST, "SELECT max(id) FROM unit")                                                                              \
-    X(ATTEMPTS,                                                                                                        \
-      "SELECT a.id,a.epoch,a.started,a.ended,a.end,a.flags,a.cls,a.rc,a.status,a.latency,a.call,a.text,"               \
-      "a.answer,c.members FROM attempt a LEFT JOIN call c ON c.id=a.call WHERE a.id>=?1 AND a.id<?2 ORDER BY "         \
-      "a.id")                                                                                                          \
-    X(BODY, "SELECT order_by,meta,data FROM body WHERE id=?1")                                                         \
-    X(EDIT, "SELECT data FROM edit WHERE unit=?1 AND rev=?2")                                                          \
-    X(CHUNKS, "SELECT data FROM chunk WHERE id>=?1 AND id<?2 ORDER BY id")                                             \
-    X(TICKET, "SELECT data FROM ticket WHERE id=?1")                                                                   \
+    X(ATTEMPTS, "SELECT a.id,a.epoch,a.started,a.ended,a.end,a.flags,a.cls,a.rc,a.status,a.latency,a.call,a.text,"     \
+                "a.answer,c.members,a.key_id FROM attempt a LEFT JOIN call c ON c.id=a.call WHERE a.id>=?1 AND "       \
+                "a.id<?2 ORDER BY "                                                                                    \
+                "a.id")                                                                                                \
+    X(BODY,                                                                                                            \
+      "SELECT b.order_by,b.meta,b.data,b.key_id,u.upload FROM body b LEFT JOIN unit u ON u.id=b.id WHERE b.id=?1")     \
+    X(EDIT, "SELECT data,key_id FROM edit WHERE unit=?1 AND rev=?2")                                                   \
+    X(CHUNKS, "SELECT data,key_id,id FROM chunk WHERE id>=?1 AND id<?2 ORDER BY id")                                   \
+    X(TICKET, "SELECT data,key_id FROM ticket WHERE id=?1")                                                            \
     X(AHEAD, "SELECT id,live FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")                                  \
     X(LATER, "SELECT id FROM unit WHERE lane=?1 AND live>0 AND id>?2 LIMIT 1")                                         \
     X(GROUP_NEXT, "SELECT fp,id FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp>?2 ORDER BY fp,id LIMIT 1")          \
@@ -69,13 +72,22 @@ struct queue_reader {
     struct store *db;
     struct store_stmt *st[READ_COUNT];
     unsigned char hash_key[16];
+    const struct queue__ring *ring; /* the ledger's */
+    struct tl_buf opened;
 };
 
 #define MANY_MAX 512 /* flows, targets */
 /* The numbers of one query (flows, targets). */
 enum tl_rc queue__numbers(struct queue_reader *r, int read, uint32_t flow, uint32_t ids[MANY_MAX], size_t *ret_n,
                           struct tl_err *err);
-void queue__row_read(const struct store_val *v, struct queue_row *r); /* ROW_COLUMNS */
+/* ROW_COLUMNS */
+void queue__row_read(struct queue_reader *r, const struct store_val *v, struct queue_row *row);
+/* What a column holds, in r->opened when it is sealed: until the next one. */
+static inline enum tl_rc queue__column(struct queue_reader *r, struct place p, bool sealed, const struct store_val *v,
+                                       struct tl_sv *ret, struct tl_err *err)
+{
+    return queue__unseal(r->ring, p, sealed, v->s, &r->opened, ret, err);
+}
 /* The row with this id; *ret_found. */
 enum tl_rc queue__row(struct queue_reader *r, uint64_t id, struct queue_row *ret, bool *ret_found, struct tl_err *err);
 /* For a live row: what is ahead of it in its lane. */

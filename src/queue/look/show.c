@@ -4,10 +4,22 @@
 
 #include "queue/look/reader_int.h"
 
+/* For people: what does not open says so. */
+static struct tl_sv opened(struct queue_reader *r, struct tl_arena *arena, struct place p, const struct store_val *key,
+                           const struct store_val *v)
+{
+    struct tl_err err;
+    struct tl_sv s;
+
+    if (queue__column(r, p, key->i != 0, v, &s, &err) != TL_OK)
+        s = tl_sv_str(err.text);
+    return tl_arena_sv(arena, s);
+}
+
 static enum tl_rc read_attempts(struct queue_reader *r, struct tl_arena *arena, uint64_t id, struct queue_detail *d,
                                 struct tl_err *err)
 {
-    struct store_val v[14];
+    struct store_val v[15];
     size_t cap = 0;
     bool row;
     enum tl_rc rc =
@@ -16,7 +28,7 @@ static enum tl_rc read_attempts(struct queue_reader *r, struct tl_arena *arena, 
     while (rc == TL_OK) {
         struct queue_attempt_row *a;
 
-        rc = store_next(r->st[READ_ATTEMPTS], v, 14, &row, err);
+        rc = store_next(r->st[READ_ATTEMPTS], v, 15, &row, err);
         if (rc != TL_OK || !row)
             break;
         if (d->n_attempts == cap) {
@@ -41,64 +53,79 @@ static enum tl_rc read_attempts(struct queue_reader *r, struct tl_arena *arena, 
                                         .status = (uint32_t)v[8].i,
                                         .latency_ms = (uint32_t)v[9].i,
                                         .call = (uint64_t)v[10].i,
-                                        .text = tl_arena_sv(arena, v[11].s),
-                                        .answer = tl_arena_sv(arena, v[12].s),
                                         .call_members = (uint32_t)v[13].i};
+        a->text = opened(r, arena, PLACE(TRIED, .id = (uint64_t)v[0].i), &v[14], &v[11]);
+        a->answer = opened(r, arena, PLACE(ANSWER, .id = (uint64_t)v[0].i), &v[14], &v[12]);
     }
     store_reset(r->st[READ_ATTEMPTS]);
     return rc;
 }
 
-/* The first column of the first row, copied. .p NULL: none. */
-static enum tl_rc blob_of(struct queue_reader *r, int read, const struct store_val *v, size_t n, size_t col, size_t max,
-                          struct tl_arena *arena, struct tl_sv *ret, struct tl_err *err)
+/* Column `col` of the first row of a payload's table, of `max` bytes at most, copied. .p NULL: none. */
+static enum tl_rc blob_of(struct queue_reader *r, int read, const struct store_val *v, size_t n, size_t col, size_t key,
+                          struct place p, size_t max, struct tl_arena *arena, struct tl_sv *ret, struct tl_err *err)
 {
-    struct store_val c[3];
+    struct store_val c[5];
+    struct tl_sv s;
     bool row = false;
     enum tl_rc rc = store_query(r->st[read], v, n, err);
 
     if (rc == TL_OK)
-        rc = store_next(r->st[read], c, col + 1, &row, err);
+        rc = store_next(r->st[read], c, read == READ_BODY ? 5 : key + 1, &row, err);
+    if (p.kind == PLACE_BODY && row)
+        p.more = (uint64_t)c[4].i;
     *ret = TL_SV_NULL;
-    if (rc == TL_OK && row && c[col].type != STORE_NULL)
-        *ret = tl_arena_sv(arena, tl_sv(c[col].s.p, c[col].s.n < max ? c[col].s.n : max));
-    store_reset(r->st[read]);
-    return rc;
-}
-
-static enum tl_rc append_all(struct queue_reader *r, int read, const struct store_val *v, size_t n, size_t col,
-                             struct tl_buf *out, size_t *ret_rows, struct tl_err *err)
-{
-    struct store_val c[3];
-    bool row = true;
-    enum tl_rc rc = store_query(r->st[read], v, n, err);
-
-    *ret_rows = 0;
-    while (rc == TL_OK) {
-        rc = store_next(r->st[read], c, col + 1, &row, err);
-        if (rc != TL_OK || !row)
-            break;
-        (*ret_rows)++;
-        if (!tl_buf_sv(out, c[col].s)) {
-            rc = tl_fail(err, TL_LIMIT, "the body is larger than asked for");
-            break;
-        }
+    if (rc == TL_OK && row && c[col].type != STORE_NULL) {
+        rc = queue__column(r, p, c[key].i != 0, &c[col], &s, err);
+        if (rc == TL_OK)
+            *ret = tl_arena_sv(arena, tl_sv(s.p, s.n < max ? s.n : max));
     }
     store_reset(r->st[read]);
     return rc;
 }
 
-/* A body in chunks: those that fit into max. */
+/* READ_BODY */
+static enum tl_rc body_of(struct queue_reader *r, uint64_t event, size_t col, struct place p, size_t max,
+                          struct tl_arena *arena, struct tl_sv *ret, struct tl_err *err)
+{
+    return blob_of(r, READ_BODY, VALS(store_u64(event)), col, 3, p, max, arena, ret, err);
+}
+
+static enum tl_rc too_large(struct tl_err *err)
+{
+    return tl_fail(err, TL_LIMIT, "the body is larger than asked for");
+}
+
+/* A body in chunks, as far as it fits into out (then TL_LIMIT). */
+static enum tl_rc append_chunks(struct queue_reader *r, uint64_t upload, struct tl_buf *out, struct tl_err *err)
+{
+    struct store_val c[3];
+    struct tl_sv s;
+    bool row = true;
+    enum tl_rc rc = store_query(r->st[READ_CHUNKS],
+                                VALS(store_u64(upload * ATTEMPT_SPAN), store_u64((upload + 1) * ATTEMPT_SPAN)), err);
+
+    while (rc == TL_OK) {
+        rc = store_next(r->st[READ_CHUNKS], c, 3, &row, err);
+        if (rc != TL_OK || !row)
+            break;
+        rc = queue__column(r, PLACE(CHUNK, .id = (uint64_t)c[2].i), c[1].i != 0, &c[0], &s, err);
+        if (rc == TL_OK && !tl_buf_sv(out, s))
+            rc = too_large(err);
+    }
+    store_reset(r->st[READ_CHUNKS]);
+    return rc;
+}
+
+/* Those that fit into max. */
 static enum tl_rc chunks_of(struct queue_reader *r, uint64_t upload, size_t max, struct tl_arena *arena,
                             struct tl_sv *ret, struct tl_err *err)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    size_t n;
     enum tl_rc rc;
 
     tl_buf_init(&b, max);
-    rc = append_all(r, READ_CHUNKS, VALS(store_u64(upload * ATTEMPT_SPAN), store_u64((upload + 1) * ATTEMPT_SPAN)), 0,
-                    &b, &n, err);
+    rc = append_chunks(r, upload, &b, err);
     if (rc == TL_OK || rc == TL_LIMIT)
         *ret = tl_arena_sv(arena, tl_buf_view(&b));
     return rc == TL_LIMIT ? TL_OK : rc;
@@ -108,19 +135,19 @@ static enum tl_rc read_bodies(struct queue_reader *r, struct tl_arena *arena, ui
                               struct queue_detail *d, struct tl_err *err)
 {
     uint64_t event = d->row.event;
-    enum tl_rc rc = blob_of(r, READ_BODY, VALS(store_u64(event)), 0, SIZE_MAX, arena, &d->order_by, err);
+    enum tl_rc rc = body_of(r, event, 0, PLACE(ORDER, .id = event), SIZE_MAX, arena, &d->order_by, err);
 
     if (rc == TL_OK)
-        rc = blob_of(r, READ_BODY, VALS(store_u64(event)), 1, SIZE_MAX, arena, &d->meta, err);
+        rc = body_of(r, event, 1, PLACE(META, .id = event), SIZE_MAX, arena, &d->meta, err);
     if (rc != TL_OK || max == 0)
         return rc;
-    if (upload)
+    /* Read first also when chunks follow: it says that these chunks belong to this event. */
+    rc = body_of(r, event, 2, PLACE(BODY, .id = event), max, arena, &d->original_body, err);
+    if (rc == TL_OK && upload)
         rc = chunks_of(r, upload, max, arena, &d->original_body, err);
-    else
-        rc = blob_of(r, READ_BODY, VALS(store_u64(event)), 2, max, arena, &d->original_body, err);
     if (rc == TL_OK)
-        rc = blob_of(r, READ_EDIT, VALS(store_u64(d->row.delivery), store_int(d->row.revision)), 0, max, arena,
-                     &d->body, err);
+        rc = blob_of(r, READ_EDIT, VALS(store_u64(d->row.delivery), store_int(d->row.revision)), 0, 1,
+                     PLACE(EDIT, .id = d->row.delivery, .more = d->row.revision), max, arena, &d->body, err);
     if (!d->body.p)
         d->body = d->original_body;
     return rc;
@@ -160,14 +187,15 @@ static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t 
     if (rc == TL_OK)
         rc = store_next(r->st[READ_ONE], v, ROW_N, &row, err);
     if (rc == TL_OK && row)
-        queue__row_read(v, &d->row);
+        queue__row_read(r, v, &d->row);
     if (rc == TL_OK && row && v[26].type == STORE_INT && !first_attempt(arena, v, d))
         rc = tl_fail(err, TL_LIMIT, "more than can be shown at once");
     store_reset(r->st[READ_ONE]);
     if (rc == TL_OK)
         rc = queue__ahead(r, &d->row, err);
     if (rc == TL_OK && v[22].i)
-        rc = blob_of(r, READ_TICKET, VALS(store_int(v[22].i)), 0, SIZE_MAX, arena, &d->ticket, err);
+        rc = blob_of(r, READ_TICKET, VALS(store_int(v[22].i)), 0, 1, PLACE(TICKET, .id = (uint64_t)v[22].i), SIZE_MAX,
+                     arena, &d->ticket, err);
     if (rc == TL_OK && d->n_attempts == 0)
         rc = read_attempts(r, arena, id, d, err);
     if (rc == TL_OK)
@@ -196,12 +224,31 @@ enum tl_rc queue_show(struct queue_reader *r, struct tl_arena *arena, uint64_t d
     return rc;
 }
 
+static enum tl_rc append_one(struct queue_reader *r, int read, const struct store_val *v, size_t n, size_t col,
+                             size_t key, struct place p, struct tl_buf *out, bool *ret_row, struct tl_err *err)
+{
+    struct store_val c[5];
+    struct tl_sv s;
+    enum tl_rc rc = store_query(r->st[read], v, n, err);
+
+    *ret_row = false;
+    if (rc == TL_OK)
+        rc = store_next(r->st[read], c, read == READ_BODY ? 5 : key + 1, ret_row, err);
+    if (p.kind == PLACE_BODY && *ret_row)
+        p.more = (uint64_t)c[4].i; /* the event's own chunks, whatever the delivery says */
+    if (rc == TL_OK && *ret_row)
+        rc = queue__column(r, p, c[key].i != 0, &c[col], &s, err);
+    if (rc == TL_OK && *ret_row && !tl_buf_sv(out, s))
+        rc = too_large(err);
+    store_reset(r->st[read]);
+    return rc;
+}
+
 enum tl_rc queue_read_body(struct queue_reader *r, uint64_t delivery, bool original, struct tl_buf *ret_body,
                            struct tl_err *err)
 {
     struct store_val v[ROW_N];
     bool row = false;
-    size_t n = 0;
     uint64_t event, upload;
     enum tl_rc rc = store_one(r->st[READ_ONE], VALS(store_u64(delivery)), v, ROW_N, &row, err);
 
@@ -212,13 +259,11 @@ enum tl_rc queue_read_body(struct queue_reader *r, uint64_t delivery, bool origi
     event = v[1].type == STORE_NULL ? delivery : (uint64_t)v[1].i;
     upload = (uint64_t)v[21].i;
     if (!original) {
-        rc = append_all(r, READ_EDIT, VALS(store_u64(delivery), store_int(v[5].i)), 0, ret_body, &n, err);
-        if (rc != TL_OK || n > 0)
+        rc = append_one(r, READ_EDIT, VALS(store_u64(delivery), store_int(v[5].i)), 0, 1,
+                        PLACE(EDIT, .id = delivery, .more = (uint64_t)v[5].i), ret_body, &row, err);
+        if (rc != TL_OK || row)
             return rc;
     }
-    if (upload)
-        return append_all(r, READ_CHUNKS,
-                          VALS(store_u64(upload * ATTEMPT_SPAN), store_u64((upload + 1) * ATTEMPT_SPAN)), 0, ret_body,
-                          &n, err);
-    return append_all(r, READ_BODY, VALS(store_u64(event)), 2, ret_body, &n, err);
+    rc = append_one(r, READ_BODY, VALS(store_u64(event)), 2, 3, PLACE(BODY, .id = event), ret_body, &row, err);
+    return rc == TL_OK && upload ? append_chunks(r, upload, ret_body, err) : rc;
 }

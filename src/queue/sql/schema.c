@@ -10,7 +10,8 @@
  * number. ended 0: running, or cut off by a crash. idem      idempotency keys, swept by age, independent of the events.
 fp: a dead delivery has one, nothing else does: the indexes of the dead are left alone by what is delivered.
  * d_*: the attempt of a delivery that was done at the first one and had nothing to say; `updated` is its end.
- * key_id    the key that a payload is encrypted with; 0: none.
+ * key_id    the data key (data_key.id) that the row's payload is encrypted with; 0: none. A text (unit.text, call.text,
+ *           held_text) is a BLOB when it is encrypted.
  */
 #include "queue/queue_int.h"
 
@@ -101,5 +102,11 @@ static const char ledger_3[] =
  * records of queue__logged_key. */
 static const char ledger_4[] = "CREATE TABLE idem_new(id INTEGER PRIMARY KEY, data BLOB NOT NULL);";
 
-const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4}};
+/* data_key: what payloads are sealed with, itself sealed with the operator's key (seal.c). */
+static const char ledger_5[] =
+    "CREATE TABLE data_key(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, sealed BLOB NOT NULL);"
+    "ALTER TABLE kv ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE position ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0;";
+
+const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4}, {5, ledger_5}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

@@ -17,10 +17,10 @@
                 "idem2) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?9,?10,?11,?12,?13,?14)")                                    \
     X(CHILD_ADD, "INSERT INTO unit(id,flow,target,kind,lane,part,state,live,received,updated,bytes,event,item,upload," \
                  "cause,replay_of) VALUES(?1,?2,?3,3,?4,?5,2,1,?6,?6,?7,?8,?9,?10,?11,?12)")                           \
-    X(BODY_ADD, "INSERT INTO body(id,key_id,order_by,meta,data) VALUES(?1,0,?2,?3,?4)")                                \
-    X(BODY_GET, "SELECT order_by,meta,data FROM body WHERE id=?1")                                                     \
-    X(EDIT_ADD, "INSERT INTO edit(unit,rev,at,who,key_id,data) VALUES(?1,?2,?3,?4,0,?5)")                              \
-    X(EDIT_GET, "SELECT data FROM edit WHERE unit=?1 AND rev=?2")                                                      \
+    X(BODY_ADD, "INSERT INTO body(id,key_id,order_by,meta,data) VALUES(?1,?5,?2,?3,?4)")                               \
+    X(BODY_GET, "SELECT order_by,meta,data,key_id FROM body WHERE id=?1")                                              \
+    X(EDIT_ADD, "INSERT INTO edit(unit,rev,at,who,key_id,data) VALUES(?1,?2,?3,?4,?6,?5)")                             \
+    X(EDIT_GET, "SELECT data,key_id FROM edit WHERE unit=?1 AND rev=?2")                                               \
     X(KEY_ADD, "INSERT INTO idem_new(id,data) VALUES(?1,?2)")                                                          \
     X(KEY_ALL, "SELECT id,data FROM idem_new ORDER BY id")                                                             \
     X(KEY_MOVED, "DELETE FROM idem_new WHERE id IN (SELECT id FROM idem_new WHERE id<=?1 ORDER BY id LIMIT ?2)")       \
@@ -69,14 +69,15 @@
       "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,call) VALUES(?1,?2,?3,0,0,0,?4)")               \
     X(ATTEMPT_ADD,                                                                                                     \
       "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,cls,rc,status,latency,call,key_id,"             \
-      "text,answer) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,0,?12,?13)")                                             \
-    X(ATTEMPT_END, "UPDATE attempt SET ended=?4,end=?5,flags=?6,cls=?7,rc=?8,status=?9,latency=?10,call=?11,key_id=0," \
-                   "text=?12,answer=?13 WHERE id=?1 AND epoch=?2 AND started=?3")                                      \
+      "text,answer) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?14,?12,?13)")                                           \
+    X(ATTEMPT_END,                                                                                                     \
+      "UPDATE attempt SET ended=?4,end=?5,flags=?6,cls=?7,rc=?8,status=?9,latency=?10,call=?11,key_id=?14,"            \
+      "text=?12,answer=?13 WHERE id=?1 AND epoch=?2 AND started=?3")                                                   \
     X(ATTEMPT_OPEN, "SELECT id FROM attempt WHERE ended=0 ORDER BY id LIMIT 500")                                      \
     X(ATTEMPT_CUT, "UPDATE attempt SET ended=?2,end=?3,flags=?4,rc=?5,cls=?6 WHERE id=?1")                             \
     X(CALL_ADD, "INSERT INTO call(id,connection,members,started,latency,status,rc,text) VALUES(?1,?2,?3,?4,?5,?6,?7,"  \
                 "?8)")                                                                                                 \
-    X(CHUNK_ADD, "INSERT INTO chunk(id,key_id,data) VALUES(?1,0,?2)")                                                  \
+    X(CHUNK_ADD, "INSERT INTO chunk(id,key_id,data) VALUES(?1,?3,?2)")                                                 \
     X(CHUNK_DEL, "DELETE FROM chunk WHERE id>=?1 AND id<?2")                                                           \
     X(UPLOAD_ADD, "INSERT INTO upload(id,chunks,bytes) VALUES(?1,0,0)")                                                \
     X(UPLOAD_GROW, "UPDATE upload SET chunks=chunks+1,bytes=bytes+?2 WHERE id=?1")                                     \
@@ -94,10 +95,10 @@
     X(COUNT_ALL, "SELECT * FROM flow_count")                                                                           \
     X(COUNT_SET, "INSERT OR REPLACE INTO flow_count VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"    \
                  "?17,?18,?19,?20,?21)")                                                                               \
-    X(TICKET_ADD, "INSERT OR REPLACE INTO ticket(id,target,next_poll,abort,key_id,data) VALUES(?1,?2,0,?3,0,?4)")      \
-    X(TICKET_GET, "SELECT target,abort,data FROM ticket WHERE id=?1")                                                  \
+    X(TICKET_ADD, "INSERT OR REPLACE INTO ticket(id,target,next_poll,abort,key_id,data) VALUES(?1,?2,0,?3,?5,?4)")     \
+    X(TICKET_GET, "SELECT target,abort,data,key_id FROM ticket WHERE id=?1")                                           \
     X(TICKET_ABORT, "UPDATE ticket SET abort=1 WHERE id=?1")                                                           \
-    X(TICKET_ABORTS, "SELECT id,target,data FROM ticket WHERE abort=1 AND id>?1 ORDER BY id LIMIT 1")                  \
+    X(TICKET_ABORTS, "SELECT id,target,data,key_id FROM ticket WHERE abort=1 AND id>?1 ORDER BY id LIMIT 1")           \
     X(TICKET_DEL, "DELETE FROM ticket WHERE id=?1 AND abort=?2")                                                       \
     X(MEMBER_ADD, "INSERT OR IGNORE INTO ticket_member(ticket,unit) VALUES(?1,?2)")                                    \
     X(MEMBER_ALL, "SELECT unit FROM ticket_member WHERE ticket=?1 ORDER BY unit")                                      \
@@ -105,14 +106,14 @@
     X(MEMBER_ANY, "SELECT unit FROM ticket_member WHERE ticket=?1 LIMIT 1")                                            \
     X(LEASE_GET, "SELECT owner,epoch,until FROM lease WHERE name=?1")                                                  \
     X(LEASE_SET, "INSERT OR REPLACE INTO lease(name,owner,epoch,until) VALUES(?1,?2,?3,?4)")                           \
-    X(POSITION_SET, "INSERT OR REPLACE INTO position(lease,key,value) VALUES(?1,?2,?3)")                               \
-    X(POSITION_GET, "SELECT value FROM position WHERE lease=?1 AND key=?2")                                            \
-    X(KV_SET, "INSERT OR REPLACE INTO kv(key,value) VALUES(?1,?2)")                                                    \
+    X(POSITION_SET, "INSERT OR REPLACE INTO position(lease,key,value,key_id) VALUES(?1,?2,?3,?4)")                     \
+    X(POSITION_GET, "SELECT value,key_id FROM position WHERE lease=?1 AND key=?2")                                     \
+    X(KV_SET, "INSERT OR REPLACE INTO kv(key,value,key_id) VALUES(?1,?2,?3)")                                          \
     X(KV_DEL, "DELETE FROM kv WHERE key=?1")                                                                           \
-    X(KV_GET, "SELECT value FROM kv WHERE key=?1")                                                                     \
+    X(KV_GET, "SELECT value,key_id FROM kv WHERE key=?1")                                                              \
     X(XREF_SET, "INSERT OR REPLACE INTO xref(model,ca,ia,cb,ib,at) VALUES(?1,?2,?3,?4,?5,?6)")                         \
-    X(XREF_GET, "SELECT ib FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                    \
-    X(XREF_BACK, "SELECT ia FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                   \
+    X(XREF_GET, "SELECT ib,0 FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                  \
+    X(XREF_BACK, "SELECT ia,0 FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                 \
     X(OLD,                                                                                                             \
       "SELECT id,kind,state,live,received,upload,n_open,event,updated FROM unit WHERE id>?1 ORDER BY id LIMIT ?2")     \
     X(UNIT_DEL, "DELETE FROM unit WHERE id=?1")                                                                        \
@@ -136,11 +137,12 @@
     X(AUDIT_LAST, "SELECT id,hash FROM audit ORDER BY id DESC LIMIT 1")                                                \
     X(GROUP_SET, "INSERT OR REPLACE INTO dead_group(flow,fp,state,owner,note,who,at) VALUES(?1,?2,?3,?4,?5,?6,?7)")    \
     X(SUPERSEDED, "SELECT superseded FROM unit WHERE id=?1")                                                           \
-    X(CHUNK_COPY, "INSERT INTO chunk(id,key_id,data) SELECT id+?3,key_id,data FROM chunk WHERE id>=?1 AND id<?2")      \
-    X(BODY_COPY,                                                                                                       \
-      "INSERT INTO body(id,key_id,order_by,meta,data) SELECT ?1,key_id,order_by,meta,data FROM body WHERE id=?2")      \
-    X(EDIT_COPY, "INSERT INTO edit(unit,rev,at,who,key_id,data) SELECT ?1,rev,at,who,key_id,data FROM edit WHERE "     \
-                 "unit=?2 AND (rev=?3 OR rev=0)")                                                                      \
+    X(CHUNK_ALL, "SELECT id,key_id,data FROM chunk WHERE id>=?1 AND id<?2 ORDER BY id")                                \
+    X(EDIT_ALL, "SELECT rev,at,who,key_id,data FROM edit WHERE unit=?1 AND (rev=?2 OR rev=0) ORDER BY rev")            \
+    X(KEY_ALL, "SELECT id,sealed FROM data_key ORDER BY id")                                                           \
+    X(KEY_ADD, "INSERT INTO data_key(id,at,sealed) VALUES(?1,?2,?3)")                                                  \
+    X(KEY_SET, "UPDATE data_key SET sealed=?2 WHERE id=?1")                                                            \
+    X(KEY_OLD, "DELETE FROM data_key WHERE id<>?1")                                                                    \
     X(UNIT_REPLAYS, "UPDATE unit SET replay_of=?2 WHERE id=?1")                                                        \
     X(JOB_OPEN, "SELECT id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,cursor,"     \
                 "total,looked,done,refused,refusal_rc,refusal FROM job WHERE ended=0 ORDER BY id LIMIT 1")
