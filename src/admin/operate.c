@@ -409,6 +409,8 @@ static enum tl_rc post_reload(struct admin_call *c, struct tl_err *err)
     return rc == TL_OK ? admin__answer(c, 200, answer, err) : rc;
 }
 
+#define REKEY_ROUND_NS 2000000000ull
+
 struct snapshot {
     struct queue *queue;
     const char *path;
@@ -450,6 +452,25 @@ static enum tl_rc post_snapshot(struct admin_call *c, struct tl_err *err)
         rc = s.rc;
     }
     return rc == TL_OK ? admin__done(c, err) : rc;
+}
+
+/* A round of moving rows under the newest key: the caller asks again until it is done. */
+static enum tl_rc post_rekey(struct admin_call *c, struct tl_err *err)
+{
+    const uint64_t until = tl_clock_mono_ns(tl_clock_system()) + REKEY_ROUND_NS;
+    struct queue_rekey r = {0};
+    struct json_builder b;
+    enum tl_rc rc = admin__act(c, err, "ledger");
+
+    while (rc == TL_OK && !r.done && tl_clock_mono_ns(tl_clock_system()) < until)
+        rc = queue_rekey(c->admin->queue, c->task, &r, err);
+    if (rc != TL_OK)
+        return rc;
+    json_object_begin(&b, c->arena, 3);
+    json_adds(&b, "done", json_bool(r.done));
+    json_adds(&b, "changed", json_int((int64_t)r.changed));
+    json_adds(&b, "unreadable", json_int((int64_t)r.unreadable));
+    return admin__answer(c, 200, json_end(&b), err);
 }
 
 static const struct admin__route routes[] = {
@@ -561,6 +582,13 @@ static const struct admin__route routes[] = {
      .act = "reload",
      .can_dry = true,
      .role = ADMIN_ADMIN},
+    {.methods = "POST",
+     .pattern = "/v1/ledger/rekey",
+     .fn = post_rekey,
+     .doc = "Move what is on disk under the newest encryption key; ask again until it is done.",
+     .body = admin__no_fields,
+     .role = ADMIN_ADMIN,
+     .act = "rekey ledger"},
     {.methods = "POST",
      .pattern = "/v1/snapshot",
      .fn = post_snapshot,

@@ -30,35 +30,59 @@ struct cli_client {
 /* ---- where the ledger is ---- */
 struct place_conf {
     const char *path;
+    const struct flow_encrypt_conf *encrypt;
 };
 static const struct config_field place_fields[] = {
-    {.name = "path", .type = CONFIG_FILE, .offset = 0, .fallback = "./data", .doc = "Directory of the ledger."},
+    {.name = "path",
+     .type = CONFIG_FILE,
+     .offset = offsetof(struct place_conf, path),
+     .fallback = "./data",
+     .doc = "Directory of the ledger."},
+    {.name = "encrypt",
+     .type = CONFIG_OBJECT_REF,
+     .spec = &flow_encrypt_spec,
+     .offset = offsetof(struct place_conf, encrypt),
+     .doc = "Keys of the ledger."},
 };
 static const struct config_spec place_spec =
-    CONFIG_SPEC("cli.store", struct place_conf, place_fields, "The one key of `store` that a client needs.");
+    CONFIG_SPEC("cli.store", struct place_conf, place_fields, "The keys of `store` that a client needs.");
+static const char *const place_names[] = {"path", "encrypt"};
 
-/* Only store.path is read, so that a faulty flow does not keep the operator out. */
-static enum tl_rc from_config(const char *file, struct tl_arena *a, const char **ret, struct tl_err *err)
+/* Only these are read, so that a faulty flow does not keep the operator out. */
+static enum tl_rc read_place(const char *file, struct tl_arena *a, const struct place_conf **ret, struct tl_err *err)
 {
     TL_CLEANUP(config_errors_freep) struct config_errors *e = config_errors_new();
-    const struct config_node *store, *path;
+    struct config_entry entries[TL_COUNT(place_names)];
     struct config_node *node, only;
-    struct config_entry entry;
+    const struct config_node *store;
     void *conf;
 
     if (config_load(a, file, e, &node) != TL_OK)
         return config_errors_first(e, err);
     store = config_get(node, "store");
-    path = store ? config_get(store, "path") : NULL;
     only = *node;
-    only.n = path ? 1 : 0;
-    only.entries = &entry;
-    if (path)
-        entry = (struct config_entry){"path", path->at, (struct config_node *)(uintptr_t)path};
-    if (config_parse(a, &place_spec, &only, &(struct config_options){0}, e, &conf) != TL_OK)
+    only.n = 0;
+    only.entries = entries;
+    for (size_t i = 0; i < TL_COUNT(place_names) && store; i++) {
+        const struct config_node *v = config_get(store, place_names[i]);
+
+        if (v)
+            entries[only.n++] = (struct config_entry){place_names[i], v->at, (struct config_node *)(uintptr_t)v};
+    }
+    if (config_parse(a, &place_spec, &only, &(struct config_options){.allow_literal_secrets = true}, e, &conf) != TL_OK)
         return config_errors_first(e, err);
-    *ret = ((struct place_conf *)conf)->path;
+    *ret = conf;
     return TL_OK;
+}
+
+static enum tl_rc from_config(const char *file, struct tl_arena *a, const char **ret, struct tl_err *err)
+{
+    const struct place_conf *place = NULL;
+    enum tl_rc rc = read_place(file, a, &place, err);
+
+    if (rc == TL_OK)
+        *ret = place->path;
+    return rc;
 }
 
 enum tl_rc cli__data_dir(const struct cli_common *c, struct tl_arena *a, const char **ret, struct tl_err *err)
@@ -191,22 +215,51 @@ static void dispatch(void *arg, unsigned loop, struct queue_work *first)
     assert(false && "nothing is handed out here");
 }
 
-static enum tl_rc open_local(struct cli_client *c, struct tl_err *err)
+/* The keys of an encrypted ledger, from the configuration that is at hand. Without one there are none. */
+static enum tl_rc ledger_keys(const struct cli_common *common, struct cli_client *c, struct crypto_seal_key *keys,
+                              size_t *ret_n, struct tl_err *err)
 {
-    const struct queue_options o = {
-        .path = c->data, .n_loops = 1, .manual = true, .dispatch = dispatch, .notice = notice, .fatal = fatal};
+    const char *file = common->config ? common->config : "tieline.yaml";
+    const struct secret_options o = secret_default_options(c->crypto);
+    TL_CLEANUP(secret_box_freep) struct secret_box *box = NULL;
+    const struct place_conf *place = NULL;
+    struct stat st;
+    enum tl_rc rc;
+
+    if (!common->config && stat(file, &st) != 0)
+        return TL_OK;
+    rc = read_place(file, c->arena, &place, err);
+    if (rc == TL_OK && place->encrypt)
+        rc = secret_box_new(&o, &box, err);
+    if (rc == TL_OK && place->encrypt)
+        rc = secret_seal_keys(box, c->crypto, &place->encrypt->key, &place->encrypt->old_keys, keys, ret_n, err);
+    return rc == TL_OK ? rc : tl_err_prefix(err, "store.encrypt in %s", file);
+}
+
+static enum tl_rc open_local(const struct cli_common *common, struct cli_client *c, struct tl_err *err)
+{
+    struct crypto_seal_key keys[SECRET_KEYS_MAX];
+    struct queue_options o = {.path = c->data,
+                              .n_loops = 1,
+                              .manual = true,
+                              .dispatch = dispatch,
+                              .notice = notice,
+                              .fatal = fatal,
+                              .keys = keys};
     struct stat st;
     enum tl_rc rc;
 
     if (stat(c->data, &st) != 0)
         return tl_fail(err, TL_NOT_FOUND, "there is no ledger at %s: `tieline run` makes it", c->data);
-    rc = queue_open(&o, &c->queue, err);
+    rc = crypto_new(&c->crypto, err);
+    if (rc == TL_OK)
+        rc = ledger_keys(common, c, keys, &o.n_keys, err);
+    if (rc == TL_OK)
+        rc = queue_open(&o, &c->queue, err);
+    tl_wipe(keys, sizeof keys);
     if (rc != TL_OK)
         return tl_err_prefix(err, "no server answers at %s, and the ledger cannot be opened here", c->socket);
     queue_set_dispatch(c->queue, false);
-    rc = crypto_new(&c->crypto, err);
-    if (rc != TL_OK)
-        return rc;
     c->admin = (struct admin){.queue = c->queue, .clock = tl_clock_system(), .data_path = c->data, .crypto = c->crypto};
     c->router = http_router_new();
     return admin_routes(&c->admin, c->router, err);
@@ -245,7 +298,7 @@ enum tl_rc cli__open(const struct cli_common *common, struct cli_client **ret, s
         c->socket = tl_sprintf("%s/control.sock", c->data);
         curl_global_init(CURL_GLOBAL_DEFAULT);
         if (!server_answers(c))
-            rc = open_local(c, err);
+            rc = open_local(common, c, err);
     }
     if (rc == TL_OK)
         *ret = c;
@@ -263,9 +316,9 @@ void cli__closep(struct cli_client **pc)
     if (c->curl)
         curl_easy_cleanup(c->curl);
     http_router_unref(c->router);
-    crypto_free(c->crypto);
     if (c->queue)
         queue_close(c->queue);
+    crypto_free(c->crypto);
     tl_buf_done(&c->answer);
     tl_arena_free(c->arena);
     tl_free(c->socket);

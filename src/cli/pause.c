@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pause.c - `tieline pause` and `tieline resume`, of a flow or a connection; `tieline ledger snapshot`. */
+/* pause.c - `tieline pause` and `tieline resume`, of a flow or a connection; `tieline ledger snapshot` and `rekey`. */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -134,7 +135,42 @@ static int run_snapshot(void *options, const struct cli_args *args)
     return rc == TL_OK ? CLI_OK : cli__fail(&err, o->common.json);
 }
 
+static int run_rekey(void *options, const struct cli_args *args)
+{
+    const struct snapshot_options *o = options;
+    TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
+    struct json answer = JSON_NOTHING;
+    struct tl_err err = {0};
+    enum tl_rc rc = cli__open(&o->common, &c, &err);
+    int64_t changed = 0, unreadable = 0;
+    bool done = false;
+
+    (void)args;
+    while (rc == TL_OK && !done) {
+        rc = cli__call_json(c, "POST", "/v1/ledger/rekey", JSON_NOTHING, &answer, &err);
+        done = json_gets(answer, "done").u.b;
+        (void)json_int64(json_gets(answer, "changed"), &changed);
+        (void)json_int64(json_gets(answer, "unreadable"), &unreadable);
+    }
+    if (rc != TL_OK)
+        return cli__fail(&err, o->common.json);
+    if (o->common.json)
+        cli__print_raw(cli__raw(c));
+    else
+        printf("all that is encrypted is under the newest key: %" PRId64 " rows moved\n", changed);
+    if (unreadable)
+        fprintf(stderr,
+                "tieline: %" PRId64 " rows do not open: they were changed on the disk, and are left as they are\n",
+                unreadable);
+    return unreadable ? CLI_FAILED : CLI_OK;
+}
+
 static const struct cli_verb ledger_subs[] = {
+    {.name = "rekey",
+     .summary = "encrypt what is on disk anew: after a change of store.encrypt.key, or of what was there before it",
+     CLI_OPTIONS(snapshot_options, struct snapshot_options),
+     .max_args = 0,
+     .run = run_rekey},
     {.name = "snapshot",
      .args = "PATH",
      .summary = "a consistent copy for other tools, while the server goes on",
@@ -144,4 +180,4 @@ static const struct cli_verb ledger_subs[] = {
      .run = run_snapshot},
 };
 const struct cli_verb cli__ledger_verb = {
-    .name = "ledger", .summary = "the ledger as a whole: snapshot", CLI_SUBS(ledger_subs)};
+    .name = "ledger", .summary = "the ledger as a whole: snapshot, rekey", CLI_SUBS(ledger_subs)};

@@ -150,6 +150,28 @@ static const struct config_field admin_fields[] = {
 static const struct config_spec admin_spec = CONFIG_SPEC("admin", struct flow_admin_conf, admin_fields,
                                                          "The operator's API and console, on a listener of its own.");
 
+static const struct config_field old_key_item = {.type = CONFIG_SECRET};
+static const struct config_field encrypt_fields[] = {
+    {.name = "key",
+     .type = CONFIG_SECRET,
+     AT(flow_encrypt_conf, key),
+     .required = true,
+     .doc =
+         "32 bytes, as `tieline secrets key` makes them. Without it the ledger cannot be read: keep a copy elsewhere.",
+     .example = "${file:/etc/tieline/ledger.key}"},
+    {.name = "old_keys",
+     .type = CONFIG_LIST,
+     .item = &old_key_item,
+     .one_or_many = true,
+     .max = 16,
+     AT(flow_encrypt_conf, old_keys),
+     .doc = "To change the key: the one before. After one start with the new key it is needed no longer.",
+     .example = "${file:/etc/tieline/ledger.key.old}"},
+};
+const struct config_spec flow_encrypt_spec =
+    CONFIG_SPEC("store.encrypt", struct flow_encrypt_conf, encrypt_fields,
+                "Payloads, kept answers, error texts and cursors are encrypted on the disk (XChaCha20-Poly1305).");
+
 static const struct config_field store_fields[] = {
     {.name = "path",
      .type = CONFIG_FILE,
@@ -186,6 +208,11 @@ static const struct config_field store_fields[] = {
          "For measurements: answer before an event is safe on the disk. A power cut then loses what was acknowledged, "
          "and may damage the ledger.",
      .advanced = true},
+    {.name = "encrypt",
+     .type = CONFIG_OBJECT_REF,
+     .spec = &flow_encrypt_spec,
+     AT(flow_store_conf, encrypt),
+     .doc = "Encryption at rest; absent: payloads are stored as they came."},
     {.name = "reserve",
      .type = CONFIG_SIZE,
      AT(flow_store_conf, reserve),

@@ -41,8 +41,14 @@ struct flow_admin_conf {
     struct config_list certificates; /* of struct flow_admin_certificate_conf */
 };
 extern const char *const flow_admin_roles[]; /* viewer, operator, admin */
+struct flow_encrypt_conf {
+    struct config_secret key;
+    struct config_list old_keys; /* of struct config_secret */
+};
+extern const struct config_spec flow_encrypt_spec;
 struct flow_store_conf {
     const char *path;
+    const struct flow_encrypt_conf *encrypt; /* NULL: payloads are stored as they are */
     int64_t keep_keys_ms, keep_events_ms;
     uint64_t inline_max, reserve;
     bool unsafe_no_sync;

@@ -334,19 +334,32 @@ static void fatal(void *arg, const struct tl_err *err)
 
 static enum tl_rc open_ledger(struct server *s, const struct flow_project *c, struct tl_err *err)
 {
-    const struct queue_options o = {.path = c->store.path,
-                                    .n_loops = (unsigned)s->n_loops,
-                                    .inline_max = c->store.inline_max,
-                                    .unsafe_no_sync = c->store.unsafe_no_sync,
-                                    .reserve_bytes = c->store.reserve,
-                                    .keep_key_ms = c->store.keep_keys_ms,
-                                    .keep_final_ms = c->store.keep_events_ms,
-                                    .dispatch = flow_engine_dispatch,
-                                    .notice = flow_engine_notice,
-                                    .fatal = flow_engine_fatal,
-                                    .arg = s->engine};
+    struct crypto_seal_key keys[SECRET_KEYS_MAX];
+    struct queue_options o = {.path = c->store.path,
+                              .n_loops = (unsigned)s->n_loops,
+                              .inline_max = c->store.inline_max,
+                              .unsafe_no_sync = c->store.unsafe_no_sync,
+                              .reserve_bytes = c->store.reserve,
+                              .keep_key_ms = c->store.keep_keys_ms,
+                              .keep_final_ms = c->store.keep_events_ms,
+                              .dispatch = flow_engine_dispatch,
+                              .notice = flow_engine_notice,
+                              .fatal = flow_engine_fatal,
+                              .arg = s->engine,
+                              .keys = keys};
+    const struct flow_encrypt_conf *e = c->store.encrypt;
+    enum tl_rc rc = TL_OK;
 
-    return queue_open(&o, &s->queue, err);
+    if (e)
+        rc = secret_seal_keys(s->secrets.box, s->crypto, &e->key, &e->old_keys, keys, &o.n_keys, err);
+    if (rc == TL_BUSY) /* Vault has not been read */
+        rc = tl_fail(err, TL_CONFIG, "the ledger's key is not there yet, and nothing is accepted without it: %s",
+                     err->text);
+    if (rc != TL_OK)
+        return tl_err_prefix(err, "store.encrypt");
+    rc = queue_open(&o, &s->queue, err);
+    tl_wipe(keys, sizeof keys);
+    return rc;
 }
 
 /* ---- loops and signals ---- */

@@ -287,4 +287,13 @@ TL_MUST_CHECK enum tl_rc queue_audit_verify(struct queue_reader *r, uint64_t *re
 /* A consistent copy for other tools. Blocks; any thread; the ledger goes on. TL_EXISTS: the file is there. */
 TL_MUST_CHECK enum tl_rc queue_snapshot(struct queue_reader *r, const char *path, struct tl_err *err);
 
+/* Move what is on disk under the newest key (queue_options.keys; plain rows too), a step at a time: call it until done.
+ * Then older keys are needed no longer, but for rows that do not open: they stay as they are and are counted. Restarts
+ * from the beginning after a crash. TL_CONFIG: the ledger is not encrypted. */
+struct queue_rekey {
+    uint64_t changed, unreadable; /* rows, since the beginning */
+    bool done;
+};
+TL_MUST_CHECK enum tl_rc queue_rekey(struct queue *q, struct task *task, struct queue_rekey *ret, struct tl_err *err);
+
 #endif

@@ -215,7 +215,7 @@ struct work_list {
 struct rekey {
     unsigned part;
     int64_t after;
-    uint64_t changed;
+    uint64_t changed, unreadable;
 };
 
 struct queue {

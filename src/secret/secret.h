@@ -90,6 +90,12 @@ TL_MUST_CHECK enum tl_rc secret_get(struct secret_box *b, const struct config_se
  * failed reads keep their value and are counted in *ret_failed (may be NULL), the first one's sentence goes to err. */
 size_t secret_reload(struct secret_box *b, size_t *ret_failed, struct tl_err *err);
 uint64_t secret_generation(const struct secret_box *b); /* grows when any value changed: cheap to poll */
+/* Keys from references, `first` before those of the list (of struct config_secret); wipe them. *ret_n: how many. */
+#define SECRET_KEYS_MAX 17
+TL_MUST_CHECK enum tl_rc secret_seal_keys(struct secret_box *b, const struct crypto *c,
+                                          const struct config_secret *first, const struct config_list *more,
+                                          struct crypto_seal_key ret[SECRET_KEYS_MAX], size_t *ret_n,
+                                          struct tl_err *err);
 /* For `check`: does it resolve? Nothing is remembered. */
 TL_MUST_CHECK enum tl_rc secret_probe(struct secret_box *b, const struct config_secret *ref, struct tl_err *err);
 

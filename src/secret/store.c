@@ -68,6 +68,27 @@ enum tl_rc secret_store_key(const struct crypto *c, struct tl_sv text, struct cr
     return TL_OK;
 }
 
+enum tl_rc secret_seal_keys(struct secret_box *b, const struct crypto *c, const struct config_secret *first,
+                            const struct config_list *more, struct crypto_seal_key ret[SECRET_KEYS_MAX], size_t *ret_n,
+                            struct tl_err *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i <= more->n && n < SECRET_KEYS_MAX; i++) {
+        const struct config_secret *ref = i == 0 ? first : CONFIG_AT(*more, struct config_secret, i - 1);
+        TL_CLEANUP(secret_unrefp) struct secret *text = NULL;
+        enum tl_rc rc = secret_get(b, ref, &text, NULL, err);
+
+        if (rc == TL_OK)
+            rc = secret_store_key(c, secret_view(text), &ret[n], err);
+        if (rc != TL_OK)
+            return rc;
+        n++;
+    }
+    *ret_n = n;
+    return TL_OK;
+}
+
 static struct item *find(const struct secret_store *s, struct tl_sv name)
 {
     for (size_t i = 0; i < s->n; i++) {

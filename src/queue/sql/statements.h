@@ -142,6 +142,29 @@
     X(KEY_ALL, "SELECT id,sealed FROM data_key ORDER BY id")                                                           \
     X(KEY_ADD, "INSERT INTO data_key(id,at,sealed) VALUES(?1,?2,?3)")                                                  \
     X(KEY_SET, "UPDATE data_key SET sealed=?2 WHERE id=?1")                                                            \
+    X(MOVE_BODY, "SELECT b.id,b.key_id,b.order_by,b.meta,b.data,u.upload FROM body b LEFT JOIN unit u ON u.id=b.id "   \
+                 "WHERE b.id>?1 ORDER BY b.id LIMIT ?2")                                                               \
+    X(MOVED_BODY, "UPDATE body SET order_by=?2,meta=?3,data=?4,key_id=?5 WHERE id=?1")                                 \
+    X(MOVE_CHUNK, "SELECT id,key_id,data FROM chunk WHERE id>?1 ORDER BY id LIMIT ?2")                                 \
+    X(MOVED_CHUNK, "UPDATE chunk SET data=?2,key_id=?3 WHERE id=?1")                                                   \
+    X(MOVE_EDIT, "SELECT id,key_id,data,unit,rev FROM edit WHERE id>?1 ORDER BY id LIMIT ?2")                          \
+    X(MOVED_EDIT, "UPDATE edit SET data=?2,key_id=?3 WHERE id=?1")                                                     \
+    X(MOVE_TICKET, "SELECT id,key_id,data FROM ticket WHERE id>?1 ORDER BY id LIMIT ?2")                               \
+    X(MOVED_TICKET, "UPDATE ticket SET data=?2,key_id=?3 WHERE id=?1")                                                 \
+    X(MOVE_ATTEMPT, "SELECT id,key_id,text,answer FROM attempt WHERE id>?1 ORDER BY id LIMIT ?2")                      \
+    X(MOVED_ATTEMPT, "UPDATE attempt SET text=?2,answer=?3,key_id=?4 WHERE id=?1")                                     \
+    X(MOVE_KV, "SELECT rowid,key_id,value,key FROM kv WHERE rowid>?1 ORDER BY rowid LIMIT ?2")                         \
+    X(MOVED_KV, "UPDATE kv SET value=?2,key_id=?3 WHERE rowid=?1")                                                     \
+    X(MOVE_POSITION, "SELECT rowid,key_id,value,lease,key FROM position WHERE rowid>?1 ORDER BY rowid LIMIT ?2")       \
+    X(MOVED_POSITION, "UPDATE position SET value=?2,key_id=?3 WHERE rowid=?1")                                         \
+    X(MOVE_UNIT, "SELECT id,text FROM unit WHERE id>?1 ORDER BY id LIMIT ?2")                                          \
+    X(MOVED_UNIT, "UPDATE unit SET text=?2 WHERE id=?1")                                                               \
+    X(MOVE_CALL, "SELECT id,text FROM call WHERE id>?1 ORDER BY id LIMIT ?2")                                          \
+    X(MOVED_CALL, "UPDATE call SET text=?2 WHERE id=?1")                                                               \
+    X(MOVE_FLOW, "SELECT id,held_text FROM flow WHERE id>?1 ORDER BY id LIMIT ?2")                                     \
+    X(MOVED_FLOW, "UPDATE flow SET held_text=?2 WHERE id=?1")                                                          \
+    X(MOVE_CONN, "SELECT id,held_text FROM connection WHERE id>?1 ORDER BY id LIMIT ?2")                               \
+    X(MOVED_CONN, "UPDATE connection SET held_text=?2 WHERE id=?1")                                                    \
     X(KEY_OLD, "DELETE FROM data_key WHERE id<>?1")                                                                    \
     X(UNIT_REPLAYS, "UPDATE unit SET replay_of=?2 WHERE id=?1")                                                        \
     X(JOB_OPEN, "SELECT id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,cursor,"     \

@@ -76,6 +76,8 @@ void help_open(struct bench *b)
                               .inline_max = b->inline_max,
                               .keep_final_ms = b->keep_final_ms,
                               .vfs = b->vfs,
+                              .keys = b->keys,
+                              .n_keys = b->n_keys,
                               .unsafe_no_sync = b->no_sync,
                               .manual = true,
                               .dispatch = on_dispatch,

@@ -25,6 +25,8 @@ struct bench {
     int64_t keep_final_ms;
     const char *vfs;
     bool no_sync;
+    struct crypto_seal_key keys[2]; /* of the ledger */
+    size_t n_keys;
     /* the flow "f": edit before configure */
     struct queue_target_def targets[3];
     struct queue_flow_def flows[2];

@@ -119,6 +119,47 @@ static void after_200_power_cuts_every_acknowledged_event_is_there(void **state)
     tl_free(a);
 }
 
+/* A new key of the operator's at each third start, and rows on their way under it when the power goes. */
+static void after_power_cuts_between_keys_every_event_is_there_and_opens(void **state)
+{
+    struct bench *b = *state;
+    struct acked *a = tl_zalloc(sizeof(*a));
+    size_t opened = 0;
+
+    for (int round = 0; round < CUTS / 3; round++) {
+        struct queue_rekey r = {0};
+        struct tl_err err;
+
+        if (round % 3 == 0) {
+            b->keys[1] = b->keys[0];
+            b->keys[0] = (struct crypto_seal_key){.id = 1000u + (uint32_t)round};
+            memset(b->keys[0].key, round + 1, sizeof(b->keys[0].key));
+            b->n_keys = round ? 2 : 1;
+        }
+        help_open(b);
+        check(b, a, 0);
+        for (struct queue_work *w = b->first; w; w = w->next) {
+            assert_false(w->claims[0].unreadable);
+            opened += w->claims[0].body.n > 0;
+        }
+        powercut_at(3 + (uint64_t)(round * 7919) % 90);
+        for (int i = 0; i < 10 && !powercut_is_off() && !r.done; i++)
+            if (queue_rekey(b->q, NULL, &r, &err) != TL_OK)
+                break;
+        load(b, a, round);
+        if (!powercut_is_off())
+            powercut_at(1);
+        help_close(b);
+        powercut_on(round % 2 ? (uint64_t)round : 0);
+    }
+    b->n_keys = 1; /* the older ones are needed no longer */
+    help_open(b);
+    check(b, a, 0);
+    assert_true(a->n > CUTS / 3);
+    assert_true(opened > 20);
+    tl_free(a);
+}
+
 static void after_a_failed_sync_nothing_more_is_acknowledged(void **state)
 {
     struct bench *b = *state;
@@ -381,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(after_200_power_cuts_every_acknowledged_event_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(after_power_cuts_between_keys_every_event_is_there_and_opens, setup, teardown),
         cmocka_unit_test_setup_teardown(after_a_failed_sync_nothing_more_is_acknowledged, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_acknowledged_survives_a_power_cut_unless_syncs_are_switched_off, setup,
                                         teardown),
