@@ -167,9 +167,9 @@ static uint64_t now_ns(struct auth *a)
 
 void auth__conf_secrets(const struct auth_conf *c, const struct config_secret *ret[AUTH_SECRETS])
 {
-    const struct config_secret *const all[AUTH_SECRETS] = {&c->password,        &c->value,       &c->client_secret,
-                                                           &c->private_key,     &c->passphrase,  &c->refresh_token,
-                                                           &c->consumer_secret, &c->token_secret};
+    const struct config_secret *const all[AUTH_SECRETS] = {&c->password,        &c->value,        &c->client_secret,
+                                                           &c->private_key,     &c->passphrase,   &c->refresh_token,
+                                                           &c->consumer_secret, &c->token_secret, &c->login};
 
     memcpy(ret, all, sizeof(all));
 }
@@ -191,7 +191,9 @@ uint64_t auth__secret_versions(struct auth *a)
         TL_CLEANUP(secret_unrefp) struct secret *value = NULL;
         uint64_t version = 0;
 
-        if (refs[i]->kind != CONFIG_SECRET_NONE && secret_get(a->w.secrets, refs[i], &value, &version, NULL) == TL_OK)
+        /* A literal never changes, and a user's name must not become known as a secret. */
+        if (refs[i]->kind != CONFIG_SECRET_NONE && refs[i]->kind != CONFIG_SECRET_LITERAL &&
+            secret_get(a->w.secrets, refs[i], &value, &version, NULL) == TL_OK)
             a->s->versions += version;
     }
     a->s->seen = now;

@@ -10,7 +10,8 @@
 
 /* One struct for all schemes; a scheme's spec offers the fields that it has. */
 struct auth_conf {
-    const char *user, *name, *prefix;                         /* basic; api_key */
+    const char *user, *name, *prefix;                         /* password grant; api_key */
+    struct config_secret login;                               /* basic: the user, mostly as it is */
     struct config_secret password, value;                     /* basic, password grant; api_key, bearer */
     int place;                                                /* api_key: header, query, cookie */
     const char *token_url, *authorize_url, *scope, *audience; /* oauth2 */
@@ -26,7 +27,7 @@ struct auth_conf {
     int hash, encoding;
     struct config_map extra; /* const char *: more parameters of the token request */
 };
-enum { AUTH_SECRETS = 8 };
+enum { AUTH_SECRETS = 9 };
 /* Those of a configuration; absent ones are of kind NONE. */
 void auth__conf_secrets(const struct auth_conf *c, const struct config_secret *ret[AUTH_SECRETS]);
 enum { CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT, CLIENT_TLS };

@@ -70,8 +70,16 @@ static const struct config_field text_item = {.type = CONFIG_STRING};
 
 static const struct config_field none_fields[] = {CERTIFICATE};
 SPEC(none, "No credentials.");
-static const struct config_field basic_fields[] = {TEXT("user", user, true, "User name."),
-                                                   SECRET("password", password, true, "Password."), CERTIFICATE};
+static const struct config_field basic_fields[] = {{.name = "user",
+                                                    .type = CONFIG_SECRET,
+                                                    .raw = true,
+                                                    .required = true,
+                                                    AT(login),
+                                                    .doc = "User name; a text, or a reference where it changes with "
+                                                           "the password (credentials that Vault makes).",
+                                                    .example = "tieline"},
+                                                   SECRET("password", password, true, "Password."),
+                                                   CERTIFICATE};
 SPEC(basic, "HTTP Basic (RFC 7617).");
 static const struct config_field api_key_fields[] = {SECRET("key", value, true, "The API key."),
                                                      {.name = "in",

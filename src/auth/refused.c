@@ -31,7 +31,8 @@ static const char *which(struct auth *a, struct tl_arena *arena)
     for (size_t i = 0; i < AUTH_SECRETS; i++) {
         TL_CLEANUP(secret_unrefp) struct secret *value = NULL;
 
-        if (refs[i]->kind == CONFIG_SECRET_NONE || a->w.secrets == NULL ||
+        /* Literals are in the configuration's fingerprint already; a user's name is no secret to be known. */
+        if (refs[i]->kind == CONFIG_SECRET_NONE || refs[i]->kind == CONFIG_SECRET_LITERAL || a->w.secrets == NULL ||
             secret_get(a->w.secrets, refs[i], &value, NULL, NULL) != TL_OK)
             continue;
         crypto_stream_add(stream, secret_view(value).p, secret_view(value).n + 1);

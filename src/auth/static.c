@@ -17,15 +17,19 @@ enum tl_rc auth__apply_none(struct auth *a, struct auth_request *req, struct tl_
 
 enum tl_rc auth__apply_basic(struct auth *a, struct auth_request *req, struct tl_err *err)
 {
-    TL_CLEANUP(secret_unrefp) struct secret *password = NULL;
+    TL_CLEANUP(secret_unrefp) struct secret *password = NULL, *user = NULL;
     TL_CLEANUP(secret_buf_done) struct tl_buf pair = {0}, value = {0};
+    const struct config_secret *login = &a->conf->login;
     enum tl_rc rc = auth__secret(a, &a->conf->password, "password", &password, err);
 
+    if (rc == TL_OK && login->kind != CONFIG_SECRET_LITERAL) /* a plain name is nothing to be masked */
+        rc = auth__secret(a, login, "user", &user, err);
     if (rc != TL_OK)
         return rc;
     tl_buf_init(&pair, 128 * 1024);
     tl_buf_init(&value, 256 * 1024);
-    tl_buf_printf(&pair, "%s:", a->conf->user);
+    tl_buf_sv(&pair, user != NULL ? secret_view(user) : tl_sv_str(login->name));
+    tl_buf_putc(&pair, ':');
     tl_buf_sv(&pair, secret_view(password));
     tl_buf_puts(&value, "Basic ");
     tl_base64_encode(&value, pair.p, pair.n);

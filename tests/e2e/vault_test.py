@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secrets in Vault: taken at the start, followed, used on while Vault is away, waited for when it never was there."""
+import base64
 import subprocess
 
 import pytest
@@ -102,6 +103,17 @@ def test_leased_credentials_change_before_they_end(site, target, vault, env):
         return {r.headers["x-api-key"] for r in target.all("/orders")}
     until(lambda: len(keys()) >= 3, every=0.3)
     s.wait_counts(dead=0)
+
+
+def test_the_user_may_come_from_vault_with_the_password(site, target, vault, env):
+    vault.kv2["kv/erp"]["user"] = "user-of-the-day"
+    c = with_password(config(target, vault))
+    c["connections"]["erp"]["auth"]["basic"]["user"] = "${vault:kv/erp#user}"
+    s = site(c, env=env).start()
+    s.post({"n": 1})
+    s.wait_counts(delivered=1)
+    sent = target.all("/orders")[0].headers["authorization"].split()[1]
+    assert base64.b64decode(sent) == b"user-of-the-day:the-password-in-vault"
 
 
 @pytest.mark.parametrize("method", ["token", "kubernetes", "jwt"])
