@@ -3,6 +3,7 @@
  * The ledger alone: N events always on their way (put, handed out, done), 1 KB each, everything durable.
  *
  *   ledger_bench [seconds] [producers] [keys]         keys 0: every event its own lane
+ *   ledger_bench sealed [seconds] [producers]         payloads as they are and encrypted, in turn
  *   ledger_bench backlog [events]                     one lane each, target down; memory, restart
  *   ledger_bench blocked [followers]                  of one dead key: what others lose, memory, restart
  *
@@ -40,8 +41,9 @@ struct run {
     uint32_t *put_us;
     uint64_t seq;
     bool answer, block;
-    atomic_bool kill;  /* the next delivery dies */
-    const char *order; /* NULL: by keys */
+    atomic_bool kill;                   /* the next delivery dies */
+    const char *order;                  /* NULL: by keys */
+    const struct crypto_seal_key *seal; /* NULL: payloads as they are */
 };
 
 static uint64_t now_ns(void)
@@ -140,7 +142,13 @@ static void on_fatal(void *arg, const struct tl_err *err)
 
 static void open_ledger(struct run *r, const char *dir, bool paused)
 {
-    struct queue_options o = {.path = dir, .n_loops = 2, .dispatch = on_dispatch, .fatal = on_fatal, .arg = r};
+    struct queue_options o = {.path = dir,
+                              .n_loops = 2,
+                              .dispatch = on_dispatch,
+                              .fatal = on_fatal,
+                              .arg = r,
+                              .keys = r->seal,
+                              .n_keys = r->seal ? 1 : 0};
     struct guard_conf guard = {.concurrency = 4096, .fixed = true};
     struct queue_target_def t = {.name = TL_SV("t"), .connection = TL_SV("c"), .idempotent = true};
     struct queue_flow_def f = {.name = TL_SV("f"), .targets = &t, .n_targets = 1, .block_on_dead = r->block};
@@ -200,9 +208,9 @@ static void stop_producers(struct run *r)
         (void)usleep(1000);
 }
 
-static void throughput(const char *dir, double seconds, size_t n, size_t keys)
+static void throughput(const char *dir, double seconds, size_t n, size_t keys, const struct crypto_seal_key *seal)
 {
-    struct run r = {.n = n, .keys = keys, .answer = true};
+    struct run r = {.n = n, .keys = keys, .answer = true, .seal = seal};
     double cpu, took;
     uint64_t start;
     size_t samples;
@@ -228,6 +236,19 @@ static void throughput(const char *dir, double seconds, size_t n, size_t keys)
     queue_close(r.q);
     tl_free(r.put_us);
     tl_free(r.producers);
+}
+
+/* In turn, so that both see the same disk and the same neighbours. */
+static void sealed(const char *dir, double seconds, size_t n)
+{
+    static const struct crypto_seal_key key = {.id = 1, .key = "thirty-two bytes of a benchmark."};
+
+    for (int i = 0; i < 6; i++) {
+        (void)printf("%-9s ", i % 2 ? "encrypted" : "plain");
+        (void)fflush(stdout);
+        throughput(dir, seconds, n, 0, i % 2 ? &key : NULL);
+        remove_dir(dir);
+    }
 }
 
 static void backlog(const char *dir, unsigned long events)
@@ -357,9 +378,11 @@ int main(int argc, char **argv)
         backlog(dir, argc > 2 ? strtoul(argv[2], NULL, 10) : 1000000);
     else if (argc > 1 && strcmp(argv[1], "blocked") == 0)
         blocked(dir, argc > 2 ? strtoul(argv[2], NULL, 10) : 500000);
+    else if (argc > 1 && strcmp(argv[1], "sealed") == 0)
+        sealed(dir, argc > 2 ? strtod(argv[2], NULL) : 3, argc > 3 ? strtoul(argv[3], NULL, 10) : 64);
     else
         throughput(dir, argc > 1 ? strtod(argv[1], NULL) : 5, argc > 2 ? strtoul(argv[2], NULL, 10) : 64,
-                   argc > 3 ? strtoul(argv[3], NULL, 10) : 0);
+                   argc > 3 ? strtoul(argv[3], NULL, 10) : 0, NULL);
     remove_dir(dir);
     return 0;
 }
