@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs of others for tests/peers, fetched into build/peers at test time and kept there while what is asked for stays."""
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,16 @@ def npm(name):
     for script in here.glob("*.mjs"):
         shutil.copy(script, there / script.name)
     return there
+
+
+def go(name):
+    """The program of tests/peers/NAME, a Go module of ours. Its cache stays in build/peers: only the first build takes long."""
+    here, there = ROOT / "tests/peers" / name, ROOT / "build/peers" / name
+    there.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(["go", "build", "-mod=readonly", "-p", "2", "-o", str(there / name), "."], cwd=here, capture_output=True, text=True,
+                          env={**os.environ, "GOCACHE": str(ROOT / "build/peers/go-cache"), "GOFLAGS": "-buildvcs=false"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return there / name
 
 
 def pypi(*requirements):

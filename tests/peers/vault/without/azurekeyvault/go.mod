@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+module github.com/hashicorp/go-kms-wrapping/wrappers/azurekeyvault/v2
+
+go 1.20
