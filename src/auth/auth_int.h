@@ -20,6 +20,7 @@ struct auth_conf {
     int client_auth, alg;
     int64_t expires_in_ms;                    /* assumed where the server does not say */
     const char *cert_file, *key_file;         /* mutual TLS */
+    const char *ca_file;                      /* of the token server */
     const char *consumer_key, *token, *realm; /* oauth1 */
     struct config_secret consumer_secret, token_secret;
     int method;

@@ -56,6 +56,10 @@ static const struct config_field text_item = {.type = CONFIG_STRING};
          .item = &text_item,                                                                                           \
          AT(extra),                                                                                                    \
          .doc = "More parameters of the token request."},                                                              \
+        {.name = "ca",                                                                                                 \
+         .type = CONFIG_FILE,                                                                                          \
+         AT(ca_file),                                                                                                  \
+         .doc = "Authorities (PEM) that sign the token server's certificate; the system's if absent."},                \
         CERTIFICATE
 #define PRIVATE_KEY                                                                                                    \
     SECRET("private_key", private_key, false, "Private key (PEM) that signs assertions."),                             \

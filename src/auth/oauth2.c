@@ -309,6 +309,7 @@ enum tl_rc auth__token_request(struct task *t, struct auth *a, struct tl_arena *
     struct auth_request head = {.arena = arena};
     struct http_request_out out = {
         .method = TL_SV("POST"), .url = tl_sv_str(a->conf->token_url), .timeout_ms = 30000, .max_body = 1024 * 1024};
+    struct http_client_tls tls = a->tls;
     struct http_reply reply = {.status = 0};
     struct json doc = JSON_NOTHING;
     int64_t asked_ms = tl_clock_wall_ms(a->w.clock);
@@ -328,7 +329,8 @@ enum tl_rc auth__token_request(struct task *t, struct auth *a, struct tl_arena *
     out.headers = head.headers;
     out.n_headers = head.n_headers;
     out.body = tl_buf_view(&body);
-    out.tls = a->conf->cert_file != NULL ? &a->tls : NULL;
+    tls.ca_file = a->conf->ca_file; /* of the token server alone: the connection has its own */
+    out.tls = a->conf->cert_file != NULL || tls.ca_file != NULL ? &tls : NULL;
     rc = a->w.http.call(t, a->w.http.arg, &out, arena, &reply, err);
     if (rc != TL_OK)
         return transport_failure(a, rc, err);

@@ -54,10 +54,10 @@ static void add_reference(struct tl_buf *b, const struct config_secret *ref)
 static uint64_t fingerprint(const struct auth *a)
 {
     const struct auth_conf *c = a->conf;
-    const char *const texts[] = {a->scheme->name,  c->user,    c->name,        c->prefix,          c->token_url,
-                                 c->authorize_url, c->scope,   c->audience,    c->client_id,       c->kid,
-                                 c->issuer,        c->subject, c->cert_file,   c->key_file,        c->consumer_key,
-                                 c->token,         c->realm,   c->signed_text, c->timestamp_header};
+    const char *const texts[] = {a->scheme->name,  c->user,    c->name,      c->prefix,      c->token_url,
+                                 c->authorize_url, c->scope,   c->audience,  c->client_id,   c->kid,
+                                 c->issuer,        c->subject, c->cert_file, c->key_file,    c->ca_file,
+                                 c->consumer_key,  c->token,   c->realm,     c->signed_text, c->timestamp_header};
     const struct config_secret *refs[AUTH_SECRETS];
     TL_CLEANUP(secret_buf_done) struct tl_buf b = {0};
 

@@ -36,6 +36,21 @@ static enum tl_rc rebase(struct connector_call *call, struct tl_sv base, struct 
     return r->url.p ? TL_OK : tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
 }
 
+/* The client's certificate is of the auth block; whom we trust is of the connection. */
+static const struct http_client_tls *with_certificate(struct connector_call *call, const struct http_client_tls *tls,
+                                                      const struct http_client_tls *proof)
+{
+    struct http_client_tls *both = tl_arena_must(call->arena, sizeof *both);
+
+    if (!tls)
+        return proof;
+    *both = *tls;
+    both->cert_file = proof->cert_file;
+    both->key_file = proof->key_file;
+    both->cert_pem = both->key_pem = TL_SV_NULL;
+    return both;
+}
+
 static enum tl_rc apply(struct connector_auth *base, struct task *task, struct connector_call *call,
                         struct http_request_out *req, struct tl_err *err)
 {
@@ -66,7 +81,7 @@ static enum tl_rc apply(struct connector_auth *base, struct task *task, struct c
     req->n_headers = r.n_headers;
     req->once |= r.once;
     if (r.tls)
-        req->tls = r.tls;
+        req->tls = with_certificate(call, req->tls, r.tls);
     return TL_OK;
 }
 
