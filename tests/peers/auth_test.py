@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Authentication against software of others: oidc-provider and jose as authorization servers and JWT peers, oauthlib as
 the judge of OAuth 1.0a, the senders' own libraries for what they sign."""
+import base64
 import http.cookiejar
 import json
 import re
@@ -80,6 +81,10 @@ def ec_jwk(path):
     return {"kty": "EC", "crv": "P-256", "x": b64(point[:32]), "y": b64(point[32:])}
 
 
+def pem(key):
+    return str(key.path.with_suffix(".pem"))
+
+
 class Server:
     def __init__(self, node, folder):
         rsa = Key(folder, "rsa")
@@ -91,8 +96,17 @@ class Server:
         plain = {k: v for k, v in rsa.jwk().items() if k in ("kty", "n", "e")}
         jwks = {"RS256": {**plain, "alg": "RS256"}, "PS256": {**plain, "alg": "PS256"}, "ES256": ec_jwk(folder / "ec.key"),
                 "EdDSA": okp_jwk(folder / "ed.key")}
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
-        self.process = subprocess.Popen([*node("server.mjs"), json.dumps({"port": port, "keys": jwks})],
+        self.url, self.tls_url = f"http://127.0.0.1:{(port := free_port())}", f"https://127.0.0.1:{(tls_port := free_port())}"
+        self.ca, own = Key(folder, "ca"), Key(folder, "server")
+        self.ca.certificate("an authority of ours")
+        own.certificate("127.0.0.1", ca=self.ca, san="IP:127.0.0.1")
+        self.signed, self.self_signed, self.stranger = Key(folder, "signed"), Key(folder, "self"), Key(folder, "stranger")
+        self.signed.certificate("tieline", ca=self.ca)
+        self.self_signed.certificate("tieline")
+        self.stranger.certificate("tieline")
+        der = openssl("x509", "-in", self.self_signed.path.with_suffix(".pem"), "-outform", "DER")
+        tls = {"port": tls_port, "key": str(own.path), "cert": pem(own), "ca": pem(self.ca), "self": base64.b64encode(der).decode()}
+        self.process = subprocess.Popen([*node("server.mjs"), json.dumps({"port": port, "keys": jwks, "tls": tls})],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         while "ready" not in (line := self.process.stdout.readline()):
             assert line, "the server of the peers ended"
@@ -141,6 +155,19 @@ def test_oidc_provider_takes_our_private_key_jwt(site, target, server, alg):
             "client_auth": "private_key_jwt", "scope": "api"}
     token, _ = delivered(site, target, {"oauth2_client_credentials": auth})
     assert token.startswith("Bearer ")
+
+
+@pytest.mark.parametrize("client, good, bad", [("tls", "signed", "stranger"), ("self", "self_signed", "stranger"), ("self", "self_signed", "signed")])
+def test_oidc_provider_knows_us_by_our_certificate(site, target, server, client, good, bad):
+    def auth(key):
+        return {"oauth2_client_credentials": {"token_url": server.tls_url + "/token", "client_id": client, "client_auth": "tls", "scope": "api",
+                                              "ca": pem(server.ca), "certificate": pem(key), "certificate_key": str(key.path)}}
+    token, _ = delivered(site, target, auth(getattr(server, good)))
+    assert token.startswith("Bearer ")
+    refused = site(through(target, auth(getattr(server, bad)))).start()
+    refused.post({"n": 1})
+    until(lambda: "invalid_client" in refused.connection()["held_reason"], timeout=30)
+    assert target.count() == 1
 
 
 def test_oidc_provider_authorization_code_with_pkce_and_rotating_refresh_tokens(site, target, server):

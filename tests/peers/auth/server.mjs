@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two peers on one port of loopback: oidc-provider, with clients for each way that a client proves itself, and under
 // /jose what the library jose makes of our assertions (/jose/token) and tokens that it signs (/jose/sign, /jose/jwks).
-// argv: JSON {port, keys: {RS256: jwk, ...}} with our clients' public keys. Prints "ready".
+// argv: JSON {port, keys: {RS256: jwk, ...}, tls: {port, key, cert, ca, self}}: our clients' public keys, and for mutual TLS the
+// files of the server, of the authority that it knows, and the certificate (base64 DER) of the client that signs its own. Prints "ready".
+import { X509Certificate } from 'node:crypto';
+import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 
-const { port, keys } = JSON.parse(process.argv[2]);
+const { port, keys, tls } = JSON.parse(process.argv[2]);
 const base = `http://127.0.0.1:${port}`;
 const { Provider } = await import('oidc-provider');
 const jose = await import('jose');
@@ -16,13 +20,21 @@ const clients = [
   { client_id: 'post', client_secret: 'post-secret', token_endpoint_auth_method: 'client_secret_post', ...machine },
   ...Object.entries(keys).map(([alg, jwk]) => ({ client_id: `key-${alg}`, token_endpoint_auth_method: 'private_key_jwt',
     token_endpoint_auth_signing_alg: alg, jwks: { keys: [jwk] }, ...machine })),
+  { client_id: 'tls', token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_subject_dn: 'CN=tieline', ...machine },
+  { client_id: 'self', token_endpoint_auth_method: 'self_signed_tls_client_auth', ...machine,
+    jwks: { keys: [{ ...new X509Certificate(Buffer.from(tls.self, 'base64')).publicKey.export({ format: 'jwk' }), x5c: [tls.self] }] } },
   { client_id: 'person', client_secret: 'person-secret', redirect_uris: ['http://127.0.0.1/callback'], application_type: 'native',
     grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] },
 ];
 const provider = new Provider(base, {
   clients,
   features: { clientCredentials: { enabled: true }, devInteractions: { enabled: false },
-    resourceIndicators: { enabled: false } },
+    resourceIndicators: { enabled: false },
+    mTLS: { enabled: true, tlsClientAuth: true, selfSignedTlsClientAuth: true,
+      getCertificate: (ctx) => ctx.socket.getPeerX509Certificate?.(),
+      certificateAuthorized: (ctx) => ctx.socket.authorized === true,
+      certificateSubjectMatches: (ctx, property, expected) => property === 'tls_client_auth_subject_dn'
+        && ctx.socket.getPeerX509Certificate().subject === expected } },
   scopes: ['openid', 'offline_access', 'api'],
   pkce: { required: () => true },
   rotateRefreshToken: true,
@@ -30,7 +42,7 @@ const provider = new Provider(base, {
   ttl: { AccessToken: 3, ClientCredentials: 600, RefreshToken: 3600, Grant: 3600, Interaction: 600, Session: 3600 },
   interactions: { url: (ctx, i) => `/interaction/${i.uid}` },
   findAccount: async (ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
-  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
   enabledJWA: { clientAuthSigningAlgValues: Object.keys(keys) },
   cookies: { keys: ['a key of the tests'] },
 });
@@ -73,7 +85,7 @@ async function mine(path, query, body) {
   return { token: await jwt.setProtectedHeader({ alg, kid: alg, typ: 'JWT' }).sign(pairs[alg].privateKey) };
 }
 
-http.createServer(async (req, res) => {
+const served = async (req, res) => {
   const { pathname, searchParams } = new URL(req.url, base);
   try {
     if (pathname.startsWith('/interaction/')) return await agree(req, res);
@@ -84,4 +96,7 @@ http.createServer(async (req, res) => {
   } catch (e) {
     res.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ error: 'invalid_grant', error_description: String(e) }));
   }
-}).listen(port, '127.0.0.1', () => console.log('ready'));
+};
+// A certificate is asked for and looked at by the provider: the TLS layer alone cannot know a self-signed one.
+https.createServer({ key: fs.readFileSync(tls.key), cert: fs.readFileSync(tls.cert), ca: fs.readFileSync(tls.ca), requestCert: true,
+  rejectUnauthorized: false }, served).listen(tls.port, '127.0.0.1', () => http.createServer(served).listen(port, '127.0.0.1', () => console.log('ready')));
