@@ -99,6 +99,7 @@ static void ramp(struct guard *g, uint64_t mono_ns)
         if (g->limit >= g->conf.concurrency) {
             g->limit = g->conf.concurrency;
             g->ramp_ns = 0;
+            g->pace.slots = 0;
         }
     }
 }
@@ -120,7 +121,7 @@ static bool breaker_lets_through(struct guard *g, uint64_t mono_ns, struct guard
     return true;
 }
 
-struct guard_answer guard_take(struct guard *g, uint64_t mono_ns, int64_t wall_ms, double cost)
+static struct guard_answer take(struct guard *g, uint64_t mono_ns, int64_t wall_ms, double cost)
 {
     struct guard_answer a = {.wake_ns = UINT64_MAX};
 
@@ -162,8 +163,17 @@ bool guard_has_quota(const struct guard_conf *conf)
     return found;
 }
 
+struct guard_answer guard_take(struct guard *g, uint64_t mono_ns, int64_t wall_ms, double cost)
+{
+    struct guard_answer a = take(g, mono_ns, wall_ms, cost);
+
+    guard__pace_asked(g, mono_ns, a.wait);
+    return a;
+}
+
 static void trip(struct guard *g, uint64_t mono_ns)
 {
+    guard__pace_outage(g);
     if (g->breaker == HALF_OPEN)
         g->open_ms = g->open_ms * 2 < g->conf.breaker_most_ms ? g->open_ms * 2 : g->conf.breaker_most_ms;
     else
@@ -217,6 +227,7 @@ static void adapt(struct guard *g, uint64_t mono_ns, const struct guard_result *
             g->limit = fmax(g->limit * 0.7, g->conf.concurrency_min);
             g->lowered_ns = mono_ns;
             g->ramp_ns = 0;
+            g->pace.slots = 0;
         }
     } else if (r->rc == TL_OK && g->out + 1 >= (uint32_t)g->limit && g->limit < g->conf.concurrency) {
         g->limit = fmin(g->limit + 1.0 / g->limit, g->conf.concurrency);
@@ -244,16 +255,11 @@ static void learn(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const stru
 
 void guard_give(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct guard_result *r)
 {
-    double ms = mono_ns > r->started_ns ? (double)(mono_ns - r->started_ns) / 1e6 : 0;
-
     assert(g->out > 0);
     g->out--;
-    if (r->not_sent) {
-        for (size_t i = 0; i < g->n; i++)
-            guard__budget_refund(&g->budgets[i], r->cost);
-    } else {
-        g->mean_ms = g->mean_ms > 0 ? g->mean_ms * 0.95 + ms * 0.05 : ms;
-    }
+    for (size_t i = 0; r->not_sent && i < g->n; i++)
+        guard__budget_refund(&g->budgets[i], r->cost);
+    guard__pace_ended(g, mono_ns, r);
     tell_breaker(g, mono_ns, r);
     adapt(g, mono_ns, r);
     learn(g, mono_ns, wall_ms, r);
@@ -275,6 +281,7 @@ void guard_breaker_reset(struct guard *g)
     g->breaker = CLOSED;
     g->failures = 0;
     g->open_ms = g->conf.breaker_open_ms;
+    g->pace.slots = 0;
 }
 
 uint32_t guard_concurrency(const struct guard *g, uint32_t *ret_out)
@@ -299,22 +306,25 @@ size_t guard_stats(struct guard *g, uint64_t mono_ns, int64_t wall_ms, struct gu
     return g->n;
 }
 
-uint64_t guard_drain_ms(struct guard *g, uint64_t mono_ns, int64_t wall_ms, uint64_t waiting, const char **ret_reason)
+uint64_t guard_drain_ms(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct guard_backlog *b,
+                        const char **ret_reason)
 {
     uint64_t worst = UINT64_MAX;
+    double ms;
 
     *ret_reason = "";
-    if (waiting == 0)
+    if (b->waiting == 0)
         return 0;
-    if (g->mean_ms > 0) {
-        worst = (uint64_t)((double)waiting * g->mean_ms / fmax(1, g->limit));
+    ms = guard__pace_drain_ms(g, mono_ns, b);
+    if (ms < 1e15) {
+        worst = (uint64_t)ms;
         *ret_reason = "concurrency";
     }
     for (size_t i = 0; i < g->n; i++) {
-        uint64_t ms = guard__budget_drain_ms(&g->budgets[i], mono_ns, wall_ms, (double)waiting);
+        uint64_t at = guard__budget_drain_ms(&g->budgets[i], mono_ns, wall_ms, (double)b->waiting);
 
-        if (worst == UINT64_MAX || ms > worst) {
-            worst = ms;
+        if (worst == UINT64_MAX || at > worst) {
+            worst = at;
             *ret_reason = g->budgets[i].conf.name;
         }
     }

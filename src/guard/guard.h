@@ -104,6 +104,7 @@ struct guard_result {
     bool probe;    /* as given by guard_take */
     bool not_sent; /* nothing reached the other side: the cost is given back */
     double cost;   /* as taken */
+    double done;   /* what it brought to an end: deliveries, of a batch more than one. For the drain estimate */
     uint64_t started_ns;
     const struct guard_feedback *feedback; /* may be NULL */
 };
@@ -132,7 +133,16 @@ struct guard_budget_stat {
 };
 size_t guard_stats(struct guard *g, uint64_t mono_ns, int64_t wall_ms, struct guard_budget_stat ret[GUARD_MAX_BUDGETS]);
 uint32_t guard_concurrency(const struct guard *g, uint32_t *ret_out); /* the limit now; calls out */
-/* How long `waiting` calls will take at the tightest limit, and which that is. UINT64_MAX: unknown. */
-uint64_t guard_drain_ms(struct guard *g, uint64_t mono_ns, int64_t wall_ms, uint64_t waiting, const char **ret_reason);
+/* What waits, for an estimate. */
+struct guard_backlog {
+    uint64_t waiting;  /* deliveries */
+    uint64_t lanes;    /* that may run beside each other: more slots than that do not help. 0: not known */
+    double between_ms; /* what lies between the end of a call and the start of the next in its slot */
+};
+/* How long it takes from when calls may start again, and what sets the pace. What was done in a second while calls
+ * waited for a slot counts most; before that was ever seen, the time of a call. The ramp after an outage is in it, new
+ * arrivals are not. UINT64_MAX: unknown. */
+uint64_t guard_drain_ms(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct guard_backlog *b,
+                        const char **ret_reason);
 
 #endif

@@ -24,6 +24,16 @@ struct budget {
 
 enum breaker_state { CLOSED, OPEN, HALF_OPEN };
 
+struct pace {
+    double call_ms, done;          /* of an answered call: its time, and what it brought to an end; moving */
+    uint32_t calls;                /* seen, at most 50 */
+    bool wanting;                  /* the last one that asked was told that all slots are taken */
+    uint64_t full_ns, at_ns;       /* since when that is so without a break, 0: it is not; until when it is counted */
+    double full_done, full_slot_s; /* in that time: brought to an end, and slots times seconds */
+    double rate;                   /* per slot and second, while all slots were taken; moving. 0: never seen */
+    double slots;                  /* the limit before the outage that is not over yet; 0: none */
+};
+
 struct guard {
     struct guard_conf conf;
     struct budget budgets[GUARD_MAX_BUDGETS];
@@ -38,8 +48,15 @@ struct guard {
     uint64_t open_until_ns;
     int64_t open_ms; /* the present span, doubling */
     bool probe_out;
-    double mean_ms; /* of a call, moving; for the drain estimate */
+    struct pace pace;
 };
+
+/* pace.c: how fast it goes, for the drain estimate */
+void guard__pace_asked(struct guard *g, uint64_t mono_ns, enum guard_wait answer);
+void guard__pace_ended(struct guard *g, uint64_t mono_ns, const struct guard_result *r);
+void guard__pace_outage(struct guard *g); /* the breaker trips */
+/* From now on; UINT64_MAX: nothing is known. */
+double guard__pace_drain_ms(const struct guard *g, uint64_t mono_ns, const struct guard_backlog *b);
 
 /* budget.c */
 void guard__budget_set(struct budget *b, const struct guard_budget *conf);

@@ -4,6 +4,7 @@
 #include "queue/queue_int.h"
 
 #define INTERNAL_AT_ONCE 512u
+#define OK_EVERY_MS 60000 /* so often is it written when a call last succeeded */
 
 bool queue__gate_take(struct queue *q, struct conn *c, uint64_t *ret_wake_ns, enum queue_held *ret_why, bool *ret_probe)
 {
@@ -36,6 +37,15 @@ bool queue__gate_take(struct queue *q, struct conn *c, uint64_t *ret_wake_ns, en
     return false;
 }
 
+static double brought_to_an_end(const struct work *w)
+{
+    double n = 0;
+
+    for (size_t i = 0; i < w->pub.n; i++)
+        n += w->members[i].verdict == V_FINAL || w->members[i].verdict == V_DEAD;
+    return n;
+}
+
 void queue__gate_give(struct queue *q, struct work *w, enum tl_rc worst, bool not_sent)
 {
     struct guard_result r = {
@@ -43,11 +53,14 @@ void queue__gate_give(struct queue *q, struct work *w, enum tl_rc worst, bool no
         .probe = w->pub.probe,
         .not_sent = not_sent,
         .cost = 1,
+        .done = brought_to_an_end(w),
         .started_ns = w->started_ns,
         .feedback = w->pub.feedback,
     };
 
     w->conn->wake_ns = 0;
+    if (worst == TL_OK && !not_sent)
+        w->conn->ok_at = queue__wall(q);
     if (!w->conn->internal)
         guard_give(w->conn->guard, queue__now(q), queue__wall(q), &r);
 }
@@ -55,6 +68,19 @@ void queue__gate_give(struct queue *q, struct work *w, enum tl_rc worst, bool no
 bool queue__gate_closed(const struct conn *c)
 {
     return c->internal || !guard_breaker_tripped(c->guard);
+}
+
+/* Not worth a transaction of its own: it goes with whatever is written. */
+static void save_ok(struct queue *q, struct conn *c)
+{
+    char key[32], at[24];
+
+    if (c->internal || c->ok_at == c->ok_saved || (c->ok_saved && c->ok_at - c->ok_saved < OK_EVERY_MS))
+        return;
+    (void)snprintf(key, sizeof(key), "ok/%u", c->id);
+    (void)snprintf(at, sizeof(at), "%lld", (long long)c->ok_at);
+    if (queue__kv_set(q, tl_sv_str(key), tl_sv_str(at)) == TL_OK)
+        c->ok_saved = c->ok_at;
 }
 
 /* In the transaction: quota blocks that are about to be used. */
@@ -65,6 +91,8 @@ void queue__gates_save(struct queue *q)
         struct tl_buf b;
         char key[32];
 
+        if (c)
+            save_ok(q, c);
         if (!c || !c->guard || !guard_wants_save(c->guard))
             continue;
         (void)snprintf(key, sizeof(key), "guard/%u", c->id);
@@ -96,6 +124,19 @@ bool queue__gates_waiting(const struct queue *q)
     return false;
 }
 
+static void load_ok(struct queue *q, struct conn *c)
+{
+    struct tl_buf b;
+    uint64_t at = 0;
+    char key[32];
+
+    (void)snprintf(key, sizeof(key), "ok/%u", c->id);
+    tl_buf_init(&b, 64);
+    if (queue__kv_get(q, tl_sv_str(key), &b) && tl_sv_u64(tl_buf_view(&b), &at) && at < INT64_MAX)
+        c->ok_at = c->ok_saved = (int64_t)at;
+    tl_buf_done(&b);
+}
+
 void queue__gate_load(struct queue *q, struct conn *c)
 {
     char key[32];
@@ -103,6 +144,7 @@ void queue__gate_load(struct queue *q, struct conn *c)
     (void)snprintf(key, sizeof(key), "guard/%u", c->id);
     tl_buf_init(&c->guard_before, 4096);
     (void)queue__kv_get(q, tl_sv_str(key), &c->guard_before);
+    load_ok(q, c);
 }
 
 /* What was spent before a restart belongs to budgets that only the configuration names. */

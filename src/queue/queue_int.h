@@ -175,6 +175,7 @@ struct conn {
     bool reserve, guard_saving; /* a block of quota must be, is being written */
     struct tl_buf guard_before; /* as it was saved, until the configuration has named the budgets */
     uint64_t calls, failed[TL_CLASS_COUNT];
+    int64_t ok_at, ok_saved; /* wall clock of the last call that succeeded; as it is on disk */
 };
 
 enum verdict { V_NONE, V_FINAL, V_RETRY, V_DEAD, V_BACK, V_PENDING, V_STALE };

@@ -68,7 +68,8 @@ static void budget_stats(struct queue *q, struct conn *c, struct queue_connectio
 static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_stat *s)
 {
     const char *reason = "";
-    uint64_t live = 0;
+    /* A slot is given again after the commit that holds the call's outcome; that waits for the one under way. */
+    struct guard_backlog b = {.between_ms = q->sync_us_avg * 1.5 / 1000};
 
     s->id = c->id;
     (void)snprintf(s->name, sizeof(s->name), "%s", c->name);
@@ -77,6 +78,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     (void)snprintf(s->held_text, sizeof(s->held_text), "%s", c->held_text);
     s->running = c->running;
     s->calls = c->calls;
+    s->last_ok_ms = c->ok_at;
     for (unsigned i = 0; i < TL_CLASS_COUNT; i++)
         s->failed[i] = c->failed[i];
     for (size_t i = 1; i <= q->n_targets; i++) {
@@ -86,9 +88,10 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
             continue;
         s->waiting += t->n_ready;
         if (!t->complete || t->n_ready) /* a flow with several targets counts whole: an upper bound */
-            live += (uint64_t)(t->flow->count[QUEUE_QUEUED] + t->flow->count[QUEUE_RETRYING]);
+            b.waiting += (uint64_t)(t->flow->count[QUEUE_QUEUED] + t->flow->count[QUEUE_RETRYING]);
     }
-    s->drain_ms = guard_drain_ms(c->guard, queue__now(q), queue__wall(q), live, &reason);
+    b.lanes = s->waiting + s->running;
+    s->drain_ms = guard_drain_ms(c->guard, queue__now(q), queue__wall(q), &b, &reason);
     (void)snprintf(s->drain_reason, sizeof(s->drain_reason), "%s", reason ? reason : "");
     (void)snprintf(s->breaker, sizeof(s->breaker), "%s", guard_breaker_state(c->guard));
     budget_stats(q, c, s);

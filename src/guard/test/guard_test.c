@@ -421,10 +421,178 @@ static void the_drain_estimate_names_the_tightest_limit(void **state)
     const char *reason;
 
     (void)state;
-    assert_int_equal(guard_drain_ms(g, MS, DAY, 1010, &reason), 100000);
+    assert_int_equal(guard_drain_ms(g, MS, DAY, &(struct guard_backlog){.waiting = 1010}, &reason), 100000);
     assert_string_equal(reason, "rate");
-    assert_int_equal(guard_drain_ms(g, MS, DAY, 0, &reason), 0);
+    assert_int_equal(guard_drain_ms(g, MS, DAY, &(struct guard_backlog){.waiting = 0}, &reason), 0);
     guard_free(g);
+}
+
+/* ---- the estimate against what it takes ---- */
+enum { AT_ONCE = 64 };
+struct works { /* a ledger that commits every so many ms, and gives permits after a commit only */
+    struct guard *g;
+    uint64_t now_ms, call_ms, commit_ms;
+    struct {
+        uint64_t from_ms;
+        bool probe;
+    } out[AT_ONCE];
+    size_t n_out;
+    unsigned fails_every, calls;
+};
+
+static unsigned end_calls(struct works *w) /* how many failed */
+{
+    unsigned failed = 0;
+
+    for (size_t i = 0; i < w->n_out;) {
+        if (w->now_ms - w->out[i].from_ms < w->call_ms) {
+            i++;
+            continue;
+        }
+        struct guard_result r =
+            ended(w->fails_every && ++w->calls % w->fails_every == 0 ? TL_UPSTREAM : TL_OK, w->out[i].from_ms * MS);
+
+        r.done = r.rc == TL_OK;
+        failed += r.rc != TL_OK;
+        r.probe = w->out[i].probe;
+        guard_give(w->g, w->now_ms * MS, DAY, &r);
+        w->out[i] = w->out[--w->n_out];
+    }
+    return failed;
+}
+
+/* Until n are done, at most lanes at once; how long that took. */
+static uint64_t drain(struct works *w, unsigned n, unsigned lanes)
+{
+    uint64_t from = w->now_ms;
+    unsigned to_go = n;
+
+    while (to_go > 0 || w->n_out > 0) {
+        if (w->now_ms % w->commit_ms == 0) {
+            while (to_go > 0 && w->n_out < lanes && w->n_out < AT_ONCE) {
+                struct guard_answer a = guard_take(w->g, w->now_ms * MS, DAY, 1);
+
+                if (a.wait != GUARD_GO)
+                    break;
+                w->out[w->n_out].from_ms = w->now_ms;
+                w->out[w->n_out++].probe = a.probe;
+                to_go--;
+            }
+        }
+        w->now_ms++;
+        to_go += end_calls(w); /* again, later */
+    }
+    return w->now_ms - from;
+}
+
+static void assert_within(uint64_t estimate, uint64_t took, unsigned percent)
+{
+    if (estimate * 100 < took * (100 - percent) || estimate * 100 > took * (100 + percent))
+        fail_msg("estimated %llu ms, it took %llu ms", (unsigned long long)estimate, (unsigned long long)took);
+}
+
+static uint64_t estimate(struct works *w, unsigned waiting, unsigned lanes)
+{
+    const char *reason;
+    struct guard_backlog b = {.waiting = waiting, .lanes = lanes, .between_ms = (double)w->commit_ms};
+    uint64_t ms = guard_drain_ms(w->g, w->now_ms * MS, DAY, &b, &reason);
+
+    assert_string_equal(reason, "concurrency");
+    return ms;
+}
+
+static void what_a_backlog_takes_is_known_from_single_calls(void **state)
+{
+    struct guard_conf c = {.concurrency = 8};
+    struct works w = {.g = guard_new(&c), .now_ms = 1000, .call_ms = 37, .commit_ms = 5};
+    uint64_t said;
+
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        (void)drain(&w, 1, 1);
+        w.now_ms += 500;
+    }
+    said = estimate(&w, 2000, 2000);
+    assert_within(said, drain(&w, 2000, 2000), 20);
+    guard_free(w.g);
+}
+
+static void what_was_done_while_calls_waited_counts_most(void **state)
+{
+    struct guard_conf c = {.concurrency = 8, .breaker_failures = 1000};
+    struct works w = {.g = guard_new(&c), .now_ms = 1000, .call_ms = 20, .commit_ms = 30, .fails_every = 10};
+    uint64_t said;
+
+    (void)state;
+    (void)drain(&w, 1000, 1000);
+    said = estimate(&w, 5000, 5000);
+    assert_within(said, drain(&w, 5000, 5000), 5);
+    guard_free(w.g);
+}
+
+static void few_keys_cannot_use_all_slots(void **state)
+{
+    struct guard_conf c = {.concurrency = 8};
+    struct works w = {.g = guard_new(&c), .now_ms = 1000, .call_ms = 50, .commit_ms = 1};
+    uint64_t said;
+
+    (void)state;
+    (void)drain(&w, 1000, 1000);
+    said = estimate(&w, 500, 2);
+    assert_within(said, drain(&w, 500, 2), 20);
+    guard_free(w.g);
+}
+
+static void refused_credentials_and_an_outage_do_not_spoil_the_estimate(void **state)
+{
+    struct guard_conf c = {.concurrency = 40, .breaker_open_ms = 1000};
+    struct works w = {.g = guard_new(&c), .now_ms = 1000, .call_ms = 100, .commit_ms = 2};
+    uint64_t said, before;
+
+    (void)state;
+    (void)drain(&w, 1000, 1000);
+    before = estimate(&w, 1000, 1000);
+    for (int i = 0; i < 3; i++) {
+        struct guard_result r = ended(TL_AUTH, w.now_ms * MS);
+
+        assert_int_equal(guard_take(w.g, w.now_ms * MS, DAY, 1).wait, GUARD_GO);
+        w.now_ms += 1;
+        guard_give(w.g, w.now_ms * MS, DAY, &r);
+    }
+    assert_int_equal(estimate(&w, 1000, 1000), before);
+    for (int i = 0; i < 5; i++) {
+        struct guard_result r = ended(TL_UPSTREAM, w.now_ms * MS);
+
+        assert_int_equal(guard_take(w.g, w.now_ms * MS, DAY, 1).wait, GUARD_GO);
+        guard_give(w.g, w.now_ms * MS, DAY, &r);
+    }
+    assert_true(guard_breaker_tripped(w.g));
+    w.now_ms += 1000; /* it may be tried again: the ramp is before us */
+    said = estimate(&w, 2000, 2000);
+    assert_true(said > 2 * before);
+    assert_within(said, drain(&w, 2000, 2000), 20);
+    guard_free(w.g);
+}
+
+static void on_the_ramp_the_estimate_is_not_that_of_its_first_second(void **state)
+{
+    struct guard_conf c = {.concurrency = 40, .breaker_open_ms = 1000};
+    struct works w = {.g = guard_new(&c), .now_ms = 1000, .call_ms = 100, .commit_ms = 2};
+    uint64_t said;
+
+    (void)state;
+    (void)drain(&w, 1000, 1000);
+    for (int i = 0; i < 5; i++) {
+        struct guard_result r = ended(TL_UPSTREAM, w.now_ms * MS);
+
+        assert_int_equal(guard_take(w.g, w.now_ms * MS, DAY, 1).wait, GUARD_GO);
+        guard_give(w.g, w.now_ms * MS, DAY, &r);
+    }
+    w.now_ms += 1000;
+    (void)drain(&w, 10, 10); /* the probe, and the first after it */
+    said = estimate(&w, 2000, 2000);
+    assert_within(said, drain(&w, 2000, 2000), 20);
+    guard_free(w.g);
 }
 
 static void a_changed_configuration_keeps_what_was_used(void **state)
@@ -472,6 +640,11 @@ int main(void)
         cmocka_unit_test(retry_after_stops_all_calls_of_the_connection),
         cmocka_unit_test(a_call_that_was_not_sent_gives_its_cost_back),
         cmocka_unit_test(the_drain_estimate_names_the_tightest_limit),
+        cmocka_unit_test(what_a_backlog_takes_is_known_from_single_calls),
+        cmocka_unit_test(what_was_done_while_calls_waited_counts_most),
+        cmocka_unit_test(few_keys_cannot_use_all_slots),
+        cmocka_unit_test(refused_credentials_and_an_outage_do_not_spoil_the_estimate),
+        cmocka_unit_test(on_the_ramp_the_estimate_is_not_that_of_its_first_second),
         cmocka_unit_test(a_changed_configuration_keeps_what_was_used),
         cmocka_unit_test(damaged_bytes_are_refused),
     };
