@@ -40,6 +40,12 @@ struct admin {
     const bool *stopping;                                     /* NULL, or true: streams end */
     struct admin_web *web;                                    /* NULL: none (command line) */
     struct alert_book *alerts;                                /* NULL: nothing watches (command line) */
+    /* Since when and until when what a connection has is good, in the arena; any thread. NULL: not known. Given by
+     * main.
+     */
+    void (*credentials)(void *arg, const char *connection, struct tl_arena *arena, const struct alert_credential **ret,
+                        size_t *ret_n);
+    void *credentials_arg;
 };
 /* Readers of the ledger that are kept open; freed before the ledger is closed. */
 struct admin_readers *admin_readers_new(void) TL_MUST_CHECK;

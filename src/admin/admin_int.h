@@ -111,6 +111,7 @@ void admin__add_body(struct json_builder *b, struct tl_arena *a, const char *nam
 struct json admin__openapi(struct tl_arena *a);
 struct json admin__status_json(struct admin_call *c, struct tl_err *err); /* JSON_UNDEFINED: err */
 struct json admin__alerts_json(struct admin_call *c, const struct alert_book *b, const struct alert_query *q);
+struct json admin__credentials_json(const struct admin *admin, struct tl_arena *a, const char *connection);
 struct json admin__budgets_json(struct tl_arena *a, const struct queue_connection_stat *c);
 
 /* ---- read.c: one look into the ledger, whatever it is, on a worker thread ---- */

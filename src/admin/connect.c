@@ -119,6 +119,7 @@ static enum tl_rc add_known(struct admin_call *c, const struct flow_connection_i
     json_adds(b, "connection", json_str_copy(c->arena, tl_sv_str(info->name)));
     json_adds(b, "type", json_str(info->type));
     json_adds(b, "auth", auth_json(c->arena, info->auth));
+    json_adds(b, "credentials", admin__credentials_json(c->admin, c->arena, info->name));
     for (size_t i = 0; rc == TL_OK && i < s.n_connections; i++) {
         if (strcmp(s.connections[i].name, info->name) != 0)
             continue;

@@ -108,12 +108,40 @@ struct json admin__budgets_json(struct tl_arena *a, const struct queue_connectio
     return json_end(&list);
 }
 
-static struct json connection_json(struct admin *admin, struct tl_arena *a, const struct queue_connection_stat *c)
+struct json admin__credentials_json(const struct admin *admin, struct tl_arena *a, const char *connection)
+{
+    const struct alert_credential *all = NULL;
+    int64_t now = tl_clock_wall_ms(admin->clock);
+    struct json_builder list, b;
+    size_t n = 0;
+
+    if (admin->credentials)
+        admin->credentials(admin->credentials_arg, connection, a, &all, &n);
+    json_array_begin(&list, a, n);
+    for (size_t i = 0; i < n; i++) {
+        json_object_begin(&b, a, 6);
+        json_adds(&b, "what", json_str(all[i].what));
+        json_adds(&b, "renews", json_bool(all[i].renews));
+        json_adds(&b, "since", admin__time_json(a, all[i].since_ms));
+        json_adds(&b, "age_ms", all[i].since_ms ? json_int(now - all[i].since_ms) : json_null());
+        json_adds(&b, "expires_at", admin__time_json(a, all[i].expires_ms));
+        json_adds(&b, "expires_in_ms", all[i].expires_ms ? json_int(all[i].expires_ms - now) : json_null());
+        json_push(&list, json_end(&b));
+    }
+    return json_end(&list);
+}
+
+static struct json connection_json(struct admin *admin, const struct flow_plan *p, struct tl_arena *a,
+                                   const struct queue_connection_stat *c)
 {
     struct json_builder b;
 
-    json_object_begin(&b, a, 16);
+    json_object_begin(&b, a, 24);
     json_adds(&b, "name", json_str(c->name));
+    if (p)
+        flow_plan_add_connection(p, a, tl_sv_str(c->name), &b);
+    json_adds(&b, "last_success_at", admin__time_json(a, c->last_ok_ms));
+    json_adds(&b, "credentials", admin__credentials_json(admin, a, c->name));
     json_adds(&b, "breaker", json_str(c->breaker));
     json_adds(&b, "waiting", json_int((int64_t)c->waiting));
     json_adds(&b, "running", json_int((int64_t)c->running));
@@ -129,6 +157,17 @@ static struct json connection_json(struct admin *admin, struct tl_arena *a, cons
     json_adds(&b, "held_reason", json_str(c->held_text));
     json_adds(&b, "held_since", admin__time_json(a, c->held_since_ms));
     return json_end(&b);
+}
+
+static struct json connections_json(struct admin *admin, const struct flow_plan *p, struct tl_arena *a,
+                                    const struct queue_stat *s)
+{
+    struct json_builder list;
+
+    json_array_begin(&list, a, s->n_connections);
+    for (size_t i = 0; i < s->n_connections; i++)
+        json_push(&list, connection_json(admin, p, a, &s->connections[i]));
+    return json_end(&list);
 }
 
 static struct json ledger_json(struct tl_arena *a, const struct queue_stat *s)
@@ -192,10 +231,7 @@ struct json admin__status_json(struct admin_call *c, struct tl_err *err)
     for (size_t i = 0; i < s.n_flows; i++)
         json_push(&list, flow_json(a, p, arena, &s.flows[i]));
     json_adds(&b, "flows", json_end(&list));
-    json_array_begin(&list, arena, s.n_connections);
-    for (size_t i = 0; i < s.n_connections; i++)
-        json_push(&list, connection_json(a, arena, &s.connections[i]));
-    json_adds(&b, "connections", json_end(&list));
+    json_adds(&b, "connections", connections_json(a, p, arena, &s));
     admin__series_now(a, &b, "", false);
     flow_plan_unref(p);
     return json_end(&b);
@@ -206,6 +242,24 @@ static enum tl_rc get_status(struct admin_call *c, struct tl_err *err)
     struct json v = admin__status_json(c, err);
 
     return v.type == JSON_UNDEFINED ? err->rc : admin__answer(c, 200, v, err);
+}
+
+static enum tl_rc get_connections(struct admin_call *c, struct tl_err *err)
+{
+    struct json_builder b;
+    struct queue_stat s;
+    struct flow_plan *p;
+    struct json list;
+    enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
+
+    if (rc != TL_OK)
+        return rc;
+    p = admin__plan(c->admin);
+    list = connections_json(c->admin, p, c->arena, &s);
+    flow_plan_unref(p);
+    json_object_begin(&b, c->arena, 1);
+    json_adds(&b, "connections", list);
+    return admin__answer(c, 200, json_end(&b), err);
 }
 
 static enum tl_rc get_config(struct admin_call *c, struct tl_err *err)
@@ -228,6 +282,11 @@ static const struct admin__route routes[] = {
      .pattern = "/v1/status",
      .fn = get_status,
      .doc = "Everything at a glance: flows, connections, the ledger.",
+     .role = ADMIN_VIEWER},
+    {.methods = "GET",
+     .pattern = "/v1/connections",
+     .fn = get_connections,
+     .doc = "Each connection: type, host, breaker, limits, what waits, last success, credentials and when they end.",
      .role = ADMIN_VIEWER},
     {.methods = "GET",
      .pattern = "/v1/config",

@@ -106,8 +106,9 @@ bool alert_receiver_check(const struct alert_conf *c, const struct config_text *
 
 /* ---- the figures ---- */
 struct alert_credential {
-    const char *what; /* "access token", "certificate /etc/..." */
-    int64_t expires_ms;
+    const char *what;             /* "access token", "certificate erp.pem" */
+    int64_t expires_ms, since_ms; /* 0: not known */
+    bool renews;                  /* by itself: its end is no alert */
 };
 struct alert_flow {
     const char *name, *owner, *runbook;

@@ -239,7 +239,7 @@ static void watch_credentials(struct alert_book *b, const char *subject, const c
     for (size_t i = 0; i < n; i++) {
         f.detail = list[i].what;
         f.value = (double)(list[i].expires_ms - b->s->wall_ms) / 1000;
-        if (!list[i].expires_ms || f.value >= f.threshold)
+        if (!list[i].expires_ms || list[i].renews || f.value >= f.threshold)
             continue;
         if (f.value > 0)
             SUMMARY(&w, "%s: the %s ends in %.0f days", whose, list[i].what, floor(f.value / 86400));

@@ -411,7 +411,10 @@ void auth_get_status(struct auth *a, struct auth_status *ret)
                              .has_token = a->s->token.access != NULL || a->s->token.refresh != NULL,
                              .needs_person = a->conf->authorize_url != NULL && a->scheme->grant == auth__grant_refresh,
                              .scheme = a->scheme->name,
+                             .since_ms = a->s->token.obtained_ms,
                              .expires_ms = a->s->token.expires_ms,
+                             .grant_since_ms = a->s->token.granted_ms,
+                             .grant_expires_ms = a->s->token.grant_expires_ms,
                              .skew_ms = a->s->skew_ms};
     (void)snprintf(ret->scope, sizeof(ret->scope), "%s",
                    a->s->token.scope[0] != '\0' ? a->s->token.scope
@@ -424,6 +427,7 @@ void auth_get_status(struct auth *a, struct auth_status *ret)
         ret->failures += a->s->failures[i] != 0 && now - a->s->failures[i] < 30 * MINUTE_NS;
     (void)snprintf(ret->reason, sizeof(ret->reason), "%s", a->s->reason);
     (void)pthread_mutex_unlock(&a->s->lock);
+    auth__lifetimes(a, ret);
 }
 
 enum tl_rc auth_try(struct task *t, struct auth *a, struct tl_err *err)

@@ -115,15 +115,17 @@ TL_MUST_CHECK enum tl_rc auth_remember(struct task *t, struct auth *a, struct tl
 /* ---- state, for status and `connect` ---- */
 struct auth_status {
     bool paused;
-    int64_t next_probe_ms; /* wall clock; 0: not paused */
-    int64_t expires_ms;    /* of the token, wall clock; 0: unknown or none */
-    bool has_token;        /* a token is in hand, or a grant to get one with */
-    bool needs_person;     /* the scheme begins with a person's consent (auth_connect_begin) */
-    const char *scheme;    /* "oauth1" */
-    char scope[400];       /* granted, else asked for; "": none */
-    int64_t skew_ms;       /* the other side's clock minus ours */
-    unsigned failures;     /* refused credentials in the last 30 minutes */
-    char reason[200];      /* why it is paused: the vendor's words and ours; no secret */
+    int64_t next_probe_ms;        /* wall clock; 0: not paused */
+    int64_t since_ms, expires_ms; /* of the access token, wall clock; 0: unknown or none. It is renewed by itself */
+    int64_t grant_since_ms, grant_expires_ms; /* of the refresh token: when it ends, a person must agree again */
+    int64_t fixed_since_ms, fixed_expires_ms; /* of a fixed bearer token that is a JWT */
+    bool has_token;                           /* a token is in hand, or a grant to get one with */
+    bool needs_person;                        /* the scheme begins with a person's consent (auth_connect_begin) */
+    const char *scheme;                       /* "oauth1" */
+    char scope[400];                          /* granted, else asked for; "": none */
+    int64_t skew_ms;                          /* the other side's clock minus ours */
+    unsigned failures;                        /* refused credentials in the last 30 minutes */
+    char reason[200];                         /* why it is paused: the vendor's words and ours; no secret */
 };
 void auth_get_status(struct auth *a, struct auth_status *ret);
 /* Probe at the next call, whatever the schedule says ("resume" by hand). */

@@ -52,6 +52,7 @@ struct auth_token {
     char base[AUTH_BASE];    /* where the API is, as the answer says; "": it does not */
     int64_t expires_ms;      /* wall clock; 0: not known */
     int64_t lifetime_ms;
+    int64_t obtained_ms, granted_ms, grant_expires_ms; /* of access, refresh; wall clock, 0: not known */
 };
 
 struct auth_shared;
@@ -125,6 +126,11 @@ void auth__resume(struct auth *a);
 void auth__note(struct auth *a, const char *text); /* for status; takes the lock */
 void auth__measure_skew(struct auth *a, struct tl_sv date);
 uint64_t auth__secret_versions(struct auth *a); /* grows when one of its own secrets changes; the lock is held */
+/* lifetime.c. read: after access and refresh. The token's members in an answer, and in what is kept. */
+void auth__lifetime_read(struct json doc, int64_t asked_ms, struct auth_token *t);
+void auth__lifetime_save(const struct auth_token *t, struct json_builder *b);
+void auth__lifetime_load(struct json doc, struct auth_token *t);
+void auth__lifetimes(struct auth *a, struct auth_status *ret); /* of a fixed token; the lock is not held */
 /* shared.c */
 struct auth_shared *auth__shared(struct auth *a); /* a reference: the book's when its configuration is the same */
 void auth__shared_unref(struct auth_shared *s);

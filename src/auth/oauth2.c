@@ -288,6 +288,7 @@ static enum tl_rc read_tokens(struct auth *a, struct json doc, int64_t asked_ms,
     ret->lifetime_ms = seconds > 0 && seconds < INT64_C(31536000) ? seconds * 1000 : a->conf->expires_in_ms;
     /* Counted from when we asked: the answer may have been long on its way. */
     ret->expires_ms = ret->lifetime_ms > 0 ? asked_ms + ret->lifetime_ms : 0;
+    auth__lifetime_read(doc, asked_ms, ret);
     return TL_OK;
 }
 

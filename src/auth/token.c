@@ -47,7 +47,7 @@ enum tl_rc auth__token_save(struct task *t, struct auth *a, const struct auth_to
         return TL_OK;
     tl_buf_init(&plain, 256 * 1024);
     tl_buf_init(&sealed, 512 * 1024);
-    json_object_begin(&b, arena, 8);
+    json_object_begin(&b, arena, 11);
     put_member(&b, "access", token->access);
     put_member(&b, "refresh", token->refresh);
     put_member(&b, "previous", token->previous);
@@ -55,6 +55,7 @@ enum tl_rc auth__token_save(struct task *t, struct auth *a, const struct auth_to
     (void)json_adds(&b, "base", json_str(token->base));
     (void)json_adds(&b, "expires", json_int(token->expires_ms));
     (void)json_adds(&b, "lifetime", json_int(token->lifetime_ms));
+    auth__lifetime_save(token, &b);
     (void)json_adds(&b, "client", json_str(a->conf->client_id != NULL ? a->conf->client_id : ""));
     if (!json_write(&plain, json_end(&b), 0))
         return tl_fail(err, TL_LIMIT, "the tokens of %.60s are too large to keep", a->connection);
@@ -108,6 +109,7 @@ enum tl_rc auth__token_load(struct task *t, struct auth *a, struct tl_err *err)
     (void)snprintf(token.base, sizeof(token.base), "%.*s", TL_SV_ARG(json_text(json_gets(doc, "base"), TL_SV(""))));
     (void)json_int64(json_gets(doc, "expires"), &token.expires_ms);
     (void)json_int64(json_gets(doc, "lifetime"), &token.lifetime_ms);
+    auth__lifetime_load(doc, &token);
     (void)pthread_mutex_lock(&a->s->lock);
     if (a->s->token.access == NULL && a->s->token.refresh == NULL) {
         a->s->token = token;
@@ -207,11 +209,14 @@ void auth__release_waiters(struct auth *a, enum tl_rc rc, const struct tl_err *e
 static void inherit_refresh(struct auth *a, struct auth_token *fresh)
 {
     (void)pthread_mutex_lock(&a->s->lock);
-    if (fresh->refresh == NULL && a->s->token.refresh != NULL)
+    if (fresh->refresh == NULL && a->s->token.refresh != NULL) {
         fresh->refresh = secret_ref(a->s->token.refresh);
-    else if (fresh->refresh != NULL && a->s->token.refresh != NULL &&
-             !tl_sv_eq_secret(secret_view(fresh->refresh), secret_view(a->s->token.refresh)))
+        fresh->granted_ms = a->s->token.granted_ms;
+        fresh->grant_expires_ms = a->s->token.grant_expires_ms;
+    } else if (fresh->refresh != NULL && a->s->token.refresh != NULL &&
+               !tl_sv_eq_secret(secret_view(fresh->refresh), secret_view(a->s->token.refresh))) {
         fresh->previous = secret_ref(a->s->token.refresh);
+    }
     (void)pthread_mutex_unlock(&a->s->lock);
 }
 

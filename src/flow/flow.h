@@ -58,6 +58,9 @@ size_t flow_plan_targets(const struct flow_plan *p, struct tl_arena *a,
                          struct flow_target_info **ret); /* of all flows */
 /* "source": "webhook /hooks/shop", "targets": [...]; nothing for a flow that is not in the plan. */
 void flow_plan_add_shape(const struct flow_plan *p, struct tl_arena *a, struct tl_sv flow, struct json_builder *b);
+/* "type": "netsuite", "host": "host:port" or null; nothing for a connection that is not in the plan. */
+void flow_plan_add_connection(const struct flow_plan *p, struct tl_arena *a, struct tl_sv connection,
+                              struct json_builder *b);
 /* {"name", "source", "order_by", "targets", "nodes": [{id, kind, name, detail}], "edges": [{from, to}]};
  * JSON_UNDEFINED: no such flow. */
 struct json flow_plan_graph(const struct flow_plan *p, struct tl_arena *a, struct tl_sv flow);

@@ -2,6 +2,8 @@
 /* shape.c - a plan as people see it: where a flow begins, its steps, its targets; which mappings there are. */
 #include "flow/flow_int.h"
 
+#include "http/url.h"
+
 static const char *source_of(struct tl_arena *a, const struct flow *f)
 {
     switch (f->source) {
@@ -171,6 +173,31 @@ void flow_plan_add_shape(const struct flow_plan *p, struct tl_arena *a, struct t
         return;
     json_adds(b, "source", json_str(source_of(a, f)));
     json_adds(b, "targets", targets_json(a, f));
+}
+
+/* Scheme, path and what stands before an @ are left out: the last may be a secret. */
+static struct json host_json(struct tl_arena *a, const char *url)
+{
+    struct http_url u;
+
+    if (!url || http_url_parse(tl_sv_str(url), &u, NULL) != TL_OK)
+        return json_null();
+    if (!u.port_given)
+        return json_str_copy(a, u.host);
+    return json_str(tl_arena_printf(a, u.host_is_v6 ? "[%.*s]:%u" : "%.*s:%u", TL_SV_ARG(u.host), u.port));
+}
+
+void flow_plan_add_connection(const struct flow_plan *p, struct tl_arena *a, struct tl_sv name, struct json_builder *b)
+{
+    for (size_t i = 0; i < p->n_connections; i++) {
+        const struct flow_connection *c = &p->connections[i];
+
+        if (!tl_sv_eqs(name, c->name))
+            continue;
+        json_adds(b, "type", json_str_copy(a, tl_sv_str(c->conf->type.name)));
+        json_adds(b, "host", host_json(a, c->connector->base_url ? c->connector->base_url(c->conf->type.conf) : NULL));
+        return;
+    }
 }
 
 struct json flow_plan_graph(const struct flow_plan *p, struct tl_arena *a, struct tl_sv name)

@@ -93,6 +93,14 @@ void main_alerts_init(struct main_alerts *m)
         TL_LOG(m->log, TL_WARN, "alerts.not_read", err.text, KV_STR("what", "a new book begins"));
 }
 
+void main_alerts_credentials(void *alerts, const char *connection, struct tl_arena *arena,
+                             const struct alert_credential **ret, size_t *ret_n)
+{
+    struct main_alerts *m = alerts;
+
+    main_credentials_of(m->credentials, m->engine, connection, arena, ret, ret_n);
+}
+
 void main_alerts_done(struct main_alerts *m)
 {
     alert_book_free(m->book);
@@ -185,7 +193,7 @@ static void add_connection(struct figures *f, const struct queue_connection_stat
     for (i = 0; i < q->n_budgets; i++) /* `used` of a rate is 0 */
         budgets[to->n_budgets++] = (struct alert_budget){q->budgets[i].name, q->budgets[i].used, q->budgets[i].amount,
                                                          q->budgets[i].resets_ms};
-    main_credentials_of(f->m->credentials, q->name, &to->credentials, &to->n_credentials);
+    main_credentials_of(f->m->credentials, f->m->engine, q->name, f->arena, &to->credentials, &to->n_credentials);
 }
 
 /* On a worker thread: reading the oldest of each flow, and certificates now and then, may take a while. */
@@ -212,7 +220,7 @@ static void gather(void *arg)
     f->s.disk_free = f->stat.disk_free;
     f->s.disk_reserve = f->stat.disk_reserve;
     f->s.intake_stopped = f->stat.intake_stopped;
-    main_credentials_of(f->m->credentials, "", &f->s.certificates, &f->s.n_certificates);
+    main_credentials_of(f->m->credentials, f->m->engine, "", f->arena, &f->s.certificates, &f->s.n_certificates);
     alert_look(f->m->book, &flow_plan_project(f->plan)->alerts, &f->s, f->arena, &f->due, &f->n_due);
 }
 

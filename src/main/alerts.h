@@ -24,6 +24,9 @@ struct main_alerts {
 /* Reads the book that was kept; blocks. A book that cannot be read is logged, and a new one begins. */
 void main_alerts_init(struct main_alerts *m);
 enum tl_rc main_alerts_task(struct task *task, void *alerts, struct tl_err *err);
+/* For struct admin: of a connection, as the rule sees them. Any thread. */
+void main_alerts_credentials(void *alerts, const char *connection, struct tl_arena *arena,
+                             const struct alert_credential **ret, size_t *ret_n);
 void main_alerts_done(struct main_alerts *m);
 
 #endif

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* credentials.c - certificates named in the configuration: every field `certificate` of a connection, at any depth. */
+/* credentials.c - certificates named in the configuration: every field `certificate` of a connection, at any depth; and
+ * what its authentication says of its tokens. */
 #include "main/credentials.h"
 
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { EVERY_MS = 600000, FILE_MAX = 1 << 20, DEPTH_MAX = 8, MOST = 1000 };
+#include "auth/auth.h"
+
+enum { EVERY_MS = 600000, FILE_MAX = 1 << 20, DEPTH_MAX = 8, MOST = 1000, TOKENS = 3 };
 
 struct owned {
     char *connection; /* "" : ours */
@@ -18,8 +22,8 @@ struct main_credentials {
     const struct crypto *crypto;
     uint64_t version;
     int64_t read_ms;
-    struct owned *list;
-    struct alert_credential *flat; /* in the same order: those of one connection stand together */
+    pthread_mutex_t lock; /* guards what follows */
+    struct owned *list;   /* those of one connection stand together */
     size_t n;
 };
 
@@ -30,12 +34,13 @@ struct main_credentials *main_credentials_new(struct metrics *metrics, const str
 
     c->family = metrics_family(metrics, &alert_metrics(&n)[0]);
     c->crypto = crypto;
+    (void)pthread_mutex_init(&c->lock, NULL);
     return c;
 }
 
-static void set(struct main_credentials *c, const struct owned *o, double v)
+static void set(struct main_credentials *c, const char *connection, const char *what, double v)
 {
-    const char *labels[] = {*o->connection ? o->connection : "server", o->credential.what};
+    const char *labels[] = {*connection ? connection : "server", what};
 
     metrics_set(metrics_series(c->family, labels), v);
 }
@@ -45,12 +50,11 @@ static void clear(struct main_credentials *c)
     for (size_t i = 0; i < c->n; i++) {
         char *what = (char *)(uintptr_t)c->list[i].credential.what; /* ours */
 
-        set(c, &c->list[i], (double)NAN);
+        set(c, c->list[i].connection, what, (double)NAN);
         tl_free(c->list[i].connection);
         tl_free(what);
     }
     tl_freep(&c->list);
-    tl_freep(&c->flat);
     c->n = 0;
 }
 
@@ -59,6 +63,7 @@ void main_credentials_free(struct main_credentials *c)
     if (!c)
         return;
     clear(c);
+    (void)pthread_mutex_destroy(&c->lock);
     tl_free(c);
 }
 
@@ -92,9 +97,10 @@ static void add(struct main_credentials *c, const char *connection, const char *
         crypto_cert_from_pem(c->crypto, tl_buf_view(&pem), &cert, &err) != TL_OK)
         return;
     c->list = tl_reallocarray(c->list, c->n + 1, sizeof *c->list);
-    c->list[c->n++] = (struct owned){
-        .connection = tl_strdup(connection),
-        .credential = {tl_sprintf("certificate %s", name ? name + 1 : path), crypto_cert_not_after_ms(cert)}};
+    c->list[c->n++] = (struct owned){.connection = tl_strdup(connection),
+                                     .credential = {.what = tl_sprintf("certificate %s", name ? name + 1 : path),
+                                                    .expires_ms = crypto_cert_not_after_ms(cert),
+                                                    .since_ms = crypto_cert_not_before_ms(cert)}};
 }
 
 /* Whatever the connector, its fields are in a table. */
@@ -145,6 +151,7 @@ void main_credentials_read(struct main_credentials *c, const struct flow_plan *p
         return;
     c->read_ms = wall_ms;
     c->version = flow_plan_version(plan);
+    (void)pthread_mutex_lock(&c->lock);
     clear(c);
     if (p->server.tls)
         add(c, "", p->server.tls->certificate);
@@ -156,22 +163,52 @@ void main_credentials_read(struct main_credentials *c, const struct flow_plan *p
         if (k->type.variant && k->type.variant->spec)
             walk(c, p->connections.entries[i].key, k->type.variant->spec, k->type.conf, 0);
     }
-    c->flat = tl_zalloc((c->n + 1) * sizeof *c->flat);
-    for (size_t i = 0; i < c->n; i++) {
-        c->flat[i] = c->list[i].credential;
-        set(c, &c->list[i], (double)c->list[i].credential.expires_ms / 1000);
-    }
+    for (size_t i = 0; i < c->n; i++)
+        set(c, c->list[i].connection, c->list[i].credential.what, (double)c->list[i].credential.expires_ms / 1000);
+    (void)pthread_mutex_unlock(&c->lock);
 }
 
-void main_credentials_of(const struct main_credentials *c, const char *connection, const struct alert_credential **ret,
-                         size_t *ret_n)
+static void add_tokens(struct flow_engine *engine, const char *connection, struct alert_credential *list, size_t *n)
 {
-    size_t from = 0, to;
+    struct flow_connection_info info;
+    struct auth_status s;
 
-    while (from < c->n && strcmp(c->list[from].connection, connection) != 0)
-        from++;
-    for (to = from; to < c->n && strcmp(c->list[to].connection, connection) == 0;)
-        to++;
-    *ret = c->flat + from;
-    *ret_n = to - from;
+    if (flow_engine_connection(engine, tl_sv_str(connection), &info, NULL) != TL_OK)
+        return;
+    if (info.auth) {
+        auth_get_status(info.auth, &s);
+        if (s.since_ms || s.expires_ms)
+            list[(*n)++] = (struct alert_credential){"access token", s.expires_ms, s.since_ms, true};
+        if (s.grant_since_ms || s.grant_expires_ms)
+            list[(*n)++] = (struct alert_credential){"refresh token", s.grant_expires_ms, s.grant_since_ms, false};
+        if (s.fixed_since_ms || s.fixed_expires_ms)
+            list[(*n)++] = (struct alert_credential){"token", s.fixed_expires_ms, s.fixed_since_ms, false};
+    }
+    flow_plan_unref(info.plan);
+}
+
+void main_credentials_of(struct main_credentials *c, struct flow_engine *engine, const char *connection,
+                         struct tl_arena *arena, const struct alert_credential **ret, size_t *ret_n)
+{
+    struct alert_credential *list;
+    size_t n = 0, from;
+
+    (void)pthread_mutex_lock(&c->lock);
+    list = tl_arena_must(arena, (c->n + TOKENS) * sizeof *list);
+    for (size_t i = 0; i < c->n; i++) {
+        if (strcmp(c->list[i].connection, connection) != 0)
+            continue;
+        list[n] = c->list[i].credential;
+        list[n++].what = tl_arena_strdup(arena, c->list[i].credential.what);
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    from = n;
+    if (*connection)
+        add_tokens(engine, connection, list, &n);
+    for (size_t i = from; i < n; i++) {
+        if (!list[i].renews && list[i].expires_ms)
+            set(c, connection, list[i].what, (double)list[i].expires_ms / 1000);
+    }
+    *ret = list;
+    *ret_n = n;
 }

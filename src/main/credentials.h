@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* credentials.h - when the certificates that the configuration names end. One thread at a time. */
+/* credentials.h - since when and until when the credentials of connections are good: the certificates that the
+ * configuration names, and tokens. Any thread. */
 #ifndef TL_MAIN_CREDENTIALS_H
 #define TL_MAIN_CREDENTIALS_H
 
@@ -11,8 +12,8 @@ void main_credentials_free(struct main_credentials *c); /* NULL allowed */
 /* Reads the files again when the plan is another one or ten minutes have passed; blocks. What cannot be read is not
  * listed: whoever uses it says so. */
 void main_credentials_read(struct main_credentials *c, const struct flow_plan *plan, int64_t wall_ms);
-/* Of a connection, or "" for our own servers; valid until the next read. */
-void main_credentials_of(const struct main_credentials *c, const char *connection, const struct alert_credential **ret,
-                         size_t *ret_n);
+/* Of a connection, or "" for our own servers; in the arena. Certificates as they were read last, tokens as of now. */
+void main_credentials_of(struct main_credentials *c, struct flow_engine *engine, const char *connection,
+                         struct tl_arena *arena, const struct alert_credential **ret, size_t *ret_n);
 
 #endif

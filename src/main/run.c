@@ -545,6 +545,8 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
                                          .stopping = &s->stopping};
         main_alerts_init(&s->alerts);
         s->admin.alerts = s->alerts.book;
+        s->admin.credentials = main_alerts_credentials;
+        s->admin.credentials_arg = &s->alerts;
     }
     if (rc == TL_OK)
         rc = open_public(s, plan, err);

@@ -338,8 +338,9 @@ static void a_promise_is_the_threshold_of_its_flow(void **state)
 static void quotas_credentials_backlogs_budgets_and_the_disk_are_watched(void **state)
 {
     const struct alert_budget quota[] = {{"daily", 91, 100, 0}, {"monthly", 89, 100, 0}};
-    const struct alert_credential cert[] = {{"client certificate", 0}, {"key", 0}};
-    struct alert_credential ends[2];
+    const struct alert_credential cert[] = {
+        {"client certificate", 0, 0, false}, {"key", 0, 0, false}, {"access token", 0, 0, true}};
+    struct alert_credential ends[3];
     struct world w;
 
     (void)state;
@@ -347,10 +348,11 @@ static void quotas_credentials_backlogs_budgets_and_the_disk_are_watched(void **
     memcpy(ends, cert, sizeof ends);
     ends[0].expires_ms = w.s.wall_ms + 13LL * 86400000;
     ends[1].expires_ms = w.s.wall_ms + 15LL * 86400000;
+    ends[2].expires_ms = w.s.wall_ms + 60000; /* renewed by itself, in a minute */
     w.connections[0].budgets = quota;
     w.connections[0].n_budgets = 2;
     w.connections[0].credentials = ends;
-    w.connections[0].n_credentials = 2;
+    w.connections[0].n_credentials = 3;
     w.s.certificates = ends;
     w.s.n_certificates = 1;
     w.s.disk_free = (uint64_t)2 << 30;

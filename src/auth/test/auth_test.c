@@ -31,7 +31,7 @@ struct world {
     const char *other;
     int puts;
     bool disk_fails;
-    const char *words, *instance;
+    const char *words, *instance, *more; /* more: members of the token endpoint's answer */
 };
 
 static const char *env(void *arg, const char *name)
@@ -79,10 +79,11 @@ static void answer(struct world *w, struct tl_arena *arena, struct http_reply *r
             (void)snprintf(w->refresh, sizeof(w->refresh), "refresh-%d", w->number);
         }
         reply->body = tl_sv_str(tl_arena_printf(
-            arena, "{\"access_token\":\"access-%d\",\"token_type\":\"Bearer\",\"instance_url\":\"%s\"%s%s%s%s}",
+            arena, "{\"access_token\":\"access-%d\",\"token_type\":\"Bearer\",\"instance_url\":\"%s\"%s%s%s%s%s}",
             w->number, w->instance != NULL ? w->instance : "",
             w->expires_in > 0 ? tl_arena_printf(arena, ",\"expires_in\":%d", w->expires_in) : "",
-            w->rotates ? ",\"refresh_token\":\"" : "", w->rotates ? w->refresh : "", w->rotates ? "\"" : ""));
+            w->rotates ? ",\"refresh_token\":\"" : "", w->rotates ? w->refresh : "", w->rotates ? "\"" : "",
+            w->more != NULL ? w->more : ""));
     }
 }
 
@@ -526,6 +527,73 @@ static void the_refresh_token_before_is_tried_when_the_newest_is_unknown(void **
     auth_free(a);
 }
 
+static void it_is_known_since_when_and_until_when_a_grant_is_good(void **state)
+{
+    struct world *w = *state;
+    struct auth *a = given_auth(w, "oauth2_refresh_token", &refresh_conf);
+    struct auth_status s;
+    struct job j;
+
+    w->rotates = true;
+    w->expires_in = 3600;
+    w->more = ",\"refresh_token_expires_in\":86400";
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    auth_get_status(a, &s);
+    assert_int_equal(s.since_ms, START);
+    assert_int_equal(s.expires_ms, START + 3600 * 1000);
+    assert_int_equal(s.grant_since_ms, START);
+    assert_int_equal(s.grant_expires_ms, START + 86400 * 1000);
+    auth_free(a); /* a restart */
+    a = given_auth(w, "oauth2_refresh_token", &refresh_conf);
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    assert_int_equal(w->calls, 1);
+    auth_get_status(a, &s);
+    assert_int_equal(s.grant_expires_ms, START + 86400 * 1000);
+    w->rotates = false; /* the next answer names no refresh token: the old one goes on, with its end */
+    w->more = NULL;
+    tl_fake_clock_advance_ms(&w->clock, 3600 * 1000);
+    assert_int_equal(apply(w, a, &j), TL_OK);
+    auth_get_status(a, &s);
+    assert_int_equal(s.since_ms, START + 3600 * 1000);
+    assert_int_equal(s.grant_expires_ms, START + 86400 * 1000);
+    auth_free(a);
+}
+
+static void a_fixed_token_that_is_a_jwt_says_itself_when_it_ends(void **state)
+{
+    static const struct auth_conf conf = {.value = {.kind = CONFIG_SECRET_ENV, .name = "SECRET"}};
+    static const struct {
+        const char *token;
+        int64_t since, until;
+    } cases[] = {
+        {"e30.%s.c2ln", INT64_C(1759000000000), INT64_C(1761000000000)},
+        {"e30.e30.c2ln", 0, 0},
+        {"just-a-token", 0, 0},
+        {"one.two", 0, 0},
+        {"a.b.c", 0, 0},
+        {"a..c", 0, 0},
+        {"a.%s.c.d", 0, 0},
+    };
+    struct world *w = *state;
+    struct auth_status s;
+    char text[256];
+
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        const char *at = strstr(cases[i].token, "%s");
+        struct auth *a;
+
+        (void)snprintf(text, sizeof(text), "%.*s%s%s", at != NULL ? (int)(at - cases[i].token) : 200, cases[i].token,
+                       at != NULL ? "eyJpYXQiOjE3NTkwMDAwMDAsImV4cCI6MTc2MTAwMDAwMH0" : "", at != NULL ? at + 2 : "");
+        w->password = text;
+        a = given_auth(w, "bearer", &conf);
+        assert_true(secret_reload(w->box, NULL, NULL) <= 1);
+        auth_get_status(a, &s);
+        assert_int_equal(s.fixed_since_ms, cases[i].since);
+        assert_int_equal(s.fixed_expires_ms, cases[i].until);
+        auth_free(a);
+    }
+}
+
 static void a_full_disk_does_not_lose_a_rotated_token(void **state)
 {
     struct world *w = *state;
@@ -904,6 +972,8 @@ int main(void)
         T(the_change_of_anothers_secret_is_no_reason_to_try_again),
         T(a_rotated_refresh_token_survives_a_crash_at_every_point),
         T(the_refresh_token_before_is_tried_when_the_newest_is_unknown),
+        T(it_is_known_since_when_and_until_when_a_grant_is_good),
+        T(a_fixed_token_that_is_a_jwt_says_itself_when_it_ends),
         T(a_full_disk_does_not_lose_a_rotated_token),
         T(a_damaged_token_file_gets_one_sentence),
         T(the_servers_words_are_shown_without_our_secrets),

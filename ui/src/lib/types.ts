@@ -63,10 +63,21 @@ export interface Budget {
     resets_at: string | null;
 }
 
+/** expires_in_ms below 0: it has ended. */
+export interface Credential {
+    what: string;
+    renews: boolean;
+    since: string | null;
+    age_ms: number | null;
+    expires_at: string | null;
+    expires_in_ms: number | null;
+}
+
 export interface Connection {
     name: string;
     type?: string;
-    host?: string;
+    host?: string | null;
+    credentials?: Credential[];
     breaker: string;
     waiting: number;
     running: number;

@@ -5,7 +5,7 @@ import { api, may, sentence } from "../lib/api";
 import { duration, num, plural, words } from "../lib/format";
 import { isProblem, now, refresh, status, statusError } from "../lib/live";
 import { link, place } from "../lib/router";
-import type { Auth, Budget, Connection, ConnectionDetail, TestResult } from "../lib/types";
+import type { Auth, Budget, Connection, Credential, ConnectionDetail, TestResult } from "../lib/types";
 import { Act, Chip, Empty, HeldChip, Loading, PageHead, Problem, Prose, Time } from "../parts/bits";
 import { Gauge } from "../parts/chart";
 import { Icon } from "../parts/icon";
@@ -28,16 +28,29 @@ function Limit({ b }: { b: Budget }) {
     );
 }
 
-function Expiry({ at }: { at: string }) {
-    const left = new Date(at).getTime() - now.value;
-    const tone = left < 600_000 ? "warn" : "ok";
-    return left > 0 ? <Chip tone={tone} icon="clock" title={at}>{duration(left)} left</Chip> : <Chip tone="warn" icon="retrying" title={at}>is renewed at the next call</Chip>;
+const SOON_MS = 14 * 86_400_000; // as the rule credential_expires has it
+
+/** What is left as a countdown; one that renews itself ends quietly. */
+function Expiry({ c }: { c: Credential }) {
+    if (!c.expires_at)
+        return <span class="faint">no end known</span>;
+    const left = new Date(c.expires_at).getTime() - now.value;
+    if (left <= 0)
+        return c.renews ? <Chip tone="quiet" icon="retrying" title={c.expires_at}>is renewed at the next call</Chip>
+            : <Chip tone="bad" icon="warning" title={c.expires_at}>ended {duration(-left)} ago</Chip>;
+    return <Chip tone={!c.renews && left < SOON_MS ? "warn" : "ok"} icon="clock" title={c.expires_at}>{duration(left)} left</Chip>;
+}
+
+function CredentialRow({ c }: { c: Credential }) {
+    const age = c.since ? now.value - new Date(c.since).getTime() : null;
+    return <div><dt class="as-is">{c.what[0]!.toUpperCase() + c.what.slice(1)}</dt>
+        <dd><Expiry c={c} /> <span class="faint">{age !== null && age >= 0 && <>{duration(Math.floor(age / 1000) * 1000)} old</>}{c.renews && <>{age !== null && ", "}renews itself</>}</span></dd></div>;
 }
 
 function Credentials({ auth }: { auth: Auth }) {
     return <>
         <div><dt>Signs in by</dt><dd>{words(auth.scheme)}{auth.scopes && <span class="faint"> ({auth.scopes})</span>}</dd></div>
-        <div><dt>Token</dt><dd>{auth.expires_at ? <Expiry at={auth.expires_at} /> : auth.has_token ? "there" : auth.needs_person ? <Chip tone="warn" icon="key">wants a person</Chip> : <span class="faint">none yet</span>}</dd></div>
+        {auth.needs_person && !auth.has_token && <div><dt>Token</dt><dd><Chip tone="warn" icon="key">wants a person</Chip></dd></div>}
         {auth.refused_in_30_minutes > 0 && <div><dt>Refused</dt><dd class="bad-text">{plural(auth.refused_in_30_minutes, "time")} in 30 minutes</dd></div>}
         {auth.next_probe_at && <div><dt>Tried again</dt><dd><Time at={auth.next_probe_at} /></dd></div>}
     </>;
@@ -79,8 +92,9 @@ function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
                 <div><dt>Waiting</dt><dd>{plural(c.waiting, "key")}{c.waiting > 0 && c.drain_ms !== null && <span class="faint">, about {duration(c.drain_ms)} ({words(c.drain_reason)})</span>}</dd></div>
                 <div><dt>Calls now</dt><dd>{num(c.running)} of {num(c.concurrency)} allowed</dd></div>
                 <div><dt>Calls in all</dt><dd>{num(c.calls)}{failed.length > 0 && <span class="faint">, failed: {failed.map(([k, n]) => `${words(k)} ${num(n)}`).join(", ")}</span>}</dd></div>
-                {c.last_success_at !== undefined && <div><dt>Last success</dt><dd><Time at={c.last_success_at} /></dd></div>}
+                <div><dt>Last success</dt><dd><Time at={c.last_success_at} empty="none so far" /></dd></div>
                 {detail?.auth && <Credentials auth={detail.auth} />}
+                {c.credentials?.map((x) => <CredentialRow key={x.what} c={x} />)}
             </dl>
             {c.budgets.length > 0 && <div class="budgets">{c.budgets.map((b) => <Limit key={b.name} b={b} />)}</div>}
             {tested && <Tested t={tested} />}
