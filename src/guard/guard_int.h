@@ -31,6 +31,7 @@ struct pace {
     uint64_t full_ns, at_ns;       /* since when that is so without a break, 0: it is not; until when it is counted */
     double full_done, full_slot_s; /* in that time: brought to an end, and slots times seconds */
     double rate;                   /* per slot and second, while all slots were taken; moving. 0: never seen */
+    unsigned seconds;              /* that went into it, at most 2 */
     double slots;                  /* the limit before the outage that is not over yet; 0: none */
 };
 

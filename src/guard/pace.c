@@ -40,7 +40,9 @@ static void count_full(struct guard *g, uint64_t mono_ns, double done)
     p->at_ns = mono_ns;
     if (mono_ns - p->full_ns < SECOND_NS || p->full_done <= 0 || p->full_slot_s <= 0)
         return;
-    p->rate = p->rate > 0 ? 0.7 * p->rate + 0.3 * p->full_done / p->full_slot_s : p->full_done / p->full_slot_s;
+    /* The first second has connections to open and a machine to warm: it counts only while there is no other. */
+    p->rate += (p->full_done / p->full_slot_s - p->rate) * (p->seconds < 2 ? 1 : 0.3);
+    p->seconds += p->seconds < 2;
     stop_counting(p);
     p->full_ns = mono_ns;
 }

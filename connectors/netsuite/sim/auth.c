@@ -87,7 +87,8 @@ bool nsim_signed(struct nsim *s, struct tl_arena *a, struct tl_sv base, struct t
     struct tl_sv ours;
 
     return auth_oauth1_signature(s->crypto, a, AUTH_HMAC_SHA256, base, tl_sv_str(s->opt.consumer_secret),
-                                 tl_sv_str(s->opt.token_secret), &ours, NULL) == TL_OK &&
+                                 tl_sv_str(s->opt.revoke ? s->opt.next_token_secret : s->opt.token_secret), &ours,
+                                 NULL) == TL_OK &&
            tl_sv_eq_secret(ours, signature);
 }
 
@@ -178,7 +179,7 @@ static const char *check_tba(struct nsim *s, struct http_req *req, struct tl_sv 
         return "VersionRejected";
     if (!tl_sv_eqs(param(o, "oauth_consumer_key"), s->opt.consumer_key))
         return "consumer_key_unknown";
-    if (!tl_sv_eqs(param(o, "oauth_token"), s->opt.token))
+    if (!tl_sv_eqs(param(o, "oauth_token"), s->opt.revoke ? s->opt.next_token : s->opt.token))
         return "token_rejected";
     url = tl_sv_str(tl_arena_printf(req->arena, "%.*s%.*s", TL_SV_ARG(nsim_base(req)), TL_SV_ARG(req->target)));
     if (auth_oauth1_base(req->arena, req->method_text, url, o->signed_, o->n, &base, NULL) != TL_OK ||

@@ -57,8 +57,8 @@ const struct nsim_field *nsim_field_find(const struct nsim_field *f, size_t n, s
 struct nsim_options {
     int64_t port, limit, delay, jitter, ttl, job_delay, hang_ms, seed, status;
     const char *host, *account, *client_id, *client_secret, *certificates, *consumer_key, *consumer_secret, *token,
-        *token_secret, *data, *records, *deny, *date_format;
-    bool quiet, watch, lockout, expire, put_appends;
+        *token_secret, *next_token, *next_token_secret, *data, *records, *deny, *date_format;
+    bool quiet, watch, lockout, expire, revoke, put_appends;
     double fail, lock, drop, hang, overload, outage[2];
 };
 struct nsim_counts {

@@ -99,6 +99,44 @@ const journeys = {
         assert.deepEqual(errors, []);
     },
 
+    /** Three in the morning, on a telephone: one alert says what is wrong and what waits; the file names the new token, its
+     *  secret is in the store: reload, test, and it drains. */
+    async night(browser) {
+        const { page, errors } = await open(browser, { viewport: NARROW });
+        const waiting = Number(process.env.WAITING).toLocaleString("en-US");
+        await go(page, "#/alerts");
+        const alert = page.getByRole("region", { name: /the credentials are refused/ });
+        await alert.waitFor();
+        assert.equal(await page.locator("section.card.alert").count(), 1);
+        const text = await alert.innerText();
+        assert.match(text, /INVALID_LOGIN|Invalid login/i); // the cause, in the vendor's words
+        assert.match(text, /To do:/);
+        assert.match(text, new RegExp(`${waiting} deliveries wait, about [0-9.]+ (s|min|h) to drain`));
+        await alert.getByRole("link", { name: "erp", exact: true }).click();
+        const card = page.getByRole("region", { name: "erp" });
+        await card.getByText("connection auth").or(card.getByText("auth", { exact: true })).first().waitFor();
+        if (process.env.PICTURE)
+            await page.screenshot({ path: process.env.PICTURE });
+        await card.getByRole("button", { name: "Test" }).click();
+        await card.getByText("The test failed").waitFor(); // nothing has been mended so far
+        console.log("REFUSED");
+        await new Promise((resolve) => process.stdin.once("data", resolve));
+        await go(page, "#/config");
+        await page.getByRole("button", { name: "Compare with the file" }).click();
+        await page.getByText("connections.erp.auth").first().waitFor();
+        await page.getByRole("button", { name: "Reload…" }).click();
+        await reason(page, "NetSuite's token was revoked; this is the new one");
+        await press(page, "Reload");
+        await page.getByText("Reloaded").waitFor();
+        await go(page, "#/connections/erp");
+        console.log("TESTING");
+        await card.getByRole("button", { name: "Test" }).click();
+        await card.getByText("The other side answers").waitFor();
+        await until("goes on", async () => (await api(page, "v1/status")).connections.find((c) => c.name === "erp").held !== "connection_auth");
+        await card.getByText(/about [0-9.]+ (ms|s|min|h) \(concurrency\)/).waitFor();
+        assert.deepEqual(errors, []);
+    },
+
     /** Replay 500 dead letters: the plan counts them, the job does them, none is left. */
     async bulk(browser) {
         const { page, errors } = await open(browser);
