@@ -24,7 +24,8 @@ struct admin {
     struct metrics *metrics;
     struct secret_box *secrets;
     const struct crypto *crypto;
-    struct secret_vault *vault; /* NULL: none */
+    struct secret_vault *vault;    /* NULL: none */
+    const struct auth_world *auth; /* for sign-in by OpenID Connect; NULL: none */
     const struct tl_clock *clock;
     struct tl_log *log;
     int64_t started_ms;
@@ -66,7 +67,7 @@ TL_MUST_CHECK enum tl_rc admin_web_new(struct admin *a, struct admin_web **ret_w
 void admin_web_free(struct admin_web *w); /* NULL allowed */
 /* Tokens and certificates of the configuration, and those in the ledger; sessions whose token is gone end. At start
  * (task NULL, blocks) and after a reload. TL_CONFIG: a token is short or its secret cannot be had; nothing changed. */
-TL_MUST_CHECK enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, const struct flow_admin_conf *conf,
+TL_MUST_CHECK enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, struct flow_plan *plan,
                                              struct tl_err *err);
 /* The token for this machine: <data>/admin.token (0600) is written when it is not there, else read. Blocks.
  * TL_CONFIG: the file can be read by others, or is damaged. */

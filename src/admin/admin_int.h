@@ -154,13 +154,15 @@ TL_MUST_CHECK enum tl_rc admin__filter(struct admin_call *c, struct json v, stru
 TL_MUST_CHECK enum tl_rc admin__enter(struct admin_web *w, struct admin_call *c, struct tl_err *err);
 void admin__secure(struct http_res *res); /* the headers that every answer over TCP has */
 const char *admin__role_name(enum admin_role r);
+/* What the sign-in page may offer besides tokens: {"path", "label"}, or null. */
+struct json admin__oidc_offer(struct tl_arena *a, const struct admin_web *w);
 bool admin__role_parse(struct tl_sv word, enum admin_role *ret);
 
 /* What is mounted on both; sign_in: on TCP only. */
 extern const struct admin__table admin__event_table, admin__operate_table, admin__status_table, admin__session_table,
     admin__token_table, admin__sign_in_table, admin__audit_table, admin__dead_table, admin__alert_table,
     admin__connect_table, admin__series_table, admin__stream_table, admin__flow_table, admin__payload_table,
-    admin__mapping_table, admin__openapi_table;
+    admin__mapping_table, admin__openapi_table, admin__oidc_table;
 extern const struct admin__table *const admin__shared[]; /* route.c: on both; NULL ends it */
 admin__fn admin__static;                                 /* static.c: the console */
 struct admin_asset;

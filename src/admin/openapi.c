@@ -158,7 +158,8 @@ static void add_path(struct tl_arena *a, struct json_builder *paths, const struc
 
 static struct json all_paths(struct tl_arena *a)
 {
-    static const struct admin__table *const web[] = {&admin__sign_in_table, &admin__stream_table, NULL};
+    static const struct admin__table *const web[] = {&admin__sign_in_table, &admin__oidc_table, &admin__stream_table,
+                                                     NULL};
     const struct admin__table *const *both[] = {admin__shared, web};
     struct json_builder b;
 

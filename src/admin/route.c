@@ -95,7 +95,7 @@ static enum tl_rc run(struct admin_call *c, struct tl_err *err)
     if (rc != TL_OK && c->audited)
         (void)note(c, err->text, &ignored);
     /* A change that nobody noted is a fault of ours, whoever made it. */
-    assert(rc != TL_OK || !c->route->act || c->audited || c->dry);
+    assert(rc != TL_OK || !c->route->act || c->audited || c->dry || c->res->status >= 400);
     return rc;
 }
 
@@ -121,7 +121,7 @@ static void say_how(struct admin_call *c, const struct tl_err *err)
     json_adds(&e, "message", json_str_copy(c->arena, tl_sv_str(err->text)));
     json_object_begin(&how, c->arena, 2);
     json_adds(&how, "token", json_bool(true));
-    json_adds(&how, "oidc", json_null());
+    json_adds(&how, "oidc", admin__oidc_offer(c->arena, c->web));
     json_object_begin(&b, c->arena, 2);
     json_adds(&b, "error", json_end(&e));
     json_adds(&b, "sign_in", json_end(&how));
@@ -206,6 +206,8 @@ enum tl_rc admin_web_routes(struct admin *a, struct admin_web *web, struct http_
 
     if (rc == TL_OK)
         rc = mount(a, web, router, &admin__sign_in_table, err);
+    if (rc == TL_OK)
+        rc = mount(a, web, router, &admin__oidc_table, err);
     if (rc == TL_OK)
         rc = mount(a, web, router, &admin__stream_table, err);
     for (size_t i = 0; admin__shared[i] && rc == TL_OK; i++)

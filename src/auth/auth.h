@@ -148,6 +148,30 @@ TL_MUST_CHECK enum tl_rc auth_connect_finish(struct task *t, struct auth *a, str
 /* Make sure that there is a usable token, where the scheme has one. Suspends. */
 TL_MUST_CHECK enum tl_rc auth_try(struct task *t, struct auth *a, struct tl_err *err);
 
+/* ---- a person signs in to us: OpenID Connect Core 1.0, code flow with PKCE (oidc.c) ---- */
+struct auth_oidc_conf {            /* borrowed for the life of the auth_oidc */
+    const char *issuer;            /* https; http on this machine only */
+    const char *client_id, *scope; /* scope NULL: "openid profile email" */
+    struct config_secret client_secret;
+    bool secret_in_form; /* client_secret_post instead of client_secret_basic */
+    const char *redirect_uri;
+};
+struct auth_oidc; /* what the issuer publishes, kept for ten minutes. One loop; one owner, no task may be inside */
+struct auth_oidc *auth_oidc_new(const struct auth_world *world, const struct auth_oidc_conf *conf) TL_MUST_CHECK;
+void auth_oidc_free(struct auth_oidc *o); /* NULL allowed */
+struct auth_oidc_attempt {                /* keep it until the browser comes back */
+    struct auth_code code;                /* .url: where the browser goes, in the arena */
+    char nonce[44];
+};
+/* Suspends. TL_CONFIG: what the issuer publishes does not fit the configuration. */
+TL_MUST_CHECK enum tl_rc auth_oidc_begin(struct task *t, struct auth_oidc *o, struct tl_arena *arena,
+                                         struct auth_oidc_attempt *ret, struct tl_err *err);
+/* query: what came to redirect_uri. The claims of the ID token, verified by the issuer's published keys: signature,
+ * iss, aud, azp, exp, iat, nonce. Suspends. TL_INVALID, TL_AUTH: one sentence for the person. */
+TL_MUST_CHECK enum tl_rc auth_oidc_finish(struct task *t, struct auth_oidc *o, struct tl_arena *arena,
+                                          const struct auth_oidc_attempt *attempt, struct tl_sv query,
+                                          struct json *ret_claims, struct tl_err *err);
+
 /* ---- OAuth 1.0a (RFC 5849), pure ---- */
 enum auth_oauth1_method { AUTH_HMAC_SHA1, AUTH_HMAC_SHA256, AUTH_HMAC_SHA512, AUTH_PLAINTEXT };
 struct auth_pair {

@@ -46,6 +46,7 @@ const struct auth_scheme *auth__scheme(const char *name);
 enum { AUTH_BASE = 300 };
 struct auth_token {
     struct secret *access;   /* NULL: none */
+    struct secret *id;       /* of OpenID Connect, where it is wanted */
     struct secret *refresh;  /* the newest one */
     struct secret *previous; /* the one before, until the newest has been used with success */
     char scope[400];         /* as granted, where the server says so; "": as asked for */
@@ -104,6 +105,7 @@ struct auth {
     struct auth_defaults defaults;
     struct auth_shared *s;
     struct http_client_tls tls;
+    bool wants_id;            /* the ID token of an answer is kept */
     struct crypto_cert *cert; /* of mutual TLS, for its dates; NULL: none, or not to be read */
 };
 
@@ -148,6 +150,10 @@ enum tl_rc auth__token_load(struct task *t, struct auth *a, struct tl_err *err);
  * were refused. */
 enum tl_rc auth__token_request(struct task *t, struct auth *a, struct tl_arena *arena, const struct tl_buf *form,
                                struct auth_token *ret, struct tl_err *err);
+/* What a browser brought back: state is checked, the code exchanged. Suspends. *ret owns its secrets. */
+enum tl_rc auth__code_exchange(struct task *t, struct auth *a, struct tl_arena *arena, const struct auth_code *code,
+                               struct tl_sv redirect_uri, struct tl_sv query, struct auth_token *ret,
+                               struct tl_err *err);
 enum tl_rc auth__client_assertion(struct auth *a, struct tl_arena *arena, bool bearer, struct tl_buf *out,
                                   struct tl_err *err);
 /* schemes */

@@ -283,6 +283,8 @@ static enum tl_rc read_tokens(struct auth *a, struct json doc, int64_t asked_ms,
         tl_sv_u64(json_view(in), &spelled)) /* some spell it as a text */
         seconds = (int64_t)spelled;
     *ret = (struct auth_token){.access = learn(a, access), .refresh = learn(a, json_gets(doc, "refresh_token"))};
+    if (a->wants_id && json_gets(doc, "id_token").type == JSON_STRING)
+        ret->id = secret_new(json_view(json_gets(doc, "id_token")));
     (void)snprintf(ret->scope, sizeof(ret->scope), "%.*s", TL_SV_ARG(json_text(json_gets(doc, "scope"), TL_SV(""))));
     read_base(a, doc, ret);
     ret->lifetime_ms = seconds > 0 && seconds < INT64_C(31536000) ? seconds * 1000 : a->conf->expires_in_ms;
@@ -409,12 +411,11 @@ static enum tl_rc check_return(struct auth *a, struct tl_arena *arena, const str
     return TL_OK;
 }
 
-enum tl_rc auth_code_finish(struct task *t, struct auth *a, const struct auth_code *code, struct tl_sv redirect_uri,
-                            struct tl_sv query, struct tl_err *err)
+enum tl_rc auth__code_exchange(struct task *t, struct auth *a, struct tl_arena *arena, const struct auth_code *code,
+                               struct tl_sv redirect_uri, struct tl_sv query, struct auth_token *ret,
+                               struct tl_err *err)
 {
-    TL_CLEANUP(tl_arena_freep) struct tl_arena *arena = tl_arena_new(4 * 1024 * 1024);
     TL_CLEANUP(secret_buf_done) struct tl_buf form = {0};
-    struct auth_token fresh = {.access = NULL}, old;
     struct tl_sv given = TL_SV_NULL;
     enum tl_rc rc = check_return(a, arena, code, query, &given, err);
 
@@ -425,7 +426,16 @@ enum tl_rc auth_code_finish(struct task *t, struct auth *a, const struct auth_co
     (void)auth__form_add(&form, "code", given);
     (void)auth__form_add(&form, "redirect_uri", redirect_uri);
     add_text(&form, "code_verifier", code->verifier);
-    rc = auth__token_request(t, a, arena, &form, &fresh, err);
+    return auth__token_request(t, a, arena, &form, ret, err);
+}
+
+enum tl_rc auth_code_finish(struct task *t, struct auth *a, const struct auth_code *code, struct tl_sv redirect_uri,
+                            struct tl_sv query, struct tl_err *err)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *arena = tl_arena_new(4 * 1024 * 1024);
+    struct auth_token fresh = {.access = NULL}, old;
+    enum tl_rc rc = auth__code_exchange(t, a, arena, code, redirect_uri, query, &fresh, err);
+
     if (rc == TL_OK)
         rc = auth__token_save(t, a, &fresh, err);
     if (rc != TL_OK) {

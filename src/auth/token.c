@@ -17,6 +17,7 @@
 void auth__token_done(struct auth_token *token)
 {
     secret_unref(token->access);
+    secret_unref(token->id);
     secret_unref(token->refresh);
     secret_unref(token->previous);
     *token = (struct auth_token){.access = NULL};

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "http/url.h"
+
 struct loader {
     struct flow_plan *plan;
     const struct flow_load_options *opt;
@@ -513,12 +515,40 @@ static void check_listen(struct loader *l, const char *block, const struct flow_
                      s->listen.text);
 }
 
+/* Codes and tokens travel to these addresses: over TLS, or not beyond this machine. */
+static void check_oidc_url(struct loader *l, const char *name, const char *url)
+{
+    struct http_url u;
+
+    if (http_url_parse(tl_sv_str(url), &u, NULL) == TL_OK &&
+        (u.tls || tl_sv_eqs(u.host, "127.0.0.1") || tl_sv_eqs(u.host, "::1") || tl_sv_eqi(u.host, TL_SV("localhost"))))
+        return;
+    config_error(l->e, (struct config_place){0}, "Write it with https://; http is for this machine alone.",
+                 "admin.oidc.%s is not an https address", name);
+}
+
+static void check_oidc(struct loader *l, const struct flow_admin_oidc_conf *o)
+{
+    const struct tl_sv end = TL_SV("/v1/session/oidc/callback"), uri = tl_sv_str(o->redirect_uri);
+
+    check_oidc_url(l, "issuer", o->issuer);
+    check_oidc_url(l, "redirect_uri", o->redirect_uri);
+    if (uri.n < end.n || !tl_sv_eq(tl_sv_from(uri, uri.n - end.n), end))
+        config_error(l->e, (struct config_place){0}, "It is the console's address and then that path.",
+                     "admin.oidc.redirect_uri does not end with /v1/session/oidc/callback");
+    if (o->roles[0].n + o->roles[1].n + o->roles[2].n == 0)
+        config_error(l->e, (struct config_place){0}, "Name at least one value under `viewer`, `operator` or `admin`.",
+                     "admin.oidc gives nobody a role");
+}
+
 static void check_admin(struct loader *l)
 {
     const struct flow_admin_conf *a = &l->plan->project->admin;
 
     if (a->off)
         return;
+    if (a->oidc)
+        check_oidc(l, a->oidc);
     check_listen(l, "admin", &a->server);
     if (a->certificates.n && (!a->server.tls || !a->server.tls->client_ca))
         config_error(l->e, (struct config_place){0}, "Set admin.tls.client_ca to the authority that signs them.",

@@ -146,6 +146,11 @@ static const struct config_field admin_fields[] = {
      .max = 100,
      AT(flow_admin_conf, certificates),
      .doc = "Roles of client certificates that `tls.client_ca` has signed."},
+    {.name = "oidc",
+     .type = CONFIG_OBJECT_REF,
+     .spec = &flow__admin_oidc_spec,
+     AT(flow_admin_conf, oidc),
+     .doc = "Sign-in to the console by OpenID Connect."},
 };
 static const struct config_spec admin_spec = CONFIG_SPEC("admin", struct flow_admin_conf, admin_fields,
                                                          "The operator's API and console, on a listener of its own.");

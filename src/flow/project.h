@@ -33,13 +33,22 @@ struct flow_admin_certificate_conf {
     const char *name;
     int role;
 };
+struct flow_admin_oidc_conf {
+    const char *issuer, *client_id, *scope, *redirect_uri, *label;
+    struct config_secret client_secret;
+    int client_auth;             /* 0: client_secret_basic, 1: client_secret_post */
+    const char *claim, *name;    /* of the ID token: what roles follow from; what a person is called */
+    struct config_list roles[3]; /* of const char *: values of the claim, as in flow_admin_roles */
+};
 struct flow_admin_conf {
     struct flow_server_conf server; /* the listener's; first: the fields of `server` are used again */
     bool off;
     int64_t session_ms;
-    struct config_list tokens;       /* of struct flow_admin_token_conf */
-    struct config_list certificates; /* of struct flow_admin_certificate_conf */
+    struct config_list tokens;               /* of struct flow_admin_token_conf */
+    struct config_list certificates;         /* of struct flow_admin_certificate_conf */
+    const struct flow_admin_oidc_conf *oidc; /* NULL: none */
 };
+extern const struct config_spec flow__admin_oidc_spec;
 extern const char *const flow_admin_roles[]; /* viewer, operator, admin */
 struct flow_encrypt_conf {
     struct config_secret key;

@@ -133,7 +133,7 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     struct config_change *changes;
     struct json_builder b;
     size_t n = 0;
-    enum tl_rc rc = dry_run ? TL_OK : admin_web_configure(s->admin.web, task, &flow_plan_project(r->plan)->admin, err);
+    enum tl_rc rc = dry_run ? TL_OK : admin_web_configure(s->admin.web, task, r->plan, err);
 
     if (rc == TL_OK)
         rc = flow_engine_reload(s->engine, task, r->plan, dry_run, &counts, err);
@@ -291,7 +291,7 @@ static enum tl_rc open_web(struct server *s, struct flow_plan *plan, struct tl_e
     if (rc == TL_OK && !c->off)
         rc = admin_web_first_token(s->admin.web, err);
     if (rc == TL_OK)
-        rc = admin_web_configure(s->admin.web, NULL, c, err);
+        rc = admin_web_configure(s->admin.web, NULL, plan, err);
     if (rc != TL_OK || c->off)
         return rc;
     rc = make_web(s, c, err);
@@ -525,6 +525,7 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
                               .metrics = s->metrics,
                               .secrets = s->secrets.box,
                               .vault = s->secrets.vault,
+                              .auth = &s->auth.world,
                               .crypto = s->crypto,
                               .workers = s->workers,
                               .readers = admin_readers_new(),

@@ -27,13 +27,14 @@ static enum tl_rc get_session(struct admin_call *c, struct tl_err *err)
     return admin__answer(c, 200, session_json(c), err);
 }
 
-static enum tl_rc set_cookie(struct admin_call *c, const char *value, int64_t seconds, struct tl_err *err)
+void admin__set_cookie(struct admin_call *c, const char *name, const char *value, const char *path, const char *same,
+                       int64_t seconds)
 {
-    char text[200];
+    char text[300];
 
-    (void)snprintf(text, sizeof text, "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", c->web->cookie, value,
+    (void)snprintf(text, sizeof text, "%s=%s; Path=%s; HttpOnly; SameSite=%s; Max-Age=%lld%s", name, value, path, same,
                    (long long)seconds, c->req->secure ? "; Secure" : "");
-    return http_res_header(c->res, TL_SV("Set-Cookie"), tl_sv_str(text), err);
+    (void)http_res_header(c->res, TL_SV("Set-Cookie"), tl_sv_str(text), NULL);
 }
 
 /* As the next request with this cookie will be seen: what it may send along. */
@@ -78,17 +79,15 @@ static enum tl_rc post_session(struct admin_call *c, struct tl_err *err)
     if (rc != TL_OK)
         return rc;
     admin__session_begin(c, who, c->caller.role, hash, id);
-    rc = set_cookie(c, id, c->web->session_ms / 1000, err);
-    return rc == TL_OK ? answer_signed_in(c, id, err) : rc;
+    admin__set_cookie(c, c->web->cookie, id, "/", "Strict", c->web->session_ms / 1000);
+    return answer_signed_in(c, id, err);
 }
 
 static enum tl_rc delete_session(struct admin_call *c, struct tl_err *err)
 {
-    enum tl_rc rc;
-
     admin__session_end(c);
-    rc = set_cookie(c, "", 0, err);
-    return rc == TL_OK ? admin__done(c, err) : rc;
+    admin__set_cookie(c, c->web->cookie, "", "/", "Strict", 0);
+    return admin__done(c, err);
 }
 
 static const struct admin__route both[] = {

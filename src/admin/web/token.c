@@ -125,9 +125,9 @@ static enum tl_rc conf_token(struct admin_web *w, const struct flow_admin_token_
     return TL_OK;
 }
 
-enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, const struct flow_admin_conf *conf,
-                               struct tl_err *err)
+enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, struct flow_plan *plan, struct tl_err *err)
 {
+    const struct flow_admin_conf *conf = &flow_plan_project(plan)->admin;
     uint8_t hashes[100][ADMIN__HASH];
     enum tl_rc rc = TL_OK;
 
@@ -154,6 +154,7 @@ enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, const str
         w->certificates[i].role = (enum admin_role)(ADMIN_VIEWER + c->role);
         (void)snprintf(w->certificates[i].name, sizeof w->certificates[i].name, "%s", c->name);
     }
+    admin__oidc_configure(w, plan);
     return admin__tokens_of_ledger(w, task, err);
 }
 
@@ -485,7 +486,9 @@ enum tl_rc admin_web_new(struct admin *a, struct admin_web **ret_web, struct tl_
 
 void admin_web_free(struct admin_web *w)
 {
-    if (w)
-        tl_buf_done(&w->status);
+    if (!w)
+        return;
+    admin__oidc_done(w);
+    tl_buf_done(&w->status);
     tl_free(w);
 }

@@ -186,16 +186,21 @@ enum tl_rc admin__token_check(struct admin_call *c, struct tl_sv presented, cons
 }
 
 /* ---- sessions ---- */
-static struct tl_sv cookie_of(const struct admin_web *w, const struct http_req *req)
+struct tl_sv admin__cookie(const struct http_req *req, const char *wanted)
 {
     struct tl_sv rest = http_req_header(req, "cookie"), one, name;
 
     while (rest.p && tl_sv_cut(&rest, ';', &one)) {
         one = tl_sv_trim(one);
-        if (tl_sv_cut(&one, '=', &name) && tl_sv_eqs(name, w->cookie) && one.p)
+        if (tl_sv_cut(&one, '=', &name) && tl_sv_eqs(name, wanted) && one.p)
             return one;
     }
     return TL_SV_NULL;
+}
+
+static struct tl_sv cookie_of(const struct admin_web *w, const struct http_req *req)
+{
+    return admin__cookie(req, w->cookie);
 }
 
 static struct admin__session *session_of(struct admin_web *w, struct tl_sv id)

@@ -4,6 +4,7 @@
 #define TL_ADMIN_WEB_INT_H
 
 #include "admin/admin_int.h"
+#include "auth/auth.h"
 #include "crypto/crypto.h"
 
 enum { ADMIN__HASH = 32, ADMIN__TOKENS = 256, ADMIN__SESSIONS = 256, ADMIN__ADDRESSES = 256, ADMIN__NAME = 64 };
@@ -34,6 +35,14 @@ struct admin__slow {
     uint32_t failures, waiting;
     uint64_t last_ms;
 };
+/* oidc.c: a browser that has been sent to the identity provider */
+enum { ADMIN__GOERS = 64 };
+struct admin__oidc; /* of one configuration; counted, as tasks may be inside when another comes */
+struct admin__goer {
+    uint8_t cookie[ADMIN__HASH]; /* of the browser that went */
+    struct auth_oidc_attempt attempt;
+    uint64_t until_ms; /* monotonic; 0: free */
+};
 struct admin_web {
     struct admin *admin;
     struct admin__token tokens[ADMIN__TOKENS];
@@ -49,7 +58,15 @@ struct admin_web {
     uint64_t status_ms;
     struct async_mutex changing; /* the ledger's list of tokens */
     char cookie[40];
+    struct admin__oidc *oidc; /* NULL: none */
+    struct admin__goer goers[ADMIN__GOERS];
 };
+
+struct tl_sv admin__cookie(const struct http_req *req, const char *name); /* .p NULL: none */
+void admin__oidc_configure(struct admin_web *w, struct flow_plan *plan);  /* another one ends its sessions */
+void admin__oidc_done(struct admin_web *w);
+void admin__set_cookie(struct admin_call *c, const char *name, const char *value, const char *path, const char *same,
+                       int64_t seconds);
 
 void admin__hash(const struct admin_web *w, struct tl_sv secret, uint8_t ret[ADMIN__HASH]);
 void admin__secret(const char *prefix, char out[64]); /* 256 random bits as text */

@@ -11,6 +11,8 @@ export class ApiError extends Error {
 
 /** undefined: not known so far; null: nobody is signed in. */
 export const session = signal<Session | null | undefined>(undefined);
+/** Where people sign in without a token, as the server's 401 says. */
+export const signInElsewhere = signal<{ path: string; label?: string } | null>(null);
 /** The last thing that kept us from reaching the server; "" while it answers. */
 export const unreachable = signal("");
 
@@ -78,9 +80,10 @@ export async function whoAmI(): Promise<void> {
     try {
         session.value = await api<Session>("v1/session");
     } catch (e) {
-        if (e instanceof ApiError && e.status === 401)
+        if (e instanceof ApiError && e.status === 401) {
+            signInElsewhere.value = (e.body as { sign_in?: { oidc: { path: string; label?: string } | null } } | null)?.sign_in?.oidc ?? null;
             session.value = null;
-        else
+        } else
             throw e;
     }
 }

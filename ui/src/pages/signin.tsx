@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// signin.tsx - with a token of the configuration (admin: tokens).
+// signin.tsx - at an identity provider where one is configured (admin: oidc), or with a token (admin: tokens).
 import { useState } from "preact/hooks";
-import { sentence, signIn } from "../lib/api";
+import { sentence, signIn, signInElsewhere } from "../lib/api";
 
 export function SignIn() {
     const [token, setToken] = useState("");
@@ -22,18 +22,20 @@ export function SignIn() {
             setBusy(false);
         }
     };
+    const elsewhere = signInElsewhere.value;
     return (
         <main class="alone">
             <form class="card sign-in" onSubmit={submit} noValidate>
                 <h1>Sign in to Tieline</h1>
+                {elsewhere && <><a class="button primary elsewhere" href={elsewhere.path.replace(/^\//, "")}>Sign in with {elsewhere.label ?? "single sign-on"}</a><p class="or faint">or with a token</p></>}
                 <div class="field">
                     <label for="token">Token</label>
-                    <input id="token" type="password" autocomplete="current-password" value={token} autofocus aria-invalid={!!error} aria-describedby="token-note"
+                    <input id="token" type="password" autocomplete="current-password" value={token} autofocus={!elsewhere} aria-invalid={!!error} aria-describedby="token-note"
                         onInput={(e) => { setToken(e.currentTarget.value); setError(""); }} />
                     <p id="token-note" class={error ? "error" : "faint"} role={error ? "alert" : undefined}>
                         {error || "One of those under admin: tokens in the configuration. It is exchanged for a session and not kept by the browser."}</p>
                 </div>
-                <button class="primary" type="submit" aria-busy={busy}>Sign in</button>
+                <button class={elsewhere ? "" : "primary"} type="submit" aria-busy={busy}>Sign in</button>
             </form>
         </main>
     );
