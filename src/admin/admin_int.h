@@ -103,6 +103,10 @@ TL_MUST_CHECK enum tl_rc admin__event_filter(struct admin_call *c, const struct 
     {                                                                                                                  \
         "connection", "string", "Name of a connection.", false                                                         \
     }
+/* TL_FORBIDDEN: the caller's role is below `admin: { reveal }`. */
+TL_MUST_CHECK enum tl_rc admin__may_reveal(struct admin_call *c, struct tl_err *err);
+/* A body as admin__add_body has it, masked; what is not JSON is masked whole. */
+void admin__add_veiled(struct json_builder *b, struct flow_veil *v, const char *name, struct tl_sv body);
 struct json admin__row_json(struct tl_arena *a, const struct admin_names *names, const struct queue_row *r);
 struct json admin__jobs_json(struct tl_arena *a, const struct admin_names *names, const struct queue_job_row *rows,
                              size_t n);

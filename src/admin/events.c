@@ -2,6 +2,8 @@
 /* events.c - looking at events, deliveries and attempts. Reads run on worker threads. */
 #include "admin/admin_int.h"
 
+#include <stdio.h>
+
 #include "http/http.h"
 
 enum { MAX_BODY = 1 << 20, MAX_LIMIT = 1000 };
@@ -182,16 +184,55 @@ void admin__add_body(struct json_builder *b, struct tl_arena *a, const char *nam
     }
 }
 
-static struct json detail_json(struct tl_arena *a, const struct admin_names *names, const struct queue_detail *d)
+void admin__add_veiled(struct json_builder *b, struct flow_veil *veil, const char *name, struct tl_sv body)
 {
-    struct json_builder b, list;
+    struct json v;
+
+    if (!body.p || !veil->plan) {
+        admin__add_body(b, veil->arena, name, body);
+    } else if (json_parse(veil->arena, body, 0, NULL, &v, NULL) == TL_OK) {
+        json_adds(b, name, flow_veil_json(veil, v));
+    } else { /* where its fields are, nobody knows */
+        veil->masked = true;
+        json_adds(b, name, json_str(FLOW_MASK));
+    }
+}
+
+/* The other side's words may repeat what they were sent. */
+static void veil_attempt(struct flow_veil *veil, struct queue_attempt_row *t)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct json v;
+
+    t->text = flow_veil_text(veil, t->text);
+    if (t->answer.n && json_parse(veil->arena, t->answer, 0, NULL, &v, NULL) == TL_OK &&
+        (v.type == JSON_OBJECT || v.type == JSON_ARRAY)) {
+        tl_buf_init(&b, 1 << 20);
+        if (json_write(&b, flow_veil_json(veil, v), 0))
+            t->answer = tl_arena_sv(veil->arena, tl_buf_view(&b));
+    }
+    t->answer = flow_veil_text(veil, t->answer);
+}
+
+static struct json detail_json(struct flow_veil *veil, const struct admin_names *names, struct queue_detail *d)
+{
+    struct tl_arena *a = veil->arena;
+    struct json_builder b, list, ignored;
     struct json meta;
 
-    json_object_begin(&b, a, 10);
+    json_object_begin(&ignored, a, 2); /* first what the payload holds, then the texts that may repeat it */
+    admin__add_veiled(&ignored, veil, "body", d->body);
+    admin__add_veiled(&ignored, veil, "original_body", d->original_body);
+    (void)snprintf(d->row.text, sizeof d->row.text, "%.*s",
+                   TL_SV_ARG(flow_veil_text(veil, tl_arena_sv(a, tl_sv_str(d->row.text)))));
+    json_object_begin(&b, a, 11);
     json_adds(&b, "event", admin__row_json(a, names, &d->row));
     json_array_begin(&list, a, d->n_attempts);
-    for (size_t i = 0; i < d->n_attempts; i++)
+    for (size_t i = 0; i < d->n_attempts; i++) {
+        if (veil->plan)
+            veil_attempt(veil, &d->attempts[i]);
         json_push(&list, attempt_json(a, &d->attempts[i]));
+    }
     json_adds(&b, "attempts", json_end(&list));
     json_array_begin(&list, a, d->n_deliveries);
     for (size_t i = 0; i < d->n_deliveries; i++)
@@ -200,17 +241,22 @@ static struct json detail_json(struct tl_arena *a, const struct admin_names *nam
     json_adds(&b, "order_by", d->order_by.p ? json_sv(d->order_by) : json_null());
     json_adds(&b, "ahead", admin__id_json(a, d->row.ahead));
     if (d->meta.n && json_parse(a, d->meta, 0, NULL, &meta, NULL) == TL_OK)
-        json_adds(&b, "request", meta);
-    admin__add_body(&b, a, "body", d->body);
-    if (d->row.revision)
-        admin__add_body(&b, a, "original_body", d->original_body);
+        json_adds(&b, "request", flow_veil_texts(veil, meta));
+    if (d->body.p)
+        json_adds(&b, "body", json_gets(ignored.v, "body"));
+    if (d->row.revision && d->original_body.p)
+        json_adds(&b, "original_body", json_gets(ignored.v, "original_body"));
+    json_adds(&b, "masked", json_bool(veil->masked));
     return json_end(&b);
 }
 
-static enum tl_rc get_event(struct admin_call *c, struct tl_err *err)
+static enum tl_rc answer_event(struct admin_call *c, bool veiled, struct tl_err *err)
 {
     struct admin__read l = {.fn = show_row};
     struct admin_names names;
+    struct flow_plan *p;
+    struct flow_veil veil;
+    struct json v;
     enum tl_rc rc = admin__id(http_req_param(c->req, "id"), &l.id, err);
 
     if (rc == TL_OK)
@@ -221,7 +267,40 @@ static enum tl_rc get_event(struct admin_call *c, struct tl_err *err)
         rc = queue_why(c->admin->queue, c->task, &l.detail.row, 1, err);
     if (rc == TL_OK)
         rc = queue_why(c->admin->queue, c->task, l.detail.deliveries, l.detail.n_deliveries, err);
-    return rc == TL_OK ? admin__answer(c, 200, detail_json(c->arena, &names, &l.detail), err) : rc;
+    if (rc == TL_OK && !veiled)
+        rc = admin__act(c, err, "event %.*s", TL_SV_ARG(http_req_param(c->req, "id")));
+    if (rc != TL_OK)
+        return rc;
+    p = veiled ? admin__plan(c->admin) : NULL;
+    flow_veil_begin(&veil, p, c->arena);
+    flow_plan_unref(p);
+    v = detail_json(&veil, &names, &l.detail);
+    flow_veil_end(&veil);
+    return admin__answer(c, 200, v, err);
+}
+
+static enum tl_rc get_event(struct admin_call *c, struct tl_err *err)
+{
+    return answer_event(c, true, err);
+}
+
+enum tl_rc admin__may_reveal(struct admin_call *c, struct tl_err *err)
+{
+    struct flow_plan *p = admin__plan(c->admin);
+    enum admin_role least = p ? (enum admin_role)(ADMIN_OPERATOR + flow_plan_project(p)->admin.reveal) : ADMIN_ADMIN;
+
+    flow_plan_unref(p);
+    return c->caller.role >= least
+               ? TL_OK
+               : tl_fail(err, TL_FORBIDDEN, "%s is %s; to see what is masked needs the role %s (admin.reveal)",
+                         c->caller.who, admin__role_name(c->caller.role), admin__role_name(least));
+}
+
+static enum tl_rc post_reveal(struct admin_call *c, struct tl_err *err)
+{
+    enum tl_rc rc = admin__may_reveal(c, err);
+
+    return rc == TL_OK ? answer_event(c, false, err) : rc;
 }
 
 static const struct admin__route routes[] = {
@@ -239,7 +318,14 @@ static const struct admin__route routes[] = {
     {.methods = "GET",
      .pattern = "/v1/events/{id}",
      .fn = get_event,
-     .doc = "One event or delivery with its attempts.",
+     .doc = "One event or delivery with its attempts; fields that a model marks with `pii` are masked.",
      .role = ADMIN_VIEWER},
+    {.methods = "POST",
+     .pattern = "/v1/events/{id}/reveal",
+     .fn = post_reveal,
+     .doc = "The same without masks.",
+     .body = admin__no_fields,
+     .act = "reveal",
+     .role = ADMIN_OPERATOR},
 };
 const struct admin__table admin__event_table = {routes, TL_COUNT(routes)};

@@ -131,6 +131,7 @@ struct shadow {
     uint64_t same, failed, looked;
     struct json_builder different, failures;
     size_t most;
+    struct flow_veil veil;
 };
 
 static enum tl_rc run_one(struct shadow *s, struct mapping *m, struct tl_arena *a, struct json in, struct json *ret,
@@ -164,9 +165,12 @@ static void compare(struct shadow *s, struct tl_arena *a, uint64_t id, struct tl
     json_object_begin(&b, a, 4);
     json_adds(&b, "id", admin__id_json(a, id));
     /* Copies: a result shares its texts with the mapping, which is gone before the answer is written. */
+    (void)flow_veil_json(&s->veil, in);
+    before = flow_veil_texts(&s->veil, flow_veil_json(&s->veil, before));
+    after = flow_veil_texts(&s->veil, flow_veil_json(&s->veil, after));
     json_adds(&b, "before", rc_before == TL_OK ? json_copy(a, before) : json_null());
     json_adds(&b, "after", rc_after == TL_OK ? json_copy(a, after) : json_null());
-    json_adds(&b, "error", rc_after == TL_OK ? json_null() : error_json(a, &err));
+    json_adds(&b, "error", rc_after == TL_OK ? json_null() : flow_veil_texts(&s->veil, error_json(a, &err)));
     json_push(rc_after != TL_OK ? &s->failures : &s->different, json_end(&b));
 }
 
@@ -211,6 +215,7 @@ static enum tl_rc post_shadow(struct admin_call *c, struct tl_err *err)
 {
     struct shadow s = {.clock = c->admin->clock};
     struct admin__read l = {.fn = run_shadow, .arg = &s};
+    struct flow_plan *p;
     struct json_builder b;
     struct json v;
     enum tl_rc rc = admin__body(c, &v, err);
@@ -219,8 +224,12 @@ static enum tl_rc post_shadow(struct admin_call *c, struct tl_err *err)
     json_array_begin(&s.failures, c->arena, SHOWN);
     if (rc == TL_OK)
         rc = read_shadow(c, v, &s, &l, err);
+    p = admin__plan(c->admin);
+    flow_veil_begin(&s.veil, p, c->arena);
+    flow_plan_unref(p);
     if (rc == TL_OK)
         rc = admin__read(c, &l, err);
+    flow_veil_end(&s.veil);
     mapping_unref(s.now);
     mapping_unref(s.then);
     if (rc != TL_OK)

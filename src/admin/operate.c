@@ -244,6 +244,17 @@ static enum tl_rc cancel_job(struct admin_call *c, struct tl_err *err)
     return rc == TL_OK ? admin__done(c, err) : rc;
 }
 
+static enum tl_rc no_masks(struct admin_call *c, struct json body, struct tl_err *err)
+{
+    struct flow_plan *p = admin__plan(c->admin);
+    bool holds = flow_plan_holds_mask(p, body);
+
+    flow_plan_unref(p);
+    return holds ? tl_fail(err, TL_INVALID,
+                           "the new body holds the mask `%s` where personal data stood: reveal it first", FLOW_MASK)
+                 : TL_OK;
+}
+
 /* The body of the request is the new body of the delivery, byte for byte. */
 static enum tl_rc post_edit(struct admin_call *c, struct tl_err *err)
 {
@@ -256,6 +267,8 @@ static enum tl_rc post_edit(struct admin_call *c, struct tl_err *err)
 
     if (rc == TL_OK && json_parse(c->arena, c->req->body, 0, NULL, &ignored, err) != TL_OK)
         rc = tl_err_prefix(err, "the new body is not JSON (line %d, column %d)", err->line, err->column);
+    if (rc == TL_OK)
+        rc = no_masks(c, ignored, err);
     if (rc == TL_OK)
         rc = admin__act(c, err, "event %.*s", TL_SV_ARG(http_req_param(c->req, "id")));
     if (rc == TL_OK)

@@ -18,6 +18,8 @@ static enum tl_rc get_payloads(struct admin_call *c, struct tl_err *err)
     struct flow_preview in;
     struct json_builder b;
     struct json made = JSON_NOTHING;
+    struct flow_veil veil;
+    struct flow_plan *p;
     struct tl_err why = {0};
     enum tl_rc rc = admin__id(http_req_param(c->req, "id"), &l.id, err);
 
@@ -42,19 +44,26 @@ static enum tl_rc get_payloads(struct admin_call *c, struct tl_err *err)
         (void)tl_fail(&why, TL_LIMIT, "a payload over 1 MB is not mapped again for a look");
     else if (flow_engine_preview(c->admin->engine, c->task, &in, c->arena, &made, &why) == TL_CANCELED)
         return tl_fail(err, TL_CANCELED, "%s", why.text);
-    json_object_begin(&b, c->arena, 8);
-    admin__add_body(&b, c->arena, "in", l.detail.body);
+    p = admin__plan(c->admin);
+    flow_veil_begin(&veil, p, c->arena);
+    flow_plan_unref(p);
+    json_object_begin(&b, c->arena, 9);
+    admin__add_veiled(&b, &veil, "in", l.detail.body);
     if (row->revision)
-        admin__add_body(&b, c->arena, "original", l.detail.original_body);
+        admin__add_veiled(&b, &veil, "original", l.detail.original_body);
     json_adds(&b, "made_again", json_bool(true));
+    made = flow_veil_json(&veil, made); /* `mapped`, and the body in `sent` */
+    made = flow_veil_texts(&veil, made);
     for (uint32_t i = 0; made.type == JSON_OBJECT && i < made.n; i++)
         json_add(&b, json_view(made.u.members[i].key), made.u.members[i].value);
     if (made.type != JSON_OBJECT) {
         json_adds(&b, "mapped", json_null());
         json_adds(&b, "sent", json_null());
         json_adds(&b, "skipped", json_null());
-        json_adds(&b, "problem", json_str(why.text));
+        json_adds(&b, "problem", json_sv(flow_veil_text(&veil, tl_arena_sv(c->arena, tl_sv_str(why.text)))));
     }
+    json_adds(&b, "masked", json_bool(veil.masked));
+    flow_veil_end(&veil);
     return admin__answer(c, 200, json_end(&b), err);
 }
 

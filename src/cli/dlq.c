@@ -77,7 +77,7 @@ static int run_groups(void *options, const struct cli_args *args)
     return CLI_OK;
 }
 
-static const struct cli_option show_options[] = {CLI_COMMON_OPTIONS(struct cli_show_options)};
+static const struct cli_option show_options[] = {CLI_SHOW_OPTIONS};
 
 /* ---- edit ---- */
 struct edit_options {

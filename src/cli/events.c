@@ -29,7 +29,8 @@ static int run_list(void *options, const struct cli_args *args)
     return cli__list(&o->common, &o->filter, o->limit, o->all);
 }
 
-static const struct cli_option show_options[] = {CLI_COMMON_OPTIONS(struct cli_show_options)};
+static const struct cli_option show_options[] = {CLI_SHOW_OPTIONS},
+                               promote_options[] = {CLI_COMMON_OPTIONS(struct cli_show_options)};
 
 /* ---- tail ---- */
 struct tail_options {
@@ -221,7 +222,7 @@ static const struct cli_verb subs[] = {
     {.name = "promote",
      .args = "ID",
      .summary = "make one event the next of its flow, within its key's order",
-     CLI_OPTIONS(show_options, struct cli_show_options),
+     CLI_OPTIONS(promote_options, struct cli_show_options),
      .min_args = 1,
      .max_args = 1,
      .run = run_promote},

@@ -85,6 +85,7 @@ struct flow_plan {
     struct config_node *node;
     struct tl_map *mappings; /* name -> struct mapping * */
     struct tl_map *models;   /* name -> struct json_schema * */
+    struct flow_pii *pii;    /* NULL: there is no model */
     struct flow_connection *connections;
     size_t n_connections;
     struct flow *flows;
@@ -102,7 +103,11 @@ struct flow_plan {
     void (*on_free)(struct flow_plan *p);
 };
 
-void flow__log_waits(const struct flow *f); /* engine.c: a sender was told to come again */
+struct flow_pii; /* pii.c */
+void flow__pii_model(struct flow_plan *p, struct json model, struct json documents);
+void flow__pii_mapping(struct flow_plan *p,
+                       const struct mapping *m); /* what feeds a marked field, when all are known */
+void flow__log_waits(const struct flow *f);      /* engine.c: a sender was told to come again */
 /* keys.c: public keys and certificates of senders, fetched and kept across reloads */
 struct flow_keys;
 struct flow_keys *flow__keys_new(const struct tl_clock *clock) TL_MUST_CHECK;

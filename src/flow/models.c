@@ -78,5 +78,6 @@ void flow__load_models(struct flow_plan *p, struct config_errors *e)
         }
         tl_arena_on_free(p->arena, (void (*)(void *))json_schema_unref, s);
         tl_map_put(p->models, tl_sv_str(entry->key), s);
+        flow__pii_model(p, v, options.documents);
     }
 }

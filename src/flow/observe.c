@@ -87,13 +87,42 @@ enum tl_level flow__debug_level(const struct flow *f)
 }
 
 /* Masked before it is cut, so that no half of a secret is left at the cut. */
-static struct tl_sv shown(struct flow_engine *e, struct tl_arena *a, struct connector_call *call, struct tl_sv body)
+/* Personal data in a log is there for good: masked as everywhere, and what is not JSON is left out. */
+static bool veiled(struct flow_veil *v, struct tl_sv *body)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    struct tl_sv text = tl_sv(body.p, body.n < BODY_LOOK ? body.n : BODY_LOOK);
+    struct json value;
+
+    if (!v->plan)
+        return true;
+    tl_buf_init(&b, body->n * 2 + 1024);
+    if (json_parse(v->arena, *body, 0, NULL, &value, NULL) != TL_OK ||
+        !json_write(&b, flow_veil_texts(v, flow_veil_json(v, value)), 0))
+        return false;
+    if (v->masked)
+        *body = tl_arena_sv(v->arena, tl_buf_view(&b));
+    return true;
+}
+
+static void begin_veil(struct flow_engine *e, struct flow_veil *v, struct tl_arena *a)
+{
+    struct flow_plan *p = flow_engine_plan(e);
+
+    flow_veil_begin(v, p, a);
+    flow_plan_unref(p);
+}
+
+static struct tl_sv shown(struct flow_engine *e, struct flow_veil *v, struct connector_call *call, struct tl_sv body)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct tl_arena *a = v->arena;
+    struct tl_sv text;
 
     if (!body.n)
         return TL_SV("");
+    if (!veiled(v, &body))
+        return tl_sv_str(tl_arena_printf(a, "(%zu bytes that are not JSON: they may hold personal data)", body.n));
+    text = tl_sv(body.p, body.n < BODY_LOOK ? body.n : BODY_LOOK);
     if (tl_utf8_valid(text) + 4 < text.n)
         return tl_sv_str(tl_arena_printf(a, "(%zu bytes that are not text)", body.n));
     if (!e->opt.mask)
@@ -162,8 +191,12 @@ void flow__observe(void *arg, struct connector_call *call, const struct connecto
     if (x->rc == TL_CANCELED || !tl_log_on(e->opt.log, level))
         return;
     if (shows_bodies(o->flow)) {
-        sent = shown(e, call->arena, call, x->request->body);
-        got = shown(e, call->arena, call, reply->body);
+        struct flow_veil v;
+
+        begin_veil(e, &v, call->arena);
+        sent = shown(e, &v, call, x->request->body);
+        got = shown(e, &v, call, reply->body);
+        flow_veil_end(&v);
     }
     if (call->n == 1 && call->records)
         tl_id32_format(call->records[0].event, id);
@@ -202,14 +235,20 @@ void flow__log_received(const struct flow *f, struct http_req *req, const struct
     enum tl_level level = flow__debug_level(f);
     struct connector_trace t;
     char id[14], from[HTTP_ADDR_TEXT];
+    struct tl_sv got = TL_SV("");
+    struct flow_veil v;
 
     if (!tl_log_on(e->opt.log, level))
         return;
+    if (shows_bodies(f)) {
+        begin_veil(e, &v, req->arena);
+        got = shown(e, &v, NULL, req->body);
+        flow_veil_end(&v);
+    }
     connector_trace_of(http_req_header(req, "traceparent"), TL_SV_NULL, http_req_header(req, "x-request-id"),
                        put->ret_event, &t);
     TL_LOG(e->opt.log, level, "webhook.received", put->ret_duplicate ? "a known event again" : "stored",
            KV_STR("flow", f->name), KV_STR("event", tl_id32_format(put->ret_event, id)),
            KV_STR("from", http_addr_format(&req->client, from)), KV_U64("bytes", req->body.n), KV_STR("trace", t.id),
-           KV_STR("request_id", t.request_id),
-           KV_SV("got", shows_bodies(f) ? shown(e, req->arena, NULL, req->body) : TL_SV("")));
+           KV_STR("request_id", t.request_id), KV_SV("got", got));
 }

@@ -555,6 +555,23 @@ static void check_admin(struct loader *l)
                      "admin.certificates names client certificates, but nobody is asked for one");
 }
 
+/* Twice, as one mapping may feed from what another makes. */
+static void mark_sources(struct flow_plan *p)
+{
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < p->n_flows; i++) {
+            const struct flow *f = &p->flows[i];
+
+            for (size_t k = 0; k < f->n_steps; k++)
+                if (f->steps[k].kind == FLOW_STEP_MAP && f->steps[k].expr)
+                    flow__pii_mapping(p, f->steps[k].expr);
+            for (size_t k = 0; k < f->n_targets; k++)
+                if (f->targets[k].map)
+                    flow__pii_mapping(p, f->targets[k].map);
+        }
+    }
+}
+
 enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *options, struct config_errors *e,
                           struct flow_plan **ret_plan)
 {
@@ -576,6 +593,7 @@ enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *opti
         load_mappings(&l);
         load_connections(&l);
         load_flows(&l);
+        mark_sources(p);
     }
     if (config_errors_count(e)) {
         flow_plan_unref(p);

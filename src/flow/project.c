@@ -74,6 +74,7 @@ static const struct config_spec server_spec =
 
 /* ---- admin ---- */
 const char *const flow_admin_roles[] = {"viewer", "operator", "admin", NULL};
+static const char *const flow_admin_reveals[] = {"operator", "admin", NULL};
 #define ROLE_DOC "What it may do: look; act on events, flows and connections; also change configuration and tokens."
 static const struct config_field admin_token_fields[] = {
     {.name = "name",
@@ -127,6 +128,12 @@ static const struct config_field admin_fields[] = {
      AT(flow_admin_conf, off),
      .fallback = "false",
      .doc = "No listener: the control socket in the data directory is all there is."},
+    {.name = "reveal",
+     .type = CONFIG_ENUM,
+     .choices = flow_admin_reveals,
+     AT(flow_admin_conf, reveal),
+     .fallback = "admin",
+     .doc = "The least role that may see a payload without the masks of its model (`pii`); each look is audited."},
     {.name = "session",
      .type = CONFIG_DURATION,
      AT(flow_admin_conf, session_ms),

@@ -43,6 +43,7 @@ struct flow_admin_oidc_conf {
 struct flow_admin_conf {
     struct flow_server_conf server; /* the listener's; first: the fields of `server` are used again */
     bool off;
+    int reveal; /* as in flow_admin_roles, from operator on: 0 is operator */
     int64_t session_ms;
     struct config_list tokens;               /* of struct flow_admin_token_conf */
     struct config_list certificates;         /* of struct flow_admin_certificate_conf */

@@ -184,6 +184,7 @@ export interface Detail {
     request?: Request;
     body?: unknown;
     original_body?: unknown;
+    masked?: boolean; // fields that a model marks with pii
 }
 
 export interface Group {

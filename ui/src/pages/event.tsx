@@ -106,6 +106,7 @@ function Payload({ d }: { d: Detail }) {
     return (
         <Card title="Payload" aside={<span class="faint">{bytes(d.event.bytes)}</span>}>
             <Tabs label="Payload" tabs={tabs} at={view} onPick={setView} />
+            {d.masked && <p class="pad faint">Personal data is masked.</p>}
             {made?.problem && <p class="pad faint">What would be sent cannot be made: {made.problem}</p>}
             {view === "body" && (d.body === undefined ? <p class="faint pad">The payload is not kept any more (store: keep_events).</p> : <Code text={bodyText(d.body)} language={languageOf(d.body)} label="Payload" what="payload" />)}
             {view === "mapped" && <Code text={bodyText(made?.mapped)} language={languageOf(made?.mapped)} label="Mapped" what="mapped payload" />}
@@ -133,6 +134,12 @@ function Sent({ sent }: { sent: NonNullable<Payloads["sent"]> }) {
         </tbody></table></Scroll>
         {body !== undefined && body !== null && <Code text={bodyText(body)} language={languageOf(body)} label="Body that is sent" what="body" />}
     </>;
+}
+
+/** What a model marks as personal data is shown after a reason was given; the audit log has both. */
+async function reveal(d: Detail): Promise<Detail | null> {
+    const reason = await ask({ title: "Show personal data", body: <p>Fields that a model marks with <code>pii</code> are masked. Looking at them is noted in the audit log, with your reason.</p>, confirm: "Show", reason: true });
+    return reason === null ? null : api<Detail>(`v1/events/${d.event.id}/reveal`, { json: { reason } });
 }
 
 function EditForm({ d, done }: { d: Detail; done: () => void }) {
@@ -179,7 +186,12 @@ function EditForm({ d, done }: { d: Detail; done: () => void }) {
     </>;
 }
 
-function Actions({ d, reload }: { d: Detail; reload: () => void }) {
+function Actions({ d, reload, onReveal }: { d: Detail; reload: () => void; onReveal: () => Promise<Detail | null> }) {
+    const edit = async () => {
+        const whole = d.masked ? await onReveal() : d; // masks must not be written into the payload
+        if (whole)
+            show("Edit the payload", <EditForm d={whole} done={reload} />, { wide: true });
+    };
     const r = d.event;
     const one = { ids: [r.id] };
     const what = `The delivery ${r.id} of ${r.flow}`;
@@ -194,10 +206,11 @@ function Actions({ d, reload }: { d: Detail; reload: () => void }) {
     return <>
         <Act run={async () => copyText(curl(d), "Command")}><Icon name="copy" />Copy as curl</Act>
         {may("operator") && <>
+            {d.masked && <Act run={onReveal}><Icon name="key" />Reveal…</Act>}
             {LIVE.includes(r.state) && r.state !== "running" && !d.ahead && <Act run={promote}><Icon name="right" />Send first</Act>}
             {LIVE.includes(r.state) && <Act run={async () => bulk({ action: "cancel", filter: one }, what, reload)}><Icon name="cancelled" />Cancel…</Act>}
             {r.state === "dead" && <Act run={async () => bulk({ action: "discard", filter: one }, what, reload)}><Icon name="discarded" />Discard…</Act>}
-            {r.state === "dead" && <Act run={async () => show("Edit the payload", <EditForm d={d} done={reload} />, { wide: true })}><Icon name="edit" />Edit…</Act>}
+            {r.state === "dead" && <Act run={edit}><Icon name="edit" />Edit…</Act>}
             {!LIVE.includes(r.state) && <Act class={r.state === "dead" ? "primary" : ""} run={async () => bulk({ action: "replay", filter: one }, what, reload)}><Icon name="retrying" />Replay…</Act>}
         </>}
     </>;
@@ -237,9 +250,10 @@ function Deliveries({ rows }: { rows: Row[] }) {
 
 export function EventDetail({ id, back }: { id: string; back: string }) {
     const [d, setD] = useState<Detail | null>(null);
+    const [clear, setClear] = useState<Detail | null>(null); // revealed: until the page is left
     const [error, setError] = useState<unknown>(null);
     const load = () => api<Detail>(`v1/events/${encodeURIComponent(id)}`).then((x) => { setD(x); setError(null); }, setError);
-    useEffect(() => void load(), [id]);
+    useEffect(() => { setClear(null); void load(); }, [id]);
     // What moves is asked for again with each fresh status; what is finished stands still.
     const moving = !d || LIVE.includes(d.event.state);
     useEffect(() => {
@@ -255,16 +269,23 @@ export function EventDetail({ id, back }: { id: string; back: string }) {
     if (!d)
         return <><PageHead title={title} />{error ? <Problem error={error} retry={load} /> : <Loading what="the event" />}</>;
     const r = d.event;
+    const seen = clear && clear.event.revision === r.revision ? clear : d;
+    const onReveal = async () => {
+        const x = await reveal(d);
+        if (x)
+            setClear(x);
+        return x;
+    };
     return <>
-        <PageHead title={title} sub={<span class="chips"><StateChip state={r.state} />{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}<span>{story(d)}</span></span>}><Actions d={d} reload={() => setTimeout(load, 250)} /></PageHead>
+        <PageHead title={title} sub={<span class="chips"><StateChip state={r.state} />{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}<span>{story(d)}</span></span>}><Actions d={seen} reload={() => setTimeout(load, 250)} onReveal={onReveal} /></PageHead>
         {error ? <Problem error={error} retry={load} /> : null}
         {r.reason && r.state !== "skipped" && <div class={`notice ${r.state === "dead" ? "bad" : r.state === "delivered" ? "quiet" : "warn"}`}><Icon name={r.state === "dead" ? "cross" : "info"} />
             <div><b>{r.class ? words(r.class) : "Reason"}</b><p>{r.reason}</p></div></div>}
         <div class="detail">
             <div class="detail-main">
-                <Card title="Attempts" aside={<span class="faint">newest first</span>}><Timeline d={d} /></Card>
+                <Card title="Attempts" aside={<span class="faint">newest first</span>}><Timeline d={{ ...seen, event: r, attempts: clear ? seen.attempts : d.attempts }} /></Card>
                 {d.deliveries.length > 0 && <Deliveries rows={d.deliveries} />}
-                <Payload d={d} />
+                <Payload d={seen} />
             </div>
             <div class="detail-side"><Facts d={d} /></div>
         </div>

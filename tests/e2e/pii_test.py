@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Personal data that a model marks with `pii` is masked wherever a payload is shown, and a look behind the mask is audited."""
+import json
+import subprocess
+
+import pytest
+from support.site import BIN, free_port, project, until
+from support.target import answer
+from support.web import Web
+
+MODEL = {
+    "type": "object",
+    "properties": {
+        "orderNumber": {"type": "string"},
+        "customer": {"$ref": "#/$defs/person"},
+        "contacts": {"type": "array", "items": {"type": "object", "properties": {"phone": {"type": "string", "pii": True}}}},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}}},
+    "$defs": {"person": {"type": "object", "properties": {"name": {"type": "string", "pii": True}, "city": {"type": "string"}}}}}
+MAPPING = """{ "orderNumber": "SO-" & id, "customer": { "name": buyer.full_name, "city": buyer.city }, "contacts": phones.{ "phone": $ },
+              "item": { "name": product.name } }"""
+PAYLOAD = {"id": 7, "buyer": {"full_name": "Ada Lovelace", "city": "London"}, "phones": ["+44 20 7946 0000"], "product": {"name": "engine"}}
+SECRETS = ("Ada Lovelace", "7946 0000")
+TOKENS = {"viewer": "a-viewer-of-the-tests-000000000000", "operator": "an-operator-of-the-tests-00000000"}
+
+
+@pytest.fixture
+def running(site, targets):
+    """A shop whose ERP repeats what it does not like in its answer."""
+    def start(**admin):
+        def refuse(r):
+            order = json.loads(r.body)
+            return answer(422, {"message": f"customer {order['customer'].get('name')} is locked", "echo": order})
+        target = targets(refuse)
+        c = project(target, flow={"steps": [{"map": "order"}]}, mappings={"order": {"to": "order", "jsonata": "order.jsonata"}},
+                    models={"order": "order.schema.json"},
+                    admin={"listen": f"127.0.0.1:{free_port()}", **admin,
+                           "tokens": [{"name": r, "role": r, "secret": f"${{env:{r.upper()}}}"} for r in TOKENS]})
+        s = site(c, env={r.upper(): t for r, t in TOKENS.items()})
+        (s.folder / "order.schema.json").write_text(json.dumps(MODEL))
+        (s.folder / "order.jsonata").write_text(MAPPING)
+        s.start()
+        s.event = s.post(PAYLOAD)
+        s.wait_counts(dead=1)
+        return s
+    return start
+
+
+def web(s, role):
+    return Web(int(s.config["admin"]["listen"].rsplit(":", 1)[1]), TOKENS[role])
+
+
+def reveal(s, role, why):
+    return web(s, role).raw("POST", f"/v1/events/{s.event}/reveal", {"reason": why})
+
+
+def hidden(answered):
+    text = json.dumps(answered, ensure_ascii=False)
+    return not any(word in text for word in SECRETS)
+
+
+def test_marked_fields_and_what_feeds_them_are_masked_for_everybody(running):
+    s = running()
+    for get in (s.get, web(s, "viewer").get, web(s, "operator").get):
+        d = get(f"/v1/events/{s.event}")
+        assert d["masked"] and hidden(d), d
+        assert d["body"] == {"id": 7, "buyer": {"full_name": "***", "city": "London"}, "phones": "***", "product": {"name": "engine"}}
+        assert "customer *** is locked" in d["attempts"][0]["reason"], "what the other side repeats, too"
+        p = get(f"/v1/events/{s.event}/payloads")
+        assert hidden(p) and p["mapped"]["customer"] == {"name": "***", "city": "London"} and p["mapped"]["item"] == {"name": "engine"}, p
+    shown = subprocess.run([BIN, "events", "show", s.event], cwd=s.folder, env=s.env, capture_output=True, text=True)
+    assert shown.returncode == 0 and hidden(shown.stdout) and "--reveal" in shown.stdout, shown
+
+
+def test_a_look_behind_the_mask_takes_a_role_and_a_reason_and_is_audited(running):
+    s = running()
+    assert reveal(s, "viewer", "curious").status == 403
+    r = reveal(s, "operator", "the customer calls")
+    assert r.status == 403 and "admin.reveal" in r.text and hidden(r.text)
+    shown = subprocess.run([BIN, "events", "show", s.event, "--reveal", "--why", "the customer calls", "--json"], cwd=s.folder, env=s.env,
+                           capture_output=True, text=True)
+    assert json.loads(shown.stdout)["body"] == PAYLOAD, shown
+    last = s.get("/v1/audit")["entries"][0]
+    assert (last["action"], last["reason"], last["subject"]) == ("reveal", "the customer calls", f"event {s.event}"), last
+
+
+def test_operators_may_reveal_where_the_configuration_says_so(running):
+    s = running(reveal="operator")
+    assert reveal(s, "viewer", "curious").status == 403
+    r = reveal(s, "operator", "")
+    assert r.status == 400 and "say why" in r.text
+    r = reveal(s, "operator", "the customer calls")
+    assert r.status == 200 and r.json["body"] == PAYLOAD
+
+
+def test_an_edit_of_what_was_shown_does_not_write_masks_into_the_payload(running):
+    s = running()
+    shown = s.get(f"/v1/events/{s.event}")["body"]
+    r = s.call("POST", f"/v1/events/{s.event}/edit?reason=test", shown)
+    assert r.status == 400 and "reveal it first" in r.text, r
+    r = s.call("POST", f"/v1/events/{s.event}/edit?reason=test", {**PAYLOAD, "note": "***"})
+    assert r.status == 200, r
+
+
+def test_a_comparison_of_mappings_and_a_log_of_bodies_are_masked(running):
+    s = running()
+    changed = MAPPING.replace('"SO-"', '"X-"')
+    d = s.do("/v1/mappings/shadow", {"name": "order", "source": changed, "flow": "orders"})
+    assert d["changed"] == 1 and hidden(d) and d["different"][0]["after"]["orderNumber"] == "X-7", d
+    s.do("/v1/flows/orders/debug", {"for": "5m", "bodies": True, "reason": "test"})
+    s.post({**PAYLOAD, "id": 8})
+    until(lambda: [x for x in s.logged("call") if "London" in x.get("sent", "")])
+    lines = s.logged("call") + s.logged("webhook.received")
+    assert hidden([(x.get("sent"), x.get("got")) for x in lines]), lines
+
+
+def test_what_is_not_json_is_masked_whole(running):
+    s = running()
+    body = b"<order><name>Ada Lovelace</name></order>"
+    r = s.sender.raw("POST", "/hooks/shop", body, s.sender.sign(body))
+    assert r.status == 200, r
+    s.wait_counts(dead=2)
+    d = s.get(f"/v1/events/{r.id}")
+    assert d["body"] == "***" and d["masked"] and hidden(d), d
