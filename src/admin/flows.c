@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* flows.c - one flow as a graph. */
+/* flows.c - one flow as a graph; what all of them promise, by month. */
 #include "admin/admin_int.h"
 #include "http/http.h"
 
@@ -20,7 +20,24 @@ static enum tl_rc get_flow(struct admin_call *c, struct tl_err *err)
                        : rc;
 }
 
+static enum tl_rc get_sla(struct admin_call *c, struct tl_err *err)
+{
+    struct json v;
+    enum tl_rc rc;
+
+    if (!c->admin->engine)
+        return tl_fail(err, TL_UNSUPPORTED, "no server is running: it has the figures");
+    rc = flow_engine_sla_month(c->admin->engine, c->arena, admin__query(c, "month"), &v, err);
+    return rc == TL_OK ? admin__answer(c, 200, v, err) : rc;
+}
+
 static const struct admin__route routes[] = {
+    {.methods = "GET",
+     .pattern = "/v1/sla",
+     .fn = get_sla,
+     .doc = "What each flow promises and how it did, in one month (UTC).",
+     .query = (const struct admin__field[]){{"month", "string", "2026-11; this one when absent.", false}, {0}},
+     .role = ADMIN_VIEWER},
     {.methods = "GET",
      .pattern = "/v1/flows/{name}",
      .fn = get_flow,

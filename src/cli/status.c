@@ -4,8 +4,14 @@
 
 struct status_options {
     struct cli_common common;
+    bool sla;
+    const char *month;
 };
-static const struct cli_option status_options[] = {CLI_COMMON_OPTIONS(struct status_options)};
+static const struct cli_option status_options[] = {
+    CLI_COMMON_OPTIONS(struct status_options),
+    {"sla", 0, CLI_FLAG, NULL, offsetof(struct status_options, sla), "what flows promise and how they did, in a month"},
+    {"month", 0, CLI_TEXT, "YYYY-MM", offsetof(struct status_options, month), "which month, with --sla (this one)"},
+};
 
 static void count_cell(struct cli_table *t, struct json n, enum cli_shade shade)
 {
@@ -126,6 +132,27 @@ static bool over(struct json got, struct json wanted)
     return json_is_number(got) && json_is_number(wanted) && json_number(got) > json_number(wanted);
 }
 
+static bool promises(struct json s)
+{
+    return json_is_number(json_gets(s, "success_objective")) ||
+           json_is_number(json_gets(s, "delay_p95_objective_ms")) || json_is_number(json_gets(s, "mttr_objective_ms"));
+}
+
+static void promise_row(struct cli_table *t, struct json name, struct json s)
+{
+    struct json success = json_gets(s, "success_objective"), delay = json_gets(s, "delay_p95_objective_ms"),
+                mttr = json_gets(s, "mttr_objective_ms");
+
+    cli__table_json(t, name);
+    share_cell(t, json_gets(s, "success"), success, true);
+    share_cell(t, success, JSON_NOTHING, true);
+    share_cell(t, json_gets(s, "error_budget_left"), json_int(0), false);
+    span_cell(t, json_gets(s, "delay_p95_ms"), delay,
+              json_is_number(delay) && json_number(json_gets(s, "late")) * 20 > json_number(json_gets(s, "delivered")));
+    span_cell(t, json_gets(s, "mttr_ms"), mttr, over(json_gets(s, "mttr_ms"), mttr));
+    count_cell(t, json_gets(s, "incidents"), CLI_PLAIN);
+}
+
 static void show_promises(struct json flows)
 {
     static const char *const heads[] = {"flow, last 30 days", ">success",        ">promised", ">error budget left",
@@ -133,28 +160,68 @@ static void show_promises(struct json flows)
     struct cli_table *t = cli__table_new(heads, TL_COUNT(heads));
 
     for (uint32_t i = 0; i < flows.n; i++) {
-        struct json f = json_at(flows, i), s = json_gets(f, "sla"), success = json_gets(s, "success_objective"),
-                    delay = json_gets(s, "delay_p95_objective_ms"), mttr = json_gets(s, "mttr_objective_ms"),
-                    owner = json_gets(s, "owner");
+        struct json f = json_at(flows, i), s = json_gets(f, "sla");
 
-        if (!json_is_number(success) && !json_is_number(delay) && !json_is_number(mttr))
+        if (!promises(s))
             continue;
-        cli__table_json(t, json_gets(f, "name"));
-        share_cell(t, json_gets(s, "success"), success, true);
-        share_cell(t, success, JSON_NOTHING, true);
-        share_cell(t, json_gets(s, "error_budget_left"), json_int(0), false);
-        span_cell(t, json_gets(s, "delay_p95_ms"), delay,
-                  json_is_number(delay) &&
-                      json_number(json_gets(s, "late")) * 20 > json_number(json_gets(s, "delivered")));
-        span_cell(t, json_gets(s, "mttr_ms"), mttr, over(json_gets(s, "mttr_ms"), mttr));
-        count_cell(t, json_gets(s, "incidents"), CLI_PLAIN);
-        cli__table_json(t, owner);
+        promise_row(t, json_gets(f, "name"), s);
+        cli__table_json(t, json_gets(s, "owner"));
     }
     if (cli__table_rows(t) > 0) {
         puts("");
         cli__table_print(t);
     }
     cli__table_free(t);
+}
+
+/* One month, all flows: also those that promise nothing. */
+static void show_month(struct json v)
+{
+    static const char *const columns[] = {">success",   ">promised",       ">error budget left",
+                                          ">delay p95", ">recovery takes", ">outages",
+                                          ">delivered", ">died",           "met",
+                                          "owner"};
+    const char *heads[1 + TL_COUNT(columns)] = {"flow"};
+    struct json flows = json_gets(v, "flows");
+    struct cli_table *t;
+
+    memcpy(heads + 1, columns, sizeof columns);
+    t = cli__table_new(heads, TL_COUNT(heads));
+    for (uint32_t i = 0; i < flows.n; i++) {
+        struct json s = json_at(flows, i), met = json_gets(s, "met");
+
+        promise_row(t, json_gets(s, "flow"), s);
+        count_cell(t, json_gets(s, "delivered"), CLI_PLAIN);
+        count_cell(t, json_gets(s, "died"), CLI_WARN);
+        if (!promises(s))
+            cli__table_cell(t, TL_SV("-"), CLI_DIM);
+        else
+            cli__table_cell(t, met.type == JSON_BOOL && met.u.b ? TL_SV("yes") : TL_SV("no"),
+                            met.type == JSON_BOOL && met.u.b ? CLI_GOOD : CLI_BAD);
+        cli__table_json(t, json_gets(s, "owner"));
+    }
+    printf("%.*s (UTC)%s\n\n", TL_SV_ARG(json_text(json_gets(v, "month"), TL_SV("?"))),
+           json_gets(v, "complete").type == JSON_BOOL && json_gets(v, "complete").u.b ? "" : ", so far");
+    cli__table_print(t);
+    cli__table_free(t);
+}
+
+static int run_month(const struct status_options *o, struct cli_client *c)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
+    struct json v = JSON_NOTHING;
+    struct tl_err err = {0};
+
+    tl_buf_init(&target, 1024);
+    (void)tl_buf_puts(&target, "/v1/sla?month=");
+    (void)tl_percent_encode(&target, tl_sv_str(o->month ? o->month : ""));
+    if (cli__call(c, "GET", target.p, TL_SV(""), &v, &err) != TL_OK)
+        return cli__fail(&err, o->common.json);
+    if (o->common.json)
+        cli__print_raw(cli__raw(c));
+    else
+        show_month(v);
+    return CLI_OK;
 }
 
 static void show_ledger(struct json status)
@@ -201,6 +268,8 @@ static int run_status(void *options, const struct cli_args *args)
     enum tl_rc rc = cli__open(&o->common, &c, &err);
 
     (void)args;
+    if (rc == TL_OK && (o->sla || o->month))
+        return run_month(o, c);
     if (rc == TL_OK)
         rc = cli__call(c, "GET", "/v1/status", TL_SV(""), &s, &err);
     if (rc != TL_OK)

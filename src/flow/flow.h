@@ -169,6 +169,10 @@ int64_t flow_engine_debug_until(struct flow_engine *e, struct tl_sv flow, bool *
 const struct metrics_desc *flow_metrics(size_t *ret_n); /* what the engine counts, for the reference page */
 /* How a flow does against its `sla:`, over the last 30 days; null: no such flow. Any thread. */
 struct json flow_engine_sla(struct flow_engine *e, struct tl_arena *a, struct tl_sv flow);
+/* {"month", "months": those with figures, "complete", "flows": [{"flow", ... as above}]}; month "2026-11", empty: this
+ * one. Measured against what `sla:` says now. TL_INVALID, TL_NOT_FOUND: not a month that is kept. Any thread. */
+TL_MUST_CHECK enum tl_rc flow_engine_sla_month(struct flow_engine *e, struct tl_arena *a, struct tl_sv month,
+                                               struct json *ret, struct tl_err *err);
 /* ---- alerts ---- */
 /* What the engine knows for the rules: names, promises, connections, counters. The ledger's part (what waits, what is
  * held) is left at zero. Room for `more` flows is left behind the last. Any thread. */

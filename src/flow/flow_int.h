@@ -252,9 +252,9 @@ struct tl_arena *flow__arena(struct flow_loop *l);
 void flow__arena_back(struct flow_loop *l, struct tl_arena *a);
 
 /* ---- sla.c ---- */
-enum { FLOW_SLA_BUCKETS = 128, FLOW_SLA_DAYS = 31 };
+enum { FLOW_SLA_BUCKETS = 128, FLOW_SLA_DAYS = 31, FLOW_SLA_MONTHS = 14 };
 struct flow_sla_day {
-    int32_t day; /* since 1970, UTC; 0: unused */
+    int32_t day; /* since 1970, UTC; of a month: 12 * year + its number from 0. 0: unused */
     uint32_t delivered, died, late, incidents;
     uint64_t down_ms;
     uint32_t delays[FLOW_SLA_BUCKETS];
@@ -273,7 +273,7 @@ struct flow_watch { /* what is known of a flow beyond one plan, by name */
     /* sla.c */
     bool loaded;          /* of the task only */
     pthread_mutex_t lock; /* of what follows */
-    struct flow_sla_day days[FLOW_SLA_DAYS];
+    struct flow_sla_day days[FLOW_SLA_DAYS], months[FLOW_SLA_MONTHS];
     uint64_t died; /* as the ledger said last */
     uint32_t failures;
     int64_t failing_since_ms;

@@ -5,7 +5,8 @@
  * A success is a delivery; a failure is a delivery that became a dead letter, also if somebody put it right later,
  * because it needed a person. The delay is that of delivered ones, from receipt. An incident begins with the third
  * failed attempt in a row without a delivery between them (the moment of the first of them counts) and ends with the
- * next delivery. Days are those of UTC. The figures are written to the ledger every minute and at the end.
+ * next delivery. Days and months are those of UTC; months are kept for more than a year. The figures are written to the
+ * ledger every minute and at the end.
  */
 #include "flow/flow_int.h"
 
@@ -14,7 +15,7 @@
 
 #include "queue/operate.h"
 
-enum { VERSION = 1, SAVE_EVERY = 6, TICK_MS = 10000, DAY_MS = 86400000, INCIDENT_FAILURES = 3 };
+enum { VERSION = 2, SAVE_EVERY = 6, TICK_MS = 10000, DAY_MS = 86400000, INCIDENT_FAILURES = 3 };
 
 /* ---- delays in buckets: four in each power of two of milliseconds ---- */
 static size_t bucket(uint64_t ms)
@@ -35,14 +36,28 @@ static uint64_t bucket_end(size_t i) /* the highest value in it */
     return i < 4 ? i : ((4 + (i & 3) + 1) << (power - 2)) - 1;
 }
 
-static struct flow_sla_day *today(struct flow_watch *w, int64_t now_ms)
+static int32_t month_of(int64_t now_ms)
 {
-    int32_t day = (int32_t)(now_ms / DAY_MS);
-    struct flow_sla_day *d = &w->days[day % FLOW_SLA_DAYS];
+    struct tl_civil c;
 
-    if (d->day != day)
-        *d = (struct flow_sla_day){.day = day};
+    tl_civil_from_ms(now_ms, &c);
+    return c.year * 12 + c.month - 1;
+}
+
+static struct flow_sla_day *slot(struct flow_sla_day *all, size_t n, int32_t number)
+{
+    struct flow_sla_day *d = &all[(size_t)number % n];
+
+    if (d->day != number)
+        *d = (struct flow_sla_day){.day = number};
     return d;
+}
+
+/* Of now: the day and the month. */
+static void slots(struct flow_watch *w, int64_t now_ms, struct flow_sla_day *ret[2])
+{
+    ret[0] = slot(w->days, FLOW_SLA_DAYS, (int32_t)(now_ms / DAY_MS));
+    ret[1] = slot(w->months, FLOW_SLA_MONTHS, month_of(now_ms));
 }
 
 /* ---- telling ---- */
@@ -50,17 +65,21 @@ void flow__sla_delivered(const struct flow *f, int64_t now_ms, int64_t delay_ms)
 {
     struct flow_watch *w = f->watch;
     int64_t objective = f->conf->sla.delay_p95_ms;
-    struct flow_sla_day *d;
+    struct flow_sla_day *both[2];
 
     pthread_mutex_lock(&w->lock);
-    d = today(w, now_ms);
-    d->delivered++;
-    d->delays[bucket(delay_ms > 0 ? (uint64_t)delay_ms : 0)]++;
-    if (objective > 0 && delay_ms > objective)
-        d->late++;
-    if (w->failures >= INCIDENT_FAILURES) {
-        d->incidents++;
-        d->down_ms += (uint64_t)(now_ms > w->failing_since_ms ? now_ms - w->failing_since_ms : 0);
+    slots(w, now_ms, both);
+    for (size_t i = 0; i < TL_COUNT(both); i++) {
+        struct flow_sla_day *d = both[i];
+
+        d->delivered++;
+        d->delays[bucket(delay_ms > 0 ? (uint64_t)delay_ms : 0)]++;
+        if (objective > 0 && delay_ms > objective)
+            d->late++;
+        if (w->failures >= INCIDENT_FAILURES) {
+            d->incidents++;
+            d->down_ms += (uint64_t)(now_ms > w->failing_since_ms ? now_ms - w->failing_since_ms : 0);
+        }
     }
     w->failures = 0;
     w->failing_since_ms = 0;
@@ -79,9 +98,12 @@ void flow__sla_failed(const struct flow *f, int64_t now_ms)
 
 static void died(struct flow_watch *w, int64_t now_ms, uint64_t total)
 {
+    struct flow_sla_day *both[2];
+
     pthread_mutex_lock(&w->lock);
-    if (total > w->died)
-        today(w, now_ms)->died += (uint32_t)(total - w->died);
+    slots(w, now_ms, both);
+    for (size_t i = 0; i < TL_COUNT(both) && total > w->died; i++)
+        both[i]->died += (uint32_t)(total - w->died);
     w->died = total;
     pthread_mutex_unlock(&w->lock);
 }
@@ -89,8 +111,43 @@ static void died(struct flow_watch *w, int64_t now_ms, uint64_t total)
 /* ---- keeping ---- */
 struct saved {
     uint32_t version, bytes;
-    struct flow_sla_day days[FLOW_SLA_DAYS];
+    struct flow_sla_day days[FLOW_SLA_DAYS], months[FLOW_SLA_MONTHS];
 };
+enum { FIRST_BYTES = offsetof(struct saved, months) }; /* of version 1, which knew no months */
+
+static void add(struct flow_sla_day *to, const struct flow_sla_day *d)
+{
+    to->delivered += d->delivered;
+    to->died += d->died;
+    to->late += d->late;
+    to->incidents += d->incidents;
+    to->down_ms += d->down_ms;
+    for (size_t k = 0; k < FLOW_SLA_BUCKETS; k++)
+        to->delays[k] += d->delays[k];
+}
+
+/* What was counted before this ran is in `now` already. */
+static void merge(struct flow_sla_day *now, const struct flow_sla_day *saved, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct flow_sla_day counted = now[i];
+
+        if (counted.day > saved[i].day)
+            continue;
+        now[i] = saved[i];
+        if (counted.day == saved[i].day && counted.day)
+            add(&now[i], &counted);
+    }
+}
+
+/* Version 1: the months of the days that it kept. */
+static void months_from_days(struct saved *s)
+{
+    memset(s->months, 0, sizeof s->months);
+    for (size_t i = 0; i < FLOW_SLA_DAYS; i++)
+        if (s->days[i].day)
+            add(slot(s->months, FLOW_SLA_MONTHS, month_of((int64_t)s->days[i].day * DAY_MS)), &s->days[i]);
+}
 
 static void load(struct flow_engine *e, struct task *task, struct flow_watch *w)
 {
@@ -101,28 +158,16 @@ static void load(struct flow_engine *e, struct task *task, struct flow_watch *w)
 
     tl_buf_init(&b, 65536);
     w->loaded = true;
-    if (queue_kv_get(e->queue, task, tl_sv_str(key), &b, &err) != TL_OK || b.n != sizeof *s)
+    if (queue_kv_get(e->queue, task, tl_sv_str(key), &b, &err) != TL_OK || (b.n != sizeof *s && b.n != FIRST_BYTES))
         return;
-    s = tl_alloc(sizeof *s);
-    memcpy(s, b.p, sizeof *s);
-    if (s->version == VERSION && s->bytes == sizeof *s) {
+    s = tl_zalloc(sizeof *s);
+    memcpy(s, b.p, b.n);
+    if (s->bytes == b.n && s->version == (b.n == sizeof *s ? VERSION : 1u)) {
+        if (s->version == 1)
+            months_from_days(s);
         pthread_mutex_lock(&w->lock);
-        for (size_t i = 0; i < FLOW_SLA_DAYS; i++) {
-            struct flow_sla_day now = w->days[i];
-
-            w->days[i] = s->days[i];
-            if (now.day > s->days[i].day) {
-                w->days[i] = now;
-            } else if (now.day == s->days[i].day) { /* what was counted before this ran */
-                w->days[i].delivered += now.delivered;
-                w->days[i].died += now.died;
-                w->days[i].late += now.late;
-                w->days[i].incidents += now.incidents;
-                w->days[i].down_ms += now.down_ms;
-                for (size_t k = 0; k < FLOW_SLA_BUCKETS; k++)
-                    w->days[i].delays[k] += now.delays[k];
-            }
-        }
+        merge(w->days, s->days, FLOW_SLA_DAYS);
+        merge(w->months, s->months, FLOW_SLA_MONTHS);
         pthread_mutex_unlock(&w->lock);
     }
     tl_free(s);
@@ -138,6 +183,7 @@ static void save(struct flow_engine *e, struct task *task, struct flow_watch *w)
     s->bytes = sizeof *s;
     pthread_mutex_lock(&w->lock);
     memcpy(s->days, w->days, sizeof s->days);
+    memcpy(s->months, w->months, sizeof s->months);
     pthread_mutex_unlock(&w->lock);
     if (queue_kv_put(e->queue, task, tl_sv_str(key), tl_sv((const char *)s, sizeof *s), &err) != TL_OK &&
         err.rc != TL_CANCELED)
@@ -223,13 +269,7 @@ static void add_days(struct flow_watch *w, int64_t now_ms, struct flow_sla_day *
         if (d->day == 0 || d->day > day || d->day <= day - FLOW_SLA_DAYS)
             continue;
         sum->day = d->day < sum->day ? d->day : sum->day;
-        sum->delivered += d->delivered;
-        sum->died += d->died;
-        sum->late += d->late;
-        sum->incidents += d->incidents;
-        sum->down_ms += d->down_ms;
-        for (size_t k = 0; k < FLOW_SLA_BUCKETS; k++)
-            sum->delays[k] += d->delays[k];
+        add(sum, d);
     }
 }
 
@@ -239,7 +279,7 @@ static struct json number_or_null(bool there, double v)
 }
 
 static struct json report(struct tl_arena *a, const struct flow_sla_conf *c, const struct flow_sla_day *s,
-                          int64_t failing_since_ms)
+                          int64_t from_ms, int64_t failing_since_ms)
 {
     double all = (double)s->delivered + (double)s->died, allowed = (1 - c->success) * all;
     uint64_t p95 = quantile(s, 0.95), mttr = s->incidents ? s->down_ms / s->incidents : 0;
@@ -249,7 +289,7 @@ static struct json report(struct tl_arena *a, const struct flow_sla_conf *c, con
     json_object_begin(&b, a, 20);
     json_adds(&b, "owner", c->owner ? json_str(c->owner) : json_null());
     json_adds(&b, "runbook", c->runbook ? json_str(c->runbook) : json_null());
-    json_adds(&b, "from", json_str_copy(a, tl_sv_str(tl_time_format((int64_t)s->day * DAY_MS, from))));
+    json_adds(&b, "from", json_str_copy(a, tl_sv_str(tl_time_format(from_ms, from))));
     json_adds(&b, "delivered", json_int((int64_t)s->delivered));
     json_adds(&b, "died", json_int((int64_t)s->died));
     json_adds(&b, "success", number_or_null(all > 0, all > 0 ? (double)s->delivered / all : 0));
@@ -294,8 +334,89 @@ struct json flow_engine_sla(struct flow_engine *e, struct tl_arena *a, struct tl
         if (p->flows[i].watch->failures >= INCIDENT_FAILURES)
             failing = p->flows[i].watch->failing_since_ms;
         pthread_mutex_unlock(&p->flows[i].watch->lock);
-        v = json_copy(a, report(a, &p->flows[i].conf->sla, sum, failing)); /* the plan's words go with the plan */
+        v = json_copy(a, report(a, &p->flows[i].conf->sla, sum, (int64_t)sum->day * DAY_MS,
+                                failing)); /* the plan's words go with the plan */
     }
     flow_plan_unref(p);
     return v;
+}
+
+/* ---- by month ---- */
+static struct json month_json(struct tl_arena *a, int32_t month)
+{
+    return json_str(tl_arena_printf(a, "%04d-%02d", month / 12, month % 12 + 1));
+}
+
+static int64_t month_ms(int32_t month)
+{
+    return tl_days_from_civil(month / 12, month % 12 + 1, 1) * DAY_MS;
+}
+
+/* In order of time; those of all flows. */
+static struct json months_json(struct tl_arena *a, const struct flow_plan *p, int32_t now)
+{
+    struct json_builder list;
+
+    json_array_begin(&list, a, FLOW_SLA_MONTHS);
+    for (int32_t m = now - FLOW_SLA_MONTHS + 1; m <= now; m++) {
+        bool there = m == now;
+
+        for (size_t i = 0; i < p->n_flows && !there; i++)
+            there = __atomic_load_n(&p->flows[i].watch->months[m % FLOW_SLA_MONTHS].day, __ATOMIC_RELAXED) == m;
+        if (there)
+            json_push(&list, month_json(a, m));
+    }
+    return json_end(&list);
+}
+
+static struct json flow_month(struct tl_arena *a, const struct flow *f, int32_t month, struct flow_sla_day *s)
+{
+    struct json_builder b;
+    struct json v;
+
+    *s = (struct flow_sla_day){.day = month};
+    pthread_mutex_lock(&f->watch->lock);
+    if (f->watch->months[month % FLOW_SLA_MONTHS].day == month)
+        *s = f->watch->months[month % FLOW_SLA_MONTHS];
+    pthread_mutex_unlock(&f->watch->lock);
+    v = report(a, &f->conf->sla, s, month_ms(month), 0);
+    json_object_begin(&b, a, v.n + 1);
+    json_adds(&b, "flow", json_str(f->name));
+    for (uint32_t i = 0; i < v.n; i++)
+        json_add(&b, json_view(v.u.members[i].key), v.u.members[i].value);
+    return json_end(&b);
+}
+
+enum tl_rc flow_engine_sla_month(struct flow_engine *e, struct tl_arena *a, struct tl_sv wanted, struct json *ret,
+                                 struct tl_err *err)
+{
+    int64_t now_ms = tl_clock_wall_ms(e->opt.clock);
+    int32_t now = month_of(now_ms), month = now;
+    struct flow_sla_day *s = tl_arena_must(a, sizeof *s);
+    struct json_builder b, list;
+    struct flow_plan *p;
+    uint64_t y, m;
+
+    if (wanted.n) {
+        if (wanted.n != 7 || wanted.p[4] != '-' || !tl_sv_u64(tl_sv(wanted.p, 4), &y) ||
+            !tl_sv_u64(tl_sv_from(wanted, 5), &m) || m < 1 || m > 12)
+            return tl_fail(err, TL_INVALID, "a month is written 2026-11");
+        month = (int32_t)y * 12 + (int32_t)m - 1;
+        if (month > now || month <= now - FLOW_SLA_MONTHS)
+            return tl_fail(err, TL_NOT_FOUND, "figures are kept for %d months, this one is not among them",
+                           FLOW_SLA_MONTHS);
+    }
+    p = flow_engine_plan(e);
+    json_object_begin(&b, a, 6);
+    json_adds(&b, "month", month_json(a, month));
+    json_adds(&b, "months", months_json(a, p, now));
+    json_adds(&b, "complete", json_bool(month < now));
+    json_array_begin(&list, a, p->n_flows);
+    for (size_t i = 0; i < p->n_flows; i++)
+        if (p->flows[i].source != FLOW_RECEIVER)
+            json_push(&list, flow_month(a, &p->flows[i], month, s));
+    json_adds(&b, "flows", json_end(&list));
+    *ret = json_copy(a, json_end(&b)); /* the plan's words go with the plan */
+    flow_plan_unref(p);
+    return TL_OK;
 }

@@ -29,6 +29,14 @@ export interface Sla {
     met: boolean | null;
 }
 
+/** One month (UTC) of all flows; months: those with figures, oldest first. */
+export interface SlaMonth {
+    month: string;
+    months: string[];
+    complete: boolean;
+    flows: (Sla & { flow: string; died: number; mttr_ms: number | null; mttr_objective_ms: number | null })[];
+}
+
 export interface Target {
     name?: string;
     connection: string;

@@ -13,6 +13,7 @@ import { Icon } from "../parts/icon";
 import { toast } from "../parts/toast";
 import { Traffic } from "../parts/traffic";
 import { AllFlows, OneFlow } from "./flowgraph";
+import { SlaReport } from "./sla";
 
 export async function setPaused(kind: "flows" | "connections", name: string, pause: boolean): Promise<void> {
     const what = kind === "flows" ? "flow" : "connection";
@@ -79,7 +80,8 @@ function Objective({ f }: { f: Flow }) {
 export function Flows() {
     const s = status.value;
     const name = place.value.path[1];
-    const view = place.value.params.get("show") === "graph" ? "graph" : "table";
+    const asked = place.value.params.get("show");
+    const view = asked === "graph" || asked === "sla" ? asked : "table";
     if (!s)
         return <><PageHead title="Flows" />{statusError.value ? <Problem error={statusError.value} retry={() => void refresh()} /> : <Loading what="the flows" />}</>;
     if (name !== undefined) {
@@ -88,8 +90,8 @@ export function Flows() {
     }
     return <>
         <PageHead title="Flows" sub={`${plural(s.flows.length, "flow")}, ${num(s.flows.filter((f) => !f.held).length)} flowing freely`} />
-        {s.flows.some((f) => f.source) && <div class="tab-line"><Tabs label="How flows are shown" at={view} onPick={(v) => go(link(["flows"], { show: v === "table" ? "" : v }))} tabs={[["table", "Table"], ["graph", "Graph"]]} /></div>}
-        {s.flows.length && view === "graph" ? <Card><AllFlows s={s} /></Card> : s.flows.length ? <Table flows={s.flows} /> : <Empty title="No flow so far" icon="flows"><p>Write one into the configuration, then <code>tieline check</code> and <code>tieline reload</code>.</p></Empty>}
+        {s.flows.length > 0 && <div class="tab-line"><Tabs label="How flows are shown" at={view} onPick={(v) => go(link(["flows"], { show: v === "table" ? "" : v }))} tabs={[["table", "Table"], ["graph", "Graph"], ["sla", "Promises by month"]]} /></div>}
+        {view === "sla" ? <SlaReport /> : s.flows.length && view === "graph" ? <Card><AllFlows s={s} /></Card> : s.flows.length ? <Table flows={s.flows} /> : <Empty title="No flow so far" icon="flows"><p>Write one into the configuration, then <code>tieline check</code> and <code>tieline reload</code>.</p></Empty>}
     </>;
 }
 

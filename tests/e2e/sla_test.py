@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What flows promise, by month: from figures that are kept, and are there after a restart."""
+import datetime
+import json
+import subprocess
+
+from support.site import BIN, project, until
+from support.target import answer
+
+
+def month(at=None):
+    return (at or datetime.datetime.now(datetime.timezone.utc)).strftime("%Y-%m")
+
+
+def report(s, wanted=""):
+    r = s.get(f"/v1/sla?month={wanted}")
+    return r, {f["flow"]: f for f in r["flows"]}
+
+
+def tieline(s, *args):
+    return subprocess.run([BIN, "status", *args], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=60)
+
+
+def test_a_month_says_what_was_delivered_what_died_and_whether_the_promise_held(site, targets):
+    target = targets(lambda r: answer(422, {"no": 1}) if json.loads(r.body)["n"] == 3 else None)
+    s = site(project(target, flow={"sla": {"owner": "erp-team", "success": "99%", "delay_p95": "1m"}},
+                     flows={"quiet": {"from": {"webhook": {"path": "/hooks/quiet", "verify": {"github": {"secret": "${env:HOOK_SECRET}"}}}},
+                                      "to": {"connection": "erp", "post": "/quiet"}}})).start()
+    now = month()  # the tests may run over midnight at the end of a month: then both count
+    for n in range(10):
+        s.post({"n": n})
+    s.wait_counts(delivered=9, dead=1)
+    until(lambda: report(s)[1]["orders"]["died"] == 1, timeout=40)
+    r, flows = report(s)
+    f = flows["orders"]
+    if now != month():
+        return
+    assert r["month"] == now and r["months"][-1] == now and r["complete"] is False
+    assert (f["delivered"], f["died"], f["success"], f["met"], f["owner"]) == (9, 1, 0.9, False, "erp-team"), f
+    assert f["delay_p95_ms"] is not None and f["error_budget_left"] < 0 and f["from"].startswith(now + "-01T00:00:00")
+    assert flows["quiet"]["delivered"] == 0 and flows["quiet"]["success"] is None
+    shown = tieline(s, "--sla", "--month", now)
+    assert shown.returncode == 0 and f"{now} (UTC), so far" in shown.stdout and "erp-team" in shown.stdout and " no " in shown.stdout, shown
+    assert json.loads(tieline(s, "--sla", "--json").stdout)["flows"] == report(s)[0]["flows"]
+    s.stop()
+    s.start()
+    until(lambda: report(s)[1]["orders"]["delivered"] == 9, timeout=40)
+    assert report(s)[1]["orders"] == f, "the same after a restart"
+
+
+def test_months_that_are_not_kept_and_texts_that_are_none_get_one_sentence(shop):
+    s = shop()
+    later = month(datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=62))
+    for wanted, status, why in (("november", 400, "2026-11"), ("2026-13", 400, "2026-11"), (later, 404, "14 months"), ("2001-01", 404, "14 months")):
+        r = s.call("GET", f"/v1/sla?month={wanted}")
+        assert r.status == status and why in r.text, r
+    assert tieline(s, "--sla", "--month", "november").returncode != 0
