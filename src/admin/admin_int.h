@@ -153,6 +153,14 @@ void admin__series_now(struct admin *a, struct json_builder *b, const char *name
 TL_MUST_CHECK enum tl_rc admin__filter(struct admin_call *c, struct json v, struct queue_filter *ret,
                                        struct tl_err *err);
 
+/* A filter in a body: those members, and as in a query `q`, key, error, text, target, connection. Suspends. */
+TL_MUST_CHECK enum tl_rc admin__plan_filter(struct admin_call *c, struct json v, struct queue_filter *ret,
+                                            struct tl_err *err);
+bool admin__must_look(const struct queue_filter *f); /* it holds what no index answers */
+/* Then: what matches, by id, at most 10,000; nothing younger than last (0: now). TL_LIMIT: more, or it would take too
+ * long; TL_NOT_FOUND: nothing. Suspends. */
+TL_MUST_CHECK enum tl_rc admin__pick(struct admin_call *c, struct queue_filter *f, uint64_t last, struct tl_err *err);
+
 /* ---- web.c: who calls over TCP ---- */
 /* Fills c->caller, or refuses with TL_AUTH, TL_FORBIDDEN (role, CSRF), TL_RATE_LIMITED. Wrong tokens wait: suspends. */
 TL_MUST_CHECK enum tl_rc admin__enter(struct admin_web *w, struct admin_call *c, struct tl_err *err);

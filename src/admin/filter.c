@@ -6,7 +6,7 @@
 #include "admin/admin_int.h"
 #include "http/http.h"
 
-enum { TEXT_MAX = 200 };
+enum { TEXT_MAX = 200, PICK_MOST = 10000, PICK_MS = 15000 };
 
 struct words {
     struct admin_call *c;
@@ -151,5 +151,97 @@ enum tl_rc admin__event_filter(struct admin_call *c, const struct admin_names *n
         if (v.n)
             rc = member(&w, tl_sv_str(members[i]), v, err);
     }
+    return rc;
+}
+
+/* ---- for plans: the same members in a body, and what no index answers picked beforehand ---- */
+enum tl_rc admin__plan_filter(struct admin_call *c, struct json v, struct queue_filter *ret, struct tl_err *err)
+{
+    static const char *const looked[] = {"key", "error", "text", "target", "connection"};
+    struct admin_names names;
+    struct words w = {.c = c, .names = &names, .f = ret};
+    enum tl_rc rc = TL_OK;
+
+    if (v.type != JSON_OBJECT)
+        return admin__filter(c, v, ret, err);
+    rc = admin__names(c, &names, err);
+    for (uint32_t i = 0; i < v.n && rc == TL_OK; i++) {
+        struct tl_sv name = json_view(v.u.members[i].key), text = json_text(v.u.members[i].value, TL_SV(""));
+        bool mine = tl_sv_eqs(name, "q");
+        struct json_builder one;
+
+        for (size_t k = 0; k < TL_COUNT(looked); k++)
+            mine = mine || tl_sv_eqs(name, looked[k]);
+        if (tl_sv_eqs(name, "q")) {
+            rc = read_text(&w, text, err);
+        } else if (mine) {
+            rc = member(&w, name, text, err);
+        } else {
+            json_object_begin(&one, c->arena, 1);
+            json_add(&one, name, v.u.members[i].value);
+            rc = admin__filter(c, json_end(&one), ret, err);
+        }
+    }
+    return rc;
+}
+
+bool admin__must_look(const struct queue_filter *f)
+{
+    return f->n_targets || f->key.p || f->error.p || f->text.p;
+}
+
+/* Newest first, until the ledger's end. Half an answer would be half an action: what does not fit is refused. */
+static enum tl_rc pick(struct admin__read *l, struct queue_reader *r, struct tl_err *err)
+{
+    uint64_t until = tl_clock_mono_ms(tl_clock_system()) + PICK_MS, *ids = tl_arena_must(l->arena, PICK_MOST * sizeof *ids);
+    struct queue_filter f = l->filter;
+    uint64_t cursor = 0, last = l->id;
+    bool more = true;
+    size_t n = 0;
+
+    f.budget_ms = PICK_MS;
+    while (more) {
+        TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(256 << 20);
+        struct queue_page page;
+        enum tl_rc rc = queue_list(r, a, &f, cursor, 1000, &page, err);
+
+        if (rc != TL_OK)
+            return rc;
+        for (size_t i = 0; i < page.n; i++) {
+            if (page.rows[i].expanded || (last && page.rows[i].delivery > last))
+                continue;
+            if (n == PICK_MOST)
+                return tl_fail(err, TL_LIMIT, "more than %d match: narrow it (since:, until:, flow:)", PICK_MOST);
+            ids[n++] = page.rows[i].delivery;
+        }
+        cursor = page.cursor;
+        more = page.more;
+        if (more && tl_clock_mono_ms(tl_clock_system()) > until)
+            return tl_fail(err, TL_LIMIT,
+                           "the ledger cannot be looked through for this within %d s: narrow it (since:, flow:)",
+                           PICK_MS / 1000);
+    }
+    for (size_t i = 0; i < n / 2; i++) { /* a job goes through them in this order, and the oldest of a key is first */
+        uint64_t id = ids[i];
+
+        ids[i] = ids[n - 1 - i];
+        ids[n - 1 - i] = id;
+    }
+    l->filter = (struct queue_filter){.flow = f.flow, .state = f.state, .ids = ids, .n_ids = n};
+    return TL_OK;
+}
+
+enum tl_rc admin__pick(struct admin_call *c, struct queue_filter *f, uint64_t last, struct tl_err *err)
+{
+    struct admin__read l = {.fn = pick, .filter = *f, .id = last};
+    enum tl_rc rc;
+
+    if (!admin__must_look(f))
+        return TL_OK;
+    rc = admin__read(c, &l, err);
+    if (rc == TL_OK && l.filter.n_ids == 0)
+        rc = tl_fail(err, TL_NOT_FOUND, "nothing matches");
+    if (rc == TL_OK)
+        *f = l.filter;
     return rc;
 }

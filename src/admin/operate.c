@@ -24,12 +24,14 @@ static enum tl_rc read_plan(struct admin_call *c, struct queue_plan *ret, struct
     if (i == TL_COUNT(actions))
         return tl_fail(err, TL_INVALID, "action must be replay, cancel, discard or move");
     ret->action = (enum queue_action)i;
-    rc = admin__filter(c, json_gets(v, "filter"), &ret->filter, err);
+    rc = admin__plan_filter(c, json_gets(v, "filter"), &ret->filter, err);
     to = json_text(json_gets(v, "to"), TL_SV(""));
     if (rc == TL_OK && ret->action == QUEUE_MOVE)
         rc = admin__flow(c, to, &ret->to_flow, err);
     if (rc == TL_OK && json_gets(v, "last").type == JSON_STRING)
         rc = admin__id(json_view(json_gets(v, "last")), &ret->last_id, err);
+    if (rc == TL_OK)
+        rc = admin__pick(c, &ret->filter, ret->last_id, err);
     return rc;
 }
 
@@ -87,7 +89,7 @@ static const char *filter_text(struct admin_call *c, const struct queue_filter *
     if (admin__body(c, &v, NULL) != TL_OK)
         return "";
     ids = json_gets(json_gets(v, "filter"), "ids");
-    if (f->n_ids > 20)
+    if (ids.type == JSON_ARRAY && f->n_ids > 20)
         return tl_arena_printf(c->arena, "%zu chosen, from %.*s", f->n_ids,
                                TL_SV_ARG(json_text(json_at(ids, 0), TL_SV(""))));
     tl_buf_init(&b, 900);

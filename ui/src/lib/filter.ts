@@ -29,9 +29,6 @@ export const KEYS: Record<string, { param: string; hint: string; values?: string
     event: { param: "event", hint: "an event and its deliveries" },
 };
 
-/** Those that no index answers: rows are looked at, newest first. */
-export const LOOKED = ["key", "text", "error", "target", "connection"];
-
 export const ID = /^[0-9A-HJKMNP-TV-Z]{13}$/;
 
 function split(text: string): string[] {

@@ -194,14 +194,12 @@ function EventList({ text }: { text: string }) {
         { keys: "r", does: "Replay the row, or those picked", run: replay },
         { keys: "n", does: "Show what is new", run: showFresh },
     ]);
-    // Plans and jobs know the filters that an index answers; for the others it is the rows that are shown.
-    const shown = !picked.size && filters.parse(text).terms.some((t) => filters.LOOKED.includes(t.key));
-    const filterAction = (action: "replay" | "discard" | "cancel") => bulk({ action, filter: picked.size ? { ids: [...picked] } : shown ? { ids: rows.map((r) => r.id) } : params },
-        picked.size ? plural(picked.size, "picked delivery", "picked deliveries") : shown ? `The ${plural(rows.length, "delivery", "deliveries")} shown` : `Everything that matches ${text}`, () => { setPicked(new Set()); reload(); });
+    const filterAction = (action: "replay" | "discard" | "cancel") => bulk({ action, filter: picked.size ? { ids: [...picked] } : params },
+        picked.size ? plural(picked.size, "picked delivery", "picked deliveries") : `Everything that matches ${text}`, () => { setPicked(new Set()); reload(); });
     return <>
         <PageHead title="Events" sub="Each row is a delivery: one event on its way to one target.">
             {may("operator") && (picked.size > 0 || (text && rows.length > 0)) && <>
-                <span class="faint">{picked.size ? plural(picked.size, "row picked", "rows picked") : shown ? "Those shown:" : "All that match:"}</span>
+                <span class="faint">{picked.size ? plural(picked.size, "row picked", "rows picked") : "All that match:"}</span>
                 <Act run={async () => filterAction("replay")}><Icon name="retrying" />Replay…</Act>
                 <Act run={async () => filterAction("cancel")}><Icon name="cancelled" />Cancel…</Act>
             </>}
