@@ -193,7 +193,8 @@ bool admin__must_look(const struct queue_filter *f)
 /* Newest first, until the ledger's end. Half an answer would be half an action: what does not fit is refused. */
 static enum tl_rc pick(struct admin__read *l, struct queue_reader *r, struct tl_err *err)
 {
-    uint64_t until = tl_clock_mono_ms(tl_clock_system()) + PICK_MS, *ids = tl_arena_must(l->arena, PICK_MOST * sizeof *ids);
+    uint64_t until = tl_clock_mono_ms(tl_clock_system()) + PICK_MS,
+             *ids = tl_arena_must(l->arena, PICK_MOST * sizeof *ids);
     struct queue_filter f = l->filter;
     uint64_t cursor = 0, last = l->id;
     bool more = true;

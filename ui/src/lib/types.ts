@@ -378,6 +378,14 @@ export interface Evaluation {
     us: number;
 }
 
+export interface Samples {
+    file: string;
+    there: boolean;
+    passed: number;
+    failed: number;
+    samples: { name: string; ok: boolean | null; why?: string; expected?: unknown; output?: unknown; error?: string | null }[];
+}
+
 export interface Shadow {
     looked: number;
     same: number;

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // mapping.tsx - the playground: a real event pinned, a mapping edited, its output by the server's own engine at once, which
-// fields feed which, and what would change over the last events. Nothing is saved: mappings are files.
+// fields feed which, and what would change over the last events, and the golden samples beside its file. Mappings are files: none is saved here.
 import { signal } from "@preact/signals";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { api, ApiError, query, sentence } from "../lib/api";
+import { api, ApiError, may, query, sentence } from "../lib/api";
 import { lines, linesOf } from "../lib/jsonlines";
 import { num, plural } from "../lib/format";
 import { go, link, place } from "../lib/router";
-import type { Detail, Evaluation, MappingInfo, Page, Row, Shadow } from "../lib/types";
+import type { Detail, Evaluation, MappingInfo, Page, Row, Samples, Shadow } from "../lib/types";
 import { Act, Card, Chip, Copy, Empty, Loading, PageHead, Problem, Scroll } from "../parts/bits";
 import { bodyText, Diff, Editor } from "../parts/code";
+import { close, show } from "../parts/dialog";
 import { Icon } from "../parts/icon";
+import { toast } from "../parts/toast";
 import { IdText } from "./events";
 
 /** Whether the server has the API of this page; asked once after signing in. */
@@ -39,12 +41,65 @@ function ShadowRun({ m, source }: { m: MappingInfo; source: string }) {
         <Card title="Compare with what is in force" aside={<span class="faint">on real events; nothing is sent</span>}>
             <div class="tool-line">
                 {m.flows.length > 1 && <label class="picker"><span>Flow</span><select value={flow} onChange={(e) => setFlow(e.currentTarget.value)}>{m.flows.map((f) => <option key={f}>{f}</option>)}</select></label>}
-                <label class="picker"><span>Last</span><select value={last} onChange={(e) => setLast(e.currentTarget.value)}>{["20", "100", "500"].map((n) => <option key={n}>{n}</option>)}</select><span>events</span></label>
+                <label class="picker"><span>Last</span><select value={last} onChange={(e) => setLast(e.currentTarget.value)}>{["20", "100", "200"].map((n) => <option key={n}>{n}</option>)}</select><span>events</span></label>
                 <Act run={async () => setR(await api<Shadow>("v1/mappings/shadow", { json: { name: m.name, source, language: m.language, flow, last: Number(last) } }))}><Icon name="running" />Run</Act>
                 {r && <span class="chips"><Chip tone="ok" icon="delivered">{num(r.same)} the same</Chip>{r.changed > 0 && <Chip tone="warn" icon="edit">{num(r.changed)} changed</Chip>}{r.failed.length > 0 && <Chip tone="bad" icon="cross">{num(r.failed.length)} fail</Chip>}<span class="faint">of {plural(r.looked, "event")}</span></span>}
             </div>
             {r?.failed.map((f) => <p class="pad" key={f.id}><a href={link(["events", f.id])}><IdText id={f.id} /></a> <span class="bad-text">{sentence(new Error(f.error?.text ?? ""))}</span></p>)}
             {r?.different.map((d) => <details class="pad" key={d.id}><summary><IdText id={d.id} /></summary><Diff before={bodyText(d.before)} after={bodyText(d.after)} label={`What changes in ${d.id}`} /></details>)}
+        </Card>
+    );
+}
+
+/** A new case for the file beside the mapping: its text to copy, or written there by an admin. */
+function SaveSample({ m, input, output, done }: { m: MappingInfo; input: unknown; output: unknown; done: () => void }) {
+    const [name, setName] = useState("");
+    const [reason, setReason] = useState("");
+    const [made, setMade] = useState<{ file: string; text: string } | null>(null);
+    const [error, setError] = useState("");
+    const send = async (write: boolean) => {
+        if (!name.trim() || (write && !reason.trim())) {
+            setError(name.trim() ? "Say in a few words why: the reason is kept in the audit log." : "Say in a few words what it shows.");
+            return;
+        }
+        try {
+            const r = await api<{ file: string; text: string }>(`v1/mappings/samples${write ? "" : "/propose"}`, { json: { name: m.name, sample: name.trim(), input, expected: output, reason: reason.trim() } });
+            setMade(r);
+            setError("");
+            if (write) {
+                close();
+                toast(`Written into ${r.file}`);
+                done();
+            }
+        } catch (e) {
+            setError(sentence(e));
+        }
+    };
+    return <>
+        <div class="dialog-body">
+            <p>The input and the output that you see become a case of <code>tieline test</code>. Masked fields stay masked: the file belongs into Git, personal data does not.</p>
+            <div class="field"><label for="sample-name">What it shows</label><input id="sample-name" value={name} maxLength={200} autocomplete="off" onInput={(e) => { setName(e.currentTarget.value); setError(""); setMade(null); }} aria-describedby="sample-note" aria-invalid={!!error} /></div>
+            {may("admin") && <div class="field"><label for="sample-reason">Reason, to write it into the file</label><input id="sample-reason" value={reason} maxLength={200} autocomplete="off" onInput={(e) => { setReason(e.currentTarget.value); setError(""); }} /></div>}
+            <p id="sample-note" class={error ? "error" : "faint"} role={error ? "alert" : undefined}>{error || (made ? <>Put this at the end of <code>{made.file}</code>:</> : "")}</p>
+            {made && <div class="code"><Copy text={made.text} what="case" /><pre tabIndex={0} role="region" aria-label="Case">{made.text}</pre></div>}
+        </div>
+        <div class="dialog-foot"><button onClick={close}>Leave it</button><Act run={() => send(false)}>Show the text</Act>{may("admin") && <Act class="primary" run={() => send(true)}>Write into the file</Act>}</div>
+    </>;
+}
+
+function GoldenSamples({ m, source, input, out }: { m: MappingInfo; source: string; input: unknown; out: Evaluation | null }) {
+    const [r, setR] = useState<Samples | null>(null);
+    useEffect(() => setR(null), [source, m.name]);
+    const run = async () => setR(await api<Samples>("v1/mappings/samples/run", { json: { name: m.name, ...(source === (m.source ?? "") ? {} : { source }) } }));
+    return (
+        <Card title="Golden samples" aside={<span class="faint">the cases beside the mapping, as <code>tieline test</code> runs them</span>}>
+            <div class="tool-line">
+                <Act run={run}><Icon name="running" />Run the samples</Act>
+                <Act disabled={!out || !!out.error} run={async () => show("Save as a sample", <SaveSample m={m} input={input} output={out?.output} done={() => void run()} />, { wide: true })}><Icon name="plus" />Save as a sample…</Act>
+                {r && <span class="chips">{r.passed > 0 && <Chip tone="ok" icon="delivered">{num(r.passed)} as expected</Chip>}{r.failed > 0 && <Chip tone="bad" icon="cross">{num(r.failed)} not</Chip>}<span class="faint">{r.there ? r.file : `there is no ${r.file} so far`}</span></span>}
+            </div>
+            {r?.samples.filter((s) => s.ok !== true).map((s, i) => <details class="pad" key={i}><summary>{s.name}{s.ok === null && <span class="faint"> not run here: {s.why}</span>}</summary>
+                {s.ok === false && (s.error ? <p class="bad-text">{sentence(new Error(s.error))}</p> : <Diff before={bodyText(s.expected)} after={bodyText(s.output)} label={`Expected against output of ${s.name}`} />)}</details>)}
         </Card>
     );
 }
@@ -114,8 +169,9 @@ function Playground({ m }: { m: MappingInfo }) {
             <tbody>{lineage.map((l) => <tr key={l.target} class={hotOut.includes(l.target) ? "hot" : ""} onMouseEnter={() => setHover({ side: "out", path: l.target })} onMouseLeave={() => setHover(null)}>
                 <th scope="row" class="mono">{l.target}</th><td class="wide mono">{l.sources.join(", ") || <span class="faint">nothing of the input</span>}</td></tr>)}</tbody>
         </table></Scroll></Card>}
+        {m.file && <GoldenSamples m={m} source={source} input={input.value} out={out} />}
         {m.flows.length > 0 && <ShadowRun m={m} source={source} />}
-        <p class="faint">Nothing is saved here. Put what you like into <code>{m.file ?? "the configuration"}</code>, prove it with <code>tieline test</code>, then <a href="#/config">reload</a>.</p>
+        <p class="faint">The mapping itself is not saved here. Put what you like into <code>{m.file ?? "the configuration"}</code>, prove it with <code>tieline test</code>, then <a href="#/config">reload</a>.</p>
     </>;
 }
 
