@@ -161,7 +161,7 @@ static void move_some(struct queue *q, size_t n)
     }
     if (ks->walk < t->slots)
         return; /* the rows go in a transaction after the one that moved the last key */
-    (void)queue__run(q, SQL_KEY_MOVED, VALS(store_u64(t->last), store_u64(n * FORGET_PER_CLAIM)), &gone);
+    (void)queue__run(q, SQL_NEW_DEL, VALS(store_u64(t->last), store_u64(n * FORGET_PER_CLAIM)), &gone);
     ks->forgotten = q->txn_rc == TL_OK && gone < n * FORGET_PER_CLAIM;
 }
 
@@ -176,7 +176,7 @@ void queue__keys_save(struct queue *q)
     for (size_t i = 0; i < ks->n_undo; i++)
         row[i] = ks->undo[i].key;
     ks->young->last = ++ks->row;
-    (void)RUN(q, KEY_ADD, store_u64(ks->row), store_blob(tl_sv((const char *)row, ks->n_undo * sizeof(*row))));
+    (void)RUN(q, NEW_ADD, store_u64(ks->row), store_blob(tl_sv((const char *)row, ks->n_undo * sizeof(*row))));
     tl_free(row);
     if (ks->leaving->n)
         move_some(q, ks->n_undo + LEAST_STEP);
@@ -249,13 +249,13 @@ void queue__keys_load(struct queue *q)
     ks->leaving = &ks->tables[1];
     size_table(ks->young, LEAST_SLOTS);
     size_table(ks->leaving, LEAST_SLOTS);
-    if (queue__start(q, SQL_KEY_ALL, NULL, 0))
-        while (queue__next(q, SQL_KEY_ALL, v, 2)) {
+    if (queue__start(q, SQL_NEW_ALL, NULL, 0))
+        while (queue__next(q, SQL_NEW_ALL, v, 2)) {
             load_row(ks, v[1].s);
             ks->young->last = ks->row = (uint64_t)v[0].i;
             queue__keys_settle(q, true);
         }
-    queue__end(q, SQL_KEY_ALL);
+    queue__end(q, SQL_NEW_ALL);
     ks->any_moved = queue__one(q, SQL_IDEM_ANY, NULL, 0, v, 1);
 }
 

@@ -21,9 +21,9 @@
     X(BODY_GET, "SELECT order_by,meta,data,key_id FROM body WHERE id=?1")                                              \
     X(EDIT_ADD, "INSERT INTO edit(unit,rev,at,who,key_id,data) VALUES(?1,?2,?3,?4,?6,?5)")                             \
     X(EDIT_GET, "SELECT data,key_id FROM edit WHERE unit=?1 AND rev=?2")                                               \
-    X(KEY_ADD, "INSERT INTO idem_new(id,data) VALUES(?1,?2)")                                                          \
-    X(KEY_ALL, "SELECT id,data FROM idem_new ORDER BY id")                                                             \
-    X(KEY_MOVED, "DELETE FROM idem_new WHERE id IN (SELECT id FROM idem_new WHERE id<=?1 ORDER BY id LIMIT ?2)")       \
+    X(NEW_ADD, "INSERT INTO idem_new(id,data) VALUES(?1,?2)")                                                          \
+    X(NEW_ALL, "SELECT id,data FROM idem_new ORDER BY id")                                                             \
+    X(NEW_DEL, "DELETE FROM idem_new WHERE id IN (SELECT id FROM idem_new WHERE id<=?1 ORDER BY id LIMIT ?2)")       \
     X(IDEM_ADD, "INSERT OR REPLACE INTO idem(k1,k2,event,body,at) VALUES(?1,?2,?3,?4,?5)")                             \
     X(IDEM_ANY, "SELECT 1 FROM idem LIMIT 1")                                                                          \
     X(IDEM_GET, "SELECT event,body FROM idem WHERE k1=?1 AND k2=?2")                                                   \
