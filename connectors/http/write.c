@@ -279,8 +279,10 @@ static enum tl_rc accept_all(struct task *task, struct work *w, const struct htt
         /* The target has the record; that its id is not where we look changes nothing about that. */
         if (connector_expression_run(task, w->t->answer, w->call, doc, &v, &ignored) == TL_OK)
             answer = httpc__kept(w->call->arena, v);
+        w->call->output = v;
     } else if (w->n == 1) {
         answer = usual_answer(reply, w->call->arena, doc);
+        w->call->output = json_gets(doc, "body");
     }
     for (size_t i = 0; i < w->n; i++)
         w->call->verdicts[w->which[i]] =

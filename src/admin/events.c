@@ -128,6 +128,7 @@ static const char *end_word(const struct queue_attempt_row *t)
     case QUEUE_END_INNOCENT:
         return "rolled back with others";
     case QUEUE_END_CANCELED:
+    case QUEUE_END_WAITED:
         return "not started";
     case QUEUE_END_PENDING:
         return "pending";
@@ -155,6 +156,7 @@ static struct json attempt_json(struct tl_arena *a, const struct queue_attempt_r
     }
     json_adds(&b, "reason", json_sv(t->text));
     json_adds(&b, "answer", json_sv(t->answer));
+    admin__add_body(&b, a, "asked", t->asked);
     if (t->call) {
         json_adds(&b, "call", admin__id_json(a, t->call));
         json_adds(&b, "call_members", json_int(t->call_members));

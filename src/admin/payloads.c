@@ -37,6 +37,7 @@ static enum tl_rc get_payloads(struct admin_call *c, struct tl_err *err)
                                .split = row->delivery != row->event,
                                .received_ms = row->received_ms,
                                .meta = l.detail.meta,
+                               .vars = l.detail.vars,
                                .body = l.detail.body};
     if (!c->admin->engine || !c->task)
         (void)tl_fail(&why, TL_UNSUPPORTED, "no server is running: what would be sent cannot be made");

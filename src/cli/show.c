@@ -47,6 +47,39 @@ static void show_attempts(struct json attempts)
     cli__table_free(t);
 }
 
+/* What the steps asked other systems, of all attempts. */
+static void show_asked(struct json attempts)
+{
+    static const char *const heads[] = {">attempt", "asked", "as", "answer from", ">age ms", ">status", ">ms", "error"};
+    struct cli_table *t = cli__table_new(heads, TL_COUNT(heads));
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < attempts.n; i++) {
+        struct json a = json_at(attempts, i), asked = json_gets(a, "asked");
+
+        for (uint32_t k = 0; asked.type == JSON_ARRAY && k < asked.n; k++, n++) {
+            struct json q = json_at(asked, k);
+            char *what = tl_sprintf("%.*s %.*s", TL_SV_ARG(json_text(json_gets(q, "connection"), TL_SV(""))),
+                                    TL_SV_ARG(json_text(json_gets(q, "operation"), TL_SV(""))));
+
+            cli__table_json(t, json_gets(a, "attempt"));
+            cli__table_cell(t, tl_sv_str(what), CLI_PLAIN);
+            cli__table_json(t, json_gets(q, "as"));
+            cli__table_json(t, json_gets(q, "from"));
+            cli__table_json(t, json_gets(q, "age_ms"));
+            cli__table_json(t, json_gets(q, "status"));
+            cli__table_json(t, json_gets(q, "latency_ms"));
+            cli__table_json(t, json_gets(q, "error"));
+            tl_free(what);
+        }
+    }
+    if (n > 0) {
+        puts("");
+        cli__table_print(t);
+    }
+    cli__table_free(t);
+}
+
 static void show_deliveries(struct json rows)
 {
     static const char *const heads[] = {"delivery", ">item", "state", ">attempts", "reason"};
@@ -110,6 +143,7 @@ static void show(struct json d)
     line("caused by", json_gets(e, "cause"));
     line("fingerprint", json_gets(e, "fingerprint"));
     show_attempts(json_gets(d, "attempts"));
+    show_asked(json_gets(d, "attempts"));
     show_deliveries(json_gets(d, "deliveries"));
     show_value("request", json_gets(d, "request"));
     show_value("body", json_gets(d, "body"));

@@ -29,9 +29,9 @@ static bool fits(const struct connector_operation *op, unsigned kinds)
 
 static const char *needs(unsigned kinds)
 {
-    if (kinds & (1u << CONNECTOR_WRITE))
-        return "a target";
-    return kinds & (1u << CONNECTOR_CALL) ? "a call" : "a source";
+    if (kinds & (1u << CONNECTOR_CALL))
+        return "a call";
+    return kinds & (1u << CONNECTOR_WRITE) ? "a target" : "a source";
 }
 
 static void list(struct tl_buf *b, const struct names *s)
@@ -163,9 +163,9 @@ static bool own_part(struct tl_arena *a, const struct connector *c, const struct
 static const void *parse(struct tl_arena *a, const struct connector_operation *op, struct config_node *part,
                          unsigned kinds, const struct config_options *opt, struct config_errors *e)
 {
-    const struct config_field field = {.name = kinds & (1u << CONNECTOR_WRITE)  ? "to"
-                                               : kinds & (1u << CONNECTOR_CALL) ? "call"
-                                                                                : "from",
+    const struct config_field field = {.name = kinds & (1u << CONNECTOR_CALL)    ? "call"
+                                               : kinds & (1u << CONNECTOR_WRITE) ? "to"
+                                                                                 : "from",
                                        .type = CONFIG_OBJECT_REF,
                                        .spec = op->spec};
     const struct config_spec wrapper = {

@@ -97,7 +97,7 @@ struct connector_call {
     /* read, listen */
     struct tl_sv source;   /* name of the source instance */
     struct tl_sv position; /* where the last emit stopped; empty: from the start */
-    /* call: input and answer */
+    /* call: input and answer. A write of one record may leave the reply in `output` too, for the step `call`. */
     struct json input, output;
     /* for people and the guard */
     struct guard_feedback feedback;

@@ -80,8 +80,10 @@ static void give_meters(struct flow_engine *e, struct flow *f)
         f->targets[i].calls =
             flow__call_meters(e, f->plan->arena, f->targets[i].connection->name, f->targets[i].operation->name);
     for (size_t i = 0; i < f->n_steps; i++) {
-        if (f->steps[i].connection)
-            f->steps[i].calls = flow__call_meters(e, f->plan->arena, f->steps[i].connection->name, "lookup");
+        struct flow_ask *ask = f->steps[i].ask;
+
+        if (ask)
+            ask->calls = flow__call_meters(e, f->plan->arena, ask->connection->name, ask->operation->name);
     }
     if (f->read)
         f->read->calls = flow__call_meters(e, f->plan->arena, f->read->connection->name, f->read->operation->name);
@@ -157,6 +159,7 @@ struct flow_engine *flow_engine_new(const struct flow_engine_options *options)
         e->opt.clock = tl_clock_system();
     pthread_mutex_init(&e->lock, NULL);
     e->keys = flow__keys_new(e->opt.clock);
+    e->cache = flow__cache_new();
     e->loops = tl_zalloc(options->n_loops * sizeof *e->loops);
     for (size_t i = 0; i < options->n_loops; i++) {
         e->loops[i].engine = e;
@@ -248,6 +251,7 @@ static enum tl_rc configure(struct flow_engine *e, struct task *task, struct flo
         *d = (struct queue_flow_def){.name = tl_sv_str(f->name),
                                      .n_targets = f->n_targets,
                                      .expand = f->expand,
+                                     .retry = &f->retry,
                                      .block_on_dead = f->conf->on_dead.key == 1,
                                      .priority = (uint32_t)f->conf->priority,
                                      .trip_in_a_row = (uint32_t)f->conf->on_dead.trip_in_a_row,
@@ -279,10 +283,46 @@ static void plan_gone(struct flow_plan *p)
 {
     for (size_t i = 0; i < p->n_hosts; i++)
         connector_host_free(p->hosts[i]);
+    for (size_t i = 0; i < p->n_hosts && p->dry; i++)
+        connector_host_free(p->dry[i]);
     for (size_t i = 0; p->auths && i < p->n_connections; i++) {
         if (p->auths[i] && p->engine->opt.auth_free)
             p->engine->opt.auth_free(p->engine->opt.auth_arg, p->auths[i]);
     }
+}
+
+static bool is_asked(const struct flow_plan *p, const struct flow_connection *c)
+{
+    for (size_t i = 0; i < p->n_flows; i++)
+        for (size_t k = 0; k < p->flows[i].n_steps; k++)
+            if (p->flows[i].steps[k].ask && p->flows[i].steps[k].ask->connection == c)
+                return true;
+    return false;
+}
+
+/* One that sends, and for a connection that steps ask one that only tells what would be sent. */
+static void make_host(struct flow_engine *e, struct flow_plan *p, size_t loop, const struct flow_connection *c)
+{
+    struct connector_host_options o = {.client = e->loops[loop].client,
+                                       .clock = e->opt.clock,
+                                       .connector = c->connector,
+                                       .connection = c->conf->type.conf,
+                                       .name = c->name,
+                                       .counted = guard_has_quota(&c->guard),
+                                       .auth = p->auths[c->index],
+                                       .secret = e->opt.secret,
+                                       .secret_arg = e->opt.secret_arg,
+                                       .observe = flow__observe,
+                                       .observe_arg = e};
+
+    p->hosts[p->n_hosts] = connector_host_new(&o);
+    if (is_asked(p, c)) {
+        o.auth = NULL;
+        o.observe = flow__catch;
+        o.dry = true;
+        p->dry[p->n_hosts] = connector_host_new(&o);
+    }
+    p->n_hosts++;
 }
 
 static enum tl_rc make_hosts(struct flow_engine *e, struct flow_plan *p, struct tl_err *err)
@@ -291,6 +331,7 @@ static enum tl_rc make_hosts(struct flow_engine *e, struct flow_plan *p, struct 
     p->on_free = plan_gone;
     p->auths = tl_arena_zalloc(p->arena, (p->n_connections + 1) * sizeof(struct connector_auth *));
     p->hosts = tl_arena_zalloc(p->arena, (p->n_connections * e->opt.n_loops + 1) * sizeof(struct connector_host *));
+    p->dry = tl_arena_zalloc(p->arena, (p->n_connections * e->opt.n_loops + 1) * sizeof(struct connector_host *));
     for (size_t i = 0; i < p->n_connections && e->opt.auth; i++) {
         const struct flow_connection *c = &p->connections[i];
 
@@ -299,24 +340,9 @@ static enum tl_rc make_hosts(struct flow_engine *e, struct flow_plan *p, struct 
         if (!p->auths[i] && err->rc != TL_OK)
             return tl_err_prefix(err, "connection %s", c->name);
     }
-    for (size_t l = 0; l < e->opt.n_loops; l++) {
-        for (size_t i = 0; i < p->n_connections; i++) {
-            const struct flow_connection *c = &p->connections[i];
-            const struct connector_host_options o = {.client = e->loops[l].client,
-                                                     .clock = e->opt.clock,
-                                                     .connector = c->connector,
-                                                     .connection = c->conf->type.conf,
-                                                     .name = c->name,
-                                                     .counted = guard_has_quota(&c->guard),
-                                                     .auth = p->auths[i],
-                                                     .secret = e->opt.secret,
-                                                     .secret_arg = e->opt.secret_arg,
-                                                     .observe = flow__observe,
-                                                     .observe_arg = e};
-
-            p->hosts[p->n_hosts++] = connector_host_new(&o);
-        }
-    }
+    for (size_t l = 0; l < e->opt.n_loops; l++)
+        for (size_t i = 0; i < p->n_connections; i++)
+            make_host(e, p, l, &p->connections[i]);
     for (size_t i = 0; i < p->n_flows; i++)
         give_meters(e, &p->flows[i]);
     return TL_OK;
@@ -513,6 +539,7 @@ void flow_engine_free(struct flow_engine *e)
         http_client_free(e->loops[i].client);
     tl_free(e->loops);
     flow__keys_free(e->keys);
+    flow__cache_free(e->cache);
     flow__watches_free(e);
     pthread_mutex_destroy(&e->lock);
     tl_free(e);

@@ -70,7 +70,7 @@ enum tl_rc flow__meta_write(struct tl_arena *a, const struct http_req *req, enum
     return ret_meta->p ? TL_OK : tl_fail(err, TL_LIMIT, "the request needs too much memory");
 }
 
-struct json flow__envelope(struct tl_arena *a, const char *flow, struct json meta, struct json body,
+struct json flow__envelope(struct tl_arena *a, const char *flow, struct json meta, struct json body, struct json vars,
                            const struct flow_event *event)
 {
     struct json_builder b, e;
@@ -84,7 +84,7 @@ struct json flow__envelope(struct tl_arena *a, const char *flow, struct json met
         json_adds(&e, "key", json_sv(event->key));
         json_adds(&e, "attempt", json_int(event->attempt));
     }
-    json_object_begin(&b, a, 8);
+    json_object_begin(&b, a, 8 + (vars.type == JSON_OBJECT ? vars.n : 0));
     json_adds(&b, "body", body);
     json_adds(&b, "headers", json_gets(meta, "h"));
     json_adds(&b, "query", json_gets(meta, "q"));
@@ -93,6 +93,8 @@ struct json flow__envelope(struct tl_arena *a, const char *flow, struct json met
     json_adds(&b, "type", json_gets(meta, "t"));
     json_adds(&b, "event", json_end(&e));
     json_adds(&b, "flow", json_str(flow));
+    for (uint32_t i = 0; vars.type == JSON_OBJECT && i < vars.n; i++)
+        json_add(&b, json_view(vars.u.members[i].key), vars.u.members[i].value);
     return json_end(&b);
 }
 

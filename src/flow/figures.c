@@ -22,8 +22,8 @@ static const char *const *connections_of(const struct flow *f, struct tl_arena *
     for (size_t i = 0; i < f->n_targets; i++)
         add_connection(names, &n, f->targets[i].connection);
     for (size_t i = 0; i < f->n_steps; i++) {
-        if (f->steps[i].connection)
-            add_connection(names, &n, f->steps[i].connection);
+        if (f->steps[i].ask)
+            add_connection(names, &n, f->steps[i].ask->connection);
     }
     if (f->read)
         add_connection(names, &n, f->read->connection);
@@ -98,8 +98,8 @@ static void latencies(const struct flow_plan *p, struct tl_arena *a, struct aler
         for (size_t k = 0; k < f->n_targets; k++)
             add_latency(f->targets[k].calls, SUM(f->targets[k].connection), one, &seen);
         for (size_t k = 0; k < f->n_steps; k++) {
-            if (f->steps[k].connection)
-                add_latency(f->steps[k].calls, SUM(f->steps[k].connection), one, &seen);
+            if (f->steps[k].ask)
+                add_latency(f->steps[k].ask->calls, SUM(f->steps[k].ask->connection), one, &seen);
         }
         if (f->read)
             add_latency(f->read->calls, SUM(f->read->connection), one, &seen);

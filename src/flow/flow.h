@@ -152,7 +152,7 @@ struct flow_preview { /* as queue_show gives it */
     uint32_t flow, target, item, revision, attempt; /* the ledger's ids; attempt: the next one's number */
     bool split;                                     /* a delivery of an event whose steps have run */
     int64_t received_ms;
-    struct tl_sv meta, body;
+    struct tl_sv meta, body, vars;
 };
 /* What the configuration of now makes of it: {"mapped": body | null, "sent": {method, url, headers, body} | null,
  * "skipped": reason | null, "problem": text | null}. Nothing is sent; secrets are masked, authentication is not in it.

@@ -37,12 +37,20 @@ struct flow_step {
     struct flow_route_rule *rules;
     size_t n_rules;
     const struct json_schema *model;
-    const struct flow_lookup_conf *lookup;
-    struct flow_cache *cache;
+    struct flow_ask *ask; /* LOOKUP, CALL */
+    const char *as;       /* the variable that it makes; NULL: none */
+};
+struct flow_ask { /* a question to a system */
     const struct flow_connection *connection;
+    const struct connector_operation *operation;
+    const void *operation_conf;
+    void *prepared;
+    struct mapping *map, *value, *fallback;
+    int64_t cache_ms, use_cached_ms; /* 0: not */
+    bool call;                       /* it may change something */
+    bool risky;                      /* and is not recognised when it comes again */
+    struct tl_sv identity;           /* of what is asked, but for the event: the first part of the cache's key */
     const struct flow_call_meters *calls;
-    struct connector_template *path;
-    struct mapping *value, *fallback;
 };
 struct flow_target {
     const char *name;
@@ -71,8 +79,9 @@ struct flow {
     size_t n_steps;
     struct flow_target *targets;
     size_t n_targets;
-    bool expand; /* the ledger calls the steps once, then stores deliveries */
-    uint32_t id; /* of the ledger */
+    bool expand;              /* the ledger calls the steps once, then stores deliveries */
+    struct guard_retry retry; /* of its steps */
+    uint32_t id;              /* of the ledger */
     struct flow_plan *plan;
     struct flow_meters *meters;
     struct flow_watch *watch; /* the engine's */
@@ -98,6 +107,7 @@ struct flow_plan {
     struct flow **by_id; /* of the ledger's ids */
     size_t n_by_id;
     uint32_t *connection_ids;
+    struct connector_host **dry; /* likewise, of those that steps ask; NULL: not asked */
     struct flow_engine *engine;
     bool retired; /* loop 0: its sources end */
     void (*on_free)(struct flow_plan *p);
@@ -149,17 +159,12 @@ struct flow_outcome {
     struct flow_item *items;
     size_t n;
 };
-struct flow_lookup_port {
-    enum tl_rc (*fetch)(void *arg, struct task *task, const struct flow_step *step, struct json envelope,
-                        struct tl_arena *arena, struct json *ret, struct tl_err *err);
-    void *arg;
-};
-/* Run the steps over an envelope. Suspends in look-ups (port NULL: they are refused); task NULL: a trial run, on a big
- * stack already. */
+struct flow_place;
+/* Run the steps over an envelope. Suspends in those that ask (place NULL: they are refused, unless the envelope has
+ * their variable already); task NULL: a trial run, on a big stack already. */
 TL_MUST_CHECK enum tl_rc flow__steps(const struct flow *f, struct task *task, struct tl_arena *arena,
-                                     struct json envelope, const struct flow_lookup_port *port,
-                                     const struct tl_clock *clock, bool large, struct flow_outcome *ret,
-                                     struct tl_err *err);
+                                     struct json envelope, struct flow_place *place, const struct tl_clock *clock,
+                                     bool large, struct flow_outcome *ret, struct tl_err *err);
 bool flow__blocks(const struct mapping *m); /* evaluating it waits for a child process */
 enum { FLOW_LARGE_BODY = 256 << 10 };       /* bodies beyond it are parsed and mapped on a worker thread */
 /* The `when` and `map` of one target; on the big stack. *ret_skip: reason or NULL. */
@@ -182,8 +187,9 @@ struct flow_event {
     struct tl_sv key; /* outgoing; empty before the targets */
     uint32_t attempt;
 };
-/* {body, headers, query, path, method, type, event: {id, received_at, ...}, flow}. meta: as stored. */
-struct json flow__envelope(struct tl_arena *a, const char *flow, struct json meta, struct json body,
+/* {body, headers, query, path, method, type, event: {id, received_at, ...}, flow}. meta: as stored. vars: members
+ * besides, or JSON_UNDEFINED. */
+struct json flow__envelope(struct tl_arena *a, const char *flow, struct json meta, struct json body, struct json vars,
                            const struct flow_event *event);
 /* A key as text: strings as they are, other values as JSON; .p NULL: none. */
 struct tl_sv flow__key_text(struct tl_arena *a, struct json v);
@@ -239,6 +245,7 @@ struct flow_engine {
     struct metrics_family *families[FLOW_FAMILIES];
     struct flow_watch *watches; /* under lock; live as long as the engine */
     struct flow_keys *keys;     /* of senders */
+    struct flow_cache *cache;   /* of answers */
     size_t inline_max;          /* as the ledger was opened with */
     bool stopping;              /* atomic */
 };
@@ -323,16 +330,36 @@ void flow__run(struct flow_loop *l, struct queue_work *w);
 /* sources.c: schedules and reads, on loop 0; a new plan stops the old plan's sources */
 void flow__sources_start(struct flow_engine *e, struct flow_plan *p);
 
-/* lookup.c; arg of the port: a struct flow_place */
-struct flow_place { /* where a run runs */
+/* cache.c: answers of systems, by what was asked. Any thread. */
+struct flow_cache;
+struct flow_cache *flow__cache_new(void) TL_MUST_CHECK;
+void flow__cache_free(struct flow_cache *c); /* NULL allowed */
+/* The kept answer, if it is not older than that; into the arena. */
+bool flow__cache_get(struct flow_cache *c, struct tl_sv key, uint64_t now_ns, int64_t max_age_ms, struct tl_arena *a,
+                     struct json *ret, int64_t *ret_age_ms);
+void flow__cache_put(struct flow_cache *c, struct tl_sv key, uint64_t now_ns, struct json v);
+
+/* ---- ask.c: steps that ask other systems ---- */
+struct flow_place { /* where steps run, and what they did */
     const struct flow_plan *plan;
     unsigned loop;
     const struct flow *flow;
-    uint64_t event;
+    struct queue_work *work;
+    const struct queue_claim *claim;
+    /* what came of it */
+    struct json_builder asked;  /* [{as, connection, operation, from, age_ms, status, latency_ms}] */
+    size_t n_asked;             /* also those that `asked` has no room for */
+    uint32_t failed_connection; /* the ledger's id: what failed was a call on it; 0: something else */
+    enum tl_class cls;          /* of that failure; NONE: its rc's */
+    bool waited;                /* no permit came in time */
 };
-struct flow_cache;
-struct flow_cache *flow__cache_new(struct tl_arena *plan);
-enum tl_rc flow__lookup(void *arg, struct task *task, const struct flow_step *s, struct json envelope,
-                        struct tl_arena *arena, struct json *ret, struct tl_err *err);
+/* One question for one envelope: the answer is *ret. item: its number after a split. Suspends. */
+TL_MUST_CHECK enum tl_rc flow__ask(struct flow_place *place, struct task *task, const struct flow_step *s,
+                                   struct json envelope, size_t item, struct tl_arena *arena, struct json *ret,
+                                   struct tl_err *err);
+/* What was asked, for people; .p NULL: nothing. */
+struct tl_sv flow__asked_text(struct flow_place *place, struct tl_arena *a);
+void flow__catch(void *arg, struct connector_call *call,
+                 const struct connector_exchange *x); /* of a dry host: what would be asked */
 
 #endif

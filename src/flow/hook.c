@@ -48,7 +48,7 @@ static enum tl_rc eval_keys(struct hook *h, struct queue_put *put, struct json b
     rc = json_parse(h->req->arena, put->meta, 0, NULL, &meta, h->err);
     if (rc != TL_OK)
         return rc;
-    envelope = flow__envelope(h->req->arena, f->name, meta, body, &event);
+    envelope = flow__envelope(h->req->arena, f->name, meta, body, JSON_NOTHING, &event);
     if (f->key)
         put->key = eval_text(h, f->key, envelope);
     if (f->order_by)

@@ -348,21 +348,120 @@ static void load_route(struct loader *l, struct flow *f, struct flow_step *s, co
     }
 }
 
-static void load_lookup(struct loader *l, struct flow_step *s, const struct config_choice *c)
+/* Expressions see it beside what the event brought along. */
+static bool good_variable(const char *name)
 {
-    struct config_text path = {.at = c->at};
+    static const char *const taken[] = {"body", "headers", "query", "path", "method", "type", "event", "flow"};
 
-    s->lookup = c->conf;
-    s->cache = flow__cache_new(l->plan->arena);
-    path.text = s->lookup->path;
-    s->connection = find_connection(l, &s->lookup->connection);
-    s->path = connector_template_new(&path, true, l->e);
-    if (s->path)
-        tl_arena_on_free(l->plan->arena, (void (*)(void *))connector_template_free, s->path);
-    s->value = compile_expr(l, &s->lookup->value);
-    s->fallback = compile_expr(l, &s->lookup->fallback);
-    if (s->lookup->on_unavailable == 2 && !s->lookup->fallback.text)
-        config_error(l->e, c->at, "Add `default: EXPRESSION`.", "on_unavailable is default, but there is no default");
+    for (size_t i = 0; i < TL_COUNT(taken); i++)
+        if (strcmp(name, taken[i]) == 0)
+            return false;
+    for (size_t i = 0; name[i]; i++)
+        if (name[i] != '_' && !(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= 'A' && name[i] <= 'Z') &&
+            !(i > 0 && name[i] >= '0' && name[i] <= '9'))
+            return false;
+    return true;
+}
+
+/* `path: X` is what `get: X` was called before. */
+static const struct config_node *with_get(struct loader *l, const struct config_node *node)
+{
+    struct config_node *copy;
+
+    if (!config_get(node, "path"))
+        return node;
+    copy = tl_arena_must(l->plan->arena, sizeof *copy);
+    *copy = *node;
+    copy->entries = tl_arena_must(l->plan->arena, (node->n + 1) * sizeof *copy->entries);
+    for (uint32_t i = 0; i < node->n; i++) {
+        copy->entries[i] = node->entries[i];
+        if (strcmp(node->entries[i].key, "path") == 0)
+            copy->entries[i].key = "get";
+    }
+    return copy;
+}
+
+static void load_unavailable(struct loader *l, struct flow_ask *ask, const struct flow_ask_conf *conf,
+                             const struct config_choice *c)
+{
+    const struct flow_unavailable_conf *u = &conf->unavailable;
+    int64_t day = 86400000;
+
+    ask->use_cached_ms = u->use_cached_ms;
+    if (u->then == FLOW_USE_CACHED && !ask->use_cached_ms)
+        ask->use_cached_ms = conf->max_age_ms ? conf->max_age_ms : day;
+    ask->fallback = compile_expr(l, u->fallback.text ? &u->fallback : &conf->fallback);
+    if (u->then == FLOW_DEFAULT && !u->fallback.text && !conf->fallback.text)
+        config_error(l->e, c->at, "Write `on_unavailable: { default: EXPRESSION }`.",
+                     "on_unavailable is default, but there is no default");
+}
+
+static bool is_recognised(const struct flow_ask *ask)
+{
+    struct connector_facilities f = {.idempotency = CONNECTOR_IDEMPOTENT_NONE};
+
+    if (ask->operation->facilities)
+        ask->operation->facilities(ask->connection->conf->type.conf, ask->operation_conf, &f);
+    return f.idempotency == CONNECTOR_IDEMPOTENT_KEY || f.idempotency == CONNECTOR_IDEMPOTENT_UPSERT;
+}
+
+/* Two steps that are written alike on one connection ask the same, in whatever flow they stand. */
+static struct tl_sv identity_of(struct loader *l, const struct flow_ask *ask, const struct config_node *node)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, 1 << 20);
+    tl_buf_printf(&b, "%s %016llx ", ask->connection->name, (unsigned long long)ask->connection->identity);
+    (void)json_write(&b, config_to_json(l->plan->arena, node), JSON_WRITE_SORTED);
+    return tl_arena_sv(l->plan->arena, tl_buf_view(&b));
+}
+
+/* A question to a system: the part of `node` that is an operation of that connection. */
+static bool load_question(struct loader *l, struct flow_ask *ask, const struct config_text *connection,
+                          const struct config_node *node, const struct config_spec *common, unsigned kinds)
+{
+    struct connector_chosen chosen;
+
+    ask->connection = find_connection(l, connection);
+    if (!ask->connection || !choose(l, ask->connection, node, common, kinds, &chosen))
+        return false;
+    ask->operation = chosen.operation;
+    ask->operation_conf = chosen.conf;
+    ask->prepared = compile_operation(l, ask->connection, &chosen);
+    ask->risky = ask->call && !is_recognised(ask);
+    ask->identity = identity_of(l, ask, node);
+    return true;
+}
+
+static void load_ask(struct loader *l, struct flow_step *s, const struct config_choice *c)
+{
+    const struct config_node *node = with_get(l, *(const struct config_node *const *)c->conf);
+    const struct config_spec *spec = s->kind == FLOW_STEP_CALL ? &flow_call_spec : &flow_lookup_spec;
+    unsigned kinds = 1u << CONNECTOR_CALL | (s->kind == FLOW_STEP_CALL ? 1u << CONNECTOR_WRITE : 0);
+    const struct flow_ask_conf *conf;
+    void *parsed;
+
+    if (node->kind != CONFIG_NODE_MAP) {
+        config_error(l->e, node->at, "Write { connection: NAME, OPERATION: ..., as: NAME }.",
+                     "a %s is a map, this is %s", c->name, config_kind_name(node));
+        return;
+    }
+    if (config_parse(l->plan->arena, spec, common_part(l, *(const struct config_node *const *)c->conf, spec),
+                     &l->opt->config, l->e, &parsed) != TL_OK)
+        return;
+    conf = parsed;
+    s->as = conf->as;
+    if (!good_variable(conf->as))
+        config_error(l->e, c->at, "Use letters, digits and _, and none of the names that an event has.",
+                     "`as: %s` cannot be the name of a variable", conf->as);
+    s->ask = tl_arena_zalloc(l->plan->arena, sizeof *s->ask);
+    s->ask->call = s->kind == FLOW_STEP_CALL;
+    s->ask->cache_ms = conf->cache_ms;
+    if (!load_question(l, s->ask, &conf->connection, node, spec, kinds))
+        return;
+    s->ask->value = compile_expr(l, &conf->value);
+    s->ask->map = conf->map ? use_map(l, conf->map, c->at) : NULL;
+    load_unavailable(l, s->ask, conf, c);
 }
 
 static void load_step(struct loader *l, struct flow *f, struct flow_step *s, const struct config_choice *c)
@@ -388,7 +487,9 @@ static void load_step(struct loader *l, struct flow *f, struct flow_step *s, con
                          "there is no model '%s'", ((const struct config_text *)c->conf)->text);
         break;
     case FLOW_STEP_LOOKUP:
-        load_lookup(l, s, c);
+    case FLOW_STEP_CALL:
+        load_ask(l, s, c);
+        f->expand = true; /* it may wait, and keeps no permit of a target meanwhile */
         break;
     }
 }
@@ -460,6 +561,7 @@ static void load_flow(struct loader *l, struct flow *f, const char *name, const 
     }
     load_targets(l, f);
     f->expand = f->n_targets > 1;
+    fill_retry(&conf->retry, &f->retry);
     f->steps = tl_arena_zalloc(l->plan->arena, (conf->steps.n + 1) * sizeof *f->steps);
     f->n_steps = conf->steps.n;
     for (size_t i = 0; i < f->n_steps; i++)

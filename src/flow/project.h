@@ -139,16 +139,26 @@ struct flow_when_conf {
     struct config_text when;
     struct config_list to; /* of const char * */
 };
-struct flow_lookup_conf {
-    struct config_text connection;
-    const char *as, *path;
-    struct config_text value, fallback;
-    int64_t cache_ms, max_age_ms;
-    int on_unavailable; /* hold, use_cached, default */
-};
 struct flow_map_conf { /* `map: name`, or one of the languages in place */
     struct config_text use, jsonata;
     const char *file;
+};
+enum flow_unavailable { FLOW_HOLD, FLOW_USE_CACHED, FLOW_DEFAULT };
+struct flow_unavailable_conf {
+    int then; /* enum flow_unavailable: what a bare word says */
+    int64_t use_cached_ms;
+    struct config_text fallback;
+};
+struct flow_ask_conf { /* the keys of the steps lookup and call that are not their operation's */
+    struct config_text connection, value;
+    const char *as;
+    int64_t cache_ms;
+    struct flow_unavailable_conf unavailable;
+    const struct flow_map_conf *map; /* of a call: what is handed over instead of the body */
+    /* as it was written before */
+    const char *path;
+    int64_t max_age_ms;
+    struct config_text fallback;
 };
 struct flow_conf {
     struct config_choice from;
@@ -192,7 +202,7 @@ struct flow_project {
     struct flow_telemetry_conf telemetry;
 };
 extern const struct config_spec flow_project_spec;
-extern const struct config_spec flow_target_spec, flow_read_spec;
+extern const struct config_spec flow_target_spec, flow_read_spec, flow_lookup_spec, flow_call_spec;
 extern const struct config_spec flow_receiver_spec; /* of a flow_conf whose events are our own */
 enum flow_source { FLOW_WEBHOOK, FLOW_SCHEDULE, FLOW_READ, FLOW_RECEIVER /* of alerts; not in the file */ };
 enum flow_step_kind {
@@ -201,7 +211,8 @@ enum flow_step_kind {
     FLOW_STEP_SPLIT,
     FLOW_STEP_ROUTE,
     FLOW_STEP_VALIDATE,
-    FLOW_STEP_LOOKUP
+    FLOW_STEP_LOOKUP,
+    FLOW_STEP_CALL
 };
 
 #endif

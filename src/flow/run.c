@@ -84,15 +84,17 @@ static void make_envelope(void *arg)
     struct tl_arena *a = p->r->arena;
     struct flow_event event = {
         .id = p->claim->event, .received_ms = p->claim->received_ms, .attempt = p->claim->attempt};
-    struct json meta = JSON_NOTHING, body = JSON_NOTHING;
+    struct json meta = JSON_NOTHING, body = JSON_NOTHING, vars = JSON_NOTHING;
 
     if (p->r->work->kind == QUEUE_WORK_DELIVER)
         event.key = outgoing_key(p->r, p->claim);
     p->rc = p->claim->meta.n ? json_parse(a, p->claim->meta, 0, NULL, &meta, p->err) : TL_OK;
     if (p->rc == TL_OK)
         p->rc = flow__body(a, meta, p->body, &body, p->err);
+    if (p->rc == TL_OK && p->claim->vars.n)
+        p->rc = json_parse(a, p->claim->vars, 0, NULL, &vars, p->err);
     if (p->rc == TL_OK)
-        p->envelope = flow__envelope(a, p->r->flow->name, meta, body, &event);
+        p->envelope = flow__envelope(a, p->r->flow->name, meta, body, vars, &event);
 }
 
 static void map_target(void *arg)
@@ -157,38 +159,83 @@ static void trace(struct run *r, const struct queue_claim *c, struct json envelo
     flow__trace_attempt(&r->attempt, r->flow, r->began, c->event, traceparent);
 }
 
+static struct flow_place place_of(struct run *r, const struct queue_claim *c)
+{
+    return (struct flow_place){.plan = r->plan, .loop = r->loop->index, .flow = r->flow, .work = r->work, .claim = c};
+}
+
+/* What a step's question came to, whether the steps went through or not. */
+static void tell_place(struct run *r, struct flow_place *place, struct queue_claim *c)
+{
+    c->outcome.asked = flow__asked_text(place, r->arena);
+    if (c->outcome.end != QUEUE_END_FAILED)
+        return;
+    c->outcome.connection = place->failed_connection;
+    c->outcome.cls = place->failed_connection ? place->cls : TL_CLASS_NONE;
+    if (place->waited)
+        c->outcome.end = QUEUE_END_WAITED;
+}
+
+/* The item that is this target's. An event that is stored with its one delivery, whatever the flow has become since. */
+static enum tl_rc own_item(struct run *r, const struct flow_outcome *out, struct prepare *p, struct tl_err *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < out->n; i++) {
+        if (&r->flow->targets[out->items[i].target] != r->target)
+            continue;
+        p->envelope = out->items[i].envelope;
+        n++;
+    }
+    if (n > 1)
+        return tl_fail(err, TL_CONFIG,
+                       "the flow makes several deliveries of an event now, and this one came before: "
+                       "move it with `tieline events move --to %s`",
+                       r->flow->name);
+    p->skip = n ? NULL : out->skipped ? out->skipped : "no_route";
+    return TL_OK;
+}
+
+static enum tl_rc own_steps(struct task *task, struct run *r, struct queue_claim *c, struct prepare *p,
+                            struct tl_err *err)
+{
+    struct flow_place place = place_of(r, c);
+    struct flow_outcome out;
+    enum tl_rc rc = flow__steps(r->flow, task, r->arena, p->envelope, &place, r->loop->engine->opt.clock,
+                                p->body.n > FLOW_LARGE_BODY, &out, err);
+
+    if (rc == TL_OK)
+        rc = own_item(r, &out, p, err);
+    if (rc != TL_OK)
+        fail_claim(r, c, rc, err);
+    tell_place(r, &place, c);
+    return rc;
+}
+
 static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim *c, struct connector_record *rec,
                             const char **ret_skip, struct tl_err *err)
 {
-    struct flow_place place = {r->plan, r->loop->index, r->flow, c->event};
-    const struct flow_lookup_port port = {flow__lookup, &place};
     struct prepare p = {.r = r, .claim = c, .err = err};
     enum tl_rc rc = prepare(task, &p);
+    bool whole = c->delivery == c->event; /* an event that is its own delivery: its steps have not run */
 
     if (rc == TL_OK)
         trace(r, c, p.envelope);
-    if (rc == TL_OK && !r->flow->expand && r->flow->n_steps) {
-        struct flow_outcome out;
-
-        rc = flow__steps(r->flow, task, r->arena, p.envelope, &port, r->loop->engine->opt.clock,
-                         p.body.n > FLOW_LARGE_BODY, &out, err);
-        if (rc == TL_OK && out.skipped) {
-            *ret_skip = out.skipped;
-            return TL_OK;
-        }
-        if (rc == TL_OK)
-            p.envelope = out.items[0].envelope;
-    }
     if (rc != TL_OK)
+        fail_claim(r, c, rc, err);
+    else if (whole && r->flow->n_steps)
+        rc = own_steps(task, r, c, &p, err);
+    *ret_skip = p.skip;
+    if (rc != TL_OK || p.skip)
         return rc;
-    if (r->target->map || (!r->flow->expand && r->target->when)) {
+    if (r->target->map || (whole && r->target->when)) {
         rc = pure(task, p.body.n > FLOW_LARGE_BODY || flow__blocks(r->target->map), map_target, &p, err);
+        rc = rc == TL_OK ? p.rc : rc;
         if (rc != TL_OK)
+            fail_claim(r, c, rc, err);
+        *ret_skip = p.skip;
+        if (rc != TL_OK || p.skip)
             return rc;
-        if (p.rc != TL_OK || p.skip) {
-            *ret_skip = p.skip;
-            return p.rc;
-        }
     }
     r->attempt.mapped = async_loop_now(r->loop->loop);
     *rec = (struct connector_record){.value = json_gets(p.envelope, "body"),
@@ -232,10 +279,12 @@ static void to_outcome(struct run *r, const struct connector_call *call, const s
                        enum tl_rc rc, const struct tl_err *err, struct queue_claim *c)
 {
     struct queue_outcome *o = &c->outcome;
+    struct tl_sv asked = o->asked;
 
     if (v->end == CONNECTOR_NONE && rc != TL_OK) {
         fail_claim(r, c, rc, err);
         o->status = call->status;
+        o->asked = asked;
         return;
     }
     *o = (struct queue_outcome){.end = v->end == CONNECTOR_NONE && call->pending ? QUEUE_END_PENDING : ends[v->end],
@@ -244,7 +293,8 @@ static void to_outcome(struct run *r, const struct connector_call *call, const s
                                 .status = v->status ? v->status : call->status,
                                 .retry_after_ms = v->retry_after_ms,
                                 .text = v->text,
-                                .answer = v->answer};
+                                .answer = v->answer,
+                                .asked = asked};
     give_xrefs(r, v, o);
 }
 
@@ -306,9 +356,10 @@ static void deliver(struct task *task, struct run *r, struct tl_err *err)
         enum tl_rc rc = to_record(task, r, c, &records[n], &skip, err);
 
         if (rc != TL_OK)
-            fail_claim(r, c, rc, err);
-        else if (skip)
-            c->outcome = (struct queue_outcome){.end = QUEUE_END_SKIP, .text = tl_sv_str(skip)};
+            continue; /* its outcome says why */
+        if (skip)
+            c->outcome =
+                (struct queue_outcome){.end = QUEUE_END_SKIP, .text = tl_sv_str(skip), .asked = c->outcome.asked};
         else
             claims[n++] = c;
     }
@@ -361,31 +412,56 @@ static void probe(struct task *task, struct run *r, const struct flow_connection
 }
 
 /* ---- expanding ---- */
-static enum tl_rc item_body(struct run *r, const struct flow_item *item, struct tl_sv *ret, struct tl_err *err)
+static enum tl_rc written(struct run *r, struct json v, struct tl_sv *ret, struct tl_err *err)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
 
-    *ret = TL_SV_NULL;
-    if (!item->own_body)
-        return TL_OK;
     tl_buf_init(&b, 64 << 20);
-    if (!json_write(&b, json_gets(item->envelope, "body"), 0))
+    if (!json_write(&b, v, 0))
         return tl_fail(err, TL_LIMIT, "an item of the split is larger than 64 MB");
     *ret = tl_arena_sv(r->arena, tl_buf_view(&b));
     return ret->p ? TL_OK : tl_fail(err, TL_LIMIT, "the split needs too much memory");
 }
 
-static enum tl_rc expand(struct task *task, struct run *r, struct queue_claim *c, struct tl_err *err)
+/* The variables that the steps made. */
+static struct json vars_of(struct run *r, struct json envelope)
 {
-    struct flow_place place = {r->plan, r->loop->index, r->flow, c->event};
-    const struct flow_lookup_port port = {flow__lookup, &place};
+    struct json_builder b;
+
+    json_object_begin(&b, r->arena, 4);
+    for (size_t i = 0; i < r->flow->n_steps; i++) {
+        const char *as = r->flow->steps[i].as;
+
+        if (as && json_gets(envelope, as).type != JSON_UNDEFINED)
+            json_set(&b, tl_sv_str(as), json_gets(envelope, as));
+    }
+    return json_end(&b);
+}
+
+/* What a delivery has of its own: its body, and beside it what the steps found out. */
+static enum tl_rc item_parts(struct run *r, const struct flow_item *item, struct queue_delivery_def *d,
+                             struct tl_err *err)
+{
+    struct json vars = vars_of(r, item->envelope);
+    enum tl_rc rc = TL_OK;
+
+    if (item->own_body || vars.n)
+        rc = written(r, json_gets(item->envelope, "body"), &d->body, err);
+    if (rc == TL_OK && vars.n)
+        rc = written(r, vars, &d->vars, err);
+    return rc;
+}
+
+static enum tl_rc expand(struct task *task, struct run *r, struct queue_claim *c, struct flow_place *place,
+                         struct tl_err *err)
+{
     struct prepare p = {.r = r, .claim = c, .err = err};
     struct queue_delivery_def *defs;
     struct flow_outcome out;
     enum tl_rc rc = prepare(task, &p);
 
     if (rc == TL_OK)
-        rc = flow__steps(r->flow, task, r->arena, p.envelope, &port, r->loop->engine->opt.clock,
+        rc = flow__steps(r->flow, task, r->arena, p.envelope, place, r->loop->engine->opt.clock,
                          p.body.n > FLOW_LARGE_BODY, &out, err);
     if (rc != TL_OK)
         return rc;
@@ -395,7 +471,7 @@ static enum tl_rc expand(struct task *task, struct run *r, struct queue_claim *c
     for (size_t i = 0; i < out.n; i++) {
         defs[i].target = r->flow->targets[out.items[i].target].id;
         defs[i].item = out.items[i].item;
-        rc = item_body(r, &out.items[i], &defs[i].body, err);
+        rc = item_parts(r, &out.items[i], &defs[i], err);
         if (rc != TL_OK)
             return rc;
     }
@@ -420,6 +496,7 @@ static const char *end_name(const struct queue_outcome *o)
     case QUEUE_END_FAILED:
     case QUEUE_END_INNOCENT:
     case QUEUE_END_CANCELED:
+    case QUEUE_END_WAITED:
         break;
     }
     return "failed";
@@ -449,10 +526,10 @@ static void tell(struct run *r, const struct queue_claim *c, int64_t now_ms)
         if (cls != TL_CLASS_RATE_LIMIT)
             flow__sla_failed(r->flow, now_ms);
     }
-    if (o->end == QUEUE_END_CANCELED || !tl_log_on(r->loop->engine->opt.log, level))
+    if (o->end == QUEUE_END_CANCELED || o->end == QUEUE_END_WAITED || !tl_log_on(r->loop->engine->opt.log, level))
         return;
     TL_LOG(r->loop->engine->opt.log, level, "delivery.outcome", end_name(o), KV_STR("flow", r->flow->name),
-           KV_STR("target", r->target->name), KV_STR("event", tl_id32_format(c->event, id)),
+           KV_STR("target", r->target ? r->target->name : ""), KV_STR("event", tl_id32_format(c->event, id)),
            KV_U64("attempt", c->attempt),
            KV_STR("class", o->rc ? tl_class_name(o->cls ? o->cls : tl_rc_class(o->rc)) : ""),
            KV_U64("status", o->status), KV_I64("delay_ms", delay), KV_U64("latency_ms", r->work->latency_ms),
@@ -480,6 +557,7 @@ static const struct flow_connection *find_connection_id(const struct flow_plan *
 
 static void run_known(struct task *task, struct run *r, struct tl_err *err)
 {
+    struct flow_place place = place_of(r, r->work->n ? &r->work->claims[0] : NULL);
     enum tl_rc rc;
 
     switch (r->work->kind) {
@@ -487,9 +565,10 @@ static void run_known(struct task *task, struct run *r, struct tl_err *err)
         deliver(task, r, err);
         break;
     case QUEUE_WORK_EXPAND:
-        rc = expand(task, r, &r->work->claims[0], err);
+        rc = expand(task, r, &r->work->claims[0], &place, err);
         if (rc != TL_OK)
             fail_claim(r, &r->work->claims[0], rc, err);
+        tell_place(r, &place, &r->work->claims[0]);
         break;
     case QUEUE_WORK_RESUME:
         go_on(task, r, r->target->operation->resume, err);
@@ -526,9 +605,10 @@ static enum tl_rc run_task(struct task *task, void *arg, struct tl_err *err)
     } else if (r->target || (r->flow && r->work->kind == QUEUE_WORK_EXPAND)) {
         run_known(task, r, err);
         now_ms = tl_clock_wall_ms(l->engine->opt.clock);
-        for (size_t i = 0; r->work->kind != QUEUE_WORK_EXPAND && i < r->work->n; i++)
-            tell(r, &r->work->claims[i], now_ms);
-        if (r->attempt.on)
+        for (size_t i = 0; i < r->work->n; i++) /* what came of the steps is told where they failed */
+            if (r->work->kind != QUEUE_WORK_EXPAND || r->work->claims[i].outcome.end == QUEUE_END_FAILED)
+                tell(r, &r->work->claims[i], now_ms);
+        if (r->attempt.on && r->target)
             flow__trace_ended(&r->attempt, r->flow, r->target, &r->work->claims[0]);
     } else {
         put_back(r->work);

@@ -169,7 +169,7 @@ static void one_record(struct incoming *in, size_t i)
                                      .meta = written(in->a, json_end(&meta)),
                                      .body = written(in->a, r->value)};
     if (f->key || f->order_by) {
-        struct json envelope = flow__envelope(in->a, f->name, json_end(&meta), r->value, &event);
+        struct json envelope = flow__envelope(in->a, f->name, json_end(&meta), r->value, JSON_NOTHING, &event);
 
         if (f->key && flow__eval(f->key, in->a, envelope, envelope, NULL, &v, NULL) == TL_OK)
             in->puts[i].key = flow__key_text(in->a, v);

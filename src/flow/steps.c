@@ -57,7 +57,7 @@ struct run {
     const struct flow *f;
     struct tl_arena *arena;
     struct task *task; /* NULL: a trial run */
-    const struct flow_lookup_port *port;
+    struct flow_place *place;
     const struct tl_clock *clock;
     struct json *envelopes; /* one, or one for each item after a split */
     size_t n;
@@ -159,21 +159,30 @@ static enum tl_rc route(struct run *r, const struct flow_step *s, struct tl_err 
     return TL_OK;
 }
 
-static enum tl_rc lookup(struct run *r, const struct flow_step *s, struct tl_err *err)
+/* In a trial run nobody is asked: what the answer would be stands in the envelope. */
+static enum tl_rc answer_to(struct run *r, const struct flow_step *s, size_t i, struct json *ret, struct tl_err *err)
 {
-    if (!r->port)
-        return tl_fail(err, TL_UNSUPPORTED, "look-ups are not made in a trial run");
+    if (r->place)
+        return flow__ask(r->place, r->task, s, r->envelopes[i], i, r->arena, ret, err);
+    *ret = json_gets(r->envelopes[i], s->as);
+    return ret->type == JSON_UNDEFINED
+               ? tl_fail(err, TL_UNSUPPORTED, "nobody is asked in a trial run: give it the value of $%s", s->as)
+               : TL_OK;
+}
+
+static enum tl_rc ask(struct run *r, const struct flow_step *s, struct tl_err *err)
+{
     for (size_t i = 0; i < r->n; i++) {
         struct json_builder b;
         struct json v;
-        enum tl_rc rc = r->port->fetch(r->port->arg, r->task, s, r->envelopes[i], r->arena, &v, err);
+        enum tl_rc rc = answer_to(r, s, i, &v, err);
 
         if (rc != TL_OK)
             return rc;
         json_object_begin(&b, r->arena, r->envelopes[i].n + 1);
         for (uint32_t k = 0; k < r->envelopes[i].n; k++)
             json_add(&b, json_view(r->envelopes[i].u.members[k].key), r->envelopes[i].u.members[k].value);
-        json_set(&b, tl_sv_str(s->lookup->as), v);
+        json_set(&b, tl_sv_str(s->as), v);
         r->envelopes[i] = json_end(&b);
     }
     return TL_OK;
@@ -197,7 +206,8 @@ static enum tl_rc one_step(struct run *r, const struct flow_step *s, struct tl_e
             rc = validate(s, r->arena, json_gets(r->envelopes[i], "body"), err);
         return rc;
     case FLOW_STEP_LOOKUP:
-        return lookup(r, s, err);
+    case FLOW_STEP_CALL:
+        return ask(r, s, err);
     }
     return TL_OK;
 }
@@ -254,7 +264,7 @@ bool flow__blocks(const struct mapping *m)
 
 static enum tl_rc run_step(struct step_call *c)
 {
-    if (!c->r->task || (c->s && c->s->kind == FLOW_STEP_LOOKUP)) {
+    if (!c->r->task || (c->s && c->s->as)) {
         call_step(c);
     } else if (c->r->large || (c->s && flow__blocks(c->s->expr))) {
         enum tl_rc rc = task_blocking(c->r->task, call_step, c, NULL, c->err);
@@ -268,14 +278,14 @@ static enum tl_rc run_step(struct step_call *c)
 }
 
 enum tl_rc flow__steps(const struct flow *f, struct task *task, struct tl_arena *arena, struct json envelope,
-                       const struct flow_lookup_port *port, const struct tl_clock *clock, bool large,
-                       struct flow_outcome *ret, struct tl_err *err)
+                       struct flow_place *place, const struct tl_clock *clock, bool large, struct flow_outcome *ret,
+                       struct tl_err *err)
 {
     uint64_t all = f->n_targets == 64 ? UINT64_MAX : (1ull << f->n_targets) - 1;
     struct run r = {.f = f,
                     .arena = arena,
                     .task = task,
-                    .port = port,
+                    .place = place,
                     .large = large,
                     .clock = clock,
                     .envelopes = &envelope,

@@ -414,6 +414,7 @@ static void set_flow(struct queue *q, const struct queue_flow_def *d)
 {
     struct flow *f = queue__flow(q, d->ret_id);
     bool unblocked = f->block && !d->block_on_dead;
+    struct target *steps = target_named(f, TL_SV(""));
 
     f->removed = false;
     f->block = d->block_on_dead;
@@ -425,10 +426,9 @@ static void set_flow(struct queue *q, const struct queue_flow_def *d)
     f->save = true;
     f->expand = NULL;
     f->only = d->n_targets ? queue__target(q, d->targets[0].ret_id) : NULL;
-    if (d->expand) {
-        f->expand = target_named(f, TL_SV(""));
-        set_target(q, f->expand, &(struct queue_target_def){0}, &q->internal);
-        f->expand->idempotent = true;
+    if (steps) { /* also where none are made any more: those that wait go on */
+        f->expand = d->expand ? steps : NULL;
+        set_target(q, steps, &(struct queue_target_def){.idempotent = true, .retry = d->retry}, &q->internal);
     }
     for (size_t i = 0; i < d->n_targets; i++) {
         struct conn *c = d->targets[i].connection.n ? conn_named(q, d->targets[i].connection) : &q->internal;

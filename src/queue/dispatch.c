@@ -58,7 +58,7 @@ void queue__work_free(struct queue *q, struct work *w)
     }
 }
 
-static void list_add(struct work_list *list, struct work *w)
+void queue__list_add(struct work_list *list, struct work *w)
 {
     w->next = NULL;
     w->prev = list->last;
@@ -126,6 +126,8 @@ static void fill_blob(struct queue *q, struct queue_claim *c, struct row *r, str
     c->body = c->upload ? TL_SV_NULL : tl_sv(c->blob->bytes + c->blob->meta_n, c->blob->body_n);
     if (c->blob->has_order)
         c->order_by = tl_sv(c->blob->bytes + c->blob->meta_n + c->blob->body_n, c->blob->order_n);
+    if (c->blob->vars_n)
+        c->vars = tl_sv(c->blob->bytes + c->blob->meta_n + c->blob->body_n + c->blob->order_n, c->blob->vars_n);
 }
 
 static void fill_claim(struct queue *q, struct work *w, size_t i, struct lane *l)
@@ -235,7 +237,7 @@ void queue__send_out(struct queue *q, struct work *w)
     w->pub.loop = least_loaded(q);
     q->loop_load[w->pub.loop]++;
     w->started_ns = queue__now(q);
-    list_add(&q->go, w);
+    queue__list_add(&q->go, w);
 }
 
 /* All members of a long job that are not running: the work asks after the job for all of them at once. */
@@ -349,10 +351,10 @@ static void start_work(struct queue *q, struct conn *c, struct target *t, bool p
     w->pub.target = t->id;
     t->flow->running += (uint32_t)w->pub.n;
     queue__work_start(q, w, c, probe);
-    if (w->pub.kind == QUEUE_WORK_RESUME || ((t->idempotent || t->expand) && !may_have_crashed(q, w)))
+    if (w->pub.kind == QUEUE_WORK_RESUME || (t->idempotent && !may_have_crashed(q, w)))
         queue__send_out(q, w);
     else
-        list_add(&q->begins, w);
+        queue__list_add(&q->begins, w);
 }
 
 static void serve(struct queue *q, struct conn *c)
@@ -360,10 +362,12 @@ static void serve(struct queue *q, struct conn *c)
     uint64_t wake = UINT64_MAX;
     bool probe = false;
 
-    while (c->ring) {
-        struct target *t = round_robin(q, c, &wake);
+    while (c->ring || c->first_permit) {
+        bool permit = c->first_permit && (c->permit_next || !c->ring);
+        struct target *t = permit ? NULL : round_robin(q, c, &wake);
 
-        if (!t) {
+        permit = permit || (!t && c->first_permit);
+        if (!t && !permit) {
             c->wake_ns = wake;
             c->why = QUEUE_HELD_NONE;
             return;
@@ -373,8 +377,11 @@ static void serve(struct queue *q, struct conn *c)
             return;
         }
         c->wake_ns = 0;
+        c->permit_next = !permit;
         if (probe && c->has_probe)
             queue__probe(q, c);
+        else if (permit)
+            queue__permit_grant(q, c, probe);
         else
             start_work(q, c, t, probe);
         if (q->txn_rc != TL_OK)
@@ -393,13 +400,22 @@ void queue__schedule(struct queue *q)
         queue__lane_unwait(q, l);
         queue__lane_ready(q, l, true);
     }
-    if (!atomic_load(&q->dispatch_on) || atomic_load(&q->fatal) || q->full)
+    if (!atomic_load(&q->dispatch_on) || atomic_load(&q->fatal) || q->full) {
+        for (size_t i = 1; i <= q->n_conns && !q->full; i++)
+            if (q->conns[i] && q->conns[i]->first_permit)
+                queue__permits_expire(q, q->conns[i], true);
         return;
+    }
     queue__start_aborts(q);
     serve(q, &q->internal);
-    for (size_t i = 1; i <= q->n_conns; i++)
-        if (q->conns[i] && q->conns[i]->ring)
-            serve(q, q->conns[i]);
+    for (size_t i = 1; i <= q->n_conns; i++) {
+        struct conn *c = q->conns[i];
+
+        if (c && (c->ring || c->first_permit))
+            serve(q, c);
+        if (c && c->first_permit)
+            queue__permits_expire(q, c, false);
+    }
 }
 
 uint64_t queue__next_wake(struct queue *q)
@@ -419,8 +435,10 @@ uint64_t queue__next_wake(struct queue *q)
     for (size_t i = 1; i <= q->n_conns; i++) {
         struct conn *c = q->conns[i];
 
-        if (c && c->ring && c->wake_ns > now && c->wake_ns < at)
+        if (c && (c->ring || c->first_permit) && c->wake_ns > now && c->wake_ns < at)
             at = c->wake_ns;
+        if (c && c->first_permit && queue__permits_wake(c) < at)
+            at = queue__permits_wake(c);
         if (c && c->try_ns && c->try_ns < at)
             at = c->try_ns;
     }
@@ -481,7 +499,10 @@ void queue__begins_written(struct queue *q)
     for (w = q->begins.first; w; w = next) {
         next = w->next;
         w->begun = true;
-        queue__send_out(q, w);
+        if (w->waits)
+            queue__permit_ready(q, w);
+        else
+            queue__send_out(q, w);
     }
     q->begins = (struct work_list){0};
 }
@@ -502,7 +523,7 @@ void queue__hand_out(struct queue *q)
         w->pub.next = NULL;
         if (!w->begun) {
             w->lazy = true;
-            list_add(&q->lazy, w);
+            queue__list_add(&q->lazy, w);
         }
         *tails[w->pub.loop] = &w->pub;
         tails[w->pub.loop] = &w->pub.next;

@@ -59,7 +59,7 @@ static void write_child(struct queue *q, const struct row *r, const struct queue
               r->upload ? store_u64(r->upload) : store_null(), r->cause ? store_u64(r->cause) : store_null(),
               r->replay_of ? store_u64(r->replay_of) : store_null());
     if (d->body.p)
-        queue__add_edit(q, r->id, 0, r->received, store_null(), d->body);
+        queue__add_own(q, r->id, r->received, d->body, d->vars);
 }
 
 static enum tl_rc expand_apply(struct queue *q, struct op *op, struct tl_err *err)

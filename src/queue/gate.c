@@ -19,7 +19,7 @@ bool queue__gate_take(struct queue *q, struct conn *c, uint64_t *ret_wake_ns, en
     *ret_wake_ns = UINT64_MAX;
     if (c->internal) {
         *ret_why = QUEUE_HELD_CONCURRENCY;
-        return c->running < INTERNAL_AT_ONCE;
+        return c->running - c->n_parked < INTERNAL_AT_ONCE;
     }
     if (c->held != QUEUE_HELD_NONE && !c->trying) {
         *ret_why = c->held;

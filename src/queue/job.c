@@ -146,13 +146,18 @@ static void copy_body(struct queue *q, const struct row *from, const struct row 
 
 static void copy_edits(struct queue *q, const struct row *from, uint64_t to)
 {
-    struct store_val v[5];
-    struct tl_sv data;
+    struct store_val v[6];
+    struct tl_sv data, vars;
 
     if (queue__start(q, SQL_EDIT_ALL, VALS(store_u64(from->id), store_int(from->rev))))
-        while (queue__next(q, SQL_EDIT_ALL, v, 5))
-            if (queue__open_val(q, PLACE(EDIT, .id = from->id, .more = (uint64_t)v[0].i), v[3].i != 0, v[4].s, &data))
+        while (queue__next(q, SQL_EDIT_ALL, v, 6) &&
+               queue__open_val(q, PLACE(EDIT, .id = from->id, .more = (uint64_t)v[0].i), v[3].i != 0, v[4].s, &data) &&
+               queue__open_val(q, PLACE(VARS, .id = from->id), v[3].i != 0 && v[5].type != STORE_NULL, v[5].s, &vars)) {
+            if (v[0].i == 0)
+                queue__add_own(q, to, v[1].i, data, vars);
+            else
                 queue__add_edit(q, to, (uint32_t)v[0].i, v[1].i, v[2], data);
+        }
     queue__end(q, SQL_EDIT_ALL);
 }
 

@@ -170,7 +170,7 @@ struct queue_attempt_row {
     bool counted, unknown;
     enum tl_class cls;
     enum tl_rc rc;
-    struct tl_sv text, answer;
+    struct tl_sv text, answer, asked; /* asked: JSON, what its steps asked other systems */
 };
 struct queue_detail {
     struct queue_row row;
@@ -179,7 +179,7 @@ struct queue_detail {
     struct queue_row *deliveries; /* of an event that has its own */
     size_t n_deliveries;
     struct tl_sv meta, body, original_body; /* body: newest revision; only when asked for and at most max_body */
-    struct tl_sv order_by, ticket;
+    struct tl_sv order_by, ticket, vars;    /* vars: queue_delivery_def.vars */
 };
 TL_MUST_CHECK enum tl_rc queue_show(struct queue_reader *r, struct tl_arena *arena, uint64_t delivery, size_t max_body,
                                     struct queue_detail *ret_detail, struct tl_err *err); /* TL_NOT_FOUND */

@@ -20,7 +20,7 @@ static struct tl_sv clip(struct tl_sv s, size_t max)
 
 static size_t outcome_bytes(const struct queue_outcome *o)
 {
-    size_t n = o->text.n + o->answer.n + o->n_xrefs * sizeof(struct queue_xref);
+    size_t n = o->text.n + o->answer.n + o->asked.n + o->n_xrefs * sizeof(struct queue_xref);
 
     for (size_t i = 0; i < o->n_xrefs; i++)
         n += o->xrefs[i].model.n + o->xrefs[i].connection_a.n + o->xrefs[i].id_a.n + o->xrefs[i].connection_b.n +
@@ -65,6 +65,8 @@ static void copy_outcomes(struct work *w)
 
         o->text = clip(o->text, TEXT_MAX);
         o->answer = clip(o->answer, ANSWER_MAX);
+        if (o->asked.n > ANSWER_MAX)
+            o->asked = TL_SV_NULL;
         n += outcome_bytes(o);
         xrefs += o->n_xrefs;
     }
@@ -83,6 +85,7 @@ static void copy_outcomes(struct work *w)
         k += o->n_xrefs;
         copy_sv(&o->text, &at);
         copy_sv(&o->answer, &at);
+        copy_sv(&o->asked, &at);
     }
     copy_sv(&w->pub.ret_ticket, &at);
 }
@@ -131,7 +134,7 @@ static void fail_transient(struct queue *q, struct work *w, struct member *m, co
 {
     int64_t ms;
 
-    m->counted = !w->pub.probe && queue__gate_closed(w->conn);
+    m->counted = o->connection ? w->step_counts : !w->pub.probe && queue__gate_closed(w->conn);
     if (!m->counted) {
         m->verdict = V_BACK;
         return;
@@ -166,6 +169,8 @@ static void fail(struct queue *q, struct work *w, struct member *m, const struct
         break;
     case TL_CLASS_AUTH:
         m->verdict = V_BACK;
+        if (o->connection) /* the end of its permit has paused that one */
+            break;
         if (w->conn->held == QUEUE_HELD_NONE || w->conn->held == QUEUE_HELD_CONNECTION_AUTH)
             queue__hold_conn_auth(q, w->conn, text, o->retry_after_ms);
         if (w->conn->internal) /* no connection to pause */
@@ -259,6 +264,11 @@ static void decide_one(struct queue *q, struct work *w, size_t i)
         m->unknown = is_unknown(w, c);
         fail(q, w, m, &c->outcome);
         break;
+    case QUEUE_END_WAITED:
+        m->row.attempts -= !w->begun;
+        m->row.unknown = m->lane->row.unknown; /* nobody has looked */
+        m->verdict = V_BACK;
+        break;
     case QUEUE_END_CANCELED:
     case QUEUE_END_INNOCENT:
         m->verdict = V_BACK;
@@ -288,9 +298,9 @@ static enum tl_rc worst_rc(const struct work *w, bool *ret_not_sent)
     for (size_t i = 0; i < w->pub.n; i++) {
         const struct queue_outcome *o = &w->pub.claims[i].outcome;
 
-        if (o->end != QUEUE_END_CANCELED)
+        if (o->end != QUEUE_END_CANCELED && o->end != QUEUE_END_WAITED && !o->connection)
             *ret_not_sent = false;
-        if (rc == TL_OK && o->end == QUEUE_END_FAILED)
+        if (rc == TL_OK && o->end == QUEUE_END_FAILED && !o->connection)
             rc = o->rc;
         if (rc == TL_OK && o->end == QUEUE_END_NONE)
             rc = TL_UNKNOWN_OUTCOME;
@@ -373,6 +383,7 @@ static void write_attempt(struct queue *q, const struct work *w, size_t i)
                           w->call_id ? store_u64(w->call_id) : store_null(),
                           queue__seal(q, PLACE(TRIED, .id = id), o->text.n ? store_text(o->text) : store_null()),
                           queue__seal(q, PLACE(ANSWER, .id = id), o->answer.n ? store_blob(o->answer) : store_null()),
+                          queue__seal(q, PLACE(ASKED, .id = id), o->asked.n ? store_text(o->asked) : store_null()),
                           queue__key_id(q)),
                      NULL);
 }
@@ -407,7 +418,8 @@ static bool done_at_once(const struct work *w, size_t i)
     const struct member *m = &w->members[i];
 
     return m->verdict == V_FINAL && c->outcome.end == QUEUE_END_DONE && c->attempt == 1 && !w->begun && !w->expanded &&
-           !w->call_id && !w->ticket_known && !w->pub.probe && !c->outcome.text.n && !c->outcome.answer.n;
+           !w->call_id && !w->ticket_known && !w->pub.probe && !c->outcome.text.n && !c->outcome.answer.n &&
+           !c->outcome.asked.n;
 }
 
 static void write_first(struct queue *q, const struct work *w, size_t i)
@@ -428,6 +440,8 @@ static void write_member(struct queue *q, struct work *w, size_t i)
 
     bool at_once = done_at_once(w, i);
 
+    if (o->end == QUEUE_END_WAITED && !w->begun)
+        return; /* nothing was done */
     if (!at_once)
         write_attempt(q, w, i);
     queue__count(q, w->target->flow, N_ATTEMPTS, 1);
@@ -628,7 +642,7 @@ static void finish_settle(struct queue *q, struct op *op)
     q->loop_load[w->pub.loop]--;
     atomic_fetch_sub(&q->works_out, 1);
     for (size_t i = 0; i < w->pub.n; i++) {
-        if (w->pub.claims[i].outcome.end == QUEUE_END_FAILED)
+        if (w->pub.claims[i].outcome.end == QUEUE_END_FAILED && !w->pub.claims[i].outcome.connection)
             w->conn->failed[w->members[i].cls]++;
         if (i + 1 < w->pub.n && w->members[i + 1].follower) {
             queue__feed(q, w->members[i].row.id, w->members[i].row.flow,

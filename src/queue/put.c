@@ -51,7 +51,7 @@ static void prepare(struct queue *q, struct queue_put *put, struct put_op *p)
     if (q->ring) /* a body must not be found out by its hash */
         memcpy(&seed, q->hash_key, sizeof(seed));
     p->body_hash = put->body.n ? tl_hash64(put->body.p, put->body.n, seed) : put->upload;
-    p->blob = queue__blob_new(put->meta, put->upload ? TL_SV_NULL : put->body, put->order_by);
+    p->blob = queue__blob_new(put->meta, put->upload ? TL_SV_NULL : put->body, put->order_by, TL_SV_NULL);
 }
 
 static void unprepare(struct put_op *p)

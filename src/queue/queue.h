@@ -151,9 +151,10 @@ struct queue_flow_def {
     struct tl_sv name;
     struct queue_target_def *targets;
     size_t n_targets;
-    bool expand;        /* several targets, a condition or a split: queue_expand decides; else targets[0] */
-    bool block_on_dead; /* a dead delivery blocks its key; else the key goes on without it */
-    uint32_t priority;  /* weight in the round robin, 0: 1 */
+    bool expand; /* several targets, a condition or a split: queue_expand decides; else targets[0] */
+    const struct guard_retry *retry;      /* of its steps, with expand; copied; NULL: the default policy */
+    bool block_on_dead;                   /* a dead delivery blocks its key; else the key goes on without it */
+    uint32_t priority;                    /* weight in the round robin, 0: 1 */
     uint32_t trip_in_a_row, trip_half_of; /* same fingerprint; 0: 20 and 200 */
     uint32_t ret_id;
 };
@@ -236,7 +237,8 @@ enum queue_end {
     QUEUE_END_FAILED,   /* cls and rc decide what happens */
     QUEUE_END_INNOCENT, /* rolled back with others: again, without using an attempt, in half the batch */
     QUEUE_END_CANCELED, /* we are stopping: as if it had never started (only if nothing was sent) */
-    QUEUE_END_PENDING   /* a long job goes on: ticket and next_poll_ms of the work */
+    QUEUE_END_PENDING,  /* a long job goes on: ticket and next_poll_ms of the work */
+    QUEUE_END_WAITED    /* a step got no permit in time: again, without using an attempt or keeping one */
 };
 /* All views are copied by queue_finish. */
 struct queue_outcome {
@@ -245,9 +247,12 @@ struct queue_outcome {
     enum tl_class cls; /* TL_CLASS_NONE: the class of rc */
     uint32_t status;   /* HTTP or the like, 0: none */
     uint32_t retry_after_ms;
+    uint32_t
+        connection; /* FAILED: a step's call on it failed, the permit's end has told its guard; 0: the work's own */
     uint64_t fingerprint; /* 0: made from class, status and the text without its numbers and quoted parts */
     struct tl_sv text;    /* at most 400 bytes are kept */
     struct tl_sv answer;  /* what the target said of the record (an id), at most 4 KB are kept */
+    struct tl_sv asked;   /* what its steps asked other systems, JSON for people; dropped where it is over 4 KB */
     const struct queue_xref *xrefs;
     size_t n_xrefs;
 };
@@ -260,6 +265,7 @@ struct queue_claim {
     bool unknown_before;     /* an earlier attempt has an unknown outcome: look before you insert */
     struct tl_sv meta, body; /* valid until queue_finish; body.p NULL with upload != 0: queue_read_body */
     struct tl_sv order_by;   /* as it came */
+    struct tl_sv vars;       /* of a delivery: queue_delivery_def.vars */
     uint64_t upload, upload_bytes;
     bool unreadable; /* its bytes do not open with the ledger's keys: they were changed on the disk; never to be sent */
     struct queue_blob *blob;
@@ -293,12 +299,40 @@ void queue_finish(struct queue *q, struct queue_work *work);
 TL_MUST_CHECK enum tl_rc queue_checkpoint(struct queue *q, struct task *task, struct queue_work *work,
                                           struct tl_sv ticket, struct tl_err *err);
 
+/* ---- permits: a call on a connection that is not the work's own (a step's look-up), or of no work (a source) ---- */
+struct queue_permit {
+    uint32_t connection;     /* queue_connection_def.ret_id */
+    struct queue_work *work; /* of the step that asks; NULL: a source. While it waits, the delivery is shown as held */
+    int64_t wait_ms;         /* for so long at most; 0: now or not at all */
+    bool risky;              /* a repeated call may do harm: the attempt is on disk before the permit is given */
+    bool unless_down;        /* do not wait for a connection that is held or whose breaker is open */
+    /* answer, and for queue_permit_give */
+    bool probe;
+    int why; /* enum queue_held: TL_BUSY: what it waited for */
+    uint64_t started_ns;
+};
+/* One call may start when this returns TL_OK, and queue_permit_give must follow. Suspends. TL_BUSY: none was free in
+ * time (text and `why` say what for). TL_CANCELED: the ledger hands out no more, or the connection is gone. */
+TL_MUST_CHECK enum tl_rc queue_permit_take(struct queue *q, struct task *task, struct queue_permit *permit,
+                                           struct tl_err *err);
+struct queue_permit_end {
+    enum tl_rc rc;
+    enum tl_class cls;                     /* NONE: the class of rc. auth pauses the connection */
+    bool not_sent;                         /* nothing was called: the cost is given back */
+    const struct guard_feedback *feedback; /* may be NULL; copied */
+    uint32_t retry_after_ms;
+    struct tl_sv text; /* why, for people; copied */
+};
+/* Any thread; does not wait. For a work: before its queue_finish. */
+void queue_permit_give(struct queue *q, const struct queue_permit *permit, const struct queue_permit_end *end);
+
 /* The steps of an event have run: its deliveries, in one transaction. Then queue_finish the EXPAND work with END_DONE.
  */
 struct queue_delivery_def {
     uint32_t target, item;
     struct tl_sv order_by; /* .p NULL: as the event's */
     struct tl_sv body;     /* .p NULL: the event's; else this item's own (split) */
+    struct tl_sv vars;     /* with a body of its own: what steps found out beside it; comes back with each claim */
 };
 /* n == 0: the event is skipped, `reason` says why (filtered, no_route, duplicate). */
 TL_MUST_CHECK enum tl_rc queue_expand(struct queue *q, struct task *task, struct queue_work *work,

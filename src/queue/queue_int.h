@@ -31,6 +31,7 @@
 #define NS_PER_MS 1000000ull
 #define TRIP_RING_MAX 1000u
 #define FEED_MAX 16384u
+#define PARKED_MAX 32u /* works of one target whose step waits for a permit; the rest waits on disk */
 
 extern const struct store_migration queue__migrations[];
 extern const size_t queue__n_migrations;
@@ -70,14 +71,15 @@ struct op {
     struct async_loop *loop; /* whose task waits */
     struct async_wait wait;
     bool waited, done;              /* done: under done_lock */
+    bool deferred;                  /* settle keeps it: its answer comes later (permit.c) */
     void (*on_done)(struct op *op); /* instead of a waiter; on the ledger thread */
 };
 
 struct queue_blob {
     atomic_uint refs;
-    size_t meta_n, body_n, order_n;
+    size_t meta_n, body_n, order_n, vars_n;
     bool has_order;
-    char bytes[]; /* meta, body, order */
+    char bytes[]; /* meta, body, order, vars */
 };
 
 /* ---- rows in memory ---- */
@@ -124,6 +126,8 @@ struct target {
     struct lane *first, *last;
     size_t n_ready, in_window;
     struct target *ring_prev, *ring_next; /* of the connection; NULL: not in it */
+    size_t n_parked;                      /* of its works: their step waits for a permit of ... */
+    struct conn *parked_on;               /* ... this connection (the last to be asked) */
     int64_t deficit;
     /* window */
     bool complete;   /* every live head is in memory, but those whose time has not come or that are blocked */
@@ -167,7 +171,10 @@ struct conn {
     bool trying;
     struct target *ring; /* targets that have lanes ready and may run */
     size_t n_ready;
-    uint32_t running;
+    uint32_t running, n_parked; /* parked: of the running ones, those whose step waits for another's permit */
+    struct waiting *first_permit, *last_permit;
+    size_t n_permits;
+    bool permit_next;    /* permits and targets take turns */
     uint64_t wake_ns;    /* nothing to try before; 0: try */
     enum queue_held why; /* what it waits for */
     struct guard *guard;
@@ -176,6 +183,13 @@ struct conn {
     struct tl_buf guard_before; /* as it was saved, until the configuration has named the budgets */
     uint64_t calls, failed[TL_CLASS_COUNT];
     int64_t ok_at, ok_saved; /* wall clock of the last call that succeeded; as it is on disk */
+};
+
+/* A permit that is waited for. Lives on the stack of who asked. */
+struct waiting {
+    struct waiting *prev, *next; /* of its connection */
+    struct conn *conn;
+    uint64_t until_ns;
 };
 
 enum verdict { V_NONE, V_FINAL, V_RETRY, V_DEAD, V_BACK, V_PENDING, V_STALE };
@@ -200,6 +214,8 @@ struct work {
     struct conn *conn;
     struct member *members;
     bool begun, decided, lazy, expanded, ticket_known;
+    bool step_counts;      /* a failure of its last step's call counts as an attempt */
+    struct waiting *waits; /* its step waits for a permit */
     struct guard_feedback feedback;
     uint64_t started_ns, call_id;
     int64_t started_ms, ended_ms;
@@ -305,6 +321,7 @@ struct queue {
 /* ---- turn.c ---- */
 enum tl_rc queue__call(struct queue *q, struct task *task, struct op *op, struct tl_err *err); /* any thread */
 void queue__push(struct queue *q, struct op *op);                                              /* any thread */
+void queue__answer(struct queue *q, struct op *chain);
 void queue__fatal(struct queue *q, const struct tl_err *err);
 void *queue__thread(void *arg);
 uint64_t queue__now(const struct queue *q);
@@ -344,8 +361,11 @@ void queue__add_body(struct queue *q, uint64_t event, uint64_t upload, struct tl
                      struct tl_sv body);
 void queue__add_chunk(struct queue *q, uint64_t id, struct tl_sv bytes);
 void queue__add_edit(struct queue *q, uint64_t unit, uint32_t rev, int64_t at, struct store_val who, struct tl_sv body);
-struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct tl_sv order_by); /* any thread */
-void queue__blob_unref(struct queue_blob *b); /* NULL allowed; any thread */
+/* What steps made for a delivery of several: its body, and beside it what they found out. */
+void queue__add_own(struct queue *q, uint64_t unit, int64_t at, struct tl_sv body, struct tl_sv vars);
+struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct tl_sv order_by,
+                                   struct tl_sv vars); /* any thread */
+void queue__blob_unref(struct queue_blob *b);          /* NULL allowed; any thread */
 #define VALS(...)                                                                                                      \
     ((struct store_val[]){__VA_ARGS__}), sizeof((struct store_val[]){__VA_ARGS__}) / sizeof(struct store_val)
 #define RUN(q, name, ...) queue__run((q), SQL_##name, VALS(__VA_ARGS__), NULL)
@@ -363,6 +383,8 @@ enum place_kind {
     PLACE_EDIT = 'e', /* id: unit; more: revision */
     PLACE_TRIED = 't',
     PLACE_ANSWER = 'a',
+    PLACE_ASKED = 's',
+    PLACE_VARS = 'r', /* id: unit */
     PLACE_TICKET = 'k',
     PLACE_WHY = 'w', /* unit.text */
     PLACE_CALL = 'l',
@@ -468,10 +490,18 @@ enum tl_rc queue__write_begins(struct queue *q);
 void queue__begins_written(struct queue *q);
 bool queue__lazy_due(const struct queue *q);
 void queue__list_remove(struct work_list *list, struct work *w);
+void queue__list_add(struct work_list *list, struct work *w);
 struct work *queue__work_new(struct queue *q, size_t n);
 void queue__work_start(struct queue *q, struct work *w, struct conn *c, bool probe);
 void queue__send_out(struct queue *q, struct work *w);
 void queue__work_free(struct queue *q, struct work *w);
+
+/* ---- permit.c ---- */
+void queue__permit_grant(struct queue *q, struct conn *c,
+                         bool probe);                      /* to the first that waits; the gate has agreed */
+void queue__permit_ready(struct queue *q, struct work *w); /* its begin is on disk */
+void queue__permits_expire(struct queue *q, struct conn *c, bool draining);
+uint64_t queue__permits_wake(const struct conn *c); /* mono ns of the next that gives up */
 
 /* ---- errand.c: works that carry no delivery ---- */
 void queue__probe(struct queue *q, struct conn *c); /* its permit is taken */

@@ -21,9 +21,9 @@ struct part {
 static const struct part parts[] = {
     {SQL_MOVE_BODY, SQL_MOVED_BODY, 6, 2, 3, 1, {PLACE_ORDER, PLACE_META, PLACE_BODY}},
     {SQL_MOVE_CHUNK, SQL_MOVED_CHUNK, 3, 2, 1, 1, {PLACE_CHUNK}},
-    {SQL_MOVE_EDIT, SQL_MOVED_EDIT, 5, 2, 1, 1, {PLACE_EDIT}},
+    {SQL_MOVE_EDIT, SQL_MOVED_EDIT, 6, 2, 2, 1, {PLACE_EDIT, PLACE_VARS}},
     {SQL_MOVE_TICKET, SQL_MOVED_TICKET, 3, 2, 1, 1, {PLACE_TICKET}},
-    {SQL_MOVE_ATTEMPT, SQL_MOVED_ATTEMPT, 4, 2, 2, 1, {PLACE_TRIED, PLACE_ANSWER}},
+    {SQL_MOVE_ATTEMPT, SQL_MOVED_ATTEMPT, 5, 2, 3, 1, {PLACE_TRIED, PLACE_ANSWER, PLACE_ASKED}},
     {SQL_MOVE_KV, SQL_MOVED_KV, 4, 2, 1, 1, {PLACE_KV}},
     {SQL_MOVE_POSITION, SQL_MOVED_POSITION, 5, 2, 1, 1, {PLACE_POSITION}},
     {SQL_MOVE_UNIT, SQL_MOVED_UNIT, 2, 1, 1, 0, {PLACE_WHY}},
@@ -38,10 +38,10 @@ static struct place place_of(enum place_kind kind, const struct store_val *v)
 
     if (kind == PLACE_BODY)
         p.more = (uint64_t)v[5].i;
-    if (kind == PLACE_EDIT) {
-        p.id = (uint64_t)v[3].i;
-        p.more = (uint64_t)v[4].i;
-    }
+    if (kind == PLACE_EDIT || kind == PLACE_VARS)
+        p.id = (uint64_t)v[4].i;
+    if (kind == PLACE_EDIT)
+        p.more = (uint64_t)v[5].i;
     if (kind == PLACE_KV || kind == PLACE_POSITION) {
         p.id = 0;
         p.name = v[3].s;

@@ -195,14 +195,15 @@ void queue__count(struct queue *q, struct flow *f, unsigned what, int64_t n)
     }
 }
 
-struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct tl_sv order_by)
+struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct tl_sv order_by, struct tl_sv vars)
 {
-    struct queue_blob *b = tl_alloc(sizeof(*b) + meta.n + body.n + order_by.n + 1);
+    struct queue_blob *b = tl_alloc(sizeof(*b) + meta.n + body.n + order_by.n + vars.n + 1);
 
     atomic_init(&b->refs, 1);
     b->meta_n = meta.n;
     b->body_n = body.n;
     b->order_n = order_by.n;
+    b->vars_n = vars.n;
     b->has_order = order_by.p != NULL;
     if (meta.n)
         memcpy(b->bytes, meta.p, meta.n);
@@ -210,6 +211,8 @@ struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct 
         memcpy(b->bytes + meta.n, body.p, body.n);
     if (order_by.n)
         memcpy(b->bytes + meta.n + body.n, order_by.p, order_by.n);
+    if (vars.n)
+        memcpy(b->bytes + meta.n + body.n + order_by.n, vars.p, vars.n);
     return b;
 }
 
@@ -240,36 +243,58 @@ void queue__add_edit(struct queue *q, uint64_t unit, uint32_t rev, int64_t at, s
               queue__seal(q, PLACE(EDIT, .id = unit, .more = rev), store_blob(body)), queue__key_id(q));
 }
 
-/* A revision of a delivery's body, 0: a split item's own. False: it is there and does not open. */
-static bool edit_of(struct queue *q, const struct row *row, uint32_t rev, bool *ret_has, struct tl_sv *ret)
+void queue__add_own(struct queue *q, uint64_t unit, int64_t at, struct tl_sv body, struct tl_sv vars)
 {
-    struct store_val v[2];
-
-    if (!queue__start(q, SQL_EDIT_GET, VALS(store_u64(row->id), store_int(rev))))
-        return true;
-    *ret_has = queue__next(q, SQL_EDIT_GET, v, 2);
-    return !*ret_has || queue__open_val(q, PLACE(EDIT, .id = row->id, .more = rev), v[1].i, v[0].s, ret);
+    (void)RUN(q, CHILD_OWN, store_u64(unit), store_int(at), queue__seal(q, PLACE(EDIT, .id = unit), store_blob(body)),
+              queue__seal(q, PLACE(VARS, .id = unit), vars.n ? store_blob(vars) : store_null()), queue__key_id(q));
 }
 
-/* The body a delivery will send: its newest revision, else its own (split item), else its event's. */
+#define VARS_MAX (64u << 20) /* as large as what the steps may make */
+
+/* A revision of a delivery's body; of 0, its own, also what its steps found out, into `vars`. False: it is there and does
+ * not open. */
+static bool edit_of(struct queue *q, const struct row *row, uint32_t rev, bool *ret_has, struct tl_sv *ret,
+                    struct tl_buf *vars)
+{
+    struct store_val v[3];
+    struct tl_sv found;
+
+    queue__end(q, SQL_EDIT_GET);
+    if (!queue__start(q, SQL_EDIT_GET, VALS(store_u64(row->id), store_int(rev))))
+        return true;
+    *ret_has = queue__next(q, SQL_EDIT_GET, v, 3);
+    if (!*ret_has)
+        return true;
+    if (vars && v[2].type != STORE_NULL) {
+        if (!queue__open_val(q, PLACE(VARS, .id = row->id), v[1].i, v[2].s, &found))
+            return false;
+        (void)tl_buf_sv(vars, found);
+    }
+    return queue__open_val(q, PLACE(EDIT, .id = row->id, .more = rev), v[1].i, v[0].s, ret);
+}
+
+/* The body a delivery will send: its newest revision, else its own (split item), else its event's. What its steps found
+ * out stands beside the body that they made (revision 0), whatever a person has made of that since. */
 bool queue__load_blob(struct queue *q, struct row *row, struct queue_blob **ret_blob)
 {
+    TL_CLEANUP(tl_buf_done) struct tl_buf vars = {0};
     struct store_val v[4];
     struct queue_blob *b = NULL;
     struct tl_sv own = TL_SV_NULL, body, meta, order_by;
     bool has_own = false, ok = true;
 
-    if (row->rev > 0)
-        ok = edit_of(q, row, row->rev, &has_own, &own);
-    if (ok && !has_own && row->event != row->id && row->upload == 0)
-        ok = edit_of(q, row, 0, &has_own, &own);
+    tl_buf_init(&vars, VARS_MAX);
+    if (row->event != row->id && row->upload == 0)
+        ok = edit_of(q, row, 0, &has_own, &own, &vars);
+    if (ok && row->rev > 0)
+        ok = edit_of(q, row, row->rev, &has_own, &own, NULL);
     if (ok && queue__start(q, SQL_BODY_GET, VALS(store_u64(row->event)))) {
         if (queue__next(q, SQL_BODY_GET, v, 4) &&
             queue__open_val(q, PLACE(ORDER, .id = row->event), v[3].i, v[0].s, &order_by) &&
             queue__open_val(q, PLACE(META, .id = row->event), v[3].i, v[1].s, &meta) &&
             (has_own ||
              queue__open_val(q, PLACE(BODY, .id = row->event, .more = row->upload), v[3].i, v[2].s, &body))) {
-            b = queue__blob_new(meta, has_own ? own : body, order_by);
+            b = queue__blob_new(meta, has_own ? own : body, order_by, tl_buf_view(&vars));
             if (has_own)
                 row->upload = 0;
         }

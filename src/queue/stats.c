@@ -16,11 +16,13 @@ static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_s
     s->held_since_ms = f->held_at;
     (void)snprintf(s->held_text, sizeof(s->held_text), "%s", f->held_text);
     for (const struct target *t = f->targets; t && s->held == QUEUE_HELD_NONE; t = t->next_of_flow) {
-        if (t->n_ready == 0)
+        const struct conn *c = t->parked_on ? t->parked_on : t->conn;
+
+        if (t->n_ready == 0 && t->n_parked == 0)
             continue;
-        s->held = t->conn->held != QUEUE_HELD_NONE ? t->conn->held : t->conn->why;
-        s->held_since_ms = t->conn->held_at;
-        (void)snprintf(s->held_text, sizeof(s->held_text), "%s", t->conn->held_text);
+        s->held = c->held != QUEUE_HELD_NONE ? c->held : c->why;
+        s->held_since_ms = c->held_at;
+        (void)snprintf(s->held_text, sizeof(s->held_text), "%s", c->held_text);
     }
     if (s->held == QUEUE_HELD_NONE && q->full)
         s->held = QUEUE_HELD_DISK;
@@ -35,6 +37,8 @@ static void flow_stat(struct queue *q, const struct flow *f, struct queue_flow_s
     for (unsigned i = 0; i < QUEUE_STATE_MAX; i++)
         s->count[i] = (uint64_t)(f->count[i] > 0 ? f->count[i] : 0);
     s->count[QUEUE_RUNNING] = f->running;
+    for (const struct target *t = f->targets; t; t = t->next_of_flow)
+        s->count[QUEUE_RUNNING] -= t->n_parked;
     s->events = (uint64_t)f->count[N_EVENTS];
     s->duplicates = (uint64_t)f->count[N_DUPLICATES];
     s->other_body = (uint64_t)f->count[N_OTHER_BODY];
@@ -70,6 +74,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     const char *reason = "";
     /* A slot is given again after the commit that holds the call's outcome; that waits for the one under way. */
     struct guard_backlog b = {.between_ms = q->sync_us_avg * 1.5 / 1000};
+    uint64_t live = c->n_permits;
 
     s->id = c->id;
     (void)snprintf(s->name, sizeof(s->name), "%s", c->name);
@@ -77,6 +82,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     s->held_since_ms = c->held_at;
     (void)snprintf(s->held_text, sizeof(s->held_text), "%s", c->held_text);
     s->running = c->running;
+    s->waiting = c->n_permits;
     s->calls = c->calls;
     s->last_ok_ms = c->ok_at;
     for (unsigned i = 0; i < TL_CLASS_COUNT; i++)

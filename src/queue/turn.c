@@ -123,7 +123,7 @@ static void answer_threads(struct queue *q, struct op *op)
 }
 
 /* One message a loop for all of its answers. */
-static void answer(struct queue *q, struct op *chain)
+void queue__answer(struct queue *q, struct op *chain)
 {
     struct op *threads = NULL;
 
@@ -297,7 +297,7 @@ static struct op *after_commit(struct queue *q, struct op *batch)
         next = op->next;
         if (op->rc == TL_OK && op->cls->settle)
             op->cls->settle(q, op);
-        if (waits) {
+        if (waits && !op->deferred) {
             *tail = op;
             tail = &op->next;
         }
@@ -330,7 +330,7 @@ static void refuse(struct queue *q, struct op *batch, enum tl_rc rc)
         *tail = op;
         tail = &op->next;
     }
-    answer(q, refused);
+    queue__answer(q, refused);
 }
 
 static void write_failed(struct queue *q, struct op *batch)
@@ -376,7 +376,7 @@ static bool turn_ops(struct queue *q)
     if (q->full)
         queue__notice(q, "disk_again", NULL, NULL, "");
     q->full = false;
-    answer(q, after_commit(q, batch));
+    queue__answer(q, after_commit(q, batch));
     return true;
 }
 

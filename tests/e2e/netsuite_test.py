@@ -196,3 +196,22 @@ def test_what_the_account_lacks_is_found_when_the_connection_is_tried(account, e
         assert words in r.stdout, r.stdout
     assert r.stdout.count("flow ") == 4, r.stdout
     assert sim.records("salesOrder") == []  # nothing was written to find it out
+
+
+def test_a_look_up_by_suiteql_and_a_call_that_makes_the_customer_first(account, erp):
+    sim = account()
+    site = erp(sim, steps=[
+        {"lookup": {"connection": "erp", "query": "SELECT id, companyName FROM customer WHERE externalId = ?", "params": ["'C-' & body.customer"],
+                    "as": "found", "value": "$[0]", "cache": "1h"}},
+        {"call": {"connection": "erp", "upsert": "customer", "external_id": "'N-' & id", "as": "made",
+                  "map": {"jsonata": "{ 'companyName': 'New ' & id, 'id': id }"}}},
+        {"map": {"jsonata": MAPPING}}])
+    ids = [site.post(order(n)) for n in (1, 6, 11)]
+    site.wait_counts(delivered=3)
+    assert as_stored(sim) == as_sent((1, 6, 11))
+    made = [r for r in sim.records("customer") if r.get("externalId", "").startswith("N-")]
+    assert sorted(r["externalId"] for r in made) == ["N-1", "N-11", "N-6"]
+    asked = [q for id in ids for a in site.show(id)["attempts"] for q in a.get("asked") or []]
+    assert sorted((q["as"], q["operation"]) for q in asked) == [("found", "query")] * 3 + [("made", "upsert")] * 3
+    froms = [q["from"] for q in asked if q["as"] == "found"]
+    assert "answer" in froms and set(froms) <= {"answer", "cache"}

@@ -60,14 +60,16 @@ static void map_it(void *arg)
     struct preview *p = arg;
     struct flow_event event = {
         .id = p->in->event, .received_ms = p->in->received_ms, .key = key_of(p), .attempt = p->in->attempt};
-    struct json meta = JSON_NOTHING, body = JSON_NOTHING;
+    struct json meta = JSON_NOTHING, body = JSON_NOTHING, vars = JSON_NOTHING;
 
     p->rc = p->in->meta.n ? json_parse(p->arena, p->in->meta, 0, NULL, &meta, &p->err) : TL_OK;
     if (p->rc == TL_OK)
         p->rc = flow__body(p->arena, meta, p->in->body, &body, &p->err);
+    if (p->rc == TL_OK && p->in->vars.n)
+        p->rc = json_parse(p->arena, p->in->vars, 0, NULL, &vars, &p->err);
     if (p->rc != TL_OK)
         return;
-    p->envelope = flow__envelope(p->arena, p->flow->name, meta, body, &event);
+    p->envelope = flow__envelope(p->arena, p->flow->name, meta, body, vars, &event);
     p->rc = run_steps(p);
     if (p->rc == TL_OK && !p->skip)
         p->rc =

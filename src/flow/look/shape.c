@@ -73,7 +73,7 @@ static void add_edge(struct graph *g, const char *from, const char *to)
     json_push(&g->edges, json_end(&b));
 }
 
-static const char *step_detail(const struct flow_step *s, const struct config_choice *c)
+static const char *step_detail(struct tl_arena *a, const struct flow_step *s, const struct config_choice *c)
 {
     switch (s->kind) {
     case FLOW_STEP_WHEN:
@@ -86,7 +86,8 @@ static const char *step_detail(const struct flow_step *s, const struct config_ch
         return m->use.text ? m->use.text : m->file ? m->file : m->jsonata.text;
     }
     case FLOW_STEP_LOOKUP:
-        return s->lookup->path;
+    case FLOW_STEP_CALL:
+        return tl_arena_printf(a, "%s %s as $%s", s->ask->connection->name, s->ask->operation->name, s->as);
     case FLOW_STEP_ROUTE:
         break;
     }
@@ -137,12 +138,12 @@ static void draw(struct graph *g, const struct flow *f)
         const struct config_choice *c = CONFIG_AT(f->conf->steps, struct config_choice, i);
         const char *id = tl_arena_printf(g->a, "step:%zu", i);
 
-        (void)add_node(g, id, "step", c->name, step_detail(&f->steps[i], c));
+        (void)add_node(g, id, "step", c->name, step_detail(g->a, &f->steps[i], c));
         add_edge(g, at, id);
         at = id;
-        if (f->steps[i].connection && n_seen < TL_COUNT(seen)) {
-            add_connection(g, f->steps[i].connection, seen, &n_seen);
-            add_edge(g, tl_arena_printf(g->a, "connection:%s", f->steps[i].connection->name), id);
+        if (f->steps[i].ask && n_seen < TL_COUNT(seen)) {
+            add_connection(g, f->steps[i].ask->connection, seen, &n_seen);
+            add_edge(g, tl_arena_printf(g->a, "connection:%s", f->steps[i].ask->connection->name), id);
         }
     }
     for (size_t i = 0; i < f->n_targets; i++) {

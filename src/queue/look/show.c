@@ -56,6 +56,7 @@ static enum tl_rc read_attempts(struct queue_reader *r, struct tl_arena *arena, 
                                         .call_members = (uint32_t)v[13].i};
         a->text = opened(r, arena, PLACE(TRIED, .id = (uint64_t)v[0].i), &v[14], &v[11]);
         a->answer = opened(r, arena, PLACE(ANSWER, .id = (uint64_t)v[0].i), &v[14], &v[12]);
+        a->asked = opened(r, arena, PLACE(ASKED, .id = (uint64_t)v[0].i), &v[14], &v[15]);
     }
     store_reset(r->st[READ_ATTEMPTS]);
     return rc;
@@ -139,6 +140,9 @@ static enum tl_rc read_bodies(struct queue_reader *r, struct tl_arena *arena, ui
 
     if (rc == TL_OK)
         rc = body_of(r, event, 1, PLACE(META, .id = event), SIZE_MAX, arena, &d->meta, err);
+    if (rc == TL_OK && event != d->row.delivery)
+        rc = blob_of(r, READ_EDIT, VALS(store_u64(d->row.delivery), store_int(0)), 2, 1,
+                     PLACE(VARS, .id = d->row.delivery), SIZE_MAX, arena, &d->vars, err);
     if (rc != TL_OK || max == 0)
         return rc;
     /* Read first also when chunks follow: it says that these chunks belong to this event. */

@@ -25,6 +25,20 @@ static enum queue_held of_conn(const struct queue *q, const struct conn *c, stru
     return c->why;
 }
 
+/* Its step waits for a permit: what for, and of which connection. */
+static bool waits_in_a_step(const struct queue *q, const struct lane *l, struct queue_row *r)
+{
+    for (const struct work *w = q->out; w && l->target->n_parked > 0; w = w->out_next) {
+        if (!w->waits || w->target != l->target || w->members[0].lane != l)
+            continue;
+        r->held = w->waits->conn->held != QUEUE_HELD_NONE ? w->waits->conn->held : w->waits->conn->why;
+        (void)snprintf(r->held_text, sizeof(r->held_text), "connection %.60s%s%.100s", w->waits->conn->name,
+                       w->waits->conn->held_text[0] ? ": " : "", w->waits->conn->held_text);
+        return r->held != QUEUE_HELD_NONE;
+    }
+    return false;
+}
+
 static void why(struct queue *q, struct queue_row *r)
 {
     const struct flow *f = queue__flow(q, r->flow);
@@ -34,7 +48,10 @@ static void why(struct queue *q, struct queue_row *r)
     if ((r->state != QUEUE_QUEUED && r->state != QUEUE_RETRYING) || r->expanded || !f || !t)
         return;
     r->running = l && l->row.id == r->delivery && l->where == LANE_OUT && l->epoch != 0 && !l->revoked;
-    if (r->running)
+    if (r->running && !waits_in_a_step(q, l, r))
+        return;
+    r->running = false;
+    if (r->held != QUEUE_HELD_NONE)
         return;
     if (queue__is_gone(q, f->removed || t->removed, f->gone)) {
         r->held = QUEUE_HELD_FLOW_REMOVED;
@@ -43,6 +60,8 @@ static void why(struct queue *q, struct queue_row *r)
         (void)snprintf(r->held_text, sizeof(r->held_text), "%s", f->held_text);
     } else {
         r->held = of_conn(q, t->conn, r);
+        if (r->held == QUEUE_HELD_NONE && t->n_parked == PARKED_MAX)
+            r->held = of_conn(q, t->parked_on, r);
     }
 }
 

@@ -108,5 +108,10 @@ static const char ledger_5[] =
     "ALTER TABLE kv ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE position ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0;";
 
-const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4}, {5, ledger_5}};
+/* edit.vars: what the steps of an event found out beside the body of a delivery (revision 0). attempt.asked: which
+ * systems they asked, and how old what they took from a cache was. */
+static const char ledger_6[] = "ALTER TABLE edit ADD COLUMN vars BLOB;"
+                               "ALTER TABLE attempt ADD COLUMN asked TEXT;";
+
+const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4}, {5, ledger_5}, {6, ledger_6}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Permits of steps and sources: they wait with a reason, take turns with the targets, and act on their connection. */
+#include "help.h"
+
+static void two_connections(struct bench *b)
+{
+    b->connections[1] = (struct queue_connection_def){.name = TL_SV("crm"), .identity = 9, .guard = &b->guard};
+    b->config.n_connections = 2;
+    b->flows[0].expand = true;
+    b->flows[0].retry = &b->retry;
+}
+
+static struct queue_permit permit_of(struct bench *b, struct queue_work *w)
+{
+    return (struct queue_permit){.connection = b->connections[1].ret_id, .work = w};
+}
+
+static enum tl_rc take(struct bench *b, struct queue_permit *p)
+{
+    struct tl_err err;
+
+    return queue_permit_take(b->q, NULL, p, &err);
+}
+
+static void give(struct bench *b, const struct queue_permit *p, enum tl_rc rc)
+{
+    queue_permit_give(b->q, p, &(struct queue_permit_end){.rc = rc, .text = TL_SV("said so")});
+    help_turn(b);
+}
+
+static enum queue_held held_of(struct bench *b, uint64_t id, bool *ret_running)
+{
+    struct queue_row row;
+    struct tl_err err;
+
+    help_row(b, id, &row);
+    assert_int_equal(queue_why(b->q, NULL, &row, 1, &err), TL_OK);
+    *ret_running = row.running;
+    return row.held;
+}
+
+static struct queue_connection_stat stat_of(struct bench *b, const char *name)
+{
+    struct tl_arena *arena = tl_arena_new(1u << 20);
+    struct queue_connection_stat c = {0};
+    struct queue_stat stat;
+    struct tl_err err;
+
+    assert_int_equal(queue_stats(b->q, NULL, arena, &stat, &err), TL_OK);
+    for (size_t i = 0; i < stat.n_connections; i++)
+        if (strcmp(stat.connections[i].name, name) == 0)
+            c = stat.connections[i];
+    tl_arena_free(arena);
+    return c;
+}
+
+static void a_permit_is_counted_by_the_guard_of_its_connection(void **state)
+{
+    struct bench *b = *state;
+    struct queue_permit p, q;
+
+    two_connections(b);
+    b->guard.concurrency = 1;
+    help_open(b);
+    p = q = permit_of(b, NULL);
+    assert_int_equal(take(b, &p), TL_OK);
+    assert_int_equal(take(b, &q), TL_BUSY);
+    assert_int_equal(q.why, QUEUE_HELD_CONCURRENCY);
+    give(b, &p, TL_OK);
+    assert_int_equal(take(b, &q), TL_OK);
+    give(b, &q, TL_OK);
+    assert_int_equal(stat_of(b, "crm").calls, 2);
+    assert_int_equal(stat_of(b, "crm").running, 0);
+}
+
+static void a_failure_of_a_step_pauses_its_connection_and_not_the_targets(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct queue_permit p;
+    struct queue_row row;
+    uint64_t id;
+
+    two_connections(b);
+    help_open(b);
+    id = help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    w = help_take(b);
+    assert_int_equal(w->kind, QUEUE_WORK_EXPAND);
+    p = permit_of(b, w);
+    assert_int_equal(take(b, &p), TL_OK);
+    queue_permit_give(b->q, &p, &(struct queue_permit_end){.rc = TL_AUTH, .text = TL_SV("no such token")});
+    w->claims[0].outcome = (struct queue_outcome){.end = QUEUE_END_FAILED, .rc = TL_AUTH, .connection = p.connection};
+    queue_finish(b->q, w);
+    help_turn(b);
+    assert_int_equal(stat_of(b, "crm").held, QUEUE_HELD_CONNECTION_AUTH);
+    assert_string_equal(stat_of(b, "crm").held_text, "no such token");
+    assert_int_equal(stat_of(b, "c").held, QUEUE_HELD_NONE);
+    help_row(b, id, &row);
+    assert_int_equal(row.state, QUEUE_QUEUED);
+    assert_int_equal(row.attempts_used, 0);
+    w = help_take(b); /* it asks again, and waits for the connection */
+    p = permit_of(b, w);
+    assert_int_equal(take(b, &p), TL_BUSY);
+    assert_int_equal(p.why, QUEUE_HELD_CONNECTION_AUTH);
+    help_finish(b, w, QUEUE_END_WAITED, TL_OK, NULL);
+    help_row(b, id, &row);
+    assert_int_equal(row.attempts_used, 0);
+}
+
+static void a_failure_while_the_breaker_of_the_asked_system_is_open_uses_no_attempt(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct queue_permit p;
+    struct queue_row row;
+    uint64_t id;
+
+    two_connections(b);
+    b->guard.no_breaker = false;
+    b->guard.breaker_failures = 1;
+    b->retry.base_ms = 1;
+    help_open(b);
+    id = help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    for (int i = 0; i < 2; i++) {
+        w = help_take(b);
+        assert_non_null(w);
+        p = permit_of(b, w);
+        assert_int_equal(take(b, &p), TL_OK);
+        assert_int_equal(p.probe, i > 0);
+        queue_permit_give(b->q, &p, &(struct queue_permit_end){.rc = TL_UPSTREAM});
+        w->claims[0].outcome =
+            (struct queue_outcome){.end = QUEUE_END_FAILED, .rc = TL_UPSTREAM, .connection = p.connection};
+        queue_finish(b->q, w);
+        help_turn(b);
+        help_row(b, id, &row);
+        assert_int_equal(row.attempts_used, 1); /* the first counted, the probe does not */
+        help_after(b, 2500);
+    }
+    assert_string_equal(stat_of(b, "c").breaker, "closed");
+}
+
+static void a_step_that_got_no_permit_leaves_no_attempt_behind(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct queue_row row;
+    struct queue_permit p;
+    struct queue_permit other;
+    uint64_t id;
+
+    two_connections(b);
+    b->guard.concurrency = 1;
+    help_open(b);
+    other = permit_of(b, NULL);
+    assert_int_equal(take(b, &other), TL_OK);
+    id = help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    for (int i = 0; i < 100; i++) {
+        w = help_take(b);
+        p = permit_of(b, w);
+        assert_int_equal(take(b, &p), TL_BUSY);
+        help_finish(b, w, QUEUE_END_WAITED, TL_OK, NULL);
+    }
+    help_row(b, id, &row);
+    assert_int_equal(row.attempts, 0);
+    assert_int_equal(help_count(b, QUEUE_QUEUED), 1);
+    give(b, &other, TL_OK);
+    w = help_take(b);
+    assert_int_equal(w->claims[0].attempt, 1);
+    p = permit_of(b, w);
+    assert_int_equal(take(b, &p), TL_OK);
+}
+
+static void a_permit_that_is_refused_names_the_connection_and_the_reason(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct queue_permit p;
+    bool running;
+    uint64_t id;
+    struct tl_err err;
+
+    two_connections(b);
+    help_open(b);
+    id = help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    w = help_take(b);
+    (void)held_of(b, id, &running);
+    assert_true(running);
+    assert_int_equal(queue_pause_connection(b->q, NULL, b->connections[1].ret_id, TL_SV("by hand"), &err), TL_OK);
+    p = permit_of(b, w);
+    assert_int_equal(queue_permit_take(b->q, NULL, &p, &err), TL_BUSY);
+    assert_non_null(strstr(err.text, "crm"));
+    assert_non_null(strstr(err.text, "by hand"));
+    assert_int_equal(p.why, QUEUE_HELD_CONNECTION_PAUSED);
+}
+
+static void variables_come_back_with_each_claim_of_a_delivery(void **state)
+{
+    struct bench *b = *state;
+    struct queue_delivery_def d = {.item = 0, .body = TL_SV("{\"n\":1}"), .vars = TL_SV("{\"customer\":\"Zoe\"}")};
+    struct queue_work *w;
+    struct tl_err err;
+    uint64_t id;
+    uint32_t rev;
+
+    two_connections(b);
+    help_open(b);
+    (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    w = help_take(b);
+    d.target = b->targets[0].ret_id;
+    assert_int_equal(queue_expand(b->q, NULL, w, &d, 1, TL_SV_NULL, &err), TL_OK);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    w = help_take(b);
+    assert_true(tl_sv_eqs(w->claims[0].vars, "{\"customer\":\"Zoe\"}"));
+    id = w->claims[0].delivery;
+    help_finish(b, w, QUEUE_END_FAILED, TL_INVALID, "no");
+    assert_int_equal(queue_edit(b->q, NULL, id, TL_SV("{\"n\":2}"), TL_SV("me"), &rev, &err), TL_OK);
+    assert_int_equal(help_job(b, &(struct queue_plan){.action = QUEUE_REPLAY, .filter = {.ids = &id, .n_ids = 1}}).done,
+                     1);
+    w = help_take(b);
+    assert_true(tl_sv_eqs(w->claims[0].body, "{\"n\":2}"));
+    assert_true(tl_sv_eqs(w->claims[0].vars, "{\"customer\":\"Zoe\"}"));
+}
+
+static void events_that_wait_for_their_steps_go_on_when_the_flow_has_none_any_more(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct tl_err err;
+
+    two_connections(b);
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    (void)help_put(b, NULL, NULL, "x");
+    b->flows[0].expand = false;
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, false, NULL, &err), TL_OK);
+    (void)help_put(b, NULL, NULL, "y");
+    queue_set_dispatch(b->q, true);
+    help_turn(b);
+    assert_int_equal(b->n_works, 2);
+    w = help_take(b);
+    assert_int_equal(w->kind, QUEUE_WORK_EXPAND);
+    assert_int_equal(help_take(b)->kind, QUEUE_WORK_DELIVER);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_permit_is_counted_by_the_guard_of_its_connection),
+        T(a_failure_of_a_step_pauses_its_connection_and_not_the_targets),
+        T(a_failure_while_the_breaker_of_the_asked_system_is_open_uses_no_attempt),
+        T(a_step_that_got_no_permit_leaves_no_attempt_behind),
+        T(a_permit_that_is_refused_names_the_connection_and_the_reason),
+        T(variables_come_back_with_each_claim_of_a_delivery),
+        T(events_that_wait_for_their_steps_go_on_when_the_flow_has_none_any_more),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps that ask other systems: their permits, their failures, their cache, and calls that change something."""
+import json
+
+from support.site import FAST, NO_BREAKER, hook, project, until
+from support.target import DROP, answer
+
+LOOK = {"connection": "crm", "get": "/customers/{body.customer}", "as": "customer", "value": "name"}
+MAP = {"map": {"jsonata": "{ 'n': n, 'name': $customer }"}}
+
+
+def asking(erp, crm, step=None, kind="lookup", limits=None, steps=None, **more):
+    flow = {"steps": steps or [{kind: step or LOOK}, MAP], "retry": {"attempts": 6, "backoff": "20ms..100ms"}, **more}
+    crm = {"type": "http", "url": crm.url, "timeout": "2s", "limits": limits or NO_BREAKER}
+    return project(erp, flow=flow, connections={"crm": crm})
+
+
+def held(s, id):
+    e = s.show(id)["event"]
+    return e["held"] if not e["running"] else None
+
+
+def asked(s, id):
+    """What the steps of an event asked, of all its attempts."""
+    return [q for a in s.show(id)["attempts"] for q in a.get("asked") or []]
+
+
+def zoe(r):
+    return answer(200, {"name": "Zoë"})
+
+
+# ---- permits ----
+def test_a_look_up_without_a_permit_waits_with_its_reason_and_uses_no_attempt(site, targets):
+    crm, erp = targets(zoe), targets()
+    s = site(asking(erp, crm, limits={"rate": "1/h", "burst": 1})).start()
+    s.wait_state(s.post({"n": 1, "customer": 1}), "delivered")
+    ids = [s.post({"n": n, "customer": n}) for n in range(2, 60)]
+    until(lambda: all(held(s, id) == "rate" for id in (ids[0], ids[-1])))
+    first, status = s.show(ids[0])["event"], s.connection("crm")
+    assert first["state"] == "queued" and first["attempts_used"] == 0 and "crm" in first["held_reason"]
+    assert status["held"] == "rate" and status["waiting"] > 0 and crm.count() == 1 and erp.count() == 1
+    assert s.connection("erp")["held"] is None and s.counts()["running"] == 0
+    s.post({"n": 100, "customer": 1})  # the one whose answer is known goes behind them without a call
+    s.change(lambda c: c["connections"]["crm"]["limits"].update(rate="1000/s", burst=1000))
+    s.do("/v1/reload")
+    s.wait_counts(delivered=60)
+    assert crm.count() == 59 and sorted(b["n"] for b in erp.bodies()) == [*range(1, 60), 100]
+    assert all(len(s.show(id)["attempts"]) == 1 for id in (ids[0], ids[-1]))
+
+
+def test_waiting_look_ups_are_answered_when_the_process_stops_and_go_on_after_it(site, targets):
+    crm, erp = targets(zoe), targets()
+    s = site(asking(erp, crm, limits={"rate": "1/h", "burst": 1})).start()
+    ids = [s.post({"n": n, "customer": n}) for n in range(3)]
+    until(lambda: sum(held(s, id) == "rate" for id in ids) == 2)
+    s.stop()
+    s.change(lambda c: c["connections"]["crm"].update(limits=NO_BREAKER)).start()
+    s.wait_counts(delivered=3)
+    assert crm.count() == 3 and erp.count() == 3
+
+
+def test_two_flows_that_ask_each_others_target_get_along_with_one_call_at_a_time(site, targets):
+    a, b = targets(zoe), targets(zoe)
+    limits = {"concurrency": 1, "fixed": True, **NO_BREAKER}
+
+    def flow(path, ask, to):
+        return {"from": hook(path), "to": {"connection": to, "post": "/in"}, "retry": dict(FAST),
+                "steps": [{"lookup": {**LOOK, "connection": ask}}, {"lookup": {**LOOK, "connection": to, "as": "own"}}, json.loads(json.dumps(MAP))]}
+
+    config = project(a, limits=limits, flows={"ab": flow("/ab", "b", "erp"), "ba": flow("/ba", "erp", "b")},
+                     connections={"b": {"type": "http", "url": b.url, "limits": dict(limits)}})
+    s = site(config).start()
+    for n in range(20):
+        s.post({"n": n, "customer": n}, path="/ab")
+        s.post({"n": n, "customer": n}, path="/ba")
+    s.wait_counts("ab", delivered=20)
+    s.wait_counts("ba", delivered=20)
+    assert a.most == b.most == 1 and a.count("/in") == b.count("/in") == 20
+
+
+# ---- failures ----
+def test_refused_credentials_of_a_look_up_pause_its_connection_and_hold_the_event(site, targets):
+    crm, erp = targets(lambda r: answer(401)), targets()
+    s = site(asking(erp, crm)).start()
+    id = s.post({"n": 1, "customer": 3})
+    until(lambda: held(s, id) == "connection_auth")
+    assert s.connection("crm")["held"] == "connection_auth" and s.connection("erp")["held"] is None
+    assert s.show(id)["event"]["attempts_used"] == 0 and s.flow()["held"] != "flow_config"
+    crm.behave = zoe
+    s.do("/v1/connections/crm/resume")
+    s.wait_state(id, "delivered")
+    assert erp.bodies() == [{"n": 1, "name": "Zoë"}]
+
+
+def test_while_the_asked_system_is_down_a_cached_answer_is_used_and_its_age_is_kept(site, targets):
+    crm, erp = targets(zoe), targets()
+    s = site(asking(erp, crm, {**LOOK, "cache": "0s", "on_unavailable": {"use_cached": "1h"}}, limits={"breaker_failures": 2}))
+    s.start()
+    first = s.post({"n": 1, "customer": 3})
+    s.wait_state(first, "delivered")
+    assert [(q["from"], q["status"]) for q in asked(s, first)] == [("answer", 200)]
+    crm.stop()
+    ids = [s.post({"n": n, "customer": 3}) for n in range(2, 8)]
+    s.wait_counts(delivered=7)
+    assert erp.bodies() == [{"n": n, "name": "Zoë"} for n in range(1, 8)] or erp.count() == 7
+    used = asked(s, ids[-1])[-1]
+    assert used["from"] == "cache" and used["age_ms"] >= 0 and used["connection"] == "crm" and used["as"] == "customer"
+    assert s.connection("crm")["breaker"] == "open" and s.connection("erp")["breaker"] == "closed"
+    stranger = s.post({"n": 9, "customer": 4})  # nothing is known of this one: it waits
+    until(lambda: held(s, stranger) == "breaker")
+
+
+def test_a_default_stands_in_where_nothing_is_known(site, targets):
+    crm, erp = targets(lambda r: answer(503)), targets()
+    otherwise = {"use_cached": "1h", "default": "'nobody ' & body.customer"}
+    s = site(asking(erp, crm, {**LOOK, "on_unavailable": otherwise})).start()
+    id = s.post({"n": 1, "customer": 3})
+    s.wait_state(id, "delivered")
+    assert erp.bodies() == [{"n": 1, "name": "nobody 3"}]
+    assert [q["from"] for q in asked(s, id)] == ["answer", "default"] and asked(s, id)[0]["error"] == "upstream"
+
+
+def test_what_is_not_there_is_null_and_an_event_without_the_field_is_dead(site, targets):
+    crm, erp = targets(lambda r: answer(404)), targets()
+    s = site(asking(erp, crm, {**LOOK, "value": None} | {"value": "$"})).start()
+    s.wait_state(s.post({"n": 1, "customer": 3}), "delivered")
+    assert erp.bodies() == [{"n": 1, "name": None}]
+    shown = s.wait_state(s.post({"n": 2}), "dead")
+    assert shown["event"]["class"] == "data" and "$customer" in shown["event"]["reason"] and crm.count() == 1
+
+
+def test_what_was_found_out_is_there_for_the_maps_of_all_targets(site, targets):
+    crm, erp = targets(zoe), targets()
+    config = asking(erp, crm, steps=[{"lookup": LOOK}])
+    config["flows"]["orders"]["to"] = [{"connection": "erp", "post": "/a", "name": "a", "map": {"jsonata": "{ 'a': $customer }"}},
+                                       {"connection": "erp", "post": "/b", "name": "b", "map": {"jsonata": "{ 'b': $customer, 'n': n }"}}]
+    s = site(config).start()
+    id = s.post({"n": 1, "customer": 3})
+    s.wait_state(id, "delivered")
+    assert erp.bodies("/a") == [{"a": "Zoë"}] and erp.bodies("/b") == [{"b": "Zoë", "n": 1}] and crm.count() == 1
+
+
+def test_a_flow_that_gets_a_look_up_runs_it_for_what_is_queued_already(site, targets):
+    crm, erp = targets(zoe), targets(lambda r: answer(503))
+    s = site(project(erp, flow={"steps": [MAP], "retry": {"attempts": 50, "backoff": "50ms..200ms"}}, limits=NO_BREAKER)).start()
+    id = s.post({"n": 1, "customer": 3})
+    until(lambda: s.state(id) == "retrying")
+
+    def more(c):
+        c["connections"]["crm"] = {"type": "http", "url": crm.url}
+        c["flows"]["orders"]["steps"] = [{"lookup": LOOK}, MAP]
+
+    s.change(more)
+    s.do("/v1/reload")
+    erp.behave = None
+    s.wait_state(id, "delivered")
+    assert erp.bodies()[-1] == {"n": 1, "name": "Zoë"} and crm.count() == 1
+
+
+# ---- calls ----
+CALL = {"connection": "crm", "post": "/customers", "body": "{ 'id': body.customer }", "as": "customer", "value": "name"}
+
+
+def test_a_call_is_made_again_with_the_same_key_and_its_answer_is_used(site, targets):
+    crm, erp = targets(), targets()
+    crm.behave = lambda r: answer(503) if crm.count() < 3 else answer(201, {"name": "Zoë", "id": 7})
+    s = site(asking(erp, crm, CALL, kind="call")).start()
+    id = s.post({"n": 1, "customer": 3})
+    s.wait_state(id, "delivered")
+    assert erp.bodies() == [{"n": 1, "name": "Zoë"}]
+    assert {(r.method, r.path, r.key) for r in crm.all()} == {("POST", "/customers", f"{id}.customer.0")} and crm.count() == 3
+    assert crm.bodies() == [{"id": 3}] * 3
+    attempts = s.show(id)["attempts"]
+    assert [a["outcome"] for a in attempts] == ["failed", "failed", "delivered"]
+    assert [q["status"] for q in asked(s, id)] == [503, 503, 201]
+    s.wait_state(s.post({"n": 2, "customer": 3}), "delivered")
+    assert crm.count() == 4, "a call is not kept"
+
+
+def test_a_call_whose_answer_was_cut_off_is_an_unknown_outcome_and_comes_again(site, targets):
+    crm, erp = targets(), targets()
+    crm.behave = lambda r: DROP if crm.count() == 1 else zoe(r)
+    s = site(asking(erp, crm, {**CALL, "idempotency_header": ""}, kind="call")).start()
+    id = s.post({"n": 1, "customer": 3})
+    s.wait_state(id, "delivered")
+    assert [a["outcome"] for a in s.show(id)["attempts"]] == ["unknown outcome", "delivered"] and crm.count() == 2
+
+
+def test_a_call_that_may_do_harm_is_on_disk_before_it_is_made(site, targets):
+    crm, erp = targets(lambda r: answer(200, delay=30)), targets()
+    s = site(asking(erp, crm, {**CALL, "idempotency_header": ""}, kind="call")).start()
+    id = s.post({"n": 1, "customer": 3})
+    crm.wait(1)
+    s.kill()
+    crm.behave = zoe
+    s.start()
+    shown = s.wait_state(id, "delivered")
+    assert [a["outcome"] for a in shown["attempts"]] == ["unknown outcome", "delivered"] and crm.count() == 2
+    assert erp.bodies() == [{"n": 1, "name": "Zoë"}]
+
+
+def test_a_record_that_a_call_refuses_is_dead_and_the_connection_goes_on(site, targets):
+    crm, erp = targets(lambda r: answer(422, {"error": "no such country"})), targets()
+    s = site(asking(erp, crm, CALL, kind="call")).start()
+    shown = s.wait_state(s.post({"n": 1, "customer": 3}), "dead")
+    assert shown["event"]["class"] == "data" and "no such country" in shown["event"]["reason"]
+    assert s.connection("crm")["held"] is None and erp.count() == 0
+
+
+# ---- what is refused ----
+def test_a_step_that_cannot_be_is_refused_with_what_to_write(site, targets):
+    crm, erp = targets(), targets()
+    for step, kind, said in (({**LOOK, "get": None, "post": "/x"}, "lookup", "nothing that a call can use"),
+                             ({**LOOK, "as": "body"}, "lookup", "cannot be the name of a variable"),
+                             ({**LOOK, "connection": "crn"}, "lookup", "did you mean 'crm'"),
+                             ({**LOOK, "on_unavailable": "default"}, "lookup", "there is no default"),
+                             ({**LOOK, "gett": "/x"}, "lookup", "gett")):
+        code, text = site(asking(erp, crm, {k: v for k, v in step.items() if v is not None}, kind=kind)).fails()
+        assert code == 2 and said in text, text
