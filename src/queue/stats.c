@@ -73,8 +73,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
 {
     const char *reason = "";
     /* A slot is given again after the commit that holds the call's outcome; that waits for the one under way. */
-    struct guard_backlog b = {.between_ms = q->sync_us_avg * 1.5 / 1000};
-    uint64_t live = c->n_permits;
+    struct guard_backlog b = {.waiting = c->n_permits, .between_ms = q->sync_us_avg * 1.5 / 1000};
 
     s->id = c->id;
     (void)snprintf(s->name, sizeof(s->name), "%s", c->name);

@@ -31,9 +31,9 @@ static enum tl_rc apply(struct connector_auth *base, struct task *task, struct c
 }
 
 static bool answered(struct connector_auth *base, struct task *task, struct connector_call *call,
-                     const struct http_reply *reply)
+                     const struct http_reply *reply, bool refused)
 {
-    (void)task, (void)call;
+    (void)task, (void)call, (void)refused;
     return reply->status == 401 && TL_CONTAINER(base, struct world, auth)->renew;
 }
 
