@@ -19,7 +19,7 @@ static struct tl_sv opened(struct queue_reader *r, struct tl_arena *arena, struc
 static enum tl_rc read_attempts(struct queue_reader *r, struct tl_arena *arena, uint64_t id, struct queue_detail *d,
                                 struct tl_err *err)
 {
-    struct store_val v[15];
+    struct store_val v[16];
     size_t cap = 0;
     bool row;
     enum tl_rc rc =
@@ -28,7 +28,7 @@ static enum tl_rc read_attempts(struct queue_reader *r, struct tl_arena *arena, 
     while (rc == TL_OK) {
         struct queue_attempt_row *a;
 
-        rc = store_next(r->st[READ_ATTEMPTS], v, 15, &row, err);
+        rc = store_next(r->st[READ_ATTEMPTS], v, 16, &row, err);
         if (rc != TL_OK || !row)
             break;
         if (d->n_attempts == cap) {
