@@ -325,7 +325,7 @@ static void decide(struct queue *q, struct work *w)
 
     if (w->decided)
         return;
-    not_sent = not_sent || w->pub.not_sent;
+    not_sent = not_sent || w->pub.not_sent || w->pub.outcome.end == QUEUE_END_CANCELED; /* filtered: nothing was called */
     w->decided = true;
     w->ended_ms = queue__wall(q);
     for (size_t i = 0; i < w->pub.n; i++) {

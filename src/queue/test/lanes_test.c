@@ -267,6 +267,36 @@ static void after_an_orderly_end_short_attempts_leave_no_row_again(void **state)
     help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
 }
 
+/* A filter before a system with a quota must not spend it. */
+static void what_was_filtered_costs_nothing_of_the_connections_budget(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+
+    b->guard.n_budgets = 1;
+    b->guard.budgets[0] = (struct guard_budget){.name = "day", .kind = GUARD_ROLLING, .amount = 5, .per_ms = 86400000};
+    help_open(b);
+    for (int i = 0; i < 20; i++)
+        (void)help_put(b, NULL, NULL, "1");
+    help_turn(b);
+    for (int i = 0; i < 20; i++) {
+        w = help_take(b);
+        assert_non_null(w);
+        w->outcome.end = QUEUE_END_CANCELED; /* nothing was called */
+        help_finish(b, w, QUEUE_END_SKIP, TL_OK, "filtered");
+    }
+    assert_int_equal(help_count(b, QUEUE_SKIPPED), 20);
+    for (int i = 0; i < 6; i++)
+        (void)help_put(b, NULL, NULL, "1");
+    help_turn(b);
+    for (int i = 0; i < 5; i++) {
+        w = help_take(b);
+        assert_non_null(w);
+        help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    }
+    assert_null(help_take(b));
+}
+
 /* Look before you insert: also when the look itself failed in between, and after a restart. */
 static void what_may_have_been_carried_out_is_known_to_every_later_attempt(void **state)
 {
@@ -446,6 +476,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(attempts_run_out_and_the_delivery_is_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_out_at_a_crash_is_an_unknown_outcome_and_three_in_a_row_are_dead,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_filtered_costs_nothing_of_the_connections_budget, setup, teardown),
         cmocka_unit_test_setup_teardown(what_may_have_been_carried_out_is_known_to_every_later_attempt, setup, teardown),
         cmocka_unit_test_setup_teardown(an_attempt_with_an_idempotency_facility_is_begun_on_disk_when_it_takes_long,
                                         setup, teardown),
