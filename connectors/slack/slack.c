@@ -239,11 +239,12 @@ static void budgets(const void *connection, struct guard_conf *conf)
     const struct slack_connection *c = connection;
 
     if (conf->n_budgets < GUARD_MAX_BUDGETS)
-        conf->budgets[conf->n_budgets++] = (struct guard_budget){.name = "messages",
-                                                                 .kind = GUARD_BUCKET,
-                                                                 .amount = (double)c->per_second,
-                                                                 .per_ms = 1000,
-                                                                 .burst = (double)(c->per_second < 5 ? 5 : c->per_second)};
+        conf->budgets[conf->n_budgets++] =
+            (struct guard_budget){.name = "messages",
+                                  .kind = GUARD_BUCKET,
+                                  .amount = (double)c->per_second,
+                                  .per_ms = 1000,
+                                  .burst = (double)(c->per_second < 5 ? 5 : c->per_second)};
 }
 
 static const struct connector_operation operations[] = {

@@ -251,7 +251,8 @@ static enum tl_rc read_on(struct task *task, struct source *s, struct tl_err *er
 /* ---- the task: a source that fails starts again after a pause, which grows while it does not come forward ---- */
 static int64_t pause_ms(struct source *s, const struct tl_err *err)
 {
-    static const struct guard_retry pauses = {.attempts = UINT32_MAX, .base_ms = 500, .most_ms = 30000, .jitter = GUARD_JITTER_NONE};
+    static const struct guard_retry pauses = {
+        .attempts = UINT32_MAX, .base_ms = 500, .most_ms = 30000, .jitter = GUARD_JITTER_NONE};
     int64_t ms = pauses.most_ms;
 
     (void)guard_retry_delay(&pauses, ++s->failures, 0, err->retry_after_ms, 0, &ms);

@@ -207,7 +207,8 @@ void guard__budget_read(struct budget *b, const struct guard_reading *r, int64_t
         return;
     }
     guard__budget_roll(b, wall_ms);
-    /* Calls that were out meanwhile may not be in the vendor's count: an older reading must never raise the remainder. */
+    /* Calls that were out meanwhile may not be in the vendor's count: an older reading must never raise the remainder.
+     */
     if (b->said < 0 || r->remaining < b->said || alone)
         b->said = r->remaining;
     b->said_reset = r->reset_wall_ms;

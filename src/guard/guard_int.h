@@ -42,7 +42,7 @@ struct guard {
     uint32_t out; /* calls under way */
     double limit; /* of concurrency, adaptive */
     uint64_t lowered_ns, ramp_ns;
-    uint64_t gave_ns; /* when the last call ended */
+    uint64_t gave_ns;       /* when the last call ended */
     uint64_t not_before_ns; /* Retry-After */
     enum breaker_state breaker;
     uint32_t failures;

@@ -9,7 +9,8 @@
 #define ANSWER_MAX 4096u
 #define TICKET_MAX QUEUE_TICKET_MAX
 #define UNKNOWN_MAX 3
-#define UNKNOWN_SOME 0x80 /* in row.unknown: an attempt that ended by itself may have been carried out; below: crashes in a row */
+#define UNKNOWN_SOME                                                                                                   \
+    0x80 /* in row.unknown: an attempt that ended by itself may have been carried out; below: crashes in a row */
 #define UNKNOWN_TEXT "the process ended three times in a row while this was being delivered"
 
 /* ---- from the runner's thread ---- */
@@ -325,7 +326,8 @@ static void decide(struct queue *q, struct work *w)
 
     if (w->decided)
         return;
-    not_sent = not_sent || w->pub.not_sent || w->pub.outcome.end == QUEUE_END_CANCELED; /* filtered: nothing was called */
+    not_sent =
+        not_sent || w->pub.not_sent || w->pub.outcome.end == QUEUE_END_CANCELED; /* filtered: nothing was called */
     w->decided = true;
     w->ended_ms = queue__wall(q);
     for (size_t i = 0; i < w->pub.n; i++) {

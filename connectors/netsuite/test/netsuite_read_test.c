@@ -202,8 +202,8 @@ static void a_record_in_the_overlap_is_fetched_once_and_again_only_when_it_was_c
     before = a.sim->counts.received;
     assert_int_equal(run(&a, t), TL_OK);
     assert_int_equal(a.sim->counts.received - before, 3); /* pages of the query, no record */
-    assert_int_equal(store_exec(a.sim->db, "UPDATE record SET modified=modified+2000 WHERE id=7 AND type='customer'", NULL),
-                     TL_OK);
+    assert_int_equal(
+        store_exec(a.sim->db, "UPDATE record SET modified=modified+2000 WHERE id=7 AND type='customer'", NULL), TL_OK);
     add_customers(&a, 24, 25);
     assert_int_equal(run(&a, t), TL_OK);
     assert_int_equal(a.sim->counts.received - before, 3 + 3 + 2);

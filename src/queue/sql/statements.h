@@ -47,7 +47,8 @@
     X(UNIT_MOVE, "UPDATE unit SET flow=?2,target=?3,kind=?4,lane=?5,part=?6,state=?7,live=?8,next_at=0,updated=?9 "    \
                  "WHERE id=?1")                                                                                        \
     X(UNIT_AGAIN,                                                                                                      \
-      "UPDATE unit SET state=2,live=1,updated=?2,used=0,unknown=(unknown>0)*128,age=0,next_at=0,ticket=NULL,fp=NULL WHERE "          \
+      "UPDATE unit SET state=2,live=1,updated=?2,used=0,unknown=(unknown>0)*128,age=0,next_at=0,ticket=NULL,fp=NULL "  \
+      "WHERE "                                                                                                         \
       "id=?1")                                                                                                         \
     X(UNIT_REV, "UPDATE unit SET rev=?2,updated=?3 WHERE id=?1")                                                       \
     X(PARENT, "UPDATE unit SET n_open=n_open+?2,n_dead=n_dead+?3,n_done=n_done+?4,updated=?5,state=CASE WHEN "         \

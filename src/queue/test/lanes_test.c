@@ -477,7 +477,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_out_at_a_crash_is_an_unknown_outcome_and_three_in_a_row_are_dead,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_filtered_costs_nothing_of_the_connections_budget, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_may_have_been_carried_out_is_known_to_every_later_attempt, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_may_have_been_carried_out_is_known_to_every_later_attempt, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_attempt_with_an_idempotency_facility_is_begun_on_disk_when_it_takes_long,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(

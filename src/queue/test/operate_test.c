@@ -634,6 +634,49 @@ static void a_long_job_outlives_our_stop_in_the_middle_of_a_question(void **stat
     assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
 }
 
+/* The job had not begun, or some of its rows were left out: those are plain deliveries again. */
+static void what_a_long_job_did_not_do_comes_again_without_the_job(void **state)
+{
+    static const struct {
+        enum queue_end end;
+        enum tl_rc rc;
+    } rows[] = {{QUEUE_END_INNOCENT, TL_OK}, {QUEUE_END_FAILED, TL_UPSTREAM}, {QUEUE_END_FAILED, TL_RATE_LIMITED}};
+    struct bench *b = *state;
+
+    b->targets[0].batch_count = 10;
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        struct queue_work *w;
+        struct tl_err err;
+
+        help_open(b);
+        queue_set_dispatch(b->q, false);
+        for (int k = 0; k < 3; k++)
+            (void)help_put(b, NULL, NULL, "x");
+        queue_set_dispatch(b->q, true);
+        help_turn(b);
+        help_after(b, 21);
+        w = help_take(b);
+        assert_int_equal(queue_checkpoint(b->q, NULL, w, TL_SV("job 750"), &err), TL_OK);
+        help_close(b);
+        help_open(b);
+        help_after(b, 21);
+        w = help_take(b);
+        assert_int_equal(w->kind, QUEUE_WORK_RESUME);
+        help_finish(b, w, rows[i].end, rows[i].rc, "it had not been closed");
+        help_after(b, 5000);
+        for (size_t n = 0; n < 3; n += w->n, help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL)) {
+            help_after(b, 21);
+            w = help_take(b);
+            assert_non_null(w);
+            assert_int_equal(w->kind, QUEUE_WORK_DELIVER);
+            assert_true(w->n > 0 && w->ticket.n == 0);
+        }
+        assert_int_equal(help_count(b, QUEUE_DELIVERED), 3 * (i + 1));
+        help_close(b);
+    }
+    help_open(b);
+}
+
 static void a_body_in_chunks_belongs_to_its_event_and_orphans_are_swept_at_the_start(void **state)
 {
     struct bench *b = *state;
@@ -802,6 +845,7 @@ int main(void)
         TEST(what_fails_in_an_ordered_batch_comes_again_before_what_stood_behind_it),
         TEST(one_that_is_cancelled_within_an_ordered_batch_stays_cancelled),
         TEST(an_ordered_batch_that_a_crash_cuts_off_comes_again_whole),
+        TEST(what_a_long_job_did_not_do_comes_again_without_the_job),
         TEST(a_long_job_is_asked_after_with_all_its_members_also_after_a_restart),
         TEST(what_a_long_job_left_undone_is_delivered_anew),
         TEST(a_long_job_outlives_our_stop_in_the_middle_of_a_question),
