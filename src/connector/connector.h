@@ -208,7 +208,8 @@ enum tl_rc connector_classify(struct connector_call *call, const struct http_rep
  * arena's. Known shapes: {error: {message}}, {error, error_description}, {message}, {errors: [...]}, [{message}], RFC
  * 9457, {fault: {faultstring}}, XML fault, the title of an HTML page, else the text itself. Empty: nothing to say. */
 struct tl_sv connector_reply_text(struct connector_call *call, const struct http_reply *reply);
-/* The text with every secret of this call masked; the arena's. */
+/* The text with every secret of this call masked, and what a name says is one (?sig=, "access_token": ""); the arena's.
+ */
 struct tl_sv connector_mask(struct connector_call *call, struct tl_sv text);
 /* The ticket is on disk when this returns TL_OK. TL_STALE: the job was cancelled meanwhile. */
 TL_MUST_CHECK enum tl_rc connector_checkpoint(struct task *task, struct connector_call *call, struct tl_sv ticket,

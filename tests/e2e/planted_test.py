@@ -3,6 +3,7 @@
 all that was written or printed is searched for them, in every spelling."""
 import base64
 import copy
+import http.client
 import json
 import subprocess
 import urllib.parse
@@ -10,7 +11,7 @@ import urllib.parse
 import pytest
 from support.login import Login, authorization_code, client_credentials, refresh_token
 from support.sender import github
-from support.site import BIN, NO_BREAKER, hook, project, until
+from support.site import BIN, NO_BREAKER, free_port, hook, project, until
 from support.target import DROP, Target, answer
 from support.vault import Vault
 
@@ -20,7 +21,8 @@ PLANTED = {
     "bearer_in": "planted-incoming-bearer-9", "client": "planted-client-secret-10", "consumer": "planted-consumer-11",
     "token_secret": "planted-token-secret-12", "refresh": "planted-refresh-13", "hmac": "planted-hmac-secret-14",
     "header": "planted-header-value-15", "sig": "planted-incoming-signature-16", "old_hook": "planted-old-hook-17",
-    "password": "planted-password-18",
+    "password": "planted-password-18", "link": "planted-signed-url-19", "theirs": "planted-token-of-theirs-20", "admin": "planted-admin-token-21-long-enough",
+    "own_link": "planted-own-signed-url-22",
 }
 
 
@@ -36,6 +38,9 @@ def spellings(value):
         yield base64.b64encode(pair)[:len(pair) // 3 * 4]
 
 
+LINK = "https://files.example.com/up?X-Amz-Expires=60&X-Amz-Signature=" + PLANTED["link"]
+
+
 class Echo(Target):
     """Repeats what it was sent, in every answer: headers, address and body of the request, as careless systems do."""
 
@@ -48,8 +53,10 @@ class Echo(Target):
             return DROP
         text = json.dumps({"error": {"message": " ".join(f"{n}={v}" for n, v in r.headers.items()) + " " + r.path}, "headers": r.headers,
                            "authorization": r.headers.get("authorization"), "url": r.path})
+        if self.status == "bare":  # no words in it: all of it is what it says
+            return answer(422, json.dumps({"n": 1, "access_token": PLANTED["theirs"], "upload": LINK}).encode(), location=LINK)
         if self.status == "text":
-            return answer(200, f"<html><title>{r.headers} {r.path}</title>".encode())
+            return answer(200, f"<html><title>{r.headers} {r.path} {LINK}</title>".encode())
         return answer(self.status, text.encode(), x_echo=r.headers.get("authorization", "none"), set_cookie="session=" + PLANTED["cookie"])
 
 
@@ -75,7 +82,7 @@ def world(site, tmp_path):
     env = {"P_ENV": PLANTED["env"], "P_VAULT": PLANTED["vault_id"], "HOOK_SECRET": PLANTED["hook"], "OLD_HOOK": PLANTED["old_hook"],
            "P_QUERY": PLANTED["query"], "CLIENT_SECRET": PLANTED["client"], "P_CONSUMER": PLANTED["consumer"],
            "P_TOKEN": PLANTED["token_secret"], "REFRESH_TOKEN": PLANTED["refresh"], "P_HMAC": PLANTED["hmac"],
-           "P_HEADER": PLANTED["header"], "P_PASSWORD": PLANTED["password"],
+           "P_HEADER": PLANTED["header"], "P_ADMIN": PLANTED["admin"], "P_LINK": PLANTED["own_link"], "P_PASSWORD": PLANTED["password"],
            "TIELINE_SECRETS_KEY": base64.b64encode(b"k" * 32).decode()}
     auths = {
         "basic_env": {"basic": {"user": "u", "password": "${env:P_ENV}"}},
@@ -83,6 +90,7 @@ def world(site, tmp_path):
         "basic_store": {"basic": {"user": "u", "password": "${store:planted}"}},
         "basic_vault": {"basic": {"user": "u", "password": "${vault:kv/a#password}"}},
         "query": {"api_key": {"in": "query", "name": "key", "key": "${env:P_QUERY}"}},
+        "signed_link": {"api_key": {"in": "query", "name": "sig", "key": "${env:P_LINK}"}},
         "cookie": {"api_key": {"in": "cookie", "name": "session", "key": "${env:P_PASSWORD}"}},
         "bearer": {"bearer": {"token": "${env:P_ENV}"}},
         "oauth1": {"oauth1": {"consumer_key": "ck", "consumer_secret": "${env:P_CONSUMER}", "token": "t", "token_secret": "${env:P_TOKEN}"}},
@@ -104,6 +112,7 @@ def world(site, tmp_path):
                             "retry": {"attempts": 2, "backoff": "10ms..20ms", "jitter": "none"}}
     c["connections"]["nobody"] = {"type": "http", "url": "https://127.0.0.1:1", "auth": copy.deepcopy(auths["query"]), "probe": "/me"}
     c["flows"]["nobody"] = {"from": hook("/hooks/nobody"), "to": {"connection": "nobody", "post": "/x"}}
+    c["admin"] = {"listen": f"127.0.0.1:{free_port()}", "tokens": [{"name": "console", "role": "admin", "secret": "${env:P_ADMIN}"}]}
     c["flows"]["basic_env"]["from"]["webhook"]["verify"]["github"]["secret"] = ["${env:HOOK_SECRET}", "${env:OLD_HOOK}"]
     s = site(c, env=env)
     done = subprocess.run([BIN, "secrets", "set", "planted"], cwd=s.folder, env=s.env, input=PLANTED["store"], capture_output=True, text=True)
@@ -124,7 +133,7 @@ def drive(s, echo, login, vault):
     flows = list(s.config["flows"])
     for f in flows:
         out.append(json.dumps(s.do(f"/v1/flows/{f}/debug", {"for": "10m", "bodies": True})).encode())
-    for status in (500, 403, 429, 400, 422, 200, "text", 302, 204, "drop", 503, 401):
+    for status in (500, 403, 429, 400, 422, "bare", 200, "text", 302, 204, "drop", 503, 401):
         echo.status = status
         if status == 400:
             login.clients, good = set(), login.clients
@@ -150,6 +159,27 @@ def drive(s, echo, login, vault):
     return out
 
 
+def every_answer(s):
+    """All that the console can ask for: each GET of the API's own description, on the operators' listener, as an admin."""
+    port, head, ids = s.config["admin"]["listen"].rsplit(":", 1)[1], {"Authorization": "Bearer " + PLANTED["admin"]}, [e["id"] for e in s.list()]
+    paths, out = s.get("/v1/openapi.json")["paths"], []
+    for path, methods in paths.items():
+        if "get" not in methods or "stream" in path or "feed" in path or path.endswith("/body"):
+            continue  # a body is the event's own payload
+        kinds = {"{flow}": s.config["flows"], "{connection}": s.config["connections"], "{id}": ids,
+                 "{name}": [*s.config["flows"], *s.config["connections"]]}
+        wanted = [w for w in kinds if w in path]
+        for value in kinds[wanted[0]] if wanted else [""]:
+            conn = http.client.HTTPConnection("127.0.0.1", int(port), timeout=30)
+            conn.request("GET", path.replace(wanted[0], urllib.parse.quote(value)) if wanted else path, headers=head)
+            answer_ = conn.getresponse()
+            out.append(answer_.read())
+            assert answer_.status != 401, path
+            conn.close()
+    assert len(out) > 60 and sum(b'"error"' not in o[:20] for o in out) > 40, len(out)
+    return out
+
+
 def look(s):
     out = [run(s, *args) for args in (("status",), ("status", "--json"), ("events", "list", "--json"), ("dlq", "list"), ("dlq", "groups", "--json"),
                                       ("check",), ("check", "--json", "--secrets"), ("secrets", "list"))]
@@ -172,6 +202,7 @@ def test_no_secret_is_in_anything_that_is_written_or_printed(world):
     s.start()
     printed = drive(s, echo, login, vault)
     printed += look(s)
+    printed += every_answer(s)
     requests = {r.path.split("?")[0]: r for r in echo.all()}
     assert "/basic_vault" in requests and "/client" in requests and "/oauth1" in requests, "they were really used"
     assert requests["/query"].path != "/query" and "authorization" in requests["/basic_file"].headers

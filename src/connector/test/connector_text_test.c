@@ -328,6 +328,38 @@ static void the_words_of_an_error_are_found_in_its_shape(void **state)
     tl_arena_free(a);
 }
 
+/* Secrets of theirs, that we have never seen: links that they signed, tokens that they gave. */
+static void what_a_name_says_is_secret_is_masked_and_words_stay(void **state)
+{
+    static const char *const rows[][2] = {
+        {"get https://b.example/f?x=1&X-Amz-Signature=abc%2F1&y=2 soon",
+         "get https://b.example/f?x=1&X-Amz-Signature=***&y=2 soon"},
+        {"see https://b.example/f?sig=abc\"", "see https://b.example/f?sig=***\""},
+        {"<a href='https://b.example/f?a=1&amp;sig=abc'>", "<a href='https://b.example/f?a=1&amp;sig=***'>"},
+        {"client_secret=abc&grant_type=refresh_token", "client_secret=***&grant_type=refresh_token"},
+        {"{\"access_token\":\"abc\",\"token_type\":\"Bearer\"}",
+         "{\"access_token\":\"***\",\"token_type\":\"Bearer\"}"},
+        {"{\"Password\" : \"a\\\"bc\", \"n\":1}", "{\"Password\" : \"***\", \"n\":1}"},
+        {"{\"refresh_token\":\"cut off", "{\"refresh_token\":\"***"},
+        {"the token is missing; password: none", "the token is missing; password: none"},
+        {"{\"token\":null,\"tokens\":[\"a\"],\"secret\":7}", "{\"token\":null,\"tokens\":[\"a\"],\"secret\":7}"},
+        {"design=abc&signal=5", "design=abc&signal=5"},
+        {"\"sig\"", "\"sig\""},
+        {"\"sig\":", "\"sig\":"},
+    };
+    struct tl_arena *a = tl_arena_new(1 << 20);
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        struct connector_call call = {.arena = a};
+        struct tl_sv got = connector_mask(&call, tl_sv_str(rows[i][0]));
+
+        if (!tl_sv_eqs(got, rows[i][1]))
+            fail_msg("%s gave %.*s", rows[i][0], TL_SV_ARG(got));
+    }
+    tl_arena_free(a);
+}
+
 static void a_secret_is_masked_also_where_a_text_is_cut(void **state)
 {
     char body[400];
@@ -357,6 +389,7 @@ int main(void)
         cmocka_unit_test(addresses_are_joined_and_stay_on_their_host),
         cmocka_unit_test(a_reply_is_classified_as_its_row_says),
         cmocka_unit_test(the_words_of_an_error_are_found_in_its_shape),
+        cmocka_unit_test(what_a_name_says_is_secret_is_masked_and_words_stay),
         cmocka_unit_test(a_secret_is_masked_also_where_a_text_is_cut),
     };
 
