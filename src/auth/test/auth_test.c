@@ -380,7 +380,8 @@ static void refuse(struct world *w, struct auth *a, struct job *j)
     async_loop_run(w->loop);
 }
 
-static const struct auth_conf basic_conf = {.user = "u", .password = {.kind = CONFIG_SECRET_ENV, .name = "SECRET"}};
+static const struct auth_conf basic_conf = {.login = {.kind = CONFIG_SECRET_LITERAL, .name = "u"},
+                                            .password = {.kind = CONFIG_SECRET_ENV, .name = "SECRET"}};
 
 static void a_service_that_is_restarted_again_and_again_locks_no_account(void **state)
 {

@@ -316,6 +316,30 @@ static void what_was_there_before_the_key_is_read_and_after_a_rekey_it_is_off_th
     expect_refused(b, "is encrypted");
 }
 
+/* As the release before encryption left it. */
+static void a_ledger_of_the_version_before_is_read_and_encrypted_from_then_on(void **state)
+{
+    struct bench *b = *state;
+    struct planted p;
+    uint64_t late;
+
+    help_open(b);
+    p = plant(b);
+    help_close(b);
+    sql(b, "DROP TABLE data_key; ALTER TABLE kv DROP COLUMN key_id; ALTER TABLE position DROP COLUMN key_id;"
+           "PRAGMA user_version=3");
+    with_keys(b, &first, NULL);
+    help_open(b);
+    expect_all(b, &p);
+    late = help_put(b, "k8", "lane 8", "after the upgrade, unseen");
+    help_close(b);
+    assert_false(disk_has(b, "after the upgrade, unseen"));
+    help_open(b);
+    expect_body(b, late, true, "after the upgrade, unseen");
+    assert_true(rekey(b) > 5);
+    expect_all(b, &p);
+}
+
 static void a_ledger_without_a_key_has_nothing_to_rekey(void **state)
 {
     struct bench *b = *state;
@@ -456,6 +480,7 @@ int main(void)
         T(a_ledger_opens_with_its_key_only_and_one_sentence_says_what_is_missing),
         T(a_key_is_changed_by_naming_the_old_one_once),
         T(what_was_there_before_the_key_is_read_and_after_a_rekey_it_is_off_the_disk),
+        T(a_ledger_of_the_version_before_is_read_and_encrypted_from_then_on),
         T(a_ledger_without_a_key_has_nothing_to_rekey),
         T(a_row_that_was_put_in_the_place_of_another_does_not_open_and_is_not_sent),
         T(chunks_of_another_event_do_not_open),
