@@ -93,6 +93,7 @@ static void load_meta(struct queue *q)
     struct store_val v;
     struct tl_buf key;
     uint64_t generation = 0;
+    bool known;
 
     if (queue__one(q, SQL_META_GET, VALS(store_text(TL_SV("next_id"))), &v, 1))
         q->next_id = q->id_reserved = (uint64_t)v.i;
@@ -102,12 +103,13 @@ static void load_meta(struct queue *q)
     q->epoch = generation << 32;
     load_careful(q);
     tl_buf_init(&key, 64);
-    if (queue__kv_get(q, TL_SV("queue/hash_key"), &key) && key.n == sizeof(q->hash_key)) {
+    known = queue__kv_get(q, TL_SV("queue/hash_key"), &key) && key.n == sizeof(q->hash_key);
+    if (known)
         memcpy(q->hash_key, key.p, sizeof(q->hash_key));
-    } else {
+    else
         tl_random(q->hash_key, sizeof(q->hash_key));
+    if (!known || q->ring) /* it hides bodies and ids from guesses: under the newest key from the first start on */
         (void)queue__kv_set(q, TL_SV("queue/hash_key"), tl_sv((const char *)q->hash_key, sizeof(q->hash_key)));
-    }
     tl_buf_done(&key);
 }
 

@@ -304,6 +304,7 @@ static void what_was_there_before_the_key_is_read_and_after_a_rekey_it_is_off_th
     expect_all(b, &p);
     again = help_put(b, "k2", "other " PLANTED, "done " PLANTED);
     assert_int_equal(again, p.done); /* its key is still known */
+    assert_int_equal(sql_number(b, "SELECT key_id FROM kv WHERE key='queue/hash_key'"), 1);
     assert_true(disk_has(b, PLANTED));
     assert_true(rekey(b) > 5);
     expect_all(b, &p);
