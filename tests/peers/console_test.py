@@ -25,7 +25,7 @@ def busy(tmp_path_factory):
 
 
 def test_axe_finds_nothing_serious_and_every_page_fits_its_screen(busy):
-    browse("journeys.mjs", busy, "accessible", timeout=240)
+    browse("journeys.mjs", busy, "accessible", timeout=900)
 
 
 def test_nothing_is_refused_by_the_content_security_policy_and_nothing_comes_from_elsewhere(busy):

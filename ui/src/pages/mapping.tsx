@@ -117,8 +117,9 @@ function Playground({ m }: { m: MappingInfo }) {
         if (m.flows[0])
             api<Page>("v1/events" + query({ flow: m.flows[0], limit: 20 })).then((p) => {
                 setEvents(p.events);
-                if (!pinned && p.events[0])
-                    go(link(["mapping", m.name], { event: p.events[0].id }), true);
+                const first = p.events.find((e) => e.state !== "dead" || e.attempts > 0) ?? p.events[0]; // not one that could not be read
+                if (!pinned && first)
+                    go(link(["mapping", m.name], { event: first.id }), true);
             }, () => setEvents([]));
     }, [m.name]);
     useEffect(() => {
