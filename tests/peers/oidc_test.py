@@ -2,6 +2,7 @@
 """Sign-in to the console by OpenID Connect: oidc-provider as the identity provider, and an issuer whose tokens are wrong."""
 import http.cookiejar
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import urllib.request
 
 import pytest
 from support.peers import ROOT, npm
+from support.scene import VIEWER, modules
 from support.site import Site, free_port, project
 
 pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
@@ -20,7 +22,8 @@ OIDC = {"client_id": "tieline", "client_secret": "${env:OIDC_SECRET}", "scope": 
 class World:
     def __init__(self, folder):
         self.port, self.idp = free_port(), free_port()
-        self.url, self.base = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.idp}"
+        # Another site to a browser: its cookies are not sent along from there.
+        self.url, self.base = f"http://127.0.0.1:{self.port}", f"http://localhost:{self.idp}"
         self.callback = f"{self.url}/v1/session/oidc/callback"
         where = npm("auth")
         self.node = subprocess.Popen([str(where / "node_modules/.bin/node"), str(where / "oidc.mjs"),
@@ -116,7 +119,7 @@ def test_who_has_no_role_is_told_so_in_one_sentence(provider, who, why):
 
 def test_the_sign_in_page_knows_where_to_send_people(provider):
     status, body, _ = Person(provider).get("/v1/session")
-    assert status == 401 and json.loads(body)["sign_in"]["oidc"] == {"path": "/v1/session/oidc", "label": "127.0.0.1"}
+    assert status == 401 and json.loads(body)["sign_in"]["oidc"] == {"path": "/v1/session/oidc", "label": "localhost"}
 
 
 def test_an_attempt_counts_once_and_for_its_own_browser_only(provider):
@@ -182,3 +185,12 @@ def test_addresses_that_would_send_codes_in_the_clear_are_refused_by_check(world
     c["admin"]["oidc"].update(issuer="http://login.example.com", redirect_uri="https://ops.example.com/back")
     code, said = Site(tmp_path / "bad", c, env={"OIDC_SECRET": "x" * 30}).fails()
     assert code == 2 and "admin.oidc.issuer is not an https address" in said and "does not end with" in said, said
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+def test_a_browser_signs_in_at_another_site_and_is_let_into_the_console(provider):
+    provider.tell("/as?account=ann")
+    done = subprocess.run(["node", str(ROOT / "tests/peers/console/journeys.mjs"), "sso"], capture_output=True, text=True, timeout=180,
+                          env={**os.environ, "CONSOLE_URL": provider.url + "/", "CONSOLE_TOKEN": "", "VIEWER_TOKEN": VIEWER, "WHO": "oidc ann@example.com",
+                               "CHROMIUM": shutil.which("chromium"), "CONSOLE_MODULES": str(modules())})
+    assert done.returncode == 0, done.stderr[-4000:]

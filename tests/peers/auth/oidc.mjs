@@ -4,7 +4,7 @@
 import http from 'node:http';
 
 const { port, callback } = JSON.parse(process.argv[2]);
-const base = `http://127.0.0.1:${port}`;
+const base = `http://localhost:${port}`;
 const { Provider } = await import('oidc-provider');
 const jose = await import('jose');
 

@@ -333,6 +333,21 @@ const journeys = {
         await new Promise((resolve) => process.stdin.on("end", resolve).resume());
     },
 
+    /** Sign in at the identity provider, come back, look around, sign out. */
+    async sso(browser) {
+        const { page, errors } = await open(browser, { sign: false });
+        await page.getByRole("link", { name: /^Sign in with/ }).click();
+        await heading(page, "Overview");
+        await page.getByText(process.env.WHO).waitFor();
+        assert.deepEqual(await serious(page), []);
+        await go(page, "#/connections");
+        await heading(page, "Connections");
+        await page.getByRole("button", { name: /sign out/i }).click();
+        await page.getByRole("link", { name: /^Sign in with/ }).waitFor();
+        assert.deepEqual(await serious(page), []);
+        assert.deepEqual(errors, []);
+    },
+
     /** A viewer sees everything and no button that changes something; a wrong token is told so. */
     async viewer(browser) {
         const { page } = await open(browser, { sign: false });

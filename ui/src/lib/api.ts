@@ -66,8 +66,11 @@ export async function apiText(path: string, o: Options = {}): Promise<string> {
     try {
         body = JSON.parse(text);
     } catch { /* not JSON: the text itself is shown */ }
-    if (r.status === 401 && session.value)
-        session.value = null;
+    if (r.status === 401) {
+        signInElsewhere.value = (body as { sign_in?: { oidc: { path: string; label?: string } | null } } | null)?.sign_in?.oidc ?? null;
+        if (session.value)
+            session.value = null;
+    }
     throw problem(r.status, body, text);
 }
 
@@ -80,10 +83,9 @@ export async function whoAmI(): Promise<void> {
     try {
         session.value = await api<Session>("v1/session");
     } catch (e) {
-        if (e instanceof ApiError && e.status === 401) {
-            signInElsewhere.value = (e.body as { sign_in?: { oidc: { path: string; label?: string } | null } } | null)?.sign_in?.oidc ?? null;
+        if (e instanceof ApiError && e.status === 401)
             session.value = null;
-        } else
+        else
             throw e;
     }
 }
@@ -94,7 +96,7 @@ export async function signIn(token: string): Promise<void> {
 
 export async function signOut(): Promise<void> {
     await api("v1/session", { method: "DELETE" }).catch(() => undefined);
-    session.value = null;
+    await whoAmI().catch(() => (session.value = null)); // nobody, and how to sign in again
 }
 
 export function query(params: Record<string, string | number | null | undefined>): string {
