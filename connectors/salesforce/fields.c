@@ -410,6 +410,13 @@ static const struct config_field listen_fields[] = {
      .fallback = "cometd",
      .doc = "`pubsub`: the Pub/Sub API (gRPC), for change events and platform events; `cometd`: long polling, for all "
             "channels."},
+    {.name = "query",
+     .type = CONFIG_STRING,
+     .raw = true,
+     .max = 1300,
+     AT(sf_listen, query),
+     .doc = "What the PushTopic selects: `tieline connect NAME --prepare` makes it so where it is missing.",
+     .example = "\"SELECT Id, Name FROM Account\""},
     {.name = "all",
      .type = CONFIG_BOOL,
      AT(sf_listen, all),

@@ -2,6 +2,7 @@
 /* salesforce.c - the table of the salesforce connector, and what holds for every connection: budgets, probe, addresses.
  */
 #include "salesforce/bulk.h"
+#include "salesforce/prepare.h"
 
 #include <stdio.h>
 
@@ -197,6 +198,7 @@ const struct connector salesforce_connector = {
     .n_operations = TL_COUNT(operations),
     .budgets = budgets,
     .probe = probe,
+    .prepare = sf_prepare,
     .base_url = base_url,
     .other_url = other_url,
     .sim = salesforce__sim,

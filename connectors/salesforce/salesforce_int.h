@@ -46,7 +46,7 @@ struct sf_read {
 };
 enum sf_via { SF_VIA_COMETD, SF_VIA_PUBSUB };
 struct sf_listen {
-    const char *channel;
+    const char *channel, *query; /* query: of a PushTopic that `prepare` makes */
     int via; /* enum sf_via */
     bool all, backfill, own;
     int64_t watchdog_ms;

@@ -255,6 +255,54 @@ static enum tl_rc post_finish(struct admin_call *c, struct tl_err *err)
     return with_connection(c, finish, err);
 }
 
+static struct json steps_json(struct tl_arena *a, const struct connector_prepare *p)
+{
+    struct json_builder list;
+
+    json_array_begin(&list, a, p->n_steps);
+    for (size_t i = 0; i < p->n_steps; i++) {
+        struct json_builder b;
+
+        json_object_begin(&b, a, 3);
+        json_adds(&b, "what", json_sv(p->steps[i].what));
+        json_adds(&b, "there", json_bool(p->steps[i].there));
+        json_adds(&b, "text", text_or_null(p->steps[i].text));
+        json_push(&list, json_end(&b));
+    }
+    return json_end(&list);
+}
+
+/* {"apply": true}: makes what is missing; else only looks. */
+static enum tl_rc prepare(struct admin_call *c, const struct flow_connection_info *info, struct tl_err *err)
+{
+    struct connector_prepare p;
+    struct json_builder b;
+    struct json body, apply;
+    enum tl_rc rc = admin__body(c, &body, err);
+    bool make;
+
+    if (rc != TL_OK)
+        return rc;
+    apply = json_gets(body, "apply");
+    make = apply.type == JSON_BOOL && apply.u.b;
+    if (make)
+        rc = admin__act(c, err, "connection %s", info->name);
+    if (rc == TL_OK)
+        rc = flow_engine_prepare(c->admin->engine, c->task, info, c->arena, make, &p, err);
+    if (rc != TL_OK)
+        return rc;
+    json_object_begin(&b, c->arena, 3);
+    json_adds(&b, "connection", json_str_copy(c->arena, tl_sv_str(info->name)));
+    json_adds(&b, "applied", json_bool(make));
+    json_adds(&b, "steps", steps_json(c->arena, &p));
+    return admin__answer(c, 200, json_end(&b), err);
+}
+
+static enum tl_rc post_prepare(struct admin_call *c, struct tl_err *err)
+{
+    return with_connection(c, prepare, err);
+}
+
 static const struct admin__route routes[] = {
     {.methods = "GET",
      .pattern = "/v1/connections/{name}",
@@ -279,6 +327,14 @@ static const struct admin__route routes[] = {
      .doc = "Finish the grant.",
      .body = (const struct admin__field[]){{"query", "string", "What the browser brought back.", true}, {0}},
      .act = "connect",
+     .no_reason = true,
+     .role = ADMIN_ADMIN},
+    {.methods = "POST",
+     .pattern = "/v1/connections/{name}/prepare",
+     .fn = post_prepare,
+     .doc = "What the flows need of the system: look, or make what is missing.",
+     .body = (const struct admin__field[]){{"apply", "boolean", "Make what is missing.", false}, {0}},
+     .act = "prepare",
      .no_reason = true,
      .role = ADMIN_ADMIN},
 };

@@ -20,10 +20,13 @@ struct connect_options {
     struct cli_common common;
     const char *redirect;
     uint64_t port;
-    bool test, paste;
+    bool test, paste, prepare, yes;
 };
 static const struct cli_option connect_options[] = {
     {"test", 0, CLI_FLAG, NULL, offsetof(struct connect_options, test), "only look: who are we there, what is left"},
+    {"prepare", 0, CLI_FLAG, NULL, offsetof(struct connect_options, prepare),
+     "show what the flows need of the system (fields, objects, channels) and make what is missing"},
+    {"yes", 0, CLI_FLAG, NULL, offsetof(struct connect_options, yes), "with --prepare: make it without asking"},
     {"port", 0, CLI_NUMBER, "PORT", offsetof(struct connect_options, port),
      "where the browser comes back to on this machine, when a fixed port is registered"},
     {"paste", 0, CLI_FLAG, NULL, offsetof(struct connect_options, paste),
@@ -293,6 +296,92 @@ static enum tl_rc with_person(struct cli_client *c, const struct connect_options
     return rc;
 }
 
+/* ---- --prepare ---- */
+
+/* The number of steps that we could make. */
+static size_t show_steps(struct json steps)
+{
+    bool color = cli__color(stdout);
+    size_t missing = 0;
+
+    for (uint32_t i = 0; steps.type == JSON_ARRAY && i < steps.n; i++) {
+        struct json s = steps.u.items[i], there = json_gets(s, "there");
+        struct tl_sv text = json_text(json_gets(s, "text"), TL_SV(""));
+        bool good = there.type == JSON_BOOL && there.u.b;
+
+        printf("  %s%-8s%s",
+               cli__shade(color, good     ? CLI_GOOD
+                                 : text.n ? CLI_BAD
+                                          : CLI_WARN),
+               good     ? "there"
+               : text.n ? "by hand"
+                        : "missing",
+               cli__shade_end(color));
+        cli__put_safe(stdout, json_text(json_gets(s, "what"), TL_SV("")));
+        puts("");
+        if (!good && text.n) {
+            fputs("          ", stdout);
+            cli__put_safe(stdout, text);
+            puts("");
+        }
+        missing += !good && text.n == 0;
+    }
+    return missing;
+}
+
+static bool agrees(size_t n)
+{
+    char line[16] = "";
+
+    printf("make %s? [y/N] ", n == 1 ? "it" : "them");
+    fflush(stdout);
+    return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
+static enum tl_rc post_prepare(struct cli_client *c, const char *name, bool apply, struct json *ret, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
+    struct json_builder body;
+
+    tl_buf_init(&target, 4096);
+    (void)tl_buf_puts(&target, "/v1/connections/");
+    (void)tl_percent_encode(&target, tl_sv_str(name));
+    (void)tl_buf_puts(&target, "/prepare");
+    json_object_begin(&body, cli__arena(c), 1);
+    json_adds(&body, "apply", json_bool(apply));
+    return cli__call_json(c, "POST", target.p, json_end(&body), ret, err);
+}
+
+static int run_prepare(struct cli_client *c, const struct connect_options *o, const char *name)
+{
+    struct json answer = JSON_NOTHING;
+    struct tl_err err = {0};
+    bool ask = !o->yes && !o->common.json;
+    size_t missing;
+    enum tl_rc rc = post_prepare(c, name, o->common.json && o->yes, &answer, &err);
+
+    if (rc != TL_OK)
+        return cli__fail(&err, o->common.json);
+    if (o->common.json) {
+        cli__print_raw(cli__raw(c));
+        return CLI_OK;
+    }
+    missing = show_steps(json_gets(answer, "steps"));
+    if (json_gets(answer, "steps").n == 0)
+        puts("  the flows of this connection need nothing that could be prepared");
+    if (missing == 0)
+        return CLI_OK;
+    if (ask && !agrees(missing)) {
+        puts("nothing was changed");
+        return CLI_FAILED;
+    }
+    rc = post_prepare(c, name, true, &answer, &err);
+    if (rc != TL_OK)
+        return cli__fail(&err, false);
+    puts("made:");
+    return show_steps(json_gets(answer, "steps")) == 0 ? CLI_OK : CLI_FAILED;
+}
+
 static int run_connect(void *options, const struct cli_args *args)
 {
     const struct connect_options *o = options;
@@ -301,6 +390,8 @@ static int run_connect(void *options, const struct cli_args *args)
     struct tl_err err = {0};
     enum tl_rc rc = cli__open(&o->common, &c, &err);
 
+    if (rc == TL_OK && o->prepare)
+        return run_prepare(c, o, args->v[0]);
     if (rc == TL_OK && !o->test)
         rc = get(c, args->v[0], &answer, &err);
     person = json_gets(json_gets(answer, "auth"), "needs_person");
@@ -320,11 +411,13 @@ const struct cli_verb cli__connect_verb = {
     .name = "connect",
     .args = "NAME",
     .summary = "let a person agree to a connection, or try it: who are we there, for how long, what is left",
-    .about = "Where the connection's authentication begins with a person (oauth2_authorization_code), prints the\n"
-             "address to open, waits for the browser on a port of this machine, and stores the grant, sealed.\n"
-             "Otherwise, and with --test, asks the other side who we are, and whether it has the record types and "
-             "fields that the\n"
-             "flows name, where it can be asked. Exit code 1: it does not let us in, or lacks something.\n",
+    .about =
+        "Where the connection's authentication begins with a person (oauth2_authorization_code), prints the\n"
+        "address to open, waits for the browser on a port of this machine, and stores the grant, sealed.\n"
+        "Otherwise, and with --test, asks the other side who we are, and whether it has the record types and fields\n"
+        "that the flows name, where it can be asked. Exit code 1: it does not let us in, or lacks something.\n"
+        "With --prepare, shows what the configured flows need there (a custom field with an external id, an object,\n"
+        "a channel), asks, and makes what is missing; a second run finds nothing to do.\n",
     CLI_OPTIONS(connect_options, struct connect_options),
     .min_args = 1,
     .max_args = 1,

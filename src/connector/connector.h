@@ -148,6 +148,8 @@ struct connector_identity {
     struct tl_sv who, where, details; /* "integration@acme.example", "production, EU12", ... */
 };
 
+struct connector_prepare; /* prepare.h */
+
 struct connector {
     int contract;      /* CONNECTOR_CONTRACT */
     const char *title; /* "NetSuite" */
@@ -176,6 +178,9 @@ struct connector {
     /* One cheap call: is it there, who are we, what is left of the budgets. NULL: none. */
     enum tl_rc (*probe)(struct task *task, struct connector_call *call, struct connector_identity *ret,
                         struct tl_err *err);
+    /* What the configured flows need of the system, and making it: prepare.h. Suspends. NULL: nothing to prepare. */
+    enum tl_rc (*prepare)(struct task *task, struct connector_call *call, struct connector_prepare *p,
+                          struct tl_err *err);
     bool (*has_probe)(const void *connection); /* as configured; NULL: it has one when `probe` is there */
     /* The base URL (or host) the connection's credentials may be sent to; for auth and egress. May be NULL. */
     const char *(*base_url)(const void *connection);
@@ -244,6 +249,7 @@ TL_MUST_CHECK enum tl_rc connector_secret(struct task *task, struct connector_ca
 #include "connector/duplex.h"
 #include "connector/notice.h"
 #include "connector/passport.h"
+#include "connector/prepare.h"
 #include "connector/template.h"
 #include "connector/verify.h"
 

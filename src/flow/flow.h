@@ -146,6 +146,12 @@ TL_MUST_CHECK enum tl_rc flow_engine_probe(struct flow_engine *e, struct task *t
 TL_MUST_CHECK enum tl_rc flow_engine_verify(struct flow_engine *e, struct task *task,
                                             const struct flow_connection_info *c, struct tl_arena *arena,
                                             struct json *ret, struct tl_err *err);
+/* Its connector's `prepare` over all uses of the connection by the configured flows, asked again until it is through,
+ * for five minutes at most (then TL_TIMEOUT: it goes on over there). TL_UNSUPPORTED: the connector has nothing to
+ * prepare. Views are the arena's. Suspends. */
+TL_MUST_CHECK enum tl_rc flow_engine_prepare(struct flow_engine *e, struct task *task,
+                                             const struct flow_connection_info *c, struct tl_arena *arena, bool apply,
+                                             struct connector_prepare *ret, struct tl_err *err);
 /* ---- one delivery, for people (preview.c) ---- */
 struct flow_preview { /* as queue_show gives it */
     uint64_t event, delivery;

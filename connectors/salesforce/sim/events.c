@@ -9,7 +9,13 @@
 
 static bool is_told(const struct sfsim_object *o)
 {
-    return !tl_sv_eqs(o->name, "PushTopic") && !tl_sv_eqs(o->name, "StreamingChannel") && !tl_sv_eqs(o->name, "User");
+    static const char *const silent[] = {"PushTopic",     "StreamingChannel",        "User",
+                                         "PermissionSet", "PermissionSetAssignment", "PlatformEventChannelMember"};
+
+    for (size_t i = 0; i < TL_COUNT(silent); i++)
+        if (tl_sv_eqs(o->name, silent[i]))
+            return false;
+    return true;
 }
 
 void sfsim_publish(const struct sfsim_req *req, const char *channel, struct json data)
@@ -183,6 +189,8 @@ void sfsim_changed(const struct sfsim_req *req, const struct sfsim_record *befor
 
     if (!is_told(after->type)) {
         req->sim->topics |= tl_sv_eqs(after->type->name, "PushTopic");
+        if (tl_sv_eqs(after->type->name, "PermissionSetAssignment"))
+            sfsim_schema_show(req->sim->schema);
         return;
     }
     change_event(req, before, after);

@@ -114,6 +114,7 @@ static struct json stats(struct sfsim *s, struct tl_arena *a)
     add(&b, "jobs", c->jobs);
     add(&b, "query_jobs", c->query_jobs);
     add(&b, "aborted", c->aborted);
+    add(&b, "deployments", c->deployments);
     add(&b, "outbound_sent", c->outbound_sent);
     add(&b, "outbound_acks", c->outbound_acks);
     add(&b, "handshakes", c->handshakes);

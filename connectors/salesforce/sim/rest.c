@@ -360,7 +360,8 @@ static void sobjects(const struct sfsim_req *req, struct tl_sv path, struct sfsi
 
 static void resources(const struct sfsim_req *req, struct sfsim_answer *ans)
 {
-    static const char *const names[] = {"sobjects", "query", "queryAll", "limits", "composite", "jobs", "tooling"};
+    static const char *const names[] = {"sobjects",  "query", "queryAll", "limits",
+                                        "composite", "jobs",  "tooling",  "metadata"};
     struct json_builder b;
 
     json_object_begin(&b, req->arena, 10);
@@ -418,6 +419,10 @@ void sfsim_handle(const struct sfsim_req *req, struct sfsim_answer *ans)
         composites(req, path, ans);
     else if (tl_sv_eqs(first, "jobs"))
         sfsim_jobs(req, path, ans);
+    else if (tl_sv_eqs(first, "metadata"))
+        sfsim_metadata(req, path, ans);
+    else if (tl_sv_eqs(first, "tooling") && sfsim_segment(req->arena, &path, &first) && tl_sv_eqs(first, "query"))
+        queries(req, path, false, ans);
     else if (tl_sv_eqs(first, "limits"))
         *ans = (struct sfsim_answer){.status = 200, .body = sfsim_limits(req->sim, req->arena)};
     else

@@ -58,6 +58,11 @@ static const char *const standard[] = {
     "NotifyForOperationUndelete boolean; NotifyForFields picklist(All|Referenced|Select|Where) default(Referenced); "
     "IsActive boolean; Description textarea(400)",
     "object StreamingChannel 0M6: Name string(80) required unique; Description textarea(400)",
+    "object PermissionSet 0PS: Name string(80) required external unique; Label string(80) required",
+    "object PermissionSetAssignment 0Pa: PermissionSetId reference(PermissionSet,PermissionSet) required; AssigneeId "
+    "reference(User,Assignee) required",
+    "object PlatformEventChannelMember 0v8: DeveloperName string(80); EventChannel string(80); SelectedEntity "
+    "string(80) external unique",
     "event Order_Placed__e: Order_Number__c string(80) required; Amount__c double(16,2); Status__c string(40)",
 };
 
@@ -84,12 +89,19 @@ const struct sfsim_object *sfsim_object_of_id(const struct sfsim_schema *s, stru
     return NULL;
 }
 
-const struct sfsim_field *sfsim_field(const struct sfsim_object *o, struct tl_sv name)
+const struct sfsim_field *sfsim_field_any(const struct sfsim_object *o, struct tl_sv name)
 {
     for (size_t i = 0; i < o->n_fields; i++)
         if (tl_sv_eqi(o->fields[i].name, name))
             return &o->fields[i];
     return NULL;
+}
+
+const struct sfsim_field *sfsim_field(const struct sfsim_object *o, struct tl_sv name)
+{
+    const struct sfsim_field *f = sfsim_field_any(o, name);
+
+    return f && !f->hidden ? f : NULL;
 }
 
 const struct sfsim_field *sfsim_relationship(const struct sfsim_object *o, struct tl_sv name)
@@ -186,6 +198,8 @@ static bool set_word(struct sfsim_field *f, struct tl_sv word, struct tl_sv argu
         f->required = true;
     else if (tl_sv_eqs(word, "external"))
         f->external = true;
+    else if (tl_sv_eqs(word, "hidden"))
+        f->hidden = true;
     else if (tl_sv_eqs(word, "unique"))
         f->unique = true;
     else if (tl_sv_eqs(word, "cs"))
@@ -380,6 +394,48 @@ enum tl_rc sfsim_schema_add(struct sfsim_schema *s, struct tl_sv text, struct tl
     return rc;
 }
 
+void sfsim_schema_grant(struct sfsim_schema *s, struct tl_sv path)
+{
+    size_t dot = tl_sv_find(path, '.');
+    struct sfsim_object *o = known(s, tl_sv(path.p, dot));
+
+    for (size_t i = 0; o && i < o->n_fields; i++)
+        if (tl_sv_eqi(o->fields[i].name, tl_sv_from(path, dot + 1)))
+            o->fields[i].granted = true;
+}
+
+void sfsim_schema_show(struct sfsim_schema *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < s->objects[i]->n_fields; k++)
+            s->objects[i]->fields[k].hidden &= !s->objects[i]->fields[k].granted;
+}
+
+struct sfsim_schema_mark {
+    size_t n, customs, n_fields[OBJECTS];
+};
+
+struct sfsim_schema_mark *sfsim_schema_mark(const struct sfsim_schema *s, struct tl_arena *a)
+{
+    struct sfsim_schema_mark *m = tl_arena_zalloc(a, sizeof *m);
+
+    if (!m)
+        return NULL;
+    m->n = s->n;
+    m->customs = s->customs;
+    for (size_t i = 0; i < s->n; i++)
+        m->n_fields[i] = s->objects[i]->n_fields;
+    return m;
+}
+
+void sfsim_schema_rewind(struct sfsim_schema *s, const struct sfsim_schema_mark *m)
+{
+    s->n = m->n;
+    s->customs = m->customs;
+    for (size_t i = 0; i < s->n; i++) /* fields are only ever added at the end */
+        s->objects[i]->n_fields = m->n_fields[i];
+}
+
 struct sfsim_schema *sfsim_schema_new(void)
 {
     struct sfsim_schema *s = tl_zalloc(sizeof *s);
@@ -540,7 +596,8 @@ struct json sfsim_describe(const struct sfsim_schema *s, const struct sfsim_obje
 
     json_array_begin(&fields, a, o->n_fields);
     for (size_t i = 0; i < o->n_fields; i++)
-        (void)json_push(&fields, describe_field(&o->fields[i], a));
+        if (!o->fields[i].hidden)
+            (void)json_push(&fields, describe_field(&o->fields[i], a));
     json_array_begin(&none, a, 1);
     json_object_begin(&b, a, 24);
     describe_head(&b, o, a, version);

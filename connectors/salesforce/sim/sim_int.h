@@ -40,6 +40,7 @@ struct sfsim_field {
     enum sfsim_type type;
     uint32_t length, precision, scale;
     bool required, external, unique, case_sensitive, restricted, read_only, custom, system;
+    bool hidden, granted; /* deployed, and nobody has been given the right to see it; a permission set names it */
 };
 enum sfsim_op { SFSIM_EQ, SFSIM_NE, SFSIM_LT, SFSIM_LE, SFSIM_GT, SFSIM_GE };
 struct sfsim_rule { /* a record for which this holds is refused */
@@ -66,7 +67,14 @@ TL_MUST_CHECK enum tl_rc sfsim_schema_add(struct sfsim_schema *s, struct tl_sv t
 const struct sfsim_object *sfsim_object(const struct sfsim_schema *s, struct tl_sv name); /* any case; NULL */
 const struct sfsim_object *sfsim_object_at(const struct sfsim_schema *s, size_t i);       /* NULL: the end */
 const struct sfsim_object *sfsim_object_of_id(const struct sfsim_schema *s, struct tl_sv id);
-const struct sfsim_field *sfsim_field(const struct sfsim_object *o, struct tl_sv name); /* any case; NULL */
+const struct sfsim_field *sfsim_field(const struct sfsim_object *o, struct tl_sv name);     /* any case; NULL */
+const struct sfsim_field *sfsim_field_any(const struct sfsim_object *o, struct tl_sv name); /* hidden ones too */
+void sfsim_schema_grant(struct sfsim_schema *s, struct tl_sv path); /* "Account.ERP_Id__c": a permission set names it */
+void sfsim_schema_show(struct sfsim_schema *s);                     /* that permission set was assigned */
+/* For a deployment that is taken back whole. */
+struct sfsim_schema_mark;
+struct sfsim_schema_mark *sfsim_schema_mark(const struct sfsim_schema *s, struct tl_arena *a);
+void sfsim_schema_rewind(struct sfsim_schema *s, const struct sfsim_schema_mark *m);
 const struct sfsim_field *sfsim_relationship(const struct sfsim_object *o, struct tl_sv name);
 struct json sfsim_describe(const struct sfsim_schema *s, const struct sfsim_object *o, struct tl_arena *a,
                            const char *version);
@@ -235,6 +243,9 @@ void sfsim_job_delete(struct sfsim_db *db, struct tl_sv id);
 bool sfsim_part_put(struct sfsim_db *db, struct tl_sv job, const char *name, struct tl_sv body);
 struct tl_sv sfsim_part_get(struct sfsim_db *db, struct tl_arena *a, struct tl_sv job, const char *name);
 
+/* ---- deployments (metadata.c) ---- */
+void sfsim_metadata(const struct sfsim_req *req, struct tl_sv path, struct sfsim_answer *ans);
+
 /* ---- OAuth (oauth.c) ---- */
 http_handler_fn sfsim_token, sfsim_authorize, sfsim_revoke, sfsim_userinfo, sfsim_identity, sfsim_soap_login;
 /* The session of a request's Authorization header; NULL: none that lives. */
@@ -282,7 +293,7 @@ struct sfsim_options {
 struct sfsim_counts {
     uint64_t requests, api_calls, created, updated, deleted, refused, tokens, queries, rows, events;
     uint64_t over_limit; /* API calls made although none was left: a client that respects limits makes none */
-    uint64_t records_in, handshakes, connects, jobs, query_jobs, aborted, outbound_sent, outbound_acks;
+    uint64_t records_in, handshakes, connects, jobs, query_jobs, aborted, deployments, outbound_sent, outbound_acks;
     uint64_t subscriptions, delivered; /* of the Pub/Sub API */
 };
 enum { SFSIM_CELLS = 24 };
