@@ -272,30 +272,37 @@ static struct json steps_json(struct tl_arena *a, const struct connector_prepare
     return json_end(&list);
 }
 
-/* {"apply": true}: makes what is missing; else only looks. */
-static enum tl_rc prepare(struct admin_call *c, const struct flow_connection_info *info, struct tl_err *err)
+static enum tl_rc answer_steps(struct admin_call *c, const struct flow_connection_info *info, bool apply,
+                               struct tl_err *err)
 {
     struct connector_prepare p;
     struct json_builder b;
-    struct json body, apply;
-    enum tl_rc rc = admin__body(c, &body, err);
-    bool make;
+    enum tl_rc rc = flow_engine_prepare(c->admin->engine, c->task, info, c->arena, apply, &p, err);
 
-    if (rc != TL_OK)
-        return rc;
-    apply = json_gets(body, "apply");
-    make = apply.type == JSON_BOOL && apply.u.b;
-    if (make)
-        rc = admin__act(c, err, "connection %s", info->name);
-    if (rc == TL_OK)
-        rc = flow_engine_prepare(c->admin->engine, c->task, info, c->arena, make, &p, err);
     if (rc != TL_OK)
         return rc;
     json_object_begin(&b, c->arena, 3);
     json_adds(&b, "connection", json_str_copy(c->arena, tl_sv_str(info->name)));
-    json_adds(&b, "applied", json_bool(make));
+    json_adds(&b, "applied", json_bool(apply));
     json_adds(&b, "steps", steps_json(c->arena, &p));
     return admin__answer(c, 200, json_end(&b), err);
+}
+
+static enum tl_rc plan(struct admin_call *c, const struct flow_connection_info *info, struct tl_err *err)
+{
+    return answer_steps(c, info, false, err);
+}
+
+static enum tl_rc prepare(struct admin_call *c, const struct flow_connection_info *info, struct tl_err *err)
+{
+    enum tl_rc rc = admin__act(c, err, "connection %s", info->name);
+
+    return rc == TL_OK ? answer_steps(c, info, true, err) : rc;
+}
+
+static enum tl_rc get_prepare(struct admin_call *c, struct tl_err *err)
+{
+    return with_connection(c, plan, err);
 }
 
 static enum tl_rc post_prepare(struct admin_call *c, struct tl_err *err)
@@ -329,11 +336,16 @@ static const struct admin__route routes[] = {
      .act = "connect",
      .no_reason = true,
      .role = ADMIN_ADMIN},
+    {.methods = "GET",
+     .pattern = "/v1/connections/{name}/prepare",
+     .fn = get_prepare,
+     .doc = "What the flows need of the system, and whether it is there.",
+     .role = ADMIN_ADMIN},
     {.methods = "POST",
      .pattern = "/v1/connections/{name}/prepare",
      .fn = post_prepare,
-     .doc = "What the flows need of the system: look, or make what is missing.",
-     .body = (const struct admin__field[]){{"apply", "boolean", "Make what is missing.", false}, {0}},
+     .doc = "Make what the flows need and the system lacks.",
+     .body = admin__no_fields,
      .act = "prepare",
      .no_reason = true,
      .role = ADMIN_ADMIN},

@@ -338,18 +338,16 @@ static bool agrees(size_t n)
     return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
 
-static enum tl_rc post_prepare(struct cli_client *c, const char *name, bool apply, struct json *ret, struct tl_err *err)
+static enum tl_rc call_prepare(struct cli_client *c, const char *name, bool apply, struct json *ret, struct tl_err *err)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
-    struct json_builder body;
 
     tl_buf_init(&target, 4096);
     (void)tl_buf_puts(&target, "/v1/connections/");
     (void)tl_percent_encode(&target, tl_sv_str(name));
     (void)tl_buf_puts(&target, "/prepare");
-    json_object_begin(&body, cli__arena(c), 1);
-    json_adds(&body, "apply", json_bool(apply));
-    return cli__call_json(c, "POST", target.p, json_end(&body), ret, err);
+    tl_buf_putc(&target, '\0');
+    return cli__call(c, apply ? "POST" : "GET", target.p, apply ? TL_SV("{}") : TL_SV(""), ret, err);
 }
 
 static int run_prepare(struct cli_client *c, const struct connect_options *o, const char *name)
@@ -358,7 +356,7 @@ static int run_prepare(struct cli_client *c, const struct connect_options *o, co
     struct tl_err err = {0};
     bool ask = !o->yes && !o->common.json;
     size_t missing;
-    enum tl_rc rc = post_prepare(c, name, o->common.json && o->yes, &answer, &err);
+    enum tl_rc rc = call_prepare(c, name, o->common.json && o->yes, &answer, &err);
 
     if (rc != TL_OK)
         return cli__fail(&err, o->common.json);
@@ -375,7 +373,7 @@ static int run_prepare(struct cli_client *c, const struct connect_options *o, co
         puts("nothing was changed");
         return CLI_FAILED;
     }
-    rc = post_prepare(c, name, true, &answer, &err);
+    rc = call_prepare(c, name, true, &answer, &err);
     if (rc != TL_OK)
         return cli__fail(&err, false);
     puts("made:");

@@ -205,16 +205,20 @@ def test_a_query_job_survives_a_kill_and_is_not_made_again(site, orgs, target):
     s.wait_counts("in", delivered=25)
 
 
+def connect(s, *args, **how):
+    return subprocess.run([BIN, "connect", "crm", *args], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=60, **how)
+
+
 def test_what_the_flows_need_is_prepared_after_a_yes_and_only_once(site, orgs):
     org = orgs("--job", "200ms")
     s = site(to_accounts(org, flow={"steps": [{"map": {"jsonata": "{'Shop_Id__c': id, 'Name': name}"}}],
                                     "to": {"connection": "crm", "upsert": "Account", "external_id": "Shop_Id__c"}}), env=ENV).start()
-    r = s.cli("connect", "crm", "--prepare", input="n\n")
+    r = connect(s, "--prepare", input="n\n")
     assert r.returncode == 1 and "missing" in r.stdout and "custom field Account.Shop_Id__c" in r.stdout, r.stdout + r.stderr
     assert "nothing was changed" in r.stdout and org.stats["deployments"] == 0
-    r = s.cli("connect", "crm", "--prepare", "--yes")
+    r = connect(s, "--prepare", "--yes")
     assert r.returncode == 0 and "made:" in r.stdout, r.stdout + r.stderr
-    r = s.cli("connect", "crm", "--prepare", "--yes")
+    r = connect(s, "--prepare", "--yes")
     assert r.returncode == 0 and "missing" not in r.stdout and org.stats["deployments"] == 1, r.stdout
     s.wait_state(s.post({"id": "1", "name": "a"}), "delivered")
     assert org.query("SELECT Shop_Id__c, Name FROM Account")[0]["Shop_Id__c"] == "1"
