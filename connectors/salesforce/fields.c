@@ -237,6 +237,12 @@ static const struct config_field delete_fields[] = {
     EXTERNAL(false, "Field that says which one, instead of Id; then 25 records go in one call."), BATCH("200", 200),
     MODE};
 TARGET(delete, check_target, "Delete objects; one that is gone already does no harm.");
+static const struct config_field graph_fields[] = {
+    OBJECT("graph",
+           "Object of the nodes that name none. Each record is { nodes: [ { object, external_id, ref, fields } ] }."),
+    EXTERNAL(true, "Field, marked External ID and Unique, by which nodes that name none are found again."),
+    BATCH("75", 75), POLICIES};
+TARGET(graph, check_target, "Make or change related records, all or none of them: a repetition does no harm.");
 static const struct config_field publish_fields[] = {{.name = "publish",
                                                       .type = CONFIG_STRING,
                                                       AT(sf_target, object),

@@ -53,6 +53,7 @@ static void collect(struct preparing *p, const struct connector_prepare *asked)
         const struct connector_use *u = &asked->uses[i];
         struct tl_sv name = tl_sv_str(u->operation->name);
 
+        /* a graph's default node counts; what else its records name is not known before they come */
         if (u->operation->kind == CONNECTOR_WRITE)
             need_target(p, u->conf);
         else if (tl_sv_eqs(name, "read"))

@@ -13,7 +13,15 @@
 #include "connector/connector.h"
 
 #define SF_DAILY "daily_api_calls"
-enum { SF_COLLECTION = 200, SF_COMPOSITE = 25, SF_BODY_MAX = 48 << 20, SF_REPLY_MAX = 64 << 20, SF_URL = 300 };
+enum {
+    SF_COLLECTION = 200,
+    SF_COMPOSITE = 25,
+    SF_GRAPHS = 75,
+    SF_GRAPH_NODES = 500,
+    SF_BODY_MAX = 48 << 20,
+    SF_REPLY_MAX = 64 << 20,
+    SF_URL = 300
+};
 
 /* ---- what the tables become (fields.c) ---- */
 struct sf_connection {
@@ -53,7 +61,7 @@ struct sf_listen {
 };
 extern const struct config_variants sf_auth_variants;
 extern const struct config_spec sf_connection_spec, sf_create_spec, sf_update_spec, sf_upsert_spec, sf_delete_spec,
-    sf_publish_spec, sf_lookup_spec, sf_read_spec, sf_listen_spec;
+    sf_publish_spec, sf_graph_spec, sf_lookup_spec, sf_read_spec, sf_listen_spec;
 
 /* ---- one request (call.c) ---- */
 struct sf_request {
@@ -105,6 +113,9 @@ connector_fn sf_create, sf_update, sf_upsert, sf_delete, sf_publish;
 /* Updates and deletes by external id: 25 requests in one. */
 TL_MUST_CHECK enum tl_rc sf_by_external_id(struct task *task, struct connector_call *call, bool remove,
                                            struct tl_err *err);
+/* Related records in one call, together or not at all (graph.c). */
+connector_fn sf_graph;
+void sf_facilities_graph(const void *connection, const void *operation, struct connector_facilities *ret);
 void sf_reject(struct connector_call *call, struct connector_verdict *v, enum tl_rc rc, const char *text);
 /* The whole call failed with a fault of the data: which record it was shows in half the company. TL_OK, or rc when it
  * is about the connection. */

@@ -412,9 +412,48 @@ static void a_connection_refuses_addresses_that_cannot_work(void **state)
     rig_stop(&r);
 }
 
+/* Together or not at all; what was rolled back with the culprit comes again with it, and others are not touched. */
+static void related_records_are_written_together_or_not_at_all(void **state)
+{
+    static const char *const graphs[] = {
+        "{\"nodes\":[{\"ref\":\"acct\",\"fields\":{\"ERP_Id__c\":\"C7\",\"Name\":\"seven\"}},{\"object\":\"Contact\","
+        "\"fields\":{"
+        "\"ERP_Id__c\":\"P1\",\"LastName\":\"One\",\"AccountId\":{\"ref\":\"acct\"}}}]}",
+        "{\"nodes\":[{\"ref\":\"acct\",\"fields\":{\"ERP_Id__c\":\"C8\",\"Name\":\"eight\"}},{\"object\":\"Contact\","
+        "\"fields\":{"
+        "\"ERP_Id__c\":\"P2\",\"AccountId\":{\"ref\":\"acct\"}}}]}",
+        "{\"nodes\":[{\"fields\":{\"ERP_Id__c\":\"C9\",\"Name\":\"@{acct.id}\"}}]}",
+        "{\"nodes\":[{\"fields\":{\"ERP_Id__c\":\"C1\",\"Name\":\"x\",\"ParentId\":{\"ref\":\"nobody\"}}}]}",
+        "{\"ERP_Id__c\":\"C2\"}",
+        "{\"nodes\":[{\"fields\":{\"Name\":\"no key\"}}]}",
+    };
+    struct sf_rig s;
+
+    (void)state;
+    sf_start(&s, NULL, NULL);
+    sf_target(&s, "{ graph: Account, external_id: ERP_Id__c }", 1u << CONNECTOR_WRITE);
+    for (int round = 0; round < 2; round++) { /* a repetition does no harm */
+        sf_write(&s, graphs, TL_COUNT(graphs));
+        sf_expect(&s, 0, CONNECTOR_DONE, TL_OK, NULL);
+        assert_int_equal(s.rig.verdicts[0].answer.n, 18);
+        sf_expect(&s, 1, CONNECTOR_FAILED, TL_INVALID, "node 1: REQUIRED_FIELD_MISSING");
+        sf_expect(&s, 2, CONNECTOR_FAILED, TL_INVALID, "@{");
+        sf_expect(&s, 3, CONNECTOR_FAILED, TL_INVALID, "no earlier node");
+        sf_expect(&s, 4, CONNECTOR_FAILED, TL_INVALID, "no graph");
+        sf_expect(&s, 5, CONNECTOR_FAILED, TL_INVALID, "external id");
+    }
+    assert_int_equal(sf_count(&s, "SELECT COUNT() FROM Account"), 1); /* C8 was rolled back with P2 */
+    assert_int_equal(sf_count(&s, "SELECT COUNT() FROM Contact WHERE Account.ERP_Id__c = 'C7'"), 1);
+    s.sim->opt.lock_every = 1; /* a lock is the org's, not the record's: again later */
+    sf_write(&s, graphs, 1);
+    sf_expect(&s, 0, CONNECTOR_FAILED, TL_CONFLICT, "UNABLE_TO_LOCK_ROW");
+    sf_stop(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(related_records_are_written_together_or_not_at_all),
         cmocka_unit_test(an_upsert_makes_and_changes_records_by_their_external_id),
         cmocka_unit_test(each_record_of_a_batch_gets_its_own_verdict),
         cmocka_unit_test(a_locked_row_is_retried_alone),
