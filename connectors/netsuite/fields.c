@@ -23,6 +23,18 @@ static void check_record(const char *record, const char *key, const struct confi
                      "`%.60s` is not the name of a record type", record);
 }
 
+static void check_batch(const struct netsuite_target *t, const struct config_node *node, struct config_errors *e)
+{
+    const struct config_node *at = config_get(node, "batch");
+
+    if (t->batch > 1 && !t->async)
+        config_error(e, at ? at->at : node->at, "Add `async: true`, or use the restlet with `batch:`.",
+                     "NetSuite takes many records in one request as a job only");
+    if (t->batch > 1 && t->lines == NETSUITE_LINES_APPEND)
+        config_error(e, at ? at->at : node->at, "Use `lines: replace` or `keyed`, or no batch.",
+                     "a batch may come again, and would append its lines again");
+}
+
 static void check_key(const struct netsuite_target *t, const struct config_node *node, struct config_errors *e)
 {
     if (t->external_id.text && t->id.text)
@@ -39,6 +51,7 @@ static void check_key(const struct netsuite_target *t, const struct config_node 
         const struct netsuite_target *t = conf;                                                                        \
                                                                                                                        \
         check_record(t->record, key, node, e);                                                                         \
+        check_batch(t, node, e);                                                                                       \
         if (t->into)                                                                                                   \
             check_record(t->into, "into", node, e);                                                                    \
         if (with_key)                                                                                                  \
@@ -77,6 +90,12 @@ CHECK(transform, "transform", true)
         .doc = "Let NetSuite do it as a job, with an idempotency key: for records that take long to save. The event "  \
                "is delivered when the job has ended."                                                                  \
     }
+#define BATCH                                                                                                          \
+    {                                                                                                                  \
+        .name = "batch", .type = CONFIG_INT, AT(netsuite_target, batch), .fallback = "1", .min = 1, .max = 100,        \
+        .doc = "With `async`: so many records in one request and one job. When one of them fails, all come again in "  \
+               "smaller jobs until it is found, so use it where few do."                                               \
+    }
 #define TIMEOUT_OF(of)                                                                                                 \
     {                                                                                                                  \
         .name = "timeout", .type = CONFIG_DURATION, AT(of, timeout_ms), .min = 1, .max = HOUR,                         \
@@ -100,6 +119,7 @@ static const struct config_field update_fields[] = {
     LINES("Sublists in the record: `keyed` (the default) changes the lines that give their `line` and refuses a record "
           "with others; `replace` replaces the whole sublist; `append` adds lines, on each attempt."),
     ASYNC,
+    BATCH,
     TIMEOUT,
 };
 static const struct config_field upsert_fields[] = {
@@ -109,6 +129,7 @@ static const struct config_field upsert_fields[] = {
           "harm; "
           "`keyed` and `append` as for update."),
     ASYNC,
+    BATCH,
     TIMEOUT,
 };
 static const struct config_field delete_fields[] = {

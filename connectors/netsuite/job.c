@@ -83,6 +83,45 @@ static enum tl_rc fetch_result(struct task *task, struct connector_call *call, s
     return TL_OK;
 }
 
+/* Of a job of many records: nothing says which task is whose record, so the job counts as a whole. Only when each of as
+ * many tasks as records has succeeded are all done; else all come again, an upsert does no harm twice, in smaller jobs
+ * until the bad one is alone. */
+static enum tl_rc fetch_batch(struct task *task, struct connector_call *call, struct tl_sv job, struct tl_err *err)
+{
+    struct http_reply reply;
+    struct netsuite_refusal r;
+    struct json items;
+    size_t good = 0;
+    enum tl_rc rc = ask(task, call, job, "/task", &reply, err);
+
+    if (rc != TL_OK)
+        return rc;
+    r = netsuite__judge(task, call, &reply, true);
+    if (r.rc != TL_OK)
+        return netsuite__fail(&r, err);
+    items = json_gets(netsuite__parsed(task, call, &reply), "items");
+    for (uint32_t i = 0; items.type == JSON_ARRAY && i < items.n && rc == TL_OK; i++) {
+        struct json one = items.u.items[i];
+        struct tl_sv id = netsuite__text(call->arena, json_gets(one, "id"));
+
+        if (json_gets(one, "progress").type != JSON_STRING && is_job_id(id)) { /* a list of links, as lists are */
+            rc = ask(task, call, job, tl_arena_printf(call->arena, "/task/%.*s", TL_SV_ARG(id)), &reply, err);
+            one = rc == TL_OK ? netsuite__parsed(task, call, &reply) : one;
+        }
+        good += tl_sv_eqs(json_text(json_gets(one, "progress"), TL_SV("")), "succeeded");
+    }
+    if (rc != TL_OK)
+        return rc;
+    if (items.type == JSON_ARRAY && items.n == call->n && good == call->n)
+        all(call, (struct connector_verdict){.end = CONNECTOR_DONE, .status = call->status});
+    else
+        all(call, (struct connector_verdict){.end = CONNECTOR_INNOCENT,
+                                             .rc = TL_INVALID,
+                                             .status = call->status,
+                                             .text = TL_SV("some record of its job was refused")});
+    return TL_OK;
+}
+
 enum tl_rc netsuite__resume(struct task *task, struct connector_call *call, struct tl_err *err)
 {
     struct json ticket, state;
@@ -109,5 +148,5 @@ enum tl_rc netsuite__resume(struct task *task, struct connector_call *call, stru
     state = netsuite__parsed(task, call, &reply);
     if (!connector_truth(json_gets(state, "completed")))
         return wait_on(call, job, polls + 1, err);
-    return fetch_result(task, call, job, err);
+    return call->n > 1 ? fetch_batch(task, call, job, err) : fetch_result(task, call, job, err);
 }

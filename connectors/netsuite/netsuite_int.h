@@ -18,6 +18,7 @@
 #include "connector/connector.h"
 
 #define NETSUITE_RECORD "/services/rest/record/v1/"
+#define NETSUITE_COLLECTION "application/vnd.oracle.resource+json; type=collection"
 #define NETSUITE_JOB "/services/rest/async/v1/job/"
 #define NETSUITE_SUITEQL "/services/rest/query/v1/suiteql"
 
@@ -50,6 +51,7 @@ struct netsuite_request {
     const char *endpoint;
     struct tl_sv prefer, key; /* Prefer, X-NetSuite-idempotency-key; .p NULL: none */
     struct tl_sv accept;      /* .p NULL: application/json */
+    bool collection;          /* the body holds many records */
     bool strict;              /* says what happens to unknown fields */
     bool idempotent;
     int64_t timeout_ms; /* 0: the connection's */
@@ -95,6 +97,7 @@ struct netsuite_target {
     struct config_text external_id, id;
     int lines; /* enum netsuite_lines */
     bool async;
+    int64_t batch; /* with async: records of a job; 0 is 1 */
     int64_t timeout_ms;
 };
 extern const struct config_spec netsuite_create_spec, netsuite_update_spec, netsuite_upsert_spec, netsuite_delete_spec,

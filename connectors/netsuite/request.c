@@ -45,7 +45,8 @@ enum tl_rc netsuite__send(struct task *task, struct connector_call *call, const 
             return tl_fail(err, TL_LIMIT, "the record is larger than 32 MB");
         }
         out.body = tl_buf_view(&text);
-        headers[out.n_headers++] = (struct http_header){TL_SV("Content-Type"), TL_SV("application/json")};
+        headers[out.n_headers++] = (struct http_header){
+            TL_SV("Content-Type"), r->collection ? TL_SV(NETSUITE_COLLECTION) : TL_SV("application/json")};
     }
     if (r->strict)
         headers[out.n_headers++] =

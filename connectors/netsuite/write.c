@@ -92,7 +92,9 @@ void netsuite__repeatable_facilities(const void *connection, const void *operati
 
     (void)connection;
     *ret =
-        (struct connector_facilities){.idempotency = conf->lines != NETSUITE_LINES_APPEND ? CONNECTOR_IDEMPOTENT_UPSERT
+        (struct connector_facilities){.batch_count = conf->batch > 1 ? (uint32_t)conf->batch : 1,
+                                      .batch_bytes = 16 << 20, /* a request may have 104 MB */
+                                      .idempotency = conf->lines != NETSUITE_LINES_APPEND ? CONNECTOR_IDEMPOTENT_UPSERT
                                                      : conf->async                        ? CONNECTOR_IDEMPOTENT_KEY
                                                                                           : CONNECTOR_IDEMPOTENT_NONE};
 }
@@ -249,15 +251,28 @@ static bool is_repeatable(const struct work *w)
     return w->conf->async || lines_of(w) != NETSUITE_LINES_APPEND;
 }
 
-/* The same UUID for each attempt of a record (RFC 9562 version 8, our own layout). */
-static struct tl_sv job_key(struct work *w)
+/* A UUID of our own layout (RFC 9562 version 8). */
+static struct tl_sv uuid_of(struct tl_arena *arena, uint64_t a, uint64_t b)
 {
-    struct tl_sv k = w->record->key;
-    uint64_t a = tl_hash64(k.p, k.n, 1), b = tl_hash64(k.p, k.n, 2);
-
     return tl_sv_str(tl_arena_printf(
-        w->call->arena, "%08x-%04x-8%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
-        (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)), (unsigned long long)(b & 0xffffffffffff)));
+        arena, "%08x-%04x-8%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
+        (unsigned)(0x8000 | (b >> 48 & 0x3fff)), (unsigned long long)(b & 0xffffffffffff)));
+}
+
+/* Of these records, in this order. A create has the same key at each attempt, so that no second record is made; what
+ * can be repeated has a new one, as the old one leads to the old job, and to its failure. */
+static struct tl_sv job_key(struct connector_call *call, bool repeatable)
+{
+    uint64_t a = 1, b = 2;
+
+    for (size_t i = 0; i < call->n; i++) {
+        struct tl_sv k = call->records[i].key;
+        uint64_t attempt = repeatable ? call->records[i].attempt : 0;
+
+        a = tl_hash64(k.p, k.n, a) + attempt;
+        b = tl_hash64(k.p, k.n, b) + attempt;
+    }
+    return uuid_of(call->arena, a, b);
 }
 
 static struct tl_sv path_of(const struct work *w)
@@ -348,7 +363,7 @@ static enum tl_rc send_it(struct task *task, struct work *w, struct tl_err *err)
 
     if (w->conf->async) {
         r.prefer = TL_SV("respond-async");
-        r.key = job_key(w);
+        r.key = job_key(w->call, w->t->action != CREATE && lines_of(w) != NETSUITE_LINES_APPEND);
     }
     rc = netsuite__send(task, w->call, &r, &reply, err);
     if (rc == TL_OK)
@@ -363,6 +378,118 @@ static enum tl_rc send_it(struct task *task, struct work *w, struct tl_err *err)
     return rc;
 }
 
+/* What is to be sent of the record. false: it was refused. */
+static bool prepare(struct task *task, struct work *w)
+{
+    if (w->record->value.type != JSON_OBJECT && w->t->action != DELETE) {
+        (void)refuse(w, TL_INVALID, "a record of NetSuite is an object");
+        return false;
+    }
+    if (!key_of(task, w, w->t->external_id, "external_id", &w->external_id) || !key_of(task, w, w->t->id, "id", &w->id))
+        return false;
+    body_of(w);
+    return sublists(w, lines_of(w));
+}
+
+/* ---- many records as one job ---- */
+
+static struct json item_of(struct work *w)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, w->call->arena, w->body.n + 1ul);
+    (void)json_adds(&b, w->external_id.p ? "externalId" : "id", json_sv(w->external_id.p ? w->external_id : w->id));
+    for (uint32_t i = 0; i < w->body.n; i++)
+        if (!tl_sv_eqs(json_view(w->body.u.members[i].key), w->external_id.p ? "externalId" : "id"))
+            (void)json_add(&b, json_view(w->body.u.members[i].key), w->body.u.members[i].value);
+    return json_end(&b);
+}
+
+static bool is_open(const struct connector_verdict *v)
+{
+    return v->end == CONNECTOR_NONE;
+}
+
+/* Those without a verdict come again whole, in smaller company. */
+static void all_again(struct connector_call *call, enum tl_rc rc, struct tl_sv text)
+{
+    for (size_t i = 0; i < call->n; i++)
+        if (is_open(&call->verdicts[i]))
+            call->verdicts[i] =
+                (struct connector_verdict){.end = CONNECTOR_INNOCENT, .rc = rc, .status = call->status, .text = text};
+}
+
+/* The items of the job. The sublists that are replaced stand in the address, for all of them: a record that has others
+ * waits for the next job. A job is of all members of the call, so where one drops out none is sent. */
+static bool gather(struct task *task, struct connector_call *call, struct json *ret_items, struct tl_sv *ret_replace)
+{
+    struct json_builder items;
+    bool all = true;
+
+    json_array_begin(&items, call->arena, call->n);
+    for (size_t i = 0; i < call->n; i++) {
+        struct work w = {.call = call,
+                         .conf = call->operation,
+                         .t = call->prepared,
+                         .record = &call->records[i],
+                         .verdict = &call->verdicts[i]};
+
+        if (!prepare(task, &w)) {
+            all = false;
+            continue;
+        }
+        if (i == 0)
+            *ret_replace = w.replace;
+        all = all && tl_sv_eq(w.replace, *ret_replace);
+        (void)json_push(&items, item_of(&w));
+    }
+    *ret_items = json_end(&items);
+    return all;
+}
+
+static enum tl_rc write_batch(struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    const struct netsuite_target *conf = call->operation;
+    const struct target *t = call->prepared;
+    struct netsuite_request r = {.method = t->action == UPSERT ? "PUT" : "PATCH",
+                                 .endpoint = t->endpoint,
+                                 .prefer = TL_SV("respond-async"),
+                                 .key = job_key(call, true),
+                                 .strict = true,
+                                 .collection = true,
+                                 .idempotent = true,
+                                 .timeout_ms = conf->timeout_ms};
+    struct tl_sv replace = TL_SV_NULL;
+    struct netsuite_refusal no;
+    struct http_reply reply;
+    struct json_builder b;
+    struct json items;
+    enum tl_rc rc;
+
+    if (!gather(task, call, &items, &replace)) {
+        call->not_sent = true;
+        all_again(call, TL_INVALID, TL_SV("another record of its batch cannot be sent with it"));
+        return TL_OK;
+    }
+    r.path = tl_sv_str(tl_arena_printf(call->arena, NETSUITE_RECORD "%s%s%.*s", conf->record,
+                                       replace.p ? "?replace=" : "", TL_SV_ARG(replace)));
+    json_object_begin(&b, call->arena, 1);
+    (void)json_adds(&b, "items", items);
+    r.body = json_end(&b);
+    rc = netsuite__send(task, call, &r, &reply, err);
+    if (rc != TL_OK)
+        return rc;
+    no = netsuite__judge(task, call, &reply, true);
+    if (reply.status == 202 || no.is_duplicate)
+        return netsuite__pending(call, &reply, err);
+    if (no.rc == TL_OK)
+        return tl_fail(err, TL_UPSTREAM, "HTTP %d instead of a job", reply.status);
+    if (!no.of_record)
+        return netsuite__fail(&no, err);
+    all_again(call, no.rc, no.text);
+    return TL_OK;
+}
+
 enum tl_rc netsuite__write(struct task *task, struct connector_call *call, struct tl_err *err)
 {
     struct work w = {.call = call,
@@ -373,14 +500,10 @@ enum tl_rc netsuite__write(struct task *task, struct connector_call *call, struc
     bool there = false;
     enum tl_rc rc = TL_OK;
 
-    assert(call->n == 1);
     call->endpoint = tl_sv_str(w.t->endpoint);
-    if (w.record->value.type != JSON_OBJECT && w.t->action != DELETE)
-        return refuse(&w, TL_INVALID, "a record of NetSuite is an object");
-    if (!key_of(task, &w, w.t->external_id, "external_id", &w.external_id) || !key_of(task, &w, w.t->id, "id", &w.id))
-        return TL_OK;
-    body_of(&w);
-    if (!sublists(&w, lines_of(&w)))
+    if (call->n > 1)
+        return write_batch(task, call, err);
+    if (!prepare(task, &w))
         return TL_OK;
     if (w.t->action == CREATE && !w.conf->async && w.external_id.p && w.record->unknown_before)
         rc = look_first(task, &w, &there, err);

@@ -116,6 +116,16 @@ def test_an_async_order_is_delivered_when_its_job_has_ended(account, erp):
     assert sim.get("/__stats")["jobs"] == 5
 
 
+def test_jobs_of_many_orders_find_the_bad_one_among_them(account, erp):
+    sim = account("--job-delay", "50ms")
+    site = erp(sim, to={"connection": "erp", "upsert": "salesOrder", "external_id": "orderNumber", "async": True, "batch": 10})
+    ids = [site.post({**order(n), **({"customer": 99} if n == 13 else {})}) for n in range(20)]
+    site.wait_counts(delivered=19, dead=1, timeout=60)
+    assert as_stored(sim) == as_sent(n for n in range(20) if n != 13)
+    assert "Invalid value" in json.dumps(site.show(ids[13]))
+    assert sim.get("/__stats")["created"] == 19
+
+
 def test_fulfilments_are_read_back_once_over_a_restart(account, erp, target):
     sim = account()
     site = erp(sim)

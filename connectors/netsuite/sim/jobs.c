@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * jobs.c - Prefer: respond-async. The request is carried out when it comes and its answer kept; the job shows it after
- * the delay as told. X-NetSuite-idempotency-key counts only here, as with the vendor.
+ * the delay as told. X-NetSuite-idempotency-key counts only here, as with the vendor. A batch is a job with a task for
+ * each record.
  */
 #include "netsuite/sim/sim_int.h"
 
@@ -59,12 +60,122 @@ static void point_to(struct http_req *req, struct http_res *res, int64_t id)
                           NULL);
 }
 
+/* ---- many records in one request ---- */
+
+bool nsim_is_collection(const struct http_req *req)
+{
+    struct tl_sv type = http_req_header(req, "content-type");
+
+    return tl_sv_find_sv(type, TL_SV("type=collection")) < type.n;
+}
+
+static bool put_task(struct nsim *s, int64_t job, uint32_t no, const struct http_res *res)
+{
+    struct store_stmt *st;
+    bool ok;
+
+    if (store_prepare(s->db, "INSERT INTO task(job,no,status,body) VALUES(?,?,?,?)", &st, NULL) != TL_OK)
+        return false;
+    ok = store_run(st,
+                   (const struct store_val[]){store_int(job), store_int(no), store_int(res->status),
+                                              store_text(res->body.p ? res->body : TL_SV(""))},
+                   4, NULL, NULL) == TL_OK;
+    store_stmt_free(st);
+    return ok;
+}
+
+/* An item as the request it would be alone. */
+static void run_item(struct nsim *s, struct http_req *req, struct tl_sv path, struct json item, struct http_res *res)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct tl_sv ext = json_text(json_gets(item, "externalId"), TL_SV_NULL),
+                 id = json_text(json_gets(item, "id"), TL_SV_NULL);
+    struct http_req alone = *req;
+    struct nsim_fault f = {0};
+    const char *at = NULL;
+
+    http_res_init(res, req->arena);
+    tl_buf_init(&b, 16 << 20);
+    (void)json_write(&b, item, 0);
+    alone.body = tl_arena_sv(req->arena, tl_buf_view(&b));
+    if (req->method == HTTP_POST)
+        at = tl_arena_printf(req->arena, "%.*s", TL_SV_ARG(path));
+    else if (id.n > 0 && req->method == HTTP_PATCH)
+        at = tl_arena_printf(req->arena, "%.*s/%.*s", TL_SV_ARG(path), TL_SV_ARG(id));
+    else if (ext.n > 0)
+        at = tl_arena_printf(req->arena, "%.*s/eid:%.*s", TL_SV_ARG(path), TL_SV_ARG(ext));
+    if (!at)
+        (void)nsim_wrong(&f, 400, "INVALID_CONTENT", "o:errorPath", TL_SV("items"), "An item has no id.");
+    if (!at || !nsim_rest(s, &alone, res, tl_sv_str(at), &f))
+        nsim_refuse(req, res, &f);
+}
+
+static bool run_all(struct nsim *s, struct http_req *req, struct tl_sv path, int64_t job, struct json items)
+{
+    for (uint32_t i = 0; i < items.n; i++) {
+        struct http_res res;
+
+        run_item(s, req, path, items.u.items[i], &res);
+        if (!put_task(s, job, i + 1, &res))
+            return false;
+    }
+    return true;
+}
+
+static bool many(struct http_req *req, struct json *ret_items, struct nsim_fault *f)
+{
+    struct json v;
+
+    if (json_parse(req->arena, req->body, 0, NULL, &v, NULL) != TL_OK || json_gets(v, "items").type != JSON_ARRAY)
+        return nsim_wrong(f, 400, "INVALID_CONTENT", NULL, TL_SV_NULL, "The body is not a collection.");
+    *ret_items = json_gets(v, "items");
+    return (ret_items->n > 0 && ret_items->n <= 100) ||
+           nsim_wrong(f, 400, "INVALID_CONTENT", NULL, TL_SV_NULL, "A batch has from 1 to 100 records.");
+}
+
+/* The tasks of a job of many records. */
+static bool show_tasks(struct nsim *s, struct http_req *req, struct http_res *res, const struct job *j, bool done)
+{
+    const struct store_val p = store_int(j->id);
+    struct json_builder list, b;
+    struct store_stmt *st;
+    struct store_val v[2];
+    bool there = true;
+
+    json_array_begin(&list, req->arena, 16);
+    if (store_prepare(s->db, "SELECT no,status FROM task WHERE job=? ORDER BY no", &st, NULL) != TL_OK)
+        return false;
+    if (store_query(st, &p, 1, NULL) != TL_OK)
+        there = false;
+    while (there && store_next(st, v, 2, &there, NULL) == TL_OK && there) {
+        struct json_builder one;
+
+        json_object_begin(&one, req->arena, 3);
+        (void)json_adds(&one, "id", json_printf(req->arena, "%lld", (long long)v[0].i));
+        (void)json_adds(&one, "completed", json_bool(done));
+        (void)json_adds(&one, "progress", json_str(!done ? "processing" : v[1].i < 400 ? "succeeded" : "failed"));
+        (void)json_push(&list, json_end(&one));
+    }
+    store_stmt_free(st);
+    if (json_end(&list).n == 0)
+        return false;
+    json_object_begin(&b, req->arena, 2);
+    (void)json_adds(&b, "items", json_end(&list));
+    (void)json_adds(&b, "totalResults", json_int(json_end(&list).n));
+    connector_sim_json(req, res, 200, "application/vnd.oracle.resource+json; type=collection", json_end(&b));
+    return true;
+}
+
 bool nsim_job_start(struct nsim *s, struct http_req *req, struct http_res *res, struct tl_sv path, struct nsim_fault *f)
 {
     struct tl_sv key = http_req_header(req, "x-netsuite-idempotency-key");
+    struct json items = JSON_NOTHING;
     struct http_res inner;
     struct job old;
     int64_t id;
+
+    if (nsim_is_collection(req) && !many(req, &items, f))
+        return false;
 
     if (key.n > 0 &&
         row(s, req->arena, "SELECT id,done_at,status,location,body FROM job WHERE key=?", store_text(key), &old)) {
@@ -75,11 +186,11 @@ bool nsim_job_start(struct nsim *s, struct http_req *req, struct http_res *res, 
         return true;
     }
     http_res_init(&inner, req->arena);
-    if (!nsim_rest(s, req, &inner, path, f))
+    if (items.type != JSON_ARRAY && !nsim_rest(s, req, &inner, path, f))
         nsim_refuse(req, &inner, f);
     s->counts.jobs++;
     id = put(s, key.n > 0 ? key : TL_SV_NULL, &inner);
-    if (id == 0)
+    if (id == 0 || (items.type == JSON_ARRAY && !run_all(s, req, path, id, items)))
         return nsim_wrong(f, 500, "UNEXPECTED_ERROR", NULL, TL_SV_NULL, "An unexpected error occurred. Error ID: job");
     res->status = 202;
     (void)http_res_header(res, TL_SV("Preference-Applied"), TL_SV("respond-async"), NULL);
@@ -143,6 +254,8 @@ bool nsim_job(struct nsim *s, struct http_req *req, struct http_res *res, struct
     done = nsim_now_ms(s) >= j.done_ms;
     if (rest.n == 0) {
         show_job(req, res, &j, done);
+    } else if (tl_sv_eqs(rest, "task") && show_tasks(s, req, res, &j, done)) {
+        return true;
     } else if (tl_sv_eqs(rest, "task") || tl_sv_eqs(rest, "task/1")) {
         show_task(req, res, &j, done);
     } else if (tl_sv_eqs(rest, "task/1/result") && done) { /* the first answer again, status and headers included */

@@ -18,6 +18,7 @@ static const struct store_migration migrations[] = {
      "CREATE TABLE seq(grp TEXT PRIMARY KEY,last INTEGER NOT NULL);"
      "CREATE TABLE deleted(type TEXT,id INTEGER,ext TEXT,at INTEGER);"
      "CREATE TABLE job(id INTEGER PRIMARY KEY,key TEXT UNIQUE,done_at INTEGER,status INTEGER,location TEXT,body TEXT)"},
+    {2, "CREATE TABLE task(job INTEGER,no INTEGER,status INTEGER,body TEXT,PRIMARY KEY(job,no))"},
 };
 enum { APPLICATION = 0x544c4e53, LATE = 1000 };
 
@@ -182,6 +183,7 @@ struct json nsim_dump(struct nsim *s, struct tl_arena *a, const struct nsim_type
 
 bool nsim_forget(struct nsim *s)
 {
-    return store_exec(s->db, "DELETE FROM record; DELETE FROM seq; DELETE FROM deleted; DELETE FROM job", NULL) ==
-           TL_OK;
+    return store_exec(s->db,
+                      "DELETE FROM record; DELETE FROM seq; DELETE FROM deleted; DELETE FROM job; DELETE FROM task",
+                      NULL) == TL_OK;
 }

@@ -167,7 +167,12 @@ static bool service(struct nsim *s, struct http_req *req, struct http_res *res, 
         path = tl_sv_from(path, strlen(RECORD));
         if (tl_sv_starts(path, TL_SV("/metadata-catalog")))
             return nsim_metadata(s, req, res, path, f);
-        return wants_job(req) ? nsim_job_start(s, req, res, path, f) : nsim_rest(s, req, res, path, f);
+        if (wants_job(req))
+            return nsim_job_start(s, req, res, path, f);
+        if (is_write(req) && nsim_is_collection(req))
+            return nsim_wrong(f, 400, "INVALID_HEADER", "o:errorHeader", TL_SV("Prefer"),
+                              "A batch is processed asynchronously only: send Prefer: respond-async.");
+        return nsim_rest(s, req, res, path, f);
     }
     if (tl_sv_eqs(path, SUITEQL) && req->method == HTTP_POST)
         return nsim_suiteql(s, req, res, f);

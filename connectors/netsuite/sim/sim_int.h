@@ -185,6 +185,7 @@ bool nsim_job(struct nsim *s, struct http_req *req, struct http_res *res, struct
 void nsim_restlet(struct nsim *s, struct http_req *req, struct http_res *res);
 void nsim_restlet_error(struct http_req *req, struct http_res *res, int status, const char *code, const char *message);
 bool nsim_metadata(struct nsim *s, struct http_req *req, struct http_res *res, struct tl_sv path, struct nsim_fault *f);
+bool nsim_is_collection(const struct http_req *req); /* the body is a batch, which runs as a job only */
 /* Prefer: respond-async: run the request as a job instead; true when it was one. */
 bool nsim_job_start(struct nsim *s, struct http_req *req, struct http_res *res, struct tl_sv path,
                     struct nsim_fault *f);

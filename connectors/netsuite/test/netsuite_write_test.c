@@ -134,6 +134,93 @@ static void an_async_job_is_pending_then_done_and_never_made_twice(void **state)
     account_close(&a);
 }
 
+#define ITEM(n, sku)                                                                                                   \
+    "{\"n\":\"" n "\",\"entity\":{\"externalId\":\"C-1\"},\"item\":{\"items\":[{\"item\":{\"externalId\":\"" sku       \
+    "\"},\"rate\":4}]}}"
+
+static enum tl_rc write_many(struct account *a, const char *const *records, size_t n)
+{
+    a->rig.fn = NULL;
+    rig_records(&a->rig, records, n);
+    for (size_t i = 0; i < n; i++)
+        a->rig.records[i].key = tl_sv_str(tl_arena_printf(a->rig.conf, "e%zu", i));
+    rig_run(&a->rig);
+    return a->rig.rc;
+}
+
+static void many_records_are_one_job_that_counts_as_a_whole(void **state)
+{
+    static const char *const records[] = {ITEM("S-1", "SKU-1"), ITEM("S-2", "SKU-2"), ITEM("S-3", "SKU-1"),
+                                          ITEM("S-4", "SKU-9")};
+    static const char *const other[] = {ITEM("S-1", "SKU-1"), "{\"n\":\"S-2\",\"memo\":\"no lines\"}"};
+    struct nsim_options fast = nsim_defaults();
+    struct account a;
+
+    (void)state;
+    fast.job_delay = 0;
+    account_open(&a, &fast, NULL);
+    account_target(&a, "{ upsert: salesOrder, external_id: n, async: true, batch: 10 }");
+    assert_int_equal(a.rig.facilities.batch_count, 10);
+    for (int i = 0; i < 2; i++) {
+        if (write_many(&a, records, 3) != TL_OK || !a.rig.call.pending)
+            fail_msg("%s", account_text(&a));
+        assert_int_equal(account_resume(&a), TL_OK);
+        for (size_t k = 0; k < 3; k++)
+            assert_int_equal(a.rig.verdicts[k].end, CONNECTOR_DONE);
+        a.rig.call.pending = false;
+    }
+    assert_int_equal(account_records(&a, "salesOrder").n, 3);
+    assert_int_equal(json_gets(json_gets(json_at(account_records(&a, "salesOrder"), 0), "item"), "items").n, 1);
+    assert_int_equal(write_many(&a, records, 4), TL_OK); /* the item of the last one is not there */
+    assert_int_equal(account_resume(&a), TL_OK);
+    for (size_t k = 0; k < 4; k++)
+        assert_int_equal(a.rig.verdicts[k].end, CONNECTOR_INNOCENT);
+    a.rig.call.pending = false;
+    assert_int_equal(write_many(&a, records + 3, 1), TL_OK); /* alone it gets its own words */
+    assert_int_equal(account_resume(&a), TL_OK);
+    assert_int_equal(a.verdict->end, CONNECTOR_FAILED);
+    assert_int_equal(a.verdict->rc, TL_INVALID);
+    a.rig.call.pending = false;
+    assert_int_equal(write_many(&a, other, 2), TL_OK); /* sublists are replaced for all of a job or for none */
+    assert_false(a.rig.call.pending);
+    assert_int_equal(a.rig.verdicts[0].end, CONNECTOR_INNOCENT);
+    account_close(&a);
+}
+
+/* The first job's key leads to the first job, and to its failure, for ever. */
+static void an_attempt_after_a_failed_job_makes_a_job_of_its_own(void **state)
+{
+    static const char *const order[] = {
+        "{\"n\":\"S-1\",\"entity\":{\"externalId\":\"LATE\"},\"item\":{\"items\":[{\"item\":{\"externalId\":\"SKU-1\"},"
+        "\"rate\":4}]}}"};
+    struct nsim_options o = nsim_defaults();
+    struct nsim_fault f = {0};
+    struct account a;
+    struct json v;
+
+    (void)state;
+    o.job_delay = 0;
+    account_open(&a, &o, NULL);
+    account_target(&a, "{ upsert: salesOrder, external_id: n, async: true }");
+    assert_int_equal(write_many(&a, order, 1), TL_OK);
+    assert_int_equal(account_resume(&a), TL_OK);
+    assert_int_equal(a.verdict->end, CONNECTOR_FAILED); /* its customer is not there yet */
+    a.rig.call.pending = false;
+    assert_int_equal(json_parse(a.rig.conf, TL_SV("{\"customer\":[{\"externalId\":\"LATE\",\"companyName\":\"L\"}]}"),
+                                0, NULL, &v, NULL),
+                     TL_OK);
+    assert_true(nsim_seed(a.sim, v, &f));
+    rig_records(&a.rig, order, 1);
+    a.rig.records[0].key = TL_SV("e0");
+    a.rig.records[0].attempt = 2;
+    a.rig.fn = NULL;
+    rig_run(&a.rig);
+    assert_true(a.rig.call.pending);
+    assert_int_equal(account_resume(&a), TL_OK);
+    assert_int_equal(a.verdict->end, CONNECTOR_DONE);
+    account_close(&a);
+}
+
 static void a_job_that_fails_says_why(void **state)
 {
     struct nsim_options fast = nsim_defaults();
@@ -278,6 +365,8 @@ int main(void)
         cmocka_unit_test(create_update_transform_and_delete),
         cmocka_unit_test(a_create_of_unknown_outcome_looks_before_it_creates_again),
         cmocka_unit_test(an_async_job_is_pending_then_done_and_never_made_twice),
+        cmocka_unit_test(many_records_are_one_job_that_counts_as_a_whole),
+        cmocka_unit_test(an_attempt_after_a_failed_job_makes_a_job_of_its_own),
         cmocka_unit_test(a_job_that_fails_says_why),
         cmocka_unit_test(each_refusal_has_its_words),
         cmocka_unit_test(a_misspelled_record_type_holds_the_flow),
