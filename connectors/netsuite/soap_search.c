@@ -58,8 +58,12 @@ void *netsuite__soap_search_compile(const void *connection, const void *operatio
 {
     const struct netsuite_soap_search *conf = operation;
     struct search *s = tl_zalloc(sizeof *s);
+    int64_t at;
 
     netsuite__soap_check(connection, &conf->record, e);
+    if (conf->start && !tl_time_parse(tl_sv_str(conf->start), &at))
+        config_error(e, conf->record.at, "Write it like 2026-01-31T00:00:00Z.", "`start: %.40s` is no time",
+                     conf->start);
     s->type = conf->record.text ? netsuite__soap_type(conf->record.text) : NULL;
     for (size_t i = 0; i < conf->where.n && s->n < CRITERIA; i++) {
         s->texts[s->n] = tl_strdup(*CONFIG_AT(conf->where, const char *, i));
@@ -240,7 +244,7 @@ static enum tl_rc span(struct run *r, struct tl_err *err)
     if (before.n == 0)
         return TL_OK;
     if (!tl_time_parse(before, &from))
-        return tl_fail(err, TL_CONFIG, "`start` is no time: write it like 2026-01-31T00:00:00Z");
+        return tl_fail(err, TL_CONFIG, "the position of this source is not one of a search");
     (void)tl_time_format(from - r->conf->overlap_ms, r->from);
     return TL_OK;
 }

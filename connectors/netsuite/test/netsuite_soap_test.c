@@ -293,6 +293,8 @@ static void soap_asks_for_token_based_authentication_and_a_type_that_it_has(void
     assert_non_null(strstr(rig_errors(&a.rig), "no record type that we send over SOAP"));
     assert_false(rig_target(&a.rig, "{ soap_search: customer, where: [ nonsense ] }", 1u << CONNECTOR_READ));
     assert_non_null(strstr(rig_errors(&a.rig), "no condition of a search"));
+    assert_false(rig_target(&a.rig, "{ soap_search: customer, start: yesterday }", 1u << CONNECTOR_READ));
+    assert_non_null(strstr(rig_errors(&a.rig), "is no time"));
     account_close(&a);
 }
 

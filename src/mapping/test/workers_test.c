@@ -75,6 +75,8 @@ static void xslt_runs_in_its_child_and_reads_no_files(void **state)
     assert_null(strstr(run(a, MAPPING_XSLT, file, help_order, NULL, w), "root:"));
     assert_non_null(strstr(run(a, MAPPING_XSLT, loop, help_order, NULL, w), "infinite template recursion"));
     assert_non_null(strstr(run(a, MAPPING_XSLT, "<a>", help_order, NULL, w), "parse: xslt:"));
+    assert_non_null(strstr(run(a, MAPPING_XSLT, sheet, "\"<!DOCTYPE o [<!ENTITY x 'y'>]><order>&x;</order>\"", NULL, w),
+                           "document type declaration is not accepted"));
     mapping_workers_free(w);
 }
 
