@@ -243,6 +243,7 @@ static const struct config_field graph_fields[] = {
     EXTERNAL(true, "Field, marked External ID and Unique, by which nodes that name none are found again."),
     BATCH("75", 75), POLICIES};
 TARGET(graph, check_target, "Make or change related records, all or none of them: a repetition does no harm.");
+static const char *const publish_choices[] = {"rest", "pubsub", NULL};
 static const struct config_field publish_fields[] = {{.name = "publish",
                                                       .type = CONFIG_STRING,
                                                       AT(sf_target, object),
@@ -251,6 +252,12 @@ static const struct config_field publish_fields[] = {{.name = "publish",
                                                       .max = 80,
                                                       .doc = "Platform event that each record becomes one of.",
                                                       .example = "Order_Placed__e"},
+                                                     {.name = "via",
+                                                      .type = CONFIG_ENUM,
+                                                      .choices = publish_choices,
+                                                      AT(sf_target, publish_via),
+                                                      .fallback = "rest",
+                                                      .doc = "`pubsub`: over the Pub/Sub API (gRPC)."},
                                                      BATCH("200", 200)};
 TARGET(publish, check_event, "Publish platform events.");
 

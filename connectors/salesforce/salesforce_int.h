@@ -31,13 +31,15 @@ struct sf_connection {
     double keep;
     char token_url[SF_URL], authorize_url[SF_URL]; /* made of url */
 };
+enum sf_via { SF_VIA_USUAL, SF_VIA_PUBSUB }; /* usual: CometD in, REST out */
 enum sf_mode { SF_MODE_REST, SF_MODE_BULK, SF_MODE_AUTO };
 enum sf_duplicates { SF_DUPLICATES_REFUSE, SF_DUPLICATES_ALLOW };
 struct sf_target { /* create, update, upsert, delete, publish */
     const char *object, *external_id;
     int duplicates; /* enum sf_duplicates */
     bool assign;
-    int mode; /* enum sf_mode */
+    int mode;        /* enum sf_mode */
+    int publish_via; /* enum sf_via */
     int64_t batch, job_rows, timeout_ms;
 };
 struct sf_lookup { /* query, as a call */
@@ -52,7 +54,6 @@ struct sf_read {
     int mode; /* enum sf_mode */
     int64_t bulk_from, page, lag_ms, timeout_ms;
 };
-enum sf_via { SF_VIA_COMETD, SF_VIA_PUBSUB };
 struct sf_listen {
     const char *channel, *query; /* query: of a PushTopic that `prepare` makes */
     int via; /* enum sf_via */
@@ -139,7 +140,7 @@ TL_MUST_CHECK enum tl_rc sf_backfill(struct task *task, struct connector_call *c
                                      const struct sf_read *conf, struct tl_sv stays, struct tl_err *err);
 /* Its `prepared` is that of read: a backfill reads. */
 connector_fn sf_listen_run;
-connector_fn sf_pubsub_run; /* for `via: pubsub` */
+connector_fn sf_pubsub_run, sf_pubsub_publish; /* for `via: pubsub` */
 
 int salesforce__sim(int argc, char **argv);
 

@@ -288,6 +288,8 @@ enum tl_rc sf_create(struct task *task, struct connector_call *call, struct tl_e
 
 enum tl_rc sf_publish(struct task *task, struct connector_call *call, struct tl_err *err)
 {
+    if (((const struct sf_target *)call->operation)->publish_via == SF_VIA_PUBSUB)
+        return sf_pubsub_publish(task, call, err);
     return write_records(task, call, CREATE, err);
 }
 

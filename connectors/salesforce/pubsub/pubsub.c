@@ -74,8 +74,13 @@ static enum tl_rc find_tenant(struct sf_pubsub *p, struct tl_err *err)
     struct tl_sv id = TL_SV("");
     enum tl_rc rc = sf_http(p->task, p->call, &who, &reply, err);
 
-    if (rc == TL_OK)
+    if (rc == TL_OK) {
+        struct tl_sv user = json_text(json_gets(reply.body, "user_id"), TL_SV(""));
+
         id = json_text(json_gets(reply.body, "organization_id"), TL_SV(""));
+        if (user.n < sizeof p->user)
+            (void)snprintf(p->user, sizeof p->user, "%.*s", TL_SV_ARG(user));
+    }
     if (rc == TL_FORBIDDEN || (rc == TL_OK && id.n == 0)) { /* a token without the scopes `openid` or `id` */
         tl_err_clear(err);
         rc = sf_http(p->task, p->call, &org, &reply, err);
@@ -152,6 +157,7 @@ static enum tl_rc ask_once(struct sf_pubsub *p, const char *method, struct tl_sv
     if (rc == TL_OK)
         rc = http_grpc_unary(p->task, &g, request, until, &u->bytes, err);
     *ret_again = connector_grpc_ended(p->task, p->call, &g);
+    p->code = g.code;
     if (rc != TL_OK)
         rc = sf_pubsub_failed(p, &g, rc, err);
     else

@@ -25,8 +25,9 @@ struct sf_schema {
 struct sf_pubsub {
     struct task *task;
     struct connector_call *call;
-    struct http_h2 *h2; /* NULL: not connected */
-    char tenant[SF_TENANT];
+    struct http_h2 *h2;                      /* NULL: not connected */
+    char tenant[SF_TENANT], user[SF_TENANT]; /* ids; user empty: the token may not see it */
+    int code;                                /* gRPC status of the last sf_pubsub_ask; -1: none came */
     struct sf_schema *schemas;
     size_t n_schemas;
 };

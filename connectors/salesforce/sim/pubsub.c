@@ -388,6 +388,8 @@ static enum tl_rc unary(struct serving *v, void (*fn)(void *arg), struct tl_err 
     if (rc != TL_OK || !v->in.p)
         return rc;
     task_on_main_stack(v->task, fn, v);
+    if (fn == publish && v->s->opt.drop > 0 && sfsim_chance(v->s) < v->s->opt.drop)
+        return tl_fail(err, TL_IO, "carried out, and nobody hears of it");
     return v->status == OK ? http_grpc_send(v->task, &v->g, v->out, false, UINT64_MAX, err) : TL_OK;
 }
 

@@ -392,6 +392,56 @@ static void a_token_that_may_not_see_who_it_is_finds_the_org_by_a_query(void **s
     sf_stop(&s);
 }
 
+/* ---- publishing ---- */
+static const char *const orders[] = {"{\"Order_Number__c\":\"1\",\"Amount__c\":2.5}", "{\"Order_Number__c\":17}",
+                                     "{\"Amount__c\":1}", "{\"Order_Number__c\":\"4\",\"CreatedDate\":1700000000000}"};
+
+static void platform_events_are_published_with_a_verdict_each(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    sf_target(&s, "{ publish: Order_Placed__e, via: pubsub }", 1u << CONNECTOR_WRITE);
+    sf_write(&s, orders, 4);
+    sf_expect(&s, 0, CONNECTOR_DONE, TL_OK, NULL);
+    assert_int_equal(s.rig.verdicts[0].answer.n, 36);
+    sf_expect(&s, 1, CONNECTOR_FAILED, TL_INVALID, "Order_Number__c has the wrong type"); /* we see it: not sent */
+    sf_expect(&s, 2, CONNECTOR_FAILED, TL_INVALID, "Order_Number__c");                    /* the org sees it */
+    sf_expect(&s, 3, CONNECTOR_DONE, TL_OK, NULL);
+    assert_int_equal(sfsim_last_event(s.sim->db), 2);
+    sf_target(&s, "{ listen: /event/Order_Placed__e, via: pubsub, all: true }", LISTEN);
+    listen_for(&s, 2);
+    assert_true(sf_emitted(&s, "\"Order_Number__c\":\"1\"") && sf_emitted(&s, "\"Order_Number__c\":\"4\""));
+    sf_stop(&s);
+}
+
+static void a_publication_that_nobody_answers_is_of_unknown_outcome(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    s.sim->opt.drop = 1;
+    sf_target(&s, "{ publish: Order_Placed__e, via: pubsub }", 1u << CONNECTOR_WRITE);
+    sf_write(&s, orders, 1);
+    expect(&s, TL_UNKNOWN_OUTCOME, "no answer came");
+    assert_int_equal(sfsim_last_event(s.sim->db), 1);
+    sf_stop(&s);
+}
+
+static void what_is_no_platform_event_cannot_be_published_to(void **state)
+{
+    struct sf_rig s;
+
+    (void)state;
+    start(&s);
+    sf_target(&s, "{ publish: None__e, via: pubsub }", 1u << CONNECTOR_WRITE);
+    sf_write(&s, orders, 1);
+    expect(&s, TL_NOT_FOUND, "GetTopic: NOT_FOUND");
+    sf_stop(&s);
+}
+
 static void nothing_of_the_token_is_in_any_text(void **state)
 {
     struct sf_rig s;
@@ -425,6 +475,9 @@ int main(void)
         cmocka_unit_test(a_field_that_is_added_while_we_listen_is_in_the_events),
         cmocka_unit_test(a_channel_that_is_not_there_is_an_error_of_the_configuration),
         cmocka_unit_test(a_token_that_may_not_see_who_it_is_finds_the_org_by_a_query),
+        cmocka_unit_test(platform_events_are_published_with_a_verdict_each),
+        cmocka_unit_test(a_publication_that_nobody_answers_is_of_unknown_outcome),
+        cmocka_unit_test(what_is_no_platform_event_cannot_be_published_to),
         cmocka_unit_test(nothing_of_the_token_is_in_any_text),
     };
 
