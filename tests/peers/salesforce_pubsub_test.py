@@ -52,7 +52,7 @@ def test_the_vendors_clients_library_subscribes_replays_and_publishes(npm, sim):
     assert r.returncode == 0, r.stdout[-2000:] + r.stderr[-2000:]
     got = json.loads(r.stdout.strip().split("\n")[-1])
     assert got == {"types": ["CREATE", "UPDATE"], "names": ["a", "b"], "revenue": 7, "changed": ["Name", "Phone"],
-                   "nulled": ["Phone"], "behind": True, "published": "number", "order": ["4711", True],
+                   "nulled": ["Phone"], "behind": True, "published": "number", "order": ["4711", True], "batch": 2,
                    "lost": [3, "sfdc.platform.eventbus.grpc.subscription.fetch.replayid.validation.failed"], "refused": 16}
 
 

@@ -381,16 +381,23 @@ static enum tl_rc subscribe(struct serving *v, struct tl_err *err)
 }
 
 /* ---- calls ---- */
-static enum tl_rc unary(struct serving *v, void (*fn)(void *arg), struct tl_err *err)
+/* One request with its answer, or many on one stream until the client ends it. */
+static enum tl_rc answer_each(struct serving *v, void (*fn)(void *arg), bool many, struct tl_err *err)
 {
-    enum tl_rc rc = http_grpc_recv(v->task, &v->g, UINT64_MAX, &v->in, err);
+    enum tl_rc rc;
 
-    if (rc != TL_OK || !v->in.p)
-        return rc;
-    task_on_main_stack(v->task, fn, v);
-    if (fn == publish && v->s->opt.drop > 0 && sfsim_chance(v->s) < v->s->opt.drop)
-        return tl_fail(err, TL_IO, "carried out, and nobody hears of it");
-    return v->status == OK ? http_grpc_send(v->task, &v->g, v->out, false, UINT64_MAX, err) : TL_OK;
+    do {
+        tl_arena_reset(v->arena);
+        rc = http_grpc_recv(v->task, &v->g, UINT64_MAX, &v->in, err);
+        if (rc != TL_OK || !v->in.p || !is_known(v))
+            return rc;
+        task_on_main_stack(v->task, fn, v);
+        if (fn == publish && v->s->opt.drop > 0 && sfsim_chance(v->s) < v->s->opt.drop)
+            return tl_fail(err, TL_IO, "carried out, and nobody hears of it");
+        if (v->status == OK)
+            rc = http_grpc_send(v->task, &v->g, v->out, false, UINT64_MAX, err);
+    } while (many && rc == TL_OK && v->status == OK);
+    return rc;
 }
 
 static enum tl_rc end(struct serving *v, struct tl_err *err)
@@ -405,9 +412,11 @@ enum tl_rc sfsim_pubsub_serve(struct task *t, struct http_h2_stream *s, void *ar
     static const struct {
         const char *path;
         void (*fn)(void *arg);
-    } methods[] = {{"/eventbus.v1.PubSub/GetTopic", get_topic},
-                   {"/eventbus.v1.PubSub/GetSchema", get_schema},
-                   {"/eventbus.v1.PubSub/Publish", publish}};
+        bool many;
+    } methods[] = {{"/eventbus.v1.PubSub/GetTopic", get_topic, false},
+                   {"/eventbus.v1.PubSub/GetSchema", get_schema, false},
+                   {"/eventbus.v1.PubSub/Publish", publish, false},
+                   {"/eventbus.v1.PubSub/PublishStream", publish, true}};
     struct serving v = {.s = arg, .task = t};
     enum tl_rc rc = http_grpc_accept(s, HTTP_GRPC_MAX, &v.g, err);
     struct tl_sv path = http_h2_path(s);
@@ -424,7 +433,7 @@ enum tl_rc sfsim_pubsub_serve(struct task *t, struct http_h2_stream *s, void *ar
     for (size_t i = 0; i < TL_COUNT(methods) && !found && rc == TL_OK; i++)
         if (tl_sv_eqs(path, methods[i].path)) {
             found = true;
-            rc = unary(&v, methods[i].fn, err);
+            rc = answer_each(&v, methods[i].fn, methods[i].many, err);
         }
     if (!found)
         refuse(&v, UNIMPLEMENTED, NULL, "there is no such method");

@@ -57,6 +57,11 @@ const published = await publisher.publish('/event/Order_Placed__e', {
 out.published = typeof published.replayId;
 const order = (await take((client, cb) => client.subscribeFromEarliestEvent('/event/Order_Placed__e', cb, 1), 1))[0];
 out.order = [order.payload.Order_Number__c?.string ?? order.payload.Order_Number__c, order.replayId === published.replayId];
+const batch = ['a', 'b'].map(n => ({ payload: {
+  CreatedDate: Date.now(), CreatedById: '0055i000000UsErAAK', Order_Number__c: { string: n }, Amount__c: null, Status__c: null } }));
+out.batch = (await new Promise(ok => publisher.publishBatch('/event/Order_Placed__e', batch,
+  (info, type, data) => type === 'publishResponse' && ok(data)))).results.length;
+publisher.close();
 
 const lost = await take((client, cb) => client.subscribeFromReplayId(channel, cb, 1, 999999), 1);
 out.lost = [lost.error?.code, lost.error?.metadata?.get?.('error-code')?.[0]];
