@@ -130,10 +130,11 @@ struct auth *connector_auth_of(struct connector_auth *base)
 
 void connector_auth_free(struct connector_auth *base)
 {
-    struct bound_auth *b = TL_CONTAINER(base, struct bound_auth, base);
+    struct bound_auth *b;
 
     if (!base)
         return;
+    b = TL_CONTAINER(base, struct bound_auth, base);
     auth_free(b->auth);
     tl_free(b);
 }
