@@ -39,6 +39,14 @@ static void held_cell(struct cli_table *t, struct json v, const char *otherwise)
     cli__table_cell(t, tl_sv_str(text), CLI_WARN);
 }
 
+static void waits_cell(struct cli_table *t, struct json why)
+{
+    char text[100];
+
+    snprintf(text, sizeof text, "its source waits: %.*s", TL_SV_ARG(json_view(why)));
+    cli__table_cell(t, tl_sv_str(text), CLI_WARN);
+}
+
 static void show_flows(struct json flows)
 {
     static const char *const heads[] = {"flow",       ">received", ">waiting",    ">running", ">retrying", ">dead",
@@ -57,6 +65,8 @@ static void show_flows(struct json flows)
         count_cell(t, json_gets(f, "retries"), CLI_PLAIN);
         if (json_gets(f, "not_ready").type == JSON_STRING)
             cli__table_cell(t, TL_SV("senders wait: a secret is not here yet"), CLI_WARN);
+        else if (json_gets(f, "held").type != JSON_STRING && json_gets(f, "source_waits").type == JSON_STRING)
+            waits_cell(t, json_gets(f, "source_waits"));
         else
             held_cell(t, f, "flows");
     }

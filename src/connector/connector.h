@@ -8,7 +8,8 @@
  *
  * What a function of a connector may rely on
  *  - It runs on a task with a deadline; everything it allocates in call->arena lives until the call has ended.
- *  - It is called only with permits in hand: budgets, concurrency and breaker have agreed.
+ *  - It is called only with permits in hand: budgets, concurrency and breaker have agreed. A `read` has one for each
+ *    HTTP request (connector_http waits for it), a `listen` one while it connects.
  *  - A return other than TL_OK is the verdict on the call as a whole and holds for every record without a verdict of
  * its own. A record left without verdict by a call that returns TL_OK counts as `unknown outcome`.
  *  - After a cut (crash, TL_UNKNOWN_OUTCOME, time-out after sending) the same record comes again with `unknown_before`.

@@ -35,6 +35,8 @@ struct connector_ledger {
     enum tl_rc (*checkpoint)(void *arg, struct task *task, struct tl_sv ticket, struct tl_err *err);
     enum tl_rc (*emit)(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
                        struct tl_sv position, struct tl_err *err);
+    /* Before each HTTP request: may it be made now? Suspends. NULL: the call as a whole has its permit. */
+    enum tl_rc (*request)(void *arg, struct task *task, struct connector_call *call, struct tl_err *err);
     void *arg;
 };
 

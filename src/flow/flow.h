@@ -56,7 +56,8 @@ struct flow_target_info {
 };
 size_t flow_plan_targets(const struct flow_plan *p, struct tl_arena *a,
                          struct flow_target_info **ret); /* of all flows */
-/* "source": "webhook /hooks/shop", "targets": [...]; nothing for a flow that is not in the plan. */
+/* "source": "webhook /hooks/shop", "targets": [...], and "source_waits": "quota" where it does; nothing for a flow that
+ * is not in the plan. */
 void flow_plan_add_shape(const struct flow_plan *p, struct tl_arena *a, struct tl_sv flow, struct json_builder *b);
 /* "type": "netsuite", "host": "host:port" or null; nothing for a connection that is not in the plan. */
 void flow_plan_add_connection(const struct flow_plan *p, struct tl_arena *a, struct tl_sv connection,

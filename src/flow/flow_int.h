@@ -277,6 +277,7 @@ struct flow_watch { /* what is known of a flow beyond one plan, by name */
     char *name;
     int64_t debug_until_ms; /* atomic; 0: off */
     bool bodies;            /* atomic */
+    int source_waits;       /* atomic; enum queue_held: what its source waits for */
     /* sla.c */
     bool loaded;          /* of the task only */
     pthread_mutex_t lock; /* of what follows */
@@ -326,6 +327,27 @@ void flow__trace_ended(struct flow_attempt *a, const struct flow *f, const struc
 
 /* run.c: the ledger's work on a loop */
 void flow__run(struct flow_loop *l, struct queue_work *w);
+
+/* ---- reading.c: the permits of a source ---- */
+struct flow_reading { /* one run of a source's operation */
+    struct flow_engine *engine;
+    const struct flow *flow;
+    uint32_t connection; /* the ledger's id */
+    bool listens;
+    bool (*over)(void *arg); /* the source is to end */
+    void *arg;
+    /* its own */
+    struct queue_permit permit;
+    bool held, used; /* used: by a request */
+    struct async_timer timer;
+};
+/* The first permit; it serves the first request too. Suspends until there is one. TL_CANCELED: the source ends. */
+TL_MUST_CHECK enum tl_rc flow__reading_begin(struct task *task, struct flow_reading *r, struct tl_err *err);
+TL_MUST_CHECK enum tl_rc flow__reading_request(struct flow_reading *r, struct task *task, struct connector_call *call,
+                                               struct tl_err *err);
+void flow__reading_ok(struct flow_reading *r, const struct guard_feedback *feedback); /* what was asked for has come */
+void flow__reading_end(struct flow_reading *r, const struct connector_call *call, enum tl_rc rc,
+                       const struct tl_err *err);
 
 /* sources.c: schedules and reads, on loop 0; a new plan stops the old plan's sources */
 void flow__sources_start(struct flow_engine *e, struct flow_plan *p);

@@ -17,6 +17,7 @@ struct source {
     char name[160];
     uint64_t epoch;
     uint32_t failures; /* since it last came forward */
+    struct flow_reading reading; /* of the run that is under way */
 };
 
 static bool over(const struct source *s)
@@ -194,6 +195,7 @@ static enum tl_rc take_in(void *arg, struct task *task, const struct connector_i
     struct incoming in = {.s = s, .a = a, .records = records, .n = n};
     enum tl_rc rc;
 
+    flow__reading_ok(&s->reading, NULL);
     in.puts = tl_arena_zalloc(a, (n + 1) * sizeof *in.puts);
     if (!in.puts)
         return tl_fail(err, TL_LIMIT, "too many records at once");
@@ -204,11 +206,21 @@ static enum tl_rc take_in(void *arg, struct task *task, const struct connector_i
     return rc;
 }
 
+static enum tl_rc before_request(void *arg, struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    return flow__reading_request(&((struct source *)arg)->reading, task, call, err);
+}
+
+static bool is_over(void *arg)
+{
+    return over(arg);
+}
+
 /* *ret_wait_ms: until the next one. */
 static enum tl_rc read_once(struct task *task, struct source *s, int64_t *ret_wait_ms, struct tl_err *err)
 {
     const struct flow_read *r = s->flow->read;
-    const struct connector_ledger ledger = {.emit = take_in, .arg = s};
+    const struct connector_ledger ledger = {.emit = take_in, .request = before_request, .arg = s};
     TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 30);
     TL_CLEANUP(tl_buf_done) struct tl_buf position = {0};
     struct flow_owner owner = {.flow = s->flow, .target = s->name, .operation = r->operation->name, .meters = r->calls};
@@ -225,10 +237,20 @@ static enum tl_rc read_once(struct task *task, struct source *s, int64_t *ret_wa
     if (rc != TL_OK && rc != TL_NOT_FOUND)
         return rc;
     tl_err_clear(err);
+    s->reading = (struct flow_reading){.engine = s->loop->engine,
+                                       .flow = s->flow,
+                                       .connection = s->plan->connection_ids[r->connection->index],
+                                       .listens = r->operation->kind == CONNECTOR_LISTEN,
+                                       .over = is_over,
+                                       .arg = s};
+    rc = flow__reading_begin(task, &s->reading, err);
+    if (rc != TL_OK)
+        return rc;
     call.position = tl_buf_view(&position);
     connector_call_begin(&call, flow__host(s->plan, r->connection, 0), &ledger);
     rc = r->operation->run(task, &call, err);
     *ret_wait_ms = call.pending ? call.next_poll_ms : r->conf->every_ms;
+    flow__reading_end(&s->reading, &call, rc, err);
     return rc;
 }
 

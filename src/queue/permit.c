@@ -215,7 +215,7 @@ static void act_on_class(struct queue *q, struct conn *c, const struct give_op *
         queue__free_conn(q, c);
         c->try_step_ms = 0;
     }
-    if (g->end.rc == TL_OK || cls >= TL_CLASS_COUNT)
+    if (g->end.rc == TL_OK || cls == TL_CLASS_NONE || cls >= TL_CLASS_COUNT)
         return;
     c->failed[cls]++;
     if (cls == TL_CLASS_AUTH && (c->held == QUEUE_HELD_NONE || c->held == QUEUE_HELD_CONNECTION_AUTH))

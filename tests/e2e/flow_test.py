@@ -263,3 +263,56 @@ def test_a_large_body_goes_to_two_targets_as_it_came_and_split(site, target):
     assert target.bodies("/a") == target.bodies("/b") == [value]
     assert sorted(b["n"] for b in target.bodies("/c")) == list(range(400))
     assert target.bodies("/d") == target.bodies("/e") == [{"all": value["lines"]}]
+
+
+# ---- permits of sources ----
+def reading(shop, limits, **more):
+    read = {"connection": "shop", "poll": "/orders?since={cursor}", "every": "100ms", "items": "body.orders",
+            "cursor": "$max(body.orders.at)", "start": "0", **more}
+    return {"flows": {"pull": {"from": {"read": read}, "to": {"connection": "erp", "post": "/in"}, "retry": dict(FAST)}},
+            "connections": {"shop": {"type": "http", "url": shop.url, "timeout": "2s", "limits": limits}}}
+
+
+def test_a_quota_is_not_passed_by_reading_and_the_source_says_what_it_waits_for(site, targets):
+    shop = Shop()
+    shop.n = 100  # ten pages
+    source, erp = targets(shop), targets()
+    quota = {"quotas": [{"name": "hourly", "amount": 4, "per": "24h"}]}
+    s = site(project(erp, **reading(source, quota))).start()
+    until(lambda: s.flow("pull").get("source_waits") == "quota" and s.flow("pull")["events"] == 40)
+    assert source.count() == 4
+    assert s.connection("shop")["held"] == "quota" and s.connection("shop")["calls"] == 4
+    s.wait_counts("pull", delivered=40)
+    s.kill()  # what is spent stays spent
+    s.start()
+    until(lambda: s.flow("pull").get("source_waits") == "quota")
+    assert source.count() == 4 and s.logged("source.waits")
+    s.change(lambda c: c["connections"]["shop"].pop("limits"))
+    s.do("/v1/reload")
+    s.wait_counts("pull", delivered=100)
+    assert s.flow("pull").get("source_waits") is None
+
+
+def test_a_source_and_a_target_share_the_one_call_that_their_connection_allows(site, targets):
+    shop = Shop()
+    shop.n = 60
+    both = targets(shop)
+    config = project(both, **reading(both, {"concurrency": 1, "fixed": True}))
+    config["flows"]["pull"]["to"] = {"connection": "shop", "post": "/in"}
+    s = site(config).start()
+    s.wait_counts("pull", delivered=60)
+    assert both.most == 1 and both.count("/in") == 60
+
+
+def test_refused_credentials_of_a_source_pause_its_connection(site, targets):
+    shop = Shop()
+    shop.n = 3
+    source, erp = targets(lambda r: answer(401)), targets()
+    s = site(project(erp, **reading(source, NO_BREAKER))).start()
+    until(lambda: s.connection("shop")["held"] == "connection_auth")
+    until(lambda: s.flow("pull").get("source_waits") == "connection_auth", timeout=30)
+    asked = source.count()
+    source.behave = shop
+    s.do("/v1/connections/shop/resume")
+    s.wait_counts("pull", delivered=3)
+    assert source.count() > asked and s.connection("shop")["held"] is None

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shape.c - a plan as people see it: where a flow begins, its steps, its targets; which mappings there are. */
 #include "flow/flow_int.h"
+#include "queue/operate.h"
 
 #include "http/url.h"
 
@@ -169,11 +170,14 @@ static const struct flow *find(const struct flow_plan *p, struct tl_sv name)
 void flow_plan_add_shape(const struct flow_plan *p, struct tl_arena *a, struct tl_sv name, struct json_builder *b)
 {
     const struct flow *f = find(p, name);
+    int waits = f && f->watch ? __atomic_load_n(&f->watch->source_waits, __ATOMIC_RELAXED) : QUEUE_HELD_NONE;
 
     if (!f)
         return;
     json_adds(b, "source", json_str(source_of(a, f)));
     json_adds(b, "targets", targets_json(a, f));
+    if (waits != QUEUE_HELD_NONE)
+        json_adds(b, "source_waits", json_str(queue_held_name((enum queue_held)waits)));
 }
 
 /* Scheme, path and what stands before an @ are left out: the last may be a secret. */
