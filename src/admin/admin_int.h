@@ -174,7 +174,7 @@ bool admin__role_parse(struct tl_sv word, enum admin_role *ret);
 extern const struct admin__table admin__event_table, admin__operate_table, admin__status_table, admin__session_table,
     admin__token_table, admin__sign_in_table, admin__audit_table, admin__dead_table, admin__alert_table,
     admin__connect_table, admin__series_table, admin__stream_table, admin__flow_table, admin__payload_table,
-    admin__mapping_table, admin__openapi_table, admin__oidc_table, admin__sample_table;
+    admin__mapping_table, admin__openapi_table, admin__oidc_table, admin__sample_table, admin__xref_table;
 extern const struct admin__table *const admin__shared[]; /* route.c: on both; NULL ends it */
 admin__fn admin__static;                                 /* static.c: the console */
 struct admin_asset;

@@ -184,7 +184,7 @@ TL_MUST_CHECK enum tl_rc cli__project_verifier(const struct cli_project *p, cons
 /* ---- commands with a file of their own ---- */
 extern const struct cli_verb cli__init_verb, cli__check_verb, cli__reload_verb, cli__status_verb, cli__events_verb,
     cli__dlq_verb, cli__alerts_verb, cli__pause_verb, cli__resume_verb, cli__debug_verb, cli__connect_verb,
-    cli__ledger_verb, cli__send_verb, cli__map_verb, cli__test_verb, cli__secrets_verb, cli__schema_verb,
-    cli__reference_verb, cli__completion_verb, cli__token_verb, cli__audit_verb, cli__top_verb;
+    cli__ledger_verb, cli__xref_verb, cli__send_verb, cli__map_verb, cli__test_verb, cli__secrets_verb,
+    cli__schema_verb, cli__reference_verb, cli__completion_verb, cli__token_verb, cli__audit_verb, cli__top_verb;
 
 #endif

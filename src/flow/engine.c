@@ -160,6 +160,7 @@ struct flow_engine *flow_engine_new(const struct flow_engine_options *options)
     pthread_mutex_init(&e->lock, NULL);
     e->keys = flow__keys_new(e->opt.clock);
     e->cache = flow__cache_new();
+    e->writes = flow__writes_new();
     e->loops = tl_zalloc(options->n_loops * sizeof *e->loops);
     for (size_t i = 0; i < options->n_loops; i++) {
         e->loops[i].engine = e;
@@ -540,6 +541,7 @@ void flow_engine_free(struct flow_engine *e)
     tl_free(e->loops);
     flow__keys_free(e->keys);
     flow__cache_free(e->cache);
+    flow__writes_free(e->writes);
     flow__watches_free(e);
     pthread_mutex_destroy(&e->lock);
     tl_free(e);

@@ -39,6 +39,9 @@ struct flow_step {
     const struct json_schema *model;
     struct flow_ask *ask; /* LOOKUP, CALL */
     const char *as;       /* the variable that it makes; NULL: none */
+    const struct flow_xref_conf *xref;
+    const struct flow_own_conf *own;
+    struct mapping *id, *mark; /* XREF, OWN_WRITE */
 };
 struct flow_ask { /* a question to a system */
     const struct flow_connection *connection;
@@ -60,7 +63,7 @@ struct flow_target {
     const void *operation_conf;
     void *prepared;
     struct connector_facilities facilities;
-    struct mapping *when, *map;
+    struct mapping *when, *map, *xref_id, *xref_answer, *mark;
     struct guard_retry retry;
     uint32_t id; /* of the ledger */
     const struct flow_call_meters *calls;
@@ -246,6 +249,7 @@ struct flow_engine {
     struct flow_watch *watches; /* under lock; live as long as the engine */
     struct flow_keys *keys;     /* of senders */
     struct flow_cache *cache;   /* of answers */
+    struct flow_writes *writes; /* under way */
     size_t inline_max;          /* as the ledger was opened with */
     bool stopping;              /* atomic */
 };
@@ -381,6 +385,30 @@ TL_MUST_CHECK enum tl_rc flow__ask(struct flow_place *place, struct task *task, 
                                    struct tl_err *err);
 /* What was asked, for people; .p NULL: nothing. */
 struct tl_sv flow__asked_text(struct flow_place *place, struct tl_arena *a);
+/* ---- xref.c: cross-references and own writes ---- */
+/* The id on the other system; null: none is known. Suspends. */
+TL_MUST_CHECK enum tl_rc flow__xref(struct flow_place *place, struct task *task, const struct flow_step *s,
+                                    struct json envelope, size_t item, struct tl_arena *arena, struct json *ret,
+                                    struct tl_err *err);
+/* Does the event tell of a write of ours? Writes to the connection that are under way are waited for: their answer may
+ * come later than the event. Suspends. */
+TL_MUST_CHECK enum tl_rc flow__own_write(struct flow_place *place, struct task *task, const struct flow_step *s,
+                                         struct json envelope, struct tl_arena *arena, bool *ret_own,
+                                         struct tl_err *err);
+/* What to write with an acknowledgement; on the big stack. before: the event before the target's map, sent: as it was
+ * sent; answer: what is kept of the target's. False: there is no pair (an id is missing), err says why. */
+bool flow__xref_of(const struct flow_target *t, struct tl_arena *arena, struct json before, struct json sent,
+                   struct tl_sv answer, const struct tl_clock *clock, struct queue_xref *ret, struct tl_err *err);
+struct flow_writes *flow__writes_new(void) TL_MUST_CHECK;
+void flow__writes_free(struct flow_writes *w); /* NULL allowed */
+struct flow_write {                            /* lives from begin to end */
+    struct flow_write *prev, *next;
+    const char *connection;
+    uint64_t number;
+};
+void flow__write_begin(struct flow_writes *w, struct flow_write *one, const char *connection); /* any thread */
+void flow__write_end(struct flow_writes *w, struct flow_write *one); /* after its outcome is the ledger's */
+
 void flow__catch(void *arg, struct connector_call *call,
                  const struct connector_exchange *x); /* of a dry host: what would be asked */
 

@@ -293,6 +293,11 @@ static void load_target(struct loader *l, struct flow *f, struct flow_target *t,
     t->prepared = compile_operation(l, t->connection, &chosen);
     t->when = compile_expr(l, &t->conf->when);
     t->map = t->conf->map ? use_map(l, t->conf->map, node->at) : NULL;
+    if (t->conf->xref) {
+        t->xref_id = compile_expr(l, &t->conf->xref->id);
+        t->xref_answer = compile_expr(l, &t->conf->xref->answer);
+        t->mark = compile_expr(l, &t->conf->xref->mark);
+    }
     fill_retry(t->conf->retry ? t->conf->retry : &f->conf->retry, &t->retry);
 }
 
@@ -464,6 +469,63 @@ static void load_ask(struct loader *l, struct flow_step *s, const struct config_
     load_unavailable(l, s->ask, conf, c);
 }
 
+static void load_match(struct loader *l, struct flow_step *s, const struct config_node *node)
+{
+    const struct flow_match_conf *conf;
+    void *parsed;
+
+    if (node->kind != CONFIG_NODE_MAP) {
+        config_error(l->e, node->at, "Write { OPERATION: ..., value: EXPRESSION }.", "match_by is a map, this is %s",
+                     config_kind_name(node));
+        return;
+    }
+    if (config_parse(l->plan->arena, &flow_match_spec, common_part(l, node, &flow_match_spec), &l->opt->config, l->e,
+                     &parsed) != TL_OK)
+        return;
+    conf = parsed;
+    s->ask = tl_arena_zalloc(l->plan->arena, sizeof *s->ask);
+    if (load_question(l, s->ask, &s->xref->to, node, &flow_match_spec, 1u << CONNECTOR_CALL))
+        s->ask->value = compile_expr(l, &conf->value);
+}
+
+static void load_xref(struct loader *l, struct flow_step *s, const struct config_choice *c)
+{
+    s->xref = c->conf;
+    s->as = s->xref->as;
+    s->id = compile_expr(l, &s->xref->id);
+    if (!good_variable(s->as))
+        config_error(l->e, c->at, "Use letters, digits and _, and none of the names that an event has.",
+                     "`as: %s` cannot be the name of a variable", s->as);
+    if (s->xref->match_by)
+        load_match(l, s, s->xref->match_by);
+}
+
+/* Nobody would ever write what the step compares with. */
+static void check_own(struct loader *l, const struct flow_own_conf *own, struct config_place at)
+{
+    const struct flow_plan *p = l->plan;
+
+    for (size_t i = 0; i < p->n_flows; i++)
+        for (size_t k = 0; k < p->flows[i].n_targets; k++) {
+            const struct flow_target *t = &p->flows[i].targets[k];
+
+            if (t->mark && t->connection && strcmp(t->connection->name, own->connection) == 0 &&
+                strcmp(t->conf->xref->model, own->model) == 0)
+                return;
+        }
+    config_error(l->e, at, "Give the target that writes there `xref: { model, from, id, mark }`.",
+                 "no target of connection '%s' leaves a mark of model '%s'", own->connection, own->model);
+}
+
+static void check_all_own(struct loader *l)
+{
+    for (size_t i = 0; i < l->plan->n_flows; i++)
+        for (size_t k = 0; k < l->plan->flows[i].n_steps; k++)
+            if (l->plan->flows[i].steps[k].own)
+                check_own(l, l->plan->flows[i].steps[k].own,
+                          CONFIG_AT(l->plan->flows[i].conf->steps, struct config_choice, k)->at);
+}
+
 static void load_step(struct loader *l, struct flow *f, struct flow_step *s, const struct config_choice *c)
 {
     s->kind = (enum flow_step_kind)c->index;
@@ -490,6 +552,16 @@ static void load_step(struct loader *l, struct flow *f, struct flow_step *s, con
     case FLOW_STEP_CALL:
         load_ask(l, s, c);
         f->expand = true; /* it may wait, and keeps no permit of a target meanwhile */
+        break;
+    case FLOW_STEP_XREF:
+        load_xref(l, s, c);
+        f->expand = true;
+        break;
+    case FLOW_STEP_OWN_WRITE:
+        s->own = c->conf;
+        s->id = compile_expr(l, &s->own->id);
+        s->mark = compile_expr(l, &s->own->mark);
+        f->expand = true;
         break;
     }
 }
@@ -696,6 +768,7 @@ enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *opti
         load_connections(&l);
         load_flows(&l);
         mark_sources(p);
+        check_all_own(&l);
     }
     if (config_errors_count(e)) {
         flow_plan_unref(p);

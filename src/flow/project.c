@@ -546,12 +546,12 @@ static const struct config_field map_fields[] = {
     {.name = "jsonata", .type = CONFIG_EXPR, AT(flow_map_conf, jsonata), .doc = "JSONata in place."},
     {.name = "file", .type = CONFIG_FILE, AT(flow_map_conf, file), .must_exist = true, .doc = "A .jsonata file."},
 };
-static const struct config_spec map_spec = {.name = "map",
-                                            .size = sizeof(struct flow_map_conf),
-                                            .fields = map_fields,
-                                            .n_fields = TL_COUNT(map_fields),
-                                            .scalar = "use",
-                                            .doc = "Turn the body into another."};
+const struct config_spec flow_map_spec = {.name = "map",
+                                          .size = sizeof(struct flow_map_conf),
+                                          .fields = map_fields,
+                                          .n_fields = TL_COUNT(map_fields),
+                                          .scalar = "use",
+                                          .doc = "Turn the body into another."};
 static const struct config_field route_fields[] = {
     {.name = "when", .type = CONFIG_EXPR, AT(flow_when_conf, when), .doc = "Condition; absent: always."},
     {.name = "to",
@@ -565,100 +565,11 @@ static const struct config_field route_fields[] = {
 static const struct config_spec route_spec =
     CONFIG_SPEC("route", struct flow_when_conf, route_fields, "Targets for events that meet a condition.");
 static const struct config_field route_item = {.type = CONFIG_OBJECT, .spec = &route_spec};
-static const char *const unavailable[] = {"hold", "use_cached", "default", NULL};
-static const struct config_field unavailable_fields[] = {
-    {.name = "then",
-     .type = CONFIG_ENUM,
-     .choices = unavailable,
-     AT(flow_unavailable_conf, then),
-     .fallback = "hold",
-     .doc = "hold: the event waits. use_cached alone: an older answer of the last day."},
-    {.name = "use_cached",
-     .type = CONFIG_DURATION,
-     AT(flow_unavailable_conf, use_cached_ms),
-     .max = 1LL << 40,
-     .doc = "An answer up to this age is used again.",
-     .example = "1h"},
-    {.name = "default",
-     .type = CONFIG_EXPR,
-     AT(flow_unavailable_conf, fallback),
-     .doc = "The value instead; with `use_cached`, where there is no answer of that age.",
-     .example = "{ 'name': 'unknown' }"},
-};
-static const struct config_spec unavailable_spec = {.name = "on_unavailable",
-                                                    .size = sizeof(struct flow_unavailable_conf),
-                                                    .fields = unavailable_fields,
-                                                    .n_fields = TL_COUNT(unavailable_fields),
-                                                    .scalar = "then",
-                                                    .doc = "What happens while the system cannot be asked."};
-#define ASK_FIELDS(cache_fallback)                                                                                     \
-    {.name = "connection",                                                                                             \
-     .type = CONFIG_TEXT,                                                                                              \
-     AT(flow_ask_conf, connection),                                                                                    \
-     .required = true,                                                                                                 \
-     .doc = "Name of a connection. Each call takes its permits, like a target's."},                                    \
-        {.name = "as",                                                                                                 \
-         .type = CONFIG_STRING,                                                                                        \
-         AT(flow_ask_conf, as),                                                                                        \
-         .required = true,                                                                                             \
-         .min = 1,                                                                                                     \
-         .max = 60,                                                                                                    \
-         .doc = "The answer is the variable $<as> in later steps and in the targets."},                                \
-        {.name = "value",                                                                                              \
-         .type = CONFIG_EXPR,                                                                                          \
-         AT(flow_ask_conf, value),                                                                                     \
-         .doc = "The part of the answer that is wanted."},                                                             \
-        {.name = "cache",                                                                                              \
-         .type = CONFIG_DURATION,                                                                                      \
-         AT(flow_ask_conf, cache_ms),                                                                                  \
-         .fallback = cache_fallback,                                                                                   \
-         .max = 604800000,                                                                                             \
-         .doc = "How long an answer to the same request is used again."},                                              \
-    {                                                                                                                  \
-        .name = "on_unavailable", .type = CONFIG_OBJECT, .spec = &unavailable_spec, AT(flow_ask_conf, unavailable),    \
-        .doc = "While the system cannot be asked: wait, use an older answer, or a default.",                           \
-        .example = "{ use_cached: 1h }"                                                                                \
-    }
-static const struct config_field lookup_fields[] = {
-    ASK_FIELDS("60s"),
-    {.name = "path",
-     .type = CONFIG_STRING,
-     AT(flow_ask_conf, path),
-     .raw = true,
-     .deprecated = "write `get:`, the operation of connections of type http",
-     .doc = "The same as `get`."},
-    {.name = "max_age",
-     .type = CONFIG_DURATION,
-     AT(flow_ask_conf, max_age_ms),
-     .max = 1LL << 40,
-     .deprecated = "write `on_unavailable: { use_cached: AGE }`",
-     .doc = "Of use_cached: the oldest answer that may be used."},
-    {.name = "default",
-     .type = CONFIG_EXPR,
-     AT(flow_ask_conf, fallback),
-     .deprecated = "write `on_unavailable: { default: EXPRESSION }`",
-     .doc = "Of default: the value instead."},
-};
-const struct config_spec flow_lookup_spec =
-    CONFIG_SPEC("lookup", struct flow_ask_conf, lookup_fields,
-                "Fetch something the mapping needs: one operation of a connection, besides these keys.");
-static const struct config_field call_fields[] = {
-    ASK_FIELDS("0s"),
-    {.name = "map",
-     .type = CONFIG_OBJECT_REF,
-     .spec = &map_spec,
-     AT(flow_ask_conf, map),
-     .doc = "A mapping of the body, by name or in place: what the operation gets. Later steps see the body as it was."},
-};
-const struct config_spec flow_call_spec =
-    CONFIG_SPEC("call", struct flow_ask_conf, call_fields,
-                "Do something on another system on the way: one operation of a connection, besides these keys. A "
-                "repeated call carries the same idempotency key.");
 static const struct config_field step_table[] = {
     [FLOW_STEP_WHEN] = {.name = "when", .type = CONFIG_EXPR, .doc = "Events for which this is false are skipped."},
     [FLOW_STEP_MAP] = {.name = "map",
                        .type = CONFIG_OBJECT_REF,
-                       .spec = &map_spec,
+                       .spec = &flow_map_spec,
                        .doc = "A mapping by name or in place."},
     [FLOW_STEP_SPLIT] = {.name = "split", .type = CONFIG_EXPR, .doc = "One delivery for each item that this gives."},
     [FLOW_STEP_ROUTE] = {.name = "route", .type = CONFIG_LIST, .item = &route_item, .doc = "Choose among the targets."},
@@ -672,6 +583,14 @@ static const struct config_field step_table[] = {
                         .type = CONFIG_ANY,
                         .doc = "Do something on the way: `connection`, an operation of it, `as`.",
                         .example = "{ connection: crm, post: /customers, as: customer }"},
+    [FLOW_STEP_XREF] = {.name = "xref",
+                        .type = CONFIG_OBJECT_REF,
+                        .spec = &flow_xref_spec,
+                        .doc = "An id on another system."},
+    [FLOW_STEP_OWN_WRITE] = {.name = "own_write",
+                             .type = CONFIG_OBJECT_REF,
+                             .spec = &flow_own_spec,
+                             .doc = "Skip the events that our own writes cause."},
 };
 static const struct config_variants steps = CONFIG_VARIANTS(step_table);
 static const struct config_field step_item = {.type = CONFIG_ONE_OF, .variants = &steps};
@@ -823,6 +742,11 @@ static const struct config_field target_fields[] = {
      AT(flow_target_conf, connection),
      .required = true,
      .doc = "Name of a connection."},
+    {.name = "xref",
+     .type = CONFIG_OBJECT_REF,
+     .spec = &flow_target_xref_spec,
+     AT(flow_target_conf, xref),
+     .doc = "Keep which record there became which record here."},
     {.name = "name",
      .type = CONFIG_STRING,
      AT(flow_target_conf, name),
@@ -832,7 +756,7 @@ static const struct config_field target_fields[] = {
     {.name = "when", .type = CONFIG_EXPR, AT(flow_target_conf, when), .doc = "Only events for which this is true."},
     {.name = "map",
      .type = CONFIG_OBJECT_REF,
-     .spec = &map_spec,
+     .spec = &flow_map_spec,
      AT(flow_target_conf, map),
      .doc = "A mapping of its own."},
     {.name = "retry",

@@ -171,9 +171,27 @@ struct flow_conf {
     struct flow_on_dead_conf on_dead;
     int64_t priority;
 };
+struct flow_xref_conf { /* the step */
+    const char *model, *from, *as;
+    struct config_text id, to;
+    bool required;
+    const struct config_node *match_by;
+};
+struct flow_match_conf { /* the keys of match_by that are not its operation's */
+    struct config_text value;
+};
+struct flow_own_conf {
+    const char *model, *connection;
+    struct config_text id, mark;
+};
+struct flow_target_xref_conf {
+    const char *model, *from;
+    struct config_text id, answer, mark;
+};
 struct flow_target_conf { /* the keys of a target that are not its operation's */
     struct config_text connection, when;
     const struct flow_map_conf *map;
+    const struct flow_target_xref_conf *xref;
     const char *name;
     const struct flow_retry_conf *retry;
     int64_t linger_ms;
@@ -202,7 +220,9 @@ struct flow_project {
     struct flow_telemetry_conf telemetry;
 };
 extern const struct config_spec flow_project_spec;
-extern const struct config_spec flow_target_spec, flow_read_spec, flow_lookup_spec, flow_call_spec;
+extern const struct config_spec flow_target_spec, flow_read_spec, flow_map_spec;
+extern const struct config_spec flow_lookup_spec, flow_call_spec, flow_match_spec, flow_xref_spec, flow_own_spec,
+    flow_target_xref_spec;                          /* steps/conf.c */
 extern const struct config_spec flow_receiver_spec; /* of a flow_conf whose events are our own */
 enum flow_source { FLOW_WEBHOOK, FLOW_SCHEDULE, FLOW_READ, FLOW_RECEIVER /* of alerts; not in the file */ };
 enum flow_step_kind {
@@ -212,7 +232,9 @@ enum flow_step_kind {
     FLOW_STEP_ROUTE,
     FLOW_STEP_VALIDATE,
     FLOW_STEP_LOOKUP,
-    FLOW_STEP_CALL
+    FLOW_STEP_CALL,
+    FLOW_STEP_XREF,
+    FLOW_STEP_OWN_WRITE
 };
 
 #endif

@@ -20,6 +20,9 @@ struct run {
     struct connector_trace trace; /* of the one event of this work; .id empty: there are several */
     struct flow_attempt attempt;  /* the same as spans */
     uint64_t began;
+    struct json *before; /* of each record, before its target's map; NULL: a job that goes on */
+    struct flow_write write;
+    bool writes; /* `write` is in the engine's list */
 };
 
 static void give_up(struct queue_outcome *o, enum tl_rc rc, const struct tl_err *err)
@@ -213,7 +216,7 @@ static enum tl_rc own_steps(struct task *task, struct run *r, struct queue_claim
 }
 
 static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim *c, struct connector_record *rec,
-                            const char **ret_skip, struct tl_err *err)
+                            struct json *ret_before, const char **ret_skip, struct tl_err *err)
 {
     struct prepare p = {.r = r, .claim = c, .err = err};
     enum tl_rc rc = prepare(task, &p);
@@ -226,6 +229,7 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
     else if (whole && r->flow->n_steps)
         rc = own_steps(task, r, c, &p, err);
     *ret_skip = p.skip;
+    *ret_before = p.envelope;
     if (rc != TL_OK || p.skip)
         return rc;
     if (r->target->map || (whole && r->target->when)) {
@@ -298,6 +302,67 @@ static void to_outcome(struct run *r, const struct connector_call *call, const s
     give_xrefs(r, v, o);
 }
 
+/* ---- which ids are one thing ---- */
+struct pair {
+    struct run *r;
+    struct json before, sent;
+    struct tl_sv answer;
+    struct queue_xref xref;
+    bool made;
+    struct tl_err err;
+};
+static void make_pair(void *arg)
+{
+    struct pair *p = arg;
+
+    p->made = flow__xref_of(p->r->target, p->r->arena, p->before, p->sent, p->answer, p->r->loop->engine->opt.clock,
+                            &p->xref, &p->err);
+}
+
+/* Of a job that went on: its records are made again. */
+static bool made_again(struct task *task, struct run *r, struct queue_claim *c, struct pair *p)
+{
+    struct prepare again = {.r = r, .claim = c, .err = &p->err};
+
+    if (c->delivery == c->event && r->flow->n_steps) {
+        (void)tl_fail(&p->err, TL_UNSUPPORTED, "the steps of a long job are not run again");
+        return false;
+    }
+    if (prepare(task, &again) != TL_OK)
+        return false;
+    p->before = again.envelope;
+    if (r->target->map && (pure(task, true, map_target, &again, &p->err) != TL_OK || again.rc != TL_OK))
+        return false;
+    p->sent = again.envelope;
+    return true;
+}
+
+/* The target has the record; that a pair cannot be made changes nothing about that, but is told. */
+static void keep_pair(struct task *task, struct run *r, const struct connector_record *rec, size_t i,
+                      struct queue_claim *c)
+{
+    struct pair p = {.r = r, .answer = c->outcome.answer};
+    struct queue_xref *all;
+    char id[14];
+
+    if (r->before) {
+        p.before = r->before[i];
+        p.sent = rec->envelope;
+    }
+    if (r->before || made_again(task, r, c, &p))
+        task_on_main_stack(task, make_pair, &p);
+    all = p.made ? tl_arena_alloc(r->arena, (c->outcome.n_xrefs + 1) * sizeof *all) : NULL;
+    if (!all) {
+        TL_LOG(r->loop->engine->opt.log, TL_WARN, "xref.not_written", p.err.text, KV_STR("flow", r->flow->name),
+               KV_STR("target", r->target->name), KV_STR("event", tl_id32_format(c->event, id)));
+        return;
+    }
+    if (c->outcome.n_xrefs)
+        memcpy(all, c->outcome.xrefs, c->outcome.n_xrefs * sizeof *all);
+    all[c->outcome.n_xrefs++] = p.xref;
+    c->outcome.xrefs = all;
+}
+
 static void call_target(struct task *task, struct run *r, connector_fn *fn, const struct connector_record *records,
                         size_t n, struct queue_claim **claims, struct tl_err *err)
 {
@@ -322,6 +387,9 @@ static void call_target(struct task *task, struct run *r, connector_fn *fn, cons
 
     connector_call_begin(&call, flow__host(r->plan, r->target->connection, r->loop->index), &ledger);
     tl_err_clear(err);
+    r->writes = r->target->mark != NULL;
+    if (r->writes)
+        flow__write_begin(r->loop->engine->writes, &r->write, r->target->connection->name);
     rc = fn(task, &call, err);
     if (!call.latency_us)
         call.latency_us = (async_loop_now(r->loop->loop) - began) / 1000;
@@ -341,6 +409,9 @@ static void call_target(struct task *task, struct run *r, connector_fn *fn, cons
     r->work->next_poll_ms = call.next_poll_ms;
     for (size_t i = 0; i < n; i++)
         to_outcome(r, &call, &verdicts[i], rc, err, claims[i]);
+    for (size_t i = 0; r->target->xref_id && i < n; i++)
+        if (claims[i]->outcome.end == QUEUE_END_DONE)
+            keep_pair(task, r, &records[i], i, claims[i]);
 }
 
 static void deliver(struct task *task, struct run *r, struct tl_err *err)
@@ -350,10 +421,11 @@ static void deliver(struct task *task, struct run *r, struct tl_err *err)
     struct queue_claim **claims = tl_arena_must(r->arena, (w->n + 1) * sizeof(struct queue_claim *));
     size_t n = 0;
 
+    r->before = tl_arena_must(r->arena, (w->n + 1) * sizeof *r->before);
     for (size_t i = 0; i < w->n; i++) {
         struct queue_claim *c = &w->claims[i];
         const char *skip = NULL;
-        enum tl_rc rc = to_record(task, r, c, &records[n], &skip, err);
+        enum tl_rc rc = to_record(task, r, c, &records[n], &r->before[n], &skip, err);
 
         if (rc != TL_OK)
             continue; /* its outcome says why */
@@ -614,6 +686,8 @@ static enum tl_rc run_task(struct task *task, void *arg, struct tl_err *err)
         put_back(r->work);
     }
     queue_finish(l->engine->queue, r->work);
+    if (r->writes)
+        flow__write_end(l->engine->writes, &r->write);
     flow__arena_back(l, r->arena);
     flow_plan_unref(r->plan);
     l->running--;

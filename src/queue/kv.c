@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small durable things: leases, positions, keys with values, cross-references. */
+/* Small durable things: leases, positions, keys with values. */
 #include "queue/queue_int.h"
 
 #define VALUE_MAX 65536u
@@ -7,7 +7,6 @@
 struct kv_op {
     struct op op;
     struct tl_sv a, b, value;
-    const struct queue_xref *xref;
     struct tl_buf *out;
     int64_t ttl_ms;
     uint64_t epoch;
@@ -93,34 +92,6 @@ static enum tl_rc kv_get_apply(struct queue *q, struct op *op, struct tl_err *er
     return first_value(q, SQL_KV_GET, VALS(store_text(k->a)), PLACE(KV, .name = k->a), k->out, err);
 }
 
-static enum tl_rc xref_put_apply(struct queue *q, struct op *op, struct tl_err *err)
-{
-    const struct queue_xref *x = TL_CONTAINER(op, struct kv_op, op)->xref;
-
-    (void)err;
-    return RUN(q, XREF_SET, store_text(x->model), store_text(x->connection_a), store_text(x->id_a),
-               store_text(x->connection_b), store_text(x->id_b), store_int(queue__wall(q)));
-}
-
-/* Written in one direction, read in both. */
-static enum tl_rc xref_get_apply(struct queue *q, struct op *op, struct tl_err *err)
-{
-    static const struct place no_place = {.kind = PLACE_KV}; /* ids are not sealed: their second column is 0 */
-    struct kv_op *k = TL_CONTAINER(op, struct kv_op, op);
-    const struct queue_xref *x = k->xref;
-    enum tl_rc rc = first_value(
-        q, SQL_XREF_GET,
-        VALS(store_text(x->model), store_text(x->connection_a), store_text(x->id_a), store_text(x->connection_b)),
-        no_place, k->out, err);
-
-    if (rc != TL_NOT_FOUND)
-        return rc;
-    return first_value(
-        q, SQL_XREF_BACK,
-        VALS(store_text(x->model), store_text(x->connection_a), store_text(x->id_a), store_text(x->connection_b)),
-        no_place, k->out, err);
-}
-
 enum tl_rc queue_lease(struct queue *q, struct task *task, struct tl_sv name, struct tl_sv owner, int64_t ttl_ms,
                        uint64_t *ret_epoch, struct tl_err *err)
 {
@@ -157,23 +128,6 @@ enum tl_rc queue_kv_get(struct queue *q, struct task *task, struct tl_sv key, st
 {
     static const struct op_class cls = {.apply = kv_get_apply, .read = true, .own = true};
     struct kv_op k = {.a = key, .out = ret_value};
-
-    return call(q, task, &k, &cls, err);
-}
-
-enum tl_rc queue_xref_put(struct queue *q, struct task *task, const struct queue_xref *xref, struct tl_err *err)
-{
-    static const struct op_class cls = {.apply = xref_put_apply, .own = true};
-    struct kv_op k = {.xref = xref};
-
-    return call(q, task, &k, &cls, err);
-}
-
-enum tl_rc queue_xref_get(struct queue *q, struct task *task, const struct queue_xref *known, struct tl_buf *ret_id,
-                          struct tl_err *err)
-{
-    static const struct op_class cls = {.apply = xref_get_apply, .read = true, .own = true};
-    struct kv_op k = {.xref = known, .out = ret_id};
 
     return call(q, task, &k, &cls, err);
 }

@@ -285,6 +285,22 @@ TL_MUST_CHECK enum tl_rc queue_audit_list(struct queue_reader *r, struct tl_aren
 TL_MUST_CHECK enum tl_rc queue_audit_verify(struct queue_reader *r, uint64_t *ret_n, uint64_t *ret_bad,
                                             struct queue_audit *ret_last, struct tl_err *err);
 
+/* ---- cross-references ---- */
+struct queue_xref_row {
+    uint64_t id;
+    struct queue_xref xref; /* the arena's; mark: of the last write of ours, empty: none is known */
+    int64_t at_ms;
+};
+/* Newest first, with row ids below `before` (0: all). Empty views stand for all; connection and id may be of either
+ * side. */
+TL_MUST_CHECK enum tl_rc queue_xref_list(struct queue_reader *r, struct tl_arena *arena, struct tl_sv model,
+                                         struct tl_sv connection, struct tl_sv id, uint64_t before, size_t limit,
+                                         struct queue_xref_row **ret_rows, size_t *ret_n, struct tl_err *err);
+/* All that is known of this record: its pairs and marks. */
+TL_MUST_CHECK enum tl_rc queue_xref_forget(struct queue *q, struct task *task, struct tl_sv model,
+                                           struct tl_sv connection, struct tl_sv id, uint64_t *ret_n,
+                                           struct tl_err *err);
+
 /* A consistent copy for other tools. Blocks; any thread; the ledger goes on. TL_EXISTS: the file is there. */
 TL_MUST_CHECK enum tl_rc queue_snapshot(struct queue_reader *r, const char *path, struct tl_err *err);
 

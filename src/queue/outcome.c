@@ -25,7 +25,7 @@ static size_t outcome_bytes(const struct queue_outcome *o)
 
     for (size_t i = 0; i < o->n_xrefs; i++)
         n += o->xrefs[i].model.n + o->xrefs[i].connection_a.n + o->xrefs[i].id_a.n + o->xrefs[i].connection_b.n +
-             o->xrefs[i].id_b.n;
+             o->xrefs[i].id_b.n + o->xrefs[i].mark.n;
     return n;
 }
 
@@ -47,6 +47,7 @@ static void copy_xrefs(struct queue_outcome *o, struct queue_xref *to, char **at
         copy_sv(&to[i].id_a, at);
         copy_sv(&to[i].connection_b, at);
         copy_sv(&to[i].id_b, at);
+        copy_sv(&to[i].mark, at);
     }
     o->xrefs = to;
 }
@@ -406,10 +407,7 @@ static void write_state(struct queue *q, const struct work *w, size_t i)
 static void write_xrefs(struct queue *q, const struct queue_outcome *o, int64_t now)
 {
     for (size_t i = 0; i < o->n_xrefs; i++) {
-        const struct queue_xref *x = &o->xrefs[i];
-
-        (void)RUN(q, XREF_SET, store_text(x->model), store_text(x->connection_a), store_text(x->id_a),
-                  store_text(x->connection_b), store_text(x->id_b), store_int(now));
+        queue__xref_write(q, &o->xrefs[i], now);
     }
 }
 

@@ -229,6 +229,7 @@ enum queue_work_kind {
 struct queue_blob; /* ref-counted bytes */
 struct queue_xref {
     struct tl_sv model, connection_a, id_a, connection_b, id_b;
+    struct tl_sv mark; /* what a write of ours made of the record at b, for queue_own_write; empty: not told */
 };
 enum queue_end {
     QUEUE_END_NONE, /* no verdict: counts as unknown outcome */
@@ -350,5 +351,11 @@ TL_MUST_CHECK enum tl_rc queue_xref_put(struct queue *q, struct task *task, cons
 /* The id on the other side: id_a of connection_a is known, *ret_id gets id_b on connection_b. TL_NOT_FOUND. */
 TL_MUST_CHECK enum tl_rc queue_xref_get(struct queue *q, struct task *task, const struct queue_xref *known,
                                         struct tl_buf *ret_id, struct tl_err *err);
+/* Is this what a write of ours made of the record (model, connection, id)? A record that has become something else
+ * meanwhile is nobody's any more: its marks are forgotten, so that a later return to the same is a change like any
+ * other. The marks of a record's last 8 writes are kept. */
+TL_MUST_CHECK enum tl_rc queue_own_write(struct queue *q, struct task *task, struct tl_sv model,
+                                         struct tl_sv connection, struct tl_sv id, struct tl_sv mark, bool *ret_own,
+                                         struct tl_err *err);
 
 #endif

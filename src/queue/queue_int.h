@@ -503,6 +503,9 @@ void queue__permit_ready(struct queue *q, struct work *w); /* its begin is on di
 void queue__permits_expire(struct queue *q, struct conn *c, bool draining);
 uint64_t queue__permits_wake(const struct conn *c); /* mono ns of the next that gives up */
 
+/* ---- xref.c ---- */
+void queue__xref_write(struct queue *q, const struct queue_xref *x, int64_t now); /* in the transaction */
+
 /* ---- errand.c: works that carry no delivery ---- */
 void queue__probe(struct queue *q, struct conn *c); /* its permit is taken */
 void queue__start_aborts(struct queue *q);

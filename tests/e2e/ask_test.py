@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps that ask other systems: their permits, their failures, their cache, and calls that change something."""
 import json
+import subprocess
 
-from support.site import FAST, NO_BREAKER, hook, project, until
+from support.site import BIN, FAST, NO_BREAKER, hook, project, until
 from support.target import DROP, answer
 
 LOOK = {"connection": "crm", "get": "/customers/{body.customer}", "as": "customer", "value": "name"}
@@ -23,6 +24,12 @@ def held(s, id):
 def asked(s, id):
     """What the steps of an event asked, of all its attempts."""
     return [q for a in s.show(id)["attempts"] for q in a.get("asked") or []]
+
+
+def cli(s, *args, code=0):
+    r = subprocess.run([BIN, *args], cwd=s.folder, env=s.env, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, text=True)
+    assert r.returncode == code, r
+    return r.stdout + r.stderr
 
 
 def zoe(r):
@@ -217,3 +224,112 @@ def test_a_step_that_cannot_be_is_refused_with_what_to_write(site, targets):
                              ({**LOOK, "gett": "/x"}, "lookup", "gett")):
         code, text = site(asking(erp, crm, {k: v for k, v in step.items() if v is not None}, kind=kind)).fails()
         assert code == 2 and said in text, text
+
+
+# ---- cross-references ----
+def two_way(shop, erp, mark="status & '|' & total"):
+    """The shop's orders go to the ERP, the ERP's changes go back to the shop."""
+    keep = {"model": "order", "id": "body.id"}
+    config = project(shop, flows={
+        "out": {"from": hook("/shop"), "retry": dict(FAST),
+                "steps": [{"own_write": {"model": "order", "connection": "shop", "id": "body.id", "mark": "body.(" + mark + ")"}},
+                          {"xref": {"model": "order", "from": "shop", "id": "body.id", "to": "erp", "as": "known",
+                                    "match_by": {"get": "/orders?number={body.id}", "value": "$[0].id"}}}],
+                "to": {"connection": "erp", "put": "/orders/{known}", "map": {"jsonata": "{ 'status': status, 'total': total, 'shop': id }"},
+                       "xref": {**keep, "from": "shop", "mark": "body.(" + mark + ")"}}},
+        "back": {"from": hook("/erp"), "retry": dict(FAST),
+                 "steps": [{"own_write": {"model": "order", "connection": "erp", "id": "body.id", "mark": "body.(" + mark + ")"}},
+                           {"xref": {"model": "order", "from": "erp", "id": "body.id", "to": "shop", "as": "known", "required": True}}],
+                 "to": {"connection": "shop", "put": "/orders/{known}", "map": {"jsonata": "{ 'status': status, 'total': total }"},
+                        "answer": "body.id", "xref": {**keep, "from": "erp", "mark": "body.(" + mark + ")"}}}},
+        connections={"shop": {"type": "http", "url": shop.url}})
+    config["connections"]["erp"]["url"] = erp.url
+    return config
+
+
+class Store:
+    """A system that keeps records and tells of every change of one, whoever made it; before it answers, if it is hasty."""
+
+    def __init__(self, name, prefix, hasty=False):
+        self.name, self.prefix, self.hasty = name, prefix, hasty
+        self.rows, self.told, self.site, self.made_before = {}, [], None, []
+
+    def __call__(self, r):
+        if r.method == "GET":
+            return answer(200, self.made_before)
+        id = r.path.rsplit("/", 1)[1]
+        row = {**json.loads(r.body), "id": id}
+        self.rows[id] = row
+        if self.hasty:
+            self.tell(row)
+        return answer(200, {"id": id}, delay=0.3 if self.hasty else 0)
+
+    def tell(self, row, times=1):
+        for n in range(times):
+            self.told.append(self.site.post(row, path="/" + self.name))
+
+
+def test_a_two_way_flow_does_not_loop_and_brings_a_persons_change_back(site, targets):
+    shop, erp = Store("shop", "S"), Store("erp", "E", hasty=True)
+    erp.made_before = [{"id": "E-7"}]
+    s = site(two_way(targets(shop), targets(erp))).start()
+    shop.site = erp.site = s
+    first = s.post({"id": "S-1", "status": "new", "total": 5}, path="/shop")
+    s.wait_state(first, "delivered")
+    assert erp.rows["E-7"]["shop"] == "S-1", "a record that was made before us is adopted"
+    echo = s.wait_state(erp.told[0], "skipped")
+    assert echo["event"]["reason"] == "own_write" and shop.rows == {}
+    erp.tell(erp.rows["E-7"], times=2)  # told again, and again
+    until(lambda: [s.state(id) for id in erp.told] == ["skipped"] * 3)
+    erp.hasty = False
+    changed = s.post({"id": "E-7", "status": "paid", "total": 5}, path="/erp")
+    s.wait_state(changed, "delivered")
+    assert shop.rows["S-1"]["status"] == "paid"
+    shop.tell(shop.rows["S-1"])
+    s.wait_state(shop.told[0], "skipped")
+    again = s.post({"id": "E-7", "status": "new", "total": 5}, path="/erp")  # back to what we once wrote: a person's change
+    s.wait_state(again, "delivered")
+    assert shop.rows["S-1"]["status"] == "new" and len(erp.rows) == len(shop.rows) == 1
+
+
+def test_cross_references_survive_a_kill_and_are_listed_and_forgotten(site, targets):
+    shop, erp = Store("shop", "S"), Store("erp", "E")
+    erp.made_before = [{"id": "E-7"}]
+    s = site(two_way(targets(shop), targets(erp))).start()
+    shop.site = erp.site = s
+    s.wait_state(s.post({"id": "S-1", "status": "new", "total": 5}, path="/shop"), "delivered")
+    s.kill()
+    s.start()
+    row = s.get("/v1/xrefs?model=order&id=S-1")["xrefs"][0]
+    assert (row["from"], row["from_id"], row["to"], row["to_id"], row["mark"]) == ("shop", "S-1", "erp", "E-7", "new|5")
+    s.wait_state(s.post({"id": "E-7", "status": "paid", "total": 5}, path="/erp"), "delivered")
+    assert list(shop.rows) == ["S-1"]
+    said = cli(s, "xref", "show", "E-7")
+    assert "S-1" in said and "order" in said
+    assert "E-7" in cli(s, "xref", "list", "--json")
+    cli(s, "xref", "forget", "order", "shop", "S-1", "--reason", "merged")
+    assert s.get("/v1/xrefs")["xrefs"] == [] and cli(s, "xref", "show", "E-7", code=3) is not None
+    stranger = s.post({"id": "E-7", "status": "sent", "total": 5}, path="/erp")
+    until(lambda: s.state(stranger) == "retrying")
+    assert "not known on shop yet" in s.show(stranger)["event"]["reason"]
+
+
+def test_a_pair_is_written_with_the_acknowledgement_and_not_for_what_was_refused(site, targets):
+    erp = targets(lambda r: answer(422))
+    s = site(project(erp, flow={"to": {"connection": "erp", "post": "/orders", "map": {"jsonata": "{ 'n': n }"},
+                                       "xref": {"model": "order", "from": "shop", "id": "body.id"}}})).start()
+    id = s.post({"id": "S-1", "n": 1})
+    s.wait_state(id, "dead")
+    assert s.get("/v1/xrefs")["xrefs"] == []
+    erp.behave = lambda r: answer(201, {"id": 77})
+    s.job("replay", {"ids": [id]})
+    s.wait_state(id, "delivered")
+    row = s.get("/v1/xrefs")["xrefs"][0]
+    assert (row["from"], row["from_id"], row["to"], row["to_id"], row["mark"]) == ("shop", "S-1", "erp", "77", None)
+
+
+def test_an_own_write_that_no_target_marks_is_refused_by_check(site, targets):
+    config = two_way(targets(), targets())
+    del config["flows"]["out"]["to"]["xref"]["mark"]
+    code, said = site(config).fails()
+    assert code == 2 and "no target of connection 'erp' leaves a mark of model 'order'" in said

@@ -59,7 +59,9 @@ static bool put_connector(const struct connector *c, struct tl_buf *b)
 static bool put_configuration(struct tl_buf *b)
 {
     bool ok = config_reference(&flow_project_spec, "Configuration", b) &&
-              put_chapter(&flow_target_spec, "Targets: `to` of a flow", b);
+              put_chapter(&flow_target_spec, "Targets: `to` of a flow", b) &&
+              put_chapter(&flow_lookup_spec, "Step `lookup`", b) && put_chapter(&flow_call_spec, "Step `call`", b) &&
+              put_chapter(&flow_match_spec, "`match_by` of step `xref`", b);
 
     for (size_t i = 0; i < connector_registry_count && ok; i++)
         ok = put_connector(connector_registry[i], b);

@@ -89,6 +89,10 @@ static const char *step_detail(struct tl_arena *a, const struct flow_step *s, co
     case FLOW_STEP_LOOKUP:
     case FLOW_STEP_CALL:
         return tl_arena_printf(a, "%s %s as $%s", s->ask->connection->name, s->ask->operation->name, s->as);
+    case FLOW_STEP_XREF:
+        return tl_arena_printf(a, "%s of %s on %s as $%s", s->xref->model, s->xref->from, s->xref->to.text, s->as);
+    case FLOW_STEP_OWN_WRITE:
+        return tl_arena_printf(a, "%s on %s", s->own->model, s->own->connection);
     case FLOW_STEP_ROUTE:
         break;
     }

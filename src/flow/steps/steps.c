@@ -162,6 +162,8 @@ static enum tl_rc route(struct run *r, const struct flow_step *s, struct tl_err 
 /* In a trial run nobody is asked: what the answer would be stands in the envelope. */
 static enum tl_rc answer_to(struct run *r, const struct flow_step *s, size_t i, struct json *ret, struct tl_err *err)
 {
+    if (r->place && s->kind == FLOW_STEP_XREF)
+        return flow__xref(r->place, r->task, s, r->envelopes[i], i, r->arena, ret, err);
     if (r->place)
         return flow__ask(r->place, r->task, s, r->envelopes[i], i, r->arena, ret, err);
     *ret = json_gets(r->envelopes[i], s->as);
@@ -188,6 +190,26 @@ static enum tl_rc ask(struct run *r, const struct flow_step *s, struct tl_err *e
     return TL_OK;
 }
 
+/* Items that tell of our own writes are taken out. In a trial run there are none. */
+static enum tl_rc own_write(struct run *r, const struct flow_step *s, struct tl_err *err)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->n; i++) {
+        bool own = false;
+        enum tl_rc rc = r->place ? flow__own_write(r->place, r->task, s, r->envelopes[i], r->arena, &own, err) : TL_OK;
+
+        if (rc != TL_OK)
+            return rc;
+        if (!own) {
+            r->routes[kept] = r->routes[i];
+            r->envelopes[kept++] = r->envelopes[i];
+        }
+    }
+    r->n = kept;
+    return TL_OK;
+}
+
 static enum tl_rc one_step(struct run *r, const struct flow_step *s, struct tl_err *err)
 {
     enum tl_rc rc = TL_OK;
@@ -207,7 +229,10 @@ static enum tl_rc one_step(struct run *r, const struct flow_step *s, struct tl_e
         return rc;
     case FLOW_STEP_LOOKUP:
     case FLOW_STEP_CALL:
+    case FLOW_STEP_XREF:
         return ask(r, s, err);
+    case FLOW_STEP_OWN_WRITE:
+        return own_write(r, s, err);
     }
     return TL_OK;
 }
@@ -264,7 +289,7 @@ bool flow__blocks(const struct mapping *m)
 
 static enum tl_rc run_step(struct step_call *c)
 {
-    if (!c->r->task || (c->s && c->s->as)) {
+    if (!c->r->task || (c->s && (c->s->as || c->s->own))) {
         call_step(c);
     } else if (c->r->large || (c->s && flow__blocks(c->s->expr))) {
         enum tl_rc rc = task_blocking(c->r->task, call_step, c, NULL, c->err);
@@ -298,7 +323,7 @@ enum tl_rc flow__steps(const struct flow *f, struct task *task, struct tl_arena 
         if (run_step(&(struct step_call){.r = &r, .s = &f->steps[i], .err = err}) != TL_OK)
             return tl_err_prefix(err, "step %zu (%s)", i + 1, CONFIG_AT(f->conf->steps, struct config_choice, i)->name);
         if (r.n == 0) {
-            ret->skipped = "filtered";
+            ret->skipped = f->steps[i].own ? "own_write" : "filtered";
             return TL_OK;
         }
     }

@@ -189,6 +189,19 @@ static void money_and_ids_keep_their_spelling(void **state)
         "{\"deliveries\":[{\"target\":\"erp\",\"item\":0,\"body\":{\"t\":19.90,\"i\":9007199254740993}}]}");
 }
 
+static void a_trial_run_asks_nobody_and_takes_what_it_is_given(void **state)
+{
+    const char *flow = FLOW "    steps:\n      - lookup: { connection: crm, get: '/c/{body.id}', as: customer }\n"
+                            "      - map: { jsonata: '{\"n\": $customer.name}' }\n"
+                            "    to: { connection: erp, post: /x }\n";
+
+    (void)state;
+    expect_try(flow, "{\"body\":{\"id\":1},\"customer\":{\"name\":\"Zoe\"}}",
+               "{\"deliveries\":[{\"target\":\"erp\",\"item\":0,\"body\":{\"n\":\"Zoe\"}}]}");
+    expect_try(flow, "{\"body\":{\"id\":1}}",
+               "\"step 1 (lookup): nobody is asked in a trial run: give it the value of $customer\"");
+}
+
 static void the_tables_of_the_configuration_are_sound(void **state)
 {
     struct config_errors *e = config_errors_new();
@@ -198,6 +211,9 @@ static void the_tables_of_the_configuration_are_sound(void **state)
     tl_buf_init(&b, 1 << 20);
     config_lint_spec(&flow_project_spec, e);
     config_lint_spec(&flow_target_spec, e);
+    config_lint_spec(&flow_lookup_spec, e);
+    config_lint_spec(&flow_call_spec, e);
+    config_lint_spec(&flow_match_spec, e);
     config_errors_text(e, false, &b);
     if (config_errors_count(e))
         fail_msg("%s", b.p);
@@ -231,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_split_makes_an_item_of_each_and_a_route_chooses_targets),
         cmocka_unit_test(a_mapping_that_fails_says_which_step),
         cmocka_unit_test(money_and_ids_keep_their_spelling),
+        cmocka_unit_test(a_trial_run_asks_nobody_and_takes_what_it_is_given),
         cmocka_unit_test(the_tables_of_the_configuration_are_sound),
     };
 

@@ -46,6 +46,11 @@
     X(EDIT, "SELECT data,key_id,vars FROM edit WHERE unit=?1 AND rev=?2")                                                   \
     X(CHUNKS, "SELECT data,key_id,id FROM chunk WHERE id>=?1 AND id<?2 ORDER BY id")                                   \
     X(TICKET, "SELECT data,key_id FROM ticket WHERE id=?1")                                                            \
+    X(XREFS,                                                                                                           \
+      "SELECT x.id,x.model,x.ca,x.ia,x.cb,x.ib,x.at,(SELECT o.mark FROM own_write o WHERE o.model=x.model AND "        \
+      "o.c=x.cb AND o.i=x.ib ORDER BY o.id DESC LIMIT 1) FROM xref x WHERE x.id<?1 AND (?2='' OR x.model=?2) AND "     \
+      "(?3='' OR x.ca=?3 OR x.cb=?3) AND (?4='' OR (x.ia=?4 AND (?3='' OR x.ca=?3)) OR (x.ib=?4 AND (?3='' OR "        \
+      "x.cb=?3))) ORDER BY x.id DESC LIMIT ?5")                                                                        \
     X(AHEAD, "SELECT id,live FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")                                  \
     X(LATER, "SELECT id FROM unit WHERE lane=?1 AND live>0 AND id>?2 LIMIT 1")                                         \
     X(GROUP_NEXT, "SELECT fp,id FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp>?2 ORDER BY fp,id LIMIT 1")          \

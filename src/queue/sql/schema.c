@@ -109,9 +109,14 @@ static const char ledger_5[] =
     "ALTER TABLE position ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0;";
 
 /* edit.vars: what the steps of an event found out beside the body of a delivery (revision 0). attempt.asked: which
- * systems they asked, and how old what they took from a cache was. */
+ * systems they asked, and how old what they took from a cache was. own_write: what our last writes made of the record
+ * (model, connection c, id i), so that the event that tells us of it is recognised. */
 static const char ledger_6[] = "ALTER TABLE edit ADD COLUMN vars BLOB;"
-                               "ALTER TABLE attempt ADD COLUMN asked TEXT;";
+                               "ALTER TABLE attempt ADD COLUMN asked TEXT;"
+                               "CREATE TABLE own_write(id INTEGER PRIMARY KEY, model TEXT NOT NULL, c TEXT NOT NULL,"
+                               " i TEXT NOT NULL, mark TEXT NOT NULL, at INTEGER NOT NULL);"
+                               "CREATE INDEX own_write_of ON own_write(model, c, i);"
+                               "CREATE INDEX xref_a ON xref(model, ca, ia);";
 
 const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4}, {5, ledger_5}, {6, ledger_6}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

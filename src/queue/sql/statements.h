@@ -113,6 +113,15 @@
     X(KV_SET, "INSERT OR REPLACE INTO kv(key,value,key_id) VALUES(?1,?2,?3)")                                          \
     X(KV_DEL, "DELETE FROM kv WHERE key=?1")                                                                           \
     X(KV_GET, "SELECT value,key_id FROM kv WHERE key=?1")                                                              \
+    X(OWN_ADD, "INSERT INTO own_write(model,c,i,mark,at) VALUES(?1,?2,?3,?4,?5)")                                      \
+    X(OWN_TRIM, "DELETE FROM own_write WHERE model=?1 AND c=?2 AND i=?3 AND id NOT IN (SELECT id FROM own_write "      \
+                "WHERE model=?1 AND c=?2 AND i=?3 ORDER BY id DESC LIMIT ?4)")                                         \
+    X(OWN_HAS, "SELECT mark FROM own_write WHERE model=?1 AND c=?2 AND i=?3")                                          \
+    X(OWN_DEL, "DELETE FROM own_write WHERE model=?1 AND c=?2 AND i=?3")                                               \
+    X(OWN_DEL_PAIRS, "DELETE FROM own_write WHERE id IN (SELECT o.id FROM xref x JOIN own_write o ON o.model=x.model " \
+                     "AND ((o.c=x.ca AND o.i=x.ia) OR (o.c=x.cb AND o.i=x.ib)) WHERE x.model=?1 AND ((x.ca=?2 AND "    \
+                     "x.ia=?3) OR (x.cb=?2 AND x.ib=?3)))")                                                            \
+    X(XREF_DEL, "DELETE FROM xref WHERE model=?1 AND ((ca=?2 AND ia=?3) OR (cb=?2 AND ib=?3))")                        \
     X(XREF_SET, "INSERT OR REPLACE INTO xref(model,ca,ia,cb,ib,at) VALUES(?1,?2,?3,?4,?5,?6)")                         \
     X(XREF_GET, "SELECT ib,0 FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                  \
     X(XREF_BACK, "SELECT ia,0 FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                 \

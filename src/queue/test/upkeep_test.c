@@ -229,6 +229,55 @@ static void cross_references_are_written_with_the_acknowledgement_and_read_from_
     expect_xref(b, "shop", "1002", "erp", NULL); /* nothing was acknowledged */
 }
 
+static bool is_own(struct bench *b, const char *id, const char *mark)
+{
+    struct tl_err err;
+    bool own = false;
+
+    assert_int_equal(
+        queue_own_write(b->q, NULL, TL_SV("order"), TL_SV("erp"), tl_sv_str(id), tl_sv_str(mark), &own, &err), TL_OK);
+    return own;
+}
+
+static void what_our_writes_made_of_a_record_is_known_until_somebody_else_changes_it(void **state)
+{
+    struct bench *b = *state;
+    struct queue_xref x = {.model = TL_SV("order"),
+                           .connection_a = TL_SV("shop"),
+                           .id_a = TL_SV("1001"),
+                           .connection_b = TL_SV("erp"),
+                           .id_b = TL_SV("SO-7"),
+                           .mark = TL_SV("paid")};
+    struct tl_err err;
+    uint64_t n;
+    char mark[20];
+
+    help_open(b);
+    assert_int_equal(queue_xref_put(b->q, NULL, &x, &err), TL_OK);
+    x.mark = TL_SV("shipped");
+    assert_int_equal(queue_xref_put(b->q, NULL, &x, &err), TL_OK);
+    help_close(b);
+    help_open(b);
+    assert_true(is_own(b, "SO-7", "shipped"));
+    assert_true(is_own(b, "SO-7", "paid")); /* late, and out of order */
+    assert_true(is_own(b, "SO-7", "paid")); /* told twice */
+    assert_false(is_own(b, "SO-8", "paid"));
+    assert_false(is_own(b, "SO-7", "cancelled")); /* a person's */
+    assert_false(is_own(b, "SO-7", "paid"));      /* and back: theirs again */
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(mark, sizeof(mark), "m%d", i);
+        x.mark = tl_sv_str(mark);
+        assert_int_equal(queue_xref_put(b->q, NULL, &x, &err), TL_OK);
+    }
+    assert_true(is_own(b, "SO-7", "m12"));
+    assert_int_equal(queue_xref_forget(b->q, NULL, TL_SV("order"), TL_SV("shop"), TL_SV("1001"), &n, &err), TL_OK);
+    assert_int_equal(n, 1);
+    expect_xref(b, "erp", "SO-7", "shop", NULL);
+    assert_false(is_own(b, "SO-7", "m19"));
+    x.id_b = TL_SV("");
+    assert_int_equal(queue_xref_put(b->q, NULL, &x, &err), TL_INVALID); /* every one without an id would be it */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
@@ -239,6 +288,7 @@ int main(void)
         TEST(a_reload_that_cannot_be_written_changes_nothing_in_memory),
         TEST(a_snapshot_is_a_ledger_of_its_own),
         TEST(cross_references_are_written_with_the_acknowledgement_and_read_from_both_sides),
+        TEST(what_our_writes_made_of_a_record_is_known_until_somebody_else_changes_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
