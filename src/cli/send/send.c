@@ -9,7 +9,7 @@
 enum { MAX_INPUT = 256 << 20, MAX_CONCURRENCY = 4096, MAX_TEMPLATES = 1 << 20 };
 
 struct send_options {
-    const char *config, *url, *flow, *file, *key_field, *content_type, *scheme, *secret_env, *id_prefix;
+    const char *config, *url, *flow, *file, *key_field, *content_type, *scheme, *secret_env, *id_prefix, *ca;
     uint64_t count, concurrency, keys, first, timeout;
     double rate, duplicate, malformed;
     bool json, lines, literals;
@@ -35,6 +35,7 @@ static const struct cli_option send_options[] = {
     {"keys", 0, CLI_NUMBER, "N", AT(keys), "how many keys (100)"},
     {"id-prefix", 0, CLI_TEXT, "TEXT", AT(id_prefix), "delivery ids are TEXT-1, TEXT-2 ... (random)"},
     {"content-type", 0, CLI_TEXT, "TYPE", AT(content_type), "application/json"},
+    {"ca", 0, CLI_TEXT, "FILE", AT(ca), "https: who may have signed the server's certificate (PEM; the system's)"},
     {"timeout", 0, CLI_NUMBER, "SECONDS", AT(timeout), "longest wait for an answer (30)"},
     {"allow-literal-secrets", 0, CLI_FLAG, NULL, AT(literals), "secrets may be written in the configuration"},
     {"json", 0, CLI_FLAG, NULL, AT(json), "JSON"},
@@ -56,6 +57,7 @@ struct sender {
 static void done(struct sender *s)
 {
     cli__bodies_free(s->plan.bodies);
+    cli__tls_free(s->plan.tls);
     webhook_verifier_unref(s->verifier);
     cli__project_done(&s->project);
     if (s->crypto)
@@ -157,7 +159,9 @@ static enum tl_rc prepare(struct sender *s, struct tl_err *err)
     if (rc == TL_OK)
         rc = http_url_parse(tl_buf_view(&s->url), &p->url, err);
     if (rc == TL_OK && p->url.tls)
-        rc = tl_fail(err, TL_UNSUPPORTED, "send speaks plain HTTP only; give the address behind the TLS with --url");
+        rc = cli__tls_new(&p->url, o->ca, &p->tls, err);
+    else if (rc == TL_OK && o->ca)
+        rc = tl_fail(err, TL_INVALID, "--ca is of https addresses; this one is http");
     if (rc == TL_OK)
         rc = read_bodies(s, err);
     p->url_text = tl_buf_view(&s->url);

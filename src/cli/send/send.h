@@ -24,7 +24,22 @@ extern const char cli__sample_order[]; /* the template when none is given */
 bool cli__chosen(uint64_t seq, double share);
 
 /* ---- sending ---- */
+struct send_tls; /* whom to trust; NULL in a plan: plain HTTP */
+/* ca_file: PEM of authorities; NULL: the system's. The server's name is verified. TL_CONFIG. */
+TL_MUST_CHECK enum tl_rc cli__tls_new(const struct http_url *url, const char *ca_file, struct send_tls **ret,
+                                      struct tl_err *err);
+void cli__tls_free(struct send_tls *t);                          /* NULL allowed */
+struct send_secure;                                              /* one connection */
+struct send_secure *cli__secure_new(struct send_tls *t, int fd); /* NULL: there is no memory for it */
+void cli__secure_free(struct send_secure *s);                    /* NULL allowed; the socket stays open */
+/* As send(2) and recv(2) on a socket that does not block: -1 with errno EAGAIN, and whether it waits for room to write;
+ * -1 with another errno: why says it. shake: 1 when the handshake is done. */
+ssize_t cli__secure_shake(struct send_secure *s, bool *ret_wants_out, char *why, size_t size);
+ssize_t cli__secure_send(struct send_secure *s, const char *p, size_t n, bool *ret_wants_out, char *why, size_t size);
+ssize_t cli__secure_recv(struct send_secure *s, char *p, size_t n, bool *ret_wants_out, char *why, size_t size);
+
 struct send_plan {
+    struct send_tls *tls;
     struct http_url url;
     struct tl_sv url_text, signed_url;
     struct webhook_verifier *verifier; /* NULL: unsigned */

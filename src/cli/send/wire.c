@@ -25,6 +25,8 @@ struct wire_job {
 struct wire_conn {
     int fd; /* -1: closed */
     bool busy, connecting, used;
+    struct send_secure *secure; /* NULL: plain, or not connected */
+    bool shaking, wants_out;    /* TLS: its handshake; what it waits for */
     struct tl_buf out, in;
     size_t written;
     struct wire_job job;
@@ -129,6 +131,9 @@ static enum tl_rc make_request(struct wire *w, struct wire_conn *c, struct tl_er
 /* ---- connections ---- */
 static void drop(struct wire_conn *c)
 {
+    cli__secure_free(c->secure);
+    c->secure = NULL;
+    c->shaking = false;
     if (c->fd >= 0)
         (void)close(c->fd);
     c->fd = -1;
@@ -165,23 +170,72 @@ static void watch(struct wire *w, struct wire_conn *c, int op, uint32_t events)
     (void)epoll_ctl(w->epoll, op, c->fd, &e);
 }
 
+static ssize_t put(struct wire_conn *c, const char *p, size_t n, char *why, size_t size)
+{
+    ssize_t sent;
+
+    if (c->secure)
+        return cli__secure_send(c->secure, p, n, &c->wants_out, why, size);
+    c->wants_out = true;
+    sent = send(c->fd, p, n, MSG_NOSIGNAL);
+    if (sent < 0)
+        snprintf(why, size, "%s", strerror(errno));
+    return sent;
+}
+
+static ssize_t get(struct wire_conn *c, char *p, size_t n, char *why, size_t size)
+{
+    ssize_t got;
+
+    if (c->secure)
+        return cli__secure_recv(c->secure, p, n, &c->wants_out, why, size);
+    c->wants_out = false;
+    got = recv(c->fd, p, n, 0);
+    if (got < 0)
+        snprintf(why, size, "%s", strerror(errno));
+    return got;
+}
+
 static void push(struct wire *w, struct wire_conn *c)
 {
+    char why[160];
+
     while (c->written < c->out.n) {
-        ssize_t n = send(c->fd, c->out.p + c->written, c->out.n - c->written, MSG_NOSIGNAL);
+        ssize_t n = put(c, c->out.p + c->written, c->out.n - c->written, why, sizeof why);
 
         if (n < 0 && errno == EAGAIN) {
-            watch(w, c, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+            watch(w, c, EPOLL_CTL_MOD, c->wants_out ? EPOLLIN | EPOLLOUT : EPOLLIN);
             return;
         }
         if (n < 0 && errno != EINTR) { /* an early answer may still be there to read */
-            lost(w, c, strerror(errno));
+            lost(w, c, why);
             return;
         }
         if (n > 0)
             c->written += (size_t)n;
     }
     watch(w, c, EPOLL_CTL_MOD, EPOLLIN);
+}
+
+/* The time of a handshake is not the time of an answer. */
+static void begin(struct wire *w, struct wire_conn *c)
+{
+    c->started_ns = now_ns();
+    push(w, c);
+}
+
+static void shake(struct wire *w, struct wire_conn *c)
+{
+    char why[160];
+
+    if (cli__secure_shake(c->secure, &c->wants_out, why, sizeof why) > 0) {
+        c->shaking = false;
+        begin(w, c);
+    } else if (errno == EAGAIN) {
+        watch(w, c, EPOLL_CTL_MOD, c->wants_out ? EPOLLOUT : EPOLLIN);
+    } else {
+        lost(w, c, why);
+    }
 }
 
 static void open_conn(struct wire *w, struct wire_conn *c)
@@ -273,16 +327,17 @@ static void pull(struct wire *w, struct wire_conn *c)
         struct tl_sv body;
         bool close_it = false;
         int status = 0, state;
+        char why[160];
         ssize_t n;
 
-        n = room ? recv(c->fd, room, 16384, 0) : 0;
+        n = room ? get(c, room, 16384, why, sizeof why) : 0;
         if (n < 0 && errno == EAGAIN)
             return;
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0 || !c->busy) {
             if (c->busy)
-                lost(w, c, n < 0 ? strerror(errno) : "the server closed the connection without an answer");
+                lost(w, c, n < 0 ? why : "the server closed the connection without an answer");
             else
                 drop(c); /* idle: the server has had enough of it */
             return;
@@ -354,8 +409,19 @@ static void ready(struct wire *w, struct wire_conn *c, uint32_t events)
             lost(w, c, strerror(code));
             return;
         }
-        c->started_ns = now_ns();
-        push(w, c);
+        if (w->p->tls)
+            c->secure = cli__secure_new(w->p->tls, c->fd);
+        c->shaking = c->secure != NULL;
+        if (w->p->tls && !c->secure)
+            lost(w, c, "there is no memory for TLS");
+        else if (c->shaking)
+            shake(w, c);
+        else
+            begin(w, c);
+        return;
+    }
+    if (c->shaking) {
+        shake(w, c);
         return;
     }
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
@@ -373,7 +439,7 @@ static void expire(struct wire *w)
 
         if (c->busy && now - c->started_ns > (uint64_t)w->p->timeout_ms * 1000000u) {
             c->used = false;
-            lost(w, c, "no answer in time");
+            lost(w, c, c->shaking ? "no TLS handshake in time" : "no answer in time");
         }
     }
 }
