@@ -123,8 +123,8 @@
                      "x.ia=?3) OR (x.cb=?2 AND x.ib=?3)))")                                                            \
     X(XREF_DEL, "DELETE FROM xref WHERE model=?1 AND ((ca=?2 AND ia=?3) OR (cb=?2 AND ib=?3))")                        \
     X(XREF_SET, "INSERT OR REPLACE INTO xref(model,ca,ia,cb,ib,at) VALUES(?1,?2,?3,?4,?5,?6)")                         \
-    X(XREF_GET, "SELECT ib,0 FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                  \
-    X(XREF_BACK, "SELECT ia,0 FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                 \
+    X(XREF_GET, "SELECT ib FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                  \
+    X(XREF_BACK, "SELECT ia FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                 \
     X(OLD,                                                                                                             \
       "SELECT id,kind,state,live,received,upload,n_open,event,updated FROM unit WHERE id>?1 ORDER BY id LIMIT ?2")     \
     X(UNIT_DEL, "DELETE FROM unit WHERE id=?1")                                                                        \
