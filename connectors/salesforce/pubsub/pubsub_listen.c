@@ -52,6 +52,14 @@ struct pull {
     bool bad, full;
 };
 
+/* When a silence is a stall. */
+static uint64_t quiet_until(const struct subscription *s)
+{
+    int64_t quiet = s->in.conf->watchdog_ms > 0 ? s->in.conf->watchdog_ms : QUIET_MS;
+
+    return async_loop_now(task_loop(s->in.task)) + (uint64_t)quiet * 1000000;
+}
+
 static struct tl_arena *arena_of(struct pull *u)
 {
     return u->s->in.call->arena;
@@ -278,7 +286,7 @@ static enum tl_rc ask_for(struct subscription *s, int32_t n, bool first, Protobu
     if (!bytes.p)
         return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
     s->asked += n;
-    return http_grpc_send(s->in.task, &s->g, bytes, false, UINT64_MAX, err);
+    return http_grpc_send(s->in.task, &s->g, bytes, false, quiet_until(s), err);
 }
 
 static enum tl_rc ask_for_more(struct subscription *s, struct tl_err *err)
@@ -344,8 +352,7 @@ static enum tl_rc take(struct pull *u, struct tl_err *err)
 /* The next message, and what else is there already. *ret_over: the stream has ended, or has stalled. */
 static enum tl_rc pull_once(struct subscription *s, bool *ret_over, struct tl_err *err)
 {
-    int64_t quiet = s->in.conf->watchdog_ms > 0 ? s->in.conf->watchdog_ms : QUIET_MS;
-    uint64_t until = async_loop_now(task_loop(s->in.task)) + (uint64_t)quiet * 1000000;
+    uint64_t until = quiet_until(s);
     struct pull *u = tl_arena_zalloc(s->in.call->arena, sizeof *u);
     size_t bytes = 0;
     enum tl_rc rc;
