@@ -186,6 +186,7 @@ static bool check_header(struct rows *r)
 
 static void process(struct rows *r, struct tl_sv csv)
 {
+    struct tl_arena_mark mark;
     struct sfcsv c;
     struct tl_err err = {0};
 
@@ -203,7 +204,8 @@ static void process(struct rows *r, struct tl_sv csv)
     put_heads(r);
     if (r->error.n > 0 || !check_header(r))
         return;
-    for (;;) {
+    mark = tl_arena_mark(r->req->arena);
+    for (;; tl_arena_rewind(r->req->arena, mark)) { /* thousands of rows would not fit into a request's memory */
         struct sfsim_saved s;
 
         if (sfcsv_row(&c, r->req->arena, r->cells, COLUMNS, &r->n, &err) != TL_OK) {
