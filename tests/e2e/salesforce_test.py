@@ -205,6 +205,22 @@ def test_a_query_job_survives_a_kill_and_is_not_made_again(site, orgs, target):
     s.wait_counts("in", delivered=25)
 
 
+def test_a_job_as_large_as_ours_are_is_carried_out_whole(orgs):
+    org = orgs("--job", "0")
+    token = json.loads(urllib.request.urlopen(org.url + "/services/oauth2/token", urllib.parse.urlencode({
+        "grant_type": "client_credentials", "client_id": "tieline-demo", "client_secret": "demo-secret"}).encode()).read())
+
+    def ask(method, path, body=None, type="application/json"):
+        r = urllib.request.Request(org.url + "/services/data/v60.0/jobs/ingest" + path, body, method=method, headers={
+            "Authorization": "Bearer " + token["access_token"], "Content-Type": type})
+        return json.loads(urllib.request.urlopen(r, timeout=60).read() or "null")
+    id = ask("POST", "", json.dumps({"object": "Account", "operation": "insert", "contentType": "CSV", "lineEnding": "LF"}).encode())["id"]
+    ask("PUT", f"/{id}/batches", ("Name,ERP_Id__c\n" + "".join(f"n{i},{i}\n" for i in range(10000))).encode(), "text/csv")
+    ask("PATCH", f"/{id}", b'{"state":"UploadComplete"}')
+    job = ask("GET", f"/{id}")
+    assert (job["state"], job["numberRecordsProcessed"], org.stats["created"]) == ("JobComplete", 10000, 10000), job
+
+
 def connect(s, *args, **how):
     return subprocess.run([BIN, "connect", "crm", *args], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=60, **how)
 
