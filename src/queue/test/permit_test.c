@@ -247,6 +247,32 @@ static void events_that_wait_for_their_steps_go_on_when_the_flow_has_none_any_mo
     assert_int_equal(help_take(b)->kind, QUEUE_WORK_DELIVER);
 }
 
+static void after_an_unknown_outcome_the_next_attempts_are_told_to_look_first(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+
+    b->retry.base_ms = 1;
+    b->retry.attempts = 10;
+    help_open(b);
+    (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    w = help_take(b);
+    assert_false(w->claims[0].unknown_before);
+    help_finish(b, w, QUEUE_END_FAILED, TL_UNKNOWN_OUTCOME, "cut off");
+    help_after(b, 5000);
+    w = help_take(b);
+    assert_true(w->claims[0].unknown_before);
+    help_finish(b, w, QUEUE_END_FAILED, TL_UPSTREAM, "503"); /* says nothing of the first one */
+    help_close(b);
+    help_open(b);
+    help_after(b, 20000);
+    w = help_take(b);
+    assert_true(w->claims[0].unknown_before);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
 int main(void)
 {
@@ -257,6 +283,7 @@ int main(void)
         T(a_step_that_got_no_permit_leaves_no_attempt_behind),
         T(a_permit_that_is_refused_names_the_connection_and_the_reason),
         T(variables_come_back_with_each_claim_of_a_delivery),
+        T(after_an_unknown_outcome_the_next_attempts_are_told_to_look_first),
         T(events_that_wait_for_their_steps_go_on_when_the_flow_has_none_any_more),
     };
 
