@@ -328,7 +328,7 @@ static void a_ledger_of_the_version_before_is_read_and_encrypted_from_then_on(vo
     p = plant(b);
     help_close(b);
     sql(b, "DROP TABLE data_key; ALTER TABLE kv DROP COLUMN key_id; ALTER TABLE position DROP COLUMN key_id;"
-           "PRAGMA user_version=3");
+           "PRAGMA user_version=4");
     with_keys(b, &first, NULL);
     help_open(b);
     expect_all(b, &p);
