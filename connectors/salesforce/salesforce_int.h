@@ -56,7 +56,7 @@ struct sf_read {
 };
 struct sf_listen {
     const char *channel, *query; /* query: of a PushTopic that `prepare` makes */
-    int via; /* enum sf_via */
+    int via;                     /* enum sf_via */
     bool all, backfill, own;
     int64_t watchdog_ms;
 };

@@ -180,11 +180,23 @@ static enum tl_rc no_route(struct admin_call *c, struct tl_err *err)
                    TL_SV_ARG(c->req->path));
 }
 
-const struct admin__table *const admin__shared[] = {
-    &admin__event_table,   &admin__operate_table, &admin__status_table, &admin__session_table,
-    &admin__token_table,   &admin__audit_table,   &admin__dead_table,   &admin__alert_table,
-    &admin__connect_table, &admin__series_table,  &admin__flow_table,   &admin__payload_table,
-    &admin__mapping_table, &admin__openapi_table, &admin__sample_table,  &admin__xref_table,    NULL};
+const struct admin__table *const admin__shared[] = {&admin__event_table,
+                                                    &admin__operate_table,
+                                                    &admin__status_table,
+                                                    &admin__session_table,
+                                                    &admin__token_table,
+                                                    &admin__audit_table,
+                                                    &admin__dead_table,
+                                                    &admin__alert_table,
+                                                    &admin__connect_table,
+                                                    &admin__series_table,
+                                                    &admin__flow_table,
+                                                    &admin__payload_table,
+                                                    &admin__mapping_table,
+                                                    &admin__openapi_table,
+                                                    &admin__sample_table,
+                                                    &admin__xref_table,
+                                                    NULL};
 
 enum tl_rc admin_routes(struct admin *a, struct http_router *router, struct tl_err *err)
 {

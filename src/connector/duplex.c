@@ -96,5 +96,6 @@ bool connector_grpc_ended(struct task *task, struct connector_call *call, const 
         return false;
     call->status = (uint32_t)reply.status;
     reply.headers = *http_h2_head(g->stream);
-    return auth && auth->answered && auth->answered(auth, task, call, &reply, reply.status == 401) && reply.status == 401;
+    return auth && auth->answered && auth->answered(auth, task, call, &reply, reply.status == 401) &&
+           reply.status == 401;
 }

@@ -16,7 +16,7 @@ struct source {
     struct flow *flow;
     char name[160];
     uint64_t epoch;
-    uint32_t failures; /* since it last came forward */
+    uint32_t failures;           /* since it last came forward */
     struct flow_reading reading; /* of the run that is under way */
 };
 

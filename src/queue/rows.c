@@ -251,8 +251,8 @@ void queue__add_own(struct queue *q, uint64_t unit, int64_t at, struct tl_sv bod
 
 #define VARS_MAX (64u << 20) /* as large as what the steps may make */
 
-/* A revision of a delivery's body; of 0, its own, also what its steps found out, into `vars`. False: it is there and does
- * not open. */
+/* A revision of a delivery's body; of 0, its own, also what its steps found out, into `vars`. False: it is there and
+ * does not open. */
 static bool edit_of(struct queue *q, const struct row *row, uint32_t rev, bool *ret_has, struct tl_sv *ret,
                     struct tl_buf *vars)
 {

@@ -282,7 +282,8 @@ http_handler_fn sfsim_outbound_set;
 /* ---- the org ---- */
 struct sfsim_options {
     int64_t port, seed_number, daily, concurrent, cursors, session_ms, lock_every, expire_every, truncate_every;
-    int64_t delay_ms, jitter_ms, hang_ms, long_ms, forget_client_every, hold_ms, job_ms, pubsub_port, break_stream_every;
+    int64_t delay_ms, jitter_ms, hang_ms, long_ms, forget_client_every, hold_ms, job_ms, pubsub_port,
+        break_stream_every;
     const char *host, *data, *schema, *seed, *client_id, *client_secret, *certificate, *user, *password, *redirect;
     const char *tls_cert, *tls_key, *instance;
     bool quiet, rotate, per_app, lose_cursors, query_timeout, limit_total, limit_concurrent, refuse_grant, job_fails;

@@ -37,13 +37,14 @@
     X(TARGETS, "SELECT id FROM target WHERE ?1=0 OR flow=?1")                                                          \
     X(FLOWS, "SELECT id FROM flow WHERE ?1=0 OR id=?1")                                                                \
     X(NEWEST, "SELECT max(id) FROM unit")                                                                              \
-    X(ATTEMPTS, "SELECT a.id,a.epoch,a.started,a.ended,a.end,a.flags,a.cls,a.rc,a.status,a.latency,a.call,a.text,"     \
-                "a.answer,c.members,a.key_id,a.asked FROM attempt a LEFT JOIN call c ON c.id=a.call WHERE a.id>=?1 AND "       \
-                "a.id<?2 ORDER BY "                                                                                    \
-                "a.id")                                                                                                \
+    X(ATTEMPTS,                                                                                                        \
+      "SELECT a.id,a.epoch,a.started,a.ended,a.end,a.flags,a.cls,a.rc,a.status,a.latency,a.call,a.text,"               \
+      "a.answer,c.members,a.key_id,a.asked FROM attempt a LEFT JOIN call c ON c.id=a.call WHERE a.id>=?1 AND "         \
+      "a.id<?2 ORDER BY "                                                                                              \
+      "a.id")                                                                                                          \
     X(BODY,                                                                                                            \
       "SELECT b.order_by,b.meta,b.data,b.key_id,u.upload FROM body b LEFT JOIN unit u ON u.id=b.id WHERE b.id=?1")     \
-    X(EDIT, "SELECT data,key_id,vars FROM edit WHERE unit=?1 AND rev=?2")                                                   \
+    X(EDIT, "SELECT data,key_id,vars FROM edit WHERE unit=?1 AND rev=?2")                                              \
     X(CHUNKS, "SELECT data,key_id,id FROM chunk WHERE id>=?1 AND id<?2 ORDER BY id")                                   \
     X(TICKET, "SELECT data,key_id FROM ticket WHERE id=?1")                                                            \
     X(XREFS,                                                                                                           \

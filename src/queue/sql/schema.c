@@ -118,5 +118,6 @@ static const char ledger_6[] = "ALTER TABLE edit ADD COLUMN vars BLOB;"
                                "CREATE INDEX own_write_of ON own_write(model, c, i);"
                                "CREATE INDEX xref_a ON xref(model, ca, ia);";
 
-const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4}, {5, ledger_5}, {6, ledger_6}};
+const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3},
+                                                    {4, ledger_4}, {5, ledger_5}, {6, ledger_6}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

@@ -24,7 +24,7 @@
     X(CHILD_OWN, "INSERT INTO edit(unit,rev,at,who,key_id,data,vars) VALUES(?1,0,?2,NULL,?5,?3,?4)")                   \
     X(NEW_ADD, "INSERT INTO idem_new(id,data) VALUES(?1,?2)")                                                          \
     X(NEW_ALL, "SELECT id,data FROM idem_new ORDER BY id")                                                             \
-    X(NEW_DEL, "DELETE FROM idem_new WHERE id IN (SELECT id FROM idem_new WHERE id<=?1 ORDER BY id LIMIT ?2)")       \
+    X(NEW_DEL, "DELETE FROM idem_new WHERE id IN (SELECT id FROM idem_new WHERE id<=?1 ORDER BY id LIMIT ?2)")         \
     X(IDEM_ADD, "INSERT OR REPLACE INTO idem(k1,k2,event,body,at) VALUES(?1,?2,?3,?4,?5)")                             \
     X(IDEM_ANY, "SELECT 1 FROM idem LIMIT 1")                                                                          \
     X(IDEM_GET, "SELECT event,body FROM idem WHERE k1=?1 AND k2=?2")                                                   \
@@ -71,10 +71,10 @@
       "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,call) VALUES(?1,?2,?3,0,0,0,?4)")               \
     X(ATTEMPT_ADD,                                                                                                     \
       "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,cls,rc,status,latency,call,key_id,"             \
-      "text,answer,asked) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?15,?12,?13,?14)")                                           \
+      "text,answer,asked) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?15,?12,?13,?14)")                                 \
     X(ATTEMPT_END,                                                                                                     \
       "UPDATE attempt SET ended=?4,end=?5,flags=?6,cls=?7,rc=?8,status=?9,latency=?10,call=?11,key_id=?15,"            \
-      "text=?12,answer=?13,asked=?14 WHERE id=?1 AND epoch=?2 AND started=?3")                                                   \
+      "text=?12,answer=?13,asked=?14 WHERE id=?1 AND epoch=?2 AND started=?3")                                         \
     X(ATTEMPT_OPEN, "SELECT id FROM attempt WHERE ended=0 ORDER BY id LIMIT 500")                                      \
     X(ATTEMPT_CUT, "UPDATE attempt SET ended=?2,end=?3,flags=?4,rc=?5,cls=?6 WHERE id=?1")                             \
     X(CALL_ADD, "INSERT INTO call(id,connection,members,started,latency,status,rc,text) VALUES(?1,?2,?3,?4,?5,?6,?7,"  \
@@ -123,8 +123,8 @@
                      "x.ia=?3) OR (x.cb=?2 AND x.ib=?3)))")                                                            \
     X(XREF_DEL, "DELETE FROM xref WHERE model=?1 AND ((ca=?2 AND ia=?3) OR (cb=?2 AND ib=?3))")                        \
     X(XREF_SET, "INSERT OR REPLACE INTO xref(model,ca,ia,cb,ib,at) VALUES(?1,?2,?3,?4,?5,?6)")                         \
-    X(XREF_GET, "SELECT ib FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                  \
-    X(XREF_BACK, "SELECT ia FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                 \
+    X(XREF_GET, "SELECT ib FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                    \
+    X(XREF_BACK, "SELECT ia FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                   \
     X(OLD,                                                                                                             \
       "SELECT id,kind,state,live,received,upload,n_open,event,updated FROM unit WHERE id>?1 ORDER BY id LIMIT ?2")     \
     X(UNIT_DEL, "DELETE FROM unit WHERE id=?1")                                                                        \
@@ -149,7 +149,7 @@
     X(GROUP_SET, "INSERT OR REPLACE INTO dead_group(flow,fp,state,owner,note,who,at) VALUES(?1,?2,?3,?4,?5,?6,?7)")    \
     X(SUPERSEDED, "SELECT superseded FROM unit WHERE id=?1")                                                           \
     X(CHUNK_ALL, "SELECT id,key_id,data FROM chunk WHERE id>=?1 AND id<?2 ORDER BY id")                                \
-    X(EDIT_ALL, "SELECT rev,at,who,key_id,data,vars FROM edit WHERE unit=?1 AND (rev=?2 OR rev=0) ORDER BY rev")            \
+    X(EDIT_ALL, "SELECT rev,at,who,key_id,data,vars FROM edit WHERE unit=?1 AND (rev=?2 OR rev=0) ORDER BY rev")       \
     X(KEY_ALL, "SELECT id,sealed FROM data_key ORDER BY id")                                                           \
     X(KEY_ADD, "INSERT INTO data_key(id,at,sealed) VALUES(?1,?2,?3)")                                                  \
     X(KEY_SET, "UPDATE data_key SET sealed=?2 WHERE id=?1")                                                            \
@@ -158,12 +158,12 @@
     X(MOVED_BODY, "UPDATE body SET order_by=?2,meta=?3,data=?4,key_id=?5 WHERE id=?1")                                 \
     X(MOVE_CHUNK, "SELECT id,key_id,data FROM chunk WHERE id>?1 ORDER BY id LIMIT ?2")                                 \
     X(MOVED_CHUNK, "UPDATE chunk SET data=?2,key_id=?3 WHERE id=?1")                                                   \
-    X(MOVE_EDIT, "SELECT id,key_id,data,vars,unit,rev FROM edit WHERE id>?1 ORDER BY id LIMIT ?2")                          \
-    X(MOVED_EDIT, "UPDATE edit SET data=?2,vars=?3,key_id=?4 WHERE id=?1")                                                     \
+    X(MOVE_EDIT, "SELECT id,key_id,data,vars,unit,rev FROM edit WHERE id>?1 ORDER BY id LIMIT ?2")                     \
+    X(MOVED_EDIT, "UPDATE edit SET data=?2,vars=?3,key_id=?4 WHERE id=?1")                                             \
     X(MOVE_TICKET, "SELECT id,key_id,data FROM ticket WHERE id>?1 ORDER BY id LIMIT ?2")                               \
     X(MOVED_TICKET, "UPDATE ticket SET data=?2,key_id=?3 WHERE id=?1")                                                 \
-    X(MOVE_ATTEMPT, "SELECT id,key_id,text,answer,asked FROM attempt WHERE id>?1 ORDER BY id LIMIT ?2")                      \
-    X(MOVED_ATTEMPT, "UPDATE attempt SET text=?2,answer=?3,asked=?4,key_id=?5 WHERE id=?1")                                     \
+    X(MOVE_ATTEMPT, "SELECT id,key_id,text,answer,asked FROM attempt WHERE id>?1 ORDER BY id LIMIT ?2")                \
+    X(MOVED_ATTEMPT, "UPDATE attempt SET text=?2,answer=?3,asked=?4,key_id=?5 WHERE id=?1")                            \
     X(MOVE_KV, "SELECT rowid,key_id,value,key FROM kv WHERE rowid>?1 ORDER BY rowid LIMIT ?2")                         \
     X(MOVED_KV, "UPDATE kv SET value=?2,key_id=?3 WHERE rowid=?1")                                                     \
     X(MOVE_POSITION, "SELECT rowid,key_id,value,lease,key FROM position WHERE rowid>?1 ORDER BY rowid LIMIT ?2")       \
