@@ -27,6 +27,7 @@
 #include "async/async.h"
 #include "auth/auth.h"
 #include "config/config.h"
+#include "connector/contract/record.h"
 #include "guard/guard.h"
 #include "http/client.h"
 #include "json/json.h"
@@ -35,38 +36,6 @@
 #define CONNECTOR_CONTRACT 1
 
 struct connector_host; /* the connection, as the host sees it: one for each configured connection and loop */
-
-/* ---- records and verdicts ---- */
-struct connector_record {
-    struct json value; /* the mapped record */
-    struct json
-        envelope;     /* what expressions see: {body, headers, query, event: {id, received_at, key, attempt}, flow} */
-    struct tl_sv key; /* outgoing idempotency key: <event>.<target>.<item>[.r<n>] */
-    uint64_t event, delivery;
-    uint32_t attempt;
-    bool unknown_before; /* an earlier attempt's outcome is not known: look before you insert */
-};
-
-enum connector_end {
-    CONNECTOR_NONE,     /* no verdict yet */
-    CONNECTOR_DONE,     /* the target has it */
-    CONNECTOR_FAILED,   /* rc (and cls, if it differs from rc's) decide */
-    CONNECTOR_INNOCENT, /* rolled back together with a bad one: again, without using an attempt */
-    CONNECTOR_SKIPPED   /* nothing to do (already there in this state) */
-};
-struct connector_xref {
-    struct tl_sv model, here, there_connection, there; /* ids of one thing on two systems */
-};
-struct connector_verdict {
-    enum connector_end end;
-    enum tl_rc rc;
-    enum tl_class cls; /* NONE: the class of rc */
-    uint32_t status, retry_after_ms;
-    struct tl_sv text;   /* for people, no secret: the vendor's words */
-    struct tl_sv answer; /* what the target said of the record: its id, its URL */
-    const struct connector_xref *xrefs;
-    size_t n_xrefs;
-};
 
 /* ---- one call of an operation ---- */
 struct connector_ledger; /* host.h */
@@ -247,11 +216,11 @@ TL_MUST_CHECK enum tl_rc connector_secret(struct task *task, struct connector_ca
                                           const struct config_secret *ref, struct tl_sv *ret_value, struct tl_err *err);
 
 /* parts of the contract, in files of their own */
-#include "connector/duplex.h"
-#include "connector/notice.h"
-#include "connector/passport.h"
-#include "connector/prepare.h"
-#include "connector/template.h"
-#include "connector/verify.h"
+#include "connector/contract/duplex.h"
+#include "connector/contract/notice.h"
+#include "connector/contract/passport.h"
+#include "connector/contract/prepare.h"
+#include "connector/contract/template.h"
+#include "connector/contract/verify.h"
 
 #endif
