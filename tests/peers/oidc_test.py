@@ -82,14 +82,14 @@ def world(tmp_path_factory):
 
 @pytest.fixture
 def provider(world):
-    world.use(issuer=world.base)
+    world.use(issuer=world.base, name="email")
     return world
 
 
 @pytest.fixture
 def forge(world):
     world.tell("/forge/mode?m=")
-    world.use(issuer=world.base + "/forge")
+    world.use(issuer=world.base + "/forge", name="email")
     return world
 
 
