@@ -72,7 +72,7 @@ static enum tl_rc blob_of(struct queue_reader *r, int read, const struct store_v
     enum tl_rc rc = store_query(r->st[read], v, n, err);
 
     if (rc == TL_OK)
-        rc = store_next(r->st[read], c, read == READ_BODY ? 5 : key + 1, &row, err);
+        rc = store_next(r->st[read], c, read == READ_BODY ? 5 : read == READ_EDIT ? 3 : key + 1, &row, err);
     if (p.kind == PLACE_BODY && row)
         p.more = (uint64_t)c[4].i;
     *ret = TL_SV_NULL;
