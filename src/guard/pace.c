@@ -88,7 +88,7 @@ double guard__pace_drain_ms(const struct guard *g, uint64_t mono_ns, const struc
     if (rate <= 0 && p->calls && p->done > 0)
         rate = p->done * 1000 / fmax(p->call_ms + b->between_ms, 0.001);
     if (rate <= 0)
-        return INFINITY;
+        return HUGE_VAL;
     if (b->lanes)
         most = fmin(most, (double)b->lanes / fmax(p->done, 1)); /* a batch takes so many of them */
     most = fmax(1, floor(most));

@@ -193,9 +193,10 @@ def test_a_query_job_survives_a_kill_and_is_not_made_again(site, orgs, target):
     org = orgs("--job", "3s")
     for n in range(25):
         add(org, n)
-    read = {"read": "Account", "fields": ["Name", "ERP_Id__c"], "lag": "0s", "every": "1s", "mode": "bulk"}
+    read = {"read": "Account", "fields": ["Name", "ERP_Id__c"], "lag": "0s", "every": "1h", "mode": "bulk"}
     s = site(from_org(target, org, read), env=ENV).start()
-    until(lambda: org.stats["query_jobs"] == 1)
+    made = until(lambda: org.stats["query_jobs"] == 1 and org.stats)["api_calls"]
+    until(lambda: org.stats["api_calls"] > made)  # it is asked after, so the ledger knows of it
     s.kill()
     assert not target.bodies()
     s.start()

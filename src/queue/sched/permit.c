@@ -94,7 +94,7 @@ static void refuse(struct queue *q, struct waiting *w, enum tl_rc rc, enum queue
     dequeue(w);
     if (t->permit->work)
         unpark(q, TL_CONTAINER(t->permit->work, struct work, pub));
-    t->permit->why = why;
+    t->permit->why = (int)why;
     if (rc == TL_BUSY)
         (void)tl_fail(t->op.err, rc, "connection %s: %s%s%s", c->name, queue_held_name(why),
                       c->held != QUEUE_HELD_NONE && c->held_text[0] ? ": " : "",
