@@ -306,7 +306,7 @@ TL_MUST_CHECK enum tl_rc queue_snapshot(struct queue_reader *r, const char *path
 
 /* Move what is on disk under the newest key (queue_options.keys; plain rows too), a step at a time: call it until done.
  * Then older keys are needed no longer, but for rows that do not open: they stay as they are and are counted. Restarts
- * from the beginning after a crash. TL_CONFIG: the ledger is not encrypted. */
+ * from the beginning after a crash. TL_CONFLICT: the ledger is not encrypted. */
 struct queue_rekey {
     uint64_t changed, unreadable; /* rows, since the beginning */
     bool done;

@@ -100,7 +100,10 @@ def test_a_revoked_token_is_replaced_from_a_telephone_and_nothing_is_lost(night)
     send(site, range(EVENING, EVENING + N), "night.ndjson")
     until(lambda: site.connection()["held"] == "connection_auth", timeout=60)
     (alert,) = until(lambda: [a for a in open_alerts(site) if a["held"] == N and a["drain_ms"]], timeout=60)
-    assert alert["rule"] == "connection_auth" and alert["owner"] == "erp-team" and alert["fix"] and "login" in alert["cause"].lower(), alert
+    # of several calls that were refused at one time, one says it in the vendor's words, the others in ours
+    cause = alert["cause"].lower()
+    assert alert["rule"] == "connection_auth" and alert["owner"] == "erp-team" and alert["fix"], alert
+    assert "login" in cause or "credentials were refused" in cause, alert
     assert len(open_alerts(site)) == 1
     browser = Browser("night", site, WAITING=str(N))
     browser.said("REFUSED")
