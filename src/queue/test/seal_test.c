@@ -350,7 +350,7 @@ static void a_ledger_without_a_key_has_nothing_to_rekey(void **state)
     struct tl_err err;
 
     help_open(b);
-    assert_int_equal(queue_rekey(b->q, NULL, &r, &err), TL_CONFIG);
+    assert_int_equal(queue_rekey(b->q, NULL, &r, &err), TL_CONFLICT);
 }
 
 static void expect_unreadable(struct bench *b, uint64_t id)
