@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of others against `tieline sim salesforce` (jsforce, simple-salesforce), and our CometD client against a Bayeux
+"""Clients of others against `tieline sim salesforce` (jsforce, cometd, simple-salesforce), and our CometD client against a Bayeux
 server of others (faye). They are fetched into build/peers/salesforce."""
 import json
 import os
@@ -33,7 +33,7 @@ def npm():
     THERE.mkdir(parents=True, exist_ok=True)
     for file in HERE.iterdir():
         shutil.copy(file, THERE / file.name)
-    fetch("node_modules/jsforce", "npm", "install", "--no-audit", "--no-fund", "--no-package-lock")
+    fetch("node_modules/cometd", "npm", "install", "--no-audit", "--no-fund", "--no-package-lock")
 
 
 @pytest.fixture
@@ -65,6 +65,10 @@ def test_jsforce_logs_in_writes_queries_runs_bulk_jobs_and_listens(npm, sim):
                    "limits": 100000, "paged": 2200, "bulk": [1, 1],
                    "bulkQuery": [1, 'bulk, "quoted"', "Integration User", True], "bulkMany": 2200, "event": "CREATE", "destroy": True,
                    "again": "ENTITY_IS_DELETED"}
+
+
+def test_the_client_of_the_cometd_project_listens_and_goes_back_to_a_replay_id(npm, sim):
+    assert run(["node", "cometd.mjs", sim()]) == {"name": "of cometd", "type": "CREATE", "same": True}
 
 
 def test_simple_salesforce_works_over_tls(npm, sim, tmp_path):

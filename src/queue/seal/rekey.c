@@ -117,7 +117,8 @@ static enum tl_rc rekey_apply(struct queue *q, struct op *op, struct tl_err *err
     struct rekey before = q->rekey;
 
     if (!q->ring)
-        return tl_fail(err, TL_CONFLICT, "the ledger is not encrypted: set store.encrypt.key and start the server first");
+        return tl_fail(err, TL_CONFLICT,
+                       "the ledger is not encrypted: set store.encrypt.key and start the server first");
     if (before.part == 0 && before.after == 0)
         q->rekey = (struct rekey){0};
     if (step(q, &parts[q->rekey.part])) {
