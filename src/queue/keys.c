@@ -15,18 +15,17 @@
 #define LEAST_STEP 32u
 #define LEAST_SLOTS 1024u
 
-/* at 0: an empty slot. event 0: released, others may lie behind it. */
-#define key queue__logged_key
-/* Open addressing, at most three quarters full; a key's slot is given by its highest bits. */
+/* Open addressing, at most three quarters full. at 0: an empty slot; event 0: released, others may lie behind it. A
+ * key's slot is given by its highest bits. */
 struct table {
-    struct key *slot;
+    struct queue__key *slot;
     size_t n, slots; /* n: taken, released ones included */
     unsigned shift;
     uint64_t first, last; /* event, row */
 };
 struct undo {
     struct table *in;
-    struct key key;
+    struct queue__key key;
     uint64_t before; /* the event it was of */
 };
 struct keys {
@@ -41,7 +40,7 @@ struct keys {
 };
 
 /* The slot that holds the key, or the empty one where it belongs. */
-static struct key *find(const struct table *t, uint64_t k1, uint64_t k2)
+static struct queue__key *find(const struct table *t, uint64_t k1, uint64_t k2)
 {
     size_t i = (size_t)((k1 ^ (1ull << 63)) >> t->shift); /* SQLite's integers have a sign */
 
@@ -52,7 +51,7 @@ static struct key *find(const struct table *t, uint64_t k1, uint64_t k2)
 
 static void size_table(struct table *t, size_t slots)
 {
-    struct key *old = t->slot;
+    struct queue__key *old = t->slot;
     size_t n = t->slots;
 
     t->slot = tl_zalloc(slots * sizeof(*t->slot));
@@ -65,7 +64,7 @@ static void size_table(struct table *t, size_t slots)
     tl_free(old);
 }
 
-static void set_event(struct keys *ks, struct table *t, struct key *k, uint64_t event)
+static void set_event(struct keys *ks, struct table *t, struct queue__key *k, uint64_t event)
 {
     if (ks->n_undo == ks->undo_cap) {
         ks->undo_cap = ks->undo_cap ? ks->undo_cap * 2 : 256;
@@ -75,10 +74,10 @@ static void set_event(struct keys *ks, struct table *t, struct key *k, uint64_t 
     k->event = ks->undo[ks->n_undo++].key.event = event;
 }
 
-static void add(struct keys *ks, const struct key *key)
+static void add(struct keys *ks, const struct queue__key *key)
 {
     struct table *t = ks->young;
-    struct key *k;
+    struct queue__key *k;
 
     if (t->n >= t->slots / 4 * 3)
         size_table(t, t->slots * 2);
@@ -101,36 +100,36 @@ static void begin_leaving(struct keys *ks)
     ks->walk = ks->walk_to = 0;
 }
 
-static const struct key *look(const struct keys *ks, uint64_t k1, uint64_t k2)
+static const struct queue__key *look(const struct keys *ks, uint64_t k1, uint64_t k2)
 {
-    const struct key *k = find(ks->young, k1, k2);
+    const struct queue__key *k = find(ks->young, k1, k2);
 
     if (!k->event && ks->leaving->n)
         k = find(ks->leaving, k1, k2);
     return k->event ? k : NULL;
 }
 
-bool queue__key_claim(struct queue *q, const struct queue__key *key, int64_t now, struct queue__key *ret_owner)
+bool queue__key_claim(struct queue *q, const struct queue__key *key, struct queue__key *ret_owner)
 {
     struct keys *ks = q->keys;
-    const struct key *k = look(ks, key->k1, key->k2);
+    const struct queue__key *k = look(ks, key->k1, key->k2);
     struct store_val v[2];
 
     if (k) {
-        *ret_owner = (struct queue__key){k->k1, k->k2, k->event, k->body};
+        *ret_owner = *k;
         return false;
     }
     if (ks->any_moved && queue__one(q, SQL_IDEM_GET, VALS(store_u64(key->k1), store_u64(key->k2)), v, 2)) {
-        *ret_owner = (struct queue__key){key->k1, key->k2, (uint64_t)v[0].i, (uint64_t)v[1].i};
+        *ret_owner = (struct queue__key){.event = (uint64_t)v[0].i, .body = (uint64_t)v[1].i};
         return false;
     }
-    add(ks, &(struct key){key->k1, key->k2, key->event, key->body, now});
+    add(ks, key);
     return true;
 }
 
 static void release_in(struct keys *ks, struct table *t, uint64_t k1, uint64_t k2, uint64_t event)
 {
-    struct key *k = find(t, k1, k2);
+    struct queue__key *k = find(t, k1, k2);
 
     if (k->event == event)
         set_event(ks, t, k, 0);
@@ -150,7 +149,7 @@ static void move_some(struct queue *q, size_t n)
     uint64_t gone = 0;
 
     for (size_t budget = n * MOVE_PER_CLAIM; budget > 0 && ks->walk_to < t->slots; ks->walk_to++) {
-        const struct key *k = &t->slot[ks->walk_to];
+        const struct queue__key *k = &t->slot[ks->walk_to];
 
         if (!k->event)
             continue;
@@ -168,7 +167,7 @@ static void move_some(struct queue *q, size_t n)
 void queue__keys_save(struct queue *q)
 {
     struct keys *ks = q->keys;
-    struct key *row;
+    struct queue__key *row;
 
     if (ks->n_undo == 0)
         return;
@@ -215,7 +214,7 @@ void queue__keys_settle(struct queue *q, bool committed)
         begin_leaving(ks);
 }
 
-bool queue__key_next(struct tl_sv row, size_t *at, struct key *ret_key)
+bool queue__key_next(struct tl_sv row, size_t *at, struct queue__key *ret_key)
 {
     if (row.n - *at < sizeof(*ret_key))
         return false;
@@ -226,7 +225,7 @@ bool queue__key_next(struct tl_sv row, size_t *at, struct key *ret_key)
 
 static void load_row(struct keys *ks, struct tl_sv row)
 {
-    struct key k;
+    struct queue__key k;
 
     for (size_t at = 0; queue__key_next(row, &at, &k);) {
         if (k.event) {

@@ -406,9 +406,8 @@ static void write_state(struct queue *q, const struct work *w, size_t i)
 
 static void write_xrefs(struct queue *q, const struct queue_outcome *o, int64_t now)
 {
-    for (size_t i = 0; i < o->n_xrefs; i++) {
+    for (size_t i = 0; i < o->n_xrefs; i++)
         queue__xref_write(q, &o->xrefs[i], now);
-    }
 }
 
 /* Done at the first attempt, and nothing to say of it: one row is written instead of two. */

@@ -69,8 +69,8 @@ static bool claim_key(struct queue *q, struct put_op *p, uint64_t id, int64_t no
         queue__count(q, p->flow, N_NO_KEY, 1);
         return true;
     }
-    key = (struct queue__key){p->k1, p->k2, id, p->body_hash};
-    if (queue__key_claim(q, &key, now, &owner))
+    key = (struct queue__key){p->k1, p->k2, id, p->body_hash, now};
+    if (queue__key_claim(q, &key, &owner))
         return true;
     p->put->ret_event = owner.event;
     p->put->ret_duplicate = true;

@@ -427,11 +427,12 @@ void queue__lane_unwait(struct queue *q, struct lane *l); /* out of the list or 
 struct lane *queue__due_top(struct queue *q);
 void queue__ring_update(struct queue *q, struct target *t); /* after a change of hold, removal or ready lanes */
 /* ---- keys.c: idempotency keys. In a transaction, but for load, settle and free ---- */
-struct queue__key {
-    uint64_t k1, k2, event, body; /* body: its hash */
+struct queue__key {               /* as the rows of idem_new have it */
+    uint64_t k1, k2, event, body; /* event 0: released. body: its hash */
+    int64_t at;                   /* wall ms */
 };
-/* True: it is the event's now, if the transaction commits. False: ret_owner has it. */
-bool queue__key_claim(struct queue *q, const struct queue__key *key, int64_t now_ms, struct queue__key *ret_owner);
+/* True: it is the event's now, if the transaction commits. False: ret_owner says whose (event, body). */
+bool queue__key_claim(struct queue *q, const struct queue__key *key, struct queue__key *ret_owner);
 void queue__key_release(struct queue *q, uint64_t k1, uint64_t k2, uint64_t event); /* if the event has it */
 void queue__keys_save(struct queue *q); /* after the last change; and some earlier ones to their place in `idem` */
 /* A step of about n for the keys of events before `until`; true: they all are in `idem`. */
@@ -439,12 +440,8 @@ bool queue__keys_move_all(struct queue *q, size_t n, uint64_t until);
 void queue__keys_settle(struct queue *q, bool committed); /* after every transaction */
 void queue__keys_load(struct queue *q);                   /* at the start, in its transaction */
 void queue__keys_free(struct queue *q);
-/* A row of idem_new. event 0: released. */
-struct queue__logged_key {
-    uint64_t k1, k2, event, body;
-    int64_t at;
-};
-bool queue__key_next(struct tl_sv row, size_t *at, struct queue__logged_key *ret_key);
+/* The keys in a row of idem_new, one after another; *at is 0 at first. */
+bool queue__key_next(struct tl_sv row, size_t *at, struct queue__key *ret_key);
 
 /* ---- put.c ---- */
 void queue__key_hash(const unsigned char hash_key[16], struct tl_sv source, struct tl_sv key, uint64_t *ret_k1,

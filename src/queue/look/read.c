@@ -549,7 +549,7 @@ static enum tl_rc find_new_key(struct queue_reader *r, uint64_t k1, uint64_t k2,
                                struct tl_err *err)
 {
     struct store_stmt *st = r->st[READ_IDEM_NEW];
-    struct queue__logged_key k;
+    struct queue__key k;
     struct store_val v;
     bool more = true;
     enum tl_rc rc = store_query(st, NULL, 0, err);

@@ -99,7 +99,7 @@ static const char ledger_3[] =
     "ALTER TABLE job ADD COLUMN at INTEGER;";
 
 /* idem_new: the idempotency keys that a transaction claimed or released, until keys.c has moved them into idem. data:
- * records of queue__logged_key. */
+ * records of queue__key. */
 static const char ledger_4[] = "CREATE TABLE idem_new(id INTEGER PRIMARY KEY, data BLOB NOT NULL);";
 
 /* data_key: what payloads are sealed with, itself sealed with the operator's key (seal.c). */

@@ -520,9 +520,9 @@ static void an_ordered_batch_that_a_crash_cuts_off_comes_again_whole(void **stat
     assert_int_equal(help_count(b, QUEUE_DELIVERED), 4);
 }
 
-static void a_long_job_is_asked_after_with_all_its_members_also_after_a_restart(void **state)
+/* Three deliveries in one call that has begun a long job. */
+static struct queue_work *begin_job(struct bench *b)
 {
-    struct bench *b = *state;
     struct queue_work *w;
     struct tl_err err;
 
@@ -538,6 +538,15 @@ static void a_long_job_is_asked_after_with_all_its_members_also_after_a_restart(
     assert_non_null(w);
     assert_int_equal(w->n, 3);
     assert_int_equal(queue_checkpoint(b->q, NULL, w, TL_SV("job 750"), &err), TL_OK);
+    return w;
+}
+
+static void a_long_job_is_asked_after_with_all_its_members_also_after_a_restart(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+
+    (void)begin_job(b);
     help_close(b);
     help_open(b);
     help_after(b, 21);
@@ -563,20 +572,8 @@ static void a_long_job_is_asked_after_with_all_its_members_also_after_a_restart(
 static void what_a_long_job_left_undone_is_delivered_anew(void **state)
 {
     struct bench *b = *state;
-    struct queue_work *w;
-    struct tl_err err;
+    struct queue_work *w = begin_job(b);
 
-    b->targets[0].batch_count = 10;
-    help_open(b);
-    queue_set_dispatch(b->q, false);
-    for (int i = 0; i < 3; i++)
-        (void)help_put(b, NULL, NULL, "x");
-    queue_set_dispatch(b->q, true);
-    help_turn(b);
-    help_after(b, 21);
-    w = help_take(b);
-    assert_non_null(w);
-    assert_int_equal(queue_checkpoint(b->q, NULL, w, TL_SV("job 750"), &err), TL_OK);
     w->next_poll_ms = 1000;
     help_finish(b, w, QUEUE_END_PENDING, TL_OK, NULL);
     help_after(b, 1100);
@@ -643,20 +640,10 @@ static void what_a_long_job_did_not_do_comes_again_without_the_job(void **state)
     } rows[] = {{QUEUE_END_INNOCENT, TL_OK}, {QUEUE_END_FAILED, TL_UPSTREAM}, {QUEUE_END_FAILED, TL_RATE_LIMITED}};
     struct bench *b = *state;
 
-    b->targets[0].batch_count = 10;
     for (size_t i = 0; i < TL_COUNT(rows); i++) {
         struct queue_work *w;
-        struct tl_err err;
 
-        help_open(b);
-        queue_set_dispatch(b->q, false);
-        for (int k = 0; k < 3; k++)
-            (void)help_put(b, NULL, NULL, "x");
-        queue_set_dispatch(b->q, true);
-        help_turn(b);
-        help_after(b, 21);
-        w = help_take(b);
-        assert_int_equal(queue_checkpoint(b->q, NULL, w, TL_SV("job 750"), &err), TL_OK);
+        (void)begin_job(b);
         help_close(b);
         help_open(b);
         help_after(b, 21);
