@@ -56,15 +56,6 @@ struct sim {
     struct tl_arena *scratch;
 };
 
-/* xorshift64*: the same choices for the same seed. */
-static double chance(struct sim *s)
-{
-    s->random ^= s->random >> 12;
-    s->random ^= s->random << 25;
-    s->random ^= s->random >> 27;
-    return (double)((s->random * UINT64_C(0x2545f4914f6cdd1d)) >> 11) / 9007199254740992.0;
-}
-
 /* ---- counting ---- */
 
 static uint64_t hash_value(struct json v, uint64_t seed)
@@ -195,9 +186,7 @@ static uint64_t accept_request(struct sim *s, struct task *task, const struct ht
 
 static bool in_outage(const struct sim *s)
 {
-    double t = (double)(tl_clock_mono_ns(s->clock) - s->started_ns) / 1e9;
-
-    return s->opt.outage[1] > 0 && t >= s->opt.outage[0] && t < s->opt.outage[1];
+    return connector_sim_within(s->opt.outage, s->clock, s->started_ns);
 }
 
 /* A bucket of one second's worth. */
@@ -226,14 +215,15 @@ static void refuse(struct sim *s, struct http_res *res, int status, const char *
 
 static enum tl_rc pause_before(struct sim *s, struct task *task, struct tl_err *err)
 {
-    int64_t ms = s->opt.delay + (s->opt.jitter > 0 ? (int64_t)(chance(s) * (double)s->opt.jitter) : 0);
+    int64_t ms =
+        s->opt.delay + (s->opt.jitter > 0 ? (int64_t)(connector_sim_chance(&s->random) * (double)s->opt.jitter) : 0);
 
     return ms > 0 ? task_sleep_ms(task, (uint64_t)ms, err) : TL_OK;
 }
 
 static bool should_fail(struct sim *s)
 {
-    return s->opt.fail > 0 && chance(s) < s->opt.fail;
+    return s->opt.fail > 0 && connector_sim_chance(&s->random) < s->opt.fail;
 }
 
 /* ---- handlers ---- */
@@ -260,7 +250,7 @@ static enum tl_rc answer(struct sim *s, struct task *task, struct http_req *req,
         return rc;
     }
     hash = accept_request(s, task, req);
-    drop = s->opt.drop > 0 && chance(s) < s->opt.drop;
+    drop = s->opt.drop > 0 && connector_sim_chance(&s->random) < s->opt.drop;
     rc = pause_before(s, task, err);
     if (rc != TL_OK)
         return rc;
@@ -384,16 +374,12 @@ static enum tl_rc get_stats(struct task *task, struct http_req *req, struct http
 static enum tl_rc control(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     struct sim *s = arg;
-    struct json v;
-    enum tl_rc rc = json_parse(req->arena, req->body, 0, &(struct json_limits){.max_depth = 4}, &v, err);
+    enum tl_rc rc = connector_sim_controlled(task, req, res, table, TL_COUNT(table), &s->opt, err);
 
-    (void)task;
-    if (rc == TL_OK)
-        rc = connector_sim_control(table, TL_COUNT(table), v, &s->opt, err);
-    if (rc == TL_OK && (s->opt.status < 400 || s->opt.status >= STATUSES))
-        s->opt.status = 503;
-    if (rc == TL_OK)
+    if (rc == TL_OK && (s->opt.status < 400 || s->opt.status >= STATUSES)) {
+        s->opt.status = 503; /* and the answer says so */
         answer_json(req, res, connector_sim_show(table, TL_COUNT(table), &s->opt, req->arena));
+    }
     return rc;
 }
 
@@ -426,53 +412,45 @@ static void print_stats(void *arg)
     tl_buf_done(&b);
 }
 
-static int check(const struct options *o)
+static int check(const struct options *o) /* -1: go on */
 {
     const char *wrong = NULL;
 
-    if (o->port > 65535)
-        wrong = "--port goes up to 65535";
-    else if (o->status != 0 && (o->status < 400 || o->status >= STATUSES))
+    if (o->status != 0 && (o->status < 400 || o->status >= STATUSES))
         wrong = "--status is from 400 to 599";
     else if ((o->order_by != NULL) != (o->seq != NULL))
         wrong = "--order-by and --seq belong together";
     if (wrong)
         (void)fprintf(stderr, "tieline sim http: %s\n", wrong);
-    return wrong ? 2 : 0;
+    return wrong ? 2 : -1;
 }
 
 int httpc__sim(int argc, char **argv)
 {
     struct sim *s = tl_zalloc(sizeof *s);
+    const struct http_route routes[] = {
+        {.methods = "GET", .pattern = "/__stats", .handler = get_stats, .arg = s},
+        {.methods = "POST", .pattern = "/__control", .handler = control, .arg = s},
+        {.methods = "POST", .pattern = "/__reset", .handler = reset, .arg = s},
+        {.methods = "GET", .pattern = "/{path*}", .handler = any_get, .arg = s},
+        {.methods = "POST,PUT,PATCH,DELETE", .pattern = "/{path*}", .handler = any_write, .arg = s},
+    };
+    struct connector_sim_server server = {.name = "http", .routes = routes, .n_routes = TL_COUNT(routes)};
     int status;
 
     s->opt = (struct options){.port = 8081, .key = "idempotency-key", .limit = 10000000, .seed = 1};
     status = connector_sim_parse(table, TL_COUNT(table), "tieline sim http: a target that counts, and fails as told",
-                                 argc, argv, &s->opt);
-    if (status == 0 && check(&s->opt) != 0)
-        status = 2;
-    if (status == 0) {
-        const struct http_route routes[] = {
-            {.methods = "GET", .pattern = "/__stats", .handler = get_stats, .arg = s},
-            {.methods = "POST", .pattern = "/__control", .handler = control, .arg = s},
-            {.methods = "POST", .pattern = "/__reset", .handler = reset, .arg = s},
-            {.methods = "GET", .pattern = "/{path*}", .handler = any_get, .arg = s},
-            {.methods = "POST,PUT,PATCH,DELETE", .pattern = "/{path*}", .handler = any_write, .arg = s},
-        };
-        const struct connector_sim_server server = {.name = "http",
-                                                    .host = s->opt.host,
-                                                    .port = (uint16_t)s->opt.port,
-                                                    .quiet = s->opt.quiet,
-                                                    .routes = routes,
-                                                    .n_routes = TL_COUNT(routes)};
-
+                                 argc, argv, &s->opt, &server);
+    if (status < 0)
+        status = check(&s->opt);
+    if (status < 0) {
         if (s->opt.status != 0 && s->opt.fail <= 0)
             s->opt.fail = 1;
         s->opt.status = s->opt.status ? s->opt.status : 503;
         s->clock = tl_clock_system();
         s->started_ns = s->tokens_ns = tl_clock_mono_ns(s->clock);
         s->tokens = 1e9; /* full: capped at the first look */
-        s->random = (uint64_t)s->opt.seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+        s->random = connector_sim_seed(s->opt.seed);
         s->scratch = tl_arena_new(256 << 20);
         connector_sim_set_init(&s->keys, (size_t)s->opt.limit);
         connector_sim_set_init(&s->orders, (size_t)s->opt.limit);
@@ -482,5 +460,5 @@ int httpc__sim(int argc, char **argv)
         tl_arena_free(s->scratch);
     }
     tl_free(s);
-    return status == 1 && argc > 1 ? 0 : status;
+    return status;
 }

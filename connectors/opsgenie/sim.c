@@ -30,14 +30,7 @@ struct taking {
     struct sim *s;
     struct http_req *req;
     struct json v;
-    enum tl_rc rc;
 };
-static void parse(void *arg)
-{
-    struct taking *t = arg;
-
-    t->rc = json_parse(t->req->arena, t->req->body, 0, NULL, &t->v, NULL);
-}
 
 static size_t find(const struct sim *s, struct tl_sv alias)
 {
@@ -84,15 +77,16 @@ static bool enter(struct sim *s, struct task *task, struct taking *t, struct htt
         say(t->req, res, 401, "Could not authenticate");
         return false;
     }
-    task_on_main_stack(task, parse, t);
-    if (t->rc != TL_OK)
+    if (!connector_sim_body(task, t->req, &t->v)) {
         say(t->req, res, 400, "Could not parse the request body");
-    return t->rc == TL_OK;
+        return false;
+    }
+    return true;
 }
 
 static enum tl_rc create(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
-    struct taking t = {arg, req, JSON_NOTHING, TL_OK};
+    struct taking t = {arg, req, JSON_NOTHING};
     struct tl_sv message;
 
     (void)err;
@@ -112,7 +106,7 @@ static enum tl_rc create(struct task *task, struct http_req *req, struct http_re
 static enum tl_rc close_it(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     struct sim *s = arg;
-    struct taking t = {arg, req, JSON_NOTHING, TL_OK};
+    struct taking t = {arg, req, JSON_NOTHING};
     size_t i;
 
     (void)err;
@@ -165,15 +159,12 @@ int opsgenie__sim(int argc, char **argv)
     s->opt = (struct options){.port = 8084, .key = "eb243592"};
     status = connector_sim_parse(table, TL_COUNT(table),
                                  "tieline sim opsgenie: create and close of the Alert API; GET /__alerts shows them",
-                                 argc, argv, &s->opt);
-    if (status == 0) {
+                                 argc, argv, &s->opt, &server);
+    if (status < 0) {
         s->kept = tl_arena_new(MEMORY);
-        server.host = s->opt.host;
-        server.port = (uint16_t)s->opt.port;
-        server.quiet = s->opt.quiet;
         status = connector_sim_run(&server, NULL, NULL);
         tl_arena_free(s->kept);
     }
     tl_free(s);
-    return status == 1 && argc > 1 ? 0 : status;
+    return status;
 }

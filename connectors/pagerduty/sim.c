@@ -31,16 +31,8 @@ struct sim {
 };
 struct taking {
     struct sim *s;
-    struct http_req *req;
     struct json v;
-    enum tl_rc rc;
 };
-static void parse(void *arg)
-{
-    struct taking *t = arg;
-
-    t->rc = json_parse(t->req->arena, t->req->body, 0, NULL, &t->v, NULL);
-}
 
 static bool is_one_of(struct json v, const char *const *words, size_t n)
 {
@@ -118,7 +110,7 @@ static void say(struct http_req *req, struct http_res *res, const char *wrong, s
 static enum tl_rc enqueue(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     struct sim *s = arg;
-    struct taking t = {s, req, JSON_NOTHING, TL_OK};
+    struct taking t = {s, JSON_NOTHING};
     const char *wrong;
 
     (void)err;
@@ -126,8 +118,7 @@ static enum tl_rc enqueue(struct task *task, struct http_req *req, struct http_r
         http_res_set(res, (int)s->opt.status, "text/plain", TL_SV("as told"));
         return TL_OK;
     }
-    task_on_main_stack(task, parse, &t);
-    wrong = t.rc != TL_OK ? "the body is not JSON" : fault(s, t.v);
+    wrong = connector_sim_body(task, req, &t.v) ? fault(s, t.v) : "the body is not JSON";
     if (!wrong)
         task_on_main_stack(task, take, &t);
     say(req, res, wrong, json_gets(t.v, "dedup_key"));
@@ -177,15 +168,12 @@ int pagerduty__sim(int argc, char **argv)
     s->opt = (struct options){.port = 8083, .key = "R0UT1NGK3Y"};
     status = connector_sim_parse(table, TL_COUNT(table),
                                  "tieline sim pagerduty: the Events API v2; GET /__incidents shows what became of it",
-                                 argc, argv, &s->opt);
-    if (status == 0) {
+                                 argc, argv, &s->opt, &server);
+    if (status < 0) {
         s->kept = tl_arena_new(MEMORY);
-        server.host = s->opt.host;
-        server.port = (uint16_t)s->opt.port;
-        server.quiet = s->opt.quiet;
         status = connector_sim_run(&server, NULL, NULL);
         tl_arena_free(s->kept);
     }
     tl_free(s);
-    return status == 1 && argc > 1 ? 0 : status;
+    return status;
 }

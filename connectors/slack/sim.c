@@ -57,16 +57,8 @@ static bool too_many(struct sim *s, struct task *task)
 
 struct taking {
     struct sim *s;
-    struct http_req *req;
     struct json v;
-    enum tl_rc rc;
 };
-static void parse(void *arg)
-{
-    struct taking *t = arg;
-
-    t->rc = json_parse(t->req->arena, t->req->body, 0, NULL, &t->v, NULL);
-}
 static void copy(void *arg)
 {
     struct taking *t = arg;
@@ -76,7 +68,7 @@ static void copy(void *arg)
 
 static bool happens(double chance)
 {
-    return chance > 0 && (double)(tl_random_u64() >> 11) * 0x1p-53 < chance;
+    return chance > 0 && tl_random_unit() < chance;
 }
 
 static const char *refusal(const struct sim *s, struct json v)
@@ -96,10 +88,11 @@ static enum tl_rc post_message(struct task *task, struct http_req *req, struct h
                                struct tl_err *err)
 {
     struct sim *s = arg;
-    struct taking t = {s, req, JSON_NOTHING, TL_OK};
+    struct taking t = {s, JSON_NOTHING};
     struct tl_sv auth = http_req_header(req, "authorization");
     const char *error;
     char ts[40];
+    bool parsed;
 
     if (too_many(s, task)) {
         connector_sim_json(req, res, 429, NULL, said(req->arena, "ratelimited", NULL));
@@ -109,10 +102,10 @@ static enum tl_rc post_message(struct task *task, struct http_req *req, struct h
         http_res_set(res, 503, "text/plain", TL_SV("simulated failure"));
         return TL_OK;
     }
-    task_on_main_stack(task, parse, &t);
+    parsed = connector_sim_body(task, req, &t.v);
     error = s->opt.revoked                                                                           ? "token_revoked"
             : !tl_sv_starts(auth, TL_SV("Bearer ")) || !tl_sv_eqs(tl_sv_from(auth, 7), s->opt.token) ? "invalid_auth"
-            : t.rc != TL_OK                                                                          ? "invalid_json"
+            : !parsed                                                                                ? "invalid_json"
                                                                                                      : refusal(s, t.v);
     if (!error)
         task_on_main_stack(task, copy, &t);
@@ -128,15 +121,15 @@ static enum tl_rc post_message(struct task *task, struct http_req *req, struct h
 static enum tl_rc webhook(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     struct sim *s = arg;
-    struct taking t = {s, req, JSON_NOTHING, TL_OK};
+    struct taking t = {s, JSON_NOTHING};
+    bool parsed = connector_sim_body(task, req, &t.v);
 
     (void)err;
-    task_on_main_stack(task, parse, &t);
     if (!tl_sv_eqs(http_req_param(req, "token"), s->opt.token)) {
         http_res_set(res, 404, "text/plain", TL_SV("no_service"));
     } else if (s->opt.archived) {
         http_res_set(res, 410, "text/plain", TL_SV("channel_is_archived"));
-    } else if (t.rc != TL_OK || t.v.type != JSON_OBJECT) {
+    } else if (!parsed || t.v.type != JSON_OBJECT) {
         http_res_set(res, 400, "text/plain", TL_SV("invalid_payload"));
     } else {
         task_on_main_stack(task, copy, &t);
@@ -182,15 +175,12 @@ int slack__sim(int argc, char **argv)
         table, TL_COUNT(table),
         "tieline sim slack: chat.postMessage under /api, a webhook /services/TOKEN; GET /__messages "
         "shows the last 20,000 that came",
-        argc, argv, &s->opt);
-    if (status == 0) {
+        argc, argv, &s->opt, &server);
+    if (status < 0) {
         s->kept = tl_arena_new(MEMORY);
-        server.host = s->opt.host;
-        server.port = (uint16_t)s->opt.port;
-        server.quiet = s->opt.quiet;
         status = connector_sim_run(&server, NULL, NULL);
         tl_arena_free(s->kept);
     }
     tl_free(s);
-    return status == 1 && argc > 1 ? 0 : status;
+    return status;
 }

@@ -71,6 +71,28 @@ uint64_t *connector_sim_set_at(struct connector_sim_set *s, uint64_t hash, bool 
     return &s->values[i];
 }
 
+/* ---- faults ---- */
+
+uint64_t connector_sim_seed(int64_t seed)
+{
+    return (uint64_t)seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+}
+
+double connector_sim_chance(uint64_t *random) /* xorshift64* */
+{
+    *random ^= *random >> 12;
+    *random ^= *random << 25;
+    *random ^= *random >> 27;
+    return (double)((*random * UINT64_C(0x2545f4914f6cdd1d)) >> 11) * 0x1p-53;
+}
+
+bool connector_sim_within(const double span[2], const struct tl_clock *clock, uint64_t started_ns)
+{
+    double t = (double)(tl_clock_mono_ns(clock) - started_ns) / 1e9;
+
+    return span[1] > 0 && t >= span[0] && t < span[1];
+}
+
 /* ---- the server ---- */
 
 struct connector_sim {
@@ -167,26 +189,32 @@ void connector_sim_json(struct http_req *req, struct http_res *res, int status, 
 
 struct parsing {
     struct http_req *req;
-    struct json v;
-    enum tl_rc rc;
+    struct json *ret;
+    bool done;
 };
 static void parse_body(void *arg)
 {
     struct parsing *p = arg;
 
-    p->rc = json_parse(p->req->arena, p->req->body, 0, NULL, &p->v, NULL);
+    p->done = json_parse(p->req->arena, p->req->body, 0, NULL, p->ret, NULL) == TL_OK;
+}
+
+bool connector_sim_body(struct task *task, struct http_req *req, struct json *ret)
+{
+    struct parsing p = {.req = req, .ret = ret};
+
+    task_on_main_stack(task, parse_body, &p);
+    return p.done;
 }
 
 enum tl_rc connector_sim_controlled(struct task *task, struct http_req *req, struct http_res *res,
                                     const struct connector_sim_option *table, size_t n, void *options,
                                     struct tl_err *err)
 {
-    struct parsing p = {req, JSON_NOTHING, TL_OK};
-    enum tl_rc rc;
+    struct json v;
+    enum tl_rc rc = connector_sim_body(task, req, &v) ? connector_sim_control(table, n, v, options, err)
+                                                      : tl_fail(err, TL_INVALID, "options come as a JSON object");
 
-    task_on_main_stack(task, parse_body, &p);
-    rc = p.rc == TL_OK ? connector_sim_control(table, n, p.v, options, err)
-                       : tl_fail(err, TL_INVALID, "options come as a JSON object");
     if (rc == TL_OK)
         connector_sim_json(req, res, 200, NULL, connector_sim_show(table, n, options, req->arena));
     return rc;

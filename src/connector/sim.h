@@ -31,15 +31,23 @@ struct connector_sim_option {
     const char *value, *doc; /* for --help: "PERCENT", "..." */
     bool start;              /* only at the start */
 };
-/* argv[0] is the simulator's name. 0: go on; 1: help was printed; 2: an error was (on stderr). */
+struct connector_sim_server;
+/* Reads the command line (argv[0]: the simulator's name) into the options, and those named port, host and quiet, which
+ * every table has, into the server. -1: go on; else the exit status: 0 after --help, 2 after an error (on stderr). */
 int connector_sim_parse(const struct connector_sim_option *table, size_t n, const char *usage, int argc, char **argv,
-                        void *options);
+                        void *options, struct connector_sim_server *server);
 /* The members of a JSON object; TL_INVALID: nothing was changed. */
 TL_MUST_CHECK enum tl_rc connector_sim_control(const struct connector_sim_option *table, size_t n, struct json v,
                                                void *options, struct tl_err *err);
 /* The options that can be changed, as they are. */
 struct json connector_sim_show(const struct connector_sim_option *table, size_t n, const void *options,
                                struct tl_arena *a);
+
+/* ---- faults: the same ones for the same seed ---- */
+uint64_t connector_sim_seed(int64_t seed);     /* what *random begins with */
+double connector_sim_chance(uint64_t *random); /* the next one, [0, 1) */
+/* A CONNECTOR_SIM_SPAN: is it now within, for a simulator that started then? Never for {0, 0}. */
+bool connector_sim_within(const double span[2], const struct tl_clock *clock, uint64_t started_ns);
 
 /* ---- a set of 64-bit hashes with a value each; grows up to `most`, then takes no more ---- */
 struct connector_sim_set {
@@ -76,6 +84,8 @@ uint16_t connector_sim_streams_port(const struct connector_sim *s);             
 struct http_h2_server *connector_sim_streams_server(const struct connector_sim *s); /* for tests; NULL: none */
 /* A JSON answer; written into the request's arena. type: a literal, NULL: "application/json". At most 64 MB. */
 void connector_sim_json(struct http_req *req, struct http_res *res, int status, const char *type, struct json v);
+/* The body as JSON, parsed on the main stack into the request's arena. False: it is none, *ret is as it was. */
+bool connector_sim_body(struct task *task, struct http_req *req, struct json *ret);
 /* What POST /__control does: takes the options of the body and answers with those in force. TL_INVALID: nothing was
  * changed. */
 TL_MUST_CHECK enum tl_rc connector_sim_controlled(struct task *task, struct http_req *req, struct http_res *res,
@@ -83,7 +93,8 @@ TL_MUST_CHECK enum tl_rc connector_sim_controlled(struct task *task, struct http
                                                   struct tl_err *err);
 void connector_sim_stop(struct task *task, struct connector_sim *s); /* suspends */
 void connector_sim_free(struct connector_sim *s); /* after stop, or when the loop does not run any more */
-/* Runs until SIGINT or SIGTERM, then at_end (may be NULL); the exit status. */
+/* Runs until SIGINT or SIGTERM, then at_end (may be NULL); the exit status: 1 when it cannot listen (said on stderr).
+ */
 int connector_sim_run(const struct connector_sim_server *server, void (*at_end)(void *arg), void *arg);
 
 #endif

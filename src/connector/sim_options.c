@@ -3,6 +3,7 @@
 #include "connector/sim.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct connector_sim_option *find(const struct connector_sim_option *table, size_t n, struct tl_sv name)
 {
@@ -83,40 +84,66 @@ static void help(const struct connector_sim_option *table, size_t n, const char 
 static int wrong(const char *name, const char *what, const char *detail)
 {
     (void)fprintf(stderr, "tieline sim %s: %s%s\n", name, what, detail);
-    return 2;
+    return 0;
+}
+
+/* One word of the command line, or two; how many, 0 after an error. */
+static int take(const struct connector_sim_option *table, size_t n, const char *name, char **words, int left,
+                void *options)
+{
+    struct tl_sv arg = tl_sv_str(words[0]), value;
+    size_t eq = tl_sv_find(arg, '=');
+    const struct connector_sim_option *o =
+        tl_sv_starts(arg, TL_SV("--")) ? find(table, n, tl_sv(arg.p + 2, eq - 2)) : NULL;
+    int used = 1;
+
+    if (!o)
+        return wrong(name, "see --help; unknown: ", words[0]);
+    if (eq < arg.n)
+        value = tl_sv_from(arg, eq + 1);
+    else if (o->type == CONNECTOR_SIM_FLAG)
+        value = TL_SV("true");
+    else if (left > 1)
+        value = tl_sv_str(words[used++]);
+    else
+        return wrong(name, "a value is missing after ", words[0]);
+    if (set(o, value, options))
+        return used;
+    (void)fprintf(stderr, "tieline sim %s: --%s takes %s, not %.*s\n", name, o->name, o->value ? o->value : "no value",
+                  TL_SV_ARG(value));
+    return 0;
+}
+
+static const void *option_of(const struct connector_sim_option *table, size_t n, const char *name, const void *options)
+{
+    const struct connector_sim_option *o = find(table, n, tl_sv_str(name));
+
+    return (const char *)options + o->offset;
 }
 
 int connector_sim_parse(const struct connector_sim_option *table, size_t n, const char *usage, int argc, char **argv,
-                        void *options)
+                        void *options, struct connector_sim_server *server)
 {
-    for (int i = 1; i < argc; i++) {
-        struct tl_sv arg = tl_sv_str(argv[i]), name, value;
-        const struct connector_sim_option *o;
-        size_t eq = tl_sv_find(arg, '=');
+    int64_t port;
 
-        if (tl_sv_eqs(arg, "--help") || tl_sv_eqs(arg, "-h")) {
+    for (int i = 1, used; i < argc; i += used) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             help(table, n, usage);
-            return 1;
+            return 0;
         }
-        name = tl_sv_starts(arg, TL_SV("--")) ? tl_sv(arg.p + 2, eq - 2) : TL_SV_NULL;
-        o = name.p ? find(table, n, name) : NULL;
-        if (!o)
-            return wrong(argv[0], "see --help; unknown: ", argv[i]);
-        if (eq < arg.n)
-            value = tl_sv_from(arg, eq + 1);
-        else if (o->type == CONNECTOR_SIM_FLAG)
-            value = TL_SV("true");
-        else if (i + 1 < argc)
-            value = tl_sv_str(argv[++i]);
-        else
-            return wrong(argv[0], "a value is missing after ", argv[i]);
-        if (!set(o, value, options)) {
-            (void)fprintf(stderr, "tieline sim %s: --%s takes %s, not %.*s\n", argv[0], o->name,
-                          o->value ? o->value : "no value", TL_SV_ARG(value));
+        used = take(table, n, argv[0], argv + i, argc - i, options);
+        if (used == 0)
             return 2;
-        }
     }
-    return 0;
+    port = *(const int64_t *)option_of(table, n, "port", options);
+    if (port > UINT16_MAX) {
+        (void)wrong(argv[0], "--port goes up to ", "65535");
+        return 2;
+    }
+    server->port = (uint16_t)port;
+    server->host = *(const char *const *)option_of(table, n, "host", options);
+    server->quiet = *(const bool *)option_of(table, n, "quiet", options);
+    return -1;
 }
 
 /* A number or text as the command line would have it; numbers of JSON keep their spelling. */

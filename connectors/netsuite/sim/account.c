@@ -95,7 +95,7 @@ enum tl_rc nsim_new(const struct nsim_options *options, const struct tl_clock *c
     s->opt = *options;
     s->clock = clock;
     s->started_ns = tl_clock_mono_ns(clock);
-    s->random = (uint64_t)options->seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    s->random = connector_sim_seed(options->seed);
     connector_sim_set_init(&s->nonces, NONCES);
     rc = crypto_new(&s->crypto, err);
     if (rc == TL_OK)

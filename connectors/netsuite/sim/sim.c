@@ -85,19 +85,14 @@ int64_t nsim_now_ms(const struct nsim *s)
 
 double nsim_chance(struct nsim *s)
 {
-    s->random ^= s->random >> 12;
-    s->random ^= s->random << 25;
-    s->random ^= s->random >> 27;
-    return (double)((s->random * UINT64_C(0x2545f4914f6cdd1d)) >> 11) / 9007199254740992.0;
+    return connector_sim_chance(&s->random);
 }
 
 /* ---- faults ---- */
 
 static bool in_outage(const struct nsim *s)
 {
-    double t = (double)(tl_clock_mono_ns(s->clock) - s->started_ns) / 1e9;
-
-    return s->opt.outage[1] > 0 && t >= s->opt.outage[0] && t < s->opt.outage[1];
+    return connector_sim_within(s->opt.outage, s->clock, s->started_ns);
 }
 
 static void html(struct http_res *res, int status)
@@ -339,10 +334,7 @@ static enum tl_rc look(struct task *task, struct http_req *req, struct http_res 
 static enum tl_rc turn(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     struct nsim *s = arg;
-    struct json v;
-    enum tl_rc rc;
 
-    (void)task;
     if (tl_sv_eqs(req->path, "/__reset")) {
         s->counts = (struct nsim_counts){.received = 0};
         memset(s->failures, 0, sizeof s->failures);
@@ -351,12 +343,7 @@ static enum tl_rc turn(struct task *task, struct http_req *req, struct http_res 
         connector_sim_json(req, res, 200, NULL, stats(s, req->arena));
         return TL_OK;
     }
-    rc = json_parse(req->arena, req->body, 0, NULL, &v, err);
-    if (rc == TL_OK)
-        rc = connector_sim_control(table, TL_COUNT(table), v, &s->opt, err);
-    if (rc == TL_OK)
-        connector_sim_json(req, res, 200, NULL, connector_sim_show(table, TL_COUNT(table), &s->opt, req->arena));
-    return rc;
+    return connector_sim_controlled(task, req, res, table, TL_COUNT(table), &s->opt, err);
 }
 
 size_t nsim_routes(struct nsim *s, struct http_route routes[NSIM_ROUTES])
@@ -389,17 +376,14 @@ int netsuite__sim(int argc, char **argv)
     struct tl_err err = {0};
     int status = connector_sim_parse(table, TL_COUNT(table),
                                      "tieline sim netsuite: an account with records, REST, SuiteQL and faults as told",
-                                     argc, argv, &opt);
+                                     argc, argv, &opt, &server);
 
-    if (status != 0)
-        return status == 1 ? 0 : status;
+    if (status >= 0)
+        return status;
     if (nsim_new(&opt, tl_clock_system(), &s, &err) != TL_OK) {
         (void)fprintf(stderr, "tieline sim netsuite: %s\n", err.text);
         return 2;
     }
-    server.host = opt.host;
-    server.port = (uint16_t)opt.port;
-    server.quiet = opt.quiet;
     server.routes = routes;
     server.n_routes = nsim_routes(s, routes);
     status = connector_sim_run(&server, NULL, NULL);

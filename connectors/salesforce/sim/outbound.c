@@ -186,14 +186,11 @@ enum tl_rc sfsim_outbound_set(struct task *task, struct http_req *req, struct ht
                               struct tl_err *err)
 {
     struct sfsim *s = arg;
-    struct json v;
-    enum tl_rc rc = json_parse(req->arena, req->body, 0, &(struct json_limits){.max_depth = 4}, &v, err);
+    struct json v = JSON_NOTHING;
+    bool parsed = connector_sim_body(task, req, &v);
     struct tl_sv object = json_text(json_gets(v, "object"), TL_SV("")), url = json_text(json_gets(v, "url"), TL_SV(""));
 
-    (void)task;
-    if (rc != TL_OK)
-        return rc;
-    if (!sfsim_object(s->schema, object) || url.n == 0)
+    if (!parsed || !sfsim_object(s->schema, object) || url.n == 0)
         return tl_fail(err, TL_INVALID, "an object of this org and a url are needed");
     tl_free(s->outbound.object);
     tl_free(s->outbound.url);

@@ -137,15 +137,8 @@ static enum tl_rc get_stats(struct task *task, struct http_req *req, struct http
 static enum tl_rc control(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     struct sfsim *s = arg;
-    struct json v;
-    enum tl_rc rc = json_parse(req->arena, req->body, 0, &(struct json_limits){.max_depth = 4}, &v, err);
 
-    (void)task;
-    if (rc == TL_OK)
-        rc = connector_sim_control(table, TL_COUNT(table), v, &s->opt, err);
-    if (rc == TL_OK)
-        connector_sim_json(req, res, 200, NULL, connector_sim_show(table, TL_COUNT(table), &s->opt, req->arena));
-    return rc;
+    return connector_sim_controlled(task, req, res, table, TL_COUNT(table), &s->opt, err);
 }
 
 /* Every session ends now, as after a change of the org's policy. */
@@ -217,34 +210,28 @@ int salesforce__sim(int argc, char **argv)
     struct sfsim_options opt;
     struct sfsim *s = NULL;
     struct http_route routes[32];
+    struct connector_sim_server server = {
+        .name = "salesforce", .routes = routes, .streams = sfsim_pubsub_serve, .streams_name = "Pub/Sub API"};
     struct tl_err err = {0};
-    size_t n;
     int status;
 
     sfsim_options_default(&opt);
-    status = connector_sim_parse(
-        table, TL_COUNT(table), "tieline sim salesforce: an org with OAuth, REST, limits and faults", argc, argv, &opt);
-    if (status != 0)
-        return status == 1 && argc > 1 ? 0 : status;
+    status = connector_sim_parse(table, TL_COUNT(table),
+                                 "tieline sim salesforce: an org with OAuth, REST, limits and faults", argc, argv, &opt,
+                                 &server);
+    if (status >= 0)
+        return status;
     if (http_client_global_init(&err) != TL_OK || sfsim_new(&opt, &s, &err) != TL_OK) {
         (void)fprintf(stderr, "tieline sim salesforce: %s\n", err.text);
         return 2;
     }
-    n = sfsim_routes(s, routes, TL_COUNT(routes));
-    n += sfsim_control_routes(s, routes + n, TL_COUNT(routes) - n);
-    status = connector_sim_run(&(struct connector_sim_server){.name = "salesforce",
-                                                              .host = opt.host,
-                                                              .port = (uint16_t)opt.port,
-                                                              .quiet = opt.quiet,
-                                                              .cert_file = opt.tls_cert,
-                                                              .key_file = opt.tls_key,
-                                                              .routes = routes,
-                                                              .n_routes = n,
-                                                              .streams = sfsim_pubsub_serve,
-                                                              .streams_arg = s,
-                                                              .streams_name = "Pub/Sub API",
-                                                              .streams_port = (uint16_t)opt.pubsub_port},
-                               print_stats, s);
+    server.n_routes = sfsim_routes(s, routes, TL_COUNT(routes));
+    server.n_routes += sfsim_control_routes(s, routes + server.n_routes, TL_COUNT(routes) - server.n_routes);
+    server.cert_file = opt.tls_cert;
+    server.key_file = opt.tls_key;
+    server.streams_arg = s;
+    server.streams_port = (uint16_t)opt.pubsub_port;
+    status = connector_sim_run(&server, print_stats, s);
     sfsim_free(s);
     return status;
 }

@@ -9,13 +9,9 @@
 
 #define JSON_TYPE "application/json;charset=UTF-8"
 
-/* xorshift64*: the same choices for the same seed. */
 double sfsim_chance(struct sfsim *s)
 {
-    s->random ^= s->random >> 12;
-    s->random ^= s->random << 25;
-    s->random ^= s->random >> 27;
-    return (double)((s->random * UINT64_C(0x2545f4914f6cdd1d)) >> 11) / 9007199254740992.0;
+    return connector_sim_chance(&s->random);
 }
 
 static bool happens(struct sfsim *s, double share)
@@ -39,9 +35,7 @@ static enum tl_rc error(struct http_req *req, struct http_res *res, int status, 
 
 static bool in_outage(const struct sfsim *s)
 {
-    double t = (double)(tl_clock_mono_ns(s->clock) - s->started_ns) / 1e9;
-
-    return s->opt.outage[1] > 0 && t >= s->opt.outage[0] && t < s->opt.outage[1];
+    return connector_sim_within(s->opt.outage, s->clock, s->started_ns);
 }
 
 static bool limit_info(struct sfsim *s, struct http_res *res)
@@ -406,7 +400,7 @@ enum tl_rc sfsim_new(const struct sfsim_options *opt, struct sfsim **ret, struct
     s->opt = *opt;
     s->clock = tl_clock_system();
     s->started_ns = tl_clock_mono_ns(s->clock);
-    s->random = (uint64_t)opt->seed_number * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    s->random = connector_sim_seed(opt->seed_number);
     s->sessions = tl_map_new();
     s->codes = tl_map_new();
     s->refresh = tl_map_new();
