@@ -314,11 +314,14 @@ static void process_gauges(struct admin_gauges *g)
 {
     struct rusage u;
     struct rlimit files;
-    unsigned long pages = 0;
     FILE *f = fopen("/proc/self/statm", "re");
 
     if (f) {
-        if (fscanf(f, "%*u %lu", &pages) == 1)
+        char line[200];
+        struct tl_sv rest = tl_sv_str(fgets(line, sizeof line, f) ? line : ""), word;
+        uint64_t pages;
+
+        if (tl_sv_cut(&rest, ' ', &word) && tl_sv_cut(&rest, ' ', &word) && tl_sv_u64(word, &pages)) /* size resident */
             set(g, G_RESIDENT, NULL, NULL, (double)pages * (double)sysconf(_SC_PAGESIZE));
         (void)fclose(f);
     }

@@ -108,8 +108,10 @@ static void put_text(char *to, size_t size, const char *text)
 
 static void touches(struct alert *a, const char *flow)
 {
-    if (a->n_flows < ALERT_FLOWS_MAX)
-        PUT(a->flows[a->n_flows++], flow);
+    if (a->n_flows == ALERT_FLOWS_MAX)
+        return;
+    PUT(a->flows[a->n_flows], flow);
+    a->n_flows++;
 }
 
 /* Who sees to it, and what waits: for a flow its own, for a connection what its flows have. */

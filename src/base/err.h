@@ -91,8 +91,10 @@ enum tl_rc tl_vfail(struct tl_err *err, enum tl_rc rc, const char *fmt, va_list 
 enum tl_rc tl_fail_at(struct tl_err *err, enum tl_rc rc, int32_t line, int32_t column, const char *fmt, ...)
     TL_PRINTF(5, 6);
 #ifdef __clang_analyzer__ /* it cannot see into err.c, and must know that these return the rc they are given */
-#define tl_fail(err, rc, ...) ((void)(err), (rc))
-#define tl_fail_at(err, rc, line, column, ...) ((void)(err), (void)(line), (void)(column), (rc))
+void tl_fail_words(const char *fmt, ...) TL_PRINTF(1, 2); /* and that they use the words */
+#define tl_fail(err, rc, ...) ((void)(err), tl_fail_words(__VA_ARGS__), (rc))
+#define tl_fail_at(err, rc, line, column, ...)                                                                         \
+    ((void)(err), (void)(line), (void)(column), tl_fail_words(__VA_ARGS__), (rc))
 #endif
 /* Put "<context>: " before the text already there; rc is returned unchanged. */
 enum tl_rc tl_err_prefix(struct tl_err *err, const char *fmt, ...) TL_PRINTF(2, 3);

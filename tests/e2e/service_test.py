@@ -33,6 +33,7 @@ def test_metrics_count_what_happened(shop, target):
     def of(name, **labels):
         return sum(v for k, v in m.items() if k.split("{")[0] == name and all(f'{a}="{b}"' in k for a, b in labels.items()))
     assert of("tieline_events_received_total", flow="orders") == 5
+    assert of("process_resident_memory_bytes") > 4096 and of("process_resident_memory_bytes") % 4096 == 0
     assert of("tieline_events_duplicate_total", flow="orders") == 1
     assert of("tieline_webhooks_refused_total", flow="orders") == 1
     assert of("tieline_deliveries_total", outcome="delivered") == 3 and of("tieline_deliveries_total", outcome="skipped") == 1
