@@ -61,14 +61,6 @@ static const struct config_spec notify_spec = CONFIG_SPEC("opsgenie.notify", str
                                                           "Tell people of an alert: creates it, and closes it.");
 
 /* ---- an alert ---- */
-static struct tl_sv cut(struct tl_sv s, size_t n)
-{
-    if (s.n > n)
-        for (s.n = n; s.n > 0 && ((unsigned char)s.p[s.n] & 0xc0) == 0x80;)
-            s.n--;
-    return s;
-}
-
 static struct json responders(struct tl_arena *a, const char *team)
 {
     struct json_builder list, b;
@@ -109,7 +101,7 @@ static struct json creation(const struct connector_call *call, const struct conn
     json_push(&tags, json_sv(n->rule));
     json_push(&tags, json_sv(n->subject));
     json_object_begin(&b, a, 9);
-    json_adds(&b, "message", json_sv(cut(n->summary, MESSAGE_MAX)));
+    json_adds(&b, "message", json_sv(tl_utf8_cut(n->summary, MESSAGE_MAX)));
     json_adds(&b, "alias", json_sv(alias));
     json_adds(&b, "description", json_str_copy(a, tl_buf_view(&text)));
     json_adds(&b, "responders", responders(a, t->team));

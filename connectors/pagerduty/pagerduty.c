@@ -155,11 +155,7 @@ static struct json payload(const struct connector_call *call, const struct conne
                                           "drain", "drain_reason", "rule",  "since",   "more"};
     const struct pagerduty_target *t = call->operation;
     struct json_builder b, d;
-    struct tl_sv summary = n->summary;
 
-    if (summary.n > SUMMARY_MAX)
-        for (summary.n = SUMMARY_MAX; ((unsigned char)summary.p[summary.n] & 0xc0) == 0x80;)
-            summary.n--;
     json_object_begin(&d, call->arena, TL_COUNT(details));
     for (size_t i = 0; i < TL_COUNT(details); i++) {
         struct json v = json_gets(n->record, details[i]);
@@ -168,7 +164,7 @@ static struct json payload(const struct connector_call *call, const struct conne
             json_adds(&d, details[i], v);
     }
     json_object_begin(&b, call->arena, 8);
-    json_adds(&b, "summary", json_sv(summary));
+    json_adds(&b, "summary", json_sv(tl_utf8_cut(n->summary, SUMMARY_MAX)));
     json_adds(&b, "source", json_str(t->source));
     json_adds(&b, "severity", json_str(n->page ? "critical" : "warning"));
     if (n->since.n)

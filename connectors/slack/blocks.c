@@ -8,15 +8,6 @@
 
 enum { HEADER = 150, SECTION = 2900 };
 
-/* At most n bytes, cut at a character. */
-static struct tl_sv cut(struct tl_sv s, size_t n)
-{
-    if (s.n > n)
-        for (s.n = n; s.n > 0 && ((unsigned char)s.p[s.n] & 0xc0) == 0x80;)
-            s.n--;
-    return s;
-}
-
 static void put_escaped(struct tl_buf *b, struct tl_sv s)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -49,7 +40,7 @@ static void field(struct json_builder *list, const char *name, struct tl_sv valu
         return;
     tl_buf_init(&b, SECTION);
     tl_buf_printf(&b, "*%s*\n", name);
-    put_escaped(&b, cut(value, 300));
+    put_escaped(&b, tl_utf8_cut(value, 300));
     json_push(list, text_object(list->arena, "mrkdwn", tl_buf_view(&b)));
 }
 
@@ -62,7 +53,7 @@ static void button(struct json_builder *list, const char *name, struct tl_sv url
     json_object_begin(&b, list->arena, 3);
     json_adds(&b, "type", json_str("button"));
     json_adds(&b, "text", text_object(list->arena, "plain_text", tl_sv_str(name)));
-    json_adds(&b, "url", json_str_copy(list->arena, cut(url, 3000)));
+    json_adds(&b, "url", json_str_copy(list->arena, tl_utf8_cut(url, 3000)));
     json_push(list, json_end(&b));
 }
 
@@ -94,13 +85,13 @@ struct json slack__blocks(struct tl_arena *a, const struct connector_notice *n, 
 
     (void)snprintf(waiting, sizeof waiting, "%lld deliveries", (long long)n->held);
     json_array_begin(&blocks, a, 4);
-    block(&blocks, "header", "text", text_object(a, "plain_text", cut(head, HEADER)));
+    block(&blocks, "header", "text", text_object(a, "plain_text", tl_utf8_cut(head, HEADER)));
     tl_buf_init(&text, 3 * SECTION);
     tl_buf_puts(&text, "*Cause*  ");
-    put_escaped(&text, cut(n->cause, 500));
+    put_escaped(&text, tl_utf8_cut(n->cause, 500));
     if (!n->resolved) {
         tl_buf_puts(&text, "\n*What to do*  ");
-        put_escaped(&text, cut(n->fix, 500));
+        put_escaped(&text, tl_utf8_cut(n->fix, 500));
     }
     block(&blocks, "section", "text", text_object(a, "mrkdwn", tl_buf_view(&text)));
     json_array_begin(&fields, a, 4);

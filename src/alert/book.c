@@ -93,16 +93,12 @@ static uint64_t new_id(struct alert_book *b)
     return id;
 }
 
-/* Cuts at a character, never within one. */
 static void put_text(char *to, size_t size, const char *text)
 {
-    size_t n = strlen(text ? text : "");
+    struct tl_sv kept = tl_utf8_cut(tl_sv_str(text ? text : ""), size - 1);
 
-    if (n >= size)
-        for (n = size - 1; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
-            n--;
-    memcpy(to, text ? text : "", n);
-    to[n] = '\0';
+    memcpy(to, kept.p, kept.n);
+    to[kept.n] = '\0';
 }
 #define PUT(to, text) put_text((to), sizeof(to), (text))
 

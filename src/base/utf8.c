@@ -101,3 +101,12 @@ size_t tl_utf8_offset(struct tl_sv s, size_t index)
     }
     return i;
 }
+
+struct tl_sv tl_utf8_cut(struct tl_sv s, size_t most)
+{
+    if (s.n <= most)
+        return s;
+    for (s.n = most; s.n > 0 && ((unsigned char)s.p[s.n] & 0xc0) == 0x80;)
+        s.n--;
+    return s;
+}

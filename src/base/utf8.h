@@ -15,5 +15,7 @@ size_t tl_utf8_decode(struct tl_sv s, uint32_t *ret_cp);
 size_t tl_utf8_encode(uint32_t cp, char out[4]);
 /* Byte offset of the code point with this index; s.n when past the end. */
 size_t tl_utf8_offset(struct tl_sv s, size_t index);
+/* At most so many bytes of it, cut between two code points. */
+struct tl_sv tl_utf8_cut(struct tl_sv s, size_t most);
 
 #endif

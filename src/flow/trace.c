@@ -71,9 +71,7 @@ static void child(struct otlp *o, const struct otlp_span *of, const char *name, 
 
 static void put_text(struct otlp_span *s, struct tl_sv text)
 {
-    if (text.n > sizeof s->text - 1)
-        for (text.n = sizeof s->text - 1; text.n > 0 && ((unsigned char)text.p[text.n] & 0xc0) == 0x80;)
-            text.n--;
+    text = tl_utf8_cut(text, sizeof s->text - 1);
     (void)snprintf(s->text, sizeof s->text, "%.*s", TL_SV_ARG(text));
 }
 

@@ -116,9 +116,7 @@ void otlp_text(struct otlp_span *s, const char *key, struct tl_sv value)
     if (!a)
         return;
     a->is_text = true;
-    if (value.n > OTLP_TEXT - 1)
-        for (value.n = OTLP_TEXT - 1; value.n > 0 && ((unsigned char)value.p[value.n] & 0xc0) == 0x80;)
-            value.n--;
+    value = tl_utf8_cut(value, OTLP_TEXT - 1);
     (void)snprintf(a->text, sizeof a->text, "%.*s", TL_SV_ARG(value));
 }
 

@@ -306,6 +306,22 @@ static void utf8_refuses_overlong_forms_and_surrogates(void **state)
     assert_int_equal(tl_utf8_offset(TL_SV("h\xc3\xa9llo"), 2), 3);
 }
 
+static void a_text_is_cut_between_characters(void **state)
+{
+    const struct tl_sv s = TL_SV("h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"); /* 1 + 2 + 3 + 4 bytes */
+    static const size_t kept[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};
+
+    (void)state;
+    for (size_t most = 0; most < TL_COUNT(kept); most++) {
+        struct tl_sv cut = tl_utf8_cut(s, most);
+
+        assert_ptr_equal(cut.p, s.p);
+        assert_int_equal(cut.n, kept[most]);
+    }
+    assert_int_equal(tl_utf8_cut(TL_SV("\x80\x80\x80"), 2).n, 0);
+    assert_int_equal(tl_utf8_cut(TL_SV_NULL, 0).n, 0);
+}
+
 static void a_log_line_is_valid_json_whatever_it_is_given(void **state)
 {
     struct tl_fake_clock clock;
@@ -363,6 +379,7 @@ int main(void)
         cmocka_unit_test(durations_and_sizes_read_and_print),
         cmocka_unit_test(identifiers_sort_as_their_numbers_and_read_back),
         cmocka_unit_test(utf8_refuses_overlong_forms_and_surrogates),
+        cmocka_unit_test(a_text_is_cut_between_characters),
         cmocka_unit_test(a_log_line_is_valid_json_whatever_it_is_given),
         cmocka_unit_test(an_error_keeps_its_row_when_context_is_put_before_it),
     };
