@@ -57,18 +57,16 @@ static int revoke(void *options, const struct cli_args *args)
 {
     const struct token_options *o = options;
     TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
-    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
+    TL_CLEANUP(tl_buf_done) struct tl_buf query = {0};
     struct json answer = JSON_NOTHING;
     struct tl_err err = {0};
     enum tl_rc rc = cli__open(&o->common, &c, &err);
 
-    tl_buf_init(&target, 16384);
-    (void)tl_buf_puts(&target, "/v1/tokens/");
-    (void)tl_percent_encode(&target, tl_sv_str(args->v[0]));
-    (void)tl_buf_putc(&target, '?');
-    cli__query(&target, "reason", o->reason);
+    tl_buf_init(&query, 16384);
+    (void)tl_buf_putc(&query, '?');
+    cli__query(&query, "reason", o->reason);
     if (rc == TL_OK)
-        rc = cli__call(c, "DELETE", target.p, TL_SV(""), &answer, &err);
+        rc = cli__call(c, "DELETE", cli__target(c, "/v1/tokens/", args->v[0], query.p), TL_SV(""), &answer, &err);
     if (rc != TL_OK)
         return cli__fail(&err, o->common.json);
     if (o->common.json)

@@ -172,23 +172,20 @@ static const struct cli_option silence_options[] = {
 static int act(const struct one_options *o, const char *id, const char *method, const char *verb, const char *span)
 {
     TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
-    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
     struct json v = JSON_NOTHING;
     struct json_builder body;
     struct tl_err err = {0};
     enum tl_rc rc = cli__open(&o->common, &c, &err);
 
-    tl_buf_init(&target, 4096);
-    (void)tl_buf_puts(&target, "/v1/alerts/");
-    (void)tl_percent_encode(&target, tl_sv_str(id));
-    (void)tl_buf_puts(&target, verb);
     if (rc == TL_OK) {
+        const char *target = cli__target(c, "/v1/alerts/", id, verb);
+
         json_object_begin(&body, cli__arena(c), 2);
         json_adds(&body, "reason", json_str(o->why ? o->why : "from the command line"));
         if (span)
             json_adds(&body, "until", json_str(span));
-        rc = strcmp(method, "GET") == 0 ? cli__call(c, method, target.p, TL_SV(""), &v, &err)
-                                        : cli__call_json(c, method, target.p, json_end(&body), &v, &err);
+        rc = strcmp(method, "GET") == 0 ? cli__call(c, method, target, TL_SV(""), &v, &err)
+                                        : cli__call_json(c, method, target, json_end(&body), &v, &err);
     }
     if (rc != TL_OK)
         return cli__fail(&err, o->common.json);

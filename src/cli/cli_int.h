@@ -132,6 +132,8 @@ TL_MUST_CHECK enum tl_rc cli__call(struct cli_client *c, const char *method, con
 TL_MUST_CHECK enum tl_rc cli__call_json(struct cli_client *c, const char *method, const char *target, struct json body,
                                         struct json *ret, struct tl_err *err);
 struct tl_sv cli__raw(const struct cli_client *c); /* the last answer as it came */
+/* The target "/v1/flows/NAME/debug" of base "/v1/flows/", a name that is percent-encoded, and a rest; the client's. */
+const char *cli__target(struct cli_client *c, const char *base, const char *name, const char *rest);
 /* "name=value&" with the value percent-encoded; nothing when it is NULL. */
 void cli__query(struct tl_buf *b, const char *name, const char *value);
 

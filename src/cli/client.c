@@ -12,7 +12,7 @@
 #include "cli/cli_int.h"
 #include "http/http.h"
 
-enum { MAX_ANSWER = 80 << 20, MAX_ARENA = 1 << 30 };
+enum { MAX_ANSWER = 80 << 20, MAX_ARENA = 1 << 30, MAX_TARGET = 1 << 20 };
 
 struct cli_client {
     struct tl_arena *arena;
@@ -385,6 +385,17 @@ enum tl_rc cli__call_json(struct cli_client *c, const char *method, const char *
     if (!json_write(&b, body, 0))
         return tl_fail(err, TL_LIMIT, "the request is too large");
     return cli__call(c, method, target, tl_buf_view(&b), ret, err);
+}
+
+const char *cli__target(struct cli_client *c, const char *base, const char *name, const char *rest)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, MAX_TARGET); /* a word of the command line has 128 KB at most: execve(2) */
+    (void)tl_buf_puts(&b, base);
+    (void)tl_percent_encode(&b, tl_sv_str(name));
+    (void)tl_buf_puts(&b, rest);
+    return tl_arena_strndup(c->arena, b.p, b.n);
 }
 
 void cli__query(struct tl_buf *b, const char *name, const char *value)

@@ -229,28 +229,18 @@ static int show(struct json v)
 static enum tl_rc post(struct cli_client *c, const char *name, const char *verb, const char *key, struct tl_sv value,
                        struct json *ret, struct tl_err *err)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
+    const char *rest = tl_arena_printf(cli__arena(c), "/%s", verb);
     struct json_builder body;
 
-    tl_buf_init(&target, 4096);
-    (void)tl_buf_puts(&target, "/v1/connections/");
-    (void)tl_percent_encode(&target, tl_sv_str(name));
-    (void)tl_buf_printf(&target, "/%s", verb);
     json_object_begin(&body, cli__arena(c), 1);
     if (key)
         json_adds(&body, key, json_sv(value));
-    return cli__call_json(c, "POST", target.p, json_end(&body), ret, err);
+    return cli__call_json(c, "POST", cli__target(c, "/v1/connections/", name, rest), json_end(&body), ret, err);
 }
 
 static enum tl_rc get(struct cli_client *c, const char *name, struct json *ret, struct tl_err *err)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
-
-    tl_buf_init(&target, 4096);
-    (void)tl_buf_puts(&target, "/v1/connections/");
-    (void)tl_percent_encode(&target, tl_sv_str(name));
-    tl_buf_putc(&target, '\0');
-    return cli__call(c, "GET", target.p, TL_SV(""), ret, err);
+    return cli__call(c, "GET", cli__target(c, "/v1/connections/", name, ""), TL_SV(""), ret, err);
 }
 
 static enum tl_rc grant(struct cli_client *c, const struct connect_options *o, const char *name, int listener,
@@ -340,14 +330,8 @@ static bool agrees(size_t n)
 
 static enum tl_rc call_prepare(struct cli_client *c, const char *name, bool apply, struct json *ret, struct tl_err *err)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
-
-    tl_buf_init(&target, 4096);
-    (void)tl_buf_puts(&target, "/v1/connections/");
-    (void)tl_percent_encode(&target, tl_sv_str(name));
-    (void)tl_buf_puts(&target, "/prepare");
-    tl_buf_putc(&target, '\0');
-    return cli__call(c, apply ? "POST" : "GET", target.p, apply ? TL_SV("{}") : TL_SV(""), ret, err);
+    return cli__call(c, apply ? "POST" : "GET", cli__target(c, "/v1/connections/", name, "/prepare"),
+                     apply ? TL_SV("{}") : TL_SV(""), ret, err);
 }
 
 static int run_prepare(struct cli_client *c, const struct connect_options *o, const char *name)

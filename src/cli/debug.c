@@ -19,21 +19,17 @@ static int run_debug(void *options, const struct cli_args *args)
 {
     const struct debug_options *o = options;
     TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
-    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
     struct json answer = JSON_NOTHING;
     struct json_builder body;
     struct tl_err err = {0};
     enum tl_rc rc = cli__open(&o->common, &c, &err);
 
-    tl_buf_init(&target, 4096);
-    (void)tl_buf_puts(&target, "/v1/flows/");
-    (void)tl_percent_encode(&target, tl_sv_str(args->v[0]));
-    (void)tl_buf_puts(&target, "/debug");
     if (rc == TL_OK) {
         json_object_begin(&body, cli__arena(c), 2);
         json_adds(&body, "for", json_str(o->off ? "0s" : o->span ? o->span : "10m"));
         json_adds(&body, "bodies", json_bool(o->bodies && !o->off));
-        rc = cli__call_json(c, "POST", target.p, json_end(&body), &answer, &err);
+        rc = cli__call_json(c, "POST", cli__target(c, "/v1/flows/", args->v[0], "/debug"), json_end(&body), &answer,
+                            &err);
     }
     if (rc != TL_OK)
         return cli__fail(&err, o->common.json);

@@ -171,20 +171,17 @@ static int run_edit(void *options, const struct cli_args *args)
 {
     const struct edit_options *o = options;
     TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
-    TL_CLEANUP(tl_buf_done) struct tl_buf body = {0}, target = {0};
+    TL_CLEANUP(tl_buf_done) struct tl_buf body = {0};
     struct json answer = JSON_NOTHING;
     struct tl_err err = {0};
     int64_t revision = 0;
     enum tl_rc rc = cli__open(&o->common, &c, &err);
 
-    tl_buf_init(&target, 4096);
-    (void)tl_buf_puts(&target, "/v1/events/");
-    (void)tl_percent_encode(&target, tl_sv_str(args->v[0]));
     if (rc == TL_OK)
-        rc = new_body(c, o, target.p, &body, &err);
-    (void)tl_buf_puts(&target, "/edit");
+        rc = new_body(c, o, cli__target(c, "/v1/events/", args->v[0], ""), &body, &err);
     if (rc == TL_OK)
-        rc = cli__call(c, "POST", target.p, tl_buf_view(&body), &answer, &err);
+        rc =
+            cli__call(c, "POST", cli__target(c, "/v1/events/", args->v[0], "/edit"), tl_buf_view(&body), &answer, &err);
     if (rc != TL_OK)
         return cli__fail(&err, o->common.json);
     (void)json_int64(json_gets(answer, "revision"), &revision);

@@ -21,21 +21,19 @@ static const struct cli_option resume_options[] = {CLI_COMMON_OPTIONS(struct pau
 static int set(const struct pause_options *o, const char *kind, const char *name, const char *verb)
 {
     TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
-    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
     struct json answer = JSON_NOTHING;
     struct json_builder body;
     struct tl_err err = {0};
     enum tl_rc rc = cli__open(&o->common, &c, &err);
 
-    tl_buf_init(&target, 4096);
-    (void)tl_buf_printf(&target, "/v1/%ss/", kind);
-    (void)tl_percent_encode(&target, tl_sv_str(name));
-    (void)tl_buf_printf(&target, "/%s", verb);
     if (rc == TL_OK) {
+        const char *base = tl_arena_printf(cli__arena(c), "/v1/%ss/", kind);
+        const char *rest = tl_arena_printf(cli__arena(c), "/%s", verb);
+
         json_object_begin(&body, cli__arena(c), 1);
         if (o->why)
             json_adds(&body, "why", json_str(o->why));
-        rc = cli__call_json(c, "POST", target.p, json_end(&body), &answer, &err);
+        rc = cli__call_json(c, "POST", cli__target(c, base, name, rest), json_end(&body), &answer, &err);
     }
     if (rc != TL_OK)
         return cli__fail(&err, o->common.json);

@@ -157,24 +157,22 @@ int cli__run_show(void *options, const struct cli_args *args)
     const struct cli_show_options *o = options;
     const struct cli_common *common = &o->common;
     TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
-    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0}, text = {0};
+    TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
     struct json answer = JSON_NOTHING;
     struct json_builder body;
     struct tl_err err = {0};
     enum tl_rc rc = cli__open(common, &c, &err);
 
-    tl_buf_init(&target, 4096);
-    (void)tl_buf_puts(&target, "/v1/events/");
-    (void)tl_percent_encode(&target, tl_sv_str(args->v[0]));
     tl_buf_init(&text, 65536);
     if (rc == TL_OK && o->reveal) {
-        (void)tl_buf_puts(&target, "/reveal");
         json_object_begin(&body, cli__arena(c), 1);
         json_adds(&body, "reason", json_str(o->why ? o->why : ""));
         (void)json_write(&text, json_end(&body), 0);
     }
     if (rc == TL_OK)
-        rc = cli__call(c, o->reveal ? "POST" : "GET", target.p, tl_buf_view(&text), &answer, &err);
+        rc = cli__call(c, o->reveal ? "POST" : "GET",
+                       cli__target(c, "/v1/events/", args->v[0], o->reveal ? "/reveal" : ""), tl_buf_view(&text),
+                       &answer, &err);
     if (rc != TL_OK)
         return cli__fail(&err, common->json);
     if (common->json)

@@ -218,14 +218,11 @@ static void show_month(struct json v)
 
 static int run_month(const struct status_options *o, struct cli_client *c)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf target = {0};
+    const char *target = cli__target(c, "/v1/sla?month=", o->month ? o->month : "", "");
     struct json v = JSON_NOTHING;
     struct tl_err err = {0};
 
-    tl_buf_init(&target, 1024);
-    (void)tl_buf_puts(&target, "/v1/sla?month=");
-    (void)tl_percent_encode(&target, tl_sv_str(o->month ? o->month : ""));
-    if (cli__call(c, "GET", target.p, TL_SV(""), &v, &err) != TL_OK)
+    if (cli__call(c, "GET", target, TL_SV(""), &v, &err) != TL_OK)
         return cli__fail(&err, o->common.json);
     if (o->common.json)
         cli__print_raw(cli__raw(c));

@@ -18,14 +18,6 @@ static const struct cli_option forget_options[] = {
     CLI_COMMON_OPTIONS(struct xref_options),
 };
 
-static void add(struct tl_buf *b, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    (void)tl_buf_printf(b, "&%s=", name);
-    (void)tl_percent_encode(b, tl_sv_str(value));
-}
-
 static void print_rows(struct json rows)
 {
     static const char *const heads[] = {"model", "from", "id", "to", "id", "mark", "at"};
@@ -51,10 +43,10 @@ static int look(const struct xref_options *o, const char *id)
     enum tl_rc rc = cli__open(&o->common, &c, &err);
 
     tl_buf_init(&target, 16384);
-    (void)tl_buf_printf(&target, "/v1/xrefs?limit=%llu", (unsigned long long)(o->limit ? o->limit : 50));
-    add(&target, "model", o->model);
-    add(&target, "connection", o->connection);
-    add(&target, "id", id);
+    (void)tl_buf_printf(&target, "/v1/xrefs?limit=%llu&", (unsigned long long)(o->limit ? o->limit : 50));
+    cli__query(&target, "model", o->model);
+    cli__query(&target, "connection", o->connection);
+    cli__query(&target, "id", id);
     if (rc == TL_OK)
         rc = cli__call_json(c, "GET", target.p, JSON_NOTHING, &answer, &err);
     if (rc == TL_OK && id && json_gets(answer, "xrefs").n == 0)
