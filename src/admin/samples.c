@@ -248,7 +248,7 @@ static bool make_piece(struct samples *s)
 
 static bool fits(struct samples *s, struct tl_sv whole)
 {
-    struct json doc = JSON_NOTHING, cases, before = cases_of(s->doc), last;
+    struct json doc, cases, before = cases_of(s->doc), last;
     struct tl_err ignored;
 
     if (parse(s, whole, &doc, &ignored) != TL_OK)

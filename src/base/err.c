@@ -137,7 +137,7 @@ enum tl_rc(tl_fail_at)(struct tl_err *err, enum tl_rc rc, int32_t line, int32_t 
     return rc;
 }
 
-enum tl_rc tl_err_prefix(struct tl_err *err, const char *fmt, ...)
+enum tl_rc(tl_err_prefix)(struct tl_err *err, const char *fmt, ...)
 {
     char old[sizeof err->text];
     va_list ap;

@@ -90,14 +90,23 @@ enum tl_rc tl_vfail(struct tl_err *err, enum tl_rc rc, const char *fmt, va_list 
 /* The same with a place in a text: "line 3, column 7" is put by whoever shows it. */
 enum tl_rc tl_fail_at(struct tl_err *err, enum tl_rc rc, int32_t line, int32_t column, const char *fmt, ...)
     TL_PRINTF(5, 6);
-#ifdef __clang_analyzer__ /* it cannot see into err.c, and must know that these return the rc they are given */
-void tl_fail_words(const char *fmt, ...) TL_PRINTF(1, 2); /* and that they use the words */
-#define tl_fail(err, rc, ...) ((void)(err), tl_fail_words(__VA_ARGS__), (rc))
-#define tl_fail_at(err, rc, line, column, ...)                                                                         \
-    ((void)(err), (void)(line), (void)(column), tl_fail_words(__VA_ARGS__), (rc))
-#endif
 /* Put "<context>: " before the text already there; rc is returned unchanged. */
 enum tl_rc tl_err_prefix(struct tl_err *err, const char *fmt, ...) TL_PRINTF(2, 3);
 void tl_err_clear(struct tl_err *err);
+
+#ifdef __clang_analyzer__ /* it cannot see into err.c: these use their words, return the rc they are given, and never  \
+                             TL_OK */
+void tl_fail_words(const char *fmt, ...) TL_PRINTF(1, 2);
+static inline enum tl_rc tl_not_ok(enum tl_rc rc)
+{
+    if (rc == TL_OK)
+        __builtin_unreachable();
+    return rc;
+}
+#define tl_fail(err, rc, ...) ((void)(err), tl_fail_words(__VA_ARGS__), (rc))
+#define tl_fail_at(err, rc, line, column, ...)                                                                         \
+    ((void)(err), (void)(line), (void)(column), tl_fail_words(__VA_ARGS__), (rc))
+#define tl_err_prefix(...) tl_not_ok(tl_err_prefix(__VA_ARGS__))
+#endif
 
 #endif

@@ -301,7 +301,7 @@ struct json config_errors_json(const struct config_errors *e, struct tl_arena *a
     return json_end(&all);
 }
 
-enum tl_rc config_errors_first(const struct config_errors *e, struct tl_err *err)
+enum tl_rc(config_errors_first)(const struct config_errors *e, struct tl_err *err)
 {
     TL_CLEANUP(tl_freep) struct problem *list = sorted(e);
     const struct problem *p = list;

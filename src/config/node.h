@@ -60,6 +60,9 @@ bool config_errors_text(const struct config_errors *e, bool color, struct tl_buf
 struct json config_errors_json(const struct config_errors *e, struct tl_arena *a);
 /* The first error as a tl_err (TL_CONFIG, with "and N more"); TL_OK when there is none. */
 enum tl_rc config_errors_first(const struct config_errors *e, struct tl_err *err);
+#ifdef __clang_analyzer__ /* it is asked after a failure */
+#define config_errors_first(e, err) tl_not_ok(config_errors_first(e, err))
+#endif
 
 /* ---- reading: the rc is TL_CONFIG (details in e) or TL_OK; ret_ untouched on failure ---- */
 /* One text, at most 4 MB, 64 levels, 500,000 nodes. UTF-8, no anchors, aliases, tags, merge keys, second documents. */
