@@ -38,6 +38,7 @@ bool tl_base64_decode(struct tl_buf *b, struct tl_sv s);             /* padding 
 bool tl_base64url_encode(struct tl_buf *b, const void *p, size_t n); /* section 5, not padded */
 bool tl_base64url_decode(struct tl_buf *b, struct tl_sv s);          /* padding refused */
 bool tl_percent_encode(struct tl_buf *b, struct tl_sv s);            /* RFC 3986 unreserved kept, upper-case hex */
+bool tl_json_string(struct tl_buf *b, struct tl_sv s); /* in quotes; a byte that is no UTF-8 becomes U+FFFD */
 bool tl_percent_decode(struct tl_buf *b, struct tl_sv s, bool plus_is_space);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* encode.c - hex, base64 and percent encodings into buffers. */
-#include "base/buf.h"
+/* encode.c - hex, base64, percent encodings and JSON strings into buffers. */
+#include "base/utf8.h"
 
 static const char base64_std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char base64_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -183,4 +183,26 @@ bool tl_percent_decode(struct tl_buf *b, struct tl_sv s, bool plus_is_space)
         }
     }
     return !b->failed;
+}
+
+bool tl_json_string(struct tl_buf *b, struct tl_sv s)
+{
+    tl_buf_putc(b, '"');
+    while (s.n) {
+        uint32_t cp;
+        size_t n = tl_utf8_decode(s, &cp);
+
+        if (n == 0) {
+            tl_buf_puts(b, "\\ufffd");
+            n = 1;
+        } else if (cp == '"' || cp == '\\') {
+            tl_buf_printf(b, "\\%c", (char)cp);
+        } else if (cp < 0x20 || cp == 0x7f) {
+            tl_buf_printf(b, "\\u%04x", cp);
+        } else {
+            tl_buf_put(b, s.p, n);
+        }
+        s = tl_sv_from(s, n);
+    }
+    return tl_buf_putc(b, '"');
 }

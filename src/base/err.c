@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static const struct {
     const char *name, *meaning;
     enum tl_class cls;
@@ -102,6 +104,25 @@ bool tl_rc_parse(const char *name, enum tl_rc *ret_rc)
     return false;
 }
 
+/* A text that did not fit was cut at a byte: what is left of its last character goes too. */
+static void end_at_a_character(struct tl_err *err)
+{
+    size_t n = strlen(err->text);
+    uint32_t cp;
+
+    if (n < sizeof err->text - 1)
+        return;
+    for (size_t back = 1; back < 4; back++) {
+        char *p = err->text + n - back;
+
+        if (((unsigned char)*p & 0xc0) == 0x80)
+            continue;
+        if (tl_utf8_decode(tl_sv(p, back), &cp) == 0)
+            *p = '\0';
+        return;
+    }
+}
+
 enum tl_rc tl_vfail(struct tl_err *err, enum tl_rc rc, const char *fmt, va_list ap)
 {
     if (err) {
@@ -109,6 +130,7 @@ enum tl_rc tl_vfail(struct tl_err *err, enum tl_rc rc, const char *fmt, va_list 
         err->retry_after_ms = 0;
         err->line = err->column = 0;
         vsnprintf(err->text, sizeof err->text, fmt, ap);
+        end_at_a_character(err);
     }
     return rc;
 }
@@ -156,6 +178,7 @@ enum tl_rc(tl_err_prefix)(struct tl_err *err, const char *fmt, ...)
     for (const char *p = old; *p && n < sizeof err->text - 1; p++)
         err->text[n++] = *p;
     err->text[n] = '\0';
+    end_at_a_character(err);
     return err->rc;
 }
 

@@ -52,29 +52,6 @@ bool tl_level_parse(struct tl_sv s, enum tl_level *ret_level)
     return false;
 }
 
-/* A JSON string; bytes that are not UTF-8 become U+FFFD, so that a line is always valid JSON. */
-static void put_json_string(struct tl_buf *b, struct tl_sv s)
-{
-    tl_buf_putc(b, '"');
-    while (s.n) {
-        uint32_t cp;
-        size_t n = tl_utf8_decode(s, &cp);
-
-        if (n == 0) {
-            tl_buf_puts(b, "\\ufffd");
-            n = 1;
-        } else if (cp == '"' || cp == '\\') {
-            tl_buf_printf(b, "\\%c", (char)cp);
-        } else if (cp < 0x20 || cp == 0x7f) {
-            tl_buf_printf(b, "\\u%04x", cp);
-        } else {
-            tl_buf_put(b, s.p, n);
-        }
-        s = tl_sv_from(s, n);
-    }
-    tl_buf_putc(b, '"');
-}
-
 static void put_text(struct tl_buf *b, struct tl_sv s, bool json)
 {
     bool quote = json || s.n == 0;
@@ -82,7 +59,7 @@ static void put_text(struct tl_buf *b, struct tl_sv s, bool json)
     for (size_t i = 0; i < s.n && !quote; i++)
         quote = s.p[i] <= ' ' || s.p[i] == '"' || s.p[i] == 0x7f || (unsigned char)s.p[i] >= 0x80;
     if (quote)
-        put_json_string(b, s);
+        (void)tl_json_string(b, s);
     else
         tl_buf_sv(b, s);
 }
@@ -118,7 +95,7 @@ static void put_json_line(struct tl_buf *b, const char *time, const char *level,
                           const struct tl_kv *kv, size_t n)
 {
     tl_buf_printf(b, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"text\":", time, level, name);
-    put_json_string(b, tl_sv_str(text));
+    (void)tl_json_string(b, tl_sv_str(text));
     for (size_t i = 0; i < n; i++) {
         tl_buf_printf(b, ",\"%s\":", kv[i].key);
         put_value(b, &kv[i], true);

@@ -71,28 +71,16 @@ void http_res_set(struct http_res *res, int status, const char *content_type, st
         (void)http_res_header_static(res, TL_SV("Content-Type"), tl_sv_str(content_type), NULL);
 }
 
-static void put_json_text(struct tl_buf *b, const char *s)
-{
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\')
-            (void)tl_buf_printf(b, "\\%c", *s);
-        else if ((uint8_t)*s < 0x20)
-            (void)tl_buf_printf(b, "\\u%04x", (unsigned)*s);
-        else
-            (void)tl_buf_putc(b, *s);
-    }
-}
-
 void http_res_error(struct http_res *res, int status, const char *code, const char *message)
 {
     struct tl_buf b;
 
     tl_buf_init(&b, 4096);
-    (void)tl_buf_puts(&b, "{\"error\":{\"code\":\"");
-    put_json_text(&b, code);
-    (void)tl_buf_puts(&b, "\",\"message\":\"");
-    put_json_text(&b, message);
-    (void)tl_buf_puts(&b, "\"}}\n");
+    (void)tl_buf_puts(&b, "{\"error\":{\"code\":");
+    (void)tl_json_string(&b, tl_sv_str(code));
+    (void)tl_buf_puts(&b, ",\"message\":");
+    (void)tl_json_string(&b, tl_sv_str(message));
+    (void)tl_buf_puts(&b, "}}\n");
     http_res_set(res, status, "application/json", tl_arena_sv(res->arena, tl_buf_view(&b)));
     if (!res->body.p)
         res->body = TL_SV("{\"error\":{\"code\":\"limit\",\"message\":\"out of the memory of one request\"}}\n");

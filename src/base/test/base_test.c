@@ -344,6 +344,28 @@ static void a_log_line_is_valid_json_whatever_it_is_given(void **state)
     close(fds[1]);
 }
 
+static void an_error_that_is_too_long_ends_at_a_character(void **state)
+{
+    static const char *const characters[] = {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "x"};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(characters); i++) {
+        char many[1000] = "";
+        struct tl_err err;
+
+        for (size_t k = 0; k < 240; k++)
+            strcat(many, characters[i]);
+        for (const char *lead = "1234"; *lead; lead++) { /* the cut is at each byte of a character */
+            (void)tl_fail(&err, TL_INVALID, "%s%s%s", lead, many, many);
+            assert_int_equal(tl_utf8_valid(tl_sv_str(err.text)), strlen(err.text));
+            assert_true(strlen(err.text) > sizeof err.text - 5);
+            (void)tl_err_prefix(&err, "%s", lead);
+            assert_int_equal(tl_utf8_valid(tl_sv_str(err.text)), strlen(err.text));
+            assert_true(strlen(err.text) > sizeof err.text - 8);
+        }
+    }
+}
+
 static void an_error_keeps_its_row_when_context_is_put_before_it(void **state)
 {
     struct tl_err err;
@@ -381,6 +403,7 @@ int main(void)
         cmocka_unit_test(utf8_refuses_overlong_forms_and_surrogates),
         cmocka_unit_test(a_text_is_cut_between_characters),
         cmocka_unit_test(a_log_line_is_valid_json_whatever_it_is_given),
+        cmocka_unit_test(an_error_that_is_too_long_ends_at_a_character),
         cmocka_unit_test(an_error_keeps_its_row_when_context_is_put_before_it),
     };
 

@@ -136,6 +136,19 @@ static void an_error_becomes_json_with_retry_after(void **state)
     tl_arena_free(arena);
 }
 
+static void an_error_is_json_whatever_bytes_it_repeats(void **state)
+{
+    struct tl_arena *arena = tl_arena_new(1 << 16);
+    struct http_res res;
+
+    (void)state;
+    http_res_init(&res, arena);
+    http_res_error(&res, 400, "invalid", "no '\xc3\xa4', \xc3 \x80 \xff\r\n\x7f");
+    assert_true(tl_sv_eqs(res.body, "{\"error\":{\"code\":\"invalid\",\"message\":"
+                                    "\"no '\xc3\xa4', \\ufffd \\ufffd \\ufffd\\u000d\\u000a\\u007f\"}}\n"));
+    tl_arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +157,7 @@ int main(void)
         cmocka_unit_test(bad_and_double_routes_are_refused),
         cmocka_unit_test(a_response_header_cannot_split_the_response),
         cmocka_unit_test(an_error_becomes_json_with_retry_after),
+        cmocka_unit_test(an_error_is_json_whatever_bytes_it_repeats),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -283,3 +283,12 @@ def test_only_the_owner_may_use_the_control_socket(project):
     assert stat.S_IMODE(os.stat(project.folder / "data/control.sock").st_mode) == 0o600
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(f"http://127.0.0.1:{project.port}/v1/status", timeout=10)
+
+
+def test_a_name_of_any_length_arrives_whole(project):
+    project.serve()
+    name = "\u00e4 ?" * 500  # 6 KB once it is percent-encoded
+    for words, kind in ((["pause", "flow"], "flow"), (["resume", "connection"], "connection"), (["debug"], "flow"),
+                        (["connect"], "connection"), (["token", "revoke"], "token")):
+        done = project.run(*words, name)
+        assert done.code == 3 and f"there is no {kind} '" in done.err, (words, done.code, done.err)
