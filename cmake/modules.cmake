@@ -33,7 +33,9 @@ function(tieline_messages)
     file(GLOB users CONFIGURE_DEPENDS connectors/${name}/*.c connectors/${name}/*/*.c)
     set_source_files_properties(${users} PROPERTIES COMPILE_OPTIONS "-isystem;${out}")
     target_sources(tieline_core PRIVATE ${out}/${base}.c ${out}/${base}.h)
+    list(APPEND headers ${out}/${base}.h)
   endforeach()
+  add_custom_target(messages DEPENDS ${headers}) # for tools that read the sources without building them
 endfunction()
 
 # connectors/NAME/NAME.c defines `const struct connector NAME_connector`; the registry is the sorted list of them.

@@ -129,7 +129,7 @@ enum tl_rc mapping_tl_date_diff(struct jsonata_eval *e, const struct json *args,
         *ret = json_int((to - from) / each);
         return TL_OK;
     }
-    count = (to - from) / (28 * 86400000ll);
+    count = (to - from) / (28 * 86400000LL);
     while (count > 0 && add_months(from, count) > to)
         count--;
     while (count < 0 && add_months(from, count) < to)

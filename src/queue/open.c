@@ -23,8 +23,8 @@ static void defaults(struct queue *q)
     o->window_per_flow = o->window_per_flow ? o->window_per_flow : (o->window + 3) / 4;
     o->inline_max = o->inline_max ? o->inline_max : 64u * 1024;
     o->cache_max = o->cache_max ? o->cache_max : 32u * 1024 * 1024;
-    o->keep_key_ms = o->keep_key_ms ? o->keep_key_ms : 7ll * 86400000;
-    o->keep_final_ms = o->keep_final_ms ? o->keep_final_ms : 30ll * 86400000;
+    o->keep_key_ms = o->keep_key_ms ? o->keep_key_ms : 7LL * 86400000;
+    o->keep_final_ms = o->keep_final_ms ? o->keep_final_ms : 30LL * 86400000;
     q->clock = o->clock ? o->clock : tl_clock_system();
     q->dir = tl_strdup(o->path);
     o->path = q->dir;

@@ -117,7 +117,7 @@ static void answer(struct http_req *req, struct http_res *res, const struct page
         (void)json_adds(&next, "href",
                         json_printf(req->arena, "%.*s/services/rest/query/v1/suiteql?limit=%llu&offset=%llu",
                                     TL_SV_ARG(nsim_base(req)), (unsigned long long)p->limit,
-                                    (unsigned long long)(p->offset + p->limit)));
+                                    (unsigned long long)p->offset + p->limit));
         (void)json_push(&links, json_end(&next));
     }
     json_object_begin(&b, req->arena, 6);

@@ -344,7 +344,7 @@ static enum tl_rc fill_in(struct jsonata_eval *e, struct found *f, const char *l
     bool started = false, ended = false;
 
     for (const char *p = letters; *p; p++) {
-        int i = *p;
+        unsigned i = (unsigned char)*p;
 
         if (f->set[i]) {
             started = true;
