@@ -55,8 +55,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: http_client_bench URL [tasks] [calls] [body bytes]\n");
         return 2;
     }
-    if (http_client_global_init(NULL) != TL_OK || async_loop_new(20000, NULL, &loop, NULL) != TL_OK ||
-        http_client_new(loop, &opt, &b.client, NULL) != TL_OK)
+    if (async_loop_new(20000, NULL, &loop, NULL) != TL_OK || http_client_new(loop, &opt, &b.client, NULL) != TL_OK)
         return 1;
     body = tl_zalloc(bytes + 1);
     memset(body, 'x', bytes);

@@ -149,11 +149,53 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *s
     return uv_poll_start(&w->poll, events, on_ready) == 0 ? 0 : -1;
 }
 
-enum tl_rc http_client_global_init(struct tl_err *err)
-{
-    CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+/* ---- libcurl, when the first call needs it ---- */
 
-    return code == CURLE_OK ? TL_OK : tl_fail(err, TL_UNSUPPORTED, "libcurl: %s", curl_easy_strerror(code));
+struct start {
+    CURLcode code;
+};
+
+static void start(void *arg)
+{
+    struct start *s = arg;
+
+    s->code = curl_global_init(CURL_GLOBAL_DEFAULT); /* counted, and safe from several threads since 7.84 */
+}
+
+static enum tl_rc new_multi(struct http_client *c, struct tl_err *err)
+{
+    c->multi = curl_multi_init();
+    if (!c->multi)
+        return tl_fail(err, TL_UNSUPPORTED, "libcurl gives no multi handle");
+    (void)curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+    (void)curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+    (void)curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    (void)curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+    (void)curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                            (long)(c->opt.connections ? c->opt.connections : 1000));
+    /* Else libcurl keeps four times as many as transfers are under way, and closes the rest after each. */
+    (void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)(c->opt.connections ? c->opt.connections : 1000));
+    (void)curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                            (long)(c->opt.connections_a_host ? c->opt.connections_a_host : 64));
+    return TL_OK;
+}
+
+/* Loading it and its libraries takes some 20 ms, which a loop does not have. */
+enum tl_rc http__start_curl(struct task *t, struct http_client *c, struct tl_err *err)
+{
+    struct start *s;
+    enum tl_rc rc;
+
+    if (c->multi)
+        return TL_OK;
+    s = tl_zalloc(sizeof *s);
+    rc = task_blocking(t, start, s, tl_free, err);
+    if (rc != TL_OK)
+        return rc;
+    if (s->code != CURLE_OK)
+        rc = tl_fail(err, TL_UNSUPPORTED, "libcurl: %s", curl_easy_strerror(s->code));
+    tl_free(s);
+    return rc != TL_OK || c->multi ? rc : new_multi(c, err); /* another call may have come first */
 }
 
 enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_options *options,
@@ -161,11 +203,7 @@ enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_opt
 {
     struct http_client *c = tl_zalloc(sizeof *c);
 
-    c->multi = curl_multi_init();
-    if (!c->multi) {
-        tl_free(c);
-        return tl_fail(err, TL_UNSUPPORTED, "libcurl gives no multi handle");
-    }
+    (void)err;
     c->loop = loop;
     if (options)
         c->opt = *options;
@@ -180,16 +218,6 @@ enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_opt
     (void)uv_timer_init(async_loop_uv(loop), &c->timer);
     c->timer.data = c;
     uv_unref((uv_handle_t *)&c->timer); /* tasks keep the loop alive */
-    (void)curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-    (void)curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-    (void)curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-    (void)curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-    (void)curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
-                            (long)(c->opt.connections ? c->opt.connections : 1000));
-    /* Else libcurl keeps four times as many as transfers are under way, and closes the rest after each. */
-    (void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)(c->opt.connections ? c->opt.connections : 1000));
-    (void)curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-                            (long)(c->opt.connections_a_host ? c->opt.connections_a_host : 64));
     *ret_client = c;
     return TL_OK;
 }
@@ -217,7 +245,8 @@ void http_client_free(struct http_client *c)
     assert(c->calls == 0);
     while (c->pooled > 0)
         curl_easy_cleanup(c->pool[--c->pooled].easy);
-    (void)curl_multi_cleanup(c->multi);
+    if (c->multi)
+        (void)curl_multi_cleanup(c->multi);
     http__direct_free(c->direct);
     http__resolver_free(c->resolver);
     uv_close((uv_handle_t *)&c->timer, free_client);
@@ -225,18 +254,24 @@ void http_client_free(struct http_client *c)
 
 struct http_jar *http_jar_new(void)
 {
-    struct http_jar *jar = tl_zalloc(sizeof *jar);
+    return tl_zalloc(sizeof(struct http_jar));
+}
 
-    jar->share = curl_share_init();
-    assert(jar->share);
-    (void)curl_share_setopt(jar->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
-    return jar;
+CURLSH *http__jar_share(struct http_jar *jar)
+{
+    if (!jar->share) {
+        jar->share = curl_share_init();
+        assert(jar->share);
+        (void)curl_share_setopt(jar->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
+    }
+    return jar->share;
 }
 
 void http_jar_free(struct http_jar *jar)
 {
     if (!jar)
         return;
-    (void)curl_share_cleanup(jar->share);
+    if (jar->share)
+        (void)curl_share_cleanup(jar->share);
     tl_free(jar);
 }

@@ -61,10 +61,9 @@ struct http_client_options { /* zero: the defaults */
 };
 struct http_client;
 
-/* Once a process, before the first client and before threads. The process must ignore SIGPIPE: OpenSSL writes to
- * sockets that the other side may have closed. */
-TL_MUST_CHECK enum tl_rc http_client_global_init(struct tl_err *err);
-/* Strings of the options are copied, except those of tls and egress lists: these must outlive the client. */
+/* The process must ignore SIGPIPE: OpenSSL writes to sockets that the other side may have closed. libcurl is not
+ * touched before the first call that needs it (all but plain http), which lets a worker thread start it. Strings of the
+ * options are copied, except those of tls and egress lists: these must outlive the client. */
 TL_MUST_CHECK enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_options *options,
                                          struct http_client **ret_client, struct tl_err *err);
 const struct http_egress *http_client_egress(const struct http_client *c);

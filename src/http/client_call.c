@@ -275,7 +275,10 @@ static enum tl_rc run(struct task *t, struct http_call *call, struct tl_sv metho
     if (rc != TL_OK)
         return rc;
     saved = task_set_deadline(t, until);
-    rc = locate(t, call, &url, err);
+    if (!http__direct_can(call, &url))
+        rc = http__start_curl(t, call->client, err);
+    if (rc == TL_OK)
+        rc = locate(t, call, &url, err);
     task_restore_deadline(t, saved);
     call->reply->dns_us = (async_loop_now(call->client->loop) - begin) / 1000;
     if (rc != TL_OK)

@@ -26,7 +26,7 @@ enum { EASY_POOL = 64 };
 
 struct http_client {
     struct async_loop *loop;
-    CURLM *multi;
+    CURLM *multi; /* NULL: no call has needed libcurl so far */
     uv_timer_t timer;
     struct http_client_options opt;
     struct http_resolver *resolver;
@@ -44,8 +44,9 @@ struct http_client {
 };
 
 struct http_jar {
-    CURLSH *share;
+    CURLSH *share; /* NULL: not used so far */
 };
+CURLSH *http__jar_share(struct http_jar *jar); /* after http__start_curl. client.c */
 
 /* ---- client_call.c ---- */
 struct http_call {
@@ -76,6 +77,8 @@ void http__direct_free(struct http_direct *d); /* no call may be under way */
 bool http__direct_can(const struct http_call *call, const struct http_url *url);
 TL_MUST_CHECK enum tl_rc http__direct(struct task *t, struct http_call *call, struct tl_sv method,
                                       const struct http_url *url, uint64_t until_ns, struct tl_err *err);
+/* libcurl is ready for this client afterwards. Suspends at the first call. client.c */
+TL_MUST_CHECK enum tl_rc http__start_curl(struct task *t, struct http_client *c, struct tl_err *err);
 /* The transfer has ended by itself. */
 void http__call_ended(struct http_call *call, CURLcode code);
 /* Set the options of call->easy, and take back what points into the call; client_setup.c. */

@@ -183,7 +183,7 @@ void http__call_setup(struct http_call *call, struct tl_sv method, const struct 
     point_at(easy, call);
     (void)curl_easy_setopt(easy, CURLOPT_URL, text);
     if (req->jar) {
-        (void)curl_easy_setopt(easy, CURLOPT_SHARE, req->jar->share);
+        (void)curl_easy_setopt(easy, CURLOPT_SHARE, http__jar_share(req->jar));
         (void)curl_easy_setopt(easy, CURLOPT_COOKIEFILE, ""); /* starts the cookie engine, reads nothing */
     }
     if (req->compressed)

@@ -732,7 +732,7 @@ int main_run(int argc, char **argv)
         s.config_path = argv[optind];
     s.config.check_files = true;
     harden();
-    if (http_client_global_init(&err) != TL_OK || crypto_new(&s.crypto, &err) != TL_OK)
+    if (crypto_new(&s.crypto, &err) != TL_OK)
         return complain(&err);
     if (main_secrets_init(&s.secrets, s.crypto, &err) != TL_OK)
         return complain(&err);

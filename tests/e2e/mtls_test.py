@@ -70,6 +70,21 @@ def test_the_connection_says_whom_it_trusts_and_the_auth_block_who_we_are(site, 
     assert [(x[0], x[1]) for x in server.seen] == [("/orders", "tieline")]
 
 
+def test_what_only_https_needs_is_in_memory_from_the_first_such_call_on(site, world):
+    server, ca, proof = world
+    c = project(server.url)
+    c["connections"]["erp"] |= {"tls": {"ca": ca}, "auth": {"mtls": proof}}
+    s = site(c).start()
+
+    def libraries():
+        with open(f"/proc/{s.process.pid}/maps") as f:
+            return [line for line in f if "libcurl" in line or "libgnutls" in line or "libldap" in line]
+    assert libraries() == []
+    s.post({"n": 1})
+    s.wait_counts(delivered=1)
+    assert libraries() != []
+
+
 def test_a_token_server_behind_an_authority_of_ours(site, target, world):
     server, ca, proof = world
     auth = {"token_url": server.url + "/token", "client_id": "tieline", "client_auth": "tls", "ca": ca, **proof}

@@ -221,7 +221,7 @@ int salesforce__sim(int argc, char **argv)
                                  &server);
     if (status >= 0)
         return status;
-    if (http_client_global_init(&err) != TL_OK || sfsim_new(&opt, &s, &err) != TL_OK) {
+    if (sfsim_new(&opt, &s, &err) != TL_OK) {
         (void)fprintf(stderr, "tieline sim salesforce: %s\n", err.text);
         return 2;
     }

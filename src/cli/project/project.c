@@ -83,9 +83,7 @@ enum tl_rc cli__project_vault(const struct cli_project *p, struct tl_err *err)
         return TL_OK;
     flow_plan_each_secret(p->plan, note, p->secrets);
     (void)signal(SIGPIPE, SIG_IGN);
-    rc = http_client_global_init(err);
-    if (rc == TL_OK)
-        rc = async_loop_new(4, NULL, &s.loop, err);
+    rc = async_loop_new(4, NULL, &s.loop, err);
     if (rc != TL_OK)
         return rc;
     rc = task_start(s.loop, "vault", async_loop_now(s.loop) + UINT64_C(10000000000), sync_task, &s, NULL, NULL, err);

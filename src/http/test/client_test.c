@@ -162,7 +162,6 @@ static void begin_world(struct world *w, bool allow_private)
 {
     struct http_client_options opt = {.egress.allow_private = allow_private, .lookup = fake_lookup};
 
-    assert_int_equal(http_client_global_init(NULL), TL_OK);
     assert_int_equal(async_loop_new(100, NULL, &w->loop, NULL), TL_OK);
     assert_int_equal(http_client_new(w->loop, &opt, &w->client, NULL), TL_OK);
     w->arena = tl_arena_new(64 * 1024 * 1024);

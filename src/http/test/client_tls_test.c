@@ -138,7 +138,6 @@ static struct one call(const struct world *w, const char *host, const struct htt
 
     (void)snprintf(url, sizeof url, "https://%s:%u/", host, (unsigned)w->port);
     o.req.url = tl_sv_str(url);
-    assert_int_equal(http_client_global_init(NULL), TL_OK);
     assert_int_equal(async_loop_new(1, NULL, &loop, NULL), TL_OK);
     assert_int_equal(http_client_new(loop, &opt, &o.client, NULL), TL_OK);
     o.arena = tl_arena_new(1024 * 1024);

@@ -674,7 +674,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
-    if (http_client_global_init(NULL) != TL_OK)
-        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
