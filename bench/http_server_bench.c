@@ -28,6 +28,7 @@ static void *run(void *loop)
 int main(int argc, char **argv)
 {
     struct http_server_options opt = {.requests_per_connection = UINT32_MAX, .connections_per_address = 100000};
+    struct http_cidr here;
     uint64_t port = 0, n = 1;
     struct async_loop *loops[LOOPS_MAX];
     struct http_router *router = http_router_new();
@@ -40,6 +41,10 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: http_server_bench [port [loops]]\n");
         return 2;
     }
+    if (!http_cidr_parse(TL_SV("127.0.0.1"), &here))
+        return 1;
+    opt.trusted_proxies = &here; /* so that it takes HTTP/2 without TLS */
+    opt.n_trusted_proxies = 1;
     for (size_t i = 0; i < n; i++) {
         if (async_loop_new(10000, NULL, &loops[i], &err) != TL_OK)
             return 1;

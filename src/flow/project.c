@@ -54,9 +54,18 @@ static const struct config_spec tls_spec = CONFIG_SPEC("tls", struct flow_tls_co
          .one_or_many = true,                                                                                          \
          AT(flow_server_conf, allow),                                                                                  \
          .doc = "Only these addresses may connect."},                                                                  \
+        {.name = "body_limit",                                                                                         \
+         .type = CONFIG_SIZE,                                                                                          \
+         AT(flow_server_conf, body_limit),                                                                             \
+         .fallback = "10MB",                                                                                           \
+         .min = 1024,                                                                                                  \
+         .max = 1LL << 31,                                                                                             \
+         .doc = "Largest request body."},                                                                              \
     {                                                                                                                  \
-        .name = "body_limit", .type = CONFIG_SIZE, AT(flow_server_conf, body_limit), .fallback = "10MB", .min = 1024,  \
-        .max = 1LL << 31, .doc = "Largest request body."                                                               \
+        .name = "http2", .type = CONFIG_BOOL, AT(flow_server_conf, http2), .fallback = "true",                         \
+        .doc =                                                                                                         \
+            "Speak HTTP/2 with clients that choose it: over TLS, and without it with the proxies of `behind_proxy`.",  \
+        .advanced = true                                                                                               \
     }
 static const struct config_field server_fields[] = {
     SERVER_FIELDS("127.0.0.1:8080"),

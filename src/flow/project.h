@@ -22,6 +22,7 @@ struct flow_server_conf {
     struct config_list behind_proxy; /* of struct config_cidr */
     struct config_list allow;        /* of struct config_cidr */
     uint64_t body_limit;
+    bool http2;
     int64_t threads;
 };
 struct flow_admin_token_conf {

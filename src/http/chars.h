@@ -27,6 +27,10 @@ static inline bool http_chars_all(struct tl_sv s, unsigned classes)
             return false;
     return true;
 }
+/* Path and query of an origin-form target into the head; NULL: fine, else what is wrong. codec.c, for HTTP/2 too. */
+struct http_head;
+const char *http__split_path(struct http_head *h, struct tl_sv s);
+
 /* 0-15; the character must be a hex digit. */
 static inline unsigned http_hex_value(char c)
 {

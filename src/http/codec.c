@@ -163,7 +163,7 @@ enum http_method http_method_of(struct tl_sv s)
     return HTTP_OTHER;
 }
 
-static const char *split_path(struct http_head *h, struct tl_sv s)
+const char *http__split_path(struct http_head *h, struct tl_sv s)
 {
     size_t q = tl_sv_find(s, '?');
 
@@ -190,7 +190,7 @@ static const char *parse_target(struct http_head *h)
         return http_authority_parse(t, &host, &port, &v6) && port ? NULL : "CONNECT needs host:port";
     }
     if (t.n && t.p[0] == '/')
-        return split_path(h, t);
+        return http__split_path(h, t);
     if (tl_sv_eqs(t, "*")) {
         h->path = t;
         return h->method == HTTP_OPTIONS ? NULL : "only OPTIONS may ask for *";
@@ -202,7 +202,7 @@ static const char *parse_target(struct http_head *h)
     h->authority = tl_sv(t.p + skip, end - skip);
     if (!http_authority_parse(h->authority, &host, &port, &v6))
         return "the host in the request target is malformed";
-    return split_path(h, tl_sv_from(t, end));
+    return http__split_path(h, tl_sv_from(t, end));
 }
 
 static enum http_step request_line(struct http_codec *c, struct tl_sv s)

@@ -52,7 +52,7 @@ static void take_rbuf(struct conn *c)
     c->start = c->end = 0;
 }
 
-static void give_rbuf(struct conn *c)
+void http__conn_done_reading(struct conn *c)
 {
     struct http_loop *l = c->l;
 
@@ -113,7 +113,8 @@ static void release(struct conn *c)
     if (c->x)
         http__exchange_give(c->x);
     c->x = NULL;
-    give_rbuf(c);
+    http__session_free(c->h2);
+    http__conn_done_reading(c);
     if (c->prev)
         c->prev->next = c->next;
     else
@@ -130,7 +131,7 @@ static void release(struct conn *c)
 /* While a task runs for it the connection is only cut; it goes when the task has ended (http__conn_next). */
 void http__conn_close(struct conn *c)
 {
-    bool busy = c->x && c->x->task;
+    bool busy = (c->x && c->x->task) || http__session_busy(c);
 
     if (c->phase != PH_CLOSED) {
         c->phase = PH_CLOSED;
@@ -145,8 +146,9 @@ void http__conn_close(struct conn *c)
         c->counted = false;
     }
     if (busy) {
-        if (c->x->wait)
+        if (c->x && c->x->wait)
             async_wake(c->x->wait);
+        http__session_wake(c);
         return;
     }
     release(c);
@@ -197,7 +199,7 @@ void http__conn_next(struct conn *c, bool keep)
     c->x = NULL;
     c->phase = PH_IDLE;
     if (c->start == c->end)
-        give_rbuf(c);
+        http__conn_done_reading(c);
     http__conn_deadline(c, c->l->server->opt.idle_ms);
 }
 
@@ -248,6 +250,9 @@ static void on_timer(struct async_timer *t)
     case PH_LINGER:
         http__conn_close(c);
         break;
+    case PH_H2:
+        http__session_timer(c);
+        break;
     case PH_HANDLER:
     case PH_CLOSED:
         break;
@@ -279,6 +284,15 @@ static void begin_tls(struct conn *c)
     http__conn_want(c, UV_READABLE);
 }
 
+static bool chose_h2(const struct conn *c)
+{
+    const unsigned char *name;
+    unsigned n;
+
+    SSL_get0_alpn_selected(c->ssl, &name, &n);
+    return n == 2 && memcmp(name, "h2", 2) == 0;
+}
+
 static void tls_event(struct conn *c)
 {
     int rc = http__handshake(c);
@@ -293,6 +307,10 @@ static void tls_event(struct conn *c)
         return;
     }
     c->tls_peer = http__tls_peer_new(c->ssl);
+    if (chose_h2(c)) {
+        http__session_begin(c);
+        return;
+    }
     begin_http(c);
     http__advance(c); /* the first request may have come along */
 }
@@ -323,7 +341,7 @@ static void proxy_event(struct conn *c)
     }
     c->counted = true;
     c->counted_as = c->peer;
-    give_rbuf(c);
+    http__conn_done_reading(c);
     begin_tls(c);
 }
 
@@ -355,6 +373,9 @@ static void on_event(uv_poll_t *poll, int status, int events)
     case PH_WRITE:
         http__flush(c->x);
         http__go_on(c);
+        break;
+    case PH_H2:
+        http__session_event(c);
         break;
     case PH_LINGER:
         linger_more(c);

@@ -41,6 +41,8 @@ static void close_idle(struct http_loop *l)
         next = c->next;
         if (c->phase == PH_IDLE)
             http__conn_close(c);
+        else if (c->phase == PH_H2)
+            http__session_leave(c);
     }
 }
 
@@ -52,6 +54,7 @@ static void cut(struct http_loop *l)
         next = c->next;
         if (c->x && c->x->task && !task_is_canceled(c->x->task))
             task_cancel(c->x->task);
+        http__session_cancel(c);
         if (c->phase != PH_CLOSED)
             http__conn_close(c);
     }

@@ -68,6 +68,9 @@ void http__exchange_give(struct exchange *x)
     x->wait = NULL;
     x->head_known = x->early = x->expect = x->sent_100 = x->body_done = x->head_sent = false;
     x->chunked_out = x->must_close = x->stream_done = false;
+    tl_buf_done(&x->h2.in);
+    tl_buf_done(&x->h2.held);
+    x->h2 = (struct stream){.id = 0};
     tl_arena_reset(x->arena);
     http_codec_next_message(&x->codec);
     memset(&x->req, 0, sizeof x->req);
@@ -82,18 +85,21 @@ void http__exchange_give(struct exchange *x)
 
 /* ---- refusals ---- */
 
-/* Answer and close. The connection may be gone afterwards. */
-void http__fail(struct conn *c, int status, const char *code, const char *message)
+/* Say what is in x->res, and close. The connection may be gone afterwards. */
+static void fail_with_answer(struct exchange *x)
 {
-    struct exchange *x = c->x;
-
     x->early = true;
     x->must_close = true;
-    http_res_error(&x->res, status, code, message);
     http__respond(x);
 }
 
-static const char *code_of(int status)
+void http__fail(struct conn *c, int status, const char *code, const char *message)
+{
+    http_res_error(&c->x->res, status, code, message);
+    fail_with_answer(c->x);
+}
+
+const char *http__code_of(int status)
 {
     switch (status) {
     case 413:
@@ -103,6 +109,8 @@ static const char *code_of(int status)
     case 501:
     case 505:
         return "unsupported";
+    case 408:
+        return "timeout";
     case 417:
         return "expectation";
     default:
@@ -113,7 +121,7 @@ static const char *code_of(int status)
 static void fail_codec(struct conn *c)
 {
     http__count(&c->l->bad);
-    http__fail(c, c->x->codec.status, code_of(c->x->codec.status), c->x->codec.reason);
+    http__fail(c, c->x->codec.status, http__code_of(c->x->codec.status), c->x->codec.reason);
 }
 
 /* ---- the head ---- */
@@ -144,14 +152,16 @@ static void fill_request(struct exchange *x)
         r->tls_name = tl_sv_str(SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name));
 }
 
-/* A refusal after which the connection may go on when no body is in the way. */
 static bool refuse(struct exchange *x, int status, const char *code, const char *message)
 {
-    x->early = !http_codec_at_end(&x->codec);
-    x->must_close = x->early;
     http_res_error(&x->res, status, code, message);
-    http__respond(x);
     return false;
+}
+
+void http__busy(struct exchange *x, const char *message)
+{
+    (void)http_res_header_static(&x->res, TL_SV("Retry-After"), TL_SV("1"), NULL);
+    http_res_error(&x->res, 503, "busy", message);
 }
 
 static bool find_route(struct exchange *x)
@@ -199,10 +209,16 @@ static bool may_enter(struct exchange *x)
     if (!r->stream_body && x->codec.head.length > RBUF_SIZE &&
         atomic_load_explicit(&x->c->l->server->body_memory, memory_order_relaxed) + x->codec.head.length >
             opt->body_memory) {
-        (void)http_res_header_static(&x->res, TL_SV("Retry-After"), TL_SV("1"), NULL);
-        return refuse(x, 503, "busy", "too many large bodies at once");
+        http__busy(x, "too many large bodies at once");
+        return false;
     }
     return true;
+}
+
+bool http__admit(struct exchange *x)
+{
+    fill_request(x);
+    return find_route(x) && may_enter(x);
 }
 
 /* The head stays where it is. When it left too little room behind it, reading goes on in a fresh buffer. */
@@ -234,9 +250,11 @@ static bool head_done(struct exchange *x)
     static const struct iovec go_on = {(void *)(uintptr_t) "HTTP/1.1 100 Continue\r\n\r\n", 25};
     struct conn *c = x->c;
 
-    fill_request(x);
-    if (!find_route(x) || !may_enter(x))
+    if (!http__admit(x)) { /* the connection may go on when no body is in the way */
+        x->early = x->must_close = !http_codec_at_end(&x->codec);
+        http__respond(x);
         return false;
+    }
     settle_head(x);
     x->expect =
         x->codec.head.expect_continue && c->start == c->end; /* RFC 9110 10.1.1: not when the body is here already */
@@ -258,7 +276,7 @@ static bool head_done(struct exchange *x)
 
 /* ---- the body, whole ---- */
 
-static bool grow_body(struct exchange *x, size_t more)
+bool http__grow_body(struct exchange *x, size_t more)
 {
     struct http_server *s = x->c->l->server;
     size_t need = x->body_n + more, cap = x->body_cap ? x->body_cap : 2 * RBUF_SIZE;
@@ -272,6 +290,7 @@ static bool grow_body(struct exchange *x, size_t more)
     if (atomic_fetch_add_explicit(&s->body_memory, cap - x->body_cap, memory_order_relaxed) + (cap - x->body_cap) >
         s->opt.body_memory) {
         (void)atomic_fetch_sub_explicit(&s->body_memory, cap - x->body_cap, memory_order_relaxed);
+        http__busy(x, "too many large bodies at once");
         return false;
     }
     x->body = tl_realloc(x->body, cap);
@@ -294,9 +313,8 @@ static bool body_piece(struct exchange *x, struct tl_sv piece)
         x->req.body = tl_sv(c->rbuf + x->head_end, (size_t)x->codec.body_seen);
         return true;
     }
-    if (!grow_body(x, piece.n)) {
-        (void)http_res_header_static(&x->res, TL_SV("Retry-After"), TL_SV("1"), NULL);
-        http__fail(c, 503, "busy", "too many large bodies at once");
+    if (!http__grow_body(x, piece.n)) {
+        fail_with_answer(x);
         return false;
     }
     memcpy(x->body + x->body_n, piece.p, piece.n);
@@ -344,32 +362,39 @@ static void handler_done(void *arg, enum tl_rc rc, const struct tl_err *err)
     http__go_on(c);
 }
 
-static void start_handler(struct exchange *x)
+bool http__start(struct exchange *x, const struct http_body_source *source, const struct http_res_sink *sink,
+                 void (*done)(void *arg, enum tl_rc rc, const struct tl_err *err))
 {
-    struct conn *c = x->c;
-    struct http_server *s = c->l->server;
-    uint32_t ms = x->route->timeout_ms ? x->route->timeout_ms : s->opt.handler_ms;
-    uint64_t now = async_loop_now(c->l->loop);
-    struct tl_err err;
+    struct http_loop *l = x->c->l;
+    uint32_t ms = x->route->timeout_ms ? x->route->timeout_ms : l->server->opt.handler_ms;
+    uint64_t now = async_loop_now(l->loop);
 
-    c->phase = PH_HANDLER;
-    http__conn_no_deadline(c);
     x->started_ns = now;
     if (x->route->stream_body) {
-        x->req.source = &http__source;
+        x->req.source = source;
         x->req.source_arg = x;
     } else {
         x->body_done = true;
         if (x->body)
             x->req.body = tl_sv(x->body, x->body_n);
     }
-    x->res.sink = &http__sink;
+    x->res.sink = sink;
     x->res.sink_arg = x;
-    if (task_start(c->l->loop, "http.request", ms == UINT32_MAX ? 0 : now + ms * UINT64_C(1000000), run_handler, x,
-                   handler_done, &x->task, &err) != TL_OK) {
-        (void)http_res_header_static(&x->res, TL_SV("Retry-After"), TL_SV("1"), NULL);
-        http__fail(c, 503, "busy", "too many requests at once");
-    }
+    if (task_start(l->loop, "http.request", ms == UINT32_MAX ? 0 : now + ms * UINT64_C(1000000), run_handler, x, done,
+                   &x->task, NULL) == TL_OK)
+        return true;
+    http__busy(x, "too many requests at once");
+    return false;
+}
+
+static void start_handler(struct exchange *x)
+{
+    struct conn *c = x->c;
+
+    c->phase = PH_HANDLER;
+    http__conn_no_deadline(c);
+    if (!http__start(x, &http__source, &http__sink, handler_done))
+        fail_with_answer(x);
 }
 
 /* ---- the engine ---- */
@@ -428,8 +453,14 @@ static bool steps(struct conn *c)
 
     while (last != HTTP_MORE) {
         if (!c->x) {
-            if (c->start == c->end)
+            int preface = c->start == c->end ? 0 : http__session_preface(c);
+
+            if (preface == 0)
                 return true;
+            if (preface > 0) {
+                http__session_begin(c);
+                return false;
+            }
             c->x = http__exchange_take(c);
             c->phase = PH_HEAD;
         }

@@ -230,14 +230,6 @@ static ssize_t give_data(nghttp2_session *session, int32_t id, uint8_t *p, size_
     return (ssize_t)n;
 }
 
-static nghttp2_nv pair(struct tl_sv name, struct tl_sv value)
-{
-    return (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name.p,
-                        .namelen = name.n,
-                        .value = (uint8_t *)(uintptr_t)value.p,
-                        .valuelen = value.n};
-}
-
 /* Headers as nghttp2 wants them, behind the first `used` places; false: one of them cannot be sent. */
 static bool put_pairs(nghttp2_nv *to, const struct http_header *headers, size_t n, struct tl_err *err)
 {
@@ -246,7 +238,7 @@ static bool put_pairs(nghttp2_nv *to, const struct http_header *headers, size_t 
             (void)tl_fail(err, TL_INVALID, "header %zu has a name or a value that cannot be sent", i + 1);
             return false;
         }
-        to[i] = pair(headers[i].name, headers[i].value);
+        to[i] = http__h2_pair(headers[i].name, headers[i].value);
     }
     return true;
 }
@@ -274,10 +266,10 @@ enum tl_rc http_h2_open(struct http_h2 *c, struct tl_sv method, struct tl_sv pat
         return tl_fail(err, TL_UNREACHABLE, "the connection is going away");
     if (n > HEADERS_MOST || !http_is_token(method) || path.n == 0 || path.p[0] != '/' || !http_is_field_value(path))
         return tl_fail(err, TL_INVALID, "the request cannot be sent: method, path or the number of headers");
-    nv[0] = pair(TL_SV(":method"), method);
-    nv[1] = pair(TL_SV(":scheme"), c->ssl ? TL_SV("https") : TL_SV("http"));
-    nv[2] = pair(TL_SV(":authority"), tl_sv_str(c->authority));
-    nv[3] = pair(TL_SV(":path"), path);
+    nv[0] = http__h2_pair(TL_SV(":method"), method);
+    nv[1] = http__h2_pair(TL_SV(":scheme"), c->ssl ? TL_SV("https") : TL_SV("http"));
+    nv[2] = http__h2_pair(TL_SV(":authority"), tl_sv_str(c->authority));
+    nv[3] = http__h2_pair(TL_SV(":path"), path);
     if (!put_pairs(nv + 4, headers, n, err))
         return err ? err->rc : TL_INVALID;
     s = http__h2_stream_new(c);
@@ -304,7 +296,7 @@ enum tl_rc http_h2_respond(struct http_h2_stream *s, int status, const struct ht
         return dead(s->conn, err);
     if (n > HEADERS_MOST)
         return tl_fail(err, TL_INVALID, "too many headers");
-    nv[0] = pair(TL_SV(":status"), tl_sv(text, 3));
+    nv[0] = http__h2_pair(TL_SV(":status"), tl_sv(text, 3));
     if (!put_pairs(nv + 1, headers, n, err))
         return err ? err->rc : TL_INVALID;
     if (nghttp2_submit_response(s->conn->session, s->id, nv, 1 + n, end ? NULL : &body) != 0)

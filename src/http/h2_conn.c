@@ -134,25 +134,28 @@ static ssize_t write_some(struct http_h2 *c, const void *p, size_t n)
     return sent >= 0 ? sent : errno == EAGAIN ? -EAGAIN : -errno;
 }
 
-/* Frames of nghttp2 behind what waits; false: it has given up. */
+int http__h2_gather(nghttp2_session *session, struct tl_buf *out, size_t at)
+{
+    while (out->n - at < WRITE_SIZE) {
+        const uint8_t *p;
+        ssize_t n = nghttp2_session_mem_send(session, &p);
+
+        if (n <= 0)
+            return (int)n;
+        if (!tl_buf_put(out, p, (size_t)n))
+            return NGHTTP2_ERR_NOMEM;
+    }
+    return 0;
+}
+
+/* false: nghttp2 has given up. */
 static bool gather(struct http_h2 *c)
 {
-    while (c->out.n - c->out_at < WRITE_SIZE) {
-        const uint8_t *p;
-        ssize_t n = nghttp2_session_mem_send(c->session, &p);
+    int rc = http__h2_gather(c->session, &c->out, c->out_at);
 
-        if (n < 0) {
-            http__h2_die(c, n == NGHTTP2_ERR_NOMEM ? TL_LIMIT : TL_UPSTREAM, nghttp2_strerror((int)n));
-            return false;
-        }
-        if (n == 0)
-            break;
-        if (!tl_buf_put(&c->out, p, (size_t)n)) {
-            http__h2_die(c, TL_LIMIT, "too much waits to be sent");
-            return false;
-        }
-    }
-    return true;
+    if (rc != 0)
+        http__h2_die(c, rc == NGHTTP2_ERR_NOMEM ? TL_LIMIT : TL_UPSTREAM, nghttp2_strerror(rc));
+    return rc == 0;
 }
 
 void http__h2_flush(struct http_h2 *c)

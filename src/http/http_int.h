@@ -4,7 +4,7 @@
  *
  * A connection (conn) lives on one loop and is in one phase. An exchange is one request with its answer; it is taken
  * from the loop's list with the first byte of a request and given back with the last of the answer, so that idle
- * connections hold neither a buffer nor an arena.
+ * connections hold neither a buffer nor an arena. Under HTTP/2 a connection has a session, and each stream an exchange.
  */
 #ifndef TL_HTTP_INT_H
 #define TL_HTTP_INT_H
@@ -27,6 +27,7 @@ enum phase {
     PH_BODY,    /* of a route that wants it whole */
     PH_HANDLER, /* a task runs; nothing is read unless it asks */
     PH_WRITE,   /* the kernel did not take all of the answer */
+    PH_H2,      /* HTTP/2: see session.h */
     PH_LINGER, /* answered and shut; what still comes is thrown away, so that no RST overtakes the answer (RFC 9112 9.6)
                 */
     PH_CLOSED,
@@ -105,6 +106,22 @@ struct conn {
     size_t cap, start, end; /* unconsumed bytes: rbuf[start..end) */
     size_t lingered;
     struct exchange *x;
+    struct session *h2; /* NULL: HTTP/1.1 */
+};
+
+/* What an exchange needs to be a stream of HTTP/2: session_stream.c. */
+struct stream {
+    struct exchange *prev, *next; /* of the session */
+    int32_t id;
+    int status;         /* of a head that is refused; 0: fine so far */
+    const char *reason; /* of status */
+    struct tl_sv scheme;
+    size_t head_bytes, trailer_bytes;
+    bool closed;              /* at an end for nghttp2; a handler may still run */
+    bool answered, end;       /* the head is submitted; nothing follows what is in iov */
+    bool too_large, no_room;  /* of a body that is read in pieces */
+    struct tl_buf in, held;   /* of such a body: not asked for so far; what the handler looks at */
+    uint64_t since_ns, moved; /* the window of the rate rule: when it began; bytes in it */
 };
 
 struct exchange {
@@ -129,6 +146,7 @@ struct exchange {
     char *out; /* rest of the head, owned, when the kernel did not take it */
     struct iovec iov[3];
     int n_iov;
+    struct stream h2;
 };
 
 /* io.c: 0: the end; -EAGAIN: wait for c->ssl_wants_write ? writable : readable; other negatives: broken */
@@ -151,6 +169,8 @@ void http__conn_linger(struct conn *c);
 /* Give back the exchange and go on with the next request, or close. */
 void http__conn_next(struct conn *c, bool keep);
 uint64_t http__rate_bytes(const struct conn *c, uint32_t window_ms);
+/* Give the buffer back: nothing in it is looked at any more. */
+void http__conn_done_reading(struct conn *c);
 /* Make room behind the unconsumed bytes; false: there is none to make. */
 bool http__conn_room(struct conn *c);
 bool http__take_address(struct http_server *s, const struct http_addr *a);
@@ -167,17 +187,49 @@ struct exchange *http__exchange_take(struct conn *c);
 void http__exchange_give(struct exchange *x);
 void http__exchange_free(struct exchange *x);
 void http__fail(struct conn *c, int status, const char *code, const char *message);
+const char *http__code_of(int status); /* of a malformed head */
+/* The rest is for both versions of HTTP. */
+/* Fill x->req from the head, find the route and check all that can be checked before the body. false: x->res says why
+ * not, and is still to be sent. */
+bool http__admit(struct exchange *x);
+/* Room for more bytes of a body that is kept whole; false: the process has no more for bodies (a 503 is in x->res). */
+bool http__grow_body(struct exchange *x, size_t more);
+/* Start the handler on a task; false: there are too many (a 503 is in x->res). */
+bool http__start(struct exchange *x, const struct http_body_source *source, const struct http_res_sink *sink,
+                 void (*done)(void *arg, enum tl_rc rc, const struct tl_err *err));
+void http__busy(struct exchange *x, const char *message); /* a 503 into x->res */
 
 /* respond.c */
 void http__respond(struct exchange *x);
 void http__flush(struct exchange *x);
 void http__build_head(struct exchange *x, bool streaming);
 bool http__wants_close(const struct exchange *x);
+struct tl_sv http__date(struct http_loop *l);
+bool http__has_no_body(int status);
+void http__account(struct exchange *x); /* the answer is out: counters, log */
 
 /* stream.c */
 extern const struct http_body_source http__source;
 extern const struct http_res_sink http__sink;
 enum tl_rc http__stream_end(struct task *task, struct exchange *x, struct tl_err *err);
+enum tl_rc http__gone(struct tl_err *err);
+/* Suspend until something moves, in windows of the rate rule: TL_TIMEOUT when a window brought too little. events are
+ * of HTTP/1.1: what the socket must be ready for. *window_end is 0 at first. */
+enum tl_rc http__wait_ready(struct task *task, struct exchange *x, int events, uint32_t window_ms, uint64_t *window_end,
+                            struct tl_err *err);
+
+/* session.c */
+/* Is this the preface of HTTP/2 (RFC 9113 3.4), from somebody who may speak it on a plain connection? 1: yes, all of
+ * it; 0: not all of it is there; -1: no. */
+int http__session_preface(const struct conn *c);
+void http__session_begin(struct conn *c); /* what is in the buffer is its */
+void http__session_event(struct conn *c);
+void http__session_timer(struct conn *c);
+void http__session_leave(struct conn *c); /* GOAWAY; ends with its streams */
+bool http__session_busy(const struct conn *c);
+void http__session_wake(struct conn *c);   /* the connection is closed: all that wait for it */
+void http__session_cancel(struct conn *c); /* the handlers */
+void http__session_free(struct session *h);
 
 /* proxy.c */
 /* 0: well formed and complete; > 0: that many bytes are needed in all; -1: refused. Addresses are set for PROXY over IP

@@ -14,7 +14,7 @@ bool http__wants_close(const struct exchange *x)
            atomic_load_explicit(&s->draining, memory_order_relaxed);
 }
 
-static struct tl_sv date(struct http_loop *l)
+struct tl_sv http__date(struct http_loop *l)
 {
     int64_t ms = tl_clock_wall_ms(async_loop_clock(l->loop));
 
@@ -36,7 +36,7 @@ static void put_number(struct tl_buf *b, uint64_t v)
     (void)tl_buf_put(b, digits + n, sizeof digits - n);
 }
 
-static bool has_no_body(int status)
+bool http__has_no_body(int status)
 {
     return status == 204 || status == 304 || (status >= 100 && status < 200);
 }
@@ -57,7 +57,7 @@ void http__build_head(struct exchange *x, bool streaming)
     (void)tl_buf_putc(b, ' ');
     (void)tl_buf_puts(b, http_status_text(r->status));
     (void)tl_buf_puts(b, "\r\nDate: ");
-    (void)tl_buf_sv(b, date(l));
+    (void)tl_buf_sv(b, http__date(l));
     (void)tl_buf_puts(b, "\r\n");
     if (l->server->opt.server_name) {
         (void)tl_buf_puts(b, "Server: ");
@@ -72,7 +72,7 @@ void http__build_head(struct exchange *x, bool streaming)
     }
     if (x->chunked_out) {
         (void)tl_buf_puts(b, "Transfer-Encoding: chunked\r\n");
-    } else if (!streaming && !has_no_body(r->status)) {
+    } else if (!streaming && !http__has_no_body(r->status)) {
         (void)tl_buf_puts(b, "Content-Length: ");
         put_number(b, r->body.n);
         (void)tl_buf_puts(b, "\r\n");
@@ -87,7 +87,7 @@ void http__build_head(struct exchange *x, bool streaming)
     x->head_sent = true;
 }
 
-static void finished(struct exchange *x)
+void http__account(struct exchange *x)
 {
     struct conn *c = x->c;
     struct http_loop *l = c->l;
@@ -99,7 +99,6 @@ static void finished(struct exchange *x)
     if (opt->on_response)
         opt->on_response(opt->on_response_arg, x->req.method_text.p ? &x->req : NULL, x->res.status, x->bytes_in,
                          x->bytes_out, us);
-    http__conn_next(c, !x->must_close);
 }
 
 /* Drop n sent bytes from the vector. */
@@ -159,13 +158,14 @@ void http__flush(struct exchange *x)
     }
     if (c->phase == PH_WRITE)
         http__conn_want(c, UV_READABLE);
-    finished(x);
+    http__account(x);
+    http__conn_next(c, !x->must_close);
 }
 
 static void fill_iov(struct exchange *x)
 {
     struct tl_buf *b = &x->c->l->head;
-    struct tl_sv body = x->res.head_request || has_no_body(x->res.status) ? TL_SV_NULL : x->res.body;
+    struct tl_sv body = x->res.head_request || http__has_no_body(x->res.status) ? TL_SV_NULL : x->res.body;
 
     if (x->c->ssl && body.n && body.n <= 16384 - b->n % 16384 && tl_buf_sv(b, body))
         body = TL_SV_NULL; /* one TLS record, not two */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server.h - the HTTP/1.1 server on one or more loops.
+ * server.h - the server for HTTP/1.1 and HTTP/2 on one or more loops.
  *
- * Promise: a connection has one request at a time; while it runs nothing is read, and at most 16 KB of what follows is
- * held. Every wait for the other side has a time-out. A refusal that can be made from the head is made before the body
- * is invited.
+ * HTTP/2 where the client chooses "h2" (ALPN) or, on a plain listener, where one of trusted_proxies begins with its
+ * preface (RFC 9113 3.3): a browser cannot, and a stranger on a plain port has no reason to. Handlers, routes and
+ * limits are the same for both; session.h says what else HTTP/2 is held to.
+ *
+ * Promise: a connection of HTTP/1.1 has one request at a time; while it runs nothing is read, and at most 16 KB of what
+ * follows is held. One of HTTP/2 has 100, each with 256 KB of a body that nobody has asked for. Every wait for the
+ * other side has a time-out. A refusal that can be made from the head is made before the body is invited.
  */
 #ifndef TL_HTTP_SERVER_H
 #define TL_HTTP_SERVER_H
@@ -49,6 +53,7 @@ struct http_server_options {
     const struct http_cidr *proxy_peers; /* who may speak PROXY v2. Copied */
     size_t n_proxy_peers;
     const char *server_name; /* Server header; NULL: none */
+    bool http1_only;         /* no HTTP/2 on plain connections from trusted_proxies; over TLS ALPN decides: see tls.h */
     /* After each response, on its loop; must not block. req is NULL when no head could be read. */
     void (*on_response)(void *arg, const struct http_req *req, int status, uint64_t bytes_in, uint64_t bytes_out,
                         uint64_t duration_us);

@@ -5,35 +5,42 @@
 
 #include "http/http_int.h"
 
-static enum tl_rc gone(struct tl_err *err)
+enum tl_rc http__gone(struct tl_err *err)
 {
     return tl_fail(err, TL_IO, "the client closed the connection");
 }
 
-/* Suspend until the socket is ready, in windows of the rate rule: TL_TIMEOUT when a window brought too little. */
-static enum tl_rc wait_ready(struct task *task, struct conn *c, int events, uint32_t window_ms, uint64_t *window_end,
-                             struct tl_err *err)
+static bool is_over(const struct exchange *x)
 {
+    return x->c->phase == PH_CLOSED || x->h2.closed;
+}
+
+enum tl_rc http__wait_ready(struct task *task, struct exchange *x, int events, uint32_t window_ms, uint64_t *window_end,
+                            struct tl_err *err)
+{
+    struct conn *c = x->c;
+    uint64_t *moved = x->h2.id ? &x->h2.moved : &c->window_bytes;
     struct async_wait w;
     enum tl_rc rc;
     uint64_t now = async_loop_now(c->l->loop);
 
-    if (c->phase == PH_CLOSED)
-        return gone(err);
+    if (is_over(x))
+        return http__gone(err);
     if (*window_end == 0) {
         *window_end = now + window_ms * UINT64_C(1000000);
-        c->window_bytes = 0;
+        *moved = 0;
     }
     async_wait_init(&w, task, NULL, NULL);
-    c->x->wait = &w;
-    http__conn_want(c, c->ssl && c->ssl_wants_write ? UV_WRITABLE : events);
+    x->wait = &w;
+    if (!x->h2.id)
+        http__conn_want(c, c->ssl && c->ssl_wants_write ? UV_WRITABLE : events);
     rc = async_wait(&w, *window_end, err);
-    c->x->wait = NULL;
-    if (c->phase == PH_CLOSED)
-        return rc == TL_CANCELED ? rc : gone(err);
+    x->wait = NULL;
+    if (is_over(x))
+        return rc == TL_CANCELED ? rc : http__gone(err);
     if (rc != TL_TIMEOUT || async_loop_now(c->l->loop) < *window_end)
         return rc;
-    if (c->window_bytes < http__rate_bytes(c, window_ms)) {
+    if (*moved < http__rate_bytes(c, window_ms)) {
         http__count(&c->l->timeouts);
         return tl_fail(err, TL_TIMEOUT, "the client is too slow");
     }
@@ -53,13 +60,13 @@ static enum tl_rc send_all(struct task *task, struct exchange *x, struct tl_err 
         enum tl_rc rc;
 
         if (n == -EAGAIN) {
-            rc = wait_ready(task, c, UV_WRITABLE, c->l->server->opt.write_ms, &window, err);
+            rc = http__wait_ready(task, x, UV_WRITABLE, c->l->server->opt.write_ms, &window, err);
             if (rc != TL_OK)
                 return rc;
             continue;
         }
         if (n <= 0)
-            return gone(err);
+            return http__gone(err);
         x->bytes_out += (size_t)n;
         c->window_bytes += (size_t)n;
         for (left = (size_t)n; i < x->n_iov && left >= x->iov[i].iov_len; i++)
@@ -95,7 +102,7 @@ static enum tl_rc sink_begin(struct task *task, void *arg, struct http_res *res,
     struct tl_sv head;
 
     if (x->c->phase == PH_CLOSED)
-        return gone(err);
+        return http__gone(err);
     if (!x->body_done && !http_codec_at_end(&x->codec))
         x->must_close = x->early = true;
     http__build_head(x, true);
@@ -112,7 +119,7 @@ static enum tl_rc sink_write(struct task *task, void *arg, struct tl_sv piece, s
     int n;
 
     if (x->c->phase == PH_CLOSED)
-        return gone(err);
+        return http__gone(err);
     if (piece.n == 0 || x->res.head_request)
         return task_check(task, err);
     if (!x->chunked_out)
@@ -125,6 +132,8 @@ enum tl_rc http__stream_end(struct task *task, struct exchange *x, struct tl_err
 {
     struct tl_sv last = TL_SV("0\r\n\r\n");
 
+    if (x->h2.id) /* its end goes out when the handler is done */
+        return TL_OK;
     if (!x->chunked_out || x->res.head_request)
         return TL_OK;
     return send_pieces(task, x, &last, 1, err);
@@ -153,10 +162,10 @@ static enum tl_rc read_some(struct task *task, struct exchange *x, uint64_t *win
         return tl_fail(err, TL_BUG, "no room for the body");
     n = http__recv(c, c->rbuf + c->end, c->cap - c->end);
     if (n == -EAGAIN)
-        return wait_ready(task, c, UV_READABLE, c->l->server->opt.body_grace_ms, window, err);
+        return http__wait_ready(task, x, UV_READABLE, c->l->server->opt.body_grace_ms, window, err);
     if (n <= 0) {
         x->must_close = true;
-        return gone(err);
+        return http__gone(err);
     }
     c->end += (size_t)n;
     return TL_OK;
@@ -167,7 +176,7 @@ static enum tl_rc source_next(struct task *task, void *arg, struct tl_sv *ret_pi
     struct exchange *x = arg;
     struct conn *c = x->c;
     uint64_t window = 0;
-    enum tl_rc rc = c->phase == PH_CLOSED ? gone(err) : invite(task, x, err);
+    enum tl_rc rc = c->phase == PH_CLOSED ? http__gone(err) : invite(task, x, err);
 
     while (rc == TL_OK) {
         struct tl_sv piece;

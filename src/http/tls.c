@@ -132,14 +132,32 @@ static int on_name(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_OK; /* the first certificate: the client judges */
 }
 
+/* RFC 9113 9.2.2: with TLS 1.2, HTTP/2 is for ephemeral keys and authenticated encryption. OpenSSL has chosen the
+ * cipher by the time it asks for the protocol. */
+static bool good_for_h2(SSL *ssl)
+{
+    const SSL_CIPHER *c = SSL_get_pending_cipher(ssl);
+
+    if (SSL_version(ssl) >= TLS1_3_VERSION)
+        return true;
+    return c && SSL_CIPHER_is_aead(c) &&
+           (SSL_CIPHER_get_kx_nid(c) == NID_kx_ecdhe || SSL_CIPHER_get_kx_nid(c) == NID_kx_dhe);
+}
+
+static bool begins_with_h2(const struct http_tls *tls)
+{
+    return tls->alpn_n > 3 && memcmp(tls->alpn, "\x02h2", 3) == 0;
+}
+
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in, unsigned inlen,
                    void *arg)
 {
-    struct http_tls *tls = arg;
+    const struct http_tls *tls = arg;
+    unsigned skip = begins_with_h2(tls) && !good_for_h2(ssl) ? 3 : 0;
     unsigned char *chosen;
 
-    (void)ssl;
-    if (SSL_select_next_proto(&chosen, outlen, tls->alpn, tls->alpn_n, in, inlen) != OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&chosen, outlen, tls->alpn + skip, tls->alpn_n - skip, in, inlen) !=
+        OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;

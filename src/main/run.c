@@ -229,12 +229,15 @@ static enum tl_rc listen_on(const struct flow_server_conf *c, struct http_server
     enum tl_rc rc = TL_OK;
 
     if (c->tls) {
+        static const char *const alpn[] = {"h2", "http/1.1"};
         const struct http_tls_cert cert = {.cert_file = c->tls->certificate, .key_file = c->tls->key};
         const struct http_tls_options t = {.certs = &cert,
                                            .n_certs = 1,
                                            .client =
                                                c->tls->client_ca ? HTTP_TLS_CLIENT_OPTIONAL : HTTP_TLS_CLIENT_NONE,
-                                           .client_ca_file = c->tls->client_ca};
+                                           .client_ca_file = c->tls->client_ca,
+                                           .alpn = c->http2 ? alpn : alpn + 1,
+                                           .n_alpn = c->http2 ? 2 : 1};
 
         rc = http_tls_new(&t, NULL, tl_clock_system(), ret_tls, err);
         listen.tls = *ret_tls;
@@ -249,7 +252,8 @@ static struct http_server_options server_options(const struct flow_server_conf *
                                         .allow = (const struct http_cidr *)c->allow.items,
                                         .n_allow = c->allow.n,
                                         .trusted_proxies = (const struct http_cidr *)c->behind_proxy.items,
-                                        .n_trusted_proxies = c->behind_proxy.n};
+                                        .n_trusted_proxies = c->behind_proxy.n,
+                                        .http1_only = !c->http2};
 }
 
 static enum tl_rc open_public(struct server *s, struct flow_plan *plan, struct tl_err *err)

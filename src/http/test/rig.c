@@ -81,6 +81,19 @@ static enum tl_rc hold(struct task *task, struct http_req *req, struct http_res 
     return rc;
 }
 
+/* "name: value|" of each header. */
+static enum tl_rc headers(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
+{
+    struct tl_sv all = TL_SV("");
+
+    (void)task, (void)arg, (void)err;
+    for (size_t i = 0; i < req->headers->n; i++)
+        all = tl_sv_str(tl_arena_printf(req->arena, "%.*s%.*s: %.*s|", TL_SV_ARG(all),
+                                        TL_SV_ARG(req->headers->v[i].name), TL_SV_ARG(req->headers->v[i].value)));
+    http_res_set(res, 200, "text/plain", all);
+    return TL_OK;
+}
+
 static enum tl_rc big(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
     char *p = tl_arena_must(req->arena, 8 << 20);
@@ -129,6 +142,7 @@ static void add_routes(struct rig *r)
     add(r, (struct http_route){.methods = "GET", .pattern = "/hold", .handler = hold});
     add(r, (struct http_route){.methods = "GET", .pattern = "/short", .handler = hold, .timeout_ms = 20});
     add(r, (struct http_route){.methods = "GET", .pattern = "/big", .handler = big});
+    add(r, (struct http_route){.methods = "GET", .pattern = "/headers", .handler = headers});
     add(r, (struct http_route){.methods = "GET", .pattern = "/who", .handler = who});
     add(r, (struct http_route){.methods = "GET", .pattern = "/mtls", .handler = who, .require_client_cert = true});
     add(r, (struct http_route){
