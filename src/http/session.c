@@ -350,9 +350,11 @@ void http__session_timer(struct conn *c)
 
 /* ---- bytes ---- */
 
+/* As at the end of HTTP/1.1: what the client sends meanwhile must not turn our close into a reset that overtakes the
+ * answer. Where none was sent for a while there is nothing to overtake. */
 static void finish(struct conn *c)
 {
-    if (http__session_busy(c))
+    if (http__session_busy(c) || now_of(c->h2) - c->h2->quiet_ns >= GRACE_NS)
         http__conn_close(c);
     else
         http__conn_linger(c);

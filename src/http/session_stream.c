@@ -177,7 +177,7 @@ static void answer(struct exchange *x)
     bare = bare || (!r->streaming && x->n_iov == 0);
     if (nghttp2_submit_response(ng_of(x), x->h2.id, nv, n, bare ? NULL : &body) != 0)
         reset(x, NGHTTP2_INTERNAL_ERROR);
-    if (r->close)
+    if (r->close && !r->streaming) /* a stream that is a connection's last over HTTP/1.1 is one of many here */
         http__session_leave(x->c);
     http__session_dirty(x->c->h2);
 }
