@@ -21,6 +21,7 @@ static nghttp2_session *ng_of(const struct exchange *x)
 
 int http__stream_begin(struct session *h, int32_t id)
 {
+    uint32_t most = h->c->l->server->opt.requests_per_connection;
     struct exchange *x;
 
     if (h->n_live >= SESSION_STREAMS)
@@ -34,16 +35,29 @@ int http__stream_begin(struct session *h, int32_t id)
         x->h2.next->h2.prev = x;
     h->streams = x;
     h->n_live++;
-    if (++h->opened >= h->c->l->server->opt.requests_per_connection ||
-        atomic_load_explicit(&h->c->l->server->draining, memory_order_relaxed))
+    if (++h->opened >= most || atomic_load_explicit(&h->c->l->server->draining, memory_order_relaxed))
         http__session_leave(h->c);
+    if (h->opened >= most && h->opened - most >= SESSION_STREAMS) /* it goes on as if it had not been told */
+        http__session_say_gone(h);
     return nghttp2_session_set_stream_user_data(h->ng, id, x);
 }
 
+/* What a handler will not look at any more: its memory, and its part of the window. That of the connection is given
+ * back whatever became of the stream, or the streams behind it would starve. */
 static void forget(struct exchange *x, struct tl_buf *b)
 {
-    (void)atomic_fetch_sub_explicit(&x->c->l->server->body_memory, b->n, memory_order_relaxed);
+    struct conn *c = x->c;
+    size_t n = b->n;
+
+    (void)atomic_fetch_sub_explicit(&c->l->server->body_memory, n, memory_order_relaxed);
     tl_buf_clear(b);
+    if (n == 0 || c->phase != PH_H2)
+        return;
+    if (x->h2.closed)
+        (void)nghttp2_session_consume_connection(c->h2->ng, n);
+    else
+        (void)nghttp2_session_consume(c->h2->ng, x->h2.id, n);
+    http__session_dirty(c->h2);
 }
 
 void http__stream_free(struct exchange *x)
@@ -259,27 +273,13 @@ static void go_on(struct exchange *x)
     http__session_dirty(x->c->h2);
 }
 
-/* What the handler looked at makes room for as much. */
-static void let_go(struct exchange *x)
-{
-    size_t n = x->h2.held.n;
-
-    if (n == 0)
-        return;
-    forget(x, &x->h2.held);
-    if (is_gone(x))
-        return;
-    (void)nghttp2_session_consume(ng_of(x), x->h2.id, n);
-    http__session_dirty(x->c->h2);
-}
-
 static enum tl_rc source_next(struct task *task, void *arg, struct tl_sv *ret_piece, struct tl_err *err)
 {
     struct exchange *x = arg;
     uint64_t window = 0;
     enum tl_rc rc = TL_OK;
 
-    let_go(x);
+    forget(x, &x->h2.held); /* it has looked at it */
     if (!is_gone(x))
         go_on(x);
     while (rc == TL_OK) {
@@ -323,7 +323,8 @@ static void done(void *arg, enum tl_rc rc, const struct tl_err *err)
             http__conn_close(c); /* it was waiting for this one */
         return;
     }
-    let_go(x);
+    forget(x, &x->h2.held);
+    forget(x, &x->h2.in);
     if (x->res.cut || (rc != TL_OK && x->head_sent)) { /* half an answer: the client must see that it is not whole */
         reset(x, NGHTTP2_INTERNAL_ERROR);
         return;

@@ -140,6 +140,7 @@ static void add_routes(struct rig *r)
     add(r, (struct http_route){.methods = "POST", .pattern = "/unread", .handler = refuse_unread, .stream_body = true});
     add(r, (struct http_route){.methods = "GET", .pattern = "/sse", .handler = stream_out, .timeout_ms = UINT32_MAX});
     add(r, (struct http_route){.methods = "GET", .pattern = "/hold", .handler = hold});
+    add(r, (struct http_route){.methods = "POST", .pattern = "/sit", .handler = hold, .stream_body = true});
     add(r, (struct http_route){.methods = "GET", .pattern = "/short", .handler = hold, .timeout_ms = 20});
     add(r, (struct http_route){.methods = "GET", .pattern = "/big", .handler = big});
     add(r, (struct http_route){.methods = "GET", .pattern = "/headers", .handler = headers});
