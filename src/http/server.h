@@ -2,9 +2,9 @@
 /*
  * server.h - the server for HTTP/1.1 and HTTP/2 on one or more loops.
  *
- * HTTP/2 where the client chooses "h2" (ALPN) or, on a plain listener, where one of trusted_proxies begins with its
- * preface (RFC 9113 3.3): a browser cannot, and a stranger on a plain port has no reason to. Handlers, routes and
- * limits are the same for both; session.h says what else HTTP/2 is held to.
+ * HTTP/2 where the client chooses "h2" (ALPN) or, on a plain listener, where one of trusted_proxies (or of proxy_peers,
+ * with its PROXY header) begins with its preface (RFC 9113 3.3): a browser cannot, and a stranger on a plain port has
+ * no reason to. Handlers, routes and limits are the same for both; session.h says what else HTTP/2 is held to.
  *
  * Promise: a connection of HTTP/1.1 has one request at a time; while it runs nothing is read, and at most 16 KB of what
  * follows is held. One of HTTP/2 has 100, each with 256 KB of a body that nobody has asked for. Every wait for the

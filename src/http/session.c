@@ -203,8 +203,9 @@ int http__session_preface(const struct conn *c)
     const struct http_server_options *o = &c->l->server->opt;
     size_t n = c->end - c->start;
 
-    if (c->n_requests > 0 || c->ssl || memcmp(c->rbuf + c->start, magic, n < 24 ? n : 24) != 0 || o->http1_only ||
-        !http_cidrs_have(o->trusted_proxies, o->n_trusted_proxies, &c->peer))
+    if (c->n_requests > 0 || c->ssl || memcmp(c->rbuf + c->start, magic, n < 24 ? n : 24) != 0 || o->http1_only)
+        return -1;
+    if (!c->listener->proxy_protocol && !http_cidrs_have(o->trusted_proxies, o->n_trusted_proxies, &c->peer))
         return -1;
     return n >= 24;
 }
