@@ -52,6 +52,17 @@ static void show_ledger(struct json ledger)
     }
 }
 
+static void show_restart(struct json paths)
+{
+    if (paths.n)
+        puts("in force only after a restart of `tieline run`:");
+    for (uint32_t i = 0; i < paths.n; i++) {
+        fputs("  ", stdout);
+        cli__put_safe(stdout, json_text(json_at(paths, i), TL_SV("")));
+        puts("");
+    }
+}
+
 static int show_errors(struct json errors)
 {
     for (uint32_t i = 0; i < errors.n; i++) {
@@ -94,6 +105,7 @@ static int run_reload(void *options, const struct cli_args *args)
                                              : cli__fail(&err, o->common.json);
     puts(o->dry_run ? "would change:" : "changed:");
     show_changes(json_gets(answer, "changes"));
+    show_restart(json_gets(answer, "needs_restart"));
     puts("the ledger:");
     show_ledger(json_gets(answer, "ledger"));
     return CLI_OK;

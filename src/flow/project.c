@@ -10,6 +10,23 @@ static const struct config_field cidr_item = {.type = CONFIG_CIDR};
 static const struct config_field string_item = {.type = CONFIG_STRING};
 
 /* ---- server, store, log ---- */
+static const struct config_field certificate_fields[] = {
+    {.name = "certificate",
+     .type = CONFIG_FILE,
+     AT(flow_certificate_conf, certificate),
+     .required = true,
+     .must_exist = true,
+     .doc = "PEM file of the certificate and its chain."},
+    {.name = "key",
+     .type = CONFIG_FILE,
+     AT(flow_certificate_conf, key),
+     .required = true,
+     .must_exist = true,
+     .doc = "PEM file of the private key."},
+};
+static const struct config_spec certificate_spec =
+    CONFIG_SPEC("certificate", struct flow_certificate_conf, certificate_fields, "A certificate and its key.");
+static const struct config_field certificate_item = {.type = CONFIG_OBJECT, .spec = &certificate_spec};
 static const struct config_field tls_fields[] = {
     {.name = "certificate",
      .type = CONFIG_FILE,
@@ -30,6 +47,13 @@ static const struct config_field tls_fields[] = {
      AT(flow_tls_conf, client_ca),
      .must_exist = true,
      .doc = "Accept client certificates signed by these authorities (PEM)."},
+    {.name = "others",
+     .type = CONFIG_LIST,
+     .item = &certificate_item,
+     .one_or_many = true,
+     .max = 8,
+     AT(flow_tls_conf, others),
+     .doc = "Further certificates, chosen by the name that the client asks for (SNI)."},
 };
 static const struct config_spec tls_spec = CONFIG_SPEC("tls", struct flow_tls_conf, tls_fields, "TLS of a listener.");
 

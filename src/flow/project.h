@@ -13,8 +13,12 @@
 #include "connector/connector.h"
 #include "secret/secret.h"
 
+struct flow_certificate_conf {
+    const char *certificate, *key;
+};
 struct flow_tls_conf {
     const char *certificate, *key, *client_ca;
+    struct config_list others; /* of struct flow_certificate_conf */
 };
 struct flow_server_conf {
     struct config_address listen;

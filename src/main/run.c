@@ -5,7 +5,6 @@
  */
 #include "main/main.h"
 
-#include <arpa/inet.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -21,11 +20,19 @@
 #include "http/http.h"
 #include "main/alerts.h"
 #include "main/auth.h"
+#include "main/listen.h"
 #include "main/secrets.h"
 #include "main/systemd.h"
 #include "main/telemetry.h"
 
-enum { MAX_LOOPS = 64, MAX_TASKS = 8000, DRAIN_MS = 30000, SECRETS_MS = 500, HISTORY_MS = 10000 };
+enum {
+    MAX_LOOPS = 64,
+    MAX_TASKS = 8000,
+    DRAIN_MS = 30000,
+    SECRETS_MS = 500,
+    CERTIFICATE_ROUNDS = 4,
+    HISTORY_MS = 10000
+};
 
 struct server {
     const char *config_path;
@@ -41,7 +48,7 @@ struct server {
     struct flow_engine *engine;
     struct queue *queue;
     struct http_server *public, *control, *web; /* web: NULL without the admin listener */
-    struct http_tls *tls, *web_tls;
+    struct main_listener public_at, web_at;
     struct admin admin;
     struct admin_gauges *gauges;
     struct main_auth auth;
@@ -125,23 +132,105 @@ static void add_effective(struct json_builder *b, const char *name, const struct
     json_adds(b, name, json_str_copy(b->arena, tl_buf_view(&text)));
 }
 
+/* What is read only at the start. Certificates are not: their files may change, and their names. */
+static bool needs_restart(const char *path)
+{
+    static const char *const at_start[] = {"server",
+                                           "store",
+                                           "log",
+                                           "egress",
+                                           "telemetry",
+                                           "admin.listen",
+                                           "admin.off",
+                                           "admin.tls",
+                                           "admin.behind_proxy",
+                                           "admin.allow",
+                                           "admin.body_limit",
+                                           "admin.http2"};
+    static const char *const at_once[] = {"server.tls.", "admin.tls."};
+    bool found = false;
+
+    for (size_t i = 0; i < TL_COUNT(at_start); i++) {
+        size_t n = strlen(at_start[i]);
+
+        found = found || (strncmp(path, at_start[i], n) == 0 && (path[n] == 0 || path[n] == '.' || path[n] == '['));
+    }
+    for (size_t i = 0; i < TL_COUNT(at_once); i++)
+        found = found && strncmp(path, at_once[i], strlen(at_once[i])) != 0;
+    return found;
+}
+
+/* The paths of changes that are in the file but not in force. */
+static struct json restart_json(struct server *s, struct tl_arena *a, const struct config_change *c, size_t n)
+{
+    struct json_builder b;
+    TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
+
+    tl_buf_init(&text, 4096);
+    json_array_begin(&b, a, n);
+    for (size_t i = 0; i < n; i++) {
+        if (!needs_restart(c[i].path))
+            continue;
+        json_push(&b, json_str(c[i].path));
+        (void)tl_buf_printf(&text, "%s%s", text.n ? ", " : "", c[i].path);
+    }
+    if (text.n)
+        TL_LOG(s->log, TL_WARN, "config.needs_restart", "changes that come into force with the next start",
+               KV_SV("paths", tl_buf_view(&text)));
+    return json_end(&b);
+}
+
+struct certificates {
+    struct http_tls *public, *web; /* NULL: those in use go on */
+};
+
+static enum tl_rc read_certificates(struct server *s, struct task *task, const struct flow_plan *plan,
+                                    struct certificates *ret, struct tl_err *err)
+{
+    const struct flow_project *c = flow_plan_project(plan);
+    enum tl_rc rc = main_certificates(task, &s->public_at, &c->server, &ret->public, err);
+
+    return rc == TL_OK ? main_certificates(task, &s->web_at, &c->admin.server, &ret->web, err) : rc;
+}
+
+static void use_certificates(struct server *s, const struct flow_plan *plan, struct certificates *certificates)
+{
+    const struct flow_project *c = flow_plan_project(plan);
+
+    if (certificates->public || certificates->web)
+        TL_LOG(s->log, TL_INFO, "tls.renewed", "new connections get the certificates now in the files",
+               KV_BOOL("server", certificates->public != NULL), KV_BOOL("admin", certificates->web != NULL));
+    main_certificates_use(&s->public_at, &c->server, certificates->public);
+    main_certificates_use(&s->web_at, &c->admin.server, certificates->web);
+    *certificates = (struct certificates){0};
+}
+
 static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bool dry_run, struct tl_arena *arena,
                        struct json *ret, struct tl_err *err)
 {
     struct queue_config_answer counts = {0};
-    struct flow_plan *old = flow_engine_plan(s->engine);
+    struct certificates certificates = {0};
+    struct flow_plan *old;
     struct config_change *changes;
     struct json_builder b;
     size_t n = 0;
-    enum tl_rc rc = dry_run ? TL_OK : admin_web_configure(s->admin.web, task, r->plan, err);
+    enum tl_rc rc = read_certificates(s, task, r->plan, &certificates, err);
 
+    if (rc != TL_OK) {
+        http_tls_unref(certificates.public);
+        return rc;
+    }
+    old = flow_engine_plan(s->engine);
+    if (!dry_run)
+        rc = admin_web_configure(s->admin.web, task, r->plan, err);
     if (rc == TL_OK)
         rc = flow_engine_reload(s->engine, task, r->plan, dry_run, &counts, err);
 
     changes = config_diff(arena, flow_plan_node(old), flow_plan_node(r->plan), 200, &n);
-    json_object_begin(&b, arena, 5);
+    json_object_begin(&b, arena, 6);
     json_adds(&b, "applied", json_bool(rc == TL_OK && !dry_run));
     json_adds(&b, "changes", config_diff_json(arena, changes, n));
+    json_adds(&b, "needs_restart", restart_json(s, arena, changes, n));
     json_adds(&b, "ledger", answer_json(arena, &counts));
     if (dry_run) { /* what holds, and what the file would make hold; secrets as references */
         add_effective(&b, "running", old);
@@ -152,12 +241,16 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     if (rc == TL_OK && !dry_run) {
         struct http_router *router = NULL;
 
+        use_certificates(s, r->plan, &certificates);
+
         rc = make_public_router(s, r->plan, &router, err);
         if (rc == TL_OK) {
             http_server_set_router(s->public, router);
             http_router_unref(router);
         }
     }
+    http_tls_unref(certificates.public);
+    http_tls_unref(certificates.web);
     return rc;
 }
 
@@ -207,45 +300,6 @@ static enum tl_rc make_public_router(struct server *s, struct flow_plan *plan, s
     return rc;
 }
 
-static const char *address_text(const struct config_address *a, char host[INET6_ADDRSTRLEN], uint16_t *ret_port)
-{
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&a->addr;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&a->addr;
-
-    if (a->addr.ss_family == AF_INET) {
-        *ret_port = ntohs(v4->sin_port);
-        return inet_ntop(AF_INET, &v4->sin_addr, host, INET6_ADDRSTRLEN);
-    }
-    *ret_port = ntohs(v6->sin6_port);
-    return inet_ntop(AF_INET6, &v6->sin6_addr, host, INET6_ADDRSTRLEN);
-}
-
-/* One listener of a `server` or `admin` block. */
-static enum tl_rc listen_on(const struct flow_server_conf *c, struct http_server *server, struct http_tls **ret_tls,
-                            struct tl_err *err)
-{
-    struct http_listen listen = {0};
-    char host[INET6_ADDRSTRLEN];
-    enum tl_rc rc = TL_OK;
-
-    if (c->tls) {
-        static const char *const alpn[] = {"h2", "http/1.1"};
-        const struct http_tls_cert cert = {.cert_file = c->tls->certificate, .key_file = c->tls->key};
-        const struct http_tls_options t = {.certs = &cert,
-                                           .n_certs = 1,
-                                           .client =
-                                               c->tls->client_ca ? HTTP_TLS_CLIENT_OPTIONAL : HTTP_TLS_CLIENT_NONE,
-                                           .client_ca_file = c->tls->client_ca,
-                                           .alpn = c->http2 ? alpn : alpn + 1,
-                                           .n_alpn = c->http2 ? 2 : 1};
-
-        rc = http_tls_new(&t, NULL, tl_clock_system(), ret_tls, err);
-        listen.tls = *ret_tls;
-    }
-    listen.host = address_text(&c->listen, host, &listen.port);
-    return rc == TL_OK ? http_server_listen(server, &listen, err) : rc;
-}
-
 static struct http_server_options server_options(const struct flow_server_conf *c)
 {
     return (struct http_server_options){.body_limit = c->body_limit,
@@ -266,7 +320,7 @@ static enum tl_rc open_public(struct server *s, struct flow_plan *plan, struct t
     if (rc == TL_OK)
         rc = http_server_new(s->loops, s->n_loops, &o, router, &s->public, err);
     http_router_unref(router);
-    return rc == TL_OK ? listen_on(c, s->public, &s->tls, err) : rc;
+    return rc == TL_OK ? main_listen(&s->public_at, c, s->public, err) : rc;
 }
 
 static enum tl_rc make_web(struct server *s, const struct flow_admin_conf *c, struct tl_err *err)
@@ -300,7 +354,7 @@ static enum tl_rc open_web(struct server *s, struct flow_plan *plan, struct tl_e
         return rc;
     rc = make_web(s, c, err);
     if (rc == TL_OK)
-        rc = listen_on(&c->server, s->web, &s->web_tls, err);
+        rc = main_listen(&s->web_at, &c->server, s->web, err);
     if (rc == TL_OK || !s->web || (written && config_get(written, "listen")))
         return rc;
     TL_LOG(s->log, TL_WARN, "admin.not_listening", err->text,
@@ -443,15 +497,38 @@ static enum tl_rc keep_history(struct task *task, void *arg, struct tl_err *err)
     return TL_OK;
 }
 
+/* A renewal writes two files, one after the other: a pair that does not fit yet is tried again when it changes. */
+static void watch_certificates(struct server *s, struct task *task, const struct flow_plan *plan)
+{
+    const struct flow_project *c = flow_plan_project(plan);
+    struct certificates certificates = {0};
+    struct tl_err err = {0};
+
+    if (!main_certificates_changed(&s->public_at, &c->server) &&
+        !main_certificates_changed(&s->web_at, &c->admin.server))
+        return;
+    if (read_certificates(s, task, plan, &certificates, &err) == TL_OK) {
+        use_certificates(s, plan, &certificates);
+        return;
+    }
+    http_tls_unref(certificates.public);
+    main_certificates_wrong(&s->public_at, &c->server);
+    main_certificates_wrong(&s->web_at, &c->admin.server);
+    TL_LOG(s->log, TL_ERROR, "tls.not_renewed", err.text, KV_STR("what", "the certificates in use go on"));
+}
+
 static enum tl_rc watch_secrets(struct task *task, void *arg, struct tl_err *err)
 {
     struct server *s = arg;
+    unsigned round = 0;
 
     while (task_sleep_ms(task, SECRETS_MS, err) == TL_OK && !s->stopping) {
         struct flow_plan *plan = flow_engine_plan(s->engine);
         bool changed = false;
         enum tl_rc rc = main_secrets_round(task, &s->secrets, plan, s->log, &changed, err);
 
+        if (rc == TL_OK && ++round % CERTIFICATE_ROUNDS == 0)
+            watch_certificates(s, task, plan);
         flow_plan_unref(plan);
         if (rc != TL_OK)
             break;
@@ -570,7 +647,7 @@ static void say_ready(const struct server *s, const struct flow_project *c)
 {
     if (s->web)
         TL_LOG(s->log, TL_INFO, "admin.ready", "the console and its API", KV_STR("listen", c->admin.server.listen.text),
-               KV_U64("port", http_server_port(s->web, 0)), KV_BOOL("tls", s->web_tls != NULL),
+               KV_U64("port", http_server_port(s->web, 0)), KV_BOOL("tls", s->web_at.tls != NULL),
                KV_STR("token", "admin.token in the data directory"));
     if (c->store.unsafe_no_sync)
         TL_LOG(s->log, TL_WARN, "store.not_synced", "store.unsafe_no_sync: a power cut loses what was acknowledged",
@@ -609,8 +686,8 @@ static void tear_down(struct server *s)
     flow_engine_free(s->engine);
     otlp_free(s->telemetry.otlp);
     main_auth_done(&s->auth);
-    http_tls_unref(s->tls);
-    http_tls_unref(s->web_tls);
+    main_listen_done(&s->public_at);
+    main_listen_done(&s->web_at);
     main_secrets_done(&s->secrets);
     for (size_t i = 0; i < s->n_loops; i++)
         async_loop_free(s->loops[i]);

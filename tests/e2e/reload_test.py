@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A changed configuration: nothing is lost, nothing is sent to the wrong place, all of it counted in the answer."""
 import json
+import os
+import re
 import signal
+import subprocess
 import threading
 import time
 
+from support.keys import Key
 from support.sender import Sender
 from support.site import FAST, hook, project, until
 from support.target import answer
@@ -223,3 +227,51 @@ def test_a_secret_that_is_gone_at_a_reload_keeps_its_last_value(site, target):
     (s.folder / "hook.secret").unlink()
     s.do("/v1/reload")
     assert s.sender.post({}, secret="first").status == 200
+
+
+# ---- certificates ----
+def served_name(s, asked="localhost"):
+    """The common name of the certificate that a new connection gets."""
+    out = subprocess.run(["openssl", "s_client", "-connect", s.config["server"]["listen"], "-servername", asked], stdin=subprocess.DEVNULL,
+                         capture_output=True, text=True, timeout=30)
+    return re.search(r"CN ?= ?(\S+)", out.stdout)[1]
+
+
+def put_certificate(s, file, name, san="DNS:localhost"):
+    key = Key(s.folder, f"{file}-{name}")
+    key.certificate(name, san=san)
+    os.replace(s.folder / f"{key.kid}.pem", s.folder / f"{file}.pem")
+    os.replace(key.path, s.folder / f"{file}.key")
+
+
+def test_renewed_certificates_are_served_without_a_restart_and_a_bad_pair_is_not(site, target):
+    config = project(target)
+    config["server"]["tls"] = {"certificate": "server.pem", "key": "server.key",
+                               "others": {"certificate": "other.pem", "key": "other.key"}}
+    s = site(config)
+    put_certificate(s, "server", "first")
+    put_certificate(s, "other", "partner", san="DNS:partner.example.com")
+    s.start()
+    assert served_name(s) == "first" and served_name(s, "partner.example.com") == "partner"
+    put_certificate(s, "server", "second")
+    until(lambda: served_name(s) == "second", 40, every=0.2)
+    assert s.logged("tls.renewed")
+    (s.folder / "server.pem").write_text("garbage")
+    until(lambda: s.logged("tls.not_renewed"), 40)
+    assert "server.pem" in str(s.logged("tls.not_renewed")[0]) and served_name(s) == "second"
+    refused = s.call("POST", "/v1/reload")
+    assert refused.status >= 400 and "server.pem" in refused.text and served_name(s) == "second", refused
+    put_certificate(s, "third", "third")
+    s.change(lambda c: c["server"]["tls"].update(certificate="third.pem", key="third.key"))
+    assert s.do("/v1/reload")["needs_restart"] == []
+    assert served_name(s) == "third" and served_name(s, "partner.example.com") == "partner"
+
+
+def test_a_reload_says_what_only_a_restart_brings_into_force(site, target):
+    s = site(project(target)).start()
+    s.change(lambda c: (c["server"].update(body_limit="2KB"), c["egress"].update(allow_private=False),
+                        c["flows"]["orders"].update(order_by="body.k")))
+    said = s.do("/v1/reload")
+    assert set(said["needs_restart"]) == {"server.body_limit", "egress.allow_private"}, said
+    assert len(said["changes"]) == 3
+    until(lambda: s.logged("config.needs_restart"))

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/listen.h"
+
+#include <arpa/inet.h>
+#include <sys/stat.h>
+
+enum { CERTIFICATES = 9 }; /* one and at most eight more */
+
+static uint64_t stamp_file(const char *path, uint64_t h)
+{
+    struct stat st;
+
+    if (!path)
+        return h;
+    h = tl_hash64(path, strlen(path), h);
+    if (stat(path, &st) != 0)
+        return h + 1;
+    h = tl_hash64(&st.st_mtim, sizeof st.st_mtim, h);
+    h = tl_hash64(&st.st_ino, sizeof st.st_ino, h);
+    return tl_hash64(&st.st_size, sizeof st.st_size, h);
+}
+
+static uint64_t stamp_of(const struct flow_tls_conf *c)
+{
+    uint64_t h = stamp_file(c->client_ca, stamp_file(c->key, stamp_file(c->certificate, 1)));
+
+    for (size_t i = 0; i < c->others.n; i++) {
+        const struct flow_certificate_conf *o = CONFIG_AT(c->others, struct flow_certificate_conf, i);
+
+        h = stamp_file(o->key, stamp_file(o->certificate, h));
+    }
+    return h;
+}
+
+static enum tl_rc read_files(const struct flow_server_conf *server, struct http_tls *keep, struct http_tls **ret,
+                             struct tl_err *err)
+{
+    static const char *const alpn[] = {"h2", "http/1.1"};
+    const struct flow_tls_conf *c = server->tls;
+    struct http_tls_cert certs[CERTIFICATES] = {{.cert_file = c->certificate, .key_file = c->key}};
+    const struct http_tls_options t = {.certs = certs,
+                                       .n_certs = 1 + c->others.n,
+                                       .client = c->client_ca ? HTTP_TLS_CLIENT_OPTIONAL : HTTP_TLS_CLIENT_NONE,
+                                       .client_ca_file = c->client_ca,
+                                       .alpn = server->http2 ? alpn : alpn + 1,
+                                       .n_alpn = server->http2 ? 2 : 1};
+
+    for (size_t i = 0; i < c->others.n && i + 1 < CERTIFICATES; i++) {
+        const struct flow_certificate_conf *o = CONFIG_AT(c->others, struct flow_certificate_conf, i);
+
+        certs[i + 1] = (struct http_tls_cert){.cert_file = o->certificate, .key_file = o->key};
+    }
+    return http_tls_new(&t, keep, tl_clock_system(), ret, err);
+}
+
+static const char *address_text(const struct config_address *a, char host[INET6_ADDRSTRLEN], uint16_t *ret_port)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&a->addr;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&a->addr;
+
+    if (a->addr.ss_family == AF_INET) {
+        *ret_port = ntohs(v4->sin_port);
+        return inet_ntop(AF_INET, &v4->sin_addr, host, INET6_ADDRSTRLEN);
+    }
+    *ret_port = ntohs(v6->sin6_port);
+    return inet_ntop(AF_INET6, &v6->sin6_addr, host, INET6_ADDRSTRLEN);
+}
+
+enum tl_rc main_listen(struct main_listener *l, const struct flow_server_conf *c, struct http_server *server,
+                       struct tl_err *err)
+{
+    struct http_listen listen = {0};
+    char host[INET6_ADDRSTRLEN];
+    enum tl_rc rc = TL_OK;
+
+    l->server = server;
+    if (c->tls) {
+        l->stamp = stamp_of(c->tls);
+        rc = read_files(c, NULL, &l->tls, err);
+        listen.tls = l->tls;
+    }
+    listen.host = address_text(&c->listen, host, &listen.port);
+    return rc == TL_OK ? http_server_listen(server, &listen, err) : rc;
+}
+
+void main_listen_done(struct main_listener *l)
+{
+    http_tls_unref(l->tls);
+    l->tls = NULL;
+}
+
+struct reading {
+    const struct flow_server_conf *conf;
+    struct http_tls *keep, *made;
+    enum tl_rc rc;
+    struct tl_err err;
+};
+
+static void read_again(void *arg)
+{
+    struct reading *r = arg;
+
+    r->rc = read_files(r->conf, r->keep, &r->made, &r->err);
+}
+
+enum tl_rc main_certificates(struct task *task, const struct main_listener *l, const struct flow_server_conf *c,
+                             struct http_tls **ret, struct tl_err *err)
+{
+    struct reading r = {.conf = c, .keep = l->tls};
+    enum tl_rc rc;
+
+    *ret = NULL;
+    if (!l->tls || !c->tls || stamp_of(c->tls) == l->stamp)
+        return TL_OK;
+    rc = task_blocking(task, read_again, &r, NULL, err);
+    if (rc != TL_OK)
+        return rc;
+    if (r.rc != TL_OK) {
+        *err = r.err;
+        return r.rc;
+    }
+    *ret = r.made;
+    return TL_OK;
+}
+
+void main_certificates_use(struct main_listener *l, const struct flow_server_conf *c, struct http_tls *tls)
+{
+    if (!tls)
+        return;
+    http_server_set_tls(l->server, 0, tls);
+    http_tls_unref(l->tls);
+    l->tls = tls;
+    l->stamp = stamp_of(c->tls);
+    l->wrong = 0;
+}
+
+bool main_certificates_changed(const struct main_listener *l, const struct flow_server_conf *c)
+{
+    uint64_t now = l->tls && c->tls ? stamp_of(c->tls) : l->stamp;
+
+    return now != l->stamp && now != l->wrong;
+}
+
+void main_certificates_wrong(struct main_listener *l, const struct flow_server_conf *c)
+{
+    if (l->tls && c->tls)
+        l->wrong = stamp_of(c->tls);
+}

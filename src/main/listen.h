@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listen.h - one listener of a `server` or `admin` block, and its certificates, which come into force again when their
+ * files change or `reload` names others. A pair that cannot be used leaves the one in use.
+ */
+#ifndef TL_MAIN_LISTEN_H
+#define TL_MAIN_LISTEN_H
+
+#include "async/async.h"
+#include "flow/flow.h"
+#include "http/http.h"
+
+struct main_listener {
+    struct http_server *server; /* borrowed */
+    struct http_tls *tls;       /* NULL: plain */
+    uint64_t stamp, wrong;      /* of the files in use; of those that could not be used and were told of */
+};
+
+/* Starts to listen. Errors: TL_CONFIG (a file of `tls`, named), TL_BUSY (the port is taken), TL_IO. Blocks on files. */
+TL_MUST_CHECK enum tl_rc main_listen(struct main_listener *l, const struct flow_server_conf *c,
+                                     struct http_server *server, struct tl_err *err);
+void main_listen_done(struct main_listener *l);
+
+/* The certificates that c names, read on a worker thread; *ret is NULL when they are those in use, or when the listener
+ * is plain. Suspends. TL_CONFIG: they cannot be used. */
+TL_MUST_CHECK enum tl_rc main_certificates(struct task *task, const struct main_listener *l,
+                                           const struct flow_server_conf *c, struct http_tls **ret, struct tl_err *err);
+/* Takes them into use, and the reference; new connections get them. NULL: nothing to do. On the accepting loop. */
+void main_certificates_use(struct main_listener *l, const struct flow_server_conf *c, struct http_tls *tls);
+/* Whether the files are others than those in use, or than those that could not be used. Looks at their times only. */
+bool main_certificates_changed(const struct main_listener *l, const struct flow_server_conf *c);
+void main_certificates_wrong(struct main_listener *l, const struct flow_server_conf *c); /* told of; not again */
+
+#endif
