@@ -19,6 +19,7 @@ static enum tl_rc wait_on(struct connector_call *call, struct tl_sv job, int64_t
     for (int64_t i = 0; i < polls && ms < MOST_POLL_MS; i++)
         ms *= 2;
     call->pending = true;
+    call->job = tl_sv_str(tl_arena_printf(call->arena, "async job %.*s", TL_SV_ARG(job)));
     call->new_ticket = tl_sv_str(ticket);
     call->next_poll_ms = ms < MOST_POLL_MS ? ms : MOST_POLL_MS;
     return TL_OK;

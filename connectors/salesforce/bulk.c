@@ -176,6 +176,7 @@ int64_t sf_bulk_age_ms(const struct connector_call *call, struct json job)
 static void wait_more(struct job *j, int64_t age_ms)
 {
     j->call->pending = true;
+    j->call->job = tl_sv_str(tl_arena_printf(j->call->arena, "bulk job %s", j->id));
     j->call->next_poll_ms = sf_bulk_wait_ms(age_ms);
 }
 
@@ -354,7 +355,7 @@ static enum tl_rc finish(struct job *j, struct json job, struct tl_err *err)
     if (rc != TL_OK) {
         memset(j->call->verdicts, 0, j->call->n * sizeof *j->call->verdicts);
         if (tl_rc_class(rc) == TL_CLASS_TRANSIENT || tl_rc_class(rc) == TL_CLASS_RATE_LIMIT) {
-            j->call->pending = true;
+            wait_more(j, 0);
             j->call->next_poll_ms = err && err->retry_after_ms ? err->retry_after_ms : POLL_FIRST_MS;
             tl_err_clear(err);
             return TL_OK;

@@ -147,8 +147,11 @@ static void budgets(const void *connection, struct guard_conf *conf)
     if (conf->n_budgets == GUARD_MAX_BUDGETS)
         return;
     b = &conf->budgets[conf->n_budgets++];
-    *b = (struct guard_budget){
-        .kind = GUARD_ROLLING, .amount = (double)c->daily_calls, .per_ms = INT64_C(86400000), .keep = c->keep};
+    *b = (struct guard_budget){.kind = GUARD_ROLLING,
+                               .amount = (double)c->daily_calls,
+                               .per_ms = INT64_C(86400000),
+                               .keep = c->keep,
+                               .theirs = true};
     (void)snprintf(b->name, sizeof b->name, "%s", SF_DAILY);
 }
 

@@ -43,6 +43,15 @@ struct json admin__row_json(struct tl_arena *a, const struct admin_names *names,
     }
     json_adds(&b, "reason", json_str_copy(a, tl_sv_str(r->text)));
     json_adds(&b, "running", json_bool(r->running));
+    if (r->job) {
+        struct json_builder job;
+
+        json_object_begin(&job, a, 3);
+        json_adds(&job, "name", json_str_copy(a, tl_sv_str(r->text)));
+        json_adds(&job, "polled_at", admin__time_json(a, r->updated_ms));
+        json_adds(&job, "next_poll_at", admin__time_json(a, r->next_at_ms));
+        json_adds(&b, "job", json_end(&job));
+    }
     json_adds(&b, "held", r->held != QUEUE_HELD_NONE ? json_str(queue_held_name(r->held)) : json_null());
     if (r->held_text[0])
         json_adds(&b, "held_reason", json_str_copy(a, tl_sv_str(r->held_text)));

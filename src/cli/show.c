@@ -135,6 +135,10 @@ static void show(struct json d)
     line("updated", json_gets(e, "updated_at"));
     line("next at", json_gets(e, "next_at"));
     line("key", json_gets(d, "order_by"));
+    if (json_gets(e, "job").type == JSON_OBJECT) {
+        line("running", json_gets(json_gets(e, "job"), "name"));
+        line("asked", json_gets(json_gets(e, "job"), "polled_at"));
+    }
     line("held", json_gets(e, "held"));
     line("because", json_gets(e, "held_reason"));
     line("waits for", json_gets(d, "ahead"));

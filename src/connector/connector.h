@@ -34,6 +34,7 @@
 #include "xml/xml.h"
 
 #define CONNECTOR_CONTRACT 1
+#define CONNECTOR_POSITION_MAX (64 << 10) /* bytes of one position of a source */
 
 struct connector_host; /* the connection, as the host sees it: one for each configured connection and loop */
 
@@ -62,6 +63,7 @@ struct connector_call {
      * pending. In read the job is part of the position: `run` comes again after next_poll_ms instead of `every`. */
     struct tl_sv ticket;
     bool pending;            /* set to say: the job goes on */
+    struct tl_sv job;        /* and what it is called over there, for people: "bulk job 750..." */
     struct tl_sv new_ticket; /* at most 256 KB; .p NULL: the last one stays */
     int64_t next_poll_ms;
     /* read, listen */

@@ -7,7 +7,6 @@
 
 enum {
     TICKET_MAX = 256 << 10, /* as the ledger's */
-    POSITION_MAX = 64 << 10,
     SECRET_MAX = 64 << 10,
     REPLY_DEFAULT = 10 << 20,
     REPLY_MAX = 64 << 20, /* held in the arena; larger ones go to a sink */
@@ -364,8 +363,9 @@ enum tl_rc connector_checkpoint(struct task *task, struct connector_call *call, 
 enum tl_rc connector_emit(struct task *task, struct connector_call *call, const struct connector_incoming *records,
                           size_t n, struct tl_sv position, struct tl_err *err)
 {
-    if (position.n > POSITION_MAX)
-        return tl_fail(err, TL_LIMIT, "a position has %zu bytes; at most %d are kept", position.n, POSITION_MAX);
+    if (position.n > CONNECTOR_POSITION_MAX)
+        return tl_fail(err, TL_LIMIT, "a position has %zu bytes; at most %d are kept", position.n,
+                       CONNECTOR_POSITION_MAX);
     if (!call->ledger || !call->ledger->emit)
         return tl_fail(err, TL_UNSUPPORTED, "records cannot be taken in here");
     return call->ledger->emit(call->ledger->arg, task, records, n, position, err);

@@ -145,10 +145,21 @@ static void fill_guard(struct loader *l, struct flow_connection *c)
             config_error(l->e, c->at, "Write a number and a unit: 100/s, 3000/m, 10000/h.",
                          "the rate '%s' of connection '%s' is not readable", limits->rate, c->name);
     }
-    for (size_t i = 0; i < limits->quotas.n && g->n_budgets < GUARD_MAX_BUDGETS; i++) {
+    for (size_t i = 0; i < limits->quotas.n; i++) {
         const struct flow_quota_conf *q = CONFIG_AT(limits->quotas, struct flow_quota_conf, i);
-        struct guard_budget *b = &g->budgets[g->n_budgets++];
+        struct guard_budget *b = &g->budgets[g->n_budgets];
 
+        if (g->n_budgets == GUARD_MAX_BUDGETS) {
+            config_error(l->e, c->at, "Leave one of its `quotas` out.",
+                         "connection '%s' has more than %d budgets, the connector's own among them", c->name,
+                         GUARD_MAX_BUDGETS);
+            break;
+        }
+        /* What was used is kept and corrected by name: two of one name would share it. */
+        if (guard_has_budget(g, q->name))
+            config_error(l->e, c->at, "Give each of `quotas` a `name` of its own.",
+                         "connection '%s' has two budgets with the name '%s'", c->name, q->name);
+        g->n_budgets++;
         *b = (struct guard_budget){.kind = q->day ? GUARD_CALENDAR : GUARD_ROLLING,
                                    .amount = (double)q->amount,
                                    .per_ms = q->per_ms,
@@ -638,6 +649,9 @@ static void load_flow(struct loader *l, struct flow *f, const char *name, const 
     f->n_steps = conf->steps.n;
     for (size_t i = 0; i < f->n_steps; i++)
         load_step(l, f, &f->steps[i], CONFIG_AT(conf->steps, struct config_choice, i));
+    /* At the end of a long job its record is made again for the cross-reference, and steps run only once. */
+    for (size_t i = 0; i < f->n_targets && f->n_steps > 0; i++)
+        f->expand |= f->targets[i].conf->xref && f->targets[i].operation && f->targets[i].operation->resume;
 }
 
 /* Each receiver of alerts is a flow, `alerts.NAME`: its notifications are retried, die and are replayed like any other

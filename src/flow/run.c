@@ -296,7 +296,7 @@ static void to_outcome(struct run *r, const struct connector_call *call, const s
                                 .cls = v->cls,
                                 .status = v->status ? v->status : call->status,
                                 .retry_after_ms = v->retry_after_ms,
-                                .text = v->text,
+                                .text = v->end == CONNECTOR_NONE && call->pending ? call->job : v->text,
                                 .answer = v->answer,
                                 .asked = asked};
     give_xrefs(r, v, o);

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { LEASE_MS = 60000, MAX_POSITION = 16384 };
+enum { LEASE_MS = 60000 };
 
 struct source {
     struct flow_loop *loop;
@@ -106,7 +106,7 @@ static enum tl_rc schedule_start(struct task *task, struct source *s, int64_t *r
     int64_t now = tl_clock_wall_ms(s->loop->engine->opt.clock);
     enum tl_rc rc;
 
-    tl_buf_init(&b, MAX_POSITION);
+    tl_buf_init(&b, CONNECTOR_POSITION_MAX);
     rc = queue_position(s->loop->engine->queue, task, tl_sv_str(s->name), TL_SV("cursor"), &b, err);
     *ret_after = now;
     if (rc == TL_NOT_FOUND)
@@ -232,7 +232,7 @@ static enum tl_rc read_once(struct task *task, struct source *s, int64_t *ret_wa
                                   .source = tl_sv_str(s->name)};
     enum tl_rc rc;
 
-    tl_buf_init(&position, MAX_POSITION);
+    tl_buf_init(&position, CONNECTOR_POSITION_MAX);
     rc = queue_position(s->loop->engine->queue, task, call.source, TL_SV("cursor"), &position, err);
     if (rc != TL_OK && rc != TL_NOT_FOUND)
         return rc;

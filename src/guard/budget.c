@@ -22,6 +22,7 @@ static double burst(const struct guard_budget *c)
 void guard__budget_set(struct budget *b, const struct guard_budget *conf)
 {
     b->conf = *conf;
+    b->own = conf->amount;
     if (b->conf.per_ms <= 0)
         b->conf.per_ms = conf->kind == GUARD_BUCKET ? 1000 : 86400000;
     if (b->conf.kind == GUARD_BUCKET && b->level > burst(&b->conf))
@@ -30,7 +31,7 @@ void guard__budget_set(struct budget *b, const struct guard_budget *conf)
 
 static int64_t cell_ms(const struct budget *b)
 {
-    int64_t ms = b->conf.per_ms / CELLS;
+    int64_t ms = (b->conf.kind == GUARD_CALENDAR ? b->window_end - b->cell_start : b->conf.per_ms) / CELLS;
 
     return ms > 0 ? ms : 1;
 }
@@ -49,6 +50,26 @@ static void roll_calendar(struct budget *b, int64_t wall_ms)
     b->conf.window(b->conf.zone, wall_ms, &b->cell_start, &b->window_end);
 }
 
+static double kept(const struct budget *b)
+{
+    return b->conf.amount * b->conf.keep;
+}
+
+/* What the vendor said, and until when. Without a time of reset nothing would ever be heard again once it said that
+ * nothing is left, since no call means no new reading: so one call a cell finds out, and after a whole window of
+ * silence our own count is all there is. */
+static void age_said(struct budget *b, int64_t wall_ms)
+{
+    if (b->said < 0)
+        return;
+    if (b->said_reset ? wall_ms >= b->said_reset : wall_ms - b->said_at >= CELLS * cell_ms(b)) {
+        b->said = -1;
+    } else if (!b->said_reset && b->said < kept(b) + 1 && wall_ms >= b->ask_at) {
+        b->said = kept(b) + 1;
+        b->ask_at = wall_ms + cell_ms(b);
+    }
+}
+
 /* Move the cells so that the newest one holds wall_ms; a clock set back leaves them alone. */
 void guard__budget_roll(struct budget *b, int64_t wall_ms)
 {
@@ -56,10 +77,11 @@ void guard__budget_roll(struct budget *b, int64_t wall_ms)
 
     if (b->conf.kind == GUARD_BUCKET)
         return;
-    if (b->conf.kind == GUARD_CALENDAR) {
+    if (b->conf.kind == GUARD_CALENDAR)
         roll_calendar(b, wall_ms);
+    age_said(b, wall_ms);
+    if (b->conf.kind == GUARD_CALENDAR)
         return;
-    }
     if (!b->cell_start)
         b->cell_start = wall_ms - wall_ms % span;
     steps = (wall_ms - b->cell_start) / span;
@@ -70,8 +92,6 @@ void guard__budget_roll(struct budget *b, int64_t wall_ms)
         steps = CELLS;
     memmove(b->cells + steps, b->cells, (size_t)(CELLS - steps) * sizeof *b->cells);
     memset(b->cells, 0, (size_t)steps * sizeof *b->cells);
-    if (b->said >= 0 && b->said_reset && wall_ms >= b->said_reset)
-        b->said = -1;
 }
 
 double guard__budget_used(const struct budget *b)
@@ -112,8 +132,8 @@ double guard__budget_left(struct budget *b, uint64_t mono_ns, int64_t wall_ms)
     }
     guard__budget_roll(b, wall_ms);
     left = share(b) - guard__budget_used(b);
-    if (b->said >= 0 && b->said - b->conf.amount * b->conf.keep < left)
-        left = b->said - b->conf.amount * b->conf.keep;
+    if (b->said >= 0 && b->said - kept(b) < left)
+        left = b->said - kept(b);
     return left > 0 ? left : 0;
 }
 
@@ -121,11 +141,14 @@ double guard__budget_left(struct budget *b, uint64_t mono_ns, int64_t wall_ms)
 static int64_t next_relief(const struct budget *b, int64_t wall_ms)
 {
     int64_t at = wall_ms + 1000;
+    bool ours_left = share(b) - guard__budget_used(b) >= 1; /* it is the vendor's word that stops us */
 
+    if (b->said >= 0 && b->said_reset > wall_ms)
+        return b->said_reset;
+    if (b->said >= 0 && !b->said_reset && ours_left && b->ask_at > wall_ms)
+        return b->conf.kind == GUARD_CALENDAR && b->window_end < b->ask_at ? b->window_end : b->ask_at;
     if (b->conf.kind == GUARD_CALENDAR)
         return b->window_end;
-    if (b->said_reset > wall_ms && b->said >= 0)
-        return b->said_reset;
     for (int i = CELLS - 1; i >= 0; i--) {
         if (b->cells[i] > 0) {
             at = b->cell_start + (CELLS - i) * cell_ms(b);
@@ -198,7 +221,7 @@ void guard__budget_refund(struct budget *b, double cost)
 void guard__budget_read(struct budget *b, const struct guard_reading *r, int64_t wall_ms, bool alone)
 {
     if (r->limit > 0 && guard__is_window(b))
-        b->conf.amount = r->limit;
+        b->conf.amount = b->conf.theirs || r->limit < b->own ? r->limit : b->own;
     if (r->remaining < 0)
         return;
     if (b->conf.kind == GUARD_BUCKET) {
@@ -212,6 +235,8 @@ void guard__budget_read(struct budget *b, const struct guard_reading *r, int64_t
     if (b->said < 0 || r->remaining < b->said || alone)
         b->said = r->remaining;
     b->said_reset = r->reset_wall_ms;
+    b->said_at = wall_ms;
+    b->ask_at = wall_ms + cell_ms(b);
 }
 
 uint64_t guard__budget_drain_ms(struct budget *b, uint64_t mono_ns, int64_t wall_ms, double waiting)

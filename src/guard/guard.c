@@ -125,6 +125,9 @@ static struct guard_answer take(struct guard *g, uint64_t mono_ns, int64_t wall_
 {
     struct guard_answer a = {.wake_ns = UINT64_MAX};
 
+    if (g->pause_ms > wall_ms)
+        g->not_before_ns = mono_ns + (uint64_t)(g->pause_ms - wall_ms) * 1000000u;
+    g->pause_ms = 0;
     if (!breaker_lets_through(g, mono_ns, &a))
         return a;
     a.wait = GUARD_GO;
@@ -161,6 +164,15 @@ bool guard_has_quota(const struct guard_conf *conf)
     for (size_t i = 0; i < conf->n_budgets; i++)
         found |= conf->budgets[i].kind != GUARD_BUCKET;
     return found;
+}
+
+bool guard_has_budget(const struct guard_conf *conf, const char *name)
+{
+    for (size_t i = 0; i < conf->n_budgets; i++) {
+        if (strcmp(conf->budgets[i].name, name) == 0)
+            return true;
+    }
+    return false;
 }
 
 struct guard_answer guard_take(struct guard *g, uint64_t mono_ns, int64_t wall_ms, double cost)
@@ -243,8 +255,11 @@ static void learn(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const stru
     /* Told to slow down without being told how long; where it is too many at one time, fewer of them are the answer. */
     if (tl_rc_class(r->rc) == TL_CLASS_RATE_LIMIT && wait_ms == 0 && !(f && f->too_many_at_once))
         wait_ms = 1000;
-    if (wait_ms && mono_ns + (uint64_t)wait_ms * 1000000u > g->not_before_ns)
+    if (wait_ms && mono_ns + (uint64_t)wait_ms * 1000000u > g->not_before_ns) {
         g->not_before_ns = mono_ns + (uint64_t)wait_ms * 1000000u;
+        g->not_before_ms = wall_ms + wait_ms;
+        g->pause_unsaved = g->pause_unsaved || wait_ms >= PAUSE_SAVED_MS;
+    }
     for (size_t i = 0; f && i < f->n_readings && i < TL_COUNT(f->readings); i++) {
         struct budget *b = find(g->budgets, g->n, f->readings[i].name);
 
@@ -264,6 +279,15 @@ void guard_give(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct
     adapt(g, mono_ns, r);
     learn(g, mono_ns, wall_ms, r);
     g->gave_ns = mono_ns;
+}
+
+bool guard_breaker_trip(struct guard *g, uint64_t mono_ns, uint32_t failures)
+{
+    if (g->conf.no_breaker || g->failures + 1 < failures)
+        return false;
+    if (g->breaker == CLOSED)
+        trip(g, mono_ns);
+    return true;
 }
 
 bool guard_breaker_tripped(const struct guard *g)

@@ -9,7 +9,9 @@
  * Budgets are of three kinds: a token bucket (`100 a second, burst 200`), a rolling window in 24 cells (Salesforce: so
  * many calls in 24 hours), a calendar window (`per day` in a zone). Windows are quotas: they are reserved on disk in
  * blocks of at most 1 % before use, so a crash forfeits a block but never spends a call twice. What a vendor's header
- * says lowers the remainder at once and raises it only on a reading that is newer than all calls under way.
+ * says lowers the remainder at once and raises it only on a reading that is newer than all calls under way. Where it
+ * says that nothing is left and not until when, one call in a 24th of the window finds out. A Retry-After of 5 s or
+ * more is saved with the quotas.
  *
  * The breaker counts time-outs, connection errors and 5xx only (tl_rc_trips_breaker). While it is open nothing starts;
  * half-open lets one probe through at a time. After it closes, concurrency climbs from a tenth by doubling, it does not
@@ -49,6 +51,7 @@ struct guard_budget {
     guard_window_fn *window; /* CALENDAR */
     const void *zone;        /* borrowed for the life of the guard */
     double keep;             /* share of the amount that is left for others, 0..1 */
+    bool theirs; /* the amount is a first guess and the vendor's word replaces it; else that only makes it less */
 };
 struct guard_conf {
     struct guard_budget budgets[GUARD_MAX_BUDGETS];
@@ -62,6 +65,7 @@ struct guard_conf {
 };
 
 bool guard_has_quota(const struct guard_conf *conf); /* one of its budgets is a window */
+bool guard_has_budget(const struct guard_conf *conf, const char *name);
 
 /* ---- asking ---- */
 struct guard;
@@ -111,6 +115,9 @@ struct guard_result {
 void guard_give(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct guard_result *r);
 /* True while the breaker is not closed: a failure then uses no attempt. */
 bool guard_breaker_tripped(const struct guard *g);
+/* Open it now, for one whose last of `failures` attempts has failed as well. False: there is no breaker, or something
+ * has succeeded meanwhile. The failure itself is told by guard_give as ever. */
+bool guard_breaker_trip(struct guard *g, uint64_t mono_ns, uint32_t failures);
 /* For people and metrics: "closed", "open", "half_open". */
 const char *guard_breaker_state(const struct guard *g);
 /* A person or a successful test says that it works again. */

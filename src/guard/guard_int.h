@@ -5,7 +5,10 @@
 
 #include "guard/guard.h"
 
-enum { CELLS = 24 };
+enum {
+    CELLS = 24,
+    PAUSE_SAVED_MS = 5000 /* a shorter pause is over when a restart is */
+};
 
 /* The state of one budget. A bucket uses level; windows use cells (a calendar window only the first). */
 struct budget {
@@ -18,8 +21,11 @@ struct budget {
     double reserved;     /* on disk, not spent yet */
     double asked;        /* in the bytes that are being written */
     bool wants;          /* a further block should be written */
+    double own;          /* the amount that was configured; conf.amount: as the vendor corrected it */
     double said;         /* remaining as the vendor last said, < 0: nothing said */
-    int64_t said_reset;
+    int64_t said_reset;  /* wall ms; 0: not said */
+    int64_t said_at;     /* when it was said */
+    int64_t ask_at;      /* without a reset: when one more call may find out */
 };
 
 enum breaker_state { CLOSED, OPEN, HALF_OPEN };
@@ -44,6 +50,9 @@ struct guard {
     uint64_t lowered_ns, ramp_ns;
     uint64_t gave_ns;       /* when the last call ended */
     uint64_t not_before_ns; /* Retry-After */
+    int64_t not_before_ms;  /* the same as wall time, which outlives us; 0: it is not worth a write */
+    int64_t pause_ms;       /* wall time of the pause that a restart found, until the first question; 0: none */
+    bool pause_unsaved, pause_asked;
     enum breaker_state breaker;
     uint32_t failures;
     uint64_t open_until_ns;

@@ -4,14 +4,19 @@
  *
  * Bytes: "guard1\n", then a line a window: name, kind, start of the newest cell, end of the calendar window, then the
  * spent amounts of the cells, the newest first. What is reserved is written as if it were spent: after a crash it is.
+ * "!retry_after" and a wall time: no call before that, as the remote said.
  */
 #include "guard/guard_int.h"
 
 #include <math.h>
 #include <stdio.h>
 
+#define PAUSE "!retry_after\t"
+
 bool guard_wants_save(const struct guard *g)
 {
+    if (g->pause_unsaved)
+        return true;
     for (size_t i = 0; i < g->n; i++) {
         if (g->budgets[i].wants)
             return true;
@@ -32,6 +37,9 @@ static double next_block(struct budget *b, int64_t wall_ms)
 void guard_save(struct guard *g, int64_t wall_ms, struct tl_buf *out)
 {
     tl_buf_puts(out, "guard1\n");
+    if (g->not_before_ms > wall_ms)
+        tl_buf_printf(out, PAUSE "%lld\n", (long long)g->not_before_ms);
+    g->pause_asked = g->pause_unsaved;
     for (size_t i = 0; i < g->n; i++) {
         struct budget *b = &g->budgets[i];
 
@@ -49,6 +57,8 @@ void guard_save(struct guard *g, int64_t wall_ms, struct tl_buf *out)
 
 void guard_saved(struct guard *g)
 {
+    if (g->pause_asked)
+        g->pause_unsaved = g->pause_asked = false;
     for (size_t i = 0; i < g->n; i++) {
         g->budgets[i].reserved += g->budgets[i].asked;
         g->budgets[i].asked = 0;
@@ -62,6 +72,12 @@ static bool load_line(struct guard *g, struct tl_sv line)
     struct budget b = {.said = -1};
     int64_t kind;
 
+    if (tl_sv_starts(line, TL_SV(PAUSE))) {
+        if (!tl_sv_i64(tl_sv_from(line, sizeof PAUSE - 1), &g->pause_ms))
+            return false;
+        g->not_before_ms = g->pause_ms;
+        return true;
+    }
     if (!tl_sv_cut(&line, '\t', &name) || !tl_sv_cut(&line, '\t', &part) || !tl_sv_i64(part, &kind) ||
         !tl_sv_cut(&line, '\t', &part) || !tl_sv_i64(part, &b.cell_start) || !tl_sv_cut(&line, '\t', &part) ||
         !tl_sv_i64(part, &b.window_end))

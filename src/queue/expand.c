@@ -147,8 +147,8 @@ static enum tl_rc checkpoint_apply(struct queue *q, struct op *op, struct tl_err
     for (size_t i = 0; i < w->pub.n; i++) {
         struct row *r = row_of(&w->members[i]);
 
-        (void)RUN(q, UNIT_TICKET, store_u64(r->id), store_u64(c->id), store_int(queue__wall(q)),
-                  store_int(r->attempts));
+        (void)RUN(q, UNIT_TICKET, store_u64(r->id), store_u64(c->id), store_int(queue__wall(q)), store_int(r->attempts),
+                  store_int(queue__wall(q)), store_null());
         (void)RUN(q, MEMBER_ADD, store_u64(c->id), store_u64(r->id));
         queue__unit_done(q, r, (enum queue_state)r->state, QUEUE_RETRYING);
     }

@@ -93,23 +93,42 @@ static void copy_outcomes(struct work *w)
 }
 
 /* ---- fingerprints ---- */
+static bool in_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+}
+
+/* What is quoted, and words with a digit in them (numbers, ids, UUIDs), differ from record to record. */
 uint64_t queue__fingerprint(enum tl_class cls, uint32_t status, enum tl_rc rc, struct tl_sv text)
 {
     char out[TEXT_MAX];
-    size_t n = 0;
+    size_t n = 0, word = 0; /* where the present word begins in out */
     char quote = 0;
+    bool digit = false;
 
     for (size_t i = 0; i < text.n && n < sizeof(out); i++) {
         char c = text.p[i];
 
         if (quote) {
             quote = c == quote ? 0 : quote;
+        } else if (in_word(c)) {
+            digit = digit || (c >= '0' && c <= '9');
+            out[n++] = c;
+            continue;
         } else if (c == '"' || c == '\'') {
             quote = c;
-        } else if (c < '0' || c > '9') {
+        } else {
+            n = digit ? word : n;
             out[n++] = c;
+            word = n;
+            digit = false;
+            continue;
         }
+        n = digit ? word : n;
+        word = n;
+        digit = false;
     }
+    n = digit ? word : n;
     n = tl_hash64(out, n, ((uint64_t)cls << 48) | ((uint64_t)rc << 32) | status);
     return n ? n : 1;
 }
@@ -131,6 +150,19 @@ static void die(struct member *m, struct flow *f, const struct queue_outcome *o,
     m->row.live = f->block ? 2 : 0;
 }
 
+/* The last attempt is gone and nobody answered it, nor anyone else since its first: it is the target that is down, and
+ * that the breaker waits for. An answer of 5xx may well be this record's own fault. */
+static bool target_is_down(struct queue *q, struct work *w, const struct member *m, const struct queue_outcome *o)
+{
+    const struct guard_retry *r = &w->target->retry;
+
+    if ((o->rc != TL_UNREACHABLE && o->rc != TL_TIMEOUT) || o->connection || w->conn->internal)
+        return false;
+    if (r->max_age_ms > 0 && m->row.age >= r->max_age_ms)
+        return false;
+    return guard_breaker_trip(w->conn->guard, queue__now(q), m->row.used);
+}
+
 /* A failure while the breaker is not closed, or of its probe, uses no attempt. */
 static void fail_transient(struct queue *q, struct work *w, struct member *m, const struct queue_outcome *o)
 {
@@ -143,6 +175,12 @@ static void fail_transient(struct queue *q, struct work *w, struct member *m, co
     }
     m->row.used++;
     if (!guard_retry_delay(&w->target->retry, m->row.used, m->row.age, o->retry_after_ms, tl_random_unit(), &ms)) {
+        if (target_is_down(q, w, m, o)) {
+            m->row.used--;
+            m->counted = false;
+            m->verdict = V_BACK;
+            return;
+        }
         die(m, w->target->flow, o, TL_CLASS_TRANSIENT);
         return;
     }
@@ -475,8 +513,8 @@ static void write_member(struct queue *q, struct work *w, size_t i)
         break;
     case V_PENDING:
         r->ticket = w->pub.ticket_id;
-        (void)RUN(q, UNIT_TICKET, store_u64(r->id), store_u64(r->ticket), store_int(r->next_at),
-                  store_int(r->attempts));
+        (void)RUN(q, UNIT_TICKET, store_u64(r->id), store_u64(r->ticket), store_int(r->next_at), store_int(r->attempts),
+                  store_int(w->ended_ms), queue__seal(q, PLACE(WHY, .id = r->id), store_text(o->text)));
         (void)RUN(q, MEMBER_ADD, store_u64(r->ticket), store_u64(r->id));
         queue__unit_done(q, r, (enum queue_state)m->from, QUEUE_RETRYING);
         break;

@@ -321,3 +321,17 @@ def test_a_bulk_job_survives_a_kill_and_every_row_has_its_verdict(site, orgs):
     assert "STRING_TOO_LONG" in json.dumps(s.show(ids[7]))
     stats = org.stats
     assert stats["created"] == 59 and stats["updated"] == 0, "no row was submitted twice"
+
+
+def test_a_row_of_a_bulk_job_leaves_its_cross_reference_though_steps_made_it(site, orgs):
+    org = orgs("--job", "1s")
+    s = site(to_accounts(org, flow={
+        "to": {"connection": "crm", "upsert": "Account", "external_id": "ERP_Id__c", "mode": "bulk",
+               "xref": {"model": "customer", "from": "shop", "id": "body.ERP_Id__c"}}}), env=ENV).start()
+    event = s.post({"id": "A1", "name": "one"})
+    until(lambda: org.stats["jobs"] > 0)
+    child = s.show(event)["deliveries"][0]
+    assert child["running"] and child["job"]["name"].startswith("bulk job 750"), child
+    s.wait_counts(delivered=1, timeout=60)
+    pair = s.get("/v1/xrefs?model=customer&id=A1")["xrefs"][0]
+    assert json.dumps(pair).count(org.query("SELECT Id FROM Account WHERE ERP_Id__c = 'A1'")[0]["Id"]) == 1, pair

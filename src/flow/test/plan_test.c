@@ -148,6 +148,18 @@ static void a_rate_is_a_number_and_a_unit(void **state)
                  "is not readable");
 }
 
+static void two_budgets_of_a_connection_cannot_share_a_name(void **state)
+{
+    (void)state;
+    expect_error("  bad: { type: http, url: 'https://x.example.com', limits: { quotas: [ { amount: 20, per: 1h }, "
+                 "{ amount: 10, per: 24s } ] } }\n" FLOW "    to: { connection: erp, post: /x }\n",
+                 "two budgets with the name 'quota'");
+    expect_error(
+        "  bad: { type: http, url: 'https://x.example.com', limits: { rate: 5/s, quotas: { name: rate, amount: "
+        "20 } } }\n" FLOW "    to: { connection: erp, post: /x }\n",
+        "two budgets with the name 'rate'");
+}
+
 static void a_filtered_event_is_skipped_and_others_are_mapped(void **state)
 {
     const char *flow = FLOW "    steps:\n      - when: 'body.paid'\n      - map: { jsonata: '{\"n\": id}' }\n"
@@ -243,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_webhook_that_anybody_could_post_to_is_refused),
         cmocka_unit_test(two_flows_cannot_share_a_path_nor_two_targets_a_name),
         cmocka_unit_test(a_rate_is_a_number_and_a_unit),
+        cmocka_unit_test(two_budgets_of_a_connection_cannot_share_a_name),
         cmocka_unit_test(a_filtered_event_is_skipped_and_others_are_mapped),
         cmocka_unit_test(a_split_makes_an_item_of_each_and_a_route_chooses_targets),
         cmocka_unit_test(a_mapping_that_fails_says_which_step),

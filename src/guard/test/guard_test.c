@@ -72,22 +72,35 @@ static void a_bucket_gives_its_burst_then_its_rate(void **state)
     guard_free(g);
 }
 
+static void save(struct guard *g, int64_t wall)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b;
+
+    tl_buf_init(&b, 4096);
+    guard_save(g, wall, &b);
+    guard_saved(g);
+}
+
+/* One call begins; its block of the quota is on disk first, where it must be. */
+static struct guard_answer start(struct guard *g, uint64_t mono, int64_t wall)
+{
+    struct guard_answer a = guard_take(g, mono, wall, 1);
+
+    if (a.wait == GUARD_RESERVE) {
+        save(g, wall);
+        a = guard_take(g, mono, wall, 1);
+    }
+    return a;
+}
+
 static int take_all(struct guard *g, uint64_t mono, int64_t wall, int limit)
 {
     int taken = 0;
 
     while (taken < limit) {
-        struct guard_answer a = guard_take(g, mono, wall, 1);
+        struct guard_answer a = start(g, mono, wall);
         struct guard_result r = ended(TL_OK, mono);
 
-        if (a.wait == GUARD_RESERVE) {
-            TL_CLEANUP(tl_buf_done) struct tl_buf b;
-
-            tl_buf_init(&b, 4096);
-            guard_save(g, wall, &b);
-            guard_saved(g);
-            continue;
-        }
         if (a.wait != GUARD_GO)
             break;
         guard_give(g, mono, wall, &r);
@@ -232,6 +245,117 @@ static void a_vendors_reading_lowers_at_once_and_raises_only_when_its_call_was_a
     guard_give(g, 4 * MS, DAY, &r);
     guard_stats(g, 4 * MS, DAY, stat);
     assert_true(stat[0].remaining > 800);
+    guard_free(g);
+}
+
+static void say(struct guard *g, uint64_t now, int64_t wall, double remaining, double limit)
+{
+    struct guard_feedback f = {.readings = {{.name = "daily", .remaining = remaining, .limit = limit}},
+                               .n_readings = 1};
+    struct guard_result r = ended(TL_OK, now);
+
+    r.feedback = &f;
+    guard_give(g, now, wall, &r);
+}
+
+static void nothing_left_without_a_time_of_reset_lets_one_call_an_hour_find_out(void **state)
+{
+    struct guard_conf c = rolling(1000);
+    struct guard *g = guard_new(&c);
+    const int64_t hour = DAY / 24;
+    struct guard_answer a;
+
+    (void)state;
+    assert_int_equal(take_all(g, MS, DAY, 1), 1);
+    assert_int_equal(start(g, 2 * MS, DAY).wait, GUARD_GO);
+    say(g, 2 * MS, DAY, 0, 1000);
+    a = start(g, 3 * MS, DAY);
+    assert_int_equal(a.wait, GUARD_QUOTA);
+    assert_int_equal(a.wake_ns, 3 * MS + (uint64_t)hour * MS);
+    assert_int_equal(start(g, 4 * MS, DAY + hour).wait, GUARD_GO);
+    assert_int_equal(start(g, 4 * MS, DAY + hour).wait, GUARD_QUOTA); /* one, not all that we think are left */
+    say(g, 5 * MS, DAY + hour, 0, 1000);
+    assert_int_equal(start(g, 6 * MS, DAY + hour + 1).wait, GUARD_QUOTA);
+    assert_int_equal(start(g, 7 * MS, DAY + 2 * hour).wait, GUARD_GO);
+    say(g, 8 * MS, DAY + 2 * hour, 700, 1000); /* the org was given more */
+    assert_int_equal(take_all(g, 9 * MS, DAY + 2 * hour, 100), 100);
+    guard_free(g);
+}
+
+static void a_vendors_limit_makes_a_configured_quota_smaller_but_not_larger(void **state)
+{
+    struct guard_conf c = rolling(300);
+    struct guard *g = guard_new(&c);
+    struct guard_budget_stat stat[GUARD_MAX_BUDGETS];
+
+    (void)state;
+    assert_int_equal(take_all(g, MS, DAY, 1), 1);
+    assert_int_equal(start(g, 2 * MS, DAY).wait, GUARD_GO);
+    say(g, 2 * MS, DAY, 900, 1000);
+    (void)guard_stats(g, 3 * MS, DAY, stat);
+    assert_int_equal(stat[0].amount, 300);
+    assert_int_equal(start(g, 3 * MS, DAY).wait, GUARD_GO);
+    say(g, 3 * MS, DAY, 90, 100);
+    (void)guard_stats(g, 4 * MS, DAY, stat);
+    assert_int_equal(stat[0].amount, 100);
+    c.budgets[0].theirs = true; /* a first guess of the connector's */
+    guard_set(g, &c);
+    assert_int_equal(start(g, 4 * MS, DAY).wait, GUARD_GO);
+    say(g, 4 * MS, DAY, 900, 1000);
+    (void)guard_stats(g, 5 * MS, DAY, stat);
+    assert_int_equal(stat[0].amount, 1000);
+    guard_free(g);
+}
+
+static void a_long_retry_after_survives_a_restart_and_a_short_one_asks_for_no_write(void **state)
+{
+    struct guard *g = guard_new(NULL), *again = guard_new(NULL);
+    struct guard_feedback f = {.retry_after_ms = 2000};
+    struct guard_result r = ended(TL_RATE_LIMITED, MS);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b;
+    struct guard_answer a;
+    struct tl_err err;
+
+    (void)state;
+    r.feedback = &f;
+    assert_int_equal(guard_take(g, MS, DAY, 1).wait, GUARD_GO);
+    guard_give(g, MS, DAY, &r);
+    assert_false(guard_wants_save(g));
+    f.retry_after_ms = 600000;
+    assert_int_equal(guard_take(g, 3000 * MS, DAY, 1).wait, GUARD_GO);
+    guard_give(g, 3000 * MS, DAY, &r);
+    assert_true(guard_wants_save(g));
+    tl_buf_init(&b, 4096);
+    guard_save(g, DAY, &b);
+    guard_saved(g);
+    assert_false(guard_wants_save(g));
+    assert_int_equal(guard_load(again, tl_buf_view(&b), DAY + 100000, &err), TL_OK);
+    a = guard_take(again, 7 * MS, DAY + 100000, 1);
+    assert_int_equal(a.wait, GUARD_RATE);
+    assert_int_equal(a.wake_ns, 7 * MS + 500000 * MS);
+    assert_int_equal(guard_take(again, a.wake_ns, DAY + 600000, 1).wait, GUARD_GO);
+    guard_free(g);
+    guard_free(again);
+}
+
+static void the_breaker_opens_by_hand_for_a_last_attempt_unless_something_succeeded_since(void **state)
+{
+    struct guard *g = guard_new(NULL);
+    struct guard_result bad = ended(TL_UNREACHABLE, MS), good = ended(TL_OK, MS);
+    struct guard_conf off = {.no_breaker = true};
+
+    (void)state;
+    assert_int_equal(guard_take(g, MS, 0, 1).wait, GUARD_GO);
+    guard_give(g, MS, 0, &bad);
+    assert_int_equal(guard_take(g, MS, 0, 1).wait, GUARD_GO);
+    guard_give(g, MS, 0, &good);
+    assert_false(guard_breaker_trip(g, MS, 2));
+    assert_string_equal(guard_breaker_state(g), "closed");
+    assert_true(guard_breaker_trip(g, MS, 1));
+    assert_string_equal(guard_breaker_state(g), "open");
+    guard_free(g);
+    g = guard_new(&off);
+    assert_false(guard_breaker_trip(g, MS, 1));
     guard_free(g);
 }
 
@@ -633,6 +757,10 @@ int main(void)
         cmocka_unit_test(a_calendar_window_starts_anew_at_its_border_and_not_when_the_clock_goes_back),
         cmocka_unit_test(a_vendors_reading_lowers_at_once_and_raises_only_when_its_call_was_alone),
         cmocka_unit_test(the_breaker_opens_after_failures_in_a_row_and_lets_one_probe_through),
+        cmocka_unit_test(nothing_left_without_a_time_of_reset_lets_one_call_an_hour_find_out),
+        cmocka_unit_test(a_vendors_limit_makes_a_configured_quota_smaller_but_not_larger),
+        cmocka_unit_test(a_long_retry_after_survives_a_restart_and_a_short_one_asks_for_no_write),
+        cmocka_unit_test(the_breaker_opens_by_hand_for_a_last_attempt_unless_something_succeeded_since),
         cmocka_unit_test(refusals_and_rate_limits_never_open_the_breaker),
         cmocka_unit_test(after_an_outage_concurrency_climbs_by_doubling),
         cmocka_unit_test(concurrency_goes_down_once_a_round_and_climbs_back),

@@ -73,6 +73,7 @@ void queue__row_read(struct queue_reader *reader, const struct store_val *v, str
         .received_ms = v[11].i,
         .updated_ms = v[12].i,
         .next_at_ms = v[8].i == QUEUE_RETRYING ? v[13].i : 0,
+        .job = v[8].i == QUEUE_RETRYING && v[22].type == STORE_INT && v[22].i != 0,
         .fingerprint = (uint64_t)v[14].i,
         .cause = (uint64_t)v[15].i,
         .replay_of = (uint64_t)v[16].i,

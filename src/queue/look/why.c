@@ -16,6 +16,10 @@ static enum queue_held of_conn(const struct queue *q, const struct conn *c, stru
     }
     if (r->ahead)
         return r->ahead_dead ? QUEUE_HELD_KEY_BLOCKED : QUEUE_HELD_BEHIND;
+    if (r->job) { /* it is under way over there, whether we ask just now or later */
+        r->running = true;
+        return QUEUE_HELD_NONE;
+    }
     if (r->state == QUEUE_RETRYING && r->next_at_ms > queue__wall(q))
         return QUEUE_HELD_BACKOFF;
     if (q->full)

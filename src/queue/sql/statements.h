@@ -41,7 +41,7 @@
     X(UNIT_STATE, "UPDATE unit SET state=?2,live=?3,updated=?4,attempts=?5,used=?6,unknown=?7,age=?8,next_at=?9,"      \
                   "ticket=?10,fp=?11,cls=?12,rc=?13,text=?14 WHERE id=?1")                                             \
     X(UNIT_TRIES, "UPDATE unit SET attempts=?2,unknown=?3,ticket=NULL WHERE id=?1")                                    \
-    X(UNIT_TICKET, "UPDATE unit SET state=3,live=1,ticket=?2,next_at=?3,attempts=?4 WHERE id=?1")                      \
+    X(UNIT_TICKET, "UPDATE unit SET state=3,live=1,ticket=?2,next_at=?3,attempts=?4,updated=?5,text=?6 WHERE id=?1")   \
     X(UNIT_EXPANDED, "UPDATE unit SET kind=2,live=NULL,state=?2,updated=?3,attempts=?4,n_open=?5,n_dead=0,n_done=0,"   \
                      "text=?6 WHERE id=?1")                                                                            \
     X(UNIT_MOVE, "UPDATE unit SET flow=?2,target=?3,kind=?4,lane=?5,part=?6,state=?7,live=?8,next_at=0,updated=?9 "    \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Works without deliveries: stopping a long job whose members are gone, asking a connection whether it is back. */
 #include "help.h"
+#include "queue/queue_int.h"
 
 /* Three members in one job that is checkpointed as "job 750". */
 static struct queue_work *start_job(struct bench *b, uint64_t *ids)
@@ -19,7 +20,8 @@ static struct queue_work *start_job(struct bench *b, uint64_t *ids)
     w = help_take(b);
     assert_non_null(w);
     assert_int_equal(w->n, 3);
-    assert_int_equal(queue_checkpoint(b->q, NULL, w, TL_SV("job 750"), &err), TL_OK);
+    if (queue_checkpoint(b->q, NULL, w, TL_SV("job 750"), &err) != TL_OK)
+        fail_msg("%s", err.text);
     return w;
 }
 
@@ -214,6 +216,98 @@ static void a_probe_that_is_not_let_in_pauses_the_connection(void **state)
     assert_null(help_take(b));
 }
 
+static void a_member_of_a_long_job_is_running_and_says_which_job_and_when_it_was_asked(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct queue_row row;
+    struct tl_err err;
+    uint64_t ids[3];
+
+    w = start_job(b, ids);
+    w->next_poll_ms = 60000;
+    help_finish(b, w, QUEUE_END_PENDING, TL_OK, "bulk job 750");
+    help_row(b, ids[1], &row);
+    assert_int_equal(queue_why(b->q, NULL, &row, 1, &err), TL_OK);
+    assert_true(row.job);
+    assert_true(row.running);
+    assert_int_equal(row.held, QUEUE_HELD_NONE);
+    assert_string_equal(row.text, "bulk job 750");
+    assert_int_equal(row.updated_ms, b->clock.wall_ms);
+    help_after(b, 60000);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_RESUME);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    help_row(b, ids[1], &row);
+    assert_false(row.job);
+}
+
+static struct queue_work *fail_twice(struct bench *b, enum tl_rc rc, uint64_t *ret_id)
+{
+    struct queue_work *w;
+
+    b->retry.attempts = 2;
+    b->guard.no_breaker = false;
+    b->retry.base_ms = 1;
+    help_open(b);
+    *ret_id = help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, rc, "no");
+    help_after(b, 100);
+    w = help_take(b);
+    assert_non_null(w);
+    help_finish(b, w, QUEUE_END_FAILED, rc, "no");
+    help_after(b, 5000);
+    return help_take(b);
+}
+
+static void a_target_that_cannot_be_reached_kills_nobody_however_few_the_attempts(void **state)
+{
+    struct bench *b = *state;
+    struct queue_row row;
+    uint64_t id;
+    struct queue_work *w = fail_twice(b, TL_UNREACHABLE, &id);
+
+    for (int i = 0; i < 20; i++) {
+        assert_non_null(w);
+        assert_true(w->probe);
+        help_finish(b, w, QUEUE_END_FAILED, TL_UNREACHABLE, "no");
+        help_after(b, 61000);
+        w = help_take(b);
+    }
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    help_row(b, id, &row);
+    assert_int_equal(row.state, QUEUE_DELIVERED);
+}
+
+static void an_answer_of_5xx_uses_up_the_last_attempt(void **state)
+{
+    struct bench *b = *state;
+    struct queue_row row;
+    uint64_t id;
+
+    assert_null(fail_twice(b, TL_UPSTREAM, &id));
+    help_row(b, id, &row);
+    assert_int_equal(row.state, QUEUE_DEAD);
+}
+
+static uint64_t print_of(const char *text)
+{
+    return queue__fingerprint(TL_CLASS_DATA, 422, TL_INVALID, tl_sv_str(text));
+}
+
+static void a_fingerprint_leaves_out_numbers_ids_and_what_is_quoted(void **state)
+{
+    (void)state;
+    assert_int_equal(print_of("order 5f3a9c: no such customer 'x'"), print_of("order b77210: no such customer 'yy'"));
+    assert_int_equal(print_of("record 001xx000003DGb2AAG is locked"), print_of("record 001xx000003DGb9AAG is locked"));
+    assert_int_equal(print_of("550e8400-e29b-41d4-a716-446655440000"),
+                     print_of("123e4567-e89b-12d3-a456-426614174000"));
+    assert_int_not_equal(print_of("field total is missing"), print_of("field currency is missing"));
+    assert_int_not_equal(print_of("field 1 is missing"), print_of("field 1 is wrong"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
@@ -225,6 +319,10 @@ int main(void)
         TEST(a_half_open_breaker_asks_the_connection_where_it_can_be_asked),
         TEST(where_a_connection_cannot_be_asked_the_oldest_head_is_the_probe),
         TEST(a_probe_that_is_not_let_in_pauses_the_connection),
+        TEST(a_member_of_a_long_job_is_running_and_says_which_job_and_when_it_was_asked),
+        TEST(a_target_that_cannot_be_reached_kills_nobody_however_few_the_attempts),
+        TEST(an_answer_of_5xx_uses_up_the_last_attempt),
+        TEST(a_fingerprint_leaves_out_numbers_ids_and_what_is_quoted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
