@@ -5,7 +5,9 @@
  *   ledger_bench [seconds] [producers] [keys]         keys 0: every event its own lane
  *   ledger_bench sealed [seconds] [producers]         payloads as they are and encrypted, in turn
  *   ledger_bench backlog [events]                     one lane each, target down; memory, restart
- *   ledger_bench blocked [followers]                  of one dead key: what others lose, memory, restart
+ *   ledger_bench held [events] [keys] [producers]     only taken in, target down; keys 0: each its own. What an event
+ * costs as the backlog grows, then the restart, and the drain ledger_bench blocked [followers]                  of one
+ * dead key: what others lose, memory, restart
  *
  * TMPDIR says where the ledger goes: the figures are those of that disk.
  */
@@ -251,6 +253,68 @@ static void sealed(const char *dir, double seconds, size_t n)
     }
 }
 
+/* What this process has handed to write(2), pwrite(2) and the like: bytes, calls. */
+static void written(unsigned long long *ret_bytes, unsigned long long *ret_calls)
+{
+    FILE *f = fopen("/proc/self/io", "r");
+
+    *ret_bytes = *ret_calls = 0;
+    if (!f || fscanf(f, "rchar: %*u wchar: %llu syscr: %*u syscw: %llu", ret_bytes, ret_calls) != 2)
+        *ret_bytes = 0;
+    if (f)
+        (void)fclose(f);
+}
+
+/* Until so many have been put, or done: what each has cost. */
+static void stretch(const atomic_ulong *counter, unsigned long until, const char *what)
+{
+    unsigned long before = atomic_load(counter), n;
+    unsigned long long bytes, calls, bytes_now, calls_now;
+    uint64_t start = now_ns();
+    double cpu = cpu_s();
+
+    written(&bytes, &calls);
+    while ((n = atomic_load(counter)) < until)
+        (void)usleep(500);
+    written(&bytes_now, &calls_now);
+    n -= before;
+    (void)printf("  %s to %8lu: %6.0f/s, %5.1f us CPU, %5.2f KB and %.2f writes an event, %ld KB resident\n", what,
+                 until, (double)n / ((double)(now_ns() - start) / 1e9), (cpu_s() - cpu) * 1e6 / (double)n,
+                 (double)(bytes_now - bytes) / 1024 / (double)n, (double)(calls_now - calls) / (double)n, rss_kb());
+    (void)fflush(stdout);
+}
+
+static void held(const char *dir, unsigned long events, size_t keys, size_t producers)
+{
+    struct run r = {.n = producers, .keys = keys ? keys : SIZE_MAX, .answer = true};
+    unsigned long total;
+    uint64_t start;
+    double took;
+
+    r.put_us = tl_alloc(SAMPLES * sizeof(uint32_t));
+    open_ledger(&r, dir, true);
+    start_producers(&r);
+    for (unsigned long i = 1; i <= 10; i++)
+        stretch(&r.put, events / 10 * i, "put");
+    stop_producers(&r);
+    total = atomic_load(&r.put);
+    tl_free(r.producers);
+    queue_close(r.q);
+    start = now_ns();
+    open_ledger(&r, dir, false);
+    took = (double)(now_ns() - start) / 1e6;
+    while (atomic_load(&r.done) == 0)
+        (void)usleep(100);
+    (void)printf("  restart: open and configured in %.1f ms, first handed out after %.1f ms\n", took,
+                 (double)(now_ns() - start) / 1e6);
+    for (unsigned long i = 1; i <= 5; i++)
+        stretch(&r.done, i < 5 ? total / 5 * i : total, "done");
+    while (queue_works_out(r.q) > 0)
+        (void)usleep(1000);
+    queue_close(r.q);
+    tl_free(r.put_us);
+}
+
 static void backlog(const char *dir, unsigned long events)
 {
     struct run r = {.n = 256, .answer = true};
@@ -376,6 +440,9 @@ int main(int argc, char **argv)
         return 1;
     if (argc > 1 && strcmp(argv[1], "backlog") == 0)
         backlog(dir, argc > 2 ? strtoul(argv[2], NULL, 10) : 1000000);
+    else if (argc > 1 && strcmp(argv[1], "held") == 0)
+        held(dir, argc > 2 ? strtoul(argv[2], NULL, 10) : 1000000, argc > 3 ? strtoul(argv[3], NULL, 10) : 10000,
+             argc > 4 ? strtoul(argv[4], NULL, 10) : 64);
     else if (argc > 1 && strcmp(argv[1], "blocked") == 0)
         blocked(dir, argc > 2 ? strtoul(argv[2], NULL, 10) : 500000);
     else if (argc > 1 && strcmp(argv[1], "sealed") == 0)

@@ -128,15 +128,15 @@ enum tl_rc queue_resume_connection(struct queue *q, struct task *task, uint32_t 
 static enum tl_rc promote_apply(struct queue *q, struct op *op, struct tl_err *err)
 {
     struct admin_op *a = TL_CONTAINER(op, struct admin_op, op);
-    struct store_val low;
+    uint64_t low;
 
     if (!queue__unit(q, a->id, &a->row))
         return q->txn_rc != TL_OK ? q->txn_rc : tl_fail(err, TL_NOT_FOUND, "there is no such delivery");
     if (a->row.live != 1)
         return tl_fail(err, TL_CONFLICT, "it is %s", queue_state_name((enum queue_state)a->row.state));
-    if (a->row.keyed && queue__one(q, SQL_LANE_LOWEST, VALS(store_u64(a->row.lane)), &low, 1) &&
-        (uint64_t)low.i != a->id)
-        return tl_fail(err, TL_CONFLICT, "%llu of the same key is ahead of it", (unsigned long long)low.i);
+    low = a->row.keyed ? queue__lane_lowest(q, a->row.lane, a->id) : a->id;
+    if (low && low != a->id)
+        return tl_fail(err, TL_CONFLICT, "%llu of the same key is ahead of it", (unsigned long long)low);
     return TL_OK;
 }
 

@@ -385,8 +385,10 @@ static enum tl_rc config_apply(struct queue *q, struct op *op, struct tl_err *er
     for (size_t i = 0; i < k->c->n_flows && q->txn_rc == TL_OK; i++) {
         struct flow *f = queue__flow(q, k->c->flows[i].ret_id);
 
-        if (f->block && !k->c->flows[i].block_on_dead)
+        if (f->block && !k->c->flows[i].block_on_dead) {
+            (void)RUN(q, LINE_UNBLOCK, store_int(f->id));
             (void)RUN(q, UNBLOCK, store_int(f->id));
+        }
     }
     return q->txn_rc;
 }

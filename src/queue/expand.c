@@ -58,6 +58,8 @@ static void write_child(struct queue *q, const struct row *r, const struct queue
               store_u64(r->bytes), store_u64(r->event), store_int(r->item),
               r->upload ? store_u64(r->upload) : store_null(), r->cause ? store_u64(r->cause) : store_null(),
               r->replay_of ? store_u64(r->replay_of) : store_null());
+    if (r->keyed)
+        queue__line_add(q, r->lane, r->id);
     if (d->body.p)
         queue__add_own(q, r->id, r->received, d->body, d->vars);
 }
@@ -81,6 +83,8 @@ static enum tl_rc expand_apply(struct queue *q, struct op *op, struct tl_err *er
         child_row(q, event, &e->defs[i], &e->rows[i]);
         write_child(q, &e->rows[i], &e->defs[i]);
     }
+    if (event->keyed)
+        queue__line_end(q, event->lane, event->id);
     if (e->n == 0)
         queue__retain_from(q, event->id);
     queue__count(q, f, event->state, -1);

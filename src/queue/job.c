@@ -37,6 +37,8 @@ static enum tl_rc end_it(struct queue *q, const struct row *r, enum queue_verb v
     if (!queue_transition((enum queue_state)r->state, verb, &to))
         return refuse(err, r, "it has ended already");
     (void)RUN(q, UNIT_END, store_u64(r->id), store_int(to), store_int(queue__wall(q)));
+    if (r->keyed && r->live)
+        queue__line_end(q, r->lane, r->id);
     if (r->idem1 || r->idem2)
         queue__key_release(q, r->idem1, r->idem2, r->id);
     if (r->ticket) {
@@ -88,6 +90,12 @@ static enum tl_rc move_it(struct queue *q, struct queue__change *c, uint32_t to_
     (void)RUN(q, UNIT_MOVE, store_u64(r.id), store_int(f->id), store_int(r.target), store_int(r.kind),
               r.keyed ? store_u64(r.lane) : store_null(), store_int((int64_t)(r.lane % 256)), store_int(to),
               to == QUEUE_DEAD ? (f->block ? store_int(2) : store_null()) : store_int(1), store_int(queue__wall(q)));
+    if (r.keyed && c->row.live)
+        queue__line_end(q, c->row.lane, r.id);
+    if (r.keyed && to != QUEUE_DEAD)
+        queue__line_add(q, r.lane, r.id);
+    else if (r.keyed && f->block)
+        queue__line_keep(q, r.lane, r.id);
     if (to == QUEUE_DEAD)
         queue__note_dead(q, &r);
     queue__count(q, queue__flow(q, c->row.flow), c->row.state, -1);
@@ -211,6 +219,8 @@ static enum tl_rc replay_final(struct queue *q, struct queue__change *c, struct 
         copy_body(q, &c->row, &r);
         queue__count(q, f, N_EVENTS, 1);
     }
+    if (r.keyed)
+        queue__line_add(q, r.lane, r.id);
     copy_edits(q, &c->row, r.id);
     if (c->row.rev) {
         r.rev = c->row.rev;
@@ -226,6 +236,7 @@ static enum tl_rc replay_it(struct queue *q, struct queue__change *c, bool super
     const struct row *r = &c->row;
     struct store_val v;
     enum queue_state to;
+    struct row later;
 
     if (r->state >= QUEUE_DELIVERED)
         return replay_final(q, c, err);
@@ -233,9 +244,11 @@ static enum tl_rc replay_it(struct queue *q, struct queue__change *c, bool super
         return refuse(err, r, "only dead or finished ones are replayed");
     if (!superseded && r->live != 2 && r->keyed &&
         ((queue__one(q, SQL_SUPERSEDED, VALS(store_u64(r->id)), &v, 1) && v.i) ||
-         queue__one(q, SQL_LANE_LATER, VALS(store_u64(r->lane), store_u64(r->id)), &v, 1)))
+         queue__lane_after(q, r->lane, r->id, &later)))
         return refuse(err, r, "its key has gone on meanwhile (superseded)");
     (void)RUN(q, UNIT_AGAIN, store_u64(r->id), store_int(queue__wall(q)));
+    if (r->keyed && !r->live)
+        queue__line_add(q, r->lane, r->id);
     queue__unit_done(q, r, QUEUE_DEAD, to);
     return q->txn_rc;
 }

@@ -146,6 +146,7 @@ static enum tl_rc start_up(struct queue *q, struct tl_err *err)
     queue__keys_load(q);
     if (q->txn_rc == TL_OK)
         queue__recover(q);
+    queue__lines_load(q);
     sweep_uploads(q);
     queue__load_jobs(q);
     q->aborts = true;
@@ -239,6 +240,7 @@ void queue_close(struct queue *q)
     tl_free(q->slabs);
     tl_free(q->changes);
     queue__keys_free(q);
+    queue__lines_free(q);
     tl_free(q->table);
     tl_free(q->heap);
     queue__free_names(q);

@@ -497,6 +497,8 @@ static void write_member(struct queue *q, struct work *w, size_t i)
             (void)RUN(q, UNIT_FINAL, store_u64(r->id), store_int(r->state), store_int(w->ended_ms),
                       store_int(r->attempts), store_int(r->used));
         queue__unit_done(q, r, (enum queue_state)m->from, (enum queue_state)r->state);
+        if (r->keyed)
+            queue__line_end(q, r->lane, r->id);
         /* Replaying an earlier dead one would undo this. */
         if (r->keyed && w->target->flow->count[QUEUE_DEAD] > 0 && queue__may_hold_dead(q, r->lane))
             (void)RUN(q, SUPERSEDE, store_u64(r->lane), store_u64(r->id));
@@ -507,6 +509,8 @@ static void write_member(struct queue *q, struct work *w, size_t i)
             queue__count(q, w->target->flow, N_RETRIES, 1);
         write_state(q, w, i);
         queue__unit_done(q, r, (enum queue_state)m->from, (enum queue_state)r->state);
+        if (r->keyed && m->verdict == V_DEAD)
+            (r->live == 2 ? queue__line_keep : queue__line_end)(q, r->lane, r->id);
         break;
     case V_BACK:
         (void)RUN(q, UNIT_TRIES, store_u64(r->id), store_int(r->attempts), store_int(r->unknown));
@@ -734,6 +738,12 @@ static void recover_one(struct queue *q, uint64_t attempt_id)
               store_u64(queue__fingerprint(TL_CLASS_BUG, 0, TL_BUG, TL_SV("crash"))), store_int(TL_CLASS_BUG),
               store_int(TL_BUG), queue__seal(q, PLACE(WHY, .id = unit), store_text(TL_SV(UNKNOWN_TEXT))));
     queue__unit_done(q, &r, (enum queue_state)r.state, QUEUE_DEAD);
+    if (!r.keyed)
+        return;
+    if (queue__flow(q, r.flow)->block) /* before queue__lines_load */
+        (void)RUN(q, LINE_ADD, store_u64(r.lane), store_u64(unit));
+    else
+        (void)RUN(q, LINE_DEL, store_u64(r.lane), store_u64(unit), store_u64(unit));
 }
 
 void queue__recover(struct queue *q)

@@ -121,6 +121,8 @@ static void write_rows(struct queue *q, struct put_op *p)
                     tl_sv(p->blob->bytes + p->blob->meta_n, p->blob->body_n));
     if (dead)
         mark_dead(q, p);
+    else if (r->keyed)
+        queue__line_add(q, r->lane, r->id);
     queue__count(q, p->flow, r->state, 1);
     queue__count(q, p->flow, N_EVENTS, 1);
 }

@@ -228,6 +228,13 @@ struct work_list {
     size_t n;
 };
 
+/* Where a walk from lane to lane is (line.c). */
+struct line_cursor {
+    unsigned part;
+    int64_t lane;
+    size_t at;
+};
+
 /* How far queue_rekey has come. */
 struct rekey {
     unsigned part;
@@ -279,7 +286,8 @@ struct queue {
     size_t cache_used;
     struct lane_bits away; /* lanes whose head waits for its time outside of memory; whole for complete targets */
     struct lane_bits dead; /* lanes that hold a dead delivery, if dead_known */
-    int64_t lane_at;
+    struct line_cursor lane_at;
+    struct lines *lines; /* line.c */
 
     struct work *work_free;
     size_t n_work_free;
@@ -349,7 +357,9 @@ void queue__end(struct queue *q, enum queue_sql sql);
 void queue__read_begin(struct queue *q); /* group the reads that follow; ended by the turn */
 void queue__read_end(struct queue *q);
 bool queue__unit(struct queue *q, uint64_t id, struct row *ret_row);
-bool queue__lane_head(struct queue *q, uint64_t lane, struct row *ret_row);
+bool queue__lane_head(struct queue *q, uint64_t lane, struct row *ret_row); /* its lowest live one, blocking ones too */
+/* That one's id; `known` to be live need not be looked at. 0: none. */
+uint64_t queue__lane_lowest(struct queue *q, uint64_t lane, uint64_t known);
 bool queue__lane_after(struct queue *q, uint64_t lane, uint64_t id, struct row *ret_row); /* the next live one */
 uint64_t queue__take_id(struct queue *q);
 uint64_t queue__lane_hash(uint32_t target, struct tl_sv order_by);
@@ -442,6 +452,23 @@ void queue__keys_load(struct queue *q);                   /* at the start, in it
 void queue__keys_free(struct queue *q);
 /* The keys in a row of idem_new, one after another; *at is 0 at first. */
 bool queue__key_next(struct tl_sv row, size_t *at, struct queue__key *ret_key);
+
+/* ---- line.c: which live deliveries stand in each lane. In a transaction, but for next, lane, stale, load, settle and
+ * free. Of keyed ones only: one without a key stands alone. ---- */
+void queue__line_add(struct queue *q, uint64_t lane, uint64_t id);  /* it is live now */
+void queue__line_keep(struct queue *q, uint64_t lane, uint64_t id); /* it is dead and blocks its lane */
+void queue__line_end(struct queue *q, uint64_t lane, uint64_t id);  /* it does not stand there any more */
+/* The lowest behind `after`; 0: none. A crash leaves some that have ended: look at the unit, and if it is not live and
+ * all before it were not either, say so (stale). queue__lane_head and queue__lane_after do. */
+uint64_t queue__line_next(struct queue *q, uint64_t lane, uint64_t after);
+void queue__line_stale(struct queue *q, uint64_t lane, uint64_t id);
+/* Lane after lane, beginning with {.lane = INT64_MIN}; false: that was the last. What changes meanwhile may be missed.
+ */
+bool queue__line_lane(struct queue *q, struct line_cursor *c, uint64_t *ret_lane);
+void queue__lines_save(struct queue *q); /* after the last change; and some earlier ones to their place in `line` */
+void queue__lines_settle(struct queue *q, bool committed); /* after every transaction */
+void queue__lines_load(struct queue *q);                   /* at the start, in its transaction, after the names */
+void queue__lines_free(struct queue *q);
 
 /* ---- put.c ---- */
 void queue__key_hash(const unsigned char hash_key[16], struct tl_sv source, struct tl_sv key, uint64_t *ret_k1,

@@ -50,19 +50,19 @@ void queue__disk_check(struct queue *q)
 }
 
 struct old {
-    uint64_t id, upload;
-    bool go, later;
+    uint64_t id, upload, lane;
+    bool go, later, keyed;
 };
 
 static size_t read_old(struct queue *q, struct old *old, bool *ret_end)
 {
     int64_t before = queue__wall(q) - q->o.keep_final_ms;
-    struct store_val v[9];
+    struct store_val v[10];
     size_t n = 0;
 
     *ret_end = true;
     if (queue__start(q, SQL_OLD, VALS(store_u64(q->retain_at), store_int(STEP))))
-        while (queue__next(q, SQL_OLD, v, 9)) {
+        while (queue__next(q, SQL_OLD, v, 10)) {
             bool parent = v[1].i == KIND_EXPANDED;
 
             *ret_end = v[4].i >= before;
@@ -70,8 +70,12 @@ static size_t read_old(struct queue *q, struct old *old, bool *ret_end)
                 break;
             bool final = v[2].i >= QUEUE_DELIVERED && v[3].type == STORE_NULL && !(parent && v[6].i > 0);
 
-            old[n++] = (struct old){(uint64_t)v[0].i, v[7].type == STORE_NULL ? (uint64_t)v[5].i : 0,
-                                    final && v[8].i < before, final && v[8].i >= before};
+            old[n++] = (struct old){.id = (uint64_t)v[0].i,
+                                    .upload = v[7].type == STORE_NULL ? (uint64_t)v[5].i : 0,
+                                    .lane = (uint64_t)v[9].i,
+                                    .keyed = v[9].type == STORE_INT,
+                                    .go = final && v[8].i < before,
+                                    .later = final && v[8].i >= before};
         }
     queue__end(q, SQL_OLD);
     *ret_end = *ret_end || n < STEP;
@@ -81,6 +85,8 @@ static size_t read_old(struct queue *q, struct old *old, bool *ret_end)
 static void delete_unit(struct queue *q, const struct old *o)
 {
     (void)RUN(q, UNIT_DEL, store_u64(o->id));
+    if (o->keyed) /* what a crash has left there */
+        (void)RUN(q, LINE_DEL, store_u64(o->lane), store_u64(o->id), store_u64(o->id));
     (void)RUN(q, BODY_DEL, store_u64(o->id));
     (void)RUN(q, EDIT_DEL, store_u64(o->id));
     (void)RUN(q, ATTEMPT_DEL, store_u64(o->id * ATTEMPT_SPAN), store_u64((o->id + 1) * ATTEMPT_SPAN));
@@ -194,10 +200,13 @@ bool queue__upkeep(struct queue *q)
     if (q->txn_rc == TL_OK)
         queue__keys_save(q);
     if (q->txn_rc == TL_OK)
+        queue__lines_save(q);
+    if (q->txn_rc == TL_OK)
         queue__save_counts(q);
     rc = q->txn_rc == TL_OK ? store_commit(q->db, &err) : q->txn_rc;
     queue__settle_counts(q, rc == TL_OK);
     queue__keys_settle(q, rc == TL_OK);
+    queue__lines_settle(q, rc == TL_OK);
     if (rc != TL_OK) {
         store_rollback(q->db);
         q->id_reserved = q->next_id;

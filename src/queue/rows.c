@@ -131,34 +131,49 @@ static void row_from(const struct store_val *v, struct row *r)
         r->lane = queue__own_lane(r->id);
 }
 
-bool queue__lane_after(struct queue *q, uint64_t lane, uint64_t id, struct row *ret_row)
-{
-    struct store_val v[23];
-
-    if (!queue__one(q, SQL_LANE_NEXT, VALS(store_u64(lane), store_u64(id)), v, 23))
-        return false;
-    row_from(v, ret_row);
-    return true;
-}
-
-static bool row_get(struct queue *q, enum queue_sql sql, uint64_t key, struct row *ret_row)
-{
-    struct store_val v[23];
-
-    if (!queue__one(q, sql, VALS(store_u64(key)), v, 23))
-        return false;
-    row_from(v, ret_row);
-    return true;
-}
-
 bool queue__unit(struct queue *q, uint64_t id, struct row *ret_row)
 {
-    return row_get(q, SQL_UNIT_GET, id, ret_row);
+    struct store_val v[23];
+
+    if (!queue__one(q, SQL_UNIT_GET, VALS(store_u64(id)), v, 23))
+        return false;
+    row_from(v, ret_row);
+    return true;
+}
+
+static bool stands(struct queue *q, uint64_t lane, uint64_t id, struct row *ret_row)
+{
+    return queue__unit(q, id, ret_row) && ret_row->live > 0 && ret_row->keyed && ret_row->lane == lane;
+}
+
+bool queue__lane_after(struct queue *q, uint64_t lane, uint64_t id, struct row *ret_row)
+{
+    while ((id = queue__line_next(q, lane, id)) != 0)
+        if (stands(q, lane, id, ret_row))
+            return true;
+    return false;
 }
 
 bool queue__lane_head(struct queue *q, uint64_t lane, struct row *ret_row)
 {
-    return row_get(q, SQL_LANE_HEAD, lane, ret_row);
+    for (uint64_t id = 0; (id = queue__line_next(q, lane, id)) != 0;) {
+        if (stands(q, lane, id, ret_row))
+            return true;
+        if (q->txn_rc != TL_OK)
+            return false;
+        queue__line_stale(q, lane, id);
+    }
+    return false;
+}
+
+uint64_t queue__lane_lowest(struct queue *q, uint64_t lane, uint64_t known)
+{
+    uint64_t id = queue__line_next(q, lane, 0);
+    struct row row;
+
+    if (id == known || id == 0)
+        return id;
+    return queue__lane_head(q, lane, &row) ? row.id : 0;
 }
 
 uint64_t queue__take_id(struct queue *q)

@@ -249,6 +249,8 @@ static void apply_all(struct queue *q, struct op *batch)
     if (q->txn_rc == TL_OK)
         queue__keys_save(q);
     if (q->txn_rc == TL_OK)
+        queue__lines_save(q);
+    if (q->txn_rc == TL_OK)
         queue__save_counts(q);
 }
 
@@ -288,6 +290,7 @@ static struct op *after_commit(struct queue *q, struct op *batch)
 
     queue__settle_counts(q, true);
     queue__keys_settle(q, true);
+    queue__lines_settle(q, true);
     queue__holds_saved(q);
     queue__gates_saved(q);
     queue__begins_written(q);
@@ -312,6 +315,7 @@ static void refuse(struct queue *q, struct op *batch, enum tl_rc rc)
 
     queue__settle_counts(q, false);
     queue__keys_settle(q, false);
+    queue__lines_settle(q, false);
     for (struct op *op = batch; op; op = next) {
         next = op->next;
         op->next = NULL;

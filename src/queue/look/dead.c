@@ -211,7 +211,8 @@ static enum tl_rc plan_row(struct queue_reader *r, struct queue_plan *plan, cons
                            struct tl_err *err)
 {
     struct store_val v[ROW_N], one;
-    bool found = false;
+    bool found = false, blocks;
+    uint64_t later;
     enum tl_rc rc = TL_OK;
 
     plan->matching++;
@@ -219,8 +220,8 @@ static enum tl_rc plan_row(struct queue_reader *r, struct queue_plan *plan, cons
     if (row->state == QUEUE_DEAD) {
         rc = store_one(r->st[READ_ONE], VALS(store_u64(row->delivery)), v, ROW_N, &found, err);
         if (rc == TL_OK && found && v[23].type == STORE_INT && v[10].i != 2) {
-            rc = store_one(r->st[READ_LATER], VALS(store_int(v[23].i), store_u64(row->delivery)), &one, 1, &found, err);
-            plan->superseded += found || v[25].i;
+            rc = queue__reader_after(r, (uint64_t)v[23].i, row->delivery, &later, &blocks, err);
+            plan->superseded += (rc == TL_OK && later) || v[25].i;
         }
     }
     if (rc == TL_OK)

@@ -50,6 +50,7 @@ void queue_reader_close(struct queue_reader *r)
         store_stmt_free(r->st[i]);
     store_close(r->db);
     tl_buf_done(&r->opened);
+    queue__reader_line_forget(r);
     tl_free(r);
 }
 
@@ -98,16 +99,16 @@ void queue__row_read(struct queue_reader *reader, const struct store_val *v, str
 
 enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl_err *err)
 {
-    struct store_val v[2];
-    bool found = false;
+    uint64_t first;
+    bool blocks;
     enum tl_rc rc;
 
     if ((row->state != QUEUE_QUEUED && row->state != QUEUE_RETRYING) || row->expanded)
         return TL_OK;
-    rc = store_one(r->st[READ_AHEAD], VALS(store_u64(row->lane)), v, 2, &found, err);
-    if (rc == TL_OK && found && (uint64_t)v[0].i != row->delivery) {
-        row->ahead = (uint64_t)v[0].i;
-        row->ahead_dead = v[1].i == 2;
+    rc = queue__reader_after(r, row->lane, 0, &first, &blocks, err);
+    if (rc == TL_OK && first && first != row->delivery) {
+        row->ahead = first;
+        row->ahead_dead = blocks;
     }
     return rc;
 }
@@ -464,6 +465,36 @@ static enum tl_rc find_lanes(struct pager *p, struct tl_err *err)
     return rc;
 }
 
+/* Live ones of these lanes: first those that are not in the table `line` yet, which came last. */
+static enum tl_rc in_lanes(struct pager *p, uint64_t cursor, struct tl_err *err)
+{
+    uint64_t *ids, from;
+    size_t n, i = 0;
+    struct pager older = *p;
+    enum tl_rc rc = queue__reader_young(p->r, p->arena, p->lanes, p->n_lanes, cursor, &ids, &n, &from, err);
+
+    if (rc == TL_OK && !room(p, p->limit))
+        rc = tl_fail(err, TL_LIMIT, "the page is too large");
+    for (; i < n && rc == TL_OK && p->n < p->limit && may_look(p, i, STRETCH); i++) {
+        rc = collect(p, READ_ONE, VALS(store_u64(ids[i])), 1, err);
+        p->last = ids[i];
+    }
+    p->more = i < n;
+    if (rc != TL_OK || p->more || p->n == p->limit) {
+        p->more = p->more || p->n == p->limit;
+        return rc;
+    }
+    older.limit -= p->n;
+    rc = merged(&older, READ_LIVE_LANE, p->lanes, p->n_lanes, cursor < from ? cursor : from, err);
+    for (i = 0; rc == TL_OK && i < older.n && p->n < p->limit; i++)
+        p->rows[p->n++] = older.rows[i];
+    p->more = older.more;
+    p->last = older.last;
+    p->looked += older.looked;
+    p->looked_ms = older.looked_ms;
+    return rc;
+}
+
 static enum tl_rc list(struct pager *p, uint64_t cursor, struct tl_err *err)
 {
     const struct queue_filter *f = p->f;
@@ -480,7 +511,7 @@ static enum tl_rc list(struct pager *p, uint64_t cursor, struct tl_err *err)
     if (f->state == QUEUE_DEAD && f->key.p && p->n_lanes <= MANY_MAX)
         return merged(p, READ_DEAD_LANE, p->lanes, p->n_lanes, cursor, err);
     if ((f->state == QUEUE_QUEUED || f->state == QUEUE_RETRYING) && f->key.p && p->n_lanes <= MANY_MAX)
-        return merged(p, READ_LIVE_LANE, p->lanes, p->n_lanes, cursor, err);
+        return in_lanes(p, cursor, err);
     if (f->state == QUEUE_DEAD)
         return by_names(p, READ_FLOWS, f->fingerprint ? READ_DEAD_FP : READ_DEAD, cursor, err);
     if (f->state == QUEUE_QUEUED || f->state == QUEUE_RETRYING)
@@ -527,6 +558,7 @@ enum tl_rc queue_list(struct queue_reader *r, struct tl_arena *arena, const stru
 
     if (rc != TL_OK)
         return rc;
+    queue__reader_line_forget(r);
     if (filter->budget_ms)
         p.until_ns = tl_clock_mono_ns(tl_clock_system()) + filter->budget_ms * NS_PER_MS;
     rc = list(&p, cursor ? cursor : INT64_MAX, err);

@@ -21,8 +21,8 @@
       "?3")                                                                                                            \
     X(LIVE, "SELECT " ROW_COLUMNS " FROM unit WHERE live=1 AND target=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")         \
     X(LIVE_LANE,                                                                                                       \
-      "SELECT " ROW_COLUMNS " FROM unit WHERE live>0 AND lane IS NOT NULL AND lane=?1 AND id<?2 ORDER BY id DESC "     \
-      "LIMIT ?3")                                                                                                      \
+      "SELECT " ROW_COLUMNS " FROM unit WHERE live>0 AND lane=?1 AND id IN (SELECT id FROM line WHERE lane=?1 AND "    \
+      "id<?2 ORDER BY id DESC LIMIT ?3) ORDER BY id DESC")                                                             \
     X(DEAD_LANE, "SELECT " ROW_COLUMNS " FROM unit WHERE fp IS NOT NULL AND lane=?1 AND id<?2 ORDER BY id DESC "       \
                  "LIMIT ?3")                                                                                           \
     X(LANES, "SELECT id,received,lane,0,0 FROM unit WHERE id<?1 ORDER BY id DESC")                                     \
@@ -52,8 +52,10 @@
       "o.c=x.cb AND o.i=x.ib ORDER BY o.id DESC LIMIT 1) FROM xref x WHERE x.id<?1 AND (?2='' OR x.model=?2) AND "     \
       "(?3='' OR x.ca=?3 OR x.cb=?3) AND (?4='' OR (x.ia=?4 AND (?3='' OR x.ca=?3)) OR (x.ib=?4 AND (?3='' OR "        \
       "x.cb=?3))) ORDER BY x.id DESC LIMIT ?5")                                                                        \
-    X(AHEAD, "SELECT id,live FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")                                  \
-    X(LATER, "SELECT id FROM unit WHERE lane=?1 AND live>0 AND id>?2 LIMIT 1")                                         \
+    X(AFTER, "SELECT u.id,u.live FROM line l CROSS JOIN unit u ON u.id=l.id WHERE l.lane=?1 AND l.id>?2 AND "          \
+             "u.live>0 AND u.lane=?1 ORDER BY l.id LIMIT 1")                                                           \
+    X(LINE_FROM, "SELECT value FROM meta WHERE name='line_from'")                                                      \
+    X(YOUNG, "SELECT id,lane FROM unit WHERE live=1 AND target=?1 AND id>=?2 ORDER BY id")                             \
     X(GROUP_NEXT, "SELECT fp,id FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp>?2 ORDER BY fp,id LIMIT 1")          \
     X(GROUP_LAST, "SELECT id FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp=?2 ORDER BY id DESC LIMIT 1")           \
     X(GROUP_COUNT, "SELECT count(*) FROM (SELECT 1 FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp=?2 LIMIT ?3)")    \
@@ -80,6 +82,7 @@ struct queue_reader {
     unsigned char hash_key[16];
     const struct queue__ring *ring; /* the ledger's */
     struct tl_buf opened;
+    struct reader_line *line; /* line.c */
 };
 
 #define MANY_MAX 512 /* flows, targets */
@@ -98,6 +101,15 @@ static inline enum tl_rc queue__column(struct queue_reader *r, struct place p, b
 enum tl_rc queue__row(struct queue_reader *r, uint64_t id, struct queue_row *ret, bool *ret_found, struct tl_err *err);
 /* For a live row: what is ahead of it in its lane. */
 enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl_err *err);
+/* ---- line.c ---- */
+/* The lowest live one of a lane behind `after`; 0: none. *ret_blocks: it is dead. */
+enum tl_rc queue__reader_after(struct queue_reader *r, uint64_t lane, uint64_t after, uint64_t *ret_id,
+                               bool *ret_blocks, struct tl_err *err);
+/* Those that stand in these lanes (sorted by value) and are not in the table `line` yet: ids below `before`, newest
+ * first, in the arena. All others are below *ret_from. */
+enum tl_rc queue__reader_young(struct queue_reader *r, struct tl_arena *arena, const uint64_t *lanes, size_t n_lanes,
+                               uint64_t before, uint64_t **ret, size_t *ret_n, uint64_t *ret_from, struct tl_err *err);
+void queue__reader_line_forget(struct queue_reader *r); /* what was read of it: a new call begins */
 /* Deliveries of an event, newest first, `limit` at most, in the arena. */
 enum tl_rc queue__children(struct queue_reader *r, struct tl_arena *arena, uint64_t event, size_t limit,
                            struct queue_row **ret, size_t *ret_n, struct tl_err *err);

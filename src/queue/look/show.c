@@ -219,6 +219,7 @@ enum tl_rc queue_show(struct queue_reader *r, struct tl_arena *arena, uint64_t d
 
     if (rc != TL_OK)
         return rc;
+    queue__reader_line_forget(r);
     rc = show(r, arena, delivery, max_body, &d, err);
     store_rollback(r->db);
     if (rc == TL_OK && tl_arena_exceeded(arena))

@@ -93,7 +93,7 @@ void queue__arrive(struct queue *q, const struct row *row, struct queue_blob *bl
 {
     struct target *t = queue__target(q, row->target);
     struct lane *l = row->keyed ? queue__lane_find(q, row->lane) : NULL;
-    struct store_val low;
+    uint64_t low;
 
     if (l) {
         l->more = true;
@@ -108,7 +108,8 @@ void queue__arrive(struct queue *q, const struct row *row, struct queue_blob *bl
     }
     if (row->keyed && may_have_earlier(q, t->flow, row->lane)) {
         queue__read_begin(q);
-        if (queue__one(q, SQL_LANE_LOWEST, VALS(store_u64(row->lane)), &low, 1) && (uint64_t)low.i != row->id)
+        low = queue__lane_lowest(q, row->lane, row->id);
+        if (low && low != row->id)
             return;
     }
     l = enter(q, row, false);
@@ -188,13 +189,14 @@ struct asked {
 static bool is_head(struct queue *q, struct asked *a, uint64_t lane, uint64_t id)
 {
     size_t at = (size_t)(lane % ASKED);
-    struct store_val low;
+    uint64_t low;
 
     if (a->low[at] == 0 || a->lane[at] != lane) {
-        if (!queue__one(q, SQL_LANE_LOWEST, VALS(store_u64(lane)), &low, 1))
+        low = queue__lane_lowest(q, lane, id);
+        if (!low)
             return true;
         a->lane[at] = lane;
-        a->low[at] = (uint64_t)low.i;
+        a->low[at] = low;
     }
     return a->low[at] == id;
 }
@@ -264,7 +266,7 @@ static bool fill_ready(struct queue *q, struct target *t)
     tl_free(found);
     if (!t->complete && q->n_lanes == before && !q->by_lanes) { /* all of them wait behind others */
         q->by_lanes = true;
-        q->lane_at = INT64_MIN;
+        q->lane_at = (struct line_cursor){.lane = INT64_MIN};
     }
     return !t->complete && i == n;
 }
@@ -276,22 +278,28 @@ static bool fill_ready(struct queue *q, struct target *t)
 static bool fill_by_lanes(struct queue *q)
 {
     struct asked asked = {0};
-    struct store_val v[3];
+    struct row row;
 
     if (!q->by_lanes)
         return false;
     queue__read_begin(q);
     for (int i = 0; i < LANES_STEP; i++) {
         struct target *t;
+        struct lane *l;
+        uint64_t lane;
 
-        if (q->n_lanes >= q->o.window || !queue__one(q, SQL_LANE_AFTER, VALS(store_int(q->lane_at)), v, 3)) {
+        if (q->n_lanes >= q->o.window || !queue__line_lane(q, &q->lane_at, &lane)) {
             q->by_lanes = false;
             return false;
         }
-        q->lane_at = v[0].i;
-        t = queue__target(q, (uint32_t)v[2].i);
+        l = queue__lane_find(q, lane);
+        if (l) {
+            l->more = true;
+            continue;
+        }
+        t = queue__lane_head(q, lane, &row) && row.live == 1 ? queue__target(q, row.target) : NULL;
         if (t && runs(t) && !t->complete && room(q, t))
-            consider(q, t, &asked, (uint64_t)v[1].i, true, (uint64_t)v[0].i);
+            consider(q, t, &asked, row.id, true, lane);
     }
     return q->txn_rc == TL_OK;
 }

@@ -118,6 +118,14 @@ static const char ledger_6[] = "ALTER TABLE edit ADD COLUMN vars BLOB;"
                                "CREATE INDEX own_write_of ON own_write(model, c, i);"
                                "CREATE INDEX xref_a ON xref(model, ca, ia);";
 
-const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3},
-                                                    {4, ledger_4}, {5, ledger_5}, {6, ledger_6}};
+/* line: who stands in which lane (line.c); it was an index of unit, and is written later now. meta.line_from: live
+ * units from this one on stand in unit_ready only. */
+static const char ledger_7[] =
+    "CREATE TABLE line(lane INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(lane, id)) WITHOUT ROWID;"
+    "INSERT INTO line SELECT lane,id FROM unit WHERE live>0 AND lane IS NOT NULL ORDER BY lane,id;"
+    "INSERT INTO meta SELECT 'line_from',value FROM meta WHERE name='next_id';"
+    "DROP INDEX unit_lane;";
+
+const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4},
+                                                    {5, ledger_5}, {6, ledger_6}, {7, ledger_7}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

@@ -53,11 +53,14 @@
     X(UNIT_REV, "UPDATE unit SET rev=?2,updated=?3 WHERE id=?1")                                                       \
     X(PARENT, "UPDATE unit SET n_open=n_open+?2,n_dead=n_dead+?3,n_done=n_done+?4,updated=?5,state=CASE WHEN "         \
               "n_dead+?3>0 THEN 4 WHEN n_open+?2>0 THEN 2 WHEN n_done+?4>0 THEN 5 ELSE 5 END WHERE id=?1 AND kind=2")  \
-    X(LANE_HEAD, "SELECT " QUEUE_UNIT_COLUMNS " FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")               \
-    X(LANE_LOWEST, "SELECT id FROM unit WHERE lane=?1 AND live>0 ORDER BY id LIMIT 1")                                 \
-    X(LANE_AFTER, "SELECT lane,id,target FROM unit WHERE lane>?1 AND live>0 ORDER BY lane,id LIMIT 1")                 \
-    X(LANE_NEXT, "SELECT " QUEUE_UNIT_COLUMNS " FROM unit WHERE lane=?1 AND live>0 AND id>?2 ORDER BY id LIMIT 1")     \
-    X(LANE_LATER, "SELECT id FROM unit WHERE lane=?1 AND live>0 AND id>?2 ORDER BY id LIMIT 1")                        \
+    X(LINE_ADD, "INSERT OR IGNORE INTO line(lane,id) VALUES(?1,?2)")                                                   \
+    X(LINE_DEL, "DELETE FROM line WHERE lane=?1 AND id>=?2 AND id<=?3")                                                \
+    X(LINE_NEXT, "SELECT id FROM line WHERE lane=?1 AND id>?2 ORDER BY id LIMIT 1")                                    \
+    X(LINE_AFTER, "SELECT lane FROM line WHERE lane>?1 ORDER BY lane LIMIT 1")                                         \
+    X(LINE_ANY, "SELECT 1 FROM line LIMIT 1")                                                                          \
+    X(LINE_YOUNG, "SELECT id,lane FROM unit WHERE live=1 AND target=?1 AND id>=?2 ORDER BY id")                        \
+    X(LINE_UNBLOCK,                                                                                                    \
+      "DELETE FROM line WHERE (lane,id) IN (SELECT lane,id FROM unit WHERE flow=?1 AND fp IS NOT NULL AND live=2)")    \
     X(READY, "SELECT id,lane FROM unit WHERE live=1 AND target=?1 AND id>?2 ORDER BY id LIMIT ?3")                     \
     X(READY_COUNT, "SELECT count(*) FROM unit WHERE live=1 AND target=?1")                                             \
     X(DUE, "SELECT id,next_at FROM unit WHERE live=1 AND state=3 AND target=?1 AND (next_at,id)>(?2,?3) AND "          \
@@ -125,8 +128,8 @@
     X(XREF_SET, "INSERT OR REPLACE INTO xref(model,ca,ia,cb,ib,at) VALUES(?1,?2,?3,?4,?5,?6)")                         \
     X(XREF_GET, "SELECT ib FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                    \
     X(XREF_BACK, "SELECT ia FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                   \
-    X(OLD,                                                                                                             \
-      "SELECT id,kind,state,live,received,upload,n_open,event,updated FROM unit WHERE id>?1 ORDER BY id LIMIT ?2")     \
+    X(OLD, "SELECT id,kind,state,live,received,upload,n_open,event,updated,lane FROM unit WHERE id>?1 ORDER BY id "    \
+           "LIMIT ?2")                                                                                                 \
     X(UNIT_DEL, "DELETE FROM unit WHERE id=?1")                                                                        \
     X(BODY_DEL, "DELETE FROM body WHERE id=?1")                                                                        \
     X(EDIT_DEL, "DELETE FROM edit WHERE unit=?1")                                                                      \

@@ -71,6 +71,7 @@ void help_open(struct bench *b)
                               .clock = &b->clock.base,
                               .n_loops = 2,
                               .key_generation = b->key_generation,
+                              .line_generation = b->line_generation,
                               .window = b->window,
                               .window_per_flow = b->window,
                               .inline_max = b->inline_max,

@@ -20,7 +20,7 @@ struct bench {
     int notices, fatals;
     char last_notice[64];
     bool disk_low;
-    size_t window, key_generation;
+    size_t window, key_generation, line_generation;
     uint64_t inline_max;
     int64_t keep_final_ms;
     const char *vfs;

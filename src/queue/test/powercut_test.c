@@ -16,7 +16,7 @@ static int setup(void **state)
     powercut_register();
     help_init(b);
     b->vfs = POWERCUT_VFS;
-    b->key_generation = 8; /* keys move all the time */
+    b->key_generation = b->line_generation = 8; /* they move all the time */
     *state = b;
     return 0;
 }
