@@ -237,17 +237,32 @@ static void load_row(struct keys *ks, struct tl_sv row)
     }
 }
 
+/* So that they need not be laid out anew again and again while they come. */
+static size_t slots_for(struct queue *q, size_t generation)
+{
+    struct store_val v;
+    size_t n = 0, slots = LEAST_SLOTS;
+
+    if (queue__one(q, SQL_NEW_BYTES, NULL, 0, &v, 1))
+        n = (size_t)v.i / sizeof(struct queue__key);
+    while (slots / 4 * 3 <= (n < generation ? n : generation))
+        slots *= 2;
+    return slots;
+}
+
 /* At most twice a generation, by the pace of moving. */
 void queue__keys_load(struct queue *q)
 {
     struct keys *ks = q->keys = tl_zalloc(sizeof(*ks));
     struct store_val v[2];
+    size_t slots;
 
     ks->generation = q->o.key_generation ? q->o.key_generation : GENERATION_DEFAULT;
     ks->young = &ks->tables[0];
     ks->leaving = &ks->tables[1];
-    size_table(ks->young, LEAST_SLOTS);
-    size_table(ks->leaving, LEAST_SLOTS);
+    slots = slots_for(q, ks->generation);
+    size_table(ks->young, slots);
+    size_table(ks->leaving, slots);
     if (queue__start(q, SQL_NEW_ALL, NULL, 0))
         while (queue__next(q, SQL_NEW_ALL, v, 2)) {
             load_row(ks, v[1].s);

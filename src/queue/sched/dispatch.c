@@ -140,6 +140,13 @@ static void fill_claim(struct queue *q, struct work *w, size_t i, struct lane *l
     queue__lane_blob(q, l, NULL); /* a later attempt reads it again */
 }
 
+static void fill_follower(struct queue *q, struct work *w, size_t i, struct lane *l, const struct row *r)
+{
+    w->members[i] = (struct member){.lane = l, .row = *r, .follower = true};
+    name_claim(&w->pub.claims[i], l, &w->members[i].row);
+    fill_blob(q, &w->pub.claims[i], &w->members[i].row, NULL);
+}
+
 /* Ordered batches: what stands behind the head in its lane goes along, in order, as far as it could start by itself. */
 static size_t fill_followers(struct queue *q, struct work *w, size_t i, size_t most, uint64_t *bytes)
 {
@@ -159,9 +166,24 @@ static size_t fill_followers(struct queue *q, struct work *w, size_t i, size_t m
             break;
         *bytes += r.bytes;
         last = r.id;
-        w->members[i + n] = (struct member){.lane = l, .row = r, .follower = true};
-        name_claim(&w->pub.claims[i + n], l, &w->members[i + n].row);
-        fill_blob(q, &w->pub.claims[i + n], &w->members[i + n].row, NULL);
+        fill_follower(q, w, i + n, l, &r);
+        n++;
+    }
+    return n;
+}
+
+/* A long job of an ordered batch: the members that stand behind the one before, in its lane. */
+static size_t fill_job_followers(struct queue *q, struct work *w, size_t i, size_t most, uint64_t ticket)
+{
+    struct lane *l = w->members[i - 1].lane;
+    uint64_t last = l->row.id;
+    size_t n = 0;
+    struct row r;
+
+    while (n < most && l->row.keyed && queue__lane_after(q, l->row.lane, last, &r) && r.live == 1 &&
+           r.ticket == ticket) {
+        last = r.id;
+        fill_follower(q, w, i + n, l, &r);
         n++;
     }
     return n;
@@ -269,8 +291,10 @@ static struct work *gather_job(struct queue *q, struct target *t)
             l->row = row;
             l->more = true;
         }
-        if (l->row.id == row.id && !(l->where == LANE_OUT && l->epoch != 0 && l != t->first))
+        if (l->row.id == row.id && !(l->where == LANE_OUT && l->epoch != 0 && l != t->first)) {
             fill_claim(q, w, k++, l);
+            k += fill_job_followers(q, w, k, n - k, ticket);
+        }
     }
     tl_free(ids);
     w->pub.n = k;

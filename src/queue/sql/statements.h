@@ -23,6 +23,7 @@
     X(EDIT_GET, "SELECT data,key_id,vars FROM edit WHERE unit=?1 AND rev=?2")                                          \
     X(CHILD_OWN, "INSERT INTO edit(unit,rev,at,who,key_id,data,vars) VALUES(?1,0,?2,NULL,?5,?3,?4)")                   \
     X(NEW_ADD, "INSERT INTO idem_new(id,data) VALUES(?1,?2)")                                                          \
+    X(NEW_BYTES, "SELECT coalesce(sum(length(data)),0) FROM idem_new")                                                 \
     X(NEW_ALL, "SELECT id,data FROM idem_new ORDER BY id")                                                             \
     X(NEW_DEL, "DELETE FROM idem_new WHERE id IN (SELECT id FROM idem_new WHERE id<=?1 ORDER BY id LIMIT ?2)")         \
     X(IDEM_ADD, "INSERT OR REPLACE INTO idem(k1,k2,event,body,at) VALUES(?1,?2,?3,?4,?5)")                             \

@@ -568,6 +568,39 @@ static void a_long_job_is_asked_after_with_all_its_members_also_after_a_restart(
     assert_int_equal(help_count(b, QUEUE_DELIVERED), 3);
 }
 
+static void a_long_job_of_an_ordered_batch_is_asked_after_whole_also_after_a_restart(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct tl_err err;
+    uint64_t ids[4];
+
+    w = ordered_batch(b, ids);
+    assert_int_equal(queue_checkpoint(b->q, NULL, w, TL_SV("job 751"), &err), TL_OK);
+    help_close(b);
+    help_open(b);
+    (void)help_put(b, NULL, "a", "behind the job");
+    for (int i = 0; i < 2; i++) {
+        help_after(b, i ? 1100 : 21);
+        w = help_take(b);
+        assert_non_null(w);
+        assert_int_equal(w->kind, QUEUE_WORK_RESUME);
+        assert_int_equal(w->n, 4);
+        for (size_t k = 0; k < 4; k++)
+            assert_int_equal(w->claims[k].delivery, ids[k]);
+        w->next_poll_ms = 1000;
+        help_finish(b, w, i ? QUEUE_END_DONE : QUEUE_END_PENDING, TL_OK, NULL);
+    }
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 4);
+    help_after(b, 21);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_DELIVER);
+    assert_int_equal(w->n, 1);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 5);
+}
+
 /* What a job did not do comes again whole: not as an endless question after a job that is over. */
 static void what_a_long_job_left_undone_is_delivered_anew(void **state)
 {
@@ -832,6 +865,7 @@ int main(void)
         TEST(what_fails_in_an_ordered_batch_comes_again_before_what_stood_behind_it),
         TEST(one_that_is_cancelled_within_an_ordered_batch_stays_cancelled),
         TEST(an_ordered_batch_that_a_crash_cuts_off_comes_again_whole),
+        TEST(a_long_job_of_an_ordered_batch_is_asked_after_whole_also_after_a_restart),
         TEST(what_a_long_job_did_not_do_comes_again_without_the_job),
         TEST(a_long_job_is_asked_after_with_all_its_members_also_after_a_restart),
         TEST(what_a_long_job_left_undone_is_delivered_anew),
