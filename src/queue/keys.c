@@ -40,9 +40,14 @@ struct keys {
 };
 
 /* The slot that holds the key, or the empty one where it belongs. */
+static size_t place_of(const struct table *t, uint64_t k1)
+{
+    return (size_t)((k1 ^ (1ull << 63)) >> t->shift); /* SQLite's integers have a sign */
+}
+
 static struct queue__key *find(const struct table *t, uint64_t k1, uint64_t k2)
 {
-    size_t i = (size_t)((k1 ^ (1ull << 63)) >> t->shift); /* SQLite's integers have a sign */
+    size_t i = place_of(t, k1);
 
     while (t->slot[i].at && (t->slot[i].k1 != k1 || t->slot[i].k2 != k2))
         i = (i + 1) & (t->slots - 1);
@@ -223,11 +228,17 @@ bool queue__key_next(struct tl_sv row, size_t *at, struct queue__key *ret_key)
     return true;
 }
 
+#define AHEAD 12u /* a start waits for memory more than for anything else: their slots are asked for so much earlier   \
+                   */
+
 static void load_row(struct keys *ks, struct tl_sv row)
 {
     struct queue__key k;
 
-    for (size_t at = 0; queue__key_next(row, &at, &k);) {
+    for (size_t at = 0, soon = 0; at + sizeof(k) <= row.n;) {
+        while (soon < at + AHEAD * sizeof(k) && queue__key_next(row, &soon, &k))
+            __builtin_prefetch(&ks->young->slot[place_of(ks->young, k.k1)], 1);
+        (void)queue__key_next(row, &at, &k);
         if (k.event) {
             add(ks, &k);
             continue;
@@ -238,13 +249,10 @@ static void load_row(struct keys *ks, struct tl_sv row)
 }
 
 /* So that they need not be laid out anew again and again while they come. */
-static size_t slots_for(struct queue *q, size_t generation)
+static size_t slots_for(size_t n, size_t generation)
 {
-    struct store_val v;
-    size_t n = 0, slots = LEAST_SLOTS;
+    size_t slots = LEAST_SLOTS;
 
-    if (queue__one(q, SQL_NEW_BYTES, NULL, 0, &v, 1))
-        n = (size_t)v.i / sizeof(struct queue__key);
     while (slots / 4 * 3 <= (n < generation ? n : generation))
         slots *= 2;
     return slots;
@@ -255,14 +263,15 @@ void queue__keys_load(struct queue *q)
 {
     struct keys *ks = q->keys = tl_zalloc(sizeof(*ks));
     struct store_val v[2];
-    size_t slots;
+    size_t n = 0;
 
     ks->generation = q->o.key_generation ? q->o.key_generation : GENERATION_DEFAULT;
     ks->young = &ks->tables[0];
     ks->leaving = &ks->tables[1];
-    slots = slots_for(q, ks->generation);
-    size_table(ks->young, slots);
-    size_table(ks->leaving, slots);
+    if (queue__one(q, SQL_NEW_BYTES, NULL, 0, v, 1))
+        n = (size_t)v[0].i / sizeof(struct queue__key);
+    size_table(ks->young, slots_for(n, ks->generation));
+    size_table(ks->leaving, slots_for(n > ks->generation ? n - ks->generation : 0, ks->generation));
     if (queue__start(q, SQL_NEW_ALL, NULL, 0))
         while (queue__next(q, SQL_NEW_ALL, v, 2)) {
             load_row(ks, v[1].s);

@@ -9,6 +9,7 @@
 #include "queue/queue_int.h"
 
 #define FILL_STEP 1000
+#define FILL_FIRST 64 /* so that something starts at once */
 #define LANES_STEP 200
 #define FLOOR 64 /* a target may always have this many heads, however full the window is */
 
@@ -248,7 +249,7 @@ static size_t read_ready(struct queue *q, struct target *t, struct found *found,
 /* True: there is more to read, and room for it. */
 static bool fill_ready(struct queue *q, struct target *t)
 {
-    size_t n, i = 0, before = q->n_lanes;
+    size_t n, i = 0, before = q->n_lanes, step = t->cursor ? FILL_STEP : FILL_FIRST;
     struct asked asked = {0};
     struct found *found;
 
@@ -256,12 +257,12 @@ static bool fill_ready(struct queue *q, struct target *t)
         return false;
     found = tl_reallocarray(NULL, FILL_STEP, sizeof(*found));
     queue__read_begin(q);
-    n = read_ready(q, t, found, FILL_STEP);
+    n = read_ready(q, t, found, step);
     for (; i < n && room(q, t) && q->txn_rc == TL_OK; i++) {
         consider(q, t, &asked, found[i].id, found[i].keyed, found[i].lane);
         t->cursor = found[i].id;
     }
-    if (i == n && n < FILL_STEP && q->txn_rc == TL_OK)
+    if (i == n && n < step && q->txn_rc == TL_OK)
         t->complete = true;
     tl_free(found);
     if (!t->complete && q->n_lanes == before && !q->by_lanes) { /* all of them wait behind others */
