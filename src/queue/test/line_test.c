@@ -325,6 +325,50 @@ static void a_list_by_key_shows_all_that_wait_wherever_they_stand(void **state)
     }
 }
 
+static void sql(struct bench *b, const char *text)
+{
+    char path[128];
+    sqlite3 *db = NULL;
+
+    (void)snprintf(path, sizeof(path), "%s/ledger.db", b->dir);
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(db);
+}
+
+static void a_ledger_of_the_version_before_keeps_its_lanes(void **state)
+{
+    struct bench *b = *state;
+    struct order o = {0};
+    struct queue_work *w;
+    uint64_t dead;
+
+    b->flows[0].block_on_dead = true;
+    help_open(b);
+    dead = put(b, 5);
+    help_turn(b);
+    w = help_take(b);
+    help_finish(b, w, QUEUE_END_FAILED, TL_INVALID, "bad");
+    queue_set_dispatch(b->q, false);
+    for (unsigned i = 0; i < 60; i++)
+        (void)put(b, i % 6);
+    help_close(b);
+    sql(b, "DROP TABLE line; DELETE FROM meta WHERE name='line_from';"
+           "CREATE INDEX unit_lane ON unit(lane, id) WHERE live>0 AND lane IS NOT NULL; PRAGMA user_version=6");
+    help_open(b);
+    check_table(b);
+    assert_int_equal(number(b, "SELECT count(*) FROM line"), 61);
+    for (int i = 0; o.delivered < 50 && i < 1000; i++)
+        finish_some(b, &o, 0);
+    assert_null(help_take(b)); /* ten stand behind the dead one */
+    act(b, QUEUE_DISCARD, dead, false);
+    help_turn(b);
+    for (int i = 0; o.delivered < 60 && i < 1000; i++)
+        finish_some(b, &o, 0);
+    assert_int_equal(o.delivered, 60);
+    assert_int_equal(help_count(b, QUEUE_QUEUED), 0);
+}
+
 /* A transaction that fails leaves the lines as they were, and what was to be delivered is delivered in order. */
 static int setup_failing(void **state)
 {
@@ -386,6 +430,7 @@ int main(void)
         TEST(a_dead_one_blocks_its_lane_through_restarts_until_it_is_discarded),
         TEST(those_that_are_cancelled_in_the_middle_of_a_lane_are_passed_over),
         TEST(a_list_by_key_shows_all_that_wait_wherever_they_stand),
+        TEST(a_ledger_of_the_version_before_keeps_its_lanes),
         cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_lines_as_they_were, setup_failing, teardown_failing),
     };
 
