@@ -228,8 +228,9 @@ bool queue__key_next(struct tl_sv row, size_t *at, struct queue__key *ret_key)
     return true;
 }
 
-#define AHEAD 12u /* a start waits for memory more than for anything else: their slots are asked for so much earlier   \
-                   */
+#define AHEAD                                                                                                          \
+    12u /* a start waits for memory more than for anything else: their slots are asked for so much earlier             \
+         */
 
 static void load_row(struct keys *ks, struct tl_sv row)
 {
