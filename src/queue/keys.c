@@ -228,9 +228,8 @@ bool queue__key_next(struct tl_sv row, size_t *at, struct queue__key *ret_key)
     return true;
 }
 
-#define AHEAD                                                                                                          \
-    12u /* a start waits for memory more than for anything else: their slots are asked for so much earlier             \
-         */
+/* A start waits for memory more than for anything else: the slots of so many are asked for ahead. */
+#define AHEAD 12u
 
 static void load_row(struct keys *ks, struct tl_sv row)
 {
