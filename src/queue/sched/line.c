@@ -8,7 +8,7 @@
  * which one all have ended, and the rows go, in order, when that generation leaves.
  *
  * What is in memory is read again from `unit` at the start, by the index unit_ready: live units from `line_from` (meta)
- * on, which are two generations at most. One that is dead and blocks its lane is not in that index, so it is in the
+ * on, which are two spans of ids at most. One that is dead and blocks its lane is not in that index, so it is in the
  * table always. The table may have rows of units that are not live any more: those that ended shortly before a crash;
  * nothing rests on them, because a unit is looked at before it is taken (rows.c), and retention sweeps them.
  */
@@ -267,7 +267,6 @@ static bool leaving_remove(struct lines *s, uint64_t lane, uint64_t id)
     return true;
 }
 
-/* Those who stand have been put into the arrays already when this is a start. */
 static void begin_leaving(struct lines *s, uint64_t next_id)
 {
     size_t n = 0, g = 0;
