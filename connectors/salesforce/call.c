@@ -13,6 +13,14 @@ struct tl_sv sf_encoded(struct tl_arena *a, struct tl_sv text)
     return tl_arena_sv(a, tl_buf_view(&b));
 }
 
+int64_t sf_org_ms(const struct connector_call *call, const struct http_reply *reply)
+{
+    struct tl_sv date = http_header_get(&reply->headers, "date");
+    int64_t ms;
+
+    return date.p && tl_http_date_parse(date, &ms) ? ms : tl_clock_wall_ms(connector_clock(call->host));
+}
+
 /* ---- the quota ---- */
 
 /* "18/5000" */

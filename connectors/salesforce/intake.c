@@ -10,18 +10,26 @@
 
 /* ---- positions ---- */
 
+/* The bus tells an event some time after it was committed: what came in just before the subscription may be new to it.
+ */
+enum { BUS_MS = 60000 };
+
 enum tl_rc sf_intake_begin(struct sf_intake *in, struct task *task, struct connector_call *call, struct tl_err *err)
 {
-    struct tl_sv p = call->position;
-    size_t space = tl_sv_find(p, ' ');
+    struct tl_sv p = call->position, place, at;
 
     *in = (struct sf_intake){.task = task, .call = call, .conf = call->operation, .place = "0"};
     if (p.n == 0)
         return TL_OK;
-    if (space == 0 || space >= sizeof in->place || !tl_sv_i64(tl_sv_from(p, space + 1), &in->at_ms))
+    (void)tl_sv_cut(&p, ' ', &place);
+    (void)tl_sv_cut(&p, ' ', &at);
+    if (place.n == 0 || place.n >= sizeof in->place || !tl_sv_i64(at, &in->at_ms) ||
+        (p.n > 0 && !tl_sv_i64(p, &in->since_ms)))
         return tl_fail(err, TL_CONFIG, "the stored position of %.*s cannot be read", TL_SV_ARG(call->source));
-    (void)snprintf(in->place, sizeof in->place, "%.*s", (int)space, p.p);
+    (void)snprintf(in->place, sizeof in->place, "%.*s", TL_SV_ARG(place));
     in->from_start = strcmp(in->place, "-2") == 0;
+    if (strcmp(in->place, "0") == 0)
+        in->since_ms = in->at_ms;
     return TL_OK;
 }
 
@@ -30,9 +38,40 @@ bool sf_intake_has_place(const struct sf_intake *in)
     return strcmp(in->place, "0") != 0 && strcmp(in->place, "-2") != 0;
 }
 
+bool sf_intake_oldest(const struct sf_intake *in)
+{
+    return in->conf->all || in->from_start || in->since_ms > 0;
+}
+
 static struct tl_sv position(struct sf_intake *in)
 {
-    return tl_sv_str(tl_arena_printf(in->call->arena, "%s %lld", in->place, (long long)in->at_ms));
+    struct tl_arena *a = in->call->arena;
+
+    if (in->since_ms > 0 && sf_intake_has_place(in))
+        return tl_sv_str(tl_arena_printf(a, "%s %lld %lld", in->place, (long long)in->at_ms, (long long)in->since_ms));
+    return tl_sv_str(tl_arena_printf(a, "%s %lld", in->place, (long long)in->at_ms));
+}
+
+enum tl_rc sf_intake_quiet(struct sf_intake *in, int64_t org_ms, struct tl_err *err)
+{
+    if (strcmp(in->place, "0") != 0 || in->since_ms >= org_ms)
+        return TL_OK;
+    in->since_ms = in->at_ms = org_ms;
+    return connector_emit(in->task, in->call, NULL, 0, position(in), err);
+}
+
+/* "2026-01-02T03:04:05.000+0000" or with a Z, or milliseconds. An event whose time is not known is ours. */
+static bool is_old(struct sf_batch *b, struct json at)
+{
+    struct tl_sv text = json_text(at, TL_SV(""));
+    char utc[32];
+    int64_t ms;
+
+    if (b->in->since_ms == 0 || b->in->conf->all)
+        return false;
+    (void)snprintf(utc, sizeof utc, "%.*sZ", text.n < 23 ? (int)text.n : 23, text.p);
+    return (json_int64(at, &ms) || (text.n >= 23 && tl_time_parse(tl_sv_str(utc), &ms))) &&
+           ms < b->in->since_ms - BUS_MS;
 }
 
 static bool begins(struct tl_sv s, const char *with)
@@ -61,10 +100,18 @@ size_t sf_batch_room(struct json payload)
     return 1 + json_gets(json_gets(payload, "ChangeEventHeader"), "recordIds").n;
 }
 
-void sf_batch_add(struct sf_batch *b, struct json value, struct tl_sv key, struct tl_sv order_by)
+static void keep(struct sf_batch *b, struct json value, struct tl_sv key, struct tl_sv order_by)
 {
     if (b->n < b->cap)
         b->records[b->n++] = (struct connector_incoming){.value = value, .key = key, .order_by = order_by};
+}
+
+void sf_batch_add(struct sf_batch *b, struct json value, struct json at, struct tl_sv key, struct tl_sv order_by)
+{
+    if (is_old(b, at))
+        return;
+    b->ours = true;
+    keep(b, value, key, order_by);
 }
 
 static struct json with_id(struct tl_arena *a, struct json payload, struct tl_sv id)
@@ -97,6 +144,9 @@ void sf_batch_change(struct sf_batch *b, struct json payload, struct json header
     int64_t number = 0;
 
     (void)json_int64(json_gets(header, "sequenceNumber"), &number);
+    if (is_old(b, json_gets(header, "commitTimestamp")))
+        return;
+    b->ours = true;
     (void)json_int64(json_gets(header, "commitTimestamp"), &b->in->at_ms);
     if (is_ours(b->in, header))
         return;
@@ -107,14 +157,13 @@ void sf_batch_change(struct sf_batch *b, struct json payload, struct json header
     for (uint32_t i = 0; ids.type == JSON_ARRAY && i < ids.n; i++) {
         struct tl_sv id = json_text(ids.u.items[i], TL_SV(""));
 
-        sf_batch_add(
-            b, with_id(a, payload, id),
-            tl_sv_str(tl_arena_printf(a, "%.*s-%lld-%.*s", TL_SV_ARG(transaction), (long long)number, TL_SV_ARG(id))),
-            id);
+        keep(b, with_id(a, payload, id),
+             tl_sv_str(tl_arena_printf(a, "%.*s-%lld-%.*s", TL_SV_ARG(transaction), (long long)number, TL_SV_ARG(id))),
+             id);
     }
     if (ids.type != JSON_ARRAY || ids.n == 0)
-        sf_batch_add(b, payload, tl_sv_str(tl_arena_printf(a, "%.*s-%lld", TL_SV_ARG(transaction), (long long)number)),
-                     TL_SV_NULL);
+        keep(b, payload, tl_sv_str(tl_arena_printf(a, "%.*s-%lld", TL_SV_ARG(transaction), (long long)number)),
+             TL_SV_NULL);
 }
 
 /* ---- gaps ---- */
@@ -217,9 +266,10 @@ static enum tl_rc fill_gaps(struct sf_intake *s, const struct sf_batch *b, struc
     return rc;
 }
 
-enum tl_rc sf_batch_take(struct sf_batch *b, const char *place, struct tl_err *err)
+enum tl_rc sf_batch_take(struct sf_batch *b, const char *place, bool all_before, struct tl_err *err)
 {
     struct sf_intake *s = b->in;
+    int64_t since = s->since_ms;
     char before[SF_PLACE];
     enum tl_rc rc = TL_OK;
 
@@ -231,8 +281,12 @@ enum tl_rc sf_batch_take(struct sf_batch *b, const char *place, struct tl_err *e
     if (s->at_ms == 0 || b->n > 0)
         s->at_ms = tl_clock_wall_ms(connector_clock(s->call->host));
     (void)snprintf(s->place, sizeof s->place, "%s", place);
+    if (b->ours || all_before)
+        s->since_ms = 0;
     rc = connector_emit(s->task, s->call, b->records, b->n, position(s), err);
-    if (rc != TL_OK)
+    if (rc != TL_OK) {
         memcpy(s->place, before, sizeof before);
+        s->since_ms = since;
+    }
     return rc;
 }

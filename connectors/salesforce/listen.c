@@ -4,7 +4,8 @@
  * over CometD (Bayeux, long polling); pubsub.c does it over gRPC, intake.c makes records of both.
  *
  * One run is one session: handshake, subscribe with the replay id of the stored position, connect again and again.
- * Positions are "replayId milliseconds" and durable with the events. What can happen to a session:
+ * Positions are "replayId milliseconds" and durable with the events; before the first event, the time of the
+ * subscription is (intake.h): the org names no replay id in its answer. What can happen to a session:
  *  - 403::Unknown client: handshake again and subscribe with the last replay id; after a few in a row the run ends, and
  *    the host waits before the next one: no storm of handshakes.
  *  - 401 inside of a message: a plain REST call makes the host renew the token, then a new handshake.
@@ -192,6 +193,8 @@ static enum tl_rc subscribe(struct stream *s, int64_t replay, struct tl_err *err
     if (rc != TL_OK)
         return rc;
     m = answer_on(&reply, "/meta/subscribe");
+    if (m.ok && replay == -1)
+        return sf_intake_quiet(&s->in, sf_org_ms(s->in.call, &reply.http), err);
     if (m.ok)
         return TL_OK;
     if (replay > 0 && has(m.error, "eplayId")) {
@@ -225,9 +228,13 @@ static void add_event(struct batch *b, struct json data)
     if (header.type == JSON_OBJECT)
         sf_batch_change(&b->to, payload, header);
     else if (object.type == JSON_OBJECT)
-        sf_batch_add(&b->to, data, key, json_text(json_gets(object, "Id"), TL_SV_NULL));
-    else
-        sf_batch_add(&b->to, payload.type == JSON_UNDEFINED ? data : payload, key, TL_SV_NULL);
+        sf_batch_add(&b->to, data, json_gets(event, "createdDate"), key,
+                     json_text(json_gets(object, "Id"), TL_SV_NULL));
+    else if (payload.type == JSON_OBJECT)
+        sf_batch_add(&b->to, payload, json_gets(payload, "CreatedDate"), key, TL_SV_NULL);
+    else /* of a generic channel: a text */
+        sf_batch_add(&b->to, payload.type == JSON_UNDEFINED ? data : payload, json_gets(event, "createdDate"), key,
+                     TL_SV_NULL);
 }
 
 static void collect(void *arg)
@@ -261,8 +268,10 @@ static enum tl_rc take(struct stream *s, const struct sf_reply *reply, struct tl
     if (rc != TL_OK)
         return rc;
     task_on_main_stack(s->in.task, collect, &b);
+    if (b.replay == 0)
+        return sf_intake_quiet(&s->in, sf_org_ms(s->in.call, &reply->http), err);
     (void)snprintf(place, sizeof place, "%lld", (long long)b.replay);
-    rc = sf_batch_take(&b.to, place, err);
+    rc = sf_batch_take(&b.to, place, false, err);
     if (rc != TL_OK)
         return rc;
     s->replay = b.replay;
@@ -333,7 +342,7 @@ static enum tl_rc session(struct stream *s, struct tl_err *err)
     enum tl_rc rc = handshake(s, false, err);
 
     if (rc == TL_OK)
-        rc = subscribe(s, s->replay != 0 ? s->replay : s->in.conf->all ? -2 : -1, err);
+        rc = subscribe(s, s->replay != 0 ? s->replay : sf_intake_oldest(&s->in) ? -2 : -1, err);
     if (rc == TL_OK && s->in.lost)
         rc = tell_loss(s, err);
     connector_scratch_end(s->in.call, scratch);

@@ -88,6 +88,8 @@ struct sf_reply {
  * TL_UNKNOWN_OUTCOME. */
 TL_MUST_CHECK enum tl_rc sf_http(struct task *task, struct connector_call *call, const struct sf_request *req,
                                  struct sf_reply *ret, struct tl_err *err);
+/* When the org answered, by its own clock (Date); by ours where it does not say. */
+int64_t sf_org_ms(const struct connector_call *call, const struct http_reply *reply);
 /* The text with '/', '?', '#' and the like percent-encoded, in the arena. */
 struct tl_sv sf_encoded(struct tl_arena *a, struct tl_sv text);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signed webhooks into Salesforce: `tieline run` against `tieline sim salesforce`."""
 import json
+import sqlite3
 import subprocess
 import threading
 import urllib.parse
@@ -291,6 +292,25 @@ def test_change_events_survive_a_kill_and_a_forgotten_session_without_loss(site,
     until(lambda: {b["Name"] for b in target.bodies()} == {f"n{n}" for n in range(10)})
     until(lambda: s.counts("in")["delivered"] == 10), "each event was taken in once"
     assert {b["ChangeEventHeader"]["changeType"] for b in target.bodies()} == {"CREATE"}
+
+
+def kept(s):
+    """Where the source goes on after a restart, from its ledger."""
+    with sqlite3.connect(f"file:{s.folder}/data/ledger.db?mode=ro", uri=True) as db:
+        return [bytes(value).decode() for value, in db.execute("SELECT value FROM position")]
+
+
+@pytest.mark.parametrize("via", ["cometd", "pubsub"])
+def test_a_kill_before_the_first_event_loses_none_of_those_until_the_restart(site, orgs, target, via):
+    org = orgs("--hold", "20s")  # it says nothing before the kill, so no replay id is known
+    s = site(from_org(target, org, {"listen": "/data/AccountChangeEvent", "via": via, "every": "1s"}), env=ENV).start()
+    until(lambda: kept(s))
+    s.kill()
+    for n in range(3):
+        add(org, n)
+    s.start()
+    target.wait(3)
+    assert sorted(b["Name"] for b in target.bodies()) == ["n0", "n1", "n2"]
 
 
 def test_change_events_over_grpc_survive_kills_broken_streams_and_dead_tokens_without_loss(site, orgs, target):

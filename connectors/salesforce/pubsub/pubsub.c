@@ -65,6 +65,11 @@ enum tl_rc sf_pubsub_failed(struct sf_pubsub *p, const struct http_grpc *g, enum
 }
 
 /* ---- the connection ---- */
+int64_t sf_pubsub_org_ms(const struct sf_pubsub *p)
+{
+    return tl_clock_wall_ms(connector_clock(p->call->host)) + p->ahead_ms;
+}
+
 /* The id of the org, which each call has to name: /userinfo tells it, where the token may see that; else a query. */
 static enum tl_rc find_tenant(struct sf_pubsub *p, struct tl_err *err)
 {
@@ -74,6 +79,7 @@ static enum tl_rc find_tenant(struct sf_pubsub *p, struct tl_err *err)
     struct tl_sv id = TL_SV("");
     enum tl_rc rc = sf_http(p->task, p->call, &who, &reply, err);
 
+    p->ahead_ms = sf_org_ms(p->call, &reply.http) - tl_clock_wall_ms(connector_clock(p->call->host));
     if (rc == TL_OK) {
         struct tl_sv user = json_text(json_gets(reply.body, "user_id"), TL_SV(""));
 

@@ -28,13 +28,15 @@ struct sf_pubsub {
     struct http_h2 *h2;                      /* NULL: not connected */
     char tenant[SF_TENANT], user[SF_TENANT]; /* ids; user empty: the token may not see it */
     int code;                                /* gRPC status of the last sf_pubsub_ask; -1: none came */
+    int64_t ahead_ms;                        /* the org's clock is so far ahead of ours */
     struct sf_schema *schemas;
     size_t n_schemas;
 };
 /* Connects, and finds out the id of the org the first time. Suspends. */
 TL_MUST_CHECK enum tl_rc sf_pubsub_connect(struct sf_pubsub *p, struct tl_err *err);
 void sf_pubsub_close(struct sf_pubsub *p);
-void sf_pubsub_forget(struct sf_pubsub *p); /* the schemas; values that were decoded with them are dead */
+int64_t sf_pubsub_org_ms(const struct sf_pubsub *p); /* the time by the org's clock; once connected */
+void sf_pubsub_forget(struct sf_pubsub *p);          /* the schemas; values that were decoded with them are dead */
 /* A call of the service: "Subscribe". To be freed with http_grpc_free. Suspends. */
 TL_MUST_CHECK enum tl_rc sf_pubsub_open(struct sf_pubsub *p, const char *method, struct http_grpc *ret,
                                         struct tl_err *err);

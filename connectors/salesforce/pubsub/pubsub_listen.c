@@ -49,7 +49,7 @@ struct pull {
     struct decoded *events;
     size_t n_events, room;
     char place[SF_PLACE]; /* after all of it; empty: as before */
-    bool bad, full;
+    bool bad, full, caught_up;
 };
 
 /* When a silence is a stall. */
@@ -209,7 +209,7 @@ static void decode_all(void *arg)
         }
         /* Nothing to tell although more was asked for: all before this is known. */
         if (u->m[i]->n_events == 0 && u->s->asked > 0)
-            (void)place_of(u->m[i]->latest_replay_id, u->place);
+            u->caught_up = place_of(u->m[i]->latest_replay_id, u->place);
         u->s->asked -= (int32_t)u->m[i]->n_events;
     }
 }
@@ -228,7 +228,7 @@ static void add_undecoded(struct pull *u, const struct decoded *d, struct tl_sv 
     (void)json_adds(&b, "channel", json_str(u->s->in.conf->channel));
     (void)json_adds(&b, "schema", json_sv(d->event ? clean(d->event->schema_id) : TL_SV("")));
     (void)json_adds(&b, "payload", json_str_copy(a, text.n > 0 ? tl_buf_view(&text) : TL_SV("")));
-    sf_batch_add(&u->to, json_end(&b), key, TL_SV_NULL);
+    sf_batch_add(&u->to, json_end(&b), JSON_NOTHING, key, TL_SV_NULL);
 }
 
 static void add_all(void *arg)
@@ -246,7 +246,7 @@ static void add_all(void *arg)
         else if (d->header.type == JSON_OBJECT)
             sf_batch_change(&u->to, d->payload, d->header);
         else
-            sf_batch_add(&u->to, d->payload, key, TL_SV_NULL);
+            sf_batch_add(&u->to, d->payload, json_gets(d->payload, "CreatedDate"), key, TL_SV_NULL);
     }
     u->full |= tl_arena_exceeded(arena_of(u));
 }
@@ -279,7 +279,7 @@ static enum tl_rc ask_for(struct subscription *s, int32_t n, bool first, Protobu
     if (first && replay.len > 0) {
         request.replay_preset = EVENTBUS__V1__REPLAY_PRESET__CUSTOM;
         request.replay_id = replay;
-    } else if (first && (s->in.conf->all || s->in.from_start)) {
+    } else if (first && sf_intake_oldest(&s->in)) {
         request.replay_preset = EVENTBUS__V1__REPLAY_PRESET__EARLIEST;
     }
     bytes = sf_pubsub_pack(s->in.call->arena, &request.base);
@@ -338,7 +338,7 @@ static enum tl_rc take(struct pull *u, struct tl_err *err)
     if (rc == TL_OK)
         rc = decode_and_add(u, err);
     if (rc == TL_OK && u->place[0] && (u->n_events > 0 || strcmp(u->place, s->in.place) != 0))
-        rc = sf_batch_take(&u->to, u->place, err);
+        rc = sf_batch_take(&u->to, u->place, u->caught_up, err);
     if (rc != TL_OK)
         return rc;
     if (u->n_events > 0 || async_loop_now(task_loop(s->in.task)) - s->since_ns > LASTING_NS)
@@ -407,6 +407,8 @@ static enum tl_rc subscribe(struct subscription *s, struct tl_err *err)
     s->since_ns = async_loop_now(task_loop(s->in.task));
     if (rc == TL_OK)
         rc = ask_for(s, ASK, true, replay, err);
+    if (rc == TL_OK && !sf_intake_oldest(&s->in)) /* the first replay id may come minutes from now */
+        rc = sf_intake_quiet(&s->in, sf_pubsub_org_ms(&s->p), err);
     return rc == TL_OK ? ask_for_more(s, err) : rc;
 }
 

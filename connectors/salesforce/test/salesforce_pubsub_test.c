@@ -1,84 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Listening over the Pub/Sub API of the simulator: replay, flow control, stalls, dead tokens, lost positions, gaps. */
 #include "salesforce/sim/pubsub.h"
-#include "salesforce/test/sf_rig.h"
+#include "salesforce/test/listening.h"
 
-#define LISTEN (1u << CONNECTOR_LISTEN)
 #define CHANGES "{ listen: /data/AccountChangeEvent, via: pubsub, all: true, watchdog: 5s }"
-
-/* Listens until so many records are in, or until the first emit (0): then the lease has gone to another instance. */
-static void listen_for(struct sf_rig *s, size_t records)
-{
-    s->stop_at = s->n_emitted + records;
-    s->fail_emit_at = records == 0 ? s->emits + 1 : 0;
-    sf_read(s);
-}
-
-static enum tl_rc stop_after_one(struct sf_rig *s)
-{
-    (void)s;
-    return TL_STALE;
-}
-
-static void start(struct sf_rig *s)
-{
-    sf_start(s, NULL, NULL);
-    sf_connect(s, NULL, tl_arena_printf(s->rig.conf, "timeout: 5s, pubsub: \"%s\"", s->streams));
-    s->sim->opt.hold_ms = 50;
-    s->rig.clock.wall_ms = tl_clock_wall_ms(tl_clock_system()) + 60000;
-}
-
-static void add(struct sf_rig *s, int n)
-{
-    (void)sf_add(s, "Account", tl_arena_printf(s->rig.conf, "{\"Name\":\"n%d\",\"ERP_Id__c\":\"%d\"}", n, n));
-}
-
-static void set_position(struct sf_rig *s, const char *position)
-{
-    tl_free(s->position);
-    s->position = position ? tl_strdup(position) : NULL;
-}
-
-static void expect(struct sf_rig *s, enum tl_rc rc, const char *text)
-{
-    if (s->rig.rc != rc || (text && !strstr(s->rig.err.text, text)))
-        fail_msg("%s: %s", tl_rc_name(s->rig.rc), s->rig.err.text);
-}
 
 static void change_events_come_once_with_ids_keys_and_a_position(void **state)
 {
     struct sf_rig s;
 
     (void)state;
-    start(&s);
-    add(&s, 1);
-    add(&s, 2);
-    sf_target(&s, CHANGES, LISTEN);
-    listen_for(&s, 2);
-    expect(&s, TL_STALE, NULL);
+    listening_start(&s);
+    listening_add(&s, 1);
+    listening_add(&s, 2);
+    listening_target(&s, CHANGES);
+    listening_for(&s, 2);
+    listening_ended(&s, TL_STALE, NULL);
     assert_int_equal(s.n_emitted, 2);
     assert_true(sf_emitted(&s, "\"Id\":\"001"));
     assert_true(sf_emitted(&s, "\"changeType\":\"CREATE\""));
     assert_true(sf_emitted(&s, "\"Name\":\"n2\""));
     assert_false(sf_emitted(&s, "\"Industry\"")); /* what did not change is not there */
     assert_memory_equal(s.position, "x0000000000000002 ", 18);
-    add(&s, 3);
-    listen_for(&s, 1);
+    listening_add(&s, 3);
+    listening_for(&s, 1);
     assert_int_equal(s.n_emitted, 3); /* from the stored replay id: nothing twice, nothing missed */
     assert_true(sf_emitted(&s, "\"Name\":\"n3\""));
     sf_stop(&s);
-}
-
-static void patch(struct sf_rig *s, const char *id, const char *json)
-{
-    struct sfsim_req req = {.sim = s->sim, .arena = s->rig.conf, .version = 60};
-    const struct sfsim_object *o = sfsim_object(s->sim->schema, TL_SV("Account"));
-    struct sfsim_saved saved;
-
-    assert_int_equal(json_parse(s->rig.conf, tl_sv_str(json), 0, NULL, &req.body, NULL), TL_OK);
-    assert_true(sfsim_begin(s->sim->db));
-    sfsim_update(&req, o, tl_sv_str(id), req.body, &saved);
-    assert_true(sfsim_commit(s->sim->db) && saved.ok);
 }
 
 static void changed_and_nulled_fields_are_named_although_they_come_as_bitmaps(void **state)
@@ -87,11 +35,11 @@ static void changed_and_nulled_fields_are_named_although_they_come_as_bitmaps(vo
     const char *id;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     id = sf_add(&s, "Account", "{\"Name\":\"a\",\"Phone\":\"1\",\"AnnualRevenue\":5}");
-    patch(&s, id, "{\"Name\":\"b\",\"Phone\":null}");
-    sf_target(&s, CHANGES, LISTEN);
-    listen_for(&s, 2);
+    listening_patch(&s, id, "{\"Name\":\"b\",\"Phone\":null}");
+    listening_target(&s, CHANGES);
+    listening_for(&s, 2);
     assert_true(sf_emitted(&s, "\"changedFields\":[\"Name\",\"Phone\"]"));
     assert_true(sf_emitted(&s, "\"nulledFields\":[\"Phone\"]"));
     assert_true(sf_emitted(&s, "\"Phone\":null"));
@@ -105,11 +53,11 @@ static void platform_events_come_with_their_uuid_as_key(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     (void)sf_add(&s, "Order_Placed__e", "{\"Order_Number__c\":\"4711\",\"Amount__c\":2.5}");
-    sf_target(&s, "{ listen: /event/Order_Placed__e, via: pubsub, all: true }", LISTEN);
-    listen_for(&s, 1);
-    expect(&s, TL_STALE, NULL);
+    listening_target(&s, "{ listen: /event/Order_Placed__e, via: pubsub, all: true }");
+    listening_for(&s, 1);
+    listening_ended(&s, TL_STALE, NULL);
     assert_true(sf_emitted(&s, "\"Order_Number__c\":\"4711\""));
     assert_true(sf_emitted(&s, "\"Amount__c\":2.5"));
     assert_true(sf_emitted(&s, "\"CreatedDate\":\"20"));
@@ -123,16 +71,16 @@ static void both_ways_of_listening_give_the_same_records_and_keys(void **state)
     const char *first, *id;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     id = sf_add(&s, "Account", "{\"Name\":\"a\",\"Phone\":\"1\"}");
-    patch(&s, id, "{\"AnnualRevenue\":7,\"Phone\":null}");
-    sf_target(&s, "{ listen: /data/AccountChangeEvent, all: true }", LISTEN);
-    listen_for(&s, 2);
+    listening_patch(&s, id, "{\"AnnualRevenue\":7,\"Phone\":null}");
+    listening_target(&s, "{ listen: /data/AccountChangeEvent, all: true }");
+    listening_for(&s, 2);
     first = tl_arena_strdup(s.rig.conf, s.emitted);
     s.emitted = (tl_free(s.emitted), NULL);
-    set_position(&s, NULL);
-    sf_target(&s, CHANGES, LISTEN);
-    listen_for(&s, 2);
+    listening_set_position(&s, NULL);
+    listening_target(&s, CHANGES);
+    listening_for(&s, 2);
     for (const char *p = first, *q = s.emitted; *p && *q; p = strchr(p, '\n') + 1, q = strchr(q, '\n') + 1)
         assert_memory_equal(p, q, strcspn(p, "|")); /* the key */
     assert_true(sf_emitted(&s, "\"AnnualRevenue\":7") && strstr(first, "\"AnnualRevenue\":7"));
@@ -146,17 +94,17 @@ static void the_way_of_listening_may_be_changed_without_a_loss(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     for (int i = 1; i <= 3; i++)
-        add(&s, i);
-    sf_target(&s, CHANGES, LISTEN);
-    set_position(&s, "1 1700000000000");
-    listen_for(&s, 2);
+        listening_add(&s, i);
+    listening_target(&s, CHANGES);
+    listening_set_position(&s, "1 1700000000000");
+    listening_for(&s, 2);
     assert_int_equal(s.n_emitted, 2);
     assert_false(sf_emitted(&s, "\"n1\""));
-    sf_target(&s, "{ listen: /data/AccountChangeEvent }", LISTEN);
-    set_position(&s, "x0000000000000002 1700000000000");
-    listen_for(&s, 1);
+    listening_target(&s, "{ listen: /data/AccountChangeEvent }");
+    listening_set_position(&s, "x0000000000000002 1700000000000");
+    listening_for(&s, 1);
     assert_int_equal(s.n_emitted, 3);
     sf_stop(&s);
 }
@@ -167,15 +115,15 @@ static void no_more_events_are_asked_for_than_were_taken_in(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     for (int i = 0; i < 1000; i++)
-        add(&s, i);
-    sf_target(&s, CHANGES, LISTEN);
-    listen_for(&s, 0);
-    expect(&s, TL_STALE, NULL);
+        listening_add(&s, i);
+    listening_target(&s, CHANGES);
+    listening_for(&s, 0);
+    listening_ended(&s, TL_STALE, NULL);
     assert_int_equal(s.n_emitted, 0);
     assert_true(s.sim->counts.delivered <= 400);
-    listen_for(&s, 1000);
+    listening_for(&s, 1000);
     assert_int_equal(s.n_emitted, 1000);
     sf_stop(&s);
 }
@@ -186,12 +134,11 @@ static void our_own_changes_are_left_out_and_passed_over(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     sf_target(&s, "{ upsert: Account, external_id: ERP_Id__c }", 1u << CONNECTOR_WRITE);
     sf_write(&s, ours, 1);
-    sf_target(&s, CHANGES, LISTEN);
-    s.on_emit = stop_after_one;
-    sf_read(&s);
+    listening_target(&s, CHANGES);
+    listening_once(&s);
     assert_int_equal(s.n_emitted, 0);
     assert_memory_equal(s.position, "x0000000000000001 ", 18);
     sf_stop(&s);
@@ -203,16 +150,16 @@ static void a_stalled_grpc_stream_is_given_up_by_the_watchdog_and_opened_again(v
     struct sf_rig s;
 
     (void)state;
-    start(&s);
-    add(&s, 1);
+    listening_start(&s);
+    listening_add(&s, 1);
     s.sim->opt.stall = true;
-    sf_target(&s, "{ listen: /data/AccountChangeEvent, via: pubsub, all: true, watchdog: 50ms }", LISTEN);
+    listening_target(&s, "{ listen: /data/AccountChangeEvent, via: pubsub, all: true, watchdog: 50ms }");
     sf_read(&s);
-    expect(&s, TL_UPSTREAM, "ended 5 times in a row without an event");
+    listening_ended(&s, TL_UPSTREAM, "ended 5 times in a row without an event");
     assert_int_equal(s.sim->counts.subscriptions, 5);
     s.sim->opt.stall = false;
-    sf_target(&s, CHANGES, LISTEN);
-    listen_for(&s, 1);
+    listening_target(&s, CHANGES);
+    listening_for(&s, 1);
     assert_int_equal(s.n_emitted, 1);
     sf_stop(&s);
 }
@@ -222,13 +169,13 @@ static void a_broken_stream_is_opened_again_behind_the_last_event(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     s.sim->opt.break_stream_every = 1;
     for (int i = 0; i < 250; i++)
-        add(&s, i);
-    sf_target(&s, CHANGES, LISTEN);
-    listen_for(&s, 250);
-    expect(&s, TL_STALE, NULL);
+        listening_add(&s, i);
+    listening_target(&s, CHANGES);
+    listening_for(&s, 250);
+    listening_ended(&s, TL_STALE, NULL);
     assert_int_equal(s.n_emitted, 250);
     assert_true(s.sim->counts.subscriptions >= 3);
     sf_stop(&s);
@@ -238,7 +185,7 @@ static enum tl_rc expire_then_add(struct sf_rig *s)
 {
     s->on_emit = NULL;
     sfsim_sessions_expire(s->sim);
-    add(s, 2);
+    listening_add(s, 2);
     return TL_OK;
 }
 
@@ -247,12 +194,12 @@ static void a_token_that_ends_while_we_listen_is_renewed(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
-    add(&s, 1);
-    sf_target(&s, CHANGES, LISTEN);
+    listening_start(&s);
+    listening_add(&s, 1);
+    listening_target(&s, CHANGES);
     s.on_emit = expire_then_add;
-    listen_for(&s, 2);
-    expect(&s, TL_STALE, NULL);
+    listening_for(&s, 2);
+    listening_ended(&s, TL_STALE, NULL);
     assert_int_equal(s.n_emitted, 2);
     assert_int_equal(s.sim->counts.tokens, 2);
     assert_int_equal(s.sim->counts.subscriptions, 2);
@@ -268,12 +215,12 @@ static void a_lost_position_is_told_and_filled_up(void **state)
     for (size_t i = 0; i < TL_COUNT(lost); i++) {
         struct sf_rig s;
 
-        start(&s);
-        add(&s, 1);
-        sf_target(&s, CHANGES, LISTEN);
-        set_position(&s, lost[i]);
-        listen_for(&s, 3);
-        expect(&s, TL_STALE, NULL);
+        listening_start(&s);
+        listening_add(&s, 1);
+        listening_target(&s, CHANGES);
+        listening_set_position(&s, lost[i]);
+        listening_for(&s, 3);
+        listening_ended(&s, TL_STALE, NULL);
         assert_true(sf_emitted(&s, "\"changeType\":\"LOST_POSITION\""));
         assert_true(sf_emitted(&s, "\"changeType\":\"BACKFILL\""));
         assert_true(sf_emitted(&s, "\"changeType\":\"CREATE\""));
@@ -290,14 +237,14 @@ static void a_restart_after_a_loss_was_told_begins_with_the_oldest_event(void **
     for (size_t i = 0; i < TL_COUNT(ways); i++) {
         struct sf_rig s;
 
-        start(&s);
-        add(&s, 1);
-        sf_target(&s, ways[i], LISTEN);
-        set_position(&s, "999999 1700000000000");
-        listen_for(&s, 1); /* LOST_POSITION is in, then the process dies */
+        listening_start(&s);
+        listening_add(&s, 1);
+        listening_target(&s, ways[i]);
+        listening_set_position(&s, "999999 1700000000000");
+        listening_for(&s, 1); /* LOST_POSITION is in, then the process dies */
         assert_true(sf_emitted(&s, "LOST_POSITION"));
         assert_false(sf_emitted(&s, "CREATE"));
-        listen_for(&s, 1);
+        listening_for(&s, 1);
         assert_true(sf_emitted(&s, "CREATE"));
         sf_stop(&s);
     }
@@ -309,13 +256,13 @@ static void gaps_are_filled_with_the_records_as_they_are(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     s.sim->opt.gap = 1;
     for (int i = 0; i < 80; i++)
-        add(&s, i);
-    sf_target(&s, CHANGES, LISTEN);
-    listen_for(&s, 160);
-    expect(&s, TL_STALE, NULL);
+        listening_add(&s, i);
+    listening_target(&s, CHANGES);
+    listening_for(&s, 160);
+    listening_ended(&s, TL_STALE, NULL);
     assert_int_equal(s.n_emitted, 160);
     assert_true(sf_emitted(&s, "GAP_CREATE"));
     assert_true(sf_emitted(&s, "\"ERP_Id__c\":\"79\"")); /* no data was in the event */
@@ -327,12 +274,12 @@ static void an_event_that_cannot_be_decoded_is_taken_in_as_it_came(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
-    add(&s, 1);
+    listening_start(&s);
+    listening_add(&s, 1);
     s.sim->opt.garble = true;
-    sf_target(&s, CHANGES, LISTEN);
-    listen_for(&s, 1);
-    expect(&s, TL_STALE, NULL);
+    listening_target(&s, CHANGES);
+    listening_for(&s, 1);
+    listening_ended(&s, TL_STALE, NULL);
     assert_int_equal(s.n_emitted, 1);
     assert_true(sf_emitted(&s, "\"undecoded\":\"the event cannot be decoded: "));
     assert_memory_equal(s.position, "x0000000000000001 ", 18); /* and it holds nothing up */
@@ -353,11 +300,11 @@ static void a_field_that_is_added_while_we_listen_is_in_the_events(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
-    add(&s, 1);
-    sf_target(&s, CHANGES, LISTEN);
+    listening_start(&s);
+    listening_add(&s, 1);
+    listening_target(&s, CHANGES);
     s.on_emit = add_a_field;
-    listen_for(&s, 2);
+    listening_for(&s, 2);
     assert_true(sf_emitted(&s, "\"Region__c\":\"north\""));
     sf_stop(&s);
 }
@@ -367,10 +314,10 @@ static void a_channel_that_is_not_there_is_an_error_of_the_configuration(void **
     struct sf_rig s;
 
     (void)state;
-    start(&s);
-    sf_target(&s, "{ listen: /data/NoneChangeEvent, via: pubsub }", LISTEN);
+    listening_start(&s);
+    listening_target(&s, "{ listen: /data/NoneChangeEvent, via: pubsub }");
     sf_read(&s);
-    expect(&s, TL_NOT_FOUND, "GetTopic: NOT_FOUND");
+    listening_ended(&s, TL_NOT_FOUND, "GetTopic: NOT_FOUND");
     assert_false(rig_target(&s.rig, "{ listen: /topic/Big, via: pubsub }", LISTEN));
     assert_non_null(strstr(rig_errors(&s.rig), "has no PushTopics"));
     sf_stop(&s);
@@ -381,12 +328,12 @@ static void a_token_that_may_not_see_who_it_is_finds_the_org_by_a_query(void **s
     struct sf_rig s;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     s.sim->opt.no_identity = true;
-    add(&s, 1);
-    sf_target(&s, CHANGES, LISTEN);
-    listen_for(&s, 1);
-    expect(&s, TL_STALE, NULL);
+    listening_add(&s, 1);
+    listening_target(&s, CHANGES);
+    listening_for(&s, 1);
+    listening_ended(&s, TL_STALE, NULL);
     assert_int_equal(s.n_emitted, 1);
     assert_int_equal(s.sim->counts.queries, 1);
     sf_stop(&s);
@@ -401,7 +348,7 @@ static void platform_events_are_published_with_a_verdict_each(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     sf_target(&s, "{ publish: Order_Placed__e, via: pubsub }", 1u << CONNECTOR_WRITE);
     sf_write(&s, orders, 4);
     sf_expect(&s, 0, CONNECTOR_DONE, TL_OK, NULL);
@@ -410,8 +357,8 @@ static void platform_events_are_published_with_a_verdict_each(void **state)
     sf_expect(&s, 2, CONNECTOR_FAILED, TL_INVALID, "Order_Number__c");                    /* the org sees it */
     sf_expect(&s, 3, CONNECTOR_DONE, TL_OK, NULL);
     assert_int_equal(sfsim_last_event(s.sim->db), 2);
-    sf_target(&s, "{ listen: /event/Order_Placed__e, via: pubsub, all: true }", LISTEN);
-    listen_for(&s, 2);
+    listening_target(&s, "{ listen: /event/Order_Placed__e, via: pubsub, all: true }");
+    listening_for(&s, 2);
     assert_true(sf_emitted(&s, "\"Order_Number__c\":\"1\"") && sf_emitted(&s, "\"Order_Number__c\":\"4\""));
     sf_stop(&s);
 }
@@ -421,11 +368,11 @@ static void a_publication_that_nobody_answers_is_of_unknown_outcome(void **state
     struct sf_rig s;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     s.sim->opt.drop = 1;
     sf_target(&s, "{ publish: Order_Placed__e, via: pubsub }", 1u << CONNECTOR_WRITE);
     sf_write(&s, orders, 1);
-    expect(&s, TL_UNKNOWN_OUTCOME, "no answer came");
+    listening_ended(&s, TL_UNKNOWN_OUTCOME, "no answer came");
     assert_int_equal(sfsim_last_event(s.sim->db), 1);
     sf_stop(&s);
 }
@@ -435,10 +382,10 @@ static void what_is_no_platform_event_cannot_be_published_to(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
+    listening_start(&s);
     sf_target(&s, "{ publish: None__e, via: pubsub }", 1u << CONNECTOR_WRITE);
     sf_write(&s, orders, 1);
-    expect(&s, TL_NOT_FOUND, "GetTopic: NOT_FOUND");
+    listening_ended(&s, TL_NOT_FOUND, "GetTopic: NOT_FOUND");
     sf_stop(&s);
 }
 
@@ -447,8 +394,8 @@ static void nothing_of_the_token_is_in_any_text(void **state)
     struct sf_rig s;
 
     (void)state;
-    start(&s);
-    sf_target(&s, CHANGES, LISTEN);
+    listening_start(&s);
+    listening_target(&s, CHANGES);
     s.sim->org[5] ^= 1;
     sf_read(&s);
     assert_null(strstr(s.rig.err.text, "00D"));

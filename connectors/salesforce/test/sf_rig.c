@@ -47,9 +47,9 @@ static enum tl_rc emit(void *arg, struct task *task, const struct connector_inco
     tl_buf_done(&b);
     tl_free(s->position);
     s->position = tl_strndup(position.p ? position.p : "", position.n);
-    if (s->stop_at && s->n_emitted >= s->stop_at)
+    if ((s->stop_at && s->n_emitted >= s->stop_at) || (s->on_emit && s->on_emit(s) != TL_OK))
         return tl_fail(err, TL_STALE, "another instance reads this source");
-    return s->on_emit ? s->on_emit(s) : TL_OK;
+    return TL_OK;
 }
 
 static enum tl_rc checkpoint(void *arg, struct task *task, struct tl_sv ticket, struct tl_err *err)
