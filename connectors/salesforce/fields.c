@@ -367,6 +367,23 @@ static const struct config_field read_fields[] = {
      .max = 1000000000,
      .doc = "With `mode: auto`: so many records behind the first page are left to a job.",
      .advanced = true},
+    {.name = "ranges",
+     .type = CONFIG_INT,
+     AT(sf_read, ranges),
+     .fallback = "4",
+     .min = 1,
+     .max = 8, /* a user has ten query locators */
+     .doc =
+         "A large read, such as the first one, is cut by Id into so many ranges that are read at the same time, within "
+         "the limits of the connection; 1: it is not."},
+    {.name = "ranges_from",
+     .type = CONFIG_INT,
+     AT(sf_read, ranges_from),
+     .fallback = "20000",
+     .min = 1,
+     .max = 1000000000,
+     .doc = "So many records behind the first page make a read a large one.",
+     .advanced = true},
     {.name = "page",
      .type = CONFIG_INT,
      AT(sf_read, page),

@@ -16,7 +16,7 @@ enum { BUS_MS = 60000 };
 
 enum tl_rc sf_intake_begin(struct sf_intake *in, struct task *task, struct connector_call *call, struct tl_err *err)
 {
-    struct tl_sv p = call->position, place, at;
+    struct tl_sv p = call->position, place, at = TL_SV("");
 
     *in = (struct sf_intake){.task = task, .call = call, .conf = call->operation, .place = "0"};
     if (p.n == 0)

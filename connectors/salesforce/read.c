@@ -6,7 +6,8 @@
  * and so that a query whose locator the org has forgotten goes on from the last page taken in, never from the start.
  * Records younger than `lag` wait: a transaction under way may still commit with an earlier time.
  * An org that gives up on a query (QUERY_TIMEOUT) is asked for a shorter span of time, halved until it answers.
- * More than `bulk_from` records behind the first page are left to a query job (read_bulk.c).
+ * More than `bulk_from` records behind the first page are left to a query job (read_bulk.c), more than `ranges_from`
+ * are read as several ranges at once (read_ranges.c).
  */
 #include "salesforce/read.h"
 
@@ -184,10 +185,15 @@ int64_t sf_read_until(const struct sf_reading *r)
     return tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms + 1000;
 }
 
+int64_t sf_read_end(const struct sf_reading *r)
+{
+    return (sf_read_until(r) - 1000) / 1000 * 1000;
+}
+
 /* Where the span of this query ends: now less the lag, or earlier after the org gave up. */
 static int64_t span_end(const struct sf_reading *r)
 {
-    int64_t end = sf_read_until(r), from;
+    int64_t end = r->range ? r->range->cut->end_ms : sf_read_until(r), from;
 
     if (r->span_ms > 0 && tl_time_parse(tl_sv_str(r->at.time), &from) && from + r->span_ms < end)
         end = from + r->span_ms;
@@ -209,6 +215,37 @@ bool sf_read_condition(struct sf_reading *r, struct tl_buf *b, int64_t end_ms)
     return !b->failed;
 }
 
+/* What the question asks, without the time: the same configuration gives the same number. */
+uint64_t sf_read_shape(const struct sf_reading *r)
+{
+    const struct sf_read *c = r->conf;
+    uint64_t h = tl_hash64(c->object, strlen(c->object), c->deleted);
+
+    h = tl_hash64(c->where ? c->where : "", c->where ? strlen(c->where) : 0, h);
+    for (size_t i = 0; i < c->fields.n; i++) {
+        const char *name = *CONFIG_AT(c->fields, const char *, i);
+
+        h = tl_hash64(name, strlen(name), h);
+    }
+    return h;
+}
+
+enum tl_rc sf_read_ask(struct sf_reading *r, const char *what, const char *more, int64_t end_ms, struct sf_reply *ret,
+                       struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct sf_request req = {.method = "GET", .idempotent = true, .timeout_ms = r->conf->timeout_ms};
+
+    tl_buf_init(&b, 64 << 10);
+    (void)tl_buf_printf(&b, "SELECT %s", what);
+    (void)sf_read_condition(r, &b, end_ms);
+    if (!tl_buf_puts(&b, more))
+        return tl_fail(err, TL_LIMIT, "the query is too long");
+    req.path = tl_arena_printf(r->call->arena, "/%s?q=%.*s", r->conf->deleted ? "queryAll" : "query",
+                               TL_SV_ARG(sf_encoded(r->call->arena, tl_buf_view(&b))));
+    return sf_http(r->task, r->call, &req, ret, err);
+}
+
 static char *question(struct sf_reading *r, struct tl_sv chunk, int64_t end)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
@@ -217,7 +254,9 @@ static char *question(struct sf_reading *r, struct tl_sv chunk, int64_t end)
     (void)tl_buf_printf(&b, "SELECT Id,SystemModstamp%s%s%.*s", r->conf->deleted ? ",IsDeleted" : "",
                         chunk.n ? "," : "", TL_SV_ARG(chunk));
     (void)sf_read_condition(r, &b, end);
-    if (!tl_buf_puts(&b, " ORDER BY SystemModstamp, Id"))
+    if (r->range)
+        sf_range_condition(r->range, &b);
+    if (!tl_buf_puts(&b, r->range ? " ORDER BY Id" : " ORDER BY SystemModstamp, Id"))
         return NULL;
     return tl_arena_printf(r->call->arena, "/%s?q=%.*s", r->conf->deleted ? "queryAll" : "query",
                            TL_SV_ARG(sf_encoded(r->call->arena, tl_buf_view(&b))));
@@ -317,13 +356,18 @@ static void dress(struct sf_reading *r, struct connector_incoming *one)
 }
 
 /* "2026-01-02T03:04:05.000+0000" as SOQL takes it. */
-static bool set_place(struct sf_place *at, struct json record)
+static bool set_place(struct sf_reading *r, struct json record)
 {
     struct tl_sv time = json_text(json_gets(record, "SystemModstamp"), TL_SV("")),
                  id = json_text(json_gets(record, "Id"), TL_SV(""));
+    struct sf_place *at = &r->at;
 
     if (time.n < 23 || id.n == 0 || id.n >= sizeof at->id)
         return false;
+    if (r->range) {
+        (void)snprintf(r->range->at, sizeof r->range->at, "%.*s", TL_SV_ARG(id));
+        return r->range->behind = true;
+    }
     (void)snprintf(at->time, sizeof at->time, "%.23sZ", time.p);
     (void)snprintf(at->id, sizeof at->id, "%.*s", TL_SV_ARG(id));
     return true;
@@ -333,6 +377,11 @@ static struct tl_sv position(struct sf_reading *r)
 {
     if (r->fixed.p)
         return r->fixed;
+    if (r->range)
+        return sf_range_position(r->call->arena, r->range);
+    if (r->cut.n > 0)
+        return tl_sv_str(tl_arena_printf(r->call->arena, "%s %s ranges %.*s", r->at.time, r->at.id,
+                                         TL_SV_ARG(sf_cut_text(r->call->arena, &r->cut))));
     if (r->job[0])
         return tl_sv_str(tl_arena_printf(r->call->arena, "%s %s bulk %s %s %lld %llx", r->at.time, r->at.id, r->job,
                                          r->locator[0] ? r->locator : "-", (long long)r->job_end_ms,
@@ -367,7 +416,7 @@ static enum tl_rc take_page(struct sf_reading *r, struct json rows, struct tl_sv
     task_on_main_stack(r->task, unpack, &u);
     while (rc == TL_OK && more_fields.n > 0)
         rc = widen(r, u.records, rows.n, next_chunk(&more_fields), err);
-    if (rc == TL_OK && !set_place(&r->at, u.records[rows.n - 1].value))
+    if (rc == TL_OK && !set_place(r, u.records[rows.n - 1].value))
         rc = tl_fail(err, TL_UPSTREAM, "a record came without Id or SystemModstamp");
     return rc == TL_OK ? sf_read_emit(r, u.records, rows.n, err) : rc;
 }
@@ -380,7 +429,20 @@ static struct tl_sv code_of(const struct sf_reply *reply)
 /* May what is left be read by a job of the org's? */
 static bool may_job(const struct sf_reading *r)
 {
-    return r->conf->mode == SF_MODE_AUTO && !r->fixed.p && !sf_no_jobs(r->cache);
+    return r->conf->mode == SF_MODE_AUTO && !r->fixed.p && !r->range && !sf_no_jobs(r->cache);
+}
+
+static bool may_cut(const struct sf_reading *r)
+{
+    return r->conf->ranges > 1 && !r->fixed.p && !r->range && !r->whole;
+}
+
+/* So many records are behind the first page: how are they read? */
+static enum sf_next better_way(const struct sf_reading *r, int64_t left)
+{
+    if (left > r->conf->bulk_from && may_job(r))
+        return SF_NEXT_JOB;
+    return left > r->conf->ranges_from && may_cut(r) ? SF_NEXT_RANGES : SF_NEXT_DONE;
 }
 
 /* What a refused query asks for: the same from where we are, a shorter span, other fields; or it is an error. */
@@ -392,7 +454,12 @@ static enum sf_next after_failure(struct sf_reading *r, const struct sf_reply *r
         tl_err_clear(err);
         return SF_NEXT_AGAIN;
     }
-    if (tl_sv_eqs(code, "QUERY_TIMEOUT") && r->at.time[0] && (r->span_ms == 0 || r->span_ms > SPAN_LEAST_MS)) {
+    if (tl_sv_eqs(code, "QUERY_TIMEOUT") && r->range && sf_range_halve(r->range)) {
+        tl_err_clear(err);
+        return SF_NEXT_AGAIN;
+    }
+    if (tl_sv_eqs(code, "QUERY_TIMEOUT") && !r->range && r->at.time[0] &&
+        (r->span_ms == 0 || r->span_ms > SPAN_LEAST_MS)) {
         r->span_ms = r->span_ms == 0 ? SPAN_FIRST_MS : r->span_ms / 2;
         tl_err_clear(err);
         return SF_NEXT_AGAIN;
@@ -461,10 +528,12 @@ static enum sf_next one_query(struct sf_reading *r, struct tl_err *err)
             return SF_NEXT_FAILED;
         if (!path)
             break;
-        if (first && left > r->conf->bulk_from && may_job(r))
-            return SF_NEXT_JOB;
+        if (first && better_way(r, left) != SF_NEXT_DONE)
+            return better_way(r, left);
         first = false;
     }
+    if (r->range)
+        return sf_range_next(r->range) ? SF_NEXT_AGAIN : SF_NEXT_DONE;
     now_end = tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms;
     if (r->span_ms == 0 || end >= now_end)
         return SF_NEXT_DONE;
@@ -509,24 +578,40 @@ static bool begin(struct sf_reading *r)
     (void)tl_sv_cut(&p, ' ', &id);
     if (!copy_part(r->at.time, sizeof r->at.time, time) || !copy_part(r->at.id, sizeof r->at.id, id))
         return false;
-    return p.n == 0 || (tl_sv_cut(&p, ' ', &kind) && tl_sv_eqs(kind, "bulk") && begin_job(r, p));
+    if (p.n == 0)
+        return true;
+    (void)tl_sv_cut(&p, ' ', &kind);
+    return tl_sv_eqs(kind, "ranges") ? sf_cut_parse(&r->cut, p) : tl_sv_eqs(kind, "bulk") && begin_job(r, p);
 }
 
-static enum tl_rc read_all(struct sf_reading *r, struct tl_err *err)
+enum tl_rc sf_read_pages(struct sf_reading *r, struct tl_err *err)
 {
-    enum sf_next next = r->job[0] ? sf_job_go_on(r, err) : SF_NEXT_AGAIN;
-    enum tl_rc rc = TL_OK;
+    enum tl_rc rc = sf_read_fields(r, false, false, err);
+    enum sf_next next = SF_NEXT_AGAIN;
 
-    if (next == SF_NEXT_AGAIN && r->conf->mode == SF_MODE_BULK && !r->fixed.p)
-        next = sf_job_start(r, err);
-    if (next == SF_NEXT_AGAIN)
-        rc = sf_read_fields(r, false, false, err);
     while (rc == TL_OK && next == SF_NEXT_AGAIN) {
         next = one_query(r, err);
         if (next == SF_NEXT_JOB)
             next = sf_job_start(r, err);
+        if (next == SF_NEXT_RANGES)
+            next = sf_ranges_start(r, err);
     }
     return rc != TL_OK || next == SF_NEXT_DONE ? rc : err->rc;
+}
+
+static enum tl_rc read_all(struct sf_reading *r, struct tl_err *err)
+{
+    enum sf_next next = SF_NEXT_AGAIN;
+
+    if (r->job[0])
+        next = sf_job_go_on(r, err);
+    else if (r->cut.n > 0)
+        next = sf_ranges_go_on(r, err);
+    if (next == SF_NEXT_AGAIN && r->conf->mode == SF_MODE_BULK && !r->fixed.p)
+        next = sf_job_start(r, err);
+    if (next == SF_NEXT_AGAIN)
+        return sf_read_pages(r, err);
+    return next == SF_NEXT_DONE ? TL_OK : err->rc;
 }
 
 enum tl_rc sf_read_run(struct task *task, struct connector_call *call, struct tl_err *err)

@@ -25,41 +25,15 @@ static void forget(struct sf_reading *r)
     r->job[0] = r->locator[0] = '\0';
 }
 
-/* What the job asks, without the time: the same configuration gives the same number. */
-static uint64_t shape_of(const struct sf_reading *r)
-{
-    const struct sf_read *c = r->conf;
-    uint64_t h = tl_hash64(c->object, strlen(c->object), c->deleted);
-
-    h = tl_hash64(c->where ? c->where : "", c->where ? strlen(c->where) : 0, h);
-    for (size_t i = 0; i < c->fields.n; i++) {
-        const char *name = *CONFIG_AT(c->fields, const char *, i);
-
-        h = tl_hash64(name, strlen(name), h);
-    }
-    return h;
-}
-
 /* ---- making one ---- */
 
 /* Is there anything to read? A job for nothing would count against the org's 10,000 a day. */
 static enum sf_next look(struct sf_reading *r, int64_t end, struct tl_err *err)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    struct sf_request req = {.method = "GET", .idempotent = true, .timeout_ms = r->conf->timeout_ms};
     struct sf_reply reply;
     int64_t n = -1;
-    enum tl_rc rc;
+    enum tl_rc rc = sf_read_ask(r, "COUNT()", "", end, &reply, err);
 
-    tl_buf_init(&b, 64 << 10);
-    (void)tl_buf_puts(&b, "SELECT COUNT()");
-    if (!sf_read_condition(r, &b, end)) {
-        (void)tl_fail(err, TL_LIMIT, "the query is too long");
-        return SF_NEXT_FAILED;
-    }
-    req.path = tl_arena_printf(r->call->arena, "/%s?q=%.*s", r->conf->deleted ? "queryAll" : "query",
-                               TL_SV_ARG(sf_encoded(r->call->arena, tl_buf_view(&b))));
-    rc = sf_http(r->task, r->call, &req, &reply, err);
     if (rc != TL_OK && tl_sv_eqs(code_of(&reply), "QUERY_TIMEOUT")) {
         tl_err_clear(err); /* more than it can count at once */
         return SF_NEXT_AGAIN;
@@ -131,7 +105,7 @@ static enum sf_next create(struct sf_reading *r, int64_t end, struct tl_err *err
     (void)snprintf(r->job, sizeof r->job, "%.*s", TL_SV_ARG(id));
     r->locator[0] = '\0';
     r->job_end_ms = end;
-    r->job_shape = shape_of(r);
+    r->job_shape = sf_read_shape(r);
     return SF_NEXT_DONE;
 }
 
@@ -150,7 +124,7 @@ static void give_up(struct sf_reading *r)
 
 enum sf_next sf_job_start(struct sf_reading *r, struct tl_err *err)
 {
-    int64_t end = sf_read_until(r);
+    int64_t end = sf_read_end(r);
     enum sf_next next = SF_NEXT_AGAIN;
 
     if (r->conf->mode == SF_MODE_BULK)
@@ -391,7 +365,7 @@ enum sf_next sf_job_go_on(struct sf_reading *r, struct tl_err *err)
     struct tl_sv state;
     enum tl_rc rc;
 
-    if (r->conf->mode == SF_MODE_REST || r->job_shape != shape_of(r)) {
+    if (r->conf->mode == SF_MODE_REST || r->job_shape != sf_read_shape(r)) {
         give_up(r);
         return SF_NEXT_AGAIN;
     }

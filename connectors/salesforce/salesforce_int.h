@@ -52,7 +52,7 @@ struct sf_read {
     struct config_list fields; /* of const char * */
     bool deleted;
     int mode; /* enum sf_mode */
-    int64_t bulk_from, page, lag_ms, timeout_ms;
+    int64_t bulk_from, ranges, ranges_from, page, lag_ms, timeout_ms;
 };
 struct sf_listen {
     const char *channel, *query; /* query: of a PushTopic that `prepare` makes */

@@ -220,6 +220,7 @@ TL_MUST_CHECK enum tl_rc connector_secret(struct task *task, struct connector_ca
 /* parts of the contract, in files of their own */
 #include "connector/contract/duplex.h"
 #include "connector/contract/notice.h"
+#include "connector/contract/parts.h"
 #include "connector/contract/passport.h"
 #include "connector/contract/prepare.h"
 #include "connector/contract/template.h"

@@ -37,6 +37,8 @@ struct connector_ledger {
                        struct tl_sv position, struct tl_err *err);
     /* Before each HTTP request: may it be made now? Suspends. NULL: the call as a whole has its permit. */
     enum tl_rc (*request)(void *arg, struct task *task, struct connector_call *call, struct tl_err *err);
+    /* Part i of a read: fn with a call of its own, on this task, from the part's position on. NULL: nothing is read. */
+    enum tl_rc (*part)(void *arg, struct task *task, size_t i, connector_part_fn *fn, void *fn_arg, struct tl_err *err);
     void *arg;
 };
 

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#define CURSOR "cursor"
 enum { LEASE_MS = 60000 };
 
 struct source {
@@ -16,8 +17,15 @@ struct source {
     struct flow *flow;
     char name[160];
     uint64_t epoch;
-    uint32_t failures;           /* since it last came forward */
-    struct flow_reading reading; /* of the run that is under way */
+    uint32_t failures;         /* since it last came forward */
+    struct async_mutex taking; /* parts of a read take in one after another: each renews the lease */
+};
+
+/* One run of a read, or one part of it: where its records go, and its permits. */
+struct reader {
+    struct source *s;
+    struct flow_reading reading;
+    char position_key[24];
 };
 
 static bool over(const struct source *s)
@@ -47,14 +55,14 @@ static enum tl_rc take_lease(struct task *task, struct source *s, struct tl_err 
     return queue_lease(s->loop->engine->queue, task, tl_sv_str(s->name), TL_SV("node"), LEASE_MS, &s->epoch, err);
 }
 
-static enum tl_rc emit(struct task *task, struct source *s, struct queue_put *puts, size_t n, struct tl_sv position,
-                       struct tl_err *err)
+static enum tl_rc emit(struct task *task, struct source *s, struct queue_put *puts, size_t n, const char *position_key,
+                       struct tl_sv position, struct tl_err *err)
 {
     struct queue_emit e = {.puts = puts,
                            .n = n,
                            .lease = tl_sv_str(s->name),
                            .lease_epoch = s->epoch,
-                           .position_key = TL_SV("cursor"),
+                           .position_key = tl_sv_str(position_key),
                            .position = position};
     enum tl_rc rc = TL_OK;
 
@@ -96,7 +104,7 @@ static enum tl_rc run_schedule_once(struct task *task, struct source *s, int64_t
         json_adds(&b, "scheduled_for", json_str(time));
         put.body = written(a, json_end(&b));
     }
-    return emit(task, s, &put, 1, put.key, err);
+    return emit(task, s, &put, 1, CURSOR, put.key, err);
 }
 
 /* Where to go on: after the last run that was kept; a new schedule starts now. A missed time is made up for once. */
@@ -107,7 +115,7 @@ static enum tl_rc schedule_start(struct task *task, struct source *s, int64_t *r
     enum tl_rc rc;
 
     tl_buf_init(&b, CONNECTOR_POSITION_MAX);
-    rc = queue_position(s->loop->engine->queue, task, tl_sv_str(s->name), TL_SV("cursor"), &b, err);
+    rc = queue_position(s->loop->engine->queue, task, tl_sv_str(s->name), TL_SV(CURSOR), &b, err);
     *ret_after = now;
     if (rc == TL_NOT_FOUND)
         return TL_OK;
@@ -187,28 +195,38 @@ static void make_puts(void *arg)
         one_record(in, i);
 }
 
+static enum tl_rc keep(struct task *task, const struct reader *r, struct incoming *in, struct tl_sv position,
+                       struct tl_err *err)
+{
+    enum tl_rc rc = async_lock(task, &r->s->taking, err);
+
+    if (rc != TL_OK)
+        return rc;
+    rc = emit(task, r->s, in->puts, in->n, r->position_key, position, err);
+    if (rc == TL_OK)
+        rc = take_lease(task, r->s, err);
+    async_unlock(&r->s->taking);
+    return rc;
+}
+
 static enum tl_rc take_in(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
                           struct tl_sv position, struct tl_err *err)
 {
-    struct source *s = arg;
+    struct reader *r = arg;
     TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 30);
-    struct incoming in = {.s = s, .a = a, .records = records, .n = n};
-    enum tl_rc rc;
+    struct incoming in = {.s = r->s, .a = a, .records = records, .n = n};
 
-    flow__reading_ok(&s->reading, NULL);
+    flow__reading_ok(&r->reading, NULL);
     in.puts = tl_arena_zalloc(a, (n + 1) * sizeof *in.puts);
     if (!in.puts)
         return tl_fail(err, TL_LIMIT, "too many records at once");
     task_on_main_stack(task, make_puts, &in);
-    rc = emit(task, s, in.puts, n, position, err);
-    if (rc == TL_OK)
-        rc = take_lease(task, s, err);
-    return rc;
+    return keep(task, r, &in, position, err);
 }
 
 static enum tl_rc before_request(void *arg, struct task *task, struct connector_call *call, struct tl_err *err)
 {
-    return flow__reading_request(&((struct source *)arg)->reading, task, call, err);
+    return flow__reading_request(&((struct reader *)arg)->reading, task, call, err);
 }
 
 static bool is_over(void *arg)
@@ -216,11 +234,24 @@ static bool is_over(void *arg)
     return over(arg);
 }
 
+/* What is run with the call of a reader: the operation, or a part of it. */
+struct body {
+    connector_part_fn *part; /* NULL: the operation */
+    size_t i;
+    void *arg;
+};
+
+static enum tl_rc read_part(void *arg, struct task *task, size_t i, connector_part_fn *fn, void *fn_arg,
+                            struct tl_err *err);
+
 /* *ret_wait_ms: until the next one. */
-static enum tl_rc read_once(struct task *task, struct source *s, int64_t *ret_wait_ms, struct tl_err *err)
+static enum tl_rc run_reader(struct task *task, struct reader *reader, const struct body *body, int64_t *ret_wait_ms,
+                             struct tl_err *err)
 {
+    struct source *s = reader->s;
     const struct flow_read *r = s->flow->read;
-    const struct connector_ledger ledger = {.emit = take_in, .request = before_request, .arg = s};
+    const struct connector_ledger ledger = {
+        .emit = take_in, .request = before_request, .part = body->part ? NULL : read_part, .arg = reader};
     TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 30);
     TL_CLEANUP(tl_buf_done) struct tl_buf position = {0};
     struct flow_owner owner = {.flow = s->flow, .target = s->name, .operation = r->operation->name, .meters = r->calls};
@@ -233,25 +264,43 @@ static enum tl_rc read_once(struct task *task, struct source *s, int64_t *ret_wa
     enum tl_rc rc;
 
     tl_buf_init(&position, CONNECTOR_POSITION_MAX);
-    rc = queue_position(s->loop->engine->queue, task, call.source, TL_SV("cursor"), &position, err);
+    rc = queue_position(s->loop->engine->queue, task, call.source, tl_sv_str(reader->position_key), &position, err);
     if (rc != TL_OK && rc != TL_NOT_FOUND)
         return rc;
     tl_err_clear(err);
-    s->reading = (struct flow_reading){.engine = s->loop->engine,
-                                       .flow = s->flow,
-                                       .connection = s->plan->connection_ids[r->connection->index],
-                                       .listens = r->operation->kind == CONNECTOR_LISTEN,
-                                       .over = is_over,
-                                       .arg = s};
-    rc = flow__reading_begin(task, &s->reading, err);
+    reader->reading = (struct flow_reading){.engine = s->loop->engine,
+                                            .flow = s->flow,
+                                            .connection = s->plan->connection_ids[r->connection->index],
+                                            .listens = r->operation->kind == CONNECTOR_LISTEN,
+                                            .over = is_over,
+                                            .arg = s};
+    rc = flow__reading_begin(task, &reader->reading, err);
     if (rc != TL_OK)
         return rc;
     call.position = tl_buf_view(&position);
     connector_call_begin(&call, flow__host(s->plan, r->connection, 0), &ledger);
-    rc = r->operation->run(task, &call, err);
+    rc = body->part ? body->part(task, &call, body->i, body->arg, err) : r->operation->run(task, &call, err);
     *ret_wait_ms = call.pending ? call.next_poll_ms : r->conf->every_ms;
-    flow__reading_end(&s->reading, &call, rc, err);
+    flow__reading_end(&reader->reading, &call, rc, err);
     return rc;
+}
+
+static enum tl_rc read_part(void *arg, struct task *task, size_t i, connector_part_fn *fn, void *fn_arg,
+                            struct tl_err *err)
+{
+    struct reader *whole = arg, part = {.s = whole->s};
+    int64_t unused;
+
+    flow__reading_ok(&whole->reading, NULL); /* it waits for its parts and calls nothing */
+    snprintf(part.position_key, sizeof part.position_key, CURSOR "/%zu", i);
+    return run_reader(task, &part, &(struct body){.part = fn, .i = i, .arg = fn_arg}, &unused, err);
+}
+
+static enum tl_rc read_once(struct task *task, struct source *s, int64_t *ret_wait_ms, struct tl_err *err)
+{
+    struct reader whole = {.s = s, .position_key = CURSOR};
+
+    return run_reader(task, &whole, &(struct body){.part = NULL}, ret_wait_ms, err);
 }
 
 static enum tl_rc read_on(struct task *task, struct source *s, struct tl_err *err)

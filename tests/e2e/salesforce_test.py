@@ -166,14 +166,24 @@ def from_org(target, org, source, **more):
     return p
 
 
-def add(org, n, **more):
-    """A record that the org got from somebody else."""
+def change(org, method, path, body=None):
+    """What somebody else does to an account of the org's."""
     token = json.loads(urllib.request.urlopen(org.url + "/services/oauth2/token", urllib.parse.urlencode({
         "grant_type": "client_credentials", "client_id": "tieline-demo", "client_secret": "demo-secret"}).encode()).read())
-    r = urllib.request.Request(org.url + "/services/data/v60.0/sobjects/Account",
-                               json.dumps({"Name": f"n{n}", "ERP_Id__c": f"{n}", **more}).encode(),
-                               {"Authorization": "Bearer " + token["access_token"], "Content-Type": "application/json"})
-    return json.loads(urllib.request.urlopen(r).read())["id"]
+    r = urllib.request.Request(org.url + "/services/data/v60.0/sobjects/Account/" + path, json.dumps(body).encode() if body else None,
+                               {"Authorization": "Bearer " + token["access_token"], "Content-Type": "application/json"}, method=method)
+    return json.loads(urllib.request.urlopen(r).read() or "null")
+
+
+def add(org, n, **more):
+    """A record that the org got from somebody else."""
+    return change(org, "POST", "", {"Name": f"n{n}", "ERP_Id__c": f"{n}", **more})["id"]
+
+
+def positions(s):
+    """Where the source goes on after a restart, from its ledger."""
+    with sqlite3.connect(f"file:{s.folder}/data/ledger.db?mode=ro", uri=True) as db:
+        return {key: bytes(value).decode() for key, value in db.execute("SELECT key, value FROM position")}
 
 
 def test_changed_records_are_read_from_where_the_last_read_ended(site, orgs, target):
@@ -188,6 +198,28 @@ def test_changed_records_are_read_from_where_the_last_read_ended(site, orgs, tar
     target.wait(11)
     names = [b["Name"] for b in target.bodies()]
     assert sorted(names) == sorted(f"n{n}" for n in range(11)), "each once"
+
+
+def test_a_large_first_read_goes_in_ranges_and_survives_kills_in_the_middle(site, orgs, target, tmp_path):
+    (tmp_path / "Account.csv").write_text("Name,ERP_Id__c\n" + "".join(f"n{n},{n}\n" for n in range(2000)))
+    org = orgs("--seed", tmp_path / "Account.csv", "--delay", "100ms")
+    s = site(from_org(target, org, {"read": "Account", "fields": "Name", "mode": "rest", "page": 200, "lag": "0s", "every": "1s",
+                                    "deleted": True, "ranges": 4, "ranges_from": 500}), env=ENV).start()
+    for share in (500, 1200):
+        until(lambda: s.flow("in")["events"] >= share)
+        s.kill()
+        if share == 500:
+            add(org, 2000)  # while nothing is under way: it belongs to none of the ranges
+            change(org, "PATCH", org.query("SELECT Id FROM Account WHERE Name = 'n7'")[0]["Id"], {"Name": "changed"})
+            change(org, "DELETE", org.query("SELECT Id FROM Account WHERE Name = 'n1999'")[0]["Id"])
+        s.start()
+    until(lambda: any(b["IsDeleted"] for b in target.bodies()) and {"changed", "n2000"} <= {b["Name"] for b in target.bodies()}, 60)
+    s.wait_counts("in", delivered=s.flow("in")["events"], timeout=60)
+    bodies = {(b["Id"], b["SystemModstamp"]): b for b in target.bodies()}
+    assert {b["Name"] for b in bodies.values()} - {"n7", "n1999"} == {f"n{n}" for n in range(2001)} - {"n7", "n1999"} | {"changed"}
+    assert s.flow("in")["events"] == len(bodies) <= 2003, "each state of a record was taken in once"
+    kept = positions(s)
+    assert sum(k.startswith("cursor/") for k in kept) >= 4 and " ranges " not in kept["cursor"], kept
 
 
 def test_a_query_job_survives_a_kill_and_is_not_made_again(site, orgs, target):
@@ -294,17 +326,11 @@ def test_change_events_survive_a_kill_and_a_forgotten_session_without_loss(site,
     assert {b["ChangeEventHeader"]["changeType"] for b in target.bodies()} == {"CREATE"}
 
 
-def kept(s):
-    """Where the source goes on after a restart, from its ledger."""
-    with sqlite3.connect(f"file:{s.folder}/data/ledger.db?mode=ro", uri=True) as db:
-        return [bytes(value).decode() for value, in db.execute("SELECT value FROM position")]
-
-
 @pytest.mark.parametrize("via", ["cometd", "pubsub"])
 def test_a_kill_before_the_first_event_loses_none_of_those_until_the_restart(site, orgs, target, via):
     org = orgs("--hold", "20s")  # it says nothing before the kill, so no replay id is known
     s = site(from_org(target, org, {"listen": "/data/AccountChangeEvent", "via": via, "every": "1s"}), env=ENV).start()
-    until(lambda: kept(s))
+    until(lambda: positions(s))
     s.kill()
     for n in range(3):
         add(org, n)

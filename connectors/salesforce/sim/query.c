@@ -298,7 +298,7 @@ void sfsim_query_run(const struct sfsim_req *req, struct tl_sv soql, bool all, s
         sfsim_fail(req, ans, &fault);
         return;
     }
-    if (req->sim->opt.query_timeout) {
+    if (req->sim->opt.query_timeout || (q->count_only && req->sim->opt.count_timeout)) {
         refuse(req, "QUERY_TIMEOUT", "Your query request was running for too long.", ans);
         return;
     }
@@ -312,6 +312,11 @@ void sfsim_query_run(const struct sfsim_req *req, struct tl_sv soql, bool all, s
     tl_buf_init(&c->ids, (size_t)ROWS_MOST * SFSIM_ID18);
     if (sfsim_texts(req->sim->db, sfsim_soql_sql(req->arena, q, "r.id", all), one_id, c, &err) != TL_OK) {
         refuse(req, "MALFORMED_QUERY", err.text, ans);
+        cursor_free(c);
+        return;
+    }
+    if (req->sim->opt.query_rows > 0 && c->n > (size_t)req->sim->opt.query_rows) {
+        refuse(req, "QUERY_TIMEOUT", "Your query request was running for too long.", ans);
         cursor_free(c);
         return;
     }

@@ -283,11 +283,11 @@ http_handler_fn sfsim_outbound_set;
 struct sfsim_options {
     int64_t port, seed_number, daily, concurrent, cursors, session_ms, lock_every, expire_every, truncate_every;
     int64_t delay_ms, jitter_ms, hang_ms, long_ms, forget_client_every, hold_ms, job_ms, pubsub_port,
-        break_stream_every;
+        break_stream_every, query_rows;
     const char *host, *data, *schema, *seed, *client_id, *client_secret, *certificate, *user, *password, *redirect;
     const char *tls_cert, *tls_key, *instance;
     bool quiet, rotate, per_app, lose_cursors, query_timeout, limit_total, limit_concurrent, refuse_grant, job_fails;
-    bool no_query_jobs, lose_jobs, outbound_twice;
+    bool no_query_jobs, lose_jobs, outbound_twice, count_timeout;
     bool overflow, stale_replay, stall, garble, no_identity;
     double fail, unavailable, empty, drop, hang, gap, unprocessed, outage[2];
 };

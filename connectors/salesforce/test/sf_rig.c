@@ -23,10 +23,9 @@ static const char *env(void *arg, const char *name)
 
 /* ---- the ledger's ports ---- */
 
-static enum tl_rc emit(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
-                       struct tl_sv position, struct tl_err *err)
+static enum tl_rc take(struct sf_rig *s, char **position, struct task *task, const struct connector_incoming *records,
+                       size_t n, struct tl_sv after, struct tl_err *err)
 {
-    struct sf_rig *s = arg;
     struct tl_buf b;
 
     if (rig_step(&s->rig, task, err) != TL_OK)
@@ -45,11 +44,48 @@ static enum tl_rc emit(void *arg, struct task *task, const struct connector_inco
     tl_free(s->emitted);
     s->emitted = tl_strndup(b.p ? b.p : "", b.n);
     tl_buf_done(&b);
-    tl_free(s->position);
-    s->position = tl_strndup(position.p ? position.p : "", position.n);
+    tl_free(*position);
+    *position = tl_strndup(after.p ? after.p : "", after.n);
     if ((s->stop_at && s->n_emitted >= s->stop_at) || (s->on_emit && s->on_emit(s) != TL_OK))
         return tl_fail(err, TL_STALE, "another instance reads this source");
     return TL_OK;
+}
+
+static enum tl_rc emit(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
+                       struct tl_sv position, struct tl_err *err)
+{
+    struct sf_rig *s = arg;
+
+    return take(s, &s->position, task, records, n, position, err);
+}
+
+struct part {
+    struct sf_rig *s;
+    size_t i;
+};
+static enum tl_rc emit_part(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
+                            struct tl_sv position, struct tl_err *err)
+{
+    struct part *p = arg;
+
+    return take(p->s, &p->s->parts[p->i], task, records, n, position, err);
+}
+
+static enum tl_rc part(void *arg, struct task *task, size_t i, connector_part_fn *fn, void *fn_arg, struct tl_err *err)
+{
+    struct sf_rig *s = arg;
+    struct part p = {.s = s, .i = i};
+    const struct connector_ledger ledger = {.emit = emit_part, .arg = &p};
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(64 << 20);
+    struct connector_call call = {.connection = s->rig.call.connection,
+                                  .operation = s->rig.call.operation,
+                                  .prepared = s->rig.call.prepared,
+                                  .arena = a,
+                                  .source = s->rig.call.source};
+
+    call.position = s->parts[i] ? tl_sv_str(tl_arena_strdup(a, s->parts[i])) : TL_SV("");
+    connector_call_begin(&call, s->rig.call.host, &ledger);
+    return fn(task, &call, i, fn_arg, err);
 }
 
 static enum tl_rc checkpoint(void *arg, struct task *task, struct tl_sv ticket, struct tl_err *err)
@@ -119,7 +155,7 @@ void sf_start(struct sf_rig *s, const struct sfsim_options *opt, const char *aut
         TL_OK);
     s->world = (struct auth_world){
         .crypto = s->crypto, .clock = tl_clock_system(), .secrets = s->secrets, .http = {call_out, s}};
-    s->rig.ledger = (struct connector_ledger){.emit = emit, .checkpoint = checkpoint, .arg = s};
+    s->rig.ledger = (struct connector_ledger){.emit = emit, .checkpoint = checkpoint, .part = part, .arg = s};
     sf_connect(s, auth, NULL);
 }
 
@@ -150,6 +186,8 @@ void sf_stop(struct sf_rig *s)
     crypto_free(s->crypto);
     tl_free(s->emitted);
     tl_free(s->position);
+    for (size_t i = 0; i < CONNECTOR_PARTS; i++)
+        tl_free(s->parts[i]);
     tl_free(s->ticket);
 }
 

@@ -15,8 +15,9 @@ struct sf_rig {
     struct secret_box *secrets;
     struct auth_world world;
     /* what the ledger's port saw */
-    char *position; /* NULL: from the start */
-    char *emitted;  /* records, one a line */
+    char *position;               /* NULL: from the start */
+    char *parts[CONNECTOR_PARTS]; /* positions of the parts of a read */
+    char *emitted;                /* records, one a line */
     size_t n_emitted, emits;
     char *ticket; /* the last one */
     size_t n_tickets, ticket_n;

@@ -70,7 +70,7 @@ static struct stage *set_up(const char *target, unsigned kind)
     memcpy(conf, s->r.connection, sizeof *conf);
     conf->world = &s->world;
     s->r.connection = conf;
-    s->r.ledger = (struct connector_ledger){keep_ticket, keep_records, NULL, &s->book};
+    s->r.ledger = (struct connector_ledger){.checkpoint = keep_ticket, .emit = keep_records, .arg = &s->book};
     s->book.rig = &s->r;
     s->world.wire = on_the_wire;
     s->world.wire_arg = &s->r;
