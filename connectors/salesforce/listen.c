@@ -56,7 +56,9 @@ static enum tl_rc send_one(struct stream *s, const char *channel, struct json_bu
     if (body.failed)
         return tl_fail(err, TL_LIMIT, "the channel's name is too long");
     req.body = tl_buf_view(&body);
+    s->in.call->uncounted = true; /* the org's daily calls are those of the REST and SOAP APIs */
     rc = sf_http(s->in.task, s->in.call, &req, reply, err);
+    s->in.call->uncounted = false;
     if (rc == TL_OK && reply->body.type != JSON_ARRAY)
         rc = tl_fail(err, TL_UPSTREAM, "the answer to %s is no list of messages", channel);
     return rc;

@@ -329,10 +329,8 @@ static void facilities(const struct sf_target *t, enum connector_idempotency how
         .idempotency = how, .batch_count = t->batch < most ? (uint32_t)t->batch : most, .batch_bytes = 8 << 20};
     if (t->mode == SF_MODE_REST || composite)
         return;
-    /* A job is opened, filled, closed, asked after, and has two results; or it is ten collections and a few waves. */
     ret->batch_count = (uint32_t)t->job_rows;
     ret->batch_bytes = 32 << 20;
-    ret->cost = 12;
 }
 
 void sf_facilities(const void *connection, const void *operation, struct connector_facilities *ret)

@@ -8,8 +8,9 @@
  *
  * What a function of a connector may rely on
  *  - It runs on a task with a deadline; everything it allocates in call->arena lives until the call has ended.
- *  - It is called only with permits in hand: budgets, concurrency and breaker have agreed. A `read` has one for each
- *    HTTP request (connector_http waits for it), a `listen` one while it connects.
+ *  - It is called only with permits in hand: budgets, concurrency and breaker have agreed. connector_http takes those
+ * of every further request: a `read` has one for each, whatever else makes a call draws on its budgets (TL_QUOTA: they
+ *    leave no room, and nothing was sent). A `listen` has its first while it connects.
  *  - A return other than TL_OK is the verdict on the call as a whole and holds for every record without a verdict of
  * its own. A record left without verdict by a call that returns TL_OK counts as `unknown outcome`.
  *  - After a cut (crash, TL_UNKNOWN_OUTCOME, time-out after sending) the same record comes again with `unknown_before`.
@@ -76,6 +77,7 @@ struct connector_call {
     uint32_t status;     /* of the call as a whole (HTTP) */
     uint64_t latency_us; /* of the remote's part; 0: the host measures the whole */
     bool not_sent;       /* nothing reached the other side; connector_http says so for what goes through it */
+    bool uncounted;      /* the connector's: requests made while it is set count for nothing over there (a stream's) */
 };
 
 /* TL_OK, or what went wrong with the call as a whole (text for people in err). Suspends. */
@@ -93,7 +95,6 @@ struct connector_facilities {
     uint32_t batch_count; /* records a call takes at most; 0: 1 */
     uint64_t batch_bytes; /* 0: no limit of its own */
     bool ordered_batch;   /* records of one key may share a call: it applies them in order */
-    double cost;          /* of one call, in units of the budgets; 0: 1 */
 };
 struct connector_inquiry; /* verify.h */
 struct connector_operation {

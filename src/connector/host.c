@@ -313,13 +313,13 @@ static enum tl_rc send_it(struct task *task, struct connector_call *call, const 
         return rc;
     }
     plain.once |= h->opt.counted;
-    if (call->ledger && call->ledger->request)
-        rc = call->ledger->request(call->ledger->arg, task, call, err);
-    if (rc != TL_OK)
-        return rc;
     for (bool again = false;; again = true) {
         struct http_request_out out = plain;
 
+        if (call->ledger && call->ledger->request)
+            rc = call->ledger->request(call->ledger->arg, task, call, err);
+        if (rc != TL_OK)
+            return rc;
         rc = ready(task, call, m, &body, &out, err);
         if (rc != TL_OK)
             return rc;

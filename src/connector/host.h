@@ -35,7 +35,8 @@ struct connector_ledger {
     enum tl_rc (*checkpoint)(void *arg, struct task *task, struct tl_sv ticket, struct tl_err *err);
     enum tl_rc (*emit)(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
                        struct tl_sv position, struct tl_err *err);
-    /* Before each HTTP request: may it be made now? Suspends. NULL: the call as a whole has its permit. */
+    /* Before each HTTP request, also one that is made again after a 401: may it be made now? Suspends. NULL: nobody
+     * counts. */
     enum tl_rc (*request)(void *arg, struct task *task, struct connector_call *call, struct tl_err *err);
     /* Part i of a read: fn with a call of its own, on this task, from the part's position on. NULL: nothing is read. */
     enum tl_rc (*part)(void *arg, struct task *task, size_t i, connector_part_fn *fn, void *fn_arg, struct tl_err *err);

@@ -332,6 +332,20 @@ void flow__trace_ended(struct flow_attempt *a, const struct flow *f, const struc
 /* run.c: the ledger's work on a loop */
 void flow__run(struct flow_loop *l, struct queue_work *w);
 
+/* ---- further.c: the requests of a call after the first, whose permit is the call's ---- */
+struct flow_further {
+    struct flow_engine *engine;
+    uint32_t connection; /* the ledger's id */
+    bool counted;        /* it has budgets */
+    bool used;           /* the call's own permit, by a request */
+};
+struct flow_connection;
+struct flow_further flow__further(const struct flow_plan *plan, const struct flow_connection *c);
+/* For connector_ledger.request. Suspends. TL_QUOTA: the budgets leave no room; with a time in err where one is known.
+ */
+TL_MUST_CHECK enum tl_rc flow__further_request(struct flow_further *f, struct task *task, struct connector_call *call,
+                                               struct tl_err *err);
+
 /* ---- reading.c: the permits of a source ---- */
 struct flow_reading { /* one run of a source's operation */
     struct flow_engine *engine;
@@ -340,6 +354,7 @@ struct flow_reading { /* one run of a source's operation */
     bool listens;
     bool (*over)(void *arg); /* the source is to end */
     void *arg;
+    struct flow_further further; /* of a listener: what it asks for beside its stream */
     /* its own */
     struct queue_permit permit;
     bool held, used; /* used: by a request */

@@ -45,7 +45,10 @@ static void tell(struct flow_reading *r, const char *why)
 /* Asked for in short waits, so that a source whose configuration is gone ends soon. */
 static enum tl_rc take(struct task *task, struct flow_reading *r, struct tl_err *err)
 {
+    struct tl_err own;
     enum tl_rc rc;
+
+    err = err ? err : &own; /* a connector may not care why a request of its was not made */
 
     r->permit = (struct queue_permit){.connection = r->connection, .wait_ms = QUIET_MS};
     for (bool told = false;; told = true) {
@@ -87,8 +90,8 @@ enum tl_rc flow__reading_request(struct flow_reading *r, struct task *task, stru
 
     if (r->used || !r->held) { /* the request before this one went well, or there would be none */
         flow__reading_ok(r, &call->feedback);
-        if (!r->listens)
-            rc = take(task, r, err);
+        r->further.used = true;
+        rc = r->listens ? flow__further_request(&r->further, task, call, err) : take(task, r, err);
     }
     r->used = true;
     return rc;

@@ -23,6 +23,7 @@ struct run {
     struct json *before; /* of each record, before its target's map; NULL: a job that goes on */
     struct flow_write write;
     bool writes; /* `write` is in the engine's list */
+    struct flow_further further;
 };
 
 static void give_up(struct queue_outcome *o, enum tl_rc rc, const struct tl_err *err)
@@ -259,6 +260,11 @@ static enum tl_rc checkpoint(void *arg, struct task *task, struct tl_sv ticket, 
     return queue_checkpoint(r->loop->engine->queue, task, r->work, ticket, err);
 }
 
+static enum tl_rc further(void *arg, struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    return flow__further_request(&((struct run *)arg)->further, task, call, err);
+}
+
 static const enum queue_end ends[] = {
     [CONNECTOR_NONE] = QUEUE_END_NONE,     [CONNECTOR_DONE] = QUEUE_END_DONE,
     [CONNECTOR_FAILED] = QUEUE_END_FAILED, [CONNECTOR_INNOCENT] = QUEUE_END_INNOCENT,
@@ -366,7 +372,7 @@ static void keep_pair(struct task *task, struct run *r, const struct connector_r
 static void call_target(struct task *task, struct run *r, connector_fn *fn, const struct connector_record *records,
                         size_t n, struct queue_claim **claims, struct tl_err *err)
 {
-    const struct connector_ledger ledger = {.checkpoint = checkpoint, .arg = r};
+    const struct connector_ledger ledger = {.checkpoint = checkpoint, .request = further, .arg = r};
     struct connector_verdict *verdicts = tl_arena_zalloc(r->arena, (n + 1) * sizeof *verdicts);
     struct flow_owner owner = {.flow = r->flow,
                                .target = r->target->name,
@@ -385,6 +391,7 @@ static void call_target(struct task *task, struct run *r, connector_fn *fn, cons
     uint64_t began = async_loop_now(r->loop->loop);
     enum tl_rc rc;
 
+    r->further = flow__further(r->plan, r->target->connection);
     connector_call_begin(&call, flow__host(r->plan, r->target->connection, r->loop->index), &ledger);
     tl_err_clear(err);
     r->writes = r->target->mark != NULL;
@@ -466,12 +473,14 @@ static void go_on(struct task *task, struct run *r, connector_fn *fn, struct tl_
 
 static void probe(struct task *task, struct run *r, const struct flow_connection *c, struct tl_err *err)
 {
+    const struct connector_ledger ledger = {.request = further, .arg = r};
     struct flow_owner owner = {.target = "", .operation = "probe"};
     struct connector_call call = {.connection = c->conf->type.conf, .arena = r->arena, .owner = &owner};
     struct connector_identity who = {0};
     enum tl_rc rc = TL_OK;
 
-    connector_call_begin(&call, flow__host(r->plan, c, r->loop->index), NULL);
+    r->further = flow__further(r->plan, c);
+    connector_call_begin(&call, flow__host(r->plan, c, r->loop->index), &ledger);
     tl_err_clear(err);
     if (c->connector->probe)
         rc = c->connector->probe(task, &call, &who, err);

@@ -272,6 +272,7 @@ static enum tl_rc run_reader(struct task *task, struct reader *reader, const str
                                             .flow = s->flow,
                                             .connection = s->plan->connection_ids[r->connection->index],
                                             .listens = r->operation->kind == CONNECTOR_LISTEN,
+                                            .further = flow__further(s->plan, r->connection),
                                             .over = is_over,
                                             .arg = s};
     rc = flow__reading_begin(task, &reader->reading, err);

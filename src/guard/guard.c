@@ -121,6 +121,31 @@ static bool breaker_lets_through(struct guard *g, uint64_t mono_ns, struct guard
     return true;
 }
 
+/* All of them, or none. */
+static bool budgets_agree(struct guard *g, uint64_t mono_ns, int64_t wall_ms, double cost, struct guard_answer *a)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        a->wait = guard__budget_check(&g->budgets[i], mono_ns, wall_ms, cost, &a->wake_ns);
+        if (a->wait != GUARD_GO) {
+            a->budget = g->budgets[i].conf.name;
+            return false;
+        }
+    }
+    for (size_t i = 0; i < g->n; i++)
+        guard__budget_spend(&g->budgets[i], cost);
+    return true;
+}
+
+struct guard_answer guard_more(struct guard *g, uint64_t mono_ns, int64_t wall_ms, double cost)
+{
+    struct guard_answer a = {.wait = GUARD_GO, .wake_ns = UINT64_MAX};
+
+    if (mono_ns < g->not_before_ns)
+        return (struct guard_answer){.wait = GUARD_RATE, .wake_ns = g->not_before_ns, .budget = "retry_after"};
+    (void)budgets_agree(g, mono_ns, wall_ms, cost, &a);
+    return a;
+}
+
 static struct guard_answer take(struct guard *g, uint64_t mono_ns, int64_t wall_ms, double cost)
 {
     struct guard_answer a = {.wake_ns = UINT64_MAX};
@@ -141,16 +166,10 @@ static struct guard_answer take(struct guard *g, uint64_t mono_ns, int64_t wall_
         a.wake_ns = g->ramp_ns ? g->ramp_ns : UINT64_MAX;
         return a;
     }
-    for (size_t i = 0; i < g->n; i++) {
-        a.wait = guard__budget_check(&g->budgets[i], mono_ns, wall_ms, cost, &a.wake_ns);
-        if (a.wait != GUARD_GO) {
-            a.budget = g->budgets[i].conf.name;
-            a.probe = false;
-            return a;
-        }
+    if (!budgets_agree(g, mono_ns, wall_ms, cost, &a)) {
+        a.probe = false;
+        return a;
     }
-    for (size_t i = 0; i < g->n; i++)
-        guard__budget_spend(&g->budgets[i], cost);
     g->out++;
     if (a.probe)
         g->probe_out = true;

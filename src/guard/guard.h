@@ -90,6 +90,9 @@ void guard_free(struct guard *g);
 void guard_set(struct guard *g, const struct guard_conf *conf);
 /* May a call that costs `cost` start now? On GO it is counted: guard_give must follow. */
 struct guard_answer guard_take(struct guard *g, uint64_t mono_ns, int64_t wall_ms, double cost);
+/* May a call that guard_take let through make one more request? It has its slot already, so budgets alone say, and
+ * what the remote asked for with Retry-After. On GO it is counted, and nothing is given back. */
+struct guard_answer guard_more(struct guard *g, uint64_t mono_ns, int64_t wall_ms, double cost);
 
 /* ---- telling ---- */
 struct guard_reading {

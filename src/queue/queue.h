@@ -308,13 +308,17 @@ struct queue_permit {
     int64_t wait_ms;         /* for so long at most; 0: now or not at all */
     bool risky;              /* a repeated call may do harm: the attempt is on disk before the permit is given */
     bool unless_down;        /* do not wait for a connection that is held or whose breaker is open */
+    bool further;            /* a request more of a call that is under way: it has a slot, so only budgets (and a
+                              * Retry-After) are asked, and nothing is given back */
     /* answer, and for queue_permit_give */
     bool probe;
-    int why; /* enum queue_held: TL_BUSY: what it waited for */
+    int why;           /* enum queue_held: TL_BUSY: what it waited for */
+    uint32_t retry_ms; /* of a further one, TL_BUSY: not before that; 0: not known */
     uint64_t started_ns;
 };
 /* One call may start when this returns TL_OK, and queue_permit_give must follow. Suspends. TL_BUSY: none was free in
- * time (text and `why` say what for). TL_CANCELED: the ledger hands out no more, or the connection is gone. */
+ * time, or a further one cannot be (text and `why` say what for). TL_CANCELED: the ledger hands out no more, or the
+ * connection is gone. */
 TL_MUST_CHECK enum tl_rc queue_permit_take(struct queue *q, struct task *task, struct queue_permit *permit,
                                            struct tl_err *err);
 struct queue_permit_end {

@@ -174,9 +174,12 @@ struct conn {
     uint32_t running, n_parked; /* parked: of the running ones, those whose step waits for another's permit */
     struct waiting *first_permit, *last_permit;
     size_t n_permits;
-    bool permit_next;    /* permits and targets take turns */
-    uint64_t wake_ns;    /* nothing to try before; 0: try */
-    enum queue_held why; /* what it waits for */
+    struct waiting *first_further, *last_further; /* requests more of calls that are out: before all others */
+    uint64_t further_ns;                          /* when to look at them again */
+    bool further_reserve;                         /* they wait for a block of quota */
+    bool permit_next;                             /* permits and targets take turns */
+    uint64_t wake_ns;                             /* nothing to try before; 0: try */
+    enum queue_held why;                          /* what it waits for */
     struct guard *guard;
     bool has_probe;
     bool reserve, guard_saving; /* a block of quota must be, is being written */
@@ -526,6 +529,10 @@ void queue__permit_grant(struct queue *q, struct conn *c,
 void queue__permit_ready(struct queue *q, struct work *w); /* its begin is on disk */
 void queue__permits_expire(struct queue *q, struct conn *c, bool draining);
 uint64_t queue__permits_wake(const struct conn *c); /* mono ns of the next that gives up */
+/* Those that budgets allow go on; with `ends` nobody waits on. */
+void queue__furthers_serve(struct queue *q, struct conn *c, bool ends);
+TL_MUST_CHECK enum tl_rc queue__further_take(struct queue *q, struct task *task, struct queue_permit *permit,
+                                             struct tl_err *err);
 
 /* ---- xref.c ---- */
 void queue__xref_write(struct queue *q, const struct queue_xref *x, int64_t now); /* in the transaction */

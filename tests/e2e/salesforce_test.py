@@ -255,6 +255,45 @@ def test_a_job_as_large_as_ours_are_is_carried_out_whole(orgs):
     assert (job["state"], job["numberRecordsProcessed"], org.stats["created"]) == ("JobComplete", 10000, 10000), job
 
 
+def daily(s):
+    return next(b for b in s.connection("crm")["budgets"] if b["name"] == "daily_api_calls")
+
+
+@pytest.mark.parametrize("how", ["bulk", "by external id", "look-up and write"])
+def test_each_request_of_a_call_is_counted_as_the_org_counts_it(site, orgs, how):
+    """A job is opened, filled, closed, asked after, and has two results; records of one external id go in a call after another."""
+    org = orgs("--job", "200ms")
+    to = {"bulk": {"upsert": "Account", "external_id": "ERP_Id__c", "mode": "bulk"},
+          "by external id": {"update": "Account", "external_id": "ERP_Id__c"},
+          "look-up and write": {"upsert": "Account", "external_id": "ERP_Id__c"}}[how]
+    steps = [{"map": {"jsonata": "{'ERP_Id__c': id, 'Name': name, 'AnnualRevenue': revenue}"}}]
+    if how == "look-up and write":
+        steps.insert(0, {"lookup": {"connection": "crm", "query": "SELECT Id FROM Account WHERE ERP_Id__c = {body.id}", "as": "known"}})
+    for n in range(20):
+        add(org, n)
+    s = site(to_accounts(org, flow={"steps": steps, "to": {"connection": "crm", "linger": "1s", **to}}), env=ENV).start()
+    before = org.stats["api_used"]
+    for n in range(60):
+        s.post({"id": str(n % 20), "name": f"Account {n}"})
+    s.wait_counts(delivered=60, timeout=60)
+    calls = org.stats["api_used"] - before
+    assert calls > 1 and daily(s)["used"] == calls, (calls, s.connection("crm"))
+
+
+def test_the_further_requests_of_a_call_do_not_pass_the_quota_either(site, orgs):
+    org = orgs("--daily", "40", "--job", "200ms")
+    config = to_accounts(org, daily_calls=40, keep="0%", flow={
+        "to": {"connection": "crm", "upsert": "Account", "external_id": "ERP_Id__c", "mode": "bulk", "job_rows": 5}})
+    s = site(config, env=ENV).start()
+    for n in range(80):  # sixteen jobs of six requests at least
+        s.post({"id": str(n), "name": "x"})
+    until(lambda: s.connection("crm")["held"] == "quota" or daily(s)["used"] >= 40, 60)
+    until(lambda: s.counts()["running"] == 0 or daily(s)["used"] >= 40, 60)
+    stats = org.stats
+    assert stats["over_limit"] == 0 and 30 <= stats["api_used"] <= 40, stats
+    assert s.counts()["dead"] == 0
+
+
 def connect(s, *args, **how):
     return subprocess.run([BIN, "connect", "crm", *args], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=60, **how)
 

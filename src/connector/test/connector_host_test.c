@@ -79,6 +79,46 @@ static void a_401_is_tried_once_more_with_fresh_credentials(void **state)
     rig_stop(&r);
 }
 
+struct counting {
+    int asked, room; /* so many requests may be made */
+};
+static enum tl_rc count(void *arg, struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    struct counting *c = arg;
+
+    (void)task, (void)call;
+    return ++c->asked > c->room ? tl_fail(err, TL_QUOTA, "no room is left") : TL_OK;
+}
+
+static void each_request_is_asked_for_also_one_that_is_made_again(void **state)
+{
+    struct counting c = {.room = 2};
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    a.renew = true;
+    r.ledger = (struct connector_ledger){.request = count, .arg = &c};
+    r.replies[0] = (struct rig_reply){.status = 401};
+    r.replies[1] = (struct rig_reply){.status = 200};
+    r.n_replies = 2;
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_OK);
+    assert_int_equal(r.requests, 2);
+    assert_int_equal(c.asked, 2);
+    r.next = 0;
+    c = (struct counting){.room = 1};
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_QUOTA);
+    assert_int_equal(r.requests, 3); /* what there is no room for is not sent */
+    c = (struct counting){.room = 0};
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_QUOTA);
+    assert_true(r.call.not_sent);
+    rig_stop(&r);
+}
+
 static void a_second_401_is_an_error_of_the_connection(void **state)
 {
     struct fake_auth a;
@@ -254,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_401_is_tried_once_more_with_fresh_credentials),
+        cmocka_unit_test(each_request_is_asked_for_also_one_that_is_made_again),
         cmocka_unit_test(a_second_401_is_an_error_of_the_connection),
         cmocka_unit_test(without_a_token_nothing_is_sent),
         cmocka_unit_test(what_authentication_added_is_masked),

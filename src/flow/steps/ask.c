@@ -259,9 +259,16 @@ static enum tl_rc judge(struct question *q, const struct connector_call *call, c
     return tl_fail(q->err, TL_UNKNOWN_OUTCOME, "nothing was said of the record");
 }
 
+static enum tl_rc further(void *arg, struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    return flow__further_request(arg, task, call, err);
+}
+
 static enum tl_rc run(struct task *task, struct question *q, const struct queue_permit *permit)
 {
     const struct flow_ask *ask = q->ask;
+    struct flow_further more = flow__further(q->place->plan, ask->connection);
+    const struct connector_ledger ledger = {.request = further, .arg = &more};
     struct flow_owner owner = {
         .flow = q->place->flow, .target = q->s->as, .operation = ask->operation->name, .meters = ask->calls};
     struct connector_verdict verdict = {.end = CONNECTOR_NONE};
@@ -271,7 +278,7 @@ static enum tl_rc run(struct task *task, struct question *q, const struct queue_
     struct queue_permit_end end;
     enum tl_rc rc;
 
-    connector_call_begin(&call, flow__host(q->place->plan, ask->connection, q->place->loop), NULL);
+    connector_call_begin(&call, flow__host(q->place->plan, ask->connection, q->place->loop), &ledger);
     rc = ask->operation->run(task, &call, q->err);
     if (rc == TL_OK && ask->operation->kind == CONNECTOR_WRITE)
         rc = judge(q, &call, &verdict);

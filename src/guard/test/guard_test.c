@@ -93,6 +93,35 @@ static struct guard_answer start(struct guard *g, uint64_t mono, int64_t wall)
     return a;
 }
 
+static void a_further_request_of_a_call_asks_the_budgets_and_not_for_a_slot(void **state)
+{
+    struct guard_conf c = {
+        .budgets = {{.name = "rate", .kind = GUARD_BUCKET, .amount = 10, .per_ms = 1000, .burst = 3}},
+        .n_budgets = 1,
+        .concurrency = 1,
+        .breaker_failures = 1};
+    struct guard *g = guard_new(&c);
+    struct guard_result failed = {.rc = TL_TIMEOUT, .cost = 1};
+    uint64_t now = 5000 * MS;
+    struct guard_answer a;
+    uint32_t out;
+
+    (void)state;
+    assert_int_equal(guard_take(g, now, 0, 1).wait, GUARD_GO);
+    assert_int_equal(guard_take(g, now, 0, 1).wait, GUARD_CONCURRENCY);
+    assert_int_equal(guard_more(g, now, 0, 1).wait, GUARD_GO);
+    (void)guard_concurrency(g, &out);
+    assert_int_equal(out, 1);
+    guard_give(g, now, 0, &failed);
+    assert_int_equal(guard_take(g, now, 0, 1).wait, GUARD_BREAKER);
+    assert_int_equal(guard_more(g, now, 0, 1).wait, GUARD_GO);
+    a = guard_more(g, now, 0, 1);
+    assert_int_equal(a.wait, GUARD_RATE);
+    assert_string_equal(a.budget, "rate");
+    assert_int_equal(guard_more(g, a.wake_ns, 0, 1).wait, GUARD_GO);
+    guard_free(g);
+}
+
 static int take_all(struct guard *g, uint64_t mono, int64_t wall, int limit)
 {
     int taken = 0;
@@ -751,6 +780,7 @@ int main(void)
         cmocka_unit_test(the_default_retry_sequence_doubles_to_ten_minutes_and_ends_after_eight),
         cmocka_unit_test(jitter_is_full_and_retry_after_is_a_lower_bound),
         cmocka_unit_test(a_bucket_gives_its_burst_then_its_rate),
+        cmocka_unit_test(a_further_request_of_a_call_asks_the_budgets_and_not_for_a_slot),
         cmocka_unit_test(a_rolling_window_is_never_passed_and_comes_back_by_the_hour),
         cmocka_unit_test(a_crash_forfeits_at_most_one_block_and_never_spends_twice),
         cmocka_unit_test(the_next_block_is_asked_for_before_the_last_call_of_this_one),

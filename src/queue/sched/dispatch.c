@@ -424,6 +424,10 @@ void queue__schedule(struct queue *q)
         queue__lane_unwait(q, l);
         queue__lane_ready(q, l, true);
     }
+    for (size_t i = 1; i <= q->n_conns; i++)
+        if (q->conns[i] && q->conns[i]->first_further &&
+            (q->conns[i]->further_ns <= now || !atomic_load(&q->dispatch_on)))
+            queue__furthers_serve(q, q->conns[i], !atomic_load(&q->dispatch_on));
     if (!atomic_load(&q->dispatch_on) || atomic_load(&q->fatal) || q->full) {
         for (size_t i = 1; i <= q->n_conns && !q->full; i++)
             if (q->conns[i] && q->conns[i]->first_permit)
@@ -461,6 +465,8 @@ uint64_t queue__next_wake(struct queue *q)
 
         if (c && (c->ring || c->first_permit) && c->wake_ns > now && c->wake_ns < at)
             at = c->wake_ns;
+        if (c && c->first_further && c->further_ns < at)
+            at = c->further_ns;
         if (c && c->first_permit && queue__permits_wake(c) < at)
             at = queue__permits_wake(c);
         if (c && c->try_ns && c->try_ns < at)

@@ -110,8 +110,8 @@ void queue__gates_saved(struct queue *q)
 
         if (c && c->guard_saving) {
             guard_saved(c->guard);
-            c->guard_saving = c->reserve = false;
-            c->wake_ns = 0;
+            c->guard_saving = c->reserve = c->further_reserve = false;
+            c->wake_ns = c->further_ns = 0;
         }
     }
 }
@@ -119,7 +119,8 @@ void queue__gates_saved(struct queue *q)
 bool queue__gates_waiting(const struct queue *q)
 {
     for (size_t i = 1; i <= q->n_conns; i++)
-        if (q->conns[i] && q->conns[i]->reserve && guard_wants_save(q->conns[i]->guard))
+        if (q->conns[i] && (q->conns[i]->reserve || q->conns[i]->further_reserve) &&
+            guard_wants_save(q->conns[i]->guard))
             return true;
     return false;
 }

@@ -194,6 +194,8 @@ enum tl_rc queue_permit_take(struct queue *q, struct task *task, struct queue_pe
     static const struct op_class cls = {.apply = take_apply, .settle = take_settle, .own = true};
     struct take_op t = {.op = {.cls = &cls}, .permit = permit};
 
+    if (permit->further)
+        return queue__further_take(q, task, permit, err);
     return queue__call(q, task, &t.op, err);
 }
 

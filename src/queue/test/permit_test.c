@@ -173,6 +173,35 @@ static void a_step_that_got_no_permit_leaves_no_attempt_behind(void **state)
     assert_int_equal(take(b, &p), TL_OK);
 }
 
+static void a_further_request_draws_on_the_quota_while_its_call_keeps_the_slot(void **state)
+{
+    struct bench *b = *state;
+    struct queue_permit call, more;
+    struct queue_connection_stat c;
+    struct tl_err err;
+
+    two_connections(b);
+    b->guard.concurrency = 1;
+    b->guard.n_budgets = 1;
+    b->guard.budgets[0] =
+        (struct guard_budget){.name = "daily", .kind = GUARD_ROLLING, .amount = 5, .per_ms = 86400000};
+    help_open(b);
+    call = more = permit_of(b, NULL);
+    call.wait_ms = more.wait_ms = 1000;
+    more.further = true;
+    assert_int_equal(take(b, &call), TL_OK);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(take(b, &more), TL_OK); /* each block of quota is on disk before */
+    assert_int_equal(queue_permit_take(b->q, NULL, &more, &err), TL_BUSY);
+    assert_non_null(strstr(err.text, "connection crm: daily"));
+    assert_int_equal(more.why, QUEUE_HELD_QUOTA);
+    assert_true(more.retry_ms > 3600000); /* at once, not after a wait that brings nothing */
+    c = stat_of(b, "crm");
+    assert_int_equal(c.running, 1);
+    give(b, &call, TL_OK);
+    assert_int_equal(stat_of(b, "crm").running, 0);
+}
+
 static void a_permit_that_is_refused_names_the_connection_and_the_reason(void **state)
 {
     struct bench *b = *state;
@@ -281,6 +310,7 @@ int main(void)
         T(a_failure_of_a_step_pauses_its_connection_and_not_the_targets),
         T(a_failure_while_the_breaker_of_the_asked_system_is_open_uses_no_attempt),
         T(a_step_that_got_no_permit_leaves_no_attempt_behind),
+        T(a_further_request_draws_on_the_quota_while_its_call_keeps_the_slot),
         T(a_permit_that_is_refused_names_the_connection_and_the_reason),
         T(variables_come_back_with_each_claim_of_a_delivery),
         T(after_an_unknown_outcome_the_next_attempts_are_told_to_look_first),
