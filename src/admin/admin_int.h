@@ -81,6 +81,7 @@ struct admin_names {
     size_t n;
     struct flow_target_info *targets; /* of the plan */
     size_t n_targets;
+    const bool *key_hidden; /* of each flow: made of what a model marks with pii; NULL: none is */
 };
 struct flow_plan *admin__plan(struct admin *a); /* a reference, NULL: none was read */
 TL_MUST_CHECK enum tl_rc admin__names(struct admin_call *c, struct admin_names *ret, struct tl_err *err);

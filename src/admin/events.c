@@ -9,6 +9,14 @@
 enum { MAX_BODY = 1 << 20, MAX_LIMIT = 1000 };
 
 /* ---- rows ---- */
+static bool hides_key(const struct admin_names *names, uint32_t flow)
+{
+    for (size_t i = 0; names->key_hidden && i < names->n; i++)
+        if (names->flows[i].id == flow)
+            return names->key_hidden[i];
+    return false;
+}
+
 struct json admin__row_json(struct tl_arena *a, const struct admin_names *names, const struct queue_row *r)
 {
     const struct flow_target_info *t = admin__target(names, r->target);
@@ -22,7 +30,7 @@ struct json admin__row_json(struct tl_arena *a, const struct admin_names *names,
         json_adds(&b, "target", json_str(t->name));
         json_adds(&b, "connection", json_str(t->connection));
     }
-    json_adds(&b, "key", r->key.p ? json_sv(r->key) : json_null());
+    json_adds(&b, "key", !r->key.p ? json_null() : hides_key(names, r->flow) ? json_str(FLOW_MASK) : json_sv(r->key));
     json_adds(&b, "status", r->status ? json_int(r->status) : json_null());
     json_adds(&b, "latency_ms", r->attempts ? json_int(r->latency_ms) : json_null());
     json_adds(&b, "state", json_str(queue_state_name(r->state)));
@@ -225,6 +233,74 @@ static void veil_attempt(struct flow_veil *veil, struct queue_attempt_row *t)
     t->answer = flow_veil_text(veil, t->answer);
 }
 
+static void veil_row(struct flow_veil *veil, struct queue_row *r)
+{
+    (void)snprintf(r->text, sizeof r->text, "%.*s",
+                   TL_SV_ARG(flow_veil_text(veil, tl_arena_sv(veil->arena, tl_sv_str(r->text)))));
+}
+
+/* A step found it, and the delivery wrote it again. */
+static bool is_listed(struct json list, struct json pair)
+{
+    static const char *const names[] = {"model", "from", "from_id", "to", "to_id"};
+
+    for (uint32_t i = 0; i < list.n; i++) {
+        size_t same = 0;
+
+        while (same < TL_COUNT(names) &&
+               json_equal(json_gets(json_at(list, i), names[same]), json_gets(pair, names[same])))
+            same++;
+        if (same == TL_COUNT(names))
+            return true;
+    }
+    return false;
+}
+
+static void add_pairs(struct flow_veil *veil, struct json_builder *list, uint64_t delivery, uint32_t attempt,
+                      struct tl_sv pairs)
+{
+    struct json all, x;
+    struct json_builder b;
+
+    if (!pairs.n || json_parse(veil->arena, pairs, 0, NULL, &all, NULL) != TL_OK || all.type != JSON_ARRAY)
+        return;
+    for (uint32_t i = 0; i < all.n; i++) {
+        x = flow_veil_texts(veil, json_at(all, i));
+        if (is_listed(json_end(list), x))
+            continue;
+        json_object_begin(&b, veil->arena, 7);
+        for (uint32_t k = 0; x.type == JSON_OBJECT && k < x.n; k++)
+            json_add(&b, json_view(x.u.members[k].key), x.u.members[k].value);
+        json_adds(&b, "by", admin__id_json(veil->arena, delivery));
+        json_adds(&b, "attempt", json_int(attempt));
+        json_push(list, json_end(&b));
+    }
+}
+
+/* The cross-references that it wrote, and its deliveries. */
+static struct json xrefs_json(struct flow_veil *veil, const struct queue_detail *d)
+{
+    struct json_builder list;
+
+    json_array_begin(&list, veil->arena, 4);
+    for (size_t i = 0; i < d->n_attempts; i++)
+        add_pairs(veil, &list, d->row.delivery, d->attempts[i].number, d->attempts[i].pairs);
+    for (size_t i = 0; i < d->n_wrote; i++)
+        add_pairs(veil, &list, d->wrote[i].delivery, d->wrote[i].attempt, d->wrote[i].pairs);
+    return json_end(&list);
+}
+
+static struct json order_by_json(struct flow_veil *veil, const struct admin_names *names, const struct queue_detail *d)
+{
+    if (!d->order_by.p)
+        return json_null();
+    if (veil->plan && hides_key(names, d->row.flow)) {
+        veil->masked = true;
+        return json_str(FLOW_MASK);
+    }
+    return json_sv(flow_veil_text(veil, d->order_by));
+}
+
 static struct json detail_json(struct flow_veil *veil, const struct admin_names *names, struct queue_detail *d)
 {
     struct tl_arena *a = veil->arena;
@@ -234,8 +310,11 @@ static struct json detail_json(struct flow_veil *veil, const struct admin_names 
     json_object_begin(&ignored, a, 2); /* first what the payload holds, then the texts that may repeat it */
     admin__add_veiled(&ignored, veil, "body", d->body);
     admin__add_veiled(&ignored, veil, "original_body", d->original_body);
-    (void)snprintf(d->row.text, sizeof d->row.text, "%.*s",
-                   TL_SV_ARG(flow_veil_text(veil, tl_arena_sv(a, tl_sv_str(d->row.text)))));
+    veil_row(veil, &d->row);
+    for (size_t i = 0; i < d->n_deliveries; i++)
+        veil_row(veil, &d->deliveries[i]);
+    if (!veil->plan) /* revealed */
+        names = &(struct admin_names){names->flows, names->n, names->targets, names->n_targets, NULL};
     json_object_begin(&b, a, 11);
     json_adds(&b, "event", admin__row_json(a, names, &d->row));
     json_array_begin(&list, a, d->n_attempts);
@@ -249,7 +328,8 @@ static struct json detail_json(struct flow_veil *veil, const struct admin_names 
     for (size_t i = 0; i < d->n_deliveries; i++)
         json_push(&list, admin__row_json(a, names, &d->deliveries[i]));
     json_adds(&b, "deliveries", json_end(&list));
-    json_adds(&b, "order_by", d->order_by.p ? json_sv(d->order_by) : json_null());
+    json_adds(&b, "xrefs", xrefs_json(veil, d));
+    json_adds(&b, "order_by", order_by_json(veil, names, d));
     json_adds(&b, "ahead", admin__id_json(a, d->row.ahead));
     if (d->meta.n && json_parse(a, d->meta, 0, NULL, &meta, NULL) == TL_OK)
         json_adds(&b, "request", flow_veil_texts(veil, meta));

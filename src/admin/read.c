@@ -122,6 +122,13 @@ enum tl_rc admin__names(struct admin_call *c, struct admin_names *ret, struct tl
             ret->targets[i].flow = tl_arena_strdup(c->arena, ret->targets[i].flow);
         }
     }
+    if (rc == TL_OK && flow_plan_has_pii(p)) {
+        bool *hidden = tl_arena_must(c->arena, (s.n_flows + 1) * sizeof *hidden);
+
+        for (size_t i = 0; i < s.n_flows; i++)
+            hidden[i] = flow_plan_hides_key(p, s.flows[i].name);
+        ret->key_hidden = hidden;
+    }
     flow_plan_unref(p);
     return rc;
 }

@@ -5,29 +5,40 @@
 
 struct look {
     struct admin__read read;
-    struct tl_sv model, connection, id;
-    struct queue_xref_row *rows;
+    struct queue_xref_page page;
 };
 
 static enum tl_rc list_rows(struct admin__read *l, struct queue_reader *r, struct tl_err *err)
 {
     struct look *k = l->arg;
 
-    return queue_xref_list(r, l->arena, k->model, k->connection, k->id, l->cursor, l->limit, &k->rows, &l->n, err);
+    k->page.before = l->cursor;
+    k->page.limit = l->limit;
+    return queue_xref_list(r, l->arena, &k->page, err);
 }
 
-static struct json row_json(struct tl_arena *a, const struct queue_xref_row *x)
+/* An id that a model marks with pii is shown to nobody in a list; who looks for it knows it. */
+static struct json shown(const struct flow_plan *p, enum flow_hides what, struct tl_sv model, struct tl_sv connection,
+                         struct tl_sv text)
 {
+    if (!text.n)
+        return json_null();
+    return flow_plan_hides(p, what, model, connection) ? json_str(FLOW_MASK) : json_sv(text);
+}
+
+static struct json row_json(struct tl_arena *a, const struct flow_plan *p, const struct queue_xref_row *x)
+{
+    const struct queue_xref *y = &x->xref;
     struct json_builder b;
 
     json_object_begin(&b, a, 8);
     json_adds(&b, "xref", admin__id_json(a, x->id));
     json_adds(&b, "model", json_sv(x->xref.model));
     json_adds(&b, "from", json_sv(x->xref.connection_a));
-    json_adds(&b, "from_id", json_sv(x->xref.id_a));
+    json_adds(&b, "from_id", shown(p, FLOW_HIDES_ID, y->model, y->connection_a, y->id_a));
     json_adds(&b, "to", json_sv(x->xref.connection_b));
-    json_adds(&b, "to_id", json_sv(x->xref.id_b));
-    json_adds(&b, "mark", x->xref.mark.n ? json_sv(x->xref.mark) : json_null());
+    json_adds(&b, "to_id", shown(p, FLOW_HIDES_ID, y->model, y->connection_b, y->id_b));
+    json_adds(&b, "mark", shown(p, FLOW_HIDES_MARK, y->model, y->connection_b, y->mark));
     json_adds(&b, "at", admin__time_json(a, x->at_ms));
     return json_end(&b);
 }
@@ -35,10 +46,11 @@ static struct json row_json(struct tl_arena *a, const struct queue_xref_row *x)
 static enum tl_rc get_xrefs(struct admin_call *c, struct tl_err *err)
 {
     struct look k = {.read = {.fn = list_rows},
-                     .model = admin__query(c, "model"),
-                     .connection = admin__query(c, "connection"),
-                     .id = admin__query(c, "id")};
+                     .page = {.model = admin__query(c, "model"),
+                              .connection = admin__query(c, "connection"),
+                              .id = admin__query(c, "id")}};
     struct json_builder list, b;
+    struct flow_plan *p;
     enum tl_rc rc = admin__page(c, &k.read, err);
 
     k.read.arg = &k;
@@ -46,12 +58,14 @@ static enum tl_rc get_xrefs(struct admin_call *c, struct tl_err *err)
         rc = admin__read(c, &k.read, err);
     if (rc != TL_OK)
         return rc;
-    json_array_begin(&list, c->arena, k.read.n);
-    for (size_t i = 0; i < k.read.n; i++)
-        json_push(&list, row_json(c->arena, &k.rows[i]));
+    p = admin__plan(c->admin);
+    json_array_begin(&list, c->arena, k.page.n);
+    for (size_t i = 0; i < k.page.n; i++)
+        json_push(&list, row_json(c->arena, p, &k.page.rows[i]));
+    flow_plan_unref(p);
     json_object_begin(&b, c->arena, 2);
     json_adds(&b, "xrefs", json_end(&list));
-    json_adds(&b, "cursor", k.read.n == k.read.limit ? admin__id_json(c->arena, k.rows[k.read.n - 1].id) : json_null());
+    json_adds(&b, "cursor", admin__id_json(c->arena, k.page.next));
     return admin__answer(c, 200, json_end(&b), err);
 }
 

@@ -62,14 +62,14 @@ void flow_plan_add_shape(const struct flow_plan *p, struct tl_arena *a, struct t
 /* "type": "netsuite", "host": "host:port" or null; nothing for a connection that is not in the plan. */
 void flow_plan_add_connection(const struct flow_plan *p, struct tl_arena *a, struct tl_sv connection,
                               struct json_builder *b);
-/* ---- fields that models mark with "pii": true are shown masked (pii.c) ---- */
+/* ---- fields that models mark with "pii": true are shown masked (pii.c, veil.c) ---- */
 #define FLOW_MASK "***"
 struct flow_veil { /* for one answer; values and masked are its own */
     struct flow_plan *plan;
     struct tl_arena *arena;
-    struct tl_sv *values;
-    size_t n_values;
+    struct flow_veil_values *values;
     bool masked; /* something was */
+    bool hidden; /* values could not be remembered: no text is shown */
 };
 bool flow_plan_has_pii(const struct flow_plan *p); /* NULL: false */
 void flow_veil_begin(struct flow_veil *v, struct flow_plan *p,
@@ -78,6 +78,10 @@ void flow_veil_end(struct flow_veil *v);
 struct json flow_veil_json(struct flow_veil *v, struct json value);  /* a payload; its masked values are remembered */
 struct tl_sv flow_veil_text(struct flow_veil *v, struct tl_sv text); /* remembered values in what others wrote */
 struct json flow_veil_texts(struct flow_veil *v, struct json value); /* the same in all texts of a value */
+/* Ordering keys of a flow, ids and marks in cross-references that are made of marked fields: lists mask them whole. */
+bool flow_plan_hides_key(const struct flow_plan *p, const char *flow); /* p may be NULL */
+enum flow_hides { FLOW_HIDES_ID, FLOW_HIDES_MARK };
+bool flow_plan_hides(const struct flow_plan *p, enum flow_hides what, struct tl_sv model, struct tl_sv connection);
 bool flow_plan_holds_mask(const struct flow_plan *p, struct json body); /* a marked field is the mask itself */
 /* {"name", "source", "order_by", "targets", "nodes": [{id, kind, name, detail}], "edges": [{from, to}]};
  * JSON_UNDEFINED: no such flow. */

@@ -42,6 +42,7 @@ struct flow_step {
     const struct flow_xref_conf *xref;
     const struct flow_own_conf *own;
     struct mapping *id, *mark; /* XREF, OWN_WRITE */
+    bool id_hidden;            /* it is made of what a model marks with pii */
 };
 struct flow_ask { /* a question to a system */
     const struct flow_connection *connection;
@@ -64,6 +65,7 @@ struct flow_target {
     void *prepared;
     struct connector_facilities facilities;
     struct mapping *when, *map, *xref_id, *xref_answer, *mark;
+    bool id_hidden, answer_hidden, mark_hidden; /* made of what a model marks with pii */
     struct guard_retry retry;
     uint32_t id; /* of the ledger */
     const struct flow_call_meters *calls;
@@ -77,6 +79,7 @@ struct flow {
     const char *waits; /* why there is no verifier yet: a secret's source has not been read */
     struct mapping *key, *order_by;
     bool no_key;
+    bool order_by_hidden; /* made of what a model marks with pii */
     struct flow_read *read;
     struct flow_step *steps;
     size_t n_steps;
@@ -117,6 +120,12 @@ struct flow_plan {
 };
 
 struct flow_pii; /* pii.c */
+enum { FLOW_PII_DEPTH = 24 };
+bool flow__pii_marked(const struct flow_pii *pii, const struct tl_sv *names, size_t n);
+bool flow__pii_fed(const struct flow_plan *p, const struct mapping *m); /* what it gives is made of a marked field */
+/* veil.c: others' words about these payloads (or envelopes) without what their marked fields hold; the arena's. */
+struct tl_sv flow__hide(struct flow_plan *p, struct tl_arena *a, const struct json *payloads, size_t n,
+                        struct tl_sv text);
 void flow__pii_model(struct flow_plan *p, struct json model, struct json documents);
 void flow__pii_mapping(struct flow_plan *p,
                        const struct mapping *m); /* what feeds a marked field, when all are known */
@@ -393,6 +402,8 @@ struct flow_place { /* where steps run, and what they did */
     uint32_t failed_connection; /* the ledger's id: what failed was a call on it; 0: something else */
     enum tl_class cls;          /* of that failure; NONE: its rc's */
     bool waited;                /* no permit came in time */
+    struct queue_xref *adopted; /* cross-references that match_by found, ADOPTED_MAX at most; the arena's */
+    size_t n_adopted;
 };
 /* One question for one envelope: the answer is *ret. item: its number after a split. Suspends. */
 TL_MUST_CHECK enum tl_rc flow__ask(struct flow_place *place, struct task *task, const struct flow_step *s,
@@ -410,6 +421,8 @@ TL_MUST_CHECK enum tl_rc flow__xref(struct flow_place *place, struct task *task,
 TL_MUST_CHECK enum tl_rc flow__own_write(struct flow_place *place, struct task *task, const struct flow_step *s,
                                          struct json envelope, struct tl_arena *arena, bool *ret_own,
                                          struct tl_err *err);
+/* Cross-references for people, [{model, from, from_id, to, to_id}]; .p NULL: n is 0. */
+struct tl_sv flow__pairs_text(struct tl_arena *a, const struct queue_xref *x, size_t n);
 /* What to write with an acknowledgement; on the big stack. before: the event before the target's map, sent: as it was
  * sent; answer: what is kept of the target's. False: there is no pair (an id is missing), err says why. */
 bool flow__xref_of(const struct flow_target *t, struct tl_arena *arena, struct json before, struct json sent,

@@ -173,6 +173,25 @@ void flow__call_ended(const struct flow_owner *o, uint32_t status, uint64_t us)
         count_call(o->meters, (int)status, us);
 }
 
+/* What went wrong, without what models mark in what was sent. */
+static const char *words(const struct flow_owner *o, const struct connector_call *call, const char *text)
+{
+    struct tl_arena *a = call->arena;
+    struct flow_veil v;
+
+    if (!o->flow || !text || !text[0])
+        return text;
+    flow_veil_begin(&v, o->flow->plan, a);
+    for (size_t i = 0; v.plan && i < call->n && call->records; i++) {
+        (void)flow_veil_json(&v, call->records[i].value);
+        (void)flow_veil_json(&v, call->records[i].envelope);
+    }
+    (void)flow_veil_json(&v, call->input);
+    text = tl_arena_printf(a, "%.*s", TL_SV_ARG(flow_veil_text(&v, tl_sv_str(text))));
+    flow_veil_end(&v);
+    return text;
+}
+
 void flow__observe(void *arg, struct connector_call *call, const struct connector_exchange *x)
 {
     struct flow_engine *e = arg;
@@ -180,14 +199,18 @@ void flow__observe(void *arg, struct connector_call *call, const struct connecto
     const struct http_reply *reply = x->reply;
     enum tl_level level;
     struct tl_sv sent = TL_SV(""), got = TL_SV("");
+    struct connector_exchange clean = *x;
     char id[14] = "";
 
     if (!o)
         return;
     o->exchanges++;
     count_call(o->meters, reply->status, reply->total_us);
-    flow__trace_call(e, o, x);
     level = flow__debug_level(o->flow);
+    if (x->rc != TL_OK && ((o->attempt && o->attempt->on) || tl_log_on(e->opt.log, level)))
+        clean.text = words(o, call, x->text);
+    x = &clean;
+    flow__trace_call(e, o, x);
     if (x->rc == TL_CANCELED || !tl_log_on(e->opt.log, level))
         return;
     if (shows_bodies(o->flow)) {

@@ -760,6 +760,23 @@ static void mark_sources(struct flow_plan *p)
     }
 }
 
+/* Keys and ids stand in lists, where nobody knows the payload that they were made of. */
+static void mark_keys(struct flow_plan *p)
+{
+    for (size_t i = 0; i < p->n_flows; i++) {
+        struct flow *f = &p->flows[i];
+
+        f->order_by_hidden = flow__pii_fed(p, f->order_by);
+        for (size_t k = 0; k < f->n_steps; k++)
+            f->steps[k].id_hidden = flow__pii_fed(p, f->steps[k].id);
+        for (size_t k = 0; k < f->n_targets; k++) {
+            f->targets[k].id_hidden = flow__pii_fed(p, f->targets[k].xref_id);
+            f->targets[k].answer_hidden = flow__pii_fed(p, f->targets[k].xref_answer);
+            f->targets[k].mark_hidden = flow__pii_fed(p, f->targets[k].mark);
+        }
+    }
+}
+
 enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *options, struct config_errors *e,
                           struct flow_plan **ret_plan)
 {
@@ -782,6 +799,7 @@ enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *opti
         load_connections(&l);
         load_flows(&l);
         mark_sources(p);
+        mark_keys(p);
         check_all_own(&l);
     }
     if (config_errors_count(e)) {

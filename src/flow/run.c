@@ -7,7 +7,7 @@
 
 #include "queue/operate.h"
 
-enum { WORK_DEADLINE_MS = 300000 };
+enum { WORK_DEADLINE_MS = 300000, SEEN_EACH = 4 };
 
 struct run {
     struct flow_loop *loop;
@@ -20,18 +20,31 @@ struct run {
     struct connector_trace trace; /* of the one event of this work; .id empty: there are several */
     struct flow_attempt attempt;  /* the same as spans */
     uint64_t began;
+    struct json *seen; /* payloads and envelopes of this work, which the words of others may repeat; NULL: not kept */
+    size_t n_seen;
+    bool large;          /* one of them is */
     struct json *before; /* of each record, before its target's map; NULL: a job that goes on */
     struct flow_write write;
     bool writes; /* `write` is in the engine's list */
     struct flow_further further;
 };
 
+/* At most SEEN_EACH of a claim. */
+static void see(struct run *r, struct json v)
+{
+    if (r->seen && r->n_seen < r->work->n * SEEN_EACH)
+        r->seen[r->n_seen++] = v;
+}
+
 static void give_up(struct queue_outcome *o, enum tl_rc rc, const struct tl_err *err)
 {
     *o = (struct queue_outcome){.end = rc == TL_CANCELED ? QUEUE_END_CANCELED : QUEUE_END_FAILED,
                                 .rc = rc,
                                 .retry_after_ms = err->retry_after_ms,
-                                .text = tl_sv_str(err->text)};
+                                .text = tl_sv_str(err->text),
+                                .asked = o->asked, /* what the steps did stands */
+                                .xrefs = o->xrefs,
+                                .n_xrefs = o->n_xrefs};
 }
 
 /* The text of a failure must outlive this frame. */
@@ -146,7 +159,10 @@ static enum tl_rc prepare(struct task *task, struct prepare *p)
 
     if (rc != TL_OK)
         return rc;
+    p->r->large = p->r->large || p->body.n > FLOW_LARGE_BODY;
     rc = pure(task, p->body.n > FLOW_LARGE_BODY, make_envelope, p, p->err);
+    if (rc == TL_OK && p->rc == TL_OK)
+        see(p->r, p->envelope);
     return rc == TL_OK ? p->rc : rc;
 }
 
@@ -172,6 +188,8 @@ static struct flow_place place_of(struct run *r, const struct queue_claim *c)
 static void tell_place(struct run *r, struct flow_place *place, struct queue_claim *c)
 {
     c->outcome.asked = flow__asked_text(place, r->arena);
+    c->outcome.xrefs = place->adopted;
+    c->outcome.n_xrefs = place->n_adopted;
     if (c->outcome.end != QUEUE_END_FAILED)
         return;
     c->outcome.connection = place->failed_connection;
@@ -233,6 +251,8 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
     *ret_before = p.envelope;
     if (rc != TL_OK || p.skip)
         return rc;
+    if (whole)
+        see(r, p.envelope);
     if (r->target->map || (whole && r->target->when)) {
         rc = pure(task, p.body.n > FLOW_LARGE_BODY || flow__blocks(r->target->map), map_target, &p, err);
         rc = rc == TL_OK ? p.rc : rc;
@@ -242,6 +262,8 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
         if (rc != TL_OK || p.skip)
             return rc;
     }
+    if (r->target->map)
+        see(r, p.envelope);
     r->attempt.mapped = async_loop_now(r->loop->loop);
     *rec = (struct connector_record){.value = json_gets(p.envelope, "body"),
                                      .envelope = p.envelope,
@@ -273,28 +295,30 @@ static const enum queue_end ends[] = {
 
 static void give_xrefs(struct run *r, const struct connector_verdict *v, struct queue_outcome *o)
 {
-    struct queue_xref *x = v->n_xrefs ? tl_arena_alloc(r->arena, v->n_xrefs * sizeof *x) : NULL;
+    struct queue_xref *x = v->n_xrefs ? tl_arena_alloc(r->arena, (o->n_xrefs + v->n_xrefs) * sizeof *x) : NULL;
 
-    for (size_t i = 0; x && i < v->n_xrefs; i++)
-        x[i] = (struct queue_xref){.model = v->xrefs[i].model,
-                                   .connection_a = tl_sv_str(r->target->connection->name),
-                                   .id_a = v->xrefs[i].here,
-                                   .connection_b = v->xrefs[i].there_connection,
-                                   .id_b = v->xrefs[i].there};
+    if (!x)
+        return;
+    if (o->n_xrefs)
+        memcpy(x, o->xrefs, o->n_xrefs * sizeof *x);
+    for (size_t i = 0; i < v->n_xrefs; i++)
+        x[o->n_xrefs++] = (struct queue_xref){.model = v->xrefs[i].model,
+                                              .connection_a = tl_sv_str(r->target->connection->name),
+                                              .id_a = v->xrefs[i].here,
+                                              .connection_b = v->xrefs[i].there_connection,
+                                              .id_b = v->xrefs[i].there};
     o->xrefs = x;
-    o->n_xrefs = x ? v->n_xrefs : 0;
 }
 
 static void to_outcome(struct run *r, const struct connector_call *call, const struct connector_verdict *v,
                        enum tl_rc rc, const struct tl_err *err, struct queue_claim *c)
 {
     struct queue_outcome *o = &c->outcome;
-    struct tl_sv asked = o->asked;
+    struct queue_outcome before = *o;
 
     if (v->end == CONNECTOR_NONE && rc != TL_OK) {
         fail_claim(r, c, rc, err);
         o->status = call->status;
-        o->asked = asked;
         return;
     }
     *o = (struct queue_outcome){.end = v->end == CONNECTOR_NONE && call->pending ? QUEUE_END_PENDING : ends[v->end],
@@ -304,7 +328,9 @@ static void to_outcome(struct run *r, const struct connector_call *call, const s
                                 .retry_after_ms = v->retry_after_ms,
                                 .text = v->end == CONNECTOR_NONE && call->pending ? call->job : v->text,
                                 .answer = v->answer,
-                                .asked = asked};
+                                .asked = before.asked,
+                                .xrefs = before.xrefs,
+                                .n_xrefs = before.n_xrefs};
     give_xrefs(r, v, o);
 }
 
@@ -359,7 +385,11 @@ static void keep_pair(struct task *task, struct run *r, const struct connector_r
         task_on_main_stack(task, make_pair, &p);
     all = p.made ? tl_arena_alloc(r->arena, (c->outcome.n_xrefs + 1) * sizeof *all) : NULL;
     if (!all) {
-        TL_LOG(r->loop->engine->opt.log, TL_WARN, "xref.not_written", p.err.text, KV_STR("flow", r->flow->name),
+        const struct json of[] = {p.before, p.sent};
+        const char *why = tl_arena_printf(
+            r->arena, "%.*s", TL_SV_ARG(flow__hide(r->plan, r->arena, of, TL_COUNT(of), tl_sv_str(p.err.text))));
+
+        TL_LOG(r->loop->engine->opt.log, TL_WARN, "xref.not_written", why, KV_STR("flow", r->flow->name),
                KV_STR("target", r->target->name), KV_STR("event", tl_id32_format(c->event, id)));
         return;
     }
@@ -437,8 +467,11 @@ static void deliver(struct task *task, struct run *r, struct tl_err *err)
         if (rc != TL_OK)
             continue; /* its outcome says why */
         if (skip)
-            c->outcome =
-                (struct queue_outcome){.end = QUEUE_END_SKIP, .text = tl_sv_str(skip), .asked = c->outcome.asked};
+            c->outcome = (struct queue_outcome){.end = QUEUE_END_SKIP,
+                                                .text = tl_sv_str(skip),
+                                                .asked = c->outcome.asked,
+                                                .xrefs = c->outcome.xrefs,
+                                                .n_xrefs = c->outcome.n_xrefs};
         else
             claims[n++] = c;
     }
@@ -562,7 +595,47 @@ static enum tl_rc expand(struct task *task, struct run *r, struct queue_claim *c
     return rc;
 }
 
+/* ---- hiding ---- */
+/* What others say may repeat what they were sent, and lists, alerts and logs do not know the payload any more: what a
+ * model marks is masked before anything is kept or told. What is kept of an answer stays, and is masked where shown. */
+static void hide_texts(void *arg)
+{
+    struct run *r = arg;
+
+    r->work->outcome.text = flow__hide(r->plan, r->arena, r->seen, r->n_seen, r->work->outcome.text);
+    for (size_t i = 0; i < r->work->n; i++) {
+        struct queue_outcome *o = &r->work->claims[i].outcome;
+
+        if (o->end != QUEUE_END_SKIP)
+            o->text = flow__hide(r->plan, r->arena, r->seen, r->n_seen, o->text);
+    }
+}
+
+static void hide(struct task *task, struct run *r)
+{
+    struct tl_err ignored;
+    bool any = r->work->outcome.text.n > 0;
+
+    for (size_t i = 0; i < r->work->n && !any; i++)
+        any = r->work->claims[i].outcome.text.n > 0;
+    if (!any || !r->seen)
+        return;
+    if (r->work->kind == QUEUE_WORK_RESUME || r->work->kind == QUEUE_WORK_ABORT) /* they see the ticket only */
+        for (size_t i = 0; i < r->work->n; i++)
+            (void)prepare(task, &(struct prepare){.r = r, .claim = &r->work->claims[i], .err = &ignored});
+    if (pure(task, r->large, hide_texts, r, &ignored) == TL_OK)
+        return;
+    r->work->outcome.text = TL_SV_NULL; /* we are stopping */
+    for (size_t i = 0; i < r->work->n; i++)
+        r->work->claims[i].outcome.text = TL_SV_NULL;
+}
+
 /* ---- telling ---- */
+static void tell_pairs(struct run *r, struct queue_outcome *o)
+{
+    o->pairs = flow__pairs_text(r->arena, o->xrefs, o->n_xrefs);
+}
+
 static const char *end_name(const struct queue_outcome *o)
 {
     switch (o->end) {
@@ -684,7 +757,12 @@ static enum tl_rc run_task(struct task *task, void *arg, struct tl_err *err)
         else
             put_back(r->work);
     } else if (r->target || (r->flow && r->work->kind == QUEUE_WORK_EXPAND)) {
+        if (flow_plan_has_pii(r->plan))
+            r->seen = tl_arena_must(r->arena, (r->work->n + 1) * SEEN_EACH * sizeof *r->seen);
         run_known(task, r, err);
+        hide(task, r);
+        for (size_t i = 0; i < r->work->n; i++)
+            tell_pairs(r, &r->work->claims[i].outcome);
         now_ms = tl_clock_wall_ms(l->engine->opt.clock);
         for (size_t i = 0; i < r->work->n; i++) /* what came of the steps is told where they failed */
             if (r->work->kind != QUEUE_WORK_EXPAND || r->work->claims[i].outcome.end == QUEUE_END_FAILED)

@@ -171,7 +171,13 @@ struct queue_attempt_row {
     bool counted, unknown;
     enum tl_class cls;
     enum tl_rc rc;
-    struct tl_sv text, answer, asked; /* asked: JSON, what its steps asked other systems */
+    struct tl_sv text, answer, asked, pairs; /* asked: JSON, what its steps asked other systems; pairs: likewise, the
+                                                cross-references that it wrote */
+};
+struct queue_wrote {
+    uint64_t delivery;
+    uint32_t attempt;
+    struct tl_sv pairs;
 };
 struct queue_detail {
     struct queue_row row;
@@ -179,6 +185,8 @@ struct queue_detail {
     size_t n_attempts;
     struct queue_row *deliveries; /* of an event that has its own */
     size_t n_deliveries;
+    struct queue_wrote *wrote; /* the cross-references of those deliveries, at most 200 */
+    size_t n_wrote;
     struct tl_sv meta, body, original_body; /* body: newest revision; only when asked for and at most max_body */
     struct tl_sv order_by, ticket, vars;    /* vars: queue_delivery_def.vars */
 };
@@ -292,11 +300,18 @@ struct queue_xref_row {
     struct queue_xref xref; /* the arena's; mark: of the last write of ours, empty: none is known */
     int64_t at_ms;
 };
-/* Newest first, with row ids below `before` (0: all). Empty views stand for all; connection and id may be of either
- * side. */
-TL_MUST_CHECK enum tl_rc queue_xref_list(struct queue_reader *r, struct tl_arena *arena, struct tl_sv model,
-                                         struct tl_sv connection, struct tl_sv id, uint64_t before, size_t limit,
-                                         struct queue_xref_row **ret_rows, size_t *ret_n, struct tl_err *err);
+struct queue_xref_page {
+    struct tl_sv model, connection, id; /* empty: all; connection and id may be of either side */
+    uint64_t before;                    /* row ids below it; 0: all */
+    size_t limit;
+    /* out: newest first, the arena's */
+    struct queue_xref_row *rows;
+    size_t n;
+    uint64_t next; /* `before` of the page after, 0: this was the last. A page looks at a bounded number of rows: it may
+                      have few or none and yet a next one, unless an id was given */
+};
+TL_MUST_CHECK enum tl_rc queue_xref_list(struct queue_reader *r, struct tl_arena *arena, struct queue_xref_page *page,
+                                         struct tl_err *err);
 /* All that is known of this record: its pairs and marks. */
 TL_MUST_CHECK enum tl_rc queue_xref_forget(struct queue *q, struct task *task, struct tl_sv model,
                                            struct tl_sv connection, struct tl_sv id, uint64_t *ret_n,

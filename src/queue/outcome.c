@@ -21,7 +21,7 @@ static struct tl_sv clip(struct tl_sv s, size_t max)
 
 static size_t outcome_bytes(const struct queue_outcome *o)
 {
-    size_t n = o->text.n + o->answer.n + o->asked.n + o->n_xrefs * sizeof(struct queue_xref);
+    size_t n = o->text.n + o->answer.n + o->asked.n + o->pairs.n + o->n_xrefs * sizeof(struct queue_xref);
 
     for (size_t i = 0; i < o->n_xrefs; i++)
         n += o->xrefs[i].model.n + o->xrefs[i].connection_a.n + o->xrefs[i].id_a.n + o->xrefs[i].connection_b.n +
@@ -69,6 +69,8 @@ static void copy_outcomes(struct work *w)
         o->answer = clip(o->answer, ANSWER_MAX);
         if (o->asked.n > ANSWER_MAX)
             o->asked = TL_SV_NULL;
+        if (o->pairs.n > ANSWER_MAX)
+            o->pairs = TL_SV_NULL;
         n += outcome_bytes(o);
         xrefs += o->n_xrefs;
     }
@@ -88,6 +90,7 @@ static void copy_outcomes(struct work *w)
         copy_sv(&o->text, &at);
         copy_sv(&o->answer, &at);
         copy_sv(&o->asked, &at);
+        copy_sv(&o->pairs, &at);
     }
     copy_sv(&w->pub.ret_ticket, &at);
 }
@@ -417,16 +420,16 @@ static void write_attempt(struct queue *q, const struct work *w, size_t i)
 
     uint64_t id = c->delivery * ATTEMPT_SPAN + c->attempt;
 
-    (void)queue__run(q, w->begun ? SQL_ATTEMPT_END : SQL_ATTEMPT_ADD,
-                     VALS(store_u64(id), store_u64(c->epoch), store_int(w->started_ms), store_int(w->ended_ms),
-                          store_int(o->end ? o->end : QUEUE_END_FAILED), store_int(flags), store_int(m->cls),
-                          store_int(o->rc), store_int(o->status), store_int(w->pub.latency_ms),
-                          w->call_id ? store_u64(w->call_id) : store_null(),
-                          queue__seal(q, PLACE(TRIED, .id = id), o->text.n ? store_text(o->text) : store_null()),
-                          queue__seal(q, PLACE(ANSWER, .id = id), o->answer.n ? store_blob(o->answer) : store_null()),
-                          queue__seal(q, PLACE(ASKED, .id = id), o->asked.n ? store_text(o->asked) : store_null()),
-                          queue__key_id(q)),
-                     NULL);
+    (void)queue__run(
+        q, w->begun ? SQL_ATTEMPT_END : SQL_ATTEMPT_ADD,
+        VALS(store_u64(id), store_u64(c->epoch), store_int(w->started_ms), store_int(w->ended_ms),
+             store_int(o->end ? o->end : QUEUE_END_FAILED), store_int(flags), store_int(m->cls), store_int(o->rc),
+             store_int(o->status), store_int(w->pub.latency_ms), w->call_id ? store_u64(w->call_id) : store_null(),
+             queue__seal(q, PLACE(TRIED, .id = id), o->text.n ? store_text(o->text) : store_null()),
+             queue__seal(q, PLACE(ANSWER, .id = id), o->answer.n ? store_blob(o->answer) : store_null()),
+             queue__seal(q, PLACE(ASKED, .id = id), o->asked.n ? store_text(o->asked) : store_null()), queue__key_id(q),
+             queue__seal(q, PLACE(PAIRS, .id = id), o->pairs.n ? store_text(o->pairs) : store_null())),
+        NULL);
 }
 
 static void write_state(struct queue *q, const struct work *w, size_t i)
@@ -456,7 +459,7 @@ static bool done_at_once(const struct work *w, size_t i)
 
     return m->verdict == V_FINAL && c->outcome.end == QUEUE_END_DONE && c->attempt == 1 && !w->begun && !w->expanded &&
            !w->call_id && !w->ticket_known && !w->pub.probe && !c->outcome.text.n && !c->outcome.answer.n &&
-           !c->outcome.asked.n;
+           !c->outcome.asked.n && !c->outcome.pairs.n;
 }
 
 static void write_first(struct queue *q, const struct work *w, size_t i)

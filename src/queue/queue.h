@@ -255,6 +255,7 @@ struct queue_outcome {
     struct tl_sv text;    /* at most 400 bytes are kept */
     struct tl_sv answer;  /* what the target said of the record (an id), at most 4 KB are kept */
     struct tl_sv asked;   /* what its steps asked other systems, JSON for people; dropped where it is over 4 KB */
+    struct tl_sv pairs;   /* the cross-references that it wrote, likewise */
     const struct queue_xref *xrefs;
     size_t n_xrefs;
 };

@@ -397,6 +397,7 @@ enum place_kind {
     PLACE_TRIED = 't',
     PLACE_ANSWER = 'a',
     PLACE_ASKED = 's',
+    PLACE_PAIRS = 'x',
     PLACE_VARS = 'r', /* id: unit */
     PLACE_TICKET = 'k',
     PLACE_WHY = 'w', /* unit.text */

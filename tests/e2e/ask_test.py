@@ -304,6 +304,8 @@ def test_cross_references_survive_a_kill_and_are_listed_and_forgotten(site, targ
     assert (row["from"], row["from_id"], row["to"], row["to_id"], row["mark"]) == ("shop", "S-1", "erp", "E-7", "new|5")
     s.wait_state(s.post({"id": "E-7", "status": "paid", "total": 5}, path="/erp"), "delivered")
     assert list(shop.rows) == ["S-1"]
+    wrote = [x["xrefs"] for x in (s.show(e["id"]) for e in s.list(flow="out"))]
+    assert [[(x["from_id"], x["to"], x["to_id"]) for x in w] for w in wrote] == [[("S-1", "erp", "E-7")]] * len(wrote), wrote
     said = cli(s, "xref", "show", "E-7")
     assert "S-1" in said and "order" in said
     assert "E-7" in cli(s, "xref", "list", "--json")
@@ -326,6 +328,29 @@ def test_a_pair_is_written_with_the_acknowledgement_and_not_for_what_was_refused
     s.wait_state(id, "delivered")
     row = s.get("/v1/xrefs")["xrefs"][0]
     assert (row["from"], row["from_id"], row["to"], row["to_id"], row["mark"]) == ("shop", "S-1", "erp", "77", None)
+    shown = s.show(id)
+    assert [(x["model"], x["from_id"], x["to_id"], x["by"]) for x in shown["xrefs"]] == [("order", "S-1", "77", id)]
+    assert [x["attempt"] for x in shown["xrefs"]] == [2], "the attempt that was acknowledged wrote it"
+
+
+def test_cross_references_are_found_by_any_id_and_walked_page_by_page(site, target):
+    target.behave = lambda r: answer(201, {"id": "E-" + str(json.loads(r.body)["n"] % 5)})
+    s = site(project(target, flow={"to": {"connection": "erp", "post": "/orders", "map": {"jsonata": "{ 'n': n }"},
+                                          "xref": {"model": "order", "from": "shop", "id": "body.id"}}})).start()
+    for n in range(20):
+        s.post({"id": f"S-{n}", "n": n})
+    s.wait_counts(delivered=20)
+    of = lambda path: [x["from_id"] for x in s.get(path)["xrefs"]]
+    assert of("/v1/xrefs?id=S-7") == ["S-7"] and sorted(of("/v1/xrefs?id=E-2")) == ["S-12", "S-17", "S-2", "S-7"]
+    assert of("/v1/xrefs?id=S-7&connection=erp") == [] == of("/v1/xrefs?id=E-2&connection=shop") == of("/v1/xrefs?id=S-7&model=other")
+    seen, cursor = [], None
+    while True:
+        page = s.get("/v1/xrefs?limit=6&model=order" + (f"&cursor={cursor}" if cursor else ""))
+        seen += [x["from_id"] for x in page["xrefs"]]
+        cursor = page["cursor"]
+        if not cursor:
+            break
+    assert len(seen) == 20 == len(set(seen)), seen
 
 
 def test_an_own_write_that_no_target_marks_is_refused_by_check(site, targets):

@@ -2,10 +2,11 @@
 """Personal data that a model marks with `pii` is masked wherever a payload is shown, and a look behind the mask is audited."""
 import json
 import subprocess
+from urllib.parse import quote
 
 import pytest
 from support.site import BIN, free_port, project, until
-from support.target import answer
+from support.target import Target, answer
 from support.web import Web
 
 MODEL = {
@@ -121,3 +122,77 @@ def test_what_is_not_json_is_masked_whole(running):
     s.wait_counts(dead=2)
     d = s.get(f"/v1/events/{r.id}")
     assert d["body"] == "***" and d["masked"] and hidden(d), d
+
+
+def cli(s, *args):
+    said = subprocess.run([BIN, *args], cwd=s.folder, env=s.env, capture_output=True, text=True)
+    assert said.returncode == 0, said
+    return said.stdout
+
+
+def test_what_the_other_side_repeats_is_masked_in_lists_groups_alerts_logs_and_spans(site, targets):
+    """No payload is at hand there: the words are masked before they are kept or told."""
+    pager, collector = Target(), Target()
+    words = ["customer {n} is locked", "no such person: {u}", '<error>{n}, {p}</error>']
+
+    def refuse(r):
+        order = json.loads(r.body)
+        name, phone = order["customer"]["name"], order["contacts"]["phone"]
+        if order["orderNumber"] == "SO-9":
+            return answer(401, {"message": f"user {name.upper()} may not sign in"})
+        text = words[int(order["orderNumber"][3:]) % 3].format(n=name, u=quote(name), p=phone)
+        return answer(422, text.encode(), content_type="text/plain") if text[0] == "<" else answer(422, {"message": text})
+    try:
+        c = project(targets(refuse), flow={"order_by": "body.buyer.full_name", "steps": [{"map": "order"}], "on_dead": {"key": "skip"}},
+                    mappings={"order": {"to": "order", "jsonata": "order.jsonata"}}, models={"order": "order.schema.json"},
+                    connections={"pager": {"type": "http", "url": pager.url}},
+                    alerts={"receivers": {"ops": {"connection": "pager", "post": "/notify"}}, "notify": "ops"},
+                    telemetry={"url": collector.url, "sample": "100%", "interval": "100ms"})
+        s = site(c)
+        (s.folder / "order.schema.json").write_text(json.dumps(MODEL))
+        (s.folder / "order.jsonata").write_text(MAPPING)
+        s.start()
+        for n in range(6):
+            s.post({**PAYLOAD, "id": n, "buyer": {"full_name": f"Ada Lovelace {'ABCDEF'[n]}.", "city": "London"}})
+        s.wait_counts(dead=6)
+        id = s.post({**PAYLOAD, "id": 9})
+        until(lambda: s.connection()["held"])
+        until(lambda: [b for b in pager.bodies("/notify") if b["rule"] == "connection_auth"], timeout=30)
+        until(lambda: "*** may not" in json.dumps(collector.bodies("/v1/traces")))
+        groups = s.get("/v1/dead")["groups"]
+        assert sum(g["count"] for g in groups) == 6 and len(groups) == 3, "who it was makes no group of its own"
+        assert any("customer *** is locked" in g["reason"] for g in groups), groups
+        listed = s.get("/v1/events?flow=orders")["events"]
+        assert {e["key"] for e in listed} == {"***"}, "the ordering key is made of a marked field"
+        assert s.get(f"/v1/events/{id}")["order_by"] == "***"
+        assert "*** may not sign in" in s.connection()["held_reason"], s.connection()
+        seen = {"groups": groups, "events": listed, "status": s.get("/v1/status"), "alerts": s.get("/v1/alerts"),
+                "list": cli(s, "events", "list"), "cause": cli(s, "events", "list", "--state", "dead", "--json"), "flow": s.get("/v1/flows/orders"),
+                "told": pager.bodies("/notify"), "spans": collector.bodies("/v1/traces"), "log": s.log}
+        for where, what in seen.items():
+            text = json.dumps(what, ensure_ascii=False).lower()
+            assert not any(x in text for x in ("lovelace", "7946")), (where, text[max(0, text.find("lovelace") - 300):][:700])
+        assert "customer *** is locked" in s.log
+        raw = json.loads(cli(s, "events", "show", groups[0]["last"], "--reveal", "--why", "the customer calls", "--json"))
+        assert raw["body"]["buyer"]["full_name"].startswith("Ada Lovelace"), raw
+    finally:
+        pager.stop()
+        collector.stop()
+
+
+def test_a_record_that_is_known_by_a_marked_field_is_masked_where_it_is_looked_up(site, target):
+    c = project(target, flow={"steps": [{"map": "order"}],
+                              "to": {"connection": "erp", "post": "/orders",
+                                     "xref": {"model": "person", "from": "shop", "id": "body.customer.name"}}},
+                mappings={"order": {"to": "order", "jsonata": "order.jsonata"}}, models={"order": "order.schema.json"})
+    target.behave = lambda r: answer(201, {"id": "E-7"})
+    s = site(c)
+    (s.folder / "order.schema.json").write_text(json.dumps(MODEL))
+    (s.folder / "order.jsonata").write_text(MAPPING)
+    s.start()
+    id = s.post(PAYLOAD)
+    s.wait_state(id, "delivered")
+    for found in (s.get("/v1/xrefs?id=E-7"), s.get("/v1/xrefs?id=Ada%20Lovelace"), s.get("/v1/xrefs")):
+        assert [(x["from_id"], x["to_id"]) for x in found["xrefs"]] == [("***", "E-7")], found
+    shown = s.get(f"/v1/events/{id}")
+    assert hidden(shown) and shown["xrefs"][0]["to_id"] == "E-7", shown

@@ -3,11 +3,11 @@
  * pii.c - `"pii": true` in models: which fields of payloads are shown masked.
  * A mark is a path from the root of its model, and holds for every payload in which a path ends so (indices of arrays
  * do not count): the model's own form, an envelope around it, what is sent. What a mapping feeds a marked field from is
- * marked too. Too much masked is put right by a person with the right to; too little is not.
+ * marked too. Too much masked is put right by a person with the right to; too little is not. Masking itself: veil.c.
  */
 #include "flow/flow_int.h"
 
-enum { PATHS_MAX = 4000, DEPTH_MAX = 24, VALUES_MAX = 2000, VALUE_LEAST = 4 };
+enum { PATHS_MAX = 4000, DEPTH_MAX = FLOW_PII_DEPTH };
 
 struct path {
     struct path *next; /* with the same last name */
@@ -148,8 +148,6 @@ static bool split(struct tl_sv text, struct tl_sv names[DEPTH_MAX], size_t *ret_
     return *ret_n > 0;
 }
 
-static bool is_marked(const struct flow_pii *pii, const struct tl_sv *names, size_t n);
-
 void flow__pii_mapping(struct flow_plan *p, const struct mapping *m)
 {
     TL_CLEANUP(tl_arena_freep) struct tl_arena *a = NULL;
@@ -167,12 +165,31 @@ void flow__pii_mapping(struct flow_plan *p, const struct mapping *m)
         struct json from = json_gets(json_at(fields, i), "sources");
 
         if (!split(json_text(json_gets(json_at(fields, i), "target"), TL_SV("")), names, &n) ||
-            !is_marked(p->pii, names, n))
+            !flow__pii_marked(p->pii, names, n))
             continue;
         for (uint32_t k = 0; from.type == JSON_ARRAY && k < from.n; k++)
             if (split(json_text(json_at(from, k), TL_SV("")), names, &n))
                 add_path(p->pii, names, n);
     }
+}
+
+bool flow__pii_fed(const struct flow_plan *p, const struct mapping *m)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = NULL;
+    struct tl_sv names[DEPTH_MAX];
+    struct json report, from;
+    size_t n;
+
+    if (!flow_plan_has_pii(p) || !m || !mapping_source(m).p)
+        return false;
+    a = tl_arena_new(16 << 20);
+    if (mapping_explain(m, a, JSON_NOTHING, JSON_NOTHING, &report, NULL) != TL_OK)
+        return true; /* nobody knows */
+    from = json_gets(report, "sources");
+    for (uint32_t k = 0; from.type == JSON_ARRAY && k < from.n; k++)
+        if (split(json_text(json_at(from, k), TL_SV("")), names, &n) && flow__pii_marked(p->pii, names, n))
+            return true;
+    return false;
 }
 
 bool flow_plan_has_pii(const struct flow_plan *p)
@@ -194,7 +211,7 @@ static bool ends_so(const struct path *p, const struct tl_sv *names, size_t n)
     return true;
 }
 
-static bool is_marked(const struct flow_pii *pii, const struct tl_sv *names, size_t n)
+bool flow__pii_marked(const struct flow_pii *pii, const struct tl_sv *names, size_t n)
 {
     char text[256] = {0};
     size_t most = names[n - 1].n < sizeof text ? names[n - 1].n : sizeof text;
@@ -210,138 +227,13 @@ static bool is_marked(const struct flow_pii *pii, const struct tl_sv *names, siz
     return false;
 }
 
-void flow_veil_begin(struct flow_veil *v, struct flow_plan *p, struct tl_arena *a)
-{
-    *v = (struct flow_veil){.plan = flow_plan_has_pii(p) ? flow_plan_ref(p) : NULL, .arena = a};
-}
-
-void flow_veil_end(struct flow_veil *v)
-{
-    flow_plan_unref(v->plan);
-    v->plan = NULL;
-}
-
-static void remember(struct flow_veil *v, struct json value)
-{
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    struct tl_sv text = TL_SV("");
-
-    if (value.type == JSON_STRING) {
-        text = json_view(value);
-    } else if (json_is_number(value)) {
-        tl_buf_init(&b, 64);
-        if (json_write(&b, value, 0))
-            text = tl_arena_sv(v->arena, tl_buf_view(&b));
-    }
-    for (uint32_t i = 0; value.type == JSON_OBJECT && i < value.n; i++)
-        remember(v, value.u.members[i].value);
-    for (uint32_t i = 0; value.type == JSON_ARRAY && i < value.n; i++)
-        remember(v, json_at(value, i));
-    if (text.n < VALUE_LEAST || v->n_values == VALUES_MAX) /* short ones would be found everywhere */
-        return;
-    if (!v->values)
-        v->values = tl_arena_must(v->arena, VALUES_MAX * sizeof *v->values);
-    v->values[v->n_values++] = text;
-}
-
-struct veiling {
-    struct flow_veil *v;
+/* ---- an edit made of what was shown would write masks into the payload ---- */
+struct names {
     struct tl_sv names[DEPTH_MAX];
     size_t n;
 };
 
-static struct json veil(struct veiling *w, struct json value)
-{
-    struct json_builder b;
-
-    if (value.type == JSON_ARRAY) {
-        json_array_begin(&b, w->v->arena, value.n);
-        for (uint32_t i = 0; i < value.n; i++)
-            json_push(&b, veil(w, json_at(value, i)));
-        return json_end(&b);
-    }
-    if (value.type != JSON_OBJECT)
-        return value;
-    if (w->n == DEPTH_MAX) /* deeper than any mark could be told apart */
-        return json_str(FLOW_MASK);
-    json_object_begin(&b, w->v->arena, value.n);
-    for (uint32_t i = 0; i < value.n; i++) {
-        struct json to = value.u.members[i].value;
-
-        w->names[w->n++] = json_view(value.u.members[i].key);
-        if (to.type != JSON_NULL && is_marked(w->v->plan->pii, w->names, w->n)) {
-            remember(w->v, to);
-            w->v->masked = true;
-            to = json_str(FLOW_MASK);
-        } else {
-            to = veil(w, to);
-        }
-        w->n--;
-        json_add(&b, json_view(value.u.members[i].key), to);
-    }
-    return json_end(&b);
-}
-
-struct json flow_veil_json(struct flow_veil *v, struct json value)
-{
-    struct veiling w = {.v = v};
-
-    return v->plan ? veil(&w, value) : value;
-}
-
-struct tl_sv flow_veil_text(struct flow_veil *v, struct tl_sv text)
-{
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    struct tl_sv left = text;
-    bool found = false;
-
-    if (!v->plan || v->n_values == 0 || text.n == 0)
-        return text;
-    tl_buf_init(&b, 2 * text.n + 64);
-    while (left.n > 0) {
-        size_t hit = 0;
-
-        for (size_t i = 0; i < v->n_values && hit == 0; i++)
-            if (tl_sv_starts(left, v->values[i]))
-                hit = v->values[i].n;
-        if (hit) {
-            found = true;
-            tl_buf_puts(&b, FLOW_MASK);
-        } else {
-            tl_buf_putc(&b, *left.p);
-        }
-        left = tl_sv_from(left, hit ? hit : 1);
-    }
-    if (!found)
-        return text;
-    v->masked = true;
-    return tl_arena_sv(v->arena, tl_buf_view(&b));
-}
-
-struct json flow_veil_texts(struct flow_veil *v, struct json value)
-{
-    struct json_builder b;
-
-    if (!v->plan || v->n_values == 0)
-        return value;
-    if (value.type == JSON_STRING)
-        return json_sv(flow_veil_text(v, json_view(value)));
-    if (value.type == JSON_ARRAY) {
-        json_array_begin(&b, v->arena, value.n);
-        for (uint32_t i = 0; i < value.n; i++)
-            json_push(&b, flow_veil_texts(v, json_at(value, i)));
-        return json_end(&b);
-    }
-    if (value.type != JSON_OBJECT)
-        return value;
-    json_object_begin(&b, v->arena, value.n);
-    for (uint32_t i = 0; i < value.n; i++)
-        json_add(&b, json_view(value.u.members[i].key), flow_veil_texts(v, value.u.members[i].value));
-    return json_end(&b);
-}
-
-/* ---- an edit made of what was shown would write masks into the payload ---- */
-static bool holds_mask(const struct flow_pii *pii, struct veiling *w, struct json value)
+static bool holds_mask(const struct flow_pii *pii, struct names *w, struct json value)
 {
     for (uint32_t i = 0; value.type == JSON_ARRAY && i < value.n; i++)
         if (holds_mask(pii, w, json_at(value, i)))
@@ -351,7 +243,7 @@ static bool holds_mask(const struct flow_pii *pii, struct veiling *w, struct jso
         bool bad;
 
         w->names[w->n++] = json_view(value.u.members[i].key);
-        bad = to.type == JSON_STRING && tl_sv_eqs(json_view(to), FLOW_MASK) ? is_marked(pii, w->names, w->n)
+        bad = to.type == JSON_STRING && tl_sv_eqs(json_view(to), FLOW_MASK) ? flow__pii_marked(pii, w->names, w->n)
                                                                             : holds_mask(pii, w, to);
         w->n--;
         if (bad)
@@ -362,7 +254,47 @@ static bool holds_mask(const struct flow_pii *pii, struct veiling *w, struct jso
 
 bool flow_plan_holds_mask(const struct flow_plan *p, struct json body)
 {
-    struct veiling w = {.v = NULL};
+    struct names w = {.n = 0};
 
     return flow_plan_has_pii(p) && holds_mask(p->pii, &w, body);
+}
+
+/* ---- what lists show ---- */
+bool flow_plan_hides_key(const struct flow_plan *p, const char *flow)
+{
+    for (size_t i = 0; flow_plan_has_pii(p) && i < p->n_flows; i++)
+        if (p->flows[i].order_by_hidden && strcmp(p->flows[i].name, flow) == 0)
+            return true;
+    return false;
+}
+
+static bool target_hides(const struct flow_target *t, enum flow_hides what, struct tl_sv model, struct tl_sv connection)
+{
+    const struct flow_target_xref_conf *x = t->conf->xref;
+
+    if (!x || !tl_sv_eqs(model, x->model))
+        return false;
+    if (what == FLOW_HIDES_MARK)
+        return t->mark_hidden && tl_sv_eqs(connection, t->connection->name);
+    return (t->id_hidden && tl_sv_eqs(connection, x->from)) ||
+           (t->answer_hidden && tl_sv_eqs(connection, t->connection->name));
+}
+
+static bool step_hides(const struct flow_step *s, struct tl_sv model, struct tl_sv connection)
+{
+    return s->id_hidden && ((s->xref && tl_sv_eqs(model, s->xref->model) && tl_sv_eqs(connection, s->xref->from)) ||
+                            (s->own && tl_sv_eqs(model, s->own->model) && tl_sv_eqs(connection, s->own->connection)));
+}
+
+bool flow_plan_hides(const struct flow_plan *p, enum flow_hides what, struct tl_sv model, struct tl_sv connection)
+{
+    for (size_t i = 0; flow_plan_has_pii(p) && i < p->n_flows; i++) {
+        for (size_t k = 0; k < p->flows[i].n_targets; k++)
+            if (target_hides(&p->flows[i].targets[k], what, model, connection))
+                return true;
+        for (size_t k = 0; what == FLOW_HIDES_ID && k < p->flows[i].n_steps; k++)
+            if (step_hides(&p->flows[i].steps[k], model, connection))
+                return true;
+    }
+    return false;
 }

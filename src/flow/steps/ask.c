@@ -7,6 +7,8 @@
  */
 #include "flow/flow_int.h"
 
+#include <stdio.h>
+
 enum {
     WAIT_MS = 120000,         /* for a permit, before the event goes back to the ledger */
     WAIT_OTHERWISE_MS = 2000, /* the same where an older answer or a default will do */
@@ -264,6 +266,17 @@ static enum tl_rc further(void *arg, struct task *task, struct connector_call *c
     return flow__further_request(arg, task, call, err);
 }
 
+/* Its failure may hold the connection, with its words as the reason for everybody. */
+static void hide(void *arg)
+{
+    struct question *q = arg;
+    const struct json of[] = {q->envelope, q->record.value};
+    struct tl_sv text =
+        flow__hide(q->place->flow->plan, q->arena, of, TL_COUNT(of), tl_arena_sv(q->arena, tl_sv_str(q->err->text)));
+
+    (void)snprintf(q->err->text, sizeof q->err->text, "%.*s", TL_SV_ARG(text));
+}
+
 static enum tl_rc run(struct task *task, struct question *q, const struct queue_permit *permit)
 {
     const struct flow_ask *ask = q->ask;
@@ -284,6 +297,8 @@ static enum tl_rc run(struct task *task, struct question *q, const struct queue_
         rc = judge(q, &call, &verdict);
     else
         q->got = call.output.type == JSON_UNDEFINED ? json_null() : call.output;
+    if (rc != TL_OK)
+        task_on_main_stack(task, hide, q);
     if (!call.latency_us)
         call.latency_us = (now_ns(q) - began) / 1000;
     flow__call_ended(&owner, call.status, call.latency_us);

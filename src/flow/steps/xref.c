@@ -5,7 +5,7 @@
  */
 #include "flow/flow_int.h"
 
-enum { ID_MAX = 1000, POLL_MS = 10, WRITES_WAIT_MS = 30000 };
+enum { ID_MAX = 1000, POLL_MS = 10, WRITES_WAIT_MS = 30000, ADOPTED_MAX = 16 };
 
 /* ---- writes that are under way ---- */
 struct flow_writes {
@@ -155,7 +155,33 @@ static enum tl_rc adopt(struct flow_place *place, struct task *task, const struc
     if (!x->id_b.n)
         return TL_OK;
     *ret = json_sv(x->id_b);
-    return queue_xref_put(place->plan->engine->queue, task, x, err);
+    rc = queue_xref_put(place->plan->engine->queue, task, x, err);
+    if (!place->adopted)
+        place->adopted = tl_arena_must(arena, ADOPTED_MAX * sizeof *place->adopted);
+    if (rc == TL_OK && place->n_adopted < ADOPTED_MAX)
+        place->adopted[place->n_adopted++] = *x;
+    return rc;
+}
+
+struct tl_sv flow__pairs_text(struct tl_arena *a, const struct queue_xref *x, size_t n)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct json_builder list, one;
+
+    if (n == 0)
+        return TL_SV_NULL;
+    json_array_begin(&list, a, n);
+    for (size_t i = 0; i < n; i++) {
+        json_object_begin(&one, a, 5);
+        json_adds(&one, "model", json_sv(x[i].model));
+        json_adds(&one, "from", json_sv(x[i].connection_a));
+        json_adds(&one, "from_id", json_sv(x[i].id_a));
+        json_adds(&one, "to", json_sv(x[i].connection_b));
+        json_adds(&one, "to_id", json_sv(x[i].id_b));
+        json_push(&list, json_end(&one));
+    }
+    tl_buf_init(&b, 65536);
+    return json_write(&b, json_end(&list), 0) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
 }
 
 enum tl_rc flow__xref(struct flow_place *place, struct task *task, const struct flow_step *s, struct json envelope,

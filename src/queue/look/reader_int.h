@@ -39,7 +39,7 @@
     X(NEWEST, "SELECT max(id) FROM unit")                                                                              \
     X(ATTEMPTS,                                                                                                        \
       "SELECT a.id,a.epoch,a.started,a.ended,a.end,a.flags,a.cls,a.rc,a.status,a.latency,a.call,a.text,"               \
-      "a.answer,c.members,a.key_id,a.asked FROM attempt a LEFT JOIN call c ON c.id=a.call WHERE a.id>=?1 AND "         \
+      "a.answer,c.members,a.key_id,a.asked,a.pairs FROM attempt a LEFT JOIN call c ON c.id=a.call WHERE a.id>=?1 AND " \
       "a.id<?2 ORDER BY "                                                                                              \
       "a.id")                                                                                                          \
     X(BODY,                                                                                                            \
@@ -47,11 +47,13 @@
     X(EDIT, "SELECT data,key_id,vars FROM edit WHERE unit=?1 AND rev=?2")                                              \
     X(CHUNKS, "SELECT data,key_id,id FROM chunk WHERE id>=?1 AND id<?2 ORDER BY id")                                   \
     X(TICKET, "SELECT data,key_id FROM ticket WHERE id=?1")                                                            \
-    X(XREFS,                                                                                                           \
-      "SELECT x.id,x.model,x.ca,x.ia,x.cb,x.ib,x.at,(SELECT o.mark FROM own_write o WHERE o.model=x.model AND "        \
-      "o.c=x.cb AND o.i=x.ib ORDER BY o.id DESC LIMIT 1) FROM xref x WHERE x.id<?1 AND (?2='' OR x.model=?2) AND "     \
-      "(?3='' OR x.ca=?3 OR x.cb=?3) AND (?4='' OR (x.ia=?4 AND (?3='' OR x.ca=?3)) OR (x.ib=?4 AND (?3='' OR "        \
-      "x.cb=?3))) ORDER BY x.id DESC LIMIT ?5")                                                                        \
+    X(PAIRS, "SELECT a.id,a.key_id,a.pairs FROM unit u JOIN attempt a ON a.id>=u.id*?2 AND a.id<(u.id+1)*?2 WHERE "    \
+             "u.event=?1 AND a.pairs IS NOT NULL LIMIT ?3")                                                            \
+    X(XREFS, "SELECT id,model,ca,ia,cb,ib,at FROM xref WHERE id<?1 ORDER BY id DESC")                                  \
+    X(XREFS_ID,                                                                                                        \
+      "SELECT id,model,ca,ia,cb,ib,at FROM xref WHERE id IN (SELECT id FROM xref WHERE ia=?2 UNION SELECT id FROM "    \
+      "xref WHERE ib=?2) AND id<?1 ORDER BY id DESC")                                                                  \
+    X(MARK, "SELECT mark FROM own_write WHERE model=?1 AND c=?2 AND i=?3 ORDER BY id DESC LIMIT 1")                    \
     X(AFTER, "SELECT u.id,u.live FROM line l CROSS JOIN unit u ON u.id=l.id WHERE l.lane=?1 AND l.id>?2 AND "          \
              "u.live>0 AND u.lane=?1 ORDER BY l.id LIMIT 1")                                                           \
     X(LINE_FROM, "SELECT value FROM meta WHERE name='line_from'")                                                      \

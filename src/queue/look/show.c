@@ -4,6 +4,8 @@
 
 #include "queue/look/reader_int.h"
 
+#define WROTE_MAX 200u
+
 /* For people: what does not open says so. */
 static struct tl_sv opened(struct queue_reader *r, struct tl_arena *arena, struct place p, const struct store_val *key,
                            const struct store_val *v)
@@ -19,7 +21,7 @@ static struct tl_sv opened(struct queue_reader *r, struct tl_arena *arena, struc
 static enum tl_rc read_attempts(struct queue_reader *r, struct tl_arena *arena, uint64_t id, struct queue_detail *d,
                                 struct tl_err *err)
 {
-    struct store_val v[16];
+    struct store_val v[17];
     size_t cap = 0;
     bool row;
     enum tl_rc rc =
@@ -28,7 +30,7 @@ static enum tl_rc read_attempts(struct queue_reader *r, struct tl_arena *arena, 
     while (rc == TL_OK) {
         struct queue_attempt_row *a;
 
-        rc = store_next(r->st[READ_ATTEMPTS], v, 16, &row, err);
+        rc = store_next(r->st[READ_ATTEMPTS], v, 17, &row, err);
         if (rc != TL_OK || !row)
             break;
         if (d->n_attempts == cap) {
@@ -57,8 +59,32 @@ static enum tl_rc read_attempts(struct queue_reader *r, struct tl_arena *arena, 
         a->text = opened(r, arena, PLACE(TRIED, .id = (uint64_t)v[0].i), &v[14], &v[11]);
         a->answer = opened(r, arena, PLACE(ANSWER, .id = (uint64_t)v[0].i), &v[14], &v[12]);
         a->asked = opened(r, arena, PLACE(ASKED, .id = (uint64_t)v[0].i), &v[14], &v[15]);
+        a->pairs = opened(r, arena, PLACE(PAIRS, .id = (uint64_t)v[0].i), &v[14], &v[16]);
     }
     store_reset(r->st[READ_ATTEMPTS]);
+    return rc;
+}
+
+static enum tl_rc read_wrote(struct queue_reader *r, struct tl_arena *arena, uint64_t event, struct queue_detail *d,
+                             struct tl_err *err)
+{
+    struct store_val v[3];
+    bool row = true;
+    enum tl_rc rc =
+        store_query(r->st[READ_PAIRS], VALS(store_u64(event), store_u64(ATTEMPT_SPAN), store_u64(WROTE_MAX)), err);
+
+    d->wrote = tl_arena_alloc(arena, WROTE_MAX * sizeof(*d->wrote));
+    if (!d->wrote)
+        rc = tl_fail(err, TL_LIMIT, "more than can be shown at once");
+    while (rc == TL_OK && row) {
+        rc = store_next(r->st[READ_PAIRS], v, 3, &row, err);
+        if (rc == TL_OK && row && d->n_wrote < WROTE_MAX)
+            d->wrote[d->n_wrote++] =
+                (struct queue_wrote){.delivery = (uint64_t)v[0].i / ATTEMPT_SPAN,
+                                     .attempt = (uint32_t)((uint64_t)v[0].i % ATTEMPT_SPAN),
+                                     .pairs = opened(r, arena, PLACE(PAIRS, .id = (uint64_t)v[0].i), &v[1], &v[2])};
+    }
+    store_reset(r->st[READ_PAIRS]);
     return rc;
 }
 
@@ -206,6 +232,8 @@ static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t 
         rc = read_bodies(r, arena, (uint64_t)v[21].i, max_body, d, err);
     if (rc == TL_OK && d->row.expanded)
         rc = queue__children(r, arena, id, 1000, &d->deliveries, &d->n_deliveries, err);
+    if (rc == TL_OK && d->row.expanded)
+        rc = read_wrote(r, arena, id, d, err);
     for (size_t i = 0; i < d->n_deliveries && rc == TL_OK; i++)
         rc = queue__ahead(r, &d->deliveries[i], err);
     return rc;

@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking at cross-references. */
+/* Looking at cross-references. An id alone is found by an index, on either side; without one the newest are walked, so
+ * many rows a page. */
 #include "queue/look/reader_int.h"
 
-static struct store_val text_val(struct tl_sv s)
+#define LOOKED_MAX 5000u
+
+static bool is_or_any(struct tl_sv wanted, struct tl_sv s)
 {
-    return store_text(s.p ? s : TL_SV(""));
+    return !wanted.n || tl_sv_eq(wanted, s);
 }
 
-static void read_row(struct tl_arena *arena, const struct store_val *v, struct queue_xref_row *x)
+static bool wanted(const struct queue_xref_page *p, const struct store_val *v)
 {
+    return is_or_any(p->model, v[1].s) && ((is_or_any(p->connection, v[2].s) && is_or_any(p->id, v[3].s)) ||
+                                           (is_or_any(p->connection, v[4].s) && is_or_any(p->id, v[5].s)));
+}
+
+static enum tl_rc read_row(struct queue_reader *r, struct tl_arena *arena, const struct store_val *v,
+                           struct queue_xref_row *x, struct tl_err *err)
+{
+    struct store_val mark;
+    bool row = false;
+    enum tl_rc rc =
+        store_query(r->st[READ_MARK], VALS(store_text(v[1].s), store_text(v[4].s), store_text(v[5].s)), err);
+
     *x = (struct queue_xref_row){.id = (uint64_t)v[0].i,
                                  .xref = {.model = tl_arena_sv(arena, v[1].s),
                                           .connection_a = tl_arena_sv(arena, v[2].s),
@@ -16,34 +31,40 @@ static void read_row(struct tl_arena *arena, const struct store_val *v, struct q
                                           .connection_b = tl_arena_sv(arena, v[4].s),
                                           .id_b = tl_arena_sv(arena, v[5].s)},
                                  .at_ms = v[6].i};
-    if (v[7].type != STORE_NULL)
-        x->xref.mark = tl_arena_sv(arena, v[7].s);
+    if (rc == TL_OK)
+        rc = store_next(r->st[READ_MARK], &mark, 1, &row, err);
+    if (rc == TL_OK && row)
+        x->xref.mark = tl_arena_sv(arena, mark.s);
+    store_reset(r->st[READ_MARK]);
+    return rc;
 }
 
-enum tl_rc queue_xref_list(struct queue_reader *r, struct tl_arena *arena, struct tl_sv model, struct tl_sv connection,
-                           struct tl_sv id, uint64_t before, size_t limit, struct queue_xref_row **ret_rows,
-                           size_t *ret_n, struct tl_err *err)
+enum tl_rc queue_xref_list(struct queue_reader *r, struct tl_arena *arena, struct queue_xref_page *page,
+                           struct tl_err *err)
 {
-    struct queue_xref_row *rows = tl_arena_zalloc(arena, (limit + 1) * sizeof(*rows));
-    struct store_val v[8];
-    size_t n = 0;
+    const int read = page->id.n ? READ_XREFS_ID : READ_XREFS;
+    struct store_val v[7];
     bool row = true;
-    enum tl_rc rc = rows ? store_query(r->st[READ_XREFS],
-                                       VALS(before ? store_u64(before) : store_int(INT64_MAX), text_val(model),
-                                            text_val(connection), text_val(id), store_u64(limit)),
-                                       err)
-                         : tl_fail(err, TL_LIMIT, "more than can be shown at once");
+    const struct store_val before = page->before ? store_u64(page->before) : store_int(INT64_MAX);
+    enum tl_rc rc = page->id.n ? store_query(r->st[read], VALS(before, store_text(page->id)), err)
+                               : store_query(r->st[read], VALS(before), err);
 
-    while (rc == TL_OK && n < limit) {
-        rc = store_next(r->st[READ_XREFS], v, 8, &row, err);
+    page->n = 0;
+    page->next = 0;
+    page->rows = tl_arena_zalloc(arena, (page->limit + 1) * sizeof(*page->rows));
+    if (!page->rows)
+        rc = tl_fail(err, TL_LIMIT, "more than can be shown at once");
+    for (size_t looked = 0; rc == TL_OK; looked++) {
+        rc = store_next(r->st[read], v, 7, &row, err);
         if (rc != TL_OK || !row)
             break;
-        read_row(arena, v, &rows[n++]);
+        if (page->n == page->limit || looked == LOOKED_MAX) { /* there is one more */
+            page->next = (uint64_t)v[0].i + 1;
+            break;
+        }
+        if (wanted(page, v))
+            rc = read_row(r, arena, v, &page->rows[page->n++], err);
     }
-    store_reset(r->st[READ_XREFS]);
-    if (rc == TL_OK && tl_arena_exceeded(arena))
-        return tl_fail(err, TL_LIMIT, "more than can be shown at once");
-    *ret_rows = rows;
-    *ret_n = n;
-    return rc;
+    store_reset(r->st[read]);
+    return rc == TL_OK && tl_arena_exceeded(arena) ? tl_fail(err, TL_LIMIT, "more than can be shown at once") : rc;
 }

@@ -16,14 +16,14 @@
 struct part {
     enum queue_sql read, write;
     unsigned columns, first, n, key;
-    enum place_kind kinds[3];
+    enum place_kind kinds[4];
 };
 static const struct part parts[] = {
     {SQL_MOVE_BODY, SQL_MOVED_BODY, 6, 2, 3, 1, {PLACE_ORDER, PLACE_META, PLACE_BODY}},
     {SQL_MOVE_CHUNK, SQL_MOVED_CHUNK, 3, 2, 1, 1, {PLACE_CHUNK}},
     {SQL_MOVE_EDIT, SQL_MOVED_EDIT, 6, 2, 2, 1, {PLACE_EDIT, PLACE_VARS}},
     {SQL_MOVE_TICKET, SQL_MOVED_TICKET, 3, 2, 1, 1, {PLACE_TICKET}},
-    {SQL_MOVE_ATTEMPT, SQL_MOVED_ATTEMPT, 5, 2, 3, 1, {PLACE_TRIED, PLACE_ANSWER, PLACE_ASKED}},
+    {SQL_MOVE_ATTEMPT, SQL_MOVED_ATTEMPT, 6, 2, 4, 1, {PLACE_TRIED, PLACE_ANSWER, PLACE_ASKED, PLACE_PAIRS}},
     {SQL_MOVE_KV, SQL_MOVED_KV, 4, 2, 1, 1, {PLACE_KV}},
     {SQL_MOVE_POSITION, SQL_MOVED_POSITION, 5, 2, 1, 1, {PLACE_POSITION}},
     {SQL_MOVE_UNIT, SQL_MOVED_UNIT, 2, 1, 1, 0, {PLACE_WHY}},

@@ -126,6 +126,14 @@ static const char ledger_7[] =
     "INSERT INTO meta SELECT 'line_from',value FROM meta WHERE name='next_id';"
     "DROP INDEX unit_lane;";
 
+/* attempt.pairs: the cross-references that it wrote, for people. An id is looked up with nothing else known, on either
+ * side; xref_ib serves XREF_BACK too, and xref_a was the beginning of the table's own key. */
+static const char ledger_8[] = "ALTER TABLE attempt ADD COLUMN pairs TEXT;"
+                               "DROP INDEX xref_a;"
+                               "DROP INDEX xref_back;"
+                               "CREATE INDEX xref_ia ON xref(ia);"
+                               "CREATE INDEX xref_ib ON xref(ib, model, cb, ca);";
+
 const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4},
-                                                    {5, ledger_5}, {6, ledger_6}, {7, ledger_7}};
+                                                    {5, ledger_5}, {6, ledger_6}, {7, ledger_7}, {8, ledger_8}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

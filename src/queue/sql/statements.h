@@ -75,10 +75,10 @@
       "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,call) VALUES(?1,?2,?3,0,0,0,?4)")               \
     X(ATTEMPT_ADD,                                                                                                     \
       "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,cls,rc,status,latency,call,key_id,"             \
-      "text,answer,asked) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?15,?12,?13,?14)")                                 \
+      "text,answer,asked,pairs) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?15,?12,?13,?14,?16)")                       \
     X(ATTEMPT_END,                                                                                                     \
       "UPDATE attempt SET ended=?4,end=?5,flags=?6,cls=?7,rc=?8,status=?9,latency=?10,call=?11,key_id=?15,"            \
-      "text=?12,answer=?13,asked=?14 WHERE id=?1 AND epoch=?2 AND started=?3")                                         \
+      "text=?12,answer=?13,asked=?14,pairs=?16 WHERE id=?1 AND epoch=?2 AND started=?3")                               \
     X(ATTEMPT_OPEN, "SELECT id FROM attempt WHERE ended=0 ORDER BY id LIMIT 500")                                      \
     X(ATTEMPT_CUT, "UPDATE attempt SET ended=?2,end=?3,flags=?4,rc=?5,cls=?6 WHERE id=?1")                             \
     X(CALL_ADD, "INSERT INTO call(id,connection,members,started,latency,status,rc,text) VALUES(?1,?2,?3,?4,?5,?6,?7,"  \
@@ -166,8 +166,8 @@
     X(MOVED_EDIT, "UPDATE edit SET data=?2,vars=?3,key_id=?4 WHERE id=?1")                                             \
     X(MOVE_TICKET, "SELECT id,key_id,data FROM ticket WHERE id>?1 ORDER BY id LIMIT ?2")                               \
     X(MOVED_TICKET, "UPDATE ticket SET data=?2,key_id=?3 WHERE id=?1")                                                 \
-    X(MOVE_ATTEMPT, "SELECT id,key_id,text,answer,asked FROM attempt WHERE id>?1 ORDER BY id LIMIT ?2")                \
-    X(MOVED_ATTEMPT, "UPDATE attempt SET text=?2,answer=?3,asked=?4,key_id=?5 WHERE id=?1")                            \
+    X(MOVE_ATTEMPT, "SELECT id,key_id,text,answer,asked,pairs FROM attempt WHERE id>?1 ORDER BY id LIMIT ?2")          \
+    X(MOVED_ATTEMPT, "UPDATE attempt SET text=?2,answer=?3,asked=?4,pairs=?5,key_id=?6 WHERE id=?1")                   \
     X(MOVE_KV, "SELECT rowid,key_id,value,key FROM kv WHERE rowid>?1 ORDER BY rowid LIMIT ?2")                         \
     X(MOVED_KV, "UPDATE kv SET value=?2,key_id=?3 WHERE rowid=?1")                                                     \
     X(MOVE_POSITION, "SELECT rowid,key_id,value,lease,key FROM position WHERE rowid>?1 ORDER BY rowid LIMIT ?2")       \

@@ -352,7 +352,10 @@ static void a_ledger_of_the_version_before_keeps_its_lanes(void **state)
         (void)put(b, i % 6);
     help_close(b);
     sql(b, "DROP TABLE line; DELETE FROM meta WHERE name='line_from';"
-           "CREATE INDEX unit_lane ON unit(lane, id) WHERE live>0 AND lane IS NOT NULL; PRAGMA user_version=6");
+           "CREATE INDEX unit_lane ON unit(lane, id) WHERE live>0 AND lane IS NOT NULL;"
+           "ALTER TABLE attempt DROP COLUMN pairs; DROP INDEX xref_ia; DROP INDEX xref_ib;"
+           "CREATE INDEX xref_a ON xref(model, ca, ia); CREATE INDEX xref_back ON xref(model, cb, ib, ca);"
+           "PRAGMA user_version=6");
     help_open(b);
     check_table(b);
     assert_int_equal(number(b, "SELECT count(*) FROM line"), 61);

@@ -328,8 +328,10 @@ static void a_ledger_of_the_version_before_is_read_and_encrypted_from_then_on(vo
     p = plant(b);
     help_close(b);
     sql(b, "DROP TABLE data_key; ALTER TABLE kv DROP COLUMN key_id; ALTER TABLE position DROP COLUMN key_id; DROP "
-           "TABLE own_write; DROP INDEX xref_a;"
-           "ALTER TABLE edit DROP COLUMN vars; ALTER TABLE attempt DROP COLUMN asked;"
+           "TABLE own_write; DROP INDEX xref_ia; DROP INDEX xref_ib;"
+           "CREATE INDEX xref_back ON xref(model, cb, ib, ca);"
+           "ALTER TABLE edit DROP COLUMN vars; ALTER TABLE attempt DROP COLUMN asked; ALTER TABLE attempt DROP COLUMN "
+           "pairs;"
            "DROP TABLE line; DELETE FROM meta WHERE name='line_from';"
            "CREATE INDEX unit_lane ON unit(lane, id) WHERE live>0 AND lane IS NOT NULL;"
            "PRAGMA user_version=4");

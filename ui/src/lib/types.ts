@@ -59,6 +59,7 @@ export interface Flow {
     sla: Sla | null;
     source?: string;
     targets?: Target[];
+    source_waits?: string;
     oldest_ms?: number | null;
 }
 
@@ -171,8 +172,36 @@ export interface Attempt {
     error?: string;
     reason: string;
     answer: string;
+    asked?: Asked[];
     call?: string;
     call_members?: number;
+}
+
+/** One question of a step to another system. from: answer (it was asked), cache, default. */
+export interface Asked {
+    as: string;
+    connection: string;
+    operation: string;
+    from: string;
+    age_ms?: number; // of what was taken from the cache
+    status?: number;
+    latency_ms?: number;
+    error?: string;
+}
+
+/** Two ids that are one thing. */
+export interface Pair {
+    model: string;
+    from: string;
+    from_id: string;
+    to: string;
+    to_id: string;
+}
+
+export interface Xref extends Pair {
+    xref: string;
+    mark: string | null; // what our last write made of the record at `to`
+    at: string;
 }
 
 export interface Request {
@@ -189,6 +218,7 @@ export interface Detail {
     deliveries: Row[];
     order_by: string | null;
     ahead: string | null;
+    xrefs: (Pair & { by: string; attempt: number })[]; // which it, or a delivery of it, wrote
     request?: Request;
     body?: unknown;
     original_body?: unknown;

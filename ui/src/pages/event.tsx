@@ -6,7 +6,7 @@ import { bytes, duration, plural, words } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { status } from "../lib/live";
 import { go, link } from "../lib/router";
-import type { Attempt, Detail, Payloads, Row } from "../lib/types";
+import type { Asked, Attempt, Detail, Payloads, Row } from "../lib/types";
 import { Act, Card, Chip, Copy, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time, copyText } from "../parts/bits";
 import { bulk } from "../parts/bulk";
 import { Code, Diff, Editor, bodyText, languageOf } from "../parts/code";
@@ -14,6 +14,7 @@ import { ask, close, show } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { toast } from "../parts/toast";
 import { IdText } from "./events";
+import { Pairs } from "./xrefs";
 
 const LIVE = ["queued", "running", "retrying"];
 
@@ -53,6 +54,20 @@ export function curl(d: Detail): string {
 
 const TONE: Record<string, "ok" | "bad" | "warn" | "busy" | "quiet"> = { delivered: "ok", failed: "bad", running: "busy", pending: "busy", "unknown outcome": "warn" };
 
+/** A question of a step to another system: who was asked, how the answer came, and how old it was. */
+function Question({ q }: { q: Asked }) {
+    const [tone, icon, how] = q.error ? ["bad" as const, "cross" as const, "no answer"]
+        : q.from === "cache" ? ["quiet" as const, "clock" as const, q.age_ms === undefined ? "from the cache" : `from the cache, ${duration(q.age_ms)} old`]
+            : q.from === "default" ? ["warn" as const, "info" as const, "the default was taken"] : ["ok" as const, "delivered" as const, "answered"];
+    return (
+        <li><span class="mono">${q.as}</span><span class="faint">asked</span><a href={link(["connections", q.connection])}>{q.connection}</a><span class="faint">{q.operation}</span>
+            <Chip tone={tone} icon={icon}>{how}</Chip>
+            {q.status !== undefined && <span class="mono">{q.status}</span>}
+            {q.error && <span class="cls">{words(q.error)}</span>}
+            <span class="grow" />{q.latency_ms !== undefined && <span class="faint">{duration(q.latency_ms)}</span>}</li>
+    );
+}
+
 function AttemptRow({ a, before }: { a: Attempt; before: Attempt | undefined }) {
     const wait = before?.ended_at ? Date.parse(a.started_at) - Date.parse(before.ended_at) : null;
     return (
@@ -69,6 +84,7 @@ function AttemptRow({ a, before }: { a: Attempt; before: Attempt | undefined }) 
                 <Time at={a.started_at} />
             </div>
             {a.reason && <p class="attempt-reason">{a.reason}</p>}
+            {a.asked?.length ? <ul class="asked" aria-label={`What the steps of attempt ${a.attempt} asked`}>{a.asked.map((q, i) => <Question key={i} q={q} />)}</ul> : null}
             {a.call && a.call_members! > 1 && <p class="faint">One call for {plural(a.call_members!, "delivery", "deliveries")}</p>}
             {a.answer && <details><summary>What the other side answered</summary><Code text={a.answer} language={/^\s*[[{]/.test(a.answer) ? "json" : "text"} label={`Answer to attempt ${a.attempt}`} what="answer" short /></details>}
         </li>
@@ -285,6 +301,7 @@ export function EventDetail({ id, back }: { id: string; back: string }) {
             <div class="detail-main">
                 <Card title="Attempts" aside={<span class="faint">newest first</span>}><Timeline d={{ ...seen, event: r, attempts: clear ? seen.attempts : d.attempts }} /></Card>
                 {d.deliveries.length > 0 && <Deliveries rows={d.deliveries} />}
+                {seen.xrefs.length > 0 && <Card title="Cross-references it wrote" aside={<a href={link(["xrefs"])}>look one up</a>}><Pairs rows={seen.xrefs} /></Card>}
                 <Payload d={seen} />
             </div>
             <div class="detail-side"><Facts d={d} /></div>

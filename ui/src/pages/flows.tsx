@@ -6,7 +6,7 @@ import { duration, num, percent, plural, rate, words } from "../lib/format";
 import { recent, refresh, series, status, statusError, waiting } from "../lib/live";
 import { go, link, place } from "../lib/router";
 import type { Flow, State } from "../lib/types";
-import { Act, Card, Chip, Empty, HeldChip, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time } from "../parts/bits";
+import { Act, Card, Chip, Empty, FlowChip, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time } from "../parts/bits";
 import { Spark } from "../parts/chart";
 import { ask } from "../parts/dialog";
 import { Icon } from "../parts/icon";
@@ -56,7 +56,7 @@ function Table({ flows }: { flows: Flow[] }) {
                     <tr key={f.name}>
                         <th scope="row"><a href={link(["flows", f.name])}>{f.name}</a>{f.removed && <span class="faint"> (removed)</span>}</th>
                         {wide && <td>{route(f)}</td>}
-                        <td><HeldChip held={f.held} reason={f.held_reason} /></td>
+                        <td><FlowChip f={f} /></td>
                         <td><Spark values={series("delivered", f.name).values} label={`Delivered by ${f.name}`} /></td>
                         <td class="n">{rate(recent("events", f.name))}</td><td class="n">{rate(recent("delivered", f.name))}</td>
                         <td class="n">{waiting(f) ? <a href={link(["events"], { q: `flow:${f.name} state:queued` })}>{num(waiting(f))}</a> : "0"}</td>
@@ -124,7 +124,7 @@ function Facts({ f }: { f: Flow }) {
 function One({ f }: { f: Flow }) {
     const held = f.held?.startsWith("flow_");
     return <>
-        <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><HeldChip held={f.held} reason={f.held_reason} /><Objective f={f} />{route(f)}</span>}>
+        <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><FlowChip f={f} /><Objective f={f} />{route(f)}</span>}>
             <a class="button" href={link(["events"], { q: `flow:${f.name}` })}><Icon name="events" />Events</a>
             {may("operator") && (held ? <Act class="primary" run={() => setPaused("flows", f.name, false)}><Icon name="running" />Resume</Act>
                 : <Act run={() => setPaused("flows", f.name, true)}><Icon name="held" />Pause</Act>)}

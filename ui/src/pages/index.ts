@@ -13,6 +13,7 @@ import { Flows } from "./flows";
 import { Jobs } from "./jobs";
 import { lookForMappings, Mapping, mappingsThere } from "./mapping";
 import { Overview } from "./overview";
+import { Xrefs } from "./xrefs";
 
 export interface PageInfo {
     path: string;
@@ -30,6 +31,7 @@ export const PAGES: PageInfo[] = [
     { path: "events", title: "Events", icon: "events", key: "e", page: Events },
     { path: "dead", title: "Dead letters", icon: "dead", key: "d", page: Dead },
     { path: "jobs", title: "Jobs", icon: "jobs", key: "j", page: Jobs },
+    { path: "xrefs", title: "Cross-references", icon: "link", key: "x", page: Xrefs },
     { path: "connections", title: "Connections", icon: "connections", key: "c", page: Connections },
     { path: "mapping", title: "Mapping", icon: "mapping", key: "m", page: Mapping, there: () => mappingsThere.value && may("operator") },
     { path: "alerts", title: "Alerts", icon: "alerts", key: "a", page: Alerts, badge: alertBadge },

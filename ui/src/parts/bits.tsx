@@ -47,6 +47,12 @@ export function HeldChip({ held, reason }: { held: string | null; reason?: strin
     return <Chip tone="bad" icon="warning" title={reason}>{words(held.replace(/^(flow|connection)_/, ""))}</Chip>;
 }
 
+/** Of a flow: what holds it, else what its source waits for before it reads on. */
+export function FlowChip({ f }: { f: { held: string | null; held_reason: string; source_waits?: string } }) {
+    return !f.held && f.source_waits ? <Chip tone="busy" icon="clock" title="What was read goes on; the source reads on when its connection lets it.">source waits: {words(f.source_waits)}</Chip>
+        : <HeldChip held={f.held} reason={f.held_reason} />;
+}
+
 export function Time({ at, empty = "–" }: { at: string | null | undefined; empty?: string }) {
     if (!at)
         return <span class="faint">{empty}</span>;

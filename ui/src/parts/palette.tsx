@@ -38,12 +38,18 @@ export function score(text: string, wanted: string): number {
     return 1000 - gaps - text.length / 100;
 }
 
+/** Names that fit; and what was typed as an id of another system. */
+function fitting(text: string): Entry[] {
+    const named = entries().map((e) => [score(e.text, text), e] as const).filter(([n]) => n >= 0).sort((a, b) => b[0] - a[0]).slice(0, 12).map(([, e]) => e);
+    return /[0-9]/.test(text) ? [...named, { text, kind: "look up the id", icon: "link", to: link(["xrefs"], { id: text }) }] : named;
+}
+
 function Palette() {
     const [text, setText] = useState("");
     const [at, setAt] = useState(0);
     const id = text.trim().toUpperCase();
     const found: Entry[] = ID.test(id) ? [{ text: id, kind: "event", icon: "events", to: link(["events", id]) }]
-        : entries().map((e) => [score(e.text, text.trim()), e] as const).filter(([n]) => n >= 0).sort((a, b) => b[0] - a[0]).slice(0, 12).map(([, e]) => e);
+        : fitting(text.trim());
     const pick = (e: Entry | undefined) => {
         if (e) {
             close();
@@ -62,7 +68,7 @@ function Palette() {
     };
     return (
         <div class="palette">
-            <input role="combobox" aria-expanded="true" aria-controls="palette-list" aria-label="Page, flow, connection or id" placeholder="Page, flow, connection, or the id of an event" autofocus
+            <input role="combobox" aria-expanded="true" aria-controls="palette-list" aria-label="Page, flow, connection or id" placeholder="Page, flow, connection, or any id" autofocus
                 aria-activedescendant={found[at] ? `palette-${at}` : undefined} value={text} onInput={(e) => { setText(e.currentTarget.value); setAt(0); }} onKeyDown={key} />
             <ul id="palette-list" role="listbox" aria-label="Found">
                 {found.map((e, i) => (
@@ -70,7 +76,7 @@ function Palette() {
                         <Icon name={e.icon} /><span>{e.text}</span><span class="faint">{e.kind}</span></li>
                 ))}
             </ul>
-            {found.length === 0 && <p class="faint pad">Nothing has this name. Paste the id of an event to go there.</p>}
+            {found.length === 0 && <p class="faint pad">Nothing has this name. Paste the id of an event, or of a record of any system.</p>}
         </div>
     );
 }
