@@ -24,6 +24,13 @@ def busy(tmp_path_factory):
         scene.close()
 
 
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    scene = Scene.desk(tmp_path_factory.mktemp("desk"))
+    yield scene
+    scene.close()
+
+
 def test_axe_finds_nothing_serious_and_every_page_fits_its_screen(busy):
     browse("journeys.mjs", busy, "accessible", timeout=900)
 
@@ -69,6 +76,17 @@ def test_a_mapping_is_tried_on_a_real_event_and_compared_over_the_last_ones(busy
 
 def test_a_payload_is_shown_as_it_came_mapped_and_as_it_is_sent(busy):
     browse("journeys.mjs", busy, "panes")
+
+
+def test_personal_data_is_shown_to_whom_the_configuration_lets_for_a_reason_that_is_kept(desk):
+    dead = desk.get("/v1/events?state=dead&limit=1")["events"][0]["id"]
+    whole = {json.loads(line)["name"]: json.loads(line) for line in desk.orders(60).splitlines()}
+    email = whole[desk.get(f"/v1/events/{dead}")["body"]["name"]]["customer"]["email"]
+    browse("journeys.mjs", desk, "reveal", EVENT=dead, EMAIL=email)
+
+
+def test_the_record_of_an_order_on_another_system_is_found_by_its_number(desk):
+    browse("journeys.mjs", desk, "lookup")
 
 
 def test_the_graph_follows_what_happens(busy):

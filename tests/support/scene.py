@@ -45,6 +45,36 @@ flows:
     from: {{ webhook: {{ path: /hooks/returns, verify: {{ shopify: {{ secret: "${{env:SHOP_SECRET}}" }} }} }} }}
     to: {{ connection: erp, post: /returns }}
 """
+# One flow with personal data in it: a directory is asked about each customer, the CRM keeps the orders under ids of its own.
+DESK = """\
+version: 1
+server: {{ listen: 127.0.0.1:{port} }}
+admin: {{ listen: 127.0.0.1:{admin}, tokens: [ {{ name: board, role: viewer, secret: "${{env:VIEWER_TOKEN}}" }} ] }}
+store: {{ path: ./data, reserve: 1MB }}
+egress: {{ allow_private: true }}
+connections:
+  crm: {{ type: http, url: "http://127.0.0.1:{crm}", timeout: 2s, limits: {{ concurrency: 4 }} }}
+  directory: {{ type: http, url: "http://127.0.0.1:{warehouse}", timeout: 2s }}
+models: {{ crm-order: crm-order.schema.json }}
+mappings:
+  shop-order-to-crm-order: {{ to: crm-order, jsonata: mappings/order.jsonata }}
+flows:
+  orders-to-crm:
+    from: {{ webhook: {{ path: /hooks/shop, verify: {{ shopify: {{ secret: "${{env:SHOP_SECRET}}" }} }} }} }}
+    order_by: body.customer.id
+    steps:
+      - lookup: {{ connection: directory, get: "/people/{{body.customer.id}}", as: person, cache: 10m }}
+    to:
+      connection: crm
+      post: /orders
+      map: shop-order-to-crm-order
+      xref: {{ model: order, from: shop, id: body.name }}
+    retry: {{ attempts: 4, backoff: 200ms..5s, jitter: full }}
+    on_dead: {{ key: skip }}
+"""
+DESK_MODEL = {"type": "object", "properties": {
+    "customerName": {"type": "string", "pii": True}, "email": {"type": "string", "pii": True},
+    "shipTo": {"type": "object", "properties": {"name": {"type": "string", "pii": True}, "street": {"type": "string", "pii": True}}}}}
 VIEWER = "a-viewer-of-the-tests-000000000000"
 
 
@@ -56,6 +86,15 @@ class Scene(Project):
         shutil.copytree(QUICKSTART / "mappings", self.folder / "mappings")
         self.write("tieline.yaml", config.format(port=self.port, admin=self.admin_port, erp=self.erp_port, crm=self.crm_port,
                                                  warehouse=self.warehouse_port))
+
+    @classmethod
+    def desk(cls, folder, orders=60):
+        scene = cls(folder, DESK)
+        scene.write("crm-order.schema.json", json.dumps(DESK_MODEL))
+        scene.begin(crm=("--fail", "10", "--status", "422"), warehouse=("--items", "1"))
+        scene.send("orders-to-crm", orders)
+        scene.wait(lambda: scene.counts()["dead"] > 0 and sum(scene.counts()[s] for s in ("queued", "retrying", "running")) == 0)
+        return scene
 
     @property
     def url(self):

@@ -20,7 +20,7 @@ async function until(what, test, ms = 20000) {
 const reason = (page, text) => page.getByRole("dialog").getByLabel("Reason").fill(text);
 const press = (page, name) => page.getByRole("dialog").getByRole("button", { name }).click();
 
-const PAGES = ["overview", "flows", "flows?show=graph", "flows?show=sla", "flows/orders-to-erp", "events", "events?q=state:dead", "dead", "connections", "connections/crm", "alerts", "alerts?show=rules", "alerts?show=resolved", "jobs", "audit", "config"];
+const PAGES = ["overview", "flows", "flows?show=graph", "flows?show=sla", "flows/orders-to-erp", "events", "events?q=state:dead", "dead", "xrefs", "connections", "connections/crm", "alerts", "alerts?show=rules", "alerts?show=resolved", "jobs", "audit", "config"];
 
 const journeys = {
     /** The customer names an order: find it by its number, see why it failed, mend it, send it again. */
@@ -305,6 +305,78 @@ const journeys = {
         await page.getByRole("tab", { name: "As sent" }).click();
         await page.getByRole("rowheader", { name: /Idempotency-Key/i }).waitFor();
         assert.deepEqual(errors, []);
+    },
+
+    /** Personal data is masked, for a viewer without a way behind it; an admin sees it for a reason, and the audit log says so. */
+    async reveal(browser) {
+        const { EVENT, EMAIL } = process.env;
+        const { page: p } = await open(browser, { token: process.env.VIEWER_TOKEN });
+        await go(p, `#/events/${EVENT}`);
+        await p.getByText("Personal data is masked.").waitFor();
+        assert.equal(await p.getByRole("button", { name: "Reveal…" }).count(), 0);
+        const refused = await p.evaluate(async (id) => {
+            const { csrf } = await (await fetch("v1/session")).json();
+            return (await fetch(`v1/events/${id}/reveal`, { method: "POST", headers: { "content-type": "application/json", "x-tieline-csrf": csrf }, body: '{"reason":"curious"}' })).status;
+        }, EVENT);
+        assert.equal(refused, 403);
+        const { page, errors } = await open(browser);
+        await go(page, `#/events/${EVENT}`);
+        await page.getByText("Personal data is masked.").waitFor();
+        const whole = () => page.locator("main").innerText();
+        assert.ok(!(await whole()).includes(EMAIL));
+        await page.getByRole("button", { name: "Reveal…" }).click();
+        await press(page, "Show");
+        assert.ok(!(await whole()).includes(EMAIL), "not without a reason");
+        await reason(page, "the customer asks where the order is");
+        assert.deepEqual(await serious(page), []);
+        await press(page, "Show");
+        await page.getByText(EMAIL).first().waitFor();
+        await go(page, "#/events");
+        await go(page, `#/events/${EVENT}`);
+        await page.getByText("Personal data is masked.").waitFor();
+        assert.ok(!(await whole()).includes(EMAIL), "masked again when the page was left");
+        await go(page, "#/audit");
+        const line = page.locator("tbody tr", { hasText: "the customer asks where the order is" });
+        await line.getByText("reveal", { exact: true }).waitFor();
+        await line.getByText(`event ${EVENT}`).waitFor();
+        assert.deepEqual(errors, []);
+    },
+
+    /** Which record of the CRM is this order of the shop? By either id, from the event, and from anywhere. */
+    async lookup(browser) {
+        const { page, errors } = await open(browser, { viewport: NARROW });
+        const { xrefs } = await api(page, "v1/xrefs?limit=1");
+        const { from_id, to_id } = xrefs[0];
+        await go(page, "#/xrefs");
+        const box = page.getByLabel("Id, on either system");
+        await box.fill(from_id);
+        await page.keyboard.press("Enter");
+        const rows = page.locator("table.pairs tbody tr");
+        await page.getByRole("heading", { name: "1 record" }).waitFor();
+        assert.match(await rows.first().innerText(), new RegExp(`${from_id}[^]*shop[^]*${to_id}[^]*crm`));
+        assert.deepEqual(await serious(page), []);
+        await page.getByRole("link", { name: to_id }).click();
+        await until("the id of the other side", async () => (await box.inputValue()) === to_id);
+        assert.equal(await rows.count(), 1);
+        await page.getByRole("link", { name: /^Events that hold/ }).click();
+        await heading(page, "Events");
+        await go(page, "#/overview");
+        await heading(page, "Overview");
+        await page.keyboard.press("Control+k");
+        await page.getByRole("combobox").fill(from_id);
+        await page.getByRole("option", { name: /look up the id/ }).click();
+        await heading(page, "Cross-references");
+        await page.getByRole("heading", { name: "1 record" }).waitFor();
+        await go(page, "#/xrefs?id=no-such-order-1");
+        await page.getByText("Nothing is known of no-such-order-1").waitFor();
+        assert.deepEqual(await serious(page), []);
+        const { events } = await api(page, "v1/events?state=delivered&limit=1");
+        await go(page, `#/events/${events[0].event}`);
+        await page.getByRole("heading", { name: "Cross-references it wrote" }).waitFor();
+        await page.getByText("directory").first().waitFor();
+        await page.getByText(/answered|from the cache/).first().waitFor();
+        assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0);
+        assert.deepEqual(errors.filter((e) => !/status of 403/.test(e)), []);
     },
 
     /** What arrives is announced and does not move the table until it is asked for. */

@@ -17,7 +17,7 @@ const MASK = "***"; // a model marks it as personal data
 /** One side: the id, its system below it. */
 function Side({ connection, id, linked }: { connection: string; id: string; linked: boolean }) {
     return (
-        <td class="side"><span class="side-id">
+        <td class="pair-side"><span class="pair-id">
             {id === MASK ? <span class="faint" title="Personal data is masked.">{id}</span> : linked ? <a class="mono" href={link(["xrefs"], { id })}>{id}</a> : <span class="mono">{id}</span>}
             {id !== MASK && <Copy text={id} what={`id of ${connection}`} />}</span>
             <span class="faint">{connection}</span></td>
