@@ -3,7 +3,7 @@
  * many rows a page. */
 #include "queue/look/reader_int.h"
 
-#define LOOKED_MAX 5000u
+#define LOOKED_MAX 2000u
 
 static bool is_or_any(struct tl_sv wanted, struct tl_sv s)
 {

@@ -432,7 +432,7 @@ const journeys = {
             await go(p, "#/" + hash);
             await p.locator("main h1").waitFor();
             await p.waitForTimeout(300);
-            assert.equal(await p.locator("main").getByRole("button", { name: /^(Pause|Resume|Replay|Discard|Cancel|Edit|Send first|Test|Acknowledge|Silence|Reload|Compare|Mark|Stop)/ }).count(), 0, hash);
+            assert.equal(await p.locator("main").getByRole("button", { name: /^(Pause|Resume|Replay|Discard|Cancel|Edit|Send first|Retry|Reveal|Forget|Test|Acknowledge|Silence|Reload|Compare|Mark|Stop)/ }).count(), 0, hash);
         }
         assert.deepEqual(errors, []);
     },

@@ -212,7 +212,7 @@ function Actions({ d, reload, onReveal }: { d: Detail; reload: () => void; onRev
     const one = { ids: [r.id] };
     const what = `The delivery ${r.id} of ${r.flow}`;
     const promote = async () => {
-        const reason = await ask({ title: "Send this one first", body: <p>It becomes the next of its flow, within the order of its key.</p>, confirm: "Send first", reason: true });
+        const reason = await ask({ title: r.state === "retrying" ? "Retry now" : "Send this one first", body: <p>{r.state === "retrying" ? "It does not wait for its next attempt any longer: it" : "It"} becomes the next of its flow, within the order of its key.</p>, confirm: r.state === "retrying" ? "Retry" : "Send first", reason: true });
         if (reason !== null) {
             await api(`v1/events/${r.id}/promote`, { json: { reason } });
             toast("It is the next of its flow");
@@ -223,7 +223,7 @@ function Actions({ d, reload, onReveal }: { d: Detail; reload: () => void; onRev
         <Act run={async () => copyText(curl(d), "Command")}><Icon name="copy" />Copy as curl</Act>
         {may("operator") && <>
             {d.masked && <Act run={onReveal}><Icon name="key" />Reveal…</Act>}
-            {LIVE.includes(r.state) && r.state !== "running" && !d.ahead && <Act run={promote}><Icon name="right" />Send first</Act>}
+            {LIVE.includes(r.state) && r.state !== "running" && !d.ahead && <Act run={promote}><Icon name={r.state === "retrying" ? "retrying" : "right"} />{r.state === "retrying" ? "Retry now…" : "Send first…"}</Act>}
             {LIVE.includes(r.state) && <Act run={async () => bulk({ action: "cancel", filter: one }, what, reload)}><Icon name="cancelled" />Cancel…</Act>}
             {r.state === "dead" && <Act run={async () => bulk({ action: "discard", filter: one }, what, reload)}><Icon name="discarded" />Discard…</Act>}
             {r.state === "dead" && <Act run={edit}><Icon name="edit" />Edit…</Act>}
