@@ -141,6 +141,38 @@ static void an_earlier_one_of_its_key_supersedes_nothing(void **state)
     assert_int_equal(help_count(b, QUEUE_DELIVERED), 2);
 }
 
+static void a_job_that_is_stopped_on_its_way_leaves_the_rest_alone(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_CANCEL, .filter = {.state = QUEUE_QUEUED}};
+    struct queue_reader *r = NULL;
+    struct queue_job job;
+    struct tl_err err;
+    uint64_t id;
+
+    help_open(b);
+    for (int i = 0; i < 1000; i++)
+        (void)help_put(b, NULL, "a", "1");
+    help_turn(b);
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_plan(r, &plan, &err), TL_OK);
+    queue_reader_close(r);
+    assert_int_equal(queue_job_start(b->q, NULL, &plan, &id, &err), TL_OK);
+    assert_int_equal(queue_job_get(b->q, NULL, id, &job, &err), TL_OK);
+    assert_true(!job.ended && job.total == 1000 && job.done < 1000);
+    assert_int_equal(queue_job_cancel(b->q, NULL, id, &err), TL_OK);
+    help_turn(b);
+    assert_int_equal(queue_job_get(b->q, NULL, id, &job, &err), TL_OK);
+    assert_true(job.ended && job.cancelled && job.done < 1000);
+    assert_int_equal(help_count(b, QUEUE_CANCELLED), job.done);
+    assert_int_equal(help_count(b, QUEUE_QUEUED), 1000 - job.done);
+    assert_int_equal(queue_job_cancel(b->q, NULL, id, &err), TL_CONFLICT);
+    help_close(b);
+    help_open(b); /* nor does it go on after a restart */
+    help_turn(b);
+    assert_int_equal(help_count(b, QUEUE_QUEUED), 1000 - job.done);
+}
+
 static void a_finished_one_is_replayed_as_a_new_event(void **state)
 {
     struct bench *b = *state;
@@ -851,6 +883,7 @@ int main(void)
         TEST(what_died_before_a_restart_is_superseded_by_what_is_done_after_it),
         TEST(a_follower_waits_behind_one_that_died_or_went_away_before_a_restart),
         TEST(an_earlier_one_of_its_key_supersedes_nothing),
+        TEST(a_job_that_is_stopped_on_its_way_leaves_the_rest_alone),
         TEST(a_finished_one_is_replayed_as_a_new_event),
         TEST(cancelling_a_running_one_refuses_its_outcome_and_frees_its_key),
         TEST(a_removed_flow_holds_its_events_and_they_can_be_moved),

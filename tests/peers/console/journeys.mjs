@@ -304,6 +304,10 @@ const journeys = {
         await page.locator(".diff-add").first().waitFor();
         await page.getByRole("tab", { name: "As sent" }).click();
         await page.getByRole("rowheader", { name: /Idempotency-Key/i }).waitFor();
+        await page.getByRole("tab", { name: "Side by side" }).click();
+        for (const pane of ["Received", "Mapped", "Sent"])
+            await page.getByRole("region", { name: `${pane}, side by side` }).getByText(/\d{5}/).first().waitFor();
+        assert.deepEqual(await serious(page), []);
         assert.deepEqual(errors, []);
     },
 
@@ -403,6 +407,9 @@ const journeys = {
         await page.getByRole("heading", { level: 1, name: "Events" }).waitFor();
         console.log("LOOKING");
         await new Promise((resolve) => process.stdin.on("end", resolve).resume());
+        const rows = await page.locator("table.events tbody tr").count();
+        const fresh = await page.getByRole("button", { name: /^[\d,]+\+? new$/ }).allInnerTexts();
+        console.log(`SAW ${rows} rows, ${fresh[0] ?? "nothing new"}`);
     },
 
     /** Sign in at the identity provider, come back, look around, sign out. */

@@ -9,11 +9,16 @@ for (const theme of ["light", "dark"]) {
         const { page, errors, context } = await open(browser, { theme, viewport });
         await page.waitForTimeout(Number(process.env.SETTLE_MS ?? 12000)); // some figures for the charts
         for (const spec of pages) {
-            const [, name, narrow, hash] = spec.match(/^([a-z-]+)(\+?)=(.*)$/);
+            const [, name, narrow, hash, button] = spec.match(/^([a-z-]+)(\+?)=([^@]*)(?:@(.*))?$/); // @BUTTON: pressed, and scrolled to
             if (viewport && !narrow)
                 continue;
             await go(page, hash);
             await page.locator("main h1").waitFor();
+            if (button) {
+                const at = page.getByRole("button", { name: button });
+                await at.click();
+                await at.evaluate((e) => e.closest(".card").scrollIntoView({ block: "center" }));
+            }
             await page.waitForTimeout(900);
             await page.screenshot({ path: `${folder}/console-${name}${viewport ? "-narrow" : ""}-${theme}.png` });
         }

@@ -102,7 +102,7 @@ function Timeline({ d }: { d: Detail }) {
     );
 }
 
-type View = "body" | "mapped" | "sent" | "changes" | "diff" | "request";
+type View = "body" | "panes" | "mapped" | "sent" | "changes" | "diff" | "request";
 
 function Payload({ d }: { d: Detail }) {
     const [view, setView] = useState<View>("body");
@@ -115,6 +115,8 @@ function Payload({ d }: { d: Detail }) {
         tabs.push(["mapped", "Mapped"], ["changes", "Received against mapped"]);
     if (sent)
         tabs.push(["sent", "As sent"]);
+    if (made?.mapped !== undefined && made?.mapped !== null && sent)
+        tabs.push(["panes", "Side by side"]);
     if (edited)
         tabs.push(["diff", "Against the original"]);
     if (d.request)
@@ -123,11 +125,16 @@ function Payload({ d }: { d: Detail }) {
         <Card title="Payload" aside={<span class="faint">{bytes(d.event.bytes)}</span>}>
             <Tabs label="Payload" tabs={tabs} at={view} onPick={setView} />
             {d.masked && <p class="pad faint">Personal data is masked.</p>}
-            {made?.problem && <p class="pad faint">What would be sent cannot be made: {made.problem}</p>}
+            {made?.problem && !d.deliveries.length && <p class="pad faint">What would be sent cannot be made: {made.problem}</p>}
             {view === "body" && (d.body === undefined ? <p class="faint pad">The payload is not kept any more (store: keep_events).</p> : <Code text={bodyText(d.body)} language={languageOf(d.body)} label="Payload" what="payload" />)}
             {view === "mapped" && <Code text={bodyText(made?.mapped)} language={languageOf(made?.mapped)} label="Mapped" what="mapped payload" />}
             {view === "changes" && <Diff before={bodyText(d.body)} after={bodyText(made?.mapped)} label="Received against mapped" />}
             {view === "sent" && sent && <Sent sent={sent} />}
+            {view === "panes" && sent && <div class="panes">
+                <section aria-label="As received"><h3>As received</h3><Code text={bodyText(d.body)} language={languageOf(d.body)} label="Received, side by side" what="payload" /></section>
+                <section aria-label="Mapped"><h3>Mapped</h3><Code text={bodyText(made?.mapped)} language={languageOf(made?.mapped)} label="Mapped, side by side" what="mapped payload" /></section>
+                <section aria-label="As sent"><h3>As sent</h3><Code text={bodyText(sentBody(sent))} language={languageOf(sentBody(sent))} label="Sent, side by side" what="body" /></section>
+            </div>}
             {view === "diff" && <Diff before={bodyText(d.original_body)} after={bodyText(d.body)} label="Original against the newest revision" />}
             {view === "request" && <Scroll label="Request"><table class="plain"><tbody>
                 <tr><th scope="row">{d.request!.m}</th><td class="mono">{d.request!.p}{d.request!.q ? `?${d.request!.q}` : ""}</td></tr>
@@ -137,11 +144,16 @@ function Payload({ d }: { d: Detail }) {
     );
 }
 
-function Sent({ sent }: { sent: NonNullable<Payloads["sent"]> }) {
-    let body = sent.body;
+function sentBody(sent: NonNullable<Payloads["sent"]>): unknown {
     try {
-        body = typeof body === "string" ? JSON.parse(body) : body;
-    } catch { /* not JSON: as it is */ }
+        return typeof sent.body === "string" ? JSON.parse(sent.body) : sent.body;
+    } catch { /* not JSON: as it is */
+        return sent.body;
+    }
+}
+
+function Sent({ sent }: { sent: NonNullable<Payloads["sent"]> }) {
+    const body = sentBody(sent);
     return <>
         <p class="faint pad">As the configuration of now makes it; secrets are masked.</p>
         <Scroll label="Request that is sent"><table class="plain"><tbody>
@@ -245,7 +257,7 @@ function Facts({ d }: { d: Detail }) {
             {d.ahead && <div><dt>Waits behind</dt><dd>{idLink(d.ahead)}</dd></div>}
             <div><dt>Received</dt><dd><Time at={r.received_at} /></dd></div>
             <div><dt>Last change</dt><dd><Time at={r.updated_at} /></dd></div>
-            <div><dt>Attempts</dt><dd>{r.attempts}{r.attempts !== r.attempts_used && <span class="faint">, {r.attempts_used} of them counted</span>}</dd></div>
+            <div><dt>Attempts</dt><dd><span>{r.attempts}{r.attempts !== r.attempts_used && !["delivered", "skipped"].includes(r.state) && <span class="faint">, {r.attempts_used} of them counted</span>}</span></dd></div>
             {r.revision > 0 && <div><dt>Revision</dt><dd>{r.revision}</dd></div>}
             {r.replay_of && <div><dt>Replay of</dt><dd>{idLink(r.replay_of)}</dd></div>}
             {r.cause && <div><dt>Caused by</dt><dd>{idLink(r.cause)}</dd></div>}

@@ -90,7 +90,7 @@ export function Xrefs() {
         <PageHead title="Cross-references" sub="Which record on one system is which on another: look it up by any id of it." />
         <form class="lookup" role="search" onSubmit={(e) => { e.preventDefault(); look({}); }}>
             <label class="lookup-id"><Icon name="search" />
-                <input type="search" aria-label="Id, on either system" placeholder="4711, an id on either system" value={text} autocomplete="off" spellcheck={false} autofocus
+                <input type="text" aria-label="Id, on either system" placeholder="4711, an id on either system" value={text} autocomplete="off" spellcheck={false} autofocus
                     onInput={(e) => setText(e.currentTarget.value)} /></label>
             <select aria-label="System" value={connection} onChange={(e) => look({ connection: e.currentTarget.value })}>
                 <option value="">on any system</option>{[...new Set([...connections, ...(connection ? [connection] : [])])].map((c) => <option key={c} value={c} selected={c === connection}>{c}</option>)}</select>
