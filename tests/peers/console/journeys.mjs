@@ -51,6 +51,8 @@ const journeys = {
         await page.locator(".page-head .chip", { hasText: "delivered" }).waitFor();
         await page.getByRole("tab", { name: "Against the original" }).click();
         await page.locator(".diff-add").first().waitFor();
+        await go(page, "#/jobs");
+        await page.getByRole("cell", { name: "1 picked" }).first().waitFor();
         assert.deepEqual(errors, []);
     },
 

@@ -24,13 +24,14 @@ function State({ j }: { j: JobEntry }) {
 }
 
 function JobRow({ j, reload }: { j: JobEntry; reload: () => void }) {
-    const text = filterText(j.filter), ids = Array.isArray(j.filter["ids"]) ? j.filter["ids"].length : Number(j.filter["ids"] ?? 0);
+    const { chosen, ...filter } = j.filter; // picked one by one
+    const text = chosen ? "" : filterText(filter);
     return (
         <tr>
             <td class="nowrap"><Time at={j.at} /></td>
             <td><State j={j} /></td>
             <td class="nowrap">{VERB[j.action] ?? j.action}{j.to && <> to {j.to}</>}</td>
-            <td class="wide">{text ? <a class="mono" href={link(["events"], { q: text })}>{text}</a> : ids ? `${num(ids)} picked` : "everything"}
+            <td class="wide">{text ? <a class="mono" href={link(["events"], { q: text })}>{text}</a> : chosen ? `${num(j.total)} picked` : "everything"}
                 {j.first_refusal && <p class="faint">Refused: {sentence(new Error(j.first_refusal))}</p>}</td>
             <td class="n nowrap">{num(j.done)} {PAST[j.action]}{j.refused > 0 && <span class="faint">, {num(j.refused)} refused</span>}
                 {!j.ended && <progress max={1} value={j.total ? Math.min(1, j.looked / j.total) : 0} aria-label="Progress" />}</td>

@@ -37,9 +37,14 @@ interface Placed {
     labels: { x: number; y: number }[];
 }
 
-function place(nodes: GraphNode[], edges: GraphEdge[]): Placed {
+/** One line of nodes without a fork: on a narrow screen it goes down instead of to the right. */
+function isLine(nodes: GraphNode[], edges: GraphEdge[]): boolean {
+    return nodes.every((n) => edges.filter((e) => e.from === n.id).length <= 1 && edges.filter((e) => e.to === n.id).length <= 1);
+}
+
+function place(nodes: GraphNode[], edges: GraphEdge[], down: boolean): Placed {
     const g = new Layout();
-    g.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 78, marginx: 6, marginy: 6 });
+    g.setGraph({ rankdir: down ? "TB" : "LR", nodesep: 18, ranksep: down ? 30 : 78, marginx: 6, marginy: 6 });
     g.setDefaultEdgeLabel(() => ({}));
     for (const n of nodes)
         g.setNode(n.id, { width: WIDTH, height: HEIGHT });
@@ -54,6 +59,11 @@ function place(nodes: GraphNode[], edges: GraphEdge[]): Placed {
     const labels: Placed["labels"] = [];
     const paths = edges.map((e) => {
         const a = at[e.from]!, b = at[e.to]!;
+        if (down) {
+            const y1 = a.y + HEIGHT / 2, y2 = b.y - HEIGHT / 2;
+            labels.push({ x: a.x + 34, y: (y1 + y2) / 2 + 9 });
+            return `M${a.x} ${y1}L${b.x} ${y2}`;
+        }
         const x1 = a.x + WIDTH / 2, x2 = b.x - WIDTH / 2, mid = (x1 + x2) / 2;
         labels.push({ x: mid, y: (a.y + b.y) / 2 });
         return `M${x1} ${a.y}C${mid} ${a.y} ${mid} ${b.y} ${x2} ${b.y}`;
@@ -88,9 +98,10 @@ const STEPS = [0.5, 0.65, 0.8, 1, 1.25, 1.5];
 
 export function Graph({ label, nodes, edges }: { label: string; nodes: GraphNode[]; edges: GraphEdge[] }) {
     const shape = nodes.map((n) => n.id).join() + "|" + edges.map((e) => `${e.from}>${e.to}`).join();
-    const placed = useMemo(() => place(nodes, edges), [shape]);
     const box = useRef<HTMLDivElement>(null);
     const [room, setRoom] = useState(0);
+    const down = room > 0 && room < 500 && isLine(nodes, edges);
+    const placed = useMemo(() => place(nodes, edges, down), [shape, down]);
     const [zoom, setZoom] = useState(0); // 0: as large as fits
     const fit = room ? Math.min(1, Math.max(0.5, (room - 30) / placed.width)) : 1;
     const scale = zoom || fit;
