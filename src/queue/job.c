@@ -413,11 +413,23 @@ static size_t candidates(struct queue *q, struct job *j, struct candidate *c, bo
     return n;
 }
 
+bool queue__acts_on(const struct queue_plan *p, enum queue_state state)
+{
+    static const enum queue_verb verbs[] = {
+        [QUEUE_CANCEL] = QUEUE_DO_CANCEL, [QUEUE_DISCARD] = QUEUE_DO_DISCARD, [QUEUE_MOVE] = QUEUE_DO_MOVE};
+    const struct queue_filter *f = &p->filter;
+    enum queue_state to;
+
+    return p->action == QUEUE_REPLAY || f->state || f->event || f->n_ids ||
+           queue_transition(state, verbs[p->action], &to);
+}
+
 static bool wanted(const struct job *j, const struct row *r, const struct candidate *c)
 {
     const struct queue_filter *f = &j->plan.filter;
 
-    return r->kind != KIND_EXPANDED && (!f->flow || r->flow == f->flow) && (!f->state || r->state == f->state) &&
+    return (j->n_ids || queue__acts_on(&j->plan, (enum queue_state)r->state)) && r->kind != KIND_EXPANDED &&
+           (!f->flow || r->flow == f->flow) && (!f->state || r->state == f->state) &&
            (!f->event || r->event == f->event) && (!f->fingerprint || c->fp == f->fingerprint) &&
            (!f->cls || c->cls == f->cls) && (!f->from_ms || r->received >= f->from_ms) &&
            (!f->until_ms || r->received < f->until_ms);

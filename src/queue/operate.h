@@ -253,7 +253,8 @@ struct queue_plan {
     uint64_t matching, superseded, unknown_outcome, running, final; /* final: replay makes new events */
     uint64_t last_id;                                               /* a job touches nothing younger */
 };
-/* Count what the action would touch. Blocks; any thread. */
+/* Count what the action would touch: where the filter names no state, event or ids, what it can do something about
+ * (cancel: what waits; discard and move: what has not ended), and a job leaves the rest alone. Blocks; any thread. */
 TL_MUST_CHECK enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl_err *err);
 struct queue_job {
     uint64_t id, total, looked, done, refused;

@@ -590,6 +590,8 @@ void queue__retain_from(struct queue *q, uint64_t id); /* it is final now: the s
 /* ---- job.c ---- */
 void queue__load_jobs(struct queue *q);
 bool queue__job_step(struct queue *q); /* in a transaction */
+/* What a filter without a state, an event or ids stands for: what the action can do something about. */
+bool queue__acts_on(const struct queue_plan *p, enum queue_state state);
 void queue__job_settle(struct queue *q);
 
 #endif

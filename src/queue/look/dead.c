@@ -232,9 +232,31 @@ static enum tl_rc plan_row(struct queue_reader *r, struct queue_plan *plan, cons
     return rc;
 }
 
-enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl_err *err)
+static enum tl_rc plan_pages(struct queue_reader *r, struct queue_plan *plan, const struct queue_filter *f,
+                             struct tl_err *err)
 {
     struct queue_page page = {.more = true};
+    enum tl_rc rc = TL_OK;
+
+    while (rc == TL_OK && page.more) {
+        struct tl_arena *arena = tl_arena_new(16u << 20);
+        uint64_t cursor = page.cursor;
+
+        rc = queue_list(r, arena, f, cursor, 1000, &page, err);
+        for (size_t i = 0; rc == TL_OK && i < page.n; i++)
+            if (!page.rows[i].expanded)
+                rc = plan_row(r, plan, &page.rows[i], err);
+        tl_arena_free(arena);
+        if (page.more && (page.cursor == 0 || page.cursor == cursor))
+            break;
+    }
+    return rc;
+}
+
+enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl_err *err)
+{
+    static const enum queue_state open[] = {QUEUE_QUEUED, QUEUE_RETRYING, QUEUE_DEAD};
+    struct queue_filter f = plan->filter;
     struct store_val v;
     bool row;
     enum tl_rc rc = queue__bulk_filter(&plan->filter, err);
@@ -245,17 +267,12 @@ enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl
 
     plan->matching = plan->superseded = plan->unknown_outcome = plan->running = plan->final = 0;
     plan->last_id = rc == TL_OK ? (uint64_t)v.i : 0;
-    while (rc == TL_OK && page.more) {
-        struct tl_arena *arena = tl_arena_new(16u << 20);
-        uint64_t cursor = page.cursor;
-
-        rc = queue_list(r, arena, &plan->filter, cursor, 1000, &page, err);
-        for (size_t i = 0; rc == TL_OK && i < page.n; i++)
-            if (!page.rows[i].expanded)
-                rc = plan_row(r, plan, &page.rows[i], err);
-        tl_arena_free(arena);
-        if (page.more && (page.cursor == 0 || page.cursor == cursor))
-            break;
+    if (rc == TL_OK && queue__acts_on(plan, QUEUE_DELIVERED))
+        return plan_pages(r, plan, &f, err);
+    for (size_t i = 0; rc == TL_OK && i < TL_COUNT(open); i++) { /* by an index, however long the history is */
+        f.state = open[i];
+        if (queue__acts_on(plan, f.state))
+            rc = plan_pages(r, plan, &f, err);
     }
     return rc;
 }

@@ -141,6 +141,31 @@ static void an_earlier_one_of_its_key_supersedes_nothing(void **state)
     assert_int_equal(help_count(b, QUEUE_DELIVERED), 2);
 }
 
+static void an_action_without_a_state_is_about_what_it_can_change(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_CANCEL, .filter = {.flow = 0}};
+    struct queue_job job;
+
+    help_open(b);
+    for (int i = 0; i < 4; i++)
+        (void)help_put(b, NULL, "a", "1");
+    help_turn(b);
+    done(b);
+    die(b);
+    plan.filter.flow = b->flows[0].ret_id;
+    job = help_job(b, &plan);
+    assert_true(plan.matching == 2 && plan.final == 0 && job.done == 2 && job.refused == 0);
+    plan.action = QUEUE_DISCARD;
+    job = help_job(b, &plan);
+    assert_true(plan.matching == 1 && job.done == 1 && job.refused == 0);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
+    assert_int_equal(help_count(b, QUEUE_CANCELLED), 2);
+    plan.filter.state = QUEUE_DELIVERED; /* said so, it is told why not */
+    job = help_job(b, &plan);
+    assert_true(plan.matching == 1 && job.done == 0 && job.refused == 1);
+}
+
 static void a_job_that_is_stopped_on_its_way_leaves_the_rest_alone(void **state)
 {
     struct bench *b = *state;
@@ -883,6 +908,7 @@ int main(void)
         TEST(what_died_before_a_restart_is_superseded_by_what_is_done_after_it),
         TEST(a_follower_waits_behind_one_that_died_or_went_away_before_a_restart),
         TEST(an_earlier_one_of_its_key_supersedes_nothing),
+        TEST(an_action_without_a_state_is_about_what_it_can_change),
         TEST(a_job_that_is_stopped_on_its_way_leaves_the_rest_alone),
         TEST(a_finished_one_is_replayed_as_a_new_event),
         TEST(cancelling_a_running_one_refuses_its_outcome_and_frees_its_key),
