@@ -301,11 +301,13 @@ static struct json order_by_json(struct flow_veil *veil, const struct admin_name
     return json_sv(flow_veil_text(veil, d->order_by));
 }
 
-static struct json detail_json(struct flow_veil *veil, const struct admin_names *names, struct queue_detail *d)
+static struct json detail_json(struct flow_veil *veil, const struct admin_names *all, struct queue_detail *d)
 {
     struct tl_arena *a = veil->arena;
     struct json_builder b, list, ignored;
     struct json meta;
+    struct admin_names whole = *all;
+    const struct admin_names *names = &whole;
 
     json_object_begin(&ignored, a, 2); /* first what the payload holds, then the texts that may repeat it */
     admin__add_veiled(&ignored, veil, "body", d->body);
@@ -314,7 +316,7 @@ static struct json detail_json(struct flow_veil *veil, const struct admin_names 
     for (size_t i = 0; i < d->n_deliveries; i++)
         veil_row(veil, &d->deliveries[i]);
     if (!veil->plan) /* revealed */
-        names = &(struct admin_names){names->flows, names->n, names->targets, names->n_targets, NULL};
+        whole.key_hidden = NULL;
     json_object_begin(&b, a, 11);
     json_adds(&b, "event", admin__row_json(a, names, &d->row));
     json_array_begin(&list, a, d->n_attempts);
