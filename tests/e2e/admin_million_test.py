@@ -112,6 +112,9 @@ def test_a_long_history_makes_no_route_slow(tmp_path, target):
                 if t > (100 if " " in p else most.get(p, 10)) * max(short[p], usual)}
         assert not slow, slow
         print({p: (round(short[p] * 1000, 1), round(t * 1000, 1)) for p, t in long.items()})
+        began = time.perf_counter()
+        assert web.post("/v1/xrefs/forget", {"model": "order", "connection": "erp", "id": "E-77", "reason": "test"})["forgotten"] == 1
+        assert time.perf_counter() - began < 100 * max(usual, 0.005), "nor does what is forgotten"
         page = web.get("/v1/events?q=text:no-such-order")
         assert page["events"] == [] and (page["cursor"] is None or page["looked_until"]), "the walk is cut and goes on from its cursor"
         assert web.get("/v1/xrefs?model=nothing")["cursor"], "likewise"

@@ -122,10 +122,13 @@
                 "WHERE model=?1 AND c=?2 AND i=?3 ORDER BY id DESC LIMIT ?4)")                                         \
     X(OWN_HAS, "SELECT mark FROM own_write WHERE model=?1 AND c=?2 AND i=?3")                                          \
     X(OWN_DEL, "DELETE FROM own_write WHERE model=?1 AND c=?2 AND i=?3")                                               \
-    X(OWN_DEL_PAIRS, "DELETE FROM own_write WHERE id IN (SELECT o.id FROM xref x JOIN own_write o ON o.model=x.model " \
-                     "AND ((o.c=x.ca AND o.i=x.ia) OR (o.c=x.cb AND o.i=x.ib)) WHERE x.model=?1 AND ((x.ca=?2 AND "    \
-                     "x.ia=?3) OR (x.cb=?2 AND x.ib=?3)))")                                                            \
-    X(XREF_DEL, "DELETE FROM xref WHERE model=?1 AND ((ca=?2 AND ia=?3) OR (cb=?2 AND ib=?3))")                        \
+    X(OWN_DEL_PAIRS,                                                                                                   \
+      "DELETE FROM own_write WHERE id IN (SELECT o.id FROM xref x CROSS JOIN own_write o WHERE x.model=?1 AND "        \
+      "x.ca=?2 AND x.ia=?3 AND o.model=?1 AND o.c=x.cb AND o.i=x.ib UNION ALL SELECT o.id FROM xref x CROSS JOIN "     \
+      "own_write o WHERE x.model=?1 AND x.cb=?2 AND x.ib=?3 AND o.model=?1 AND o.c=x.ca AND o.i=x.ia)")                \
+    X(XREF_DEL,                                                                                                        \
+      "DELETE FROM xref WHERE id IN (SELECT id FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 UNION ALL SELECT id FROM " \
+      "xref WHERE model=?1 AND cb=?2 AND ib=?3)")                                                                      \
     X(XREF_SET, "INSERT OR REPLACE INTO xref(model,ca,ia,cb,ib,at) VALUES(?1,?2,?3,?4,?5,?6)")                         \
     X(XREF_GET, "SELECT ib FROM xref WHERE model=?1 AND ca=?2 AND ia=?3 AND cb=?4")                                    \
     X(XREF_BACK, "SELECT ia FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                   \
