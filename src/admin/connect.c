@@ -174,7 +174,7 @@ static enum tl_rc answer_known(struct admin_call *c, const struct flow_connectio
 static enum tl_rc find(struct admin_call *c, struct flow_connection_info *ret, struct tl_err *err)
 {
     if (!c->admin->engine || !c->task)
-        return tl_fail(err, TL_UNSUPPORTED, "no server is running: start `tieline run`, then connect");
+        return tl_fail(err, TL_UNREACHABLE, "no server is running: start `tieline run`, then connect");
     return flow_engine_connection(c->admin->engine, http_req_param(c->req, "name"), ret, err);
 }
 

@@ -26,7 +26,7 @@ static enum tl_rc get_sla(struct admin_call *c, struct tl_err *err)
     enum tl_rc rc;
 
     if (!c->admin->engine)
-        return tl_fail(err, TL_UNSUPPORTED, "no server is running: it has the figures");
+        return tl_fail(err, TL_UNREACHABLE, "no server is running: it has the figures");
     rc = flow_engine_sla_month(c->admin->engine, c->arena, admin__query(c, "month"), &v, err);
     return rc == TL_OK ? admin__answer(c, 200, v, err) : rc;
 }

@@ -366,7 +366,7 @@ static enum tl_rc post_debug(struct admin_call *c, struct tl_err *err)
     if (rc != TL_OK)
         return rc;
     if (!a->engine)
-        return tl_fail(err, TL_UNSUPPORTED, "no server is running: there is nothing to be seen");
+        return tl_fail(err, TL_UNREACHABLE, "no server is running: there is nothing to be seen");
     span = json_text(json_gets(v, "for"), TL_SV("10m"));
     if (!tl_duration_parse(span, &ms) || ms < 0 || ms > DEBUG_MOST_MS)
         return tl_fail(err, TL_INVALID, "`for` must be a duration of at most 24h (0s: stop), not '%.*s'",
@@ -393,7 +393,7 @@ static enum tl_rc get_diff(struct admin_call *c, struct tl_err *err)
     enum tl_rc rc;
 
     if (!c->admin->reload)
-        return tl_fail(err, TL_UNSUPPORTED, "no server is running: the next `tieline run` reads the configuration");
+        return tl_fail(err, TL_UNREACHABLE, "no server is running: the next `tieline run` reads the configuration");
     rc = c->admin->reload(c->admin->reload_arg, c->task, true, c->arena, &answer, err);
     if (rc != TL_OK && (rc != TL_CONFIG || answer.type != JSON_OBJECT))
         return rc;
@@ -413,7 +413,7 @@ static enum tl_rc post_reload(struct admin_call *c, struct tl_err *err)
     enum tl_rc rc = TL_OK;
 
     if (!a->reload)
-        return tl_fail(err, TL_UNSUPPORTED, "no server is running: the next `tieline run` reads the configuration");
+        return tl_fail(err, TL_UNREACHABLE, "no server is running: the next `tieline run` reads the configuration");
     if (!c->dry)
         rc = admin__act(c, err, "%s", a->config_path);
     if (rc != TL_OK)

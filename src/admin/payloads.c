@@ -40,7 +40,7 @@ static enum tl_rc get_payloads(struct admin_call *c, struct tl_err *err)
                                .vars = l.detail.vars,
                                .body = l.detail.body};
     if (!c->admin->engine || !c->task)
-        (void)tl_fail(&why, TL_UNSUPPORTED, "no server is running: what would be sent cannot be made");
+        (void)tl_fail(&why, TL_UNREACHABLE, "no server is running: what would be sent cannot be made");
     else if (row->bytes > MAX_BODY)
         (void)tl_fail(&why, TL_LIMIT, "a payload over 1 MB is not mapped again for a look");
     else if (flow_engine_preview(c->admin->engine, c->task, &in, c->arena, &made, &why) == TL_CANCELED)

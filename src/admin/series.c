@@ -362,7 +362,7 @@ static enum tl_rc get_series(struct admin_call *c, struct tl_err *err)
     enum tl_rc rc;
 
     if (!s || !p)
-        return tl_fail(err, TL_UNSUPPORTED, "no server is running: there is no history");
+        return tl_fail(err, TL_UNREACHABLE, "no server is running: there is no history");
     rc = choose(c, s, &w, err);
     if (rc == TL_OK)
         rc = span(c, "from", now - 3600000, now, &from, err);

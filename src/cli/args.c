@@ -145,6 +145,14 @@ static int word(struct scan *s, const char *w)
     return option(s, o, w[2] ? w + 2 : NULL);
 }
 
+/* What of "MODEL CONNECTION ID" was not given, when n words were. */
+static const char *missing(const char *args, int n)
+{
+    for (; args && n > 0 && strchr(args, ' '); n--)
+        args = strchr(args, ' ') + 1;
+    return args ? args : "";
+}
+
 bool cli__parse(const struct cli_verb *verb, const char *full, int argc, char **argv, void *options,
                 struct cli_args *ret_args, int *ret_exit)
 {
@@ -162,9 +170,11 @@ bool cli__parse(const struct cli_verb *verb, const char *full, int argc, char **
         code = word(&s, argv[s.at]);
     }
     if (code < 0 && (ret_args->n < verb->min_args || (verb->max_args >= 0 && ret_args->n > verb->max_args))) {
-        fprintf(stderr, "tieline %s: %s\nusage: tieline %s%s%s%s\n", full,
-                ret_args->n < verb->min_args ? "something is missing" : "too many words", full,
-                verb->n_options ? " [OPTIONS]" : "", verb->args ? " " : "", verb->args ? verb->args : "");
+        bool few = ret_args->n < verb->min_args;
+
+        fprintf(stderr, "tieline %s: %s%s\nusage: tieline %s%s%s%s\n", full, few ? "missing: " : "too many words",
+                few ? missing(verb->args, ret_args->n) : "", full, verb->n_options ? " [OPTIONS]" : "",
+                verb->args ? " " : "", verb->args ? verb->args : "");
         code = CLI_USAGE;
     }
     *ret_exit = code;

@@ -246,11 +246,14 @@ static enum tl_rc open_local(const struct cli_common *common, struct cli_client 
                               .notice = notice,
                               .fatal = fatal,
                               .keys = keys};
+    char *file = tl_arena_printf(c->arena, "%s/ledger.db", c->data);
     struct stat st;
     enum tl_rc rc;
 
-    if (stat(c->data, &st) != 0)
-        return tl_fail(err, TL_NOT_FOUND, "there is no ledger at %s: `tieline run` makes it", c->data);
+    if (!file ||
+        stat(file, &st) != 0) /* only `run` makes one: a mistyped directory must not look like an empty ledger */
+        return tl_fail(err, TL_NOT_FOUND,
+                       "there is no ledger in %s: `tieline run` makes it, or name another with --data", c->data);
     rc = crypto_new(&c->crypto, err);
     if (rc == TL_OK)
         rc = ledger_keys(common, c, keys, &o.n_keys, err);

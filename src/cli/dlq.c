@@ -111,7 +111,7 @@ static enum tl_rc start_editor(const char *path, struct tl_err *err)
             return tl_fail(err, TL_IO, "waiting for the editor failed: %s", strerror(errno));
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return tl_fail(err, TL_INVALID, "the editor failed; nothing was changed (EDITOR, or --body FILE)");
+        return tl_fail(err, TL_CANCELED, "the editor failed; nothing was changed (EDITOR, or --body FILE)");
     return TL_OK;
 }
 

@@ -16,7 +16,7 @@ int cli__exit_of(enum tl_rc rc)
         return CLI_OK;
     if (rc == TL_NOT_FOUND)
         return CLI_NOT_FOUND;
-    if (rc == TL_CONFIG)
+    if (rc == TL_CONFIG || rc == TL_INVALID)
         return CLI_USAGE;
     if (rc == TL_UNREACHABLE || rc == TL_BUSY || rc == TL_FORBIDDEN)
         return CLI_NO_SERVER;

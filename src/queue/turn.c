@@ -309,6 +309,23 @@ static struct op *after_commit(struct queue *q, struct op *batch)
     return answers;
 }
 
+/* Looking needs no room, and never more than when there is none: who writes nothing does not share the fate of the
+ * transaction. All others have been undone. */
+static void look_anyway(struct queue *q, struct op *refused)
+{
+    for (struct op *op = refused; op; op = op->next) {
+        struct tl_err err = {.rc = TL_OK};
+
+        if (!op->cls->read)
+            continue;
+        if (op->err)
+            tl_err_clear(op->err);
+        q->txn_rc = TL_OK;
+        op->rc = op->cls->apply(q, op, op->err ? op->err : &err);
+    }
+    q->txn_rc = TL_FULL;
+}
+
 static void refuse(struct queue *q, struct op *batch, enum tl_rc rc)
 {
     struct op *refused = NULL, **tail = &refused, *next;
@@ -334,6 +351,8 @@ static void refuse(struct queue *q, struct op *batch, enum tl_rc rc)
         *tail = op;
         tail = &op->next;
     }
+    if (rc == TL_FULL)
+        look_anyway(q, refused);
     queue__answer(q, refused);
 }
 
@@ -347,6 +366,7 @@ static void write_failed(struct queue *q, struct op *batch)
                           "an outcome could not be written: no delivery starts until it can");
         q->full = true;
         q->full_until_ns = queue__now(q) + FULL_PAUSE_NS;
+        q->disk_next_ns = 0; /* so that intake stops, and says so, with the next turn */
     } else {
         queue__fatal(q, &q->txn_err);
     }

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from support.sender import SECRET, Sender, github
-from support.site import FAST, hook, project, until
+from support.site import BIN, FAST, hook, project, until
 from support.target import answer
 
 
@@ -194,6 +194,45 @@ def fill(place, leave=0):
                 break
 
 
+def tell(s, *words):
+    return subprocess.run([BIN, *words], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=60)
+
+
+def test_a_full_disk_is_named_by_a_snapshot_and_by_a_start(site, target, small_disk, tmp_path):
+    config = project(target)
+    config["store"] = {"path": str(small_disk / "data"), "reserve": "1MB"}
+    s = site(config)
+    (s.folder / "data").symlink_to(small_disk / "data")
+    s.start()
+    for n in range(300):
+        s.post({"n": n, "pad": "x" * 5000})
+    s.wait_counts(delivered=300)
+    copy = small_disk / "copy.db"
+    fill(small_disk, leave=100000)
+    done = tell(s, "ledger", "snapshot", str(copy))
+    assert done.returncode == 1 and "is full: make room" in done.stderr and not copy.exists(), done
+    s.stop()
+    fill(small_disk)
+    s.change(lambda c: c["store"].update(path=str(small_disk / "other")))
+    code, said = s.fails()
+    assert code != 0 and "is full: make room" in said, said
+    os.unlink(small_disk / "ballast")
+    s.change(lambda c: c["store"].update(path=str(small_disk / "data")))
+    s.start()
+    copy = tmp_path / "copy.db"
+    assert tell(s, "ledger", "snapshot", str(copy)).returncode == 0
+    files = [copy, *(small_disk / "data").glob("ledger.db*")]
+    assert len(files) > 2 and all(f.stat().st_mode & 0o077 == 0 for f in files), "payloads are for nobody else"
+
+
+def test_a_look_where_no_ledger_is_makes_none(site, target, tmp_path):
+    s = site(project(target))
+    (tmp_path / "dta").mkdir()
+    done = tell(s, "status", "--data", str(tmp_path / "dta"))
+    assert done.returncode == 3 and "no ledger in" in done.stderr and "--data" in done.stderr, done
+    assert list((tmp_path / "dta").iterdir()) == []
+
+
 def test_while_the_disk_is_full_senders_get_503_and_afterwards_no_outcome_is_missing(site, target, small_disk):
     target.behave = lambda r: answer(200, delay=0.05)
     config = project(target, flow={"order_by": "body.k"}, limits={"concurrency": 8})
@@ -215,6 +254,7 @@ def test_while_the_disk_is_full_senders_get_503_and_afterwards_no_outcome_is_mis
     assert s.sender.raw("GET", "/readyz").status == 503 and s.sender.raw("GET", "/healthz").status == 200
     time.sleep(1)
     assert s.process.poll() is None, "a full disk must not end the process"
+    assert s.get("/v1/status")["ledger"]["live"] >= 0 and s.list(state="queued") is not None, "looking needs no room"
     os.unlink(small_disk / "ballast")
     until(lambda: s.sender.post({"n": 2000, "k": 1}, id="after").status == 200, timeout=30)
     until(lambda: s.get("/v1/status")["ledger"]["live"] == 0, timeout=40)

@@ -203,6 +203,13 @@ static bool first_attempt(struct tl_arena *arena, const struct store_val *v, str
     return true;
 }
 
+static enum tl_rc no_such(uint64_t id, struct tl_err *err)
+{
+    char text[14];
+
+    return tl_fail(err, TL_NOT_FOUND, "there is no event or delivery %s", tl_id32_format(id, text));
+}
+
 static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t id, size_t max_body,
                        struct queue_detail *d, struct tl_err *err)
 {
@@ -211,7 +218,7 @@ static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t 
     enum tl_rc rc = store_one(r->st[READ_ONE], VALS(store_u64(id)), v, 1, &row, err);
 
     if (rc == TL_OK && !row)
-        return tl_fail(err, TL_NOT_FOUND, "there is no event or delivery %" PRIu64, id);
+        return no_such(id, err);
     if (rc == TL_OK)
         rc = store_query(r->st[READ_ONE], VALS(store_u64(id)), err);
     if (rc == TL_OK)
@@ -288,7 +295,7 @@ enum tl_rc queue_read_body(struct queue_reader *r, uint64_t delivery, bool origi
     if (rc != TL_OK)
         return rc;
     if (!row)
-        return tl_fail(err, TL_NOT_FOUND, "there is no event or delivery %" PRIu64, delivery);
+        return no_such(delivery, err);
     event = v[1].type == STORE_NULL ? delivery : (uint64_t)v[1].i;
     upload = (uint64_t)v[21].i;
     if (!original) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sqlite3.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,10 +60,32 @@ static enum tl_rc sq_rc(int rc)
     }
 }
 
+static bool is_full(sqlite3 *db, int rc, int extended)
+{
+    return (rc & 0xff) == SQLITE_FULL || extended == SQLITE_IOERR_SHMSIZE ||
+           ((rc & 0xff) == SQLITE_IOERR && db && sqlite3_system_errno(db) == ENOSPC);
+}
+
+/* What a person can do about it; SQLite's own words say only what. */
 static enum tl_rc sq_fail(sqlite3 *db, int rc, const char *what, struct tl_err *err)
 {
-    return tl_fail(err, sq_rc(rc), "%s: %s (%d)", what, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc),
-                   db ? sqlite3_extended_errcode(db) : rc);
+    const char *path = db ? sqlite3_db_filename(db, "main") : NULL;
+    int extended = db ? sqlite3_extended_errcode(db) : rc, code = rc & 0xff;
+
+    path = path && path[0] ? path : what;
+    if (is_full(db, rc, extended))
+        return tl_fail(err, TL_FULL,
+                       "%s: the disk that holds %s is full: make room there; what was acknowledged is kept", what,
+                       path);
+    if (code == SQLITE_NOTADB)
+        return tl_fail(err, TL_CONFIG, "%s is not a ledger: name another directory, or put the right file there", path);
+    if (code == SQLITE_CANTOPEN)
+        return tl_fail(err, TL_IO, "cannot open %s: %s; its directory must be there and belong to this user", path,
+                       db && sqlite3_system_errno(db) ? strerror(sqlite3_system_errno(db)) : sqlite3_errstr(rc));
+    if (code == SQLITE_CORRUPT)
+        return tl_fail(err, TL_IO, "%s is damaged (%d): put a snapshot in its place, the damaged file aside", path,
+                       extended);
+    return tl_fail(err, sq_rc(rc), "%s: %s (%d)", what, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc), extended);
 }
 
 static void sq_close(struct store *s)
@@ -163,8 +186,13 @@ static enum tl_rc sq_copy(struct store *s, const char *path, struct tl_err *err)
     sqlite3_stmt *st = NULL;
     int rc;
 
-    if (access(path, F_OK) == 0)
-        return tl_fail(err, TL_EXISTS, "%s is there already", path);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* payloads: for nobody else */
+
+    if (fd < 0 && errno == EEXIST)
+        return tl_fail(err, TL_EXISTS, "%s is there already: name another file", path);
+    if (fd < 0)
+        return tl_fail(err, TL_IO, "cannot make %s: %s", path, strerror(errno));
+    (void)close(fd);
     /* It writes nothing to this database, yet query_only would refuse it; a reader's file is opened read-only anyway.
      */
     rc = sqlite3_exec(q->db, "PRAGMA query_only=0", NULL, NULL, NULL);
@@ -178,6 +206,7 @@ static enum tl_rc sq_copy(struct store *s, const char *path, struct tl_err *err)
         enum tl_rc r = sq_fail(q->db, rc, "copying the ledger", err);
 
         sqlite3_finalize(st);
+        (void)unlink(path); /* half a copy is none */
         return r;
     }
     sqlite3_finalize(st);
@@ -410,9 +439,11 @@ static enum tl_rc sq_lock(struct sq *q, const char *path, struct tl_err *err)
 
     q->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (q->lock_fd < 0)
-        rc = tl_fail(err, TL_IO, "cannot open %s: %s", name, strerror(errno));
+        rc = tl_fail(err, TL_IO, "cannot open %s: %s; its directory must be there and belong to this user", name,
+                     strerror(errno));
     else if (!flock_soon(q->lock_fd))
-        rc = tl_fail(err, TL_BUSY, "another process uses this ledger (%s is locked)", name);
+        rc = tl_fail(err, TL_BUSY,
+                     "another process uses this ledger (%s is locked): stop it first, or use another directory", name);
     tl_free(name);
     return rc;
 }
@@ -448,6 +479,22 @@ static enum tl_rc sq_setup(struct sq *q, const struct store_options *o, struct t
     return sq_migrate(q, o, err);
 }
 
+/* A store holds payloads: nobody but its owner reads it, whatever the umask and however an older version made it.
+ * SQLite gives its log the same rights. */
+static enum tl_rc sq_private(const char *path, struct tl_err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat st;
+    bool ok = fd >= 0 && fstat(fd, &st) == 0 && ((st.st_mode & 077) == 0 || fchmod(fd, 0600) == 0);
+    int why = errno;
+
+    if (fd >= 0)
+        (void)close(fd);
+    return ok ? TL_OK
+              : tl_fail(err, why == ENOSPC ? TL_FULL : TL_IO,
+                        "cannot open %s: %s; its directory must be there and belong to this user", path, strerror(why));
+}
+
 enum tl_rc store_sqlite_open(const struct store_options *o, struct store **ret_store, struct tl_err *err)
 {
     struct sq *q = tl_zalloc(sizeof(*q));
@@ -461,6 +508,8 @@ enum tl_rc store_sqlite_open(const struct store_options *o, struct store **ret_s
     q->lock_fd = -1;
     if (o->exclusive)
         rc = sq_lock(q, o->path, err);
+    if (rc == TL_OK && !o->read_only && !o->vfs)
+        rc = sq_private(o->path, err);
     if (rc == TL_OK) {
         /* NOMUTEX: one thread at a time, as store.h says. */
         r = sqlite3_open_v2(o->path, &q->db, flags | SQLITE_OPEN_NOMUTEX, o->vfs);

@@ -147,4 +147,4 @@ def test_the_store_keeps_and_rotates_values_without_showing_them(empty):
 
 def test_an_empty_value_is_refused(empty):
     env = {"TIELINE_SECRETS_KEY": empty.ok("secrets", "key").out.strip()}
-    assert empty.run("secrets", "set", "x", stdin="", env=env).code == 1
+    assert empty.run("secrets", "set", "x", stdin="", env=env).code == 2

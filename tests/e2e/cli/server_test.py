@@ -110,10 +110,10 @@ def test_tail_shows_events_as_they_come(project):
 
 @pytest.mark.parametrize("words, code, wanted", [
     (["events", "show", "0000000000ZZZ"], 3, ""),
-    (["events", "show", "no id"], 1, "is not an id"),
+    (["events", "show", "no id"], 2, "is not an id"),
     (["events", "list", "--flow", "order"], 3, "did you mean 'orders'?"),
-    (["events", "list", "--state", "gone"], 1, "there is no state"),
-    (["events", "list", "--from", "noon"], 1, "from must be a time"),
+    (["events", "list", "--state", "gone"], 2, "there is no state"),
+    (["events", "list", "--from", "noon"], 2, "from must be a time"),
     (["pause", "flow", "nope"], 3, "there is no flow"),
     (["resume", "connection", "epr"], 3, "did you mean 'erp'?"),
     (["dlq", "replay", "0000000000ZZZ", "--yes"], 3, "nothing"),
