@@ -145,6 +145,7 @@ export interface Row {
     revision: number;
     bytes: number;
     expanded: boolean;
+    job?: { name: string; polled_at: string; next_poll_at: string | null };
     blocks_key: boolean;
     class?: string;
     error?: string;
@@ -348,6 +349,7 @@ export interface TestResult extends ConnectionDetail {
 export interface Reload {
     applied: boolean;
     changes?: { change: string; path: string; file?: string; line?: number }[];
+    needs_restart?: string[];
     errors?: { severity: string; file: string; line: number; column: number; message: string; hint?: string }[];
     ledger?: Record<string, number>;
 }

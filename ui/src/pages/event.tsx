@@ -21,6 +21,8 @@ const LIVE = ["queued", "running", "retrying"];
 /** One sentence: where it stands and what comes next. */
 function story(d: Detail): string {
     const r = d.event;
+    if (r.job)
+        return `Runs over there as ${r.job.name || "a long job"}: asked ${duration(Date.now() - Date.parse(r.job.polled_at))} ago, and again by itself.`;
     switch (r.state) {
         case "delivered": return `Delivered with ${plural(r.attempts, "attempt")}, ${duration(Date.parse(r.updated_at) - Date.parse(r.received_at))} after it was received.`;
         case "dead": return r.attempts ? `Given up after ${plural(r.attempts, "attempt")}. Mend the cause, then replay.` : "Could not be sent at all: it waits here until somebody mends or discards it.";
