@@ -82,7 +82,8 @@ static enum tl_rc add_trace(struct connector_call *call, struct http_request_out
         return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
     connector_trace_of(json_text(json_gets(headers, "traceparent"), TL_SV_NULL),
                        json_text(json_gets(headers, "tracestate"), TL_SV_NULL),
-                       json_text(json_gets(headers, "x-request-id"), TL_SV_NULL), call->records[0].event, t);
+                       json_text(json_gets(headers, "x-request-id"), TL_SV_NULL), call->records[0].event,
+                       call->records[0].origin, t);
     x->trace = tl_sv_str(t->id);
     x->request_id = tl_sv_str(t->request_id);
     if (out->n_headers > 0)

@@ -56,8 +56,8 @@ struct connector_exchange {
 };
 typedef void connector_observe_fn(void *arg, struct connector_call *call, const struct connector_exchange *x);
 
-/* W3C Trace Context and request id of an event: as its sender gave them (well-formed), else made from the event's id,
- * so that every attempt of an event has the same ones. */
+/* W3C Trace Context and request id of an event: as its sender gave them (well-formed), else made from the event's id
+ * (a trace also from its origin), so that every attempt of an event has the same ones. */
 enum { CONNECTOR_TRACE_ID = 33, CONNECTOR_REQUEST_ID = 129 };
 struct connector_trace {
     char id[CONNECTOR_TRACE_ID];           /* 32 hex digits */
@@ -66,7 +66,7 @@ struct connector_trace {
     struct tl_sv state;                    /* tracestate; borrowed; .p NULL: none */
 };
 void connector_trace_of(struct tl_sv traceparent, struct tl_sv tracestate, struct tl_sv request_id, uint64_t event,
-                        struct connector_trace *ret);
+                        uint64_t origin, struct connector_trace *ret);
 
 struct connector_host_options {
     struct http_client *client; /* of the loop; borrowed */

@@ -47,7 +47,7 @@ static bool visible(struct tl_sv s, size_t max)
 }
 
 void connector_trace_of(struct tl_sv traceparent, struct tl_sv tracestate, struct tl_sv request_id, uint64_t event,
-                        struct connector_trace *ret)
+                        uint64_t origin, struct connector_trace *ret)
 {
     char id[14];
 
@@ -59,7 +59,8 @@ void connector_trace_of(struct tl_sv traceparent, struct tl_sv tracestate, struc
             ret->state = tracestate;
     } else {
         (void)snprintf(ret->id, sizeof ret->id, "%016llx%016llx",
-                       (unsigned long long)tl_hash64(&event, sizeof event, 1), (unsigned long long)(event ? event : 1));
+                       (unsigned long long)tl_hash64(&event, sizeof event, origin ? origin : 1),
+                       (unsigned long long)(event ? event : 1));
     }
     if (visible(request_id, sizeof ret->request_id - 1))
         (void)snprintf(ret->request_id, sizeof ret->request_id, "%.*s", TL_SV_ARG(request_id));

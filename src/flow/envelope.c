@@ -5,6 +5,8 @@
  * Meta is JSON: {"k": kind of body, "m": method, "p": path, "q": {query}, "h": {headers}, "t": event type}. Headers
  * that carry secrets (signatures, Authorization, Cookie) are never stored.
  */
+#include <stdio.h>
+
 #include "flow/flow_int.h"
 
 enum { MAX_META = 32768, MAX_QUERY = 100 };
@@ -96,6 +98,28 @@ struct json flow__envelope(struct tl_arena *a, const char *flow, struct json met
     for (uint32_t i = 0; vars.type == JSON_OBJECT && i < vars.n; i++)
         json_add(&b, json_view(vars.u.members[i].key), vars.u.members[i].value);
     return json_end(&b);
+}
+
+const char *flow__event_key(const struct queue *q, uint64_t event, char buf[FLOW_EVENT_KEY])
+{
+    uint64_t origin = queue_origin(q, event);
+    char bits[14], id[14];
+
+    if (origin) /* of 50 bits: the first three digits of 13 are 0 */
+        (void)snprintf(buf, FLOW_EVENT_KEY, "%s-%s", tl_id32_format(origin, bits) + 3, tl_id32_format(event, id));
+    else
+        (void)snprintf(buf, FLOW_EVENT_KEY, "%s", tl_id32_format(event, id));
+    return buf;
+}
+
+struct tl_sv flow__outgoing_key(struct tl_arena *a, const struct queue *q, uint64_t event, uint32_t target,
+                                uint32_t item, uint32_t revision)
+{
+    char id[FLOW_EVENT_KEY];
+
+    flow__event_key(q, event, id);
+    return tl_sv_str(revision ? tl_arena_printf(a, "%s.%u.%u.r%u", id, target, item, revision)
+                              : tl_arena_printf(a, "%s.%u.%u", id, target, item));
 }
 
 struct tl_sv flow__key_text(struct tl_arena *a, struct json v)

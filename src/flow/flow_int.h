@@ -203,6 +203,13 @@ struct flow_event {
  * besides, or JSON_UNDEFINED. */
 struct json flow__envelope(struct tl_arena *a, const char *flow, struct json meta, struct json body, struct json vars,
                            const struct flow_event *event);
+/* What outgoing keys of an event begin with: <origin>-<event>, in letters and digits; <event> alone where it has no
+ * origin. Returns buf. */
+enum { FLOW_EVENT_KEY = 25 };
+const char *flow__event_key(const struct queue *q, uint64_t event, char buf[FLOW_EVENT_KEY]);
+/* Of a delivery: <origin>-<event>.<target>.<item>, and .r<n> after an edit. */
+struct tl_sv flow__outgoing_key(struct tl_arena *a, const struct queue *q, uint64_t event, uint32_t target,
+                                uint32_t item, uint32_t revision);
 /* A key as text: strings as they are, other values as JSON; .p NULL: none. */
 struct tl_sv flow__key_text(struct tl_arena *a, struct json v);
 /* The body of an event as a value, by the kind in its meta. */

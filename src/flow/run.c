@@ -87,12 +87,7 @@ struct prepare {
 
 static struct tl_sv outgoing_key(struct run *r, const struct queue_claim *c)
 {
-    char id[14];
-    char *text = c->revision ? tl_arena_printf(r->arena, "%s.%u.%u.r%u", tl_id32_format(c->event, id), c->target,
-                                               c->item, c->revision)
-                             : tl_arena_printf(r->arena, "%s.%u.%u", tl_id32_format(c->event, id), c->target, c->item);
-
-    return tl_sv_str(text);
+    return flow__outgoing_key(r->arena, r->loop->engine->queue, c->event, c->target, c->item, c->revision);
 }
 
 static void make_envelope(void *arg)
@@ -175,7 +170,7 @@ static void trace(struct run *r, const struct queue_claim *c, struct json envelo
     if (r->work->n > 1)
         return;
     connector_trace_of(traceparent, TL_SV_NULL, json_text(json_gets(h, "x-request-id"), TL_SV_NULL), c->event,
-                       &r->trace);
+                       queue_origin(r->loop->engine->queue, c->event), &r->trace);
     flow__trace_attempt(&r->attempt, r->flow, r->began, c->event, traceparent);
 }
 
@@ -269,6 +264,7 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
                                      .envelope = p.envelope,
                                      .key = json_view(json_gets(json_gets(p.envelope, "event"), "key")),
                                      .event = c->event,
+                                     .origin = queue_origin(r->loop->engine->queue, c->event),
                                      .delivery = c->delivery,
                                      .attempt = c->attempt,
                                      .unknown_before = c->unknown_before};
@@ -491,6 +487,7 @@ static void go_on(struct task *task, struct run *r, connector_fn *fn, struct tl_
     for (size_t i = 0; i < w->n; i++) {
         claims[i] = &w->claims[i];
         records[i] = (struct connector_record){.event = w->claims[i].event,
+                                               .origin = queue_origin(r->loop->engine->queue, w->claims[i].event),
                                                .delivery = w->claims[i].delivery,
                                                .attempt = w->claims[i].attempt,
                                                .key = outgoing_key(r, &w->claims[i])};

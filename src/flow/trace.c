@@ -36,13 +36,13 @@ static bool is_odd(char hex) /* 'b', 'd' and 'f' are even as characters, odd as 
 }
 
 /* False: not recorded. */
-static bool begin(const struct otlp *o, struct tl_sv traceparent, uint64_t event, struct otlp_span *s)
+static bool begin(const struct flow *f, struct tl_sv traceparent, uint64_t event, struct otlp_span *s)
 {
     struct connector_trace t;
     uint64_t high, low;
     bool given;
 
-    connector_trace_of(traceparent, TL_SV_NULL, TL_SV_NULL, event, &t);
+    connector_trace_of(traceparent, TL_SV_NULL, TL_SV_NULL, event, queue_origin(flow__queue(f), event), &t);
     given = traceparent.n >= PARENT_AT + 16 && memcmp(traceparent.p + 3, t.id, 32) == 0;
     if (!hex_u64(tl_sv(t.id, 16), &high) || !hex_u64(tl_sv(t.id + 16, 16), &low))
         return false;
@@ -53,7 +53,7 @@ static bool begin(const struct otlp *o, struct tl_sv traceparent, uint64_t event
     }
     if (given)
         (void)hex_u64(tl_sv(traceparent.p + PARENT_AT, 16), &s->parent);
-    return otlp_sampled(o, s->trace, given, given && is_odd(t.flags[1]));
+    return otlp_sampled(f->plan->engine->opt.otlp, s->trace, given, given && is_odd(t.flags[1]));
 }
 
 static void child(struct otlp *o, const struct otlp_span *of, const char *name, uint64_t from_ns, uint64_t to_ns)
@@ -89,7 +89,7 @@ void flow__trace_received(const struct flow *f, struct http_req *req, const stru
     struct otlp_span s;
 
     if (!o || !put->ret_event || put->ret_duplicate ||
-        !begin(o, http_req_header(req, "traceparent"), put->ret_event, &s))
+        !begin(f, http_req_header(req, "traceparent"), put->ret_event, &s))
         return;
     s.id = receive_span(put->ret_event);
     s.name = "receive";
@@ -111,7 +111,7 @@ void flow__trace_attempt(struct flow_attempt *a, const struct flow *f, uint64_t 
 {
     struct otlp *o = f->plan->engine->opt.otlp;
 
-    if (!o || !begin(o, traceparent, event, &a->span))
+    if (!o || !begin(f, traceparent, event, &a->span))
         return;
     a->on = true;
     a->span.id = tl_random_u64() | 1;

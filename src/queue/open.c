@@ -102,6 +102,7 @@ static void load_meta(struct queue *q)
     (void)RUN(q, META_SET, store_text(TL_SV("generation")), store_u64(generation));
     q->epoch = generation << 32;
     load_careful(q);
+    queue__load_origins(q);
     tl_buf_init(&key, 64);
     known = queue__kv_get(q, TL_SV("queue/hash_key"), &key) && key.n == sizeof(q->hash_key);
     if (known)
@@ -253,6 +254,7 @@ void queue_close(struct queue *q)
     (void)pthread_cond_destroy(&q->wake);
     (void)pthread_cond_destroy(&q->done_cond);
     tl_free(q->internal.name);
+    tl_free(q->origins);
     tl_free(q->loop_load);
     tl_free(q->dir);
     tl_free(q);

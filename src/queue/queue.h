@@ -123,6 +123,10 @@ void queue_set_dispatch(struct queue *q, bool on);
 size_t queue_works_out(const struct queue *q); /* any thread */
 /* Stops the thread. Works still out must not be finished afterwards; their attempts become `unknown outcome`. */
 void queue_close(struct queue *q);
+/* Random bits (50, never 0) that go with this event's number outside the ledger: numbers begin anew in each ledger and
+ * count on from where a copy of it was made, bits are drawn at each start for the events that come then. 0: the event
+ * is older than that. The same in every later process. Any thread. */
+uint64_t queue_origin(const struct queue *q, uint64_t event);
 bool queue_turn(struct queue *q);           /* manual only: true when something was done */
 void queue_kick(struct queue *q);           /* look at the clock again (tests turn its hands) */
 int64_t queue_next_due_ms(struct queue *q); /* manual only: monotonic ms of the next timer, INT64_MAX: none */

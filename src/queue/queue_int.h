@@ -52,6 +52,10 @@ enum {
     N_COUNTS
 };
 
+struct origin { /* origin.c */
+    uint64_t first, bits;
+};
+
 /* ---- ops: everything that reaches the ledger thread ---- */
 struct op;
 struct op_class {
@@ -268,6 +272,8 @@ struct queue {
 
     struct op *kept, **kept_tail;
     uint64_t next_id, id_reserved, epoch;
+    struct origin *origins; /* by `first`; not changed after the start */
+    size_t n_origins;
     uint64_t full_until_ns, disk_next_ns, disk_free, disk_reserve;
     bool full;
 
@@ -589,6 +595,7 @@ void queue__retain_from(struct queue *q, uint64_t id); /* it is final now: the s
 
 /* ---- job.c ---- */
 void queue__load_jobs(struct queue *q);
+void queue__load_origins(struct queue *q); /* origin.c: in the transaction of the start */
 bool queue__job_step(struct queue *q); /* in a transaction */
 /* What a filter without a state, an event or ids stands for: what the action can do something about. */
 bool queue__acts_on(const struct queue_plan *p, enum queue_state state);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between ledger and target: order, retries, error classes, breaker, trip."""
 import json
+import shutil
 import threading
 import time
 
@@ -42,6 +43,31 @@ def test_order_by_key_is_kept_while_the_first_of_them_retries(shop, target):
     assert [b["n"] for b in order if b["customer"] == "quick"] == [0, 1, 2, 3, 4]
     last_try = max(i for i, b in enumerate(order) if b == by_customer(0, "slow"))
     assert order.index(by_customer(1, "quick")) < last_try, "the other key waited"
+
+
+def test_a_target_that_honours_keys_takes_the_events_of_every_ledger(shop, target):
+    """Two installations, a new data directory, and a backup put back: to the target all of them are new events."""
+    to = {"to": {"connection": "erp", "post": "/orders", "idempotency_header": "Idempotency-Key"}}
+    first, second = shop(flow=to), shop(flow=to)
+    for n, s in enumerate((first, second)):
+        [s.post({"n": n}) for _ in range(3)]
+        s.wait_counts(delivered=3)
+    ids = [r.key.split("-")[1] for r in target.all()]
+    assert sorted(ids) == sorted(ids[:3] * 2), "both count from the same number"
+    copy = second.folder / "copy.db"
+    second.do("/v1/snapshot", {"path": str(copy)})
+    [second.post({"n": 2}) for _ in range(3)]
+    second.wait_counts(delivered=6)
+    second.stop()
+    shutil.rmtree(second.folder / "data")
+    (second.folder / "data").mkdir(mode=0o700)
+    shutil.copy(copy, second.folder / "data/ledger.db")
+    second.start()
+    [second.post({"n": 3}) for _ in range(3)]
+    second.wait_counts(delivered=6)
+    keys = [r.key for r in target.wait(12)]
+    assert len(set(keys)) == 12, keys
+    assert all(len(k) <= 64 for k in keys)
 
 
 def test_many_senders_and_many_keys_keep_the_order_of_each_key(shop, target):

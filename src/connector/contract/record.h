@@ -9,8 +9,9 @@ struct connector_record {
     struct json value; /* the mapped record */
     struct json
         envelope;     /* what expressions see: {body, headers, query, event: {id, received_at, key, attempt}, flow} */
-    struct tl_sv key; /* outgoing idempotency key: <event>.<target>.<item>[.r<n>] */
+    struct tl_sv key; /* outgoing idempotency key: <origin>-<event>.<target>.<item>[.r<n>], at most 64 bytes */
     uint64_t event, delivery;
+    uint64_t origin; /* random bits that make the event's number unique beyond its ledger; 0: none */
     uint32_t attempt;
     bool unknown_before; /* an earlier attempt's outcome is not known: look before you insert */
 };

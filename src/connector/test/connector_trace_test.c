@@ -20,7 +20,7 @@ static void what_is_well_formed_goes_on(void **state)
 
     (void)state;
     for (size_t i = 0; i < TL_COUNT(good); i++) {
-        connector_trace_of(tl_sv_str(good[i]), TL_SV("a=1"), TL_SV("req-7"), 99, &t);
+        connector_trace_of(tl_sv_str(good[i]), TL_SV("a=1"), TL_SV("req-7"), 99, 0, &t);
         assert_string_equal(t.id, ID);
         assert_string_equal(t.flags, i == 0 ? "00" : "01");
         assert_string_equal(t.request_id, "req-7");
@@ -44,15 +44,17 @@ static void what_is_not_is_made_anew_from_the_event(void **state)
     struct connector_trace first, t;
 
     (void)state;
-    connector_trace_of(TL_SV_NULL, TL_SV_NULL, TL_SV_NULL, 99, &first);
+    connector_trace_of(TL_SV_NULL, TL_SV_NULL, TL_SV_NULL, 99, 0, &first);
     assert_int_equal(strlen(first.id), 32);
     for (size_t i = 0; i < TL_COUNT(bad); i++) {
-        connector_trace_of(tl_sv_str(bad[i]), TL_SV("a=1"), TL_SV("two words"), 99, &t);
+        connector_trace_of(tl_sv_str(bad[i]), TL_SV("a=1"), TL_SV("two words"), 99, 0, &t);
         assert_string_equal(t.id, first.id);
         assert_null(t.state.p);
         assert_string_equal(t.request_id, first.request_id);
     }
-    connector_trace_of(TL_SV_NULL, TL_SV_NULL, TL_SV_NULL, 100, &t);
+    connector_trace_of(TL_SV_NULL, TL_SV_NULL, TL_SV_NULL, 100, 0, &t);
+    assert_string_not_equal(t.id, first.id);
+    connector_trace_of(TL_SV_NULL, TL_SV_NULL, TL_SV_NULL, 99, 7, &t); /* the same number, of another ledger */
     assert_string_not_equal(t.id, first.id);
 }
 

@@ -22,14 +22,9 @@ struct preview {
 
 static struct tl_sv key_of(const struct preview *p)
 {
-    char id[14];
     const struct flow_preview *in = p->in;
-    const char *text = in->revision
-                           ? tl_arena_printf(p->arena, "%s.%u.%u.r%u", tl_id32_format(in->event, id), in->target,
-                                             in->item, in->revision)
-                           : tl_arena_printf(p->arena, "%s.%u.%u", tl_id32_format(in->event, id), in->target, in->item);
 
-    return tl_sv_str(text);
+    return flow__outgoing_key(p->arena, p->engine->queue, in->event, in->target, in->item, in->revision);
 }
 
 /* An event whose steps run with its delivery; else they have run, and its body is what they made. */
@@ -130,6 +125,7 @@ static void make_request(struct task *task, struct preview *p)
                                             .envelope = p->envelope,
                                             .key = key_of(p),
                                             .event = p->in->event,
+                                            .origin = queue_origin(p->engine->queue, p->in->event),
                                             .delivery = p->in->delivery,
                                             .attempt = p->in->attempt};
     struct flow_owner owner = {.target = "", .operation = "preview"};

@@ -363,10 +363,10 @@ static enum tl_rc ask(struct task *task, struct question *q)
 /* The same at each attempt, whatever comes before the step in the configuration. */
 static struct tl_sv key_of(const struct question *q, size_t item)
 {
-    char id[14];
+    char event[FLOW_EVENT_KEY];
 
-    return tl_sv_str(
-        tl_arena_printf(q->arena, "%s.%s.%zu", tl_id32_format(q->place->claim->event, id), q->s->as, item));
+    flow__event_key(engine_of(q)->queue, q->place->claim->event, event);
+    return tl_sv_str(tl_arena_printf(q->arena, "%s.%s.%zu", event, q->s->as, item));
 }
 
 enum tl_rc flow__ask(struct flow_place *place, struct task *task, const struct flow_step *s, struct json envelope,
@@ -377,6 +377,7 @@ enum tl_rc flow__ask(struct flow_place *place, struct task *task, const struct f
     enum tl_rc rc;
 
     q.record = (struct connector_record){.event = place->claim->event,
+                                         .origin = queue_origin(engine_of(&q)->queue, place->claim->event),
                                          .delivery = place->claim->delivery,
                                          .attempt = place->claim->attempt,
                                          .unknown_before = place->claim->unknown_before};

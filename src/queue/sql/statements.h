@@ -13,6 +13,7 @@
     X(META_SET, "UPDATE meta SET value=?2 WHERE name=?1")                                                              \
     X(META_GET, "SELECT value FROM meta WHERE name=?1")                                                                \
     X(META_ADD, "INSERT INTO meta VALUES(?1,?2)")                                                                      \
+    X(UNIT_BETWEEN, "SELECT id FROM unit WHERE id>=?1 AND id<?2 LIMIT 1")                                              \
     X(UNIT_ADD, "INSERT INTO unit(id,flow,target,kind,lane,part,state,live,received,updated,bytes,upload,cause,idem1," \
                 "idem2) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?9,?10,?11,?12,?13,?14)")                                    \
     X(CHILD_ADD, "INSERT INTO unit(id,flow,target,kind,lane,part,state,live,received,updated,bytes,event,item,upload," \

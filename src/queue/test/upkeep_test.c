@@ -173,6 +173,92 @@ static void a_snapshot_is_a_ledger_of_its_own(void **state)
     help_done(&copy);
 }
 
+static void an_event_keeps_its_origin_and_each_start_has_another_for_new_ones(void **state)
+{
+    struct bench *b = *state;
+    uint64_t first, second, third, bits;
+
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    first = help_put(b, NULL, NULL, "1");
+    bits = queue_origin(b->q, first);
+    assert_int_not_equal(bits, 0);
+    assert_int_equal(bits >> 50, 0);
+    second = help_put(b, NULL, NULL, "2");
+    assert_int_equal(queue_origin(b->q, second), bits);
+    help_close(b);
+    help_open(b);
+    help_close(b);
+    help_open(b); /* nothing came during the start before this one */
+    assert_int_equal(b->q->n_origins, 2);
+    third = help_put(b, NULL, NULL, "3");
+    assert_int_equal(queue_origin(b->q, first), bits);
+    assert_int_equal(queue_origin(b->q, second), bits);
+    assert_int_not_equal(queue_origin(b->q, third), bits);
+    assert_int_not_equal(queue_origin(b->q, third), 0);
+}
+
+static void an_event_of_a_ledger_from_before_origins_has_none(void **state)
+{
+    struct bench *b = *state;
+    struct tl_err err;
+    uint64_t old, new;
+
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    old = help_put(b, NULL, NULL, "1");
+    assert_int_equal(queue_kv_put(b->q, NULL, TL_SV("queue/origins"), TL_SV_NULL, &err), TL_OK);
+    help_close(b);
+    help_open(b);
+    new = help_put(b, NULL, NULL, "2");
+    assert_int_equal(queue_origin(b->q, old), 0);
+    assert_int_not_equal(queue_origin(b->q, new), 0);
+}
+
+static void the_origin_of_events_that_are_swept_goes_too(void **state)
+{
+    struct bench *b = *state;
+
+    help_open(b);
+    (void)put_and_end(b, QUEUE_END_DONE, TL_OK);
+    help_close(b);
+    help_open(b);
+    assert_int_equal(b->q->n_origins, 2);
+    help_after(b, 40ll * 86400000);
+    for (int i = 0; i < 50; i++)
+        help_after(b, 60000);
+    help_close(b);
+    help_open(b);
+    assert_int_equal(b->q->n_origins, 1);
+}
+
+static void a_ledger_put_back_from_a_copy_gives_the_same_numbers_another_origin(void **state)
+{
+    struct bench *b = *state, copy;
+    struct queue_reader *r = NULL;
+    struct tl_err err;
+    char path[200];
+    uint64_t queued, here = 0, there;
+
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    queued = help_put(b, NULL, NULL, "in both");
+    help_init(&copy);
+    (void)snprintf(path, sizeof(path), "%s/ledger.db", copy.dir);
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(queue_snapshot(r, path, &err), TL_OK);
+    queue_reader_close(r);
+    help_open(&copy);
+    queue_set_dispatch(copy.q, false);
+    there = help_put(&copy, NULL, NULL, "after the copy, there");
+    while (here < there)
+        here = help_put(b, NULL, NULL, "after the copy, here");
+    assert_int_equal(here, there);
+    assert_int_equal(queue_origin(b->q, queued), queue_origin(copy.q, queued));
+    assert_int_not_equal(queue_origin(b->q, here), queue_origin(copy.q, there));
+    help_done(&copy);
+}
+
 static void expect_xref(struct bench *b, const char *from, const char *id, const char *to, const char *want)
 {
     struct queue_xref known = {
@@ -287,6 +373,10 @@ int main(void)
         TEST(bulk_filters_find_their_few_among_many),
         TEST(a_reload_that_cannot_be_written_changes_nothing_in_memory),
         TEST(a_snapshot_is_a_ledger_of_its_own),
+        TEST(an_event_keeps_its_origin_and_each_start_has_another_for_new_ones),
+        TEST(an_event_of_a_ledger_from_before_origins_has_none),
+        TEST(the_origin_of_events_that_are_swept_goes_too),
+        TEST(a_ledger_put_back_from_a_copy_gives_the_same_numbers_another_origin),
         TEST(cross_references_are_written_with_the_acknowledgement_and_read_from_both_sides),
         TEST(what_our_writes_made_of_a_record_is_known_until_somebody_else_changes_it),
     };
