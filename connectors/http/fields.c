@@ -343,7 +343,8 @@ static const struct config_field poll_fields[] = {
     {.name = "items",
      .type = CONFIG_EXPR,
      AT(httpc_poll, items),
-     .doc = "Over {status, headers, body, cursor}: the records of a page; absent: body.",
+     .doc = "Over {status, headers, body, cursor}: the records of a page; absent: body. No value is a failure when "
+            "`cursor` moves on; no records are an empty array, `[...]`.",
      .example = "body.orders"},
     {.name = "cursor",
      .type = CONFIG_EXPR,

@@ -135,6 +135,7 @@ struct page {
     struct json doc;
     struct connector_incoming *records;
     size_t n;
+    bool no_items; /* there is a body, and `items` finds no value in it */
 };
 
 static enum tl_rc read_items(struct task *task, struct page *page, struct tl_err *err)
@@ -147,6 +148,7 @@ static enum tl_rc read_items(struct task *task, struct page *page, struct tl_err
         rc = connector_expression_run(task, page->p->items, call, page->doc, &items, err);
     if (rc != TL_OK)
         return tl_err_prefix(err, "items");
+    page->no_items = items.type == JSON_UNDEFINED && json_gets(page->doc, "body").type != JSON_UNDEFINED;
     page->n = items.type == JSON_ARRAY ? items.n : items.type != JSON_UNDEFINED && items.type != JSON_NULL;
     if (page->n > RECORDS_MAX)
         return tl_fail(err, TL_LIMIT, "a page has %zu records; at most %d are taken", page->n, RECORDS_MAX);
@@ -199,6 +201,12 @@ static enum tl_rc one_page(struct task *task, struct connector_call *call, struc
     if (rc != TL_OK)
         return tl_err_prefix(err, "cursor");
     after = httpc__kept(call->arena, next);
+    /* A renamed member: the records are somewhere else in the page, and this cursor would go past them for good. */
+    if (page.no_items && after.p && !tl_sv_eq(after, *cursor))
+        return tl_fail(err, TL_INVALID,
+                       "`items` finds nothing in the page, but `cursor` goes on to %.*s: the position stays. Mend "
+                       "`items`; where no record is right, let it give an empty array: `items: \"[...]\"`",
+                       (int)(after.n < 80 ? after.n : 80), after.p);
     *ret_more = after.p && page.n > 0 && !tl_sv_eq(after, *cursor);
     if (!after.p)
         after = *cursor;

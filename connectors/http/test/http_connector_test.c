@@ -477,6 +477,44 @@ static void poll_reads_pages_until_the_cursor_stands(void **state)
     rig_stop(&r);
 }
 
+static void a_page_without_items_does_not_move_the_cursor(void **state)
+{
+    static const struct {
+        const char *items, *body, *want; /* want: what was taken in, or NULL: it fails */
+    } cases[] = {
+        {"body.nope", "{\"items\":[{\"id\":1}],\"next\":2}", NULL},
+        {"body.items", "{\"orders\":[{\"id\":1}],\"next\":2}", NULL},
+        {"body.items", "{\"items\":[],\"next\":2}", "@2; "}, /* an empty page of a feed that goes on */
+        {"body.items", "{\"items\":null,\"next\":2}", "@2; "},
+        {"[body.items[id>5]]", "{\"items\":[{\"id\":1}],\"next\":2}", "@2; "},
+        {"body.nope", "{\"items\":[{\"id\":1}],\"next\":0}", ""}, /* it stands */
+        {"body.nope", "", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        struct taken taken = {.n = 0};
+        char target[200];
+        struct rig r;
+
+        start(&r, PLAIN, POST);
+        (void)snprintf(target, sizeof target,
+                       "{ poll: \"/items?after={cursor}\", items: \"%s\", cursor: body.next, start: \"0\" }",
+                       cases[i].items);
+        assert_true(rig_target(&r, target, 1u << CONNECTOR_READ));
+        r.call.n = 0;
+        r.ledger = (struct connector_ledger){.emit = take, .arg = &taken};
+        r.replies[0] = (struct rig_reply){.body = cases[i].body};
+        r.n_replies = 1;
+        rig_run(&r);
+        assert_int_equal(r.rc, cases[i].want ? TL_OK : TL_INVALID);
+        assert_string_equal(taken.text, cases[i].want ? cases[i].want : "");
+        if (!cases[i].want)
+            assert_non_null(strstr(r.err.text, "the position stays"));
+        rig_stop(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +530,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_said_with_a_hint),
         cmocka_unit_test(get_gives_the_answer_or_null),
         cmocka_unit_test(poll_reads_pages_until_the_cursor_stands),
+        cmocka_unit_test(a_page_without_items_does_not_move_the_cursor),
     };
 
     return cmocka_run_group_tests(tests, rig_group_setup, NULL);
