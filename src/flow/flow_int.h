@@ -177,16 +177,16 @@ struct flow_place;
 TL_MUST_CHECK enum tl_rc flow__steps(const struct flow *f, struct task *task, struct tl_arena *arena,
                                      struct json envelope, struct flow_place *place, const struct tl_clock *clock,
                                      bool large, struct flow_outcome *ret, struct tl_err *err);
-bool flow__blocks(const struct mapping *m); /* evaluating it waits for a child process */
-enum { FLOW_LARGE_BODY = 256 << 10 };       /* bodies beyond it are parsed and mapped on a worker thread */
-/* The `when` and `map` of one target; on the big stack. *ret_skip: reason or NULL. */
+enum { FLOW_LARGE_BODY = 256 << 10 }; /* bodies beyond it are parsed and mapped on a worker thread */
+/* The `when` and `map` of one target; on the big stack. *ret_skip: reason or NULL. turn: here and below, of
+ * mapping_run, or NULL. */
 TL_MUST_CHECK enum tl_rc flow__target_map(const struct flow_target *t, struct tl_arena *arena, struct json envelope,
-                                          const struct tl_clock *clock, struct json *ret_envelope,
-                                          const char **ret_skip, struct tl_err *err);
+                                          const struct tl_clock *clock, struct mapping_turn *turn,
+                                          struct json *ret_envelope, const char **ret_skip, struct tl_err *err);
 struct json flow__with_body(struct tl_arena *a, struct json envelope, struct json body);
 TL_MUST_CHECK enum tl_rc flow__eval(const struct mapping *m, struct tl_arena *arena, struct json envelope,
-                                    struct json data, const struct tl_clock *clock, struct json *ret,
-                                    struct tl_err *err);
+                                    struct json data, const struct tl_clock *clock, struct mapping_turn *turn,
+                                    struct json *ret, struct tl_err *err);
 
 /* envelope.c: what an event looks like to expressions, and how that is stored beside its body */
 /* The stored form of all but the body: a JSON object, at most 32 KB; headers that carry secrets are left out. */
@@ -210,6 +210,10 @@ const char *flow__event_key(const struct queue *q, uint64_t event, char buf[FLOW
 /* Of a delivery: <origin>-<event>.<target>.<item>, and .r<n> after an edit. */
 struct tl_sv flow__outgoing_key(struct tl_arena *a, const struct queue *q, uint64_t event, uint32_t target,
                                 uint32_t item, uint32_t revision);
+/* The flow's own `key` and `order_by`, into the put; on the big stack. What cannot be evaluated stays as it was, for
+ * the event is worth more than its order: *why gets the first reason. */
+void flow__own_keys(const struct flow *f, struct tl_arena *a, struct json envelope, struct mapping_turn *turn,
+                    struct queue_put *put, struct tl_err *why);
 /* A key as text: strings as they are, other values as JSON; .p NULL: none. */
 struct tl_sv flow__key_text(struct tl_arena *a, struct json v);
 /* The body of an event as a value, by the kind in its meta. */
@@ -433,7 +437,8 @@ struct tl_sv flow__pairs_text(struct tl_arena *a, const struct queue_xref *x, si
 /* What to write with an acknowledgement; on the big stack. before: the event before the target's map, sent: as it was
  * sent; answer: what is kept of the target's. False: there is no pair (an id is missing), err says why. */
 bool flow__xref_of(const struct flow_target *t, struct tl_arena *arena, struct json before, struct json sent,
-                   struct tl_sv answer, const struct tl_clock *clock, struct queue_xref *ret, struct tl_err *err);
+                   struct tl_sv answer, const struct tl_clock *clock, struct mapping_turn *turn, struct queue_xref *ret,
+                   struct tl_err *err);
 struct flow_writes *flow__writes_new(void) TL_MUST_CHECK;
 void flow__writes_free(struct flow_writes *w); /* NULL allowed */
 struct flow_write {                            /* lives from begin to end */

@@ -17,23 +17,12 @@ struct hook {
     struct json body;
     struct queue_put put, *many; /* many: a request of several events; NULL: one */
     size_t n_many;
-    struct tl_err dead, *err;
+    struct tl_err dead, no_key, *err; /* no_key: why an event has no key or order of the flow's own */
+    struct mapping_turn *turn;
     enum tl_rc rc;
     int64_t now_ms;
     struct flow_times times;
 };
-
-/* A key that does not evaluate is no key: the event is worth more than its order. It is stored dead only when the body
- * itself does not parse. */
-static struct tl_sv eval_text(struct hook *h, const struct mapping *m, struct json envelope)
-{
-    struct json v;
-    struct tl_err err = {0};
-
-    if (flow__eval(m, h->req->arena, envelope, envelope, NULL, &v, &err) != TL_OK)
-        return TL_SV_NULL;
-    return flow__key_text(h->req->arena, v);
-}
 
 /* From the stored text, as every attempt will see it: there a header that is not UTF-8 has U+FFFD in its place. */
 static enum tl_rc eval_keys(struct hook *h, struct queue_put *put, struct json body)
@@ -49,10 +38,7 @@ static enum tl_rc eval_keys(struct hook *h, struct queue_put *put, struct json b
     if (rc != TL_OK)
         return rc;
     envelope = flow__envelope(h->req->arena, f->name, meta, body, JSON_NOTHING, &event);
-    if (f->key)
-        put->key = eval_text(h, f->key, envelope);
-    if (f->order_by)
-        put->order_by = eval_text(h, f->order_by, envelope);
+    flow__own_keys(f, h->req->arena, envelope, h->turn, put, &h->no_key);
     return TL_OK;
 }
 
@@ -102,9 +88,8 @@ static void examine_many(struct hook *h)
 }
 
 /* Everything between the request and the ledger that is pure. */
-static void examine(void *arg)
+static void examine(struct hook *h)
 {
-    struct hook *h = arg;
     const struct flow *f = h->f;
     struct tl_arena *a = h->req->arena;
 
@@ -149,6 +134,19 @@ static void examine(void *arg)
     if (h->rc == TL_OK && !h->unparsed)
         h->rc = eval_keys(h, &h->put, h->body);
     take_key(h, &h->put, h->verdict.delivery_id);
+}
+
+struct examination {
+    struct hook *h;
+    const struct hook begin; /* for a second time */
+};
+static void examine_once(void *arg, struct mapping_turn *turn)
+{
+    struct examination *x = arg;
+
+    *x->h = x->begin;
+    x->h->turn = turn;
+    examine(x->h);
 }
 
 static void give_answer(const struct webhook_answer *a, struct http_res *res)
@@ -273,6 +271,7 @@ static enum tl_rc answer_with(struct task *task, struct http_req *req, struct ht
     struct hook h = {.f = f, .req = req, .err = err, .times.began = began};
     struct webhook_header headers[128];
     struct webhook_peer peer;
+    enum tl_rc rc;
 
     if (f->waits) {
         flow__log_waits(f);
@@ -289,14 +288,9 @@ static enum tl_rc answer_with(struct task *task, struct http_req *req, struct ht
         return TL_OK;
     h.now_ms = tl_clock_wall_ms(flow__clock(f));
     h.put = (struct queue_put){.flow = f->id, .source = tl_sv_str(f->name), .body = req->body};
-    if (req->body.n > FLOW_LARGE_BODY) {
-        enum tl_rc rc = task_blocking(task, examine, &h, NULL, err);
-
-        if (rc != TL_OK)
-            return rc;
-    } else {
-        task_on_main_stack(task, examine, &h);
-    }
+    rc = mapping_run(task, req->body.n > FLOW_LARGE_BODY, examine_once, &(struct examination){&h, h}, err);
+    if (rc != TL_OK)
+        return rc;
     if (h.answered) {
         give_answer(&h.answer, res);
         return TL_OK;

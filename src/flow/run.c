@@ -90,7 +90,7 @@ static struct tl_sv outgoing_key(struct run *r, const struct queue_claim *c)
     return flow__outgoing_key(r->arena, r->loop->engine->queue, c->event, c->target, c->item, c->revision);
 }
 
-static void make_envelope(void *arg)
+static void make_envelope(void *arg, struct mapping_turn *turn)
 {
     struct prepare *p = arg;
     struct tl_arena *a = p->r->arena;
@@ -98,6 +98,7 @@ static void make_envelope(void *arg)
         .id = p->claim->event, .received_ms = p->claim->received_ms, .attempt = p->claim->attempt};
     struct json meta = JSON_NOTHING, body = JSON_NOTHING, vars = JSON_NOTHING;
 
+    (void)turn; /* parsing takes as long as the body is large */
     if (p->r->work->kind == QUEUE_WORK_DELIVER)
         event.key = outgoing_key(p->r, p->claim);
     p->rc = p->claim->meta.n ? json_parse(a, p->claim->meta, 0, NULL, &meta, p->err) : TL_OK;
@@ -109,11 +110,11 @@ static void make_envelope(void *arg)
         p->envelope = flow__envelope(a, p->r->flow->name, meta, body, vars, &event);
 }
 
-static void map_target(void *arg)
+static void map_target(void *arg, struct mapping_turn *turn)
 {
     struct prepare *p = arg;
 
-    p->rc = flow__target_map(p->r->target, p->r->arena, p->envelope, p->r->loop->engine->opt.clock, &p->envelope,
+    p->rc = flow__target_map(p->r->target, p->r->arena, p->envelope, p->r->loop->engine->opt.clock, turn, &p->envelope,
                              &p->skip, p->err);
 }
 
@@ -139,15 +140,6 @@ static enum tl_rc whole_body(struct task *task, struct run *r, const struct queu
     return rc == TL_OK && !ret_body->p ? tl_fail(err, TL_LIMIT, "the body is too large to be mapped") : rc;
 }
 
-/* On the big stack, or on a worker thread when it may take long. */
-static enum tl_rc pure(struct task *task, bool elsewhere, void (*fn)(void *), void *arg, struct tl_err *err)
-{
-    if (elsewhere)
-        return task_blocking(task, fn, arg, NULL, err);
-    task_on_main_stack(task, fn, arg);
-    return TL_OK;
-}
-
 static enum tl_rc prepare(struct task *task, struct prepare *p)
 {
     enum tl_rc rc = whole_body(task, p->r, p->claim, &p->body, p->err);
@@ -155,7 +147,7 @@ static enum tl_rc prepare(struct task *task, struct prepare *p)
     if (rc != TL_OK)
         return rc;
     p->r->large = p->r->large || p->body.n > FLOW_LARGE_BODY;
-    rc = pure(task, p->body.n > FLOW_LARGE_BODY, make_envelope, p, p->err);
+    rc = mapping_run(task, p->body.n > FLOW_LARGE_BODY, make_envelope, p, p->err);
     if (rc == TL_OK && p->rc == TL_OK)
         see(p->r, p->envelope);
     return rc == TL_OK ? p->rc : rc;
@@ -249,7 +241,7 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
     if (whole)
         see(r, p.envelope);
     if (r->target->map || (whole && r->target->when)) {
-        rc = pure(task, p.body.n > FLOW_LARGE_BODY || flow__blocks(r->target->map), map_target, &p, err);
+        rc = mapping_run(task, p.body.n > FLOW_LARGE_BODY, map_target, &p, err);
         rc = rc == TL_OK ? p.rc : rc;
         if (rc != TL_OK)
             fail_claim(r, c, rc, err);
@@ -339,12 +331,12 @@ struct pair {
     bool made;
     struct tl_err err;
 };
-static void make_pair(void *arg)
+static void make_pair(void *arg, struct mapping_turn *turn)
 {
     struct pair *p = arg;
 
     p->made = flow__xref_of(p->r->target, p->r->arena, p->before, p->sent, p->answer, p->r->loop->engine->opt.clock,
-                            &p->xref, &p->err);
+                            turn, &p->xref, &p->err);
 }
 
 /* Of a job that went on: its records are made again. */
@@ -359,7 +351,7 @@ static bool made_again(struct task *task, struct run *r, struct queue_claim *c, 
     if (prepare(task, &again) != TL_OK)
         return false;
     p->before = again.envelope;
-    if (r->target->map && (pure(task, true, map_target, &again, &p->err) != TL_OK || again.rc != TL_OK))
+    if (r->target->map && (mapping_run(task, true, map_target, &again, &p->err) != TL_OK || again.rc != TL_OK))
         return false;
     p->sent = again.envelope;
     return true;
@@ -377,8 +369,8 @@ static void keep_pair(struct task *task, struct run *r, const struct connector_r
         p.before = r->before[i];
         p.sent = rec->envelope;
     }
-    if (r->before || made_again(task, r, c, &p))
-        task_on_main_stack(task, make_pair, &p);
+    if ((r->before || made_again(task, r, c, &p)) && mapping_run(task, false, make_pair, &p, &p.err) != TL_OK)
+        p.made = false;
     all = p.made ? tl_arena_alloc(r->arena, (c->outcome.n_xrefs + 1) * sizeof *all) : NULL;
     if (!all) {
         const struct json of[] = {p.before, p.sent};

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #define CURSOR "cursor"
-enum { LEASE_MS = 60000 };
+enum { LEASE_MS = 60000, MANY_RECORDS = 2000 };
 
 struct source {
     struct flow_loop *loop;
@@ -157,6 +157,8 @@ struct incoming {
     const struct connector_incoming *records;
     struct queue_put *puts;
     size_t n;
+    struct mapping_turn *turn;
+    struct tl_err no_key;
 };
 
 static void one_record(struct incoming *in, size_t i)
@@ -165,7 +167,6 @@ static void one_record(struct incoming *in, size_t i)
     struct flow *f = in->s->flow;
     struct flow_event event = {.received_ms = tl_clock_wall_ms(in->s->loop->engine->opt.clock)};
     struct json_builder meta;
-    struct json v;
 
     json_object_begin(&meta, in->a, 2);
     json_adds(&meta, "k", json_str("json"));
@@ -180,18 +181,17 @@ static void one_record(struct incoming *in, size_t i)
     if (f->key || f->order_by) {
         struct json envelope = flow__envelope(in->a, f->name, json_end(&meta), r->value, JSON_NOTHING, &event);
 
-        if (f->key && flow__eval(f->key, in->a, envelope, envelope, NULL, &v, NULL) == TL_OK)
-            in->puts[i].key = flow__key_text(in->a, v);
-        if (f->order_by && flow__eval(f->order_by, in->a, envelope, envelope, NULL, &v, NULL) == TL_OK)
-            in->puts[i].order_by = flow__key_text(in->a, v);
+        flow__own_keys(f, in->a, envelope, in->turn, &in->puts[i], &in->no_key);
     }
 }
 
-static void make_puts(void *arg)
+static void make_puts(void *arg, struct mapping_turn *turn)
 {
     struct incoming *in = arg;
 
-    for (size_t i = 0; i < in->n; i++)
+    in->turn = turn;
+    tl_err_clear(&in->no_key);
+    for (size_t i = 0; i < in->n && !(turn && turn->over); i++)
         one_record(in, i);
 }
 
@@ -220,8 +220,8 @@ static enum tl_rc take_in(void *arg, struct task *task, const struct connector_i
     in.puts = tl_arena_zalloc(a, (n + 1) * sizeof *in.puts);
     if (!in.puts)
         return tl_fail(err, TL_LIMIT, "too many records at once");
-    task_on_main_stack(task, make_puts, &in);
-    return keep(task, r, &in, position, err);
+    rc = mapping_run(task, n > MANY_RECORDS, make_puts, &in, err);
+    return rc == TL_OK ? keep(task, r, &in, position, err) : rc;
 }
 
 static enum tl_rc before_request(void *arg, struct task *task, struct connector_call *call, struct tl_err *err)

@@ -82,6 +82,7 @@ struct jsonata_input {
     const struct jsonata_budget *budget; /* NULL: defaults */
     const struct tl_clock *clock;        /* NULL: the system's; $now and $millis are fixed for an evaluation */
     void *host;                          /* for the host's functions: jsonata_host() */
+    uint64_t *ret_steps;                 /* NULL, or how many it took, also when it failed */
 };
 
 /*

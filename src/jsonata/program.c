@@ -281,6 +281,11 @@ static struct json finish(struct jsonata_eval *e, struct json v)
     return found ? without_functions(e, v) : v;
 }
 
+static uint64_t steps_max(const struct jsonata_input *in)
+{
+    return in->budget && in->budget->steps ? in->budget->steps : STEPS_MAX;
+}
+
 static void begin(struct jsonata_eval *e, const struct jsonata_program *p, struct tl_arena *arena,
                   const struct jsonata_input *in, char *here)
 {
@@ -294,7 +299,7 @@ static void begin(struct jsonata_eval *e, const struct jsonata_program *p, struc
     e->time_ms = budget->time_ms ? budget->time_ms : TIME_MS;
     e->deadline_ns = tl_clock_mono_ns(e->clock) + (uint64_t)e->time_ms * 1000000;
     e->now_ms = tl_clock_wall_ms(e->clock);
-    e->steps_left = budget->steps ? budget->steps : STEPS_MAX;
+    e->steps_left = steps_max(in);
     e->ticks = EVAL_TICKS;
     e->max_depth = budget->depth ? budget->depth : UINT32_MAX;
     e->stack_floor = here - (budget->stack_bytes ? budget->stack_bytes : STACK_BYTES);
@@ -323,6 +328,8 @@ enum tl_rc jsonata_run(const struct jsonata_program *p, struct tl_arena *arena, 
         v = eval_program(&e, p, v, NULL);
     if (!raised(v))
         v = finish(&e, v);
+    if (in->ret_steps)
+        *in->ret_steps = steps_max(in) - e.steps_left + (uint64_t)(EVAL_TICKS - e.ticks);
     if (!raised(v)) {
         *ret = v;
         return TL_OK;

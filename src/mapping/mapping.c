@@ -131,23 +131,33 @@ static enum tl_rc eval_jsonata(const struct mapping *m, struct tl_arena *a, cons
     struct mapping_budget b = in->budget ? *in->budget : (struct mapping_budget){0};
     struct jsonata_budget budget = {b.steps, b.depth, b.stack_bytes, b.time_ms};
     struct jsonata_error *detail = in->detail;
+    uint64_t steps = 0;
+    enum tl_rc rc;
     struct jsonata_input input = {.data = in->data,
                                   .bindings = in->bindings,
                                   .budget = &budget,
                                   .clock = in->clock,
-                                  .host = (void *)(uintptr_t)m};
+                                  .host = (void *)(uintptr_t)m,
+                                  .ret_steps = &steps};
 
     if (!detail) {
         detail = tl_arena_alloc(a, sizeof(*detail));
         if (!detail)
             return tl_fail(err, TL_BUDGET, "mapping: the memory limit is used up");
     }
-    return jsonata_run(m->program, a, &input, ret, detail, err);
+    if (in->turn && (budget.steps == 0 || budget.steps > in->turn->steps))
+        budget.steps = in->turn->steps;
+    rc = jsonata_run(m->program, a, &input, ret, detail, err);
+    if (in->turn)
+        turn_took(m, in->turn, steps, rc);
+    return rc;
 }
 
 enum tl_rc mapping_eval(const struct mapping *m, struct tl_arena *a, const struct mapping_input *in, struct json *ret,
                         struct tl_err *err)
 {
+    if (in->turn && turn_refuses(m, in->turn))
+        return tl_fail(err, TL_BUDGET, "mapping: not on this thread");
     if (m->program)
         return eval_jsonata(m, a, in, ret, err);
     return mapping_workers_ask(m->workers, m->kind, request(a, m, in->data, in->bindings, false),

@@ -8,11 +8,13 @@
  *   xslt     XSLT 1.0 with EXSLT (libxslt), in a child process: no network, no files
  *
  * A mapping is compiled once, ref-counted and immutable: all threads may evaluate it at the same time, each with its
- * own arena. Evaluation never suspends a task; jq and xslt block on their child, so call them from a worker thread.
+ * own arena. Evaluation never suspends a task; jq and xslt block on their child, and others may take long: on a loop
+ * evaluate with mapping_run, which takes to a worker thread what is not done soon.
  */
 #ifndef TL_MAPPING_MAPPING_H
 #define TL_MAPPING_MAPPING_H
 
+#include "async/async.h"
 #include "json/json.h"
 
 struct mapping;
@@ -53,6 +55,7 @@ struct mapping_input {
     struct json bindings; /* object: variables; xslt: parameters of the stylesheet; or JSON_UNDEFINED */
     const struct mapping_budget *budget;
     const struct tl_clock *clock; /* NULL: the system's */
+    struct mapping_turn *turn;    /* of mapping_run; NULL: it takes as long as its budget lets it */
     struct jsonata_error *detail; /* as in mapping_options */
 };
 
@@ -63,6 +66,19 @@ struct mapping_input {
  */
 TL_MUST_CHECK enum tl_rc mapping_eval(const struct mapping *m, struct tl_arena *a, const struct mapping_input *in,
                                       struct json *ret, struct tl_err *err);
+
+/* ---- evaluating on a loop, which has others to serve ---- */
+struct mapping_turn { /* what all evaluations of one mapping_run may take together on the loop's thread */
+    uint64_t steps;   /* left */
+    bool over;        /* an evaluation was ended for its sake, with TL_BUDGET */
+};
+/* Evaluates, with input.turn = turn. It is called once more from the start (with NULL) when the turn was over, so until
+ * then it leaves what it was given as it was. */
+typedef void mapping_fn(void *arg, struct mapping_turn *turn);
+/* Run fn on the loop's big stack for a turn of about 5 ms; what needs longer, or blocks on a child, on a worker thread.
+ * A mapping that was too slow goes there at once the next 256 times. elsewhere: go there at once, the input is large.
+ * Suspends. The error is that of waiting for the thread; what became of fn, fn says itself. */
+TL_MUST_CHECK enum tl_rc mapping_run(struct task *task, bool elsewhere, mapping_fn *fn, void *arg, struct tl_err *err);
 
 /*
  * What a jsonata or table mapping does, found without running it:

@@ -17,6 +17,7 @@ struct mapping {
     struct jsonata_program *program; /* jsonata, table */
     struct crypto *crypto;           /* the same: for $tl.hash and $tl.hmac */
     struct mapping_workers *workers; /* borrowed */
+    uint32_t slow;                   /* atomic: so many evaluations on a loop are not even tried (turn.c) */
 };
 
 /* The members of $tl (tl.c and its neighbours); the host pointer of an evaluation is the struct mapping. */
@@ -25,6 +26,10 @@ extern const struct jsonata_namespace mapping_tl;
 /* A field table as JSONata. TL_PARSE, TL_CONFIG with the place. */
 TL_MUST_CHECK enum tl_rc table_compile(struct tl_arena *a, struct tl_sv text, struct tl_sv *ret_source,
                                        struct json *ret_lookups, struct tl_err *err);
+
+/* turn.c: true: not on this turn. */
+bool turn_refuses(const struct mapping *m, struct mapping_turn *turn);
+void turn_took(const struct mapping *m, struct mapping_turn *turn, uint64_t steps, enum tl_rc rc);
 
 /* ---- the child's side ---- */
 /* request: {"text", "input", "bindings", "check"}; reply: value or failure. The text is compiled once and kept. */

@@ -3,12 +3,14 @@
 import json
 import os
 import subprocess
+import threading
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.site import BIN, project
+from support.site import BIN, project, until
 
 SLOW = 4 if os.environ.get("TIELINE_TEST_PRESET") in ("asan", "tsan") else 1
 
@@ -253,3 +255,44 @@ def test_a_mapping_in_another_language_runs_in_a_flow(site, target, language):
     if language == "table":  # a decimal; JSON of Python has it as a text or a number
         bodies = [dict(b, total=float(b["total"])) for b in bodies]
     assert bodies == [wanted] * 3
+
+
+def computes(pid):
+    """One of its threads has worked for a fifth of a second."""
+    times = [Path(f"/proc/{pid}/task/{t}/stat").read_text().rsplit(")", 1)[1].split() for t in os.listdir(f"/proc/{pid}/task")]
+    return any(int(t[11]) > os.sysconf("SC_CLK_TCK") / 5 for t in times)
+
+
+ENDLESS = "($f := function($n) { $f($n + 1) }; $f(0))"
+
+
+@pytest.mark.parametrize("where", ["step", "map", "order_by", "body"])
+def test_one_endless_expression_keeps_nobody_else_waiting(site, target, where):
+    to = {"connection": "erp", "post": "/orders"}
+    flow = {"step": {"steps": [{"map": {"jsonata": ENDLESS}}]}, "map": {"to": {**to, "map": {"jsonata": ENDLESS}}},
+            "order_by": {"order_by": ENDLESS}, "body": {"to": {**to, "body": ENDLESS}}}[where]
+    config = project(target, flow=flow)
+    config["server"]["threads"] = 1
+    s = site(config).start()
+    answered = threading.Event()
+
+    def post():
+        try:
+            s.post({"n": 1})
+        except OSError:
+            pass  # the server is killed at the end
+        answered.set()
+
+    sender = threading.Thread(target=post, daemon=True)
+    sender.start()
+    until(lambda: computes(s.process.pid))
+    for _ in range(5):
+        with urllib.request.urlopen(f"http://127.0.0.1:{s.port}/healthz", timeout=60) as r:
+            assert r.status == 200
+    if where == "order_by":
+        assert not answered.is_set()
+    else:
+        assert answered.wait(60)
+        assert [e["state"] for e in s.list()] in (["running"], ["queued"]), "it has ended: they waited for it"
+    s.kill()
+    sender.join(60)

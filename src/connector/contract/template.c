@@ -201,13 +201,15 @@ struct run {
     bool absent;
     enum tl_rc rc;
     struct tl_err *err;
+    struct mapping_turn *turn;
 };
 
 static enum tl_rc eval(struct run *r, const struct mapping *m, struct json *ret)
 {
     struct mapping_input in = {.data = r->envelope,
                                .bindings = r->envelope.type == JSON_OBJECT ? r->envelope : JSON_NOTHING,
-                               .clock = connector_clock(r->call->host)};
+                               .clock = connector_clock(r->call->host),
+                               .turn = r->turn};
 
     return mapping_eval(m, r->call->arena, &in, ret, r->err);
 }
@@ -252,10 +254,14 @@ static bool has_dot_segment(struct tl_sv path)
     return false;
 }
 
-static void run_template(void *arg)
+static void run_template(void *arg, struct mapping_turn *turn)
 {
     struct run *r = arg;
 
+    r->turn = turn;
+    r->rc = TL_OK;
+    r->absent = false;
+    tl_buf_clear(r->out);
     for (size_t i = 0; i < r->t->n && r->rc == TL_OK; i++) {
         const struct part *p = &r->t->parts[i];
         struct json v;
@@ -285,15 +291,17 @@ enum tl_rc connector_template_run(struct task *task, const struct connector_temp
     TL_CLEANUP(tl_buf_done) struct tl_buf out = {0};
     struct run r = {.t = t, .call = call, .envelope = envelope, .out = &out, .err = err};
     struct tl_sv text;
+    enum tl_rc rc;
 
     if (t->n == 0 || (t->n == 1 && !t->parts[0].m)) {
         *ret_text = t->n ? tl_sv(t->parts[0].literal, t->parts[0].n) : TL_SV("");
         return TL_OK;
     }
     tl_buf_init(&out, RESULT_MAX);
-    task_on_main_stack(task, run_template, &r);
-    if (r.rc != TL_OK)
-        return r.rc;
+    rc = mapping_run(task, false, run_template, &r, err);
+    rc = rc == TL_OK ? r.rc : rc;
+    if (rc != TL_OK)
+        return rc;
     text = r.absent ? TL_SV_NULL : out.n ? tl_arena_sv(call->arena, tl_buf_view(&out)) : TL_SV("");
     if (!r.absent && !text.p)
         return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
@@ -326,10 +334,11 @@ void connector_expression_free(struct connector_expression *x)
     tl_free(x);
 }
 
-static void run_expression(void *arg)
+static void run_expression(void *arg, struct mapping_turn *turn)
 {
     struct run *r = arg;
 
+    r->turn = turn;
     r->rc = eval(r, r->m, &r->value);
 }
 
@@ -338,10 +347,11 @@ enum tl_rc connector_expression_run(struct task *task, const struct connector_ex
                                     struct tl_err *err)
 {
     struct run r = {.m = x->m, .call = call, .envelope = envelope, .err = err};
+    enum tl_rc rc = mapping_run(task, false, run_expression, &r, err);
 
-    task_on_main_stack(task, run_expression, &r);
-    if (r.rc != TL_OK)
-        return r.rc;
+    rc = rc == TL_OK ? r.rc : rc;
+    if (rc != TL_OK)
+        return rc;
     *ret = r.value;
     return TL_OK;
 }

@@ -19,13 +19,15 @@ struct connector_template *connector_template_literals(const struct config_text 
                                                        struct config_errors *e);
 void connector_template_free(struct connector_template *t);              /* NULL allowed */
 bool connector_template_is_constant(const struct connector_template *t); /* has no {expression} */
-/* Numbers and booleans are spelled as in JSON. uri: TL_INVALID when a part has no value or is not a scalar, or when the
- * path gets an empty or dot segment through it, because the address would silently be another one. Else: objects and
- * arrays are JSON text, and *ret_text is {NULL, 0} when a part has no value: leave the header out. */
+/* Suspends when it takes long. Numbers and booleans are spelled as in JSON. uri: TL_INVALID when a part has no value or
+ * is not a scalar, or when the path gets an empty or dot segment through it, because the address would silently be
+ * another one. Else: objects and arrays are JSON text, and *ret_text is {NULL, 0} when a part has no value: leave the
+ * header out. */
 TL_MUST_CHECK enum tl_rc connector_template_run(struct task *task, const struct connector_template *t,
                                                 struct connector_call *call, struct json envelope,
                                                 struct tl_sv *ret_text, struct tl_err *err);
-/* A whole expression, evaluated over an envelope (its members are variables too). text->text NULL gives NULL. */
+/* A whole expression, evaluated over an envelope (its members are variables too). text->text NULL gives NULL.
+ * Running it suspends when it takes long. */
 struct connector_expression;
 struct connector_expression *connector_expression_new(const struct config_text *text, struct config_errors *e);
 void connector_expression_free(struct connector_expression *x);

@@ -67,8 +67,8 @@ static void map_it(void *arg)
     p->envelope = flow__envelope(p->arena, p->flow->name, meta, body, vars, &event);
     p->rc = run_steps(p);
     if (p->rc == TL_OK && !p->skip)
-        p->rc =
-            flow__target_map(p->target, p->arena, p->envelope, p->engine->opt.clock, &p->envelope, &p->skip, &p->err);
+        p->rc = flow__target_map(p->target, p->arena, p->envelope, p->engine->opt.clock, NULL, &p->envelope, &p->skip,
+                                 &p->err);
 }
 
 /* ---- the request ---- */

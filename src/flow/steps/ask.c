@@ -151,36 +151,39 @@ static enum tl_rc find_key(struct task *task, struct question *q)
 }
 
 /* ---- answers ---- */
-static void take_value(void *arg)
+static void take_value(void *arg, struct mapping_turn *turn)
 {
     struct question *q = arg;
 
     *q->ret = q->got;
     q->rc = TL_OK;
     if (q->ask->value)
-        q->rc = flow__eval(q->ask->value, q->arena, q->envelope, q->got, engine_of(q)->opt.clock, q->ret, q->err);
+        q->rc = flow__eval(q->ask->value, q->arena, q->envelope, q->got, engine_of(q)->opt.clock, turn, q->ret, q->err);
 }
 
-static void take_default(void *arg)
+static void take_default(void *arg, struct mapping_turn *turn)
 {
     struct question *q = arg;
 
-    q->rc = flow__eval(q->ask->fallback, q->arena, q->envelope, q->envelope, engine_of(q)->opt.clock, q->ret, q->err);
+    q->rc =
+        flow__eval(q->ask->fallback, q->arena, q->envelope, q->envelope, engine_of(q)->opt.clock, turn, q->ret, q->err);
 }
 
 static enum tl_rc answered(struct task *task, struct question *q)
 {
-    task_on_main_stack(task, take_value, q);
-    return q->rc == TL_OK ? TL_OK : tl_err_prefix(q->err, "value");
+    enum tl_rc rc = mapping_run(task, false, take_value, q, q->err);
+
+    rc = rc == TL_OK ? q->rc : rc;
+    return rc == TL_OK ? TL_OK : tl_err_prefix(q->err, "value");
 }
 
-static void take_map(void *arg)
+static void take_map(void *arg, struct mapping_turn *turn)
 {
     struct question *q = arg;
     struct json body;
 
     q->rc = flow__eval(q->ask->map, q->arena, q->envelope, json_gets(q->envelope, "body"), engine_of(q)->opt.clock,
-                       &body, q->err);
+                       turn, &body, q->err);
     if (q->rc == TL_OK && body.type == JSON_UNDEFINED)
         q->rc = tl_fail(q->err, TL_INVALID, "the mapping gave nothing for this event");
     if (q->rc == TL_OK)
@@ -191,10 +194,8 @@ static enum tl_rc mapped(struct task *task, struct question *q)
 {
     enum tl_rc rc = TL_OK;
 
-    if (q->ask->map && flow__blocks(q->ask->map))
-        rc = task_blocking(task, take_map, q, NULL, q->err);
-    else if (q->ask->map)
-        task_on_main_stack(task, take_map, q);
+    if (q->ask->map)
+        rc = mapping_run(task, false, take_map, q, q->err);
     rc = rc == TL_OK ? q->rc : rc;
     q->record.envelope = q->envelope;
     q->record.value = json_gets(q->envelope, "body");
@@ -233,8 +234,9 @@ static enum tl_rc otherwise(struct task *task, struct question *q, enum tl_rc rc
         return rc;
     tl_err_clear(q->err);
     noted(q, note(q, "default"));
-    task_on_main_stack(task, take_default, q);
-    return q->rc == TL_OK ? TL_OK : tl_err_prefix(q->err, "default");
+    rc = mapping_run(task, false, take_default, q, q->err);
+    rc = rc == TL_OK ? q->rc : rc;
+    return rc == TL_OK ? TL_OK : tl_err_prefix(q->err, "default");
 }
 
 /* ---- asking ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * steps.c - what happens to an event before its targets: pure, on the big stack.
- * Expressions see the envelope {body, headers, query, path, event, flow}; a mapping sees the body, and the envelope's
- * other members as variables.
+ * steps.c - what happens to an event before its targets: pure, on the big stack or, if it takes long, on a worker
+ * thread. Expressions see the envelope {body, headers, query, path, event, flow}; a mapping sees the body, and the
+ * envelope's other members as variables.
  */
 #include "flow/flow_int.h"
 #include "jsonata/jsonata.h"
@@ -23,18 +23,18 @@ struct json flow__with_body(struct tl_arena *a, struct json envelope, struct jso
 }
 
 enum tl_rc flow__eval(const struct mapping *m, struct tl_arena *arena, struct json envelope, struct json data,
-                      const struct tl_clock *clock, struct json *ret, struct tl_err *err)
+                      const struct tl_clock *clock, struct mapping_turn *turn, struct json *ret, struct tl_err *err)
 {
-    struct mapping_input in = {.data = data, .bindings = envelope, .clock = clock};
+    struct mapping_input in = {.data = data, .bindings = envelope, .clock = clock, .turn = turn};
 
     return mapping_eval(m, arena, &in, ret, err);
 }
 
 static enum tl_rc truth_of(const struct mapping *m, struct tl_arena *arena, struct json envelope,
-                           const struct tl_clock *clock, bool *ret_truth, struct tl_err *err)
+                           const struct tl_clock *clock, struct mapping_turn *turn, bool *ret_truth, struct tl_err *err)
 {
     struct json v;
-    enum tl_rc rc = flow__eval(m, arena, envelope, envelope, clock, &v, err);
+    enum tl_rc rc = flow__eval(m, arena, envelope, envelope, clock, turn, &v, err);
 
     if (rc == TL_OK)
         *ret_truth = jsonata_truth(v);
@@ -59,7 +59,8 @@ struct run {
     struct task *task; /* NULL: a trial run */
     struct flow_place *place;
     const struct tl_clock *clock;
-    struct json *envelopes; /* one, or one for each item after a split */
+    struct mapping_turn *turn; /* of the step; what it gave is kept only when it is not over */
+    struct json *envelopes;    /* one, or one for each item after a split */
     size_t n;
     bool split, mapped, large;
     uint64_t *routes; /* targets of each item */
@@ -69,36 +70,43 @@ struct run {
 /* Items that the condition drops are taken out; with none left the event is skipped. */
 static enum tl_rc filter(struct run *r, const struct flow_step *s, struct tl_err *err)
 {
+    struct json *envelopes = tl_arena_must(r->arena, (r->n + 1) * sizeof *envelopes);
+    uint64_t *routes = tl_arena_must(r->arena, (r->n + 1) * sizeof *routes);
     size_t kept = 0;
 
     for (size_t i = 0; i < r->n; i++) {
         bool truth = false;
-        enum tl_rc rc = truth_of(s->expr, r->arena, r->envelopes[i], r->clock, &truth, err);
+        enum tl_rc rc = truth_of(s->expr, r->arena, r->envelopes[i], r->clock, r->turn, &truth, err);
 
         if (rc != TL_OK)
             return rc;
         if (truth) {
-            r->routes[kept] = r->routes[i];
-            r->envelopes[kept++] = r->envelopes[i];
+            routes[kept] = r->routes[i];
+            envelopes[kept++] = r->envelopes[i];
         }
     }
+    r->routes = routes;
+    r->envelopes = envelopes;
     r->n = kept;
     return TL_OK;
 }
 
 static enum tl_rc map(struct run *r, const struct flow_step *s, struct tl_err *err)
 {
+    struct json *envelopes = tl_arena_must(r->arena, (r->n + 1) * sizeof *envelopes);
+
     for (size_t i = 0; i < r->n; i++) {
         struct json body;
-        enum tl_rc rc =
-            flow__eval(s->expr, r->arena, r->envelopes[i], json_gets(r->envelopes[i], "body"), r->clock, &body, err);
+        enum tl_rc rc = flow__eval(s->expr, r->arena, r->envelopes[i], json_gets(r->envelopes[i], "body"), r->clock,
+                                   r->turn, &body, err);
 
         if (rc != TL_OK)
             return rc;
         if (body.type == JSON_UNDEFINED)
             return tl_fail(err, TL_INVALID, "the mapping gave nothing for this event");
-        r->envelopes[i] = flow__with_body(r->arena, r->envelopes[i], body);
+        envelopes[i] = flow__with_body(r->arena, r->envelopes[i], body);
     }
+    r->envelopes = envelopes;
     r->mapped = true;
     return TL_OK;
 }
@@ -111,7 +119,7 @@ static enum tl_rc split(struct run *r, const struct flow_step *s, struct tl_err 
 
     for (size_t i = 0; i < r->n; i++) {
         struct json v;
-        enum tl_rc rc = flow__eval(s->expr, r->arena, r->envelopes[i], r->envelopes[i], r->clock, &v, err);
+        enum tl_rc rc = flow__eval(s->expr, r->arena, r->envelopes[i], r->envelopes[i], r->clock, r->turn, &v, err);
         size_t items = v.type == JSON_ARRAY ? v.n : v.type != JSON_UNDEFINED;
 
         if (rc != TL_OK)
@@ -148,7 +156,7 @@ static enum tl_rc route(struct run *r, const struct flow_step *s, struct tl_err 
             enum tl_rc rc = TL_OK;
 
             if (s->rules[k].when)
-                rc = truth_of(s->rules[k].when, r->arena, r->envelopes[i], r->clock, &truth, err);
+                rc = truth_of(s->rules[k].when, r->arena, r->envelopes[i], r->clock, r->turn, &truth, err);
             if (rc != TL_OK)
                 return rc;
             if (truth)
@@ -241,6 +249,7 @@ static enum tl_rc fan_out(struct run *r, struct flow_outcome *ret, struct tl_err
 {
     const struct flow *f = r->f;
 
+    ret->n = 0;
     ret->items = tl_arena_alloc(r->arena, (r->n * f->n_targets + 1) * sizeof *ret->items);
     if (!ret->items)
         return tl_fail(err, TL_LIMIT, "the event has too many deliveries");
@@ -249,7 +258,7 @@ static enum tl_rc fan_out(struct run *r, struct flow_outcome *ret, struct tl_err
             bool truth = (r->routes[i] >> t) & 1;
 
             if (truth && f->expand && f->targets[t].when) {
-                enum tl_rc rc = truth_of(f->targets[t].when, r->arena, r->envelopes[i], r->clock, &truth, err);
+                enum tl_rc rc = truth_of(f->targets[t].when, r->arena, r->envelopes[i], r->clock, r->turn, &truth, err);
 
                 if (rc != TL_OK)
                     return rc;
@@ -266,8 +275,7 @@ static enum tl_rc fan_out(struct run *r, struct flow_outcome *ret, struct tl_err
     return TL_OK;
 }
 
-/* Pure steps run on the big stack; a look-up waits on the task's own; what takes long (large bodies) or blocks (jq,
- * XSLT: their child processes) goes to a worker thread. */
+/* Pure steps run on the big stack, or on a worker thread when they take long; a look-up waits on the task's own. */
 struct step_call {
     struct run *r;
     const struct flow_step *s; /* NULL: fan out */
@@ -275,31 +283,23 @@ struct step_call {
     enum tl_rc rc;
     struct tl_err *err;
 };
-static void call_step(void *arg)
+static void call_step(void *arg, struct mapping_turn *turn)
 {
     struct step_call *c = arg;
 
+    c->r->turn = turn;
     c->rc = c->s ? one_step(c->r, c->s, c->err) : fan_out(c->r, c->out, c->err);
-}
-
-bool flow__blocks(const struct mapping *m)
-{
-    return m && (mapping_kind_of(m) == MAPPING_JQ || mapping_kind_of(m) == MAPPING_XSLT);
 }
 
 static enum tl_rc run_step(struct step_call *c)
 {
-    if (!c->r->task || (c->s && (c->s->as || c->s->own))) {
-        call_step(c);
-    } else if (c->r->large || (c->s && flow__blocks(c->s->expr))) {
-        enum tl_rc rc = task_blocking(c->r->task, call_step, c, NULL, c->err);
+    enum tl_rc rc = TL_OK;
 
-        if (rc != TL_OK)
-            return rc;
-    } else {
-        task_on_main_stack(c->r->task, call_step, c);
-    }
-    return c->rc;
+    if (!c->r->task || (c->s && (c->s->as || c->s->own)))
+        call_step(c, NULL);
+    else
+        rc = mapping_run(c->r->task, c->r->large, call_step, c, c->err);
+    return rc == TL_OK ? c->rc : rc;
 }
 
 enum tl_rc flow__steps(const struct flow *f, struct task *task, struct tl_arena *arena, struct json envelope,
@@ -331,8 +331,8 @@ enum tl_rc flow__steps(const struct flow *f, struct task *task, struct tl_arena 
 }
 
 enum tl_rc flow__target_map(const struct flow_target *t, struct tl_arena *arena, struct json envelope,
-                            const struct tl_clock *clock, struct json *ret_envelope, const char **ret_skip,
-                            struct tl_err *err)
+                            const struct tl_clock *clock, struct mapping_turn *turn, struct json *ret_envelope,
+                            const char **ret_skip, struct tl_err *err)
 {
     struct json body;
     bool truth = true;
@@ -340,7 +340,7 @@ enum tl_rc flow__target_map(const struct flow_target *t, struct tl_arena *arena,
 
     *ret_skip = NULL;
     if (t->when)
-        rc = truth_of(t->when, arena, envelope, clock, &truth, err);
+        rc = truth_of(t->when, arena, envelope, clock, turn, &truth, err);
     if (rc != TL_OK)
         return tl_err_prefix(err, "`when` of target %s", t->name);
     if (!truth) {
@@ -350,7 +350,7 @@ enum tl_rc flow__target_map(const struct flow_target *t, struct tl_arena *arena,
     *ret_envelope = envelope;
     if (!t->map)
         return TL_OK;
-    rc = flow__eval(t->map, arena, envelope, json_gets(envelope, "body"), clock, &body, err);
+    rc = flow__eval(t->map, arena, envelope, json_gets(envelope, "body"), clock, turn, &body, err);
     if (rc != TL_OK)
         return tl_err_prefix(err, "map of target %s", t->name);
     if (body.type == JSON_UNDEFINED)
@@ -383,7 +383,7 @@ enum tl_rc flow_plan_try(const struct flow_plan *p, struct tl_sv flow, struct js
         struct json mapped;
         struct json_builder d;
 
-        rc = flow__target_map(t, arena, out.items[i].envelope, tl_clock_system(), &mapped, &skip, err);
+        rc = flow__target_map(t, arena, out.items[i].envelope, tl_clock_system(), NULL, &mapped, &skip, err);
         if (rc != TL_OK)
             return rc;
         if (skip)

@@ -99,12 +99,12 @@ struct text_of {
     struct tl_err *err;
 };
 
-static void text_of(void *arg)
+static void text_of(void *arg, struct mapping_turn *turn)
 {
     struct text_of *t = arg;
     struct json v;
 
-    t->rc = flow__eval(t->m, t->arena, t->envelope, t->data, t->clock, &v, t->err);
+    t->rc = flow__eval(t->m, t->arena, t->envelope, t->data, t->clock, turn, &v, t->err);
     t->text = t->rc == TL_OK ? flow__key_text(t->arena, v) : TL_SV_NULL;
     if (t->rc == TL_OK && t->text.n > ID_MAX)
         t->rc = tl_fail(t->err, TL_INVALID, "it is longer than %d bytes", ID_MAX);
@@ -119,10 +119,10 @@ static enum tl_rc text_in_step(const struct flow_place *place, struct task *task
                         .data = envelope,
                         .clock = place->plan->engine->opt.clock,
                         .err = err};
+    enum tl_rc rc = mapping_run(task, false, text_of, &t, err);
 
-    task_on_main_stack(task, text_of, &t);
     *ret = t.text;
-    return t.rc;
+    return rc == TL_OK ? t.rc : rc;
 }
 
 /* ---- the step xref ---- */
@@ -242,7 +242,8 @@ static struct json answer_value(struct tl_arena *arena, struct tl_sv answer)
 }
 
 bool flow__xref_of(const struct flow_target *t, struct tl_arena *arena, struct json before, struct json sent,
-                   struct tl_sv answer, const struct tl_clock *clock, struct queue_xref *ret, struct tl_err *err)
+                   struct tl_sv answer, const struct tl_clock *clock, struct mapping_turn *turn, struct queue_xref *ret,
+                   struct tl_err *err)
 {
     struct text_of id = {
         .m = t->xref_id, .arena = arena, .envelope = before, .data = before, .clock = clock, .err = err};
@@ -250,16 +251,16 @@ bool flow__xref_of(const struct flow_target *t, struct tl_arena *arena, struct j
     struct text_of mark = {.m = t->mark, .arena = arena, .envelope = sent, .data = sent, .clock = clock, .err = err};
     struct json_builder b;
 
-    text_of(&id);
+    text_of(&id, turn);
     if (here.m) {
         json_object_begin(&b, arena, 1);
         json_adds(&b, "sent", json_gets(sent, "body"));
         here.envelope = json_end(&b);
         here.data = answer_value(arena, answer);
-        text_of(&here);
+        text_of(&here, turn);
     }
     if (mark.m)
-        text_of(&mark);
+        text_of(&mark, turn);
     if (id.rc != TL_OK || here.rc != TL_OK || mark.rc != TL_OK)
         return false;
     *ret = (struct queue_xref){.model = tl_sv_str(t->conf->xref->model),
