@@ -47,6 +47,8 @@ enum { ALERT_WINDOW_S = 300, ALERT_LONG_WINDOW_S = 900, ALERT_LEAST_CALLS = 20, 
       "95 of 100 events of a flow within 5 minutes were delivered later than its `sla: { delay_p95 }`; without one, "  \
       "than the threshold.")                                                                                           \
     X(BACKLOG_OLD, backlog_old, FLOW, TIME, "1h", "5m", TICKET, "The oldest event of a flow has waited for longer.")   \
+    X(SOURCE_FAILS, source_fails, FLOW, TIME, "2m", "0s", TICKET,                                                      \
+      "Every read of the source of a flow has failed for longer: nothing comes in.")                                   \
     X(RETRIES_HIGH, retries_high, FLOW, NUMBER, "3", "10m", TICKET,                                                    \
       "More retries than this for each delivery of a flow within 15 minutes.")                                         \
     X(ERROR_BUDGET_SPENT, error_budget_spent, FLOW, NOTHING, NULL, "5m", TICKET,                                       \
@@ -123,6 +125,8 @@ struct alert_flow {
     const struct metrics_hist *delay;                     /* microseconds, since the start; may be NULL */
     const char *held;                                     /* NULL, or "flow_config", "flow_tripped", "flow_removed" */
     const char *held_text;
+    double source_failing_s; /* every read of its source has failed for so long; 0: it works, or is not read */
+    const char *source_failure;
 };
 struct alert_connection {
     const char *name;

@@ -234,7 +234,7 @@ static void advance(struct alert_book *b)
 static bool explains(const struct alert_book *b, const struct alert *cause, const struct alert *a)
 {
     bool late = a->rule == ALERT_DELAY_HIGH || a->rule == ALERT_BACKLOG_OLD || a->rule == ALERT_RETRIES_HIGH,
-         calls = a->rule == ALERT_CALLS_SLOW || a->rule == ALERT_CALLS_FAIL;
+         reads = a->rule == ALERT_SOURCE_FAILS, calls = a->rule == ALERT_CALLS_SLOW || a->rule == ALERT_CALLS_FAIL;
     const struct alert_flow *f;
 
     switch (cause->rule) {
@@ -257,6 +257,7 @@ static bool explains(const struct alert_book *b, const struct alert *cause, cons
     case ALERT_DEAD_LETTERS_GROW:
     case ALERT_DELAY_HIGH:
     case ALERT_BACKLOG_OLD:
+    case ALERT_SOURCE_FAILS:
     case ALERT_RETRIES_HIGH:
     case ALERT_ERROR_BUDGET_SPENT:
     case ALERT_REQUESTS_REFUSED:
@@ -267,7 +268,7 @@ static bool explains(const struct alert_book *b, const struct alert *cause, cons
     }
     if (calls)
         return strcmp(a->subject, cause->subject) == 0;
-    f = late ? alert__flow(b->s, a->subject) : NULL;
+    f = late || reads ? alert__flow(b->s, a->subject) : NULL;
     return f && alert__uses(f, cause->subject);
 }
 

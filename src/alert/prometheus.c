@@ -43,6 +43,8 @@ static const struct prom proms[ALERT_RULES] = {
          "promised"},
     [ALERT_BACKLOG_OLD] = {"tieline_flow_oldest_seconds > {t}",
                            "Flow {{ $labels.flow }}: the oldest event has waited for {{ $value | humanizeDuration }}"},
+    [ALERT_SOURCE_FAILS] = {"time() - (tieline_source_failing_since_timestamp_seconds > 0) > {t}",
+                            "Flow {{ $labels.flow }}: its source has failed for {{ $value | humanizeDuration }}"},
     [ALERT_RETRIES_HIGH] =
         {"sum by (flow, instance) (rate(tieline_retries_total[15m])) > {t} * sum by (flow, instance) "
          "(rate(tieline_deliveries_total{outcome=\"delivered\"}[15m]))",

@@ -22,6 +22,9 @@ static const char *const fixes[ALERT_RULES] = {
     [ALERT_DELAY_HIGH] = "`tieline status` says what the flow waits for; the tightest limit is named there.",
     [ALERT_BACKLOG_OLD] =
         "`tieline events list --flow NAME --state queued` shows what waits, `tieline status` for what.",
+    [ALERT_SOURCE_FAILS] =
+        "`tieline status` says how the reads of the source fail. Nothing is lost: the next read that "
+        "works goes on where the last good one ended.",
     [ALERT_RETRIES_HIGH] = "`tieline events list --flow NAME --state retrying` shows the failed attempts.",
     [ALERT_ERROR_BUDGET_SPENT] =
         "Replay what can be replayed, and take the largest group of `tieline dlq groups` first.",

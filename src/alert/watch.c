@@ -296,6 +296,21 @@ static void watch_flow_state(struct alert_book *b, const struct alert_flow *fl)
     }
 }
 
+static void watch_source(struct alert_book *b, const struct alert_flow *fl)
+{
+    struct alert_finding f = {.rule = ALERT_SOURCE_FAILS, .subject = fl->name, .flow = fl};
+    struct words w;
+    char a[32];
+
+    f.threshold = alert_threshold(b->conf, f.rule);
+    f.value = fl->source_failing_s;
+    if (f.value <= f.threshold)
+        return;
+    SUMMARY(&w, "Flow %s: its source has failed for %s", fl->name, span_text(f.value, a));
+    CAUSE(&w, "%s", fl->source_failure ? fl->source_failure : "No read ends well.");
+    say(b, f, &w);
+}
+
 static void watch_flow_rates(struct alert_book *b, const struct alert_flow *fl)
 {
     const uint64_t counters[COUNTERS] = {fl->received, fl->refused, fl->delivered, fl->retries, fl->died};
@@ -398,6 +413,7 @@ void alert__watch(struct alert_book *b)
         watch_connection(b, &b->s->connections[i]);
     for (size_t i = 0; i < b->s->n_flows; i++) {
         watch_flow_state(b, &b->s->flows[i]);
+        watch_source(b, &b->s->flows[i]);
         watch_flow_rates(b, &b->s->flows[i]);
     }
     watch_server(b);

@@ -47,6 +47,15 @@ static void waits_cell(struct cli_table *t, struct json why)
     cli__table_cell(t, tl_sv_str(text), CLI_WARN);
 }
 
+static void fails_cell(struct cli_table *t, struct json why)
+{
+    char text[200];
+
+    snprintf(text, sizeof text, "its source fails: %.*s", TL_SV_ARG(json_view(why)));
+    text[tl_utf8_valid(tl_sv_str(text))] = '\0';
+    cli__table_cell(t, tl_sv_str(text), CLI_BAD);
+}
+
 static void show_flows(struct json flows)
 {
     static const char *const heads[] = {"flow",       ">received", ">waiting",    ">running", ">retrying", ">dead",
@@ -65,6 +74,8 @@ static void show_flows(struct json flows)
         count_cell(t, json_gets(f, "retries"), CLI_PLAIN);
         if (json_gets(f, "not_ready").type == JSON_STRING)
             cli__table_cell(t, TL_SV("senders wait: a secret is not here yet"), CLI_WARN);
+        else if (json_gets(f, "held").type != JSON_STRING && json_gets(f, "read_failing_since").type == JSON_STRING)
+            fails_cell(t, json_gets(f, "read_failure"));
         else if (json_gets(f, "held").type != JSON_STRING && json_gets(f, "source_waits").type == JSON_STRING)
             waits_cell(t, json_gets(f, "source_waits"));
         else

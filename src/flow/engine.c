@@ -44,6 +44,24 @@ static const struct metrics_desc descs[] = {
                       {"connection", "operation", "status"},
                       0,
                       0},
+    [FLOW_F_SOURCE_READ] = {"tieline_source_last_read_timestamp_seconds",
+                            "When the source of a flow was last read without failure, in seconds since 1970; 0: never.",
+                            METRICS_GAUGE,
+                            {"flow"},
+                            0,
+                            0},
+    [FLOW_F_SOURCE_FAILING] = {"tieline_source_failing_since_timestamp_seconds",
+                               "Since when every read of the source has failed, in seconds since 1970; 0: it works.",
+                               METRICS_GAUGE,
+                               {"flow"},
+                               0,
+                               0},
+    [FLOW_F_NO_ORDER] = {"tieline_events_no_order_total",
+                         "Events for which `order_by` has no value: they are delivered in no order.",
+                         METRICS_COUNTER,
+                         {"flow"},
+                         0,
+                         0},
 };
 
 const struct metrics_desc *flow_metrics(size_t *ret_n)
@@ -74,6 +92,12 @@ static void give_meters(struct flow_engine *e, struct flow *f)
     m->attempts = series(e, FLOW_F_ATTEMPTS, f->name, NULL);
     for (int c = 0; c < TL_CLASS_COUNT; c++)
         m->failed[c] = series(e, FLOW_F_FAILED, f->name, tl_class_name((enum tl_class)c));
+    if (f->source == FLOW_READ || f->source == FLOW_SCHEDULE) {
+        m->read_at = series(e, FLOW_F_SOURCE_READ, f->name, NULL);
+        m->failing_since = series(e, FLOW_F_SOURCE_FAILING, f->name, NULL);
+    }
+    if (f->order_by)
+        m->no_order = series(e, FLOW_F_NO_ORDER, f->name, NULL);
     f->meters = m;
     f->watch = flow__watch(e, f->name);
     for (size_t i = 0; i < f->n_targets; i++)

@@ -47,6 +47,7 @@ static void flow_figures(const struct flow *f, struct tl_arena *a, struct alert_
 {
     const struct flow_meters *m = f->meters;
     struct metrics_hist *delay = tl_arena_must(a, sizeof *delay);
+    struct flow_source_state source;
 
     metrics_hist_read(m->delay, delay);
     *to = (struct alert_flow){.name = tl_arena_strdup(a, f->name),
@@ -62,6 +63,10 @@ static void flow_figures(const struct flow *f, struct tl_arena *a, struct alert_
                               .retries = count(m->retries),
                               .delay = delay};
     to->connections = connections_of(f, a, &to->n_connections);
+    if (flow__source_state(f, &source) && source.failing_since_ms) {
+        to->source_failing_s = (double)(tl_clock_wall_ms(flow__clock(f)) - source.failing_since_ms) / 1000;
+        to->source_failure = tl_arena_strdup(a, source.why);
+    }
 }
 
 struct seen { /* series that were counted: two targets with one operation share theirs */

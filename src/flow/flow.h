@@ -56,8 +56,9 @@ struct flow_target_info {
 };
 size_t flow_plan_targets(const struct flow_plan *p, struct tl_arena *a,
                          struct flow_target_info **ret); /* of all flows */
-/* "source": "webhook /hooks/shop", "targets": [...], and "source_waits": "quota" where it does; nothing for a flow that
- * is not in the plan. */
+/* "source": "webhook /hooks/shop", "targets": [...], "source_waits": "quota" where it does, and of a source that is
+ * read or scheduled read_at, read_failed_at, read_failing_since (null: it works), read_failure (the last one); nothing
+ * for a flow that is not in the plan. */
 void flow_plan_add_shape(const struct flow_plan *p, struct tl_arena *a, struct tl_sv flow, struct json_builder *b);
 /* "type": "netsuite", "host": "host:port" or null; nothing for a connection that is not in the plan. */
 void flow_plan_add_connection(const struct flow_plan *p, struct tl_arena *a, struct tl_sv connection,

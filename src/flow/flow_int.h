@@ -80,6 +80,7 @@ struct flow {
     struct mapping *key, *order_by;
     bool no_key;
     bool order_by_hidden; /* made of what a model marks with pii */
+    bool told_no_key; /* atomic: that a key or an order cannot be evaluated was told */
     struct flow_read *read;
     struct flow_step *steps;
     size_t n_steps;
@@ -214,6 +215,8 @@ struct tl_sv flow__outgoing_key(struct tl_arena *a, const struct queue *q, uint6
  * the event is worth more than its order: *why gets the first reason. */
 void flow__own_keys(const struct flow *f, struct tl_arena *a, struct json envelope, struct mapping_turn *turn,
                     struct queue_put *put, struct tl_err *why);
+/* After the put of such events: what has no order is counted; why is told once in the life of the plan. */
+void flow__told_no_key(struct flow *f, const struct tl_err *why, const struct queue_put *puts, size_t n);
 /* A key as text: strings as they are, other values as JSON; .p NULL: none. */
 struct tl_sv flow__key_text(struct tl_arena *a, struct json v);
 /* The body of an event as a value, by the kind in its meta. */
@@ -242,11 +245,16 @@ enum flow_family {
     FLOW_F_HOOK_TIME,
     FLOW_F_CALL_TIME,
     FLOW_F_CALLS,
+    FLOW_F_SOURCE_READ,
+    FLOW_F_SOURCE_FAILING,
+    FLOW_F_NO_ORDER,
     FLOW_FAMILIES
 };
 enum { FLOW_HOOK_STATUSES = 4 };
 struct flow_meters {
     struct metric *received, *duplicates, *refused, *delivered, *skipped, *retries, *failed[TL_CLASS_COUNT];
+    struct metric *read_at, *failing_since;                     /* of a source that is read or scheduled; else NULL */
+    struct metric *no_order;                                    /* NULL: no `order_by` */
     struct metric *delay, *attempts, *hook[FLOW_HOOK_STATUSES]; /* hook: atomic, NULL until used */
 };
 struct flow_loop { /* what a loop's thread owns */
@@ -296,6 +304,10 @@ enum tl_rc flow__sla_task(struct task *task, void *engine, struct tl_err *err); 
 void flow__sla_save(struct flow_engine *e, struct task *task);
 
 /* ---- observe.c ---- */
+struct flow_source_state { /* how a read or scheduled source fares; wall ms, 0: never, or not now */
+    int64_t read_ms, failed_ms, failing_since_ms;
+    char why[300]; /* the last failure, also when it has passed */
+};
 struct flow_watch { /* what is known of a flow beyond one plan, by name */
     struct flow_watch *next;
     char *name;
@@ -305,6 +317,7 @@ struct flow_watch { /* what is known of a flow beyond one plan, by name */
     /* sla.c */
     bool loaded;          /* of the task only */
     pthread_mutex_t lock; /* of what follows */
+    struct flow_source_state source;
     struct flow_sla_day days[FLOW_SLA_DAYS], months[FLOW_SLA_MONTHS];
     uint64_t died; /* as the ledger said last */
     uint32_t failures;
@@ -385,6 +398,13 @@ TL_MUST_CHECK enum tl_rc flow__reading_begin(struct task *task, struct flow_read
 TL_MUST_CHECK enum tl_rc flow__reading_request(struct flow_reading *r, struct task *task, struct connector_call *call,
                                                struct tl_err *err);
 void flow__reading_ok(struct flow_reading *r, const struct guard_feedback *feedback); /* what was asked for has come */
+/* How the source of a flow fares: told after each read (or scheduled run) that ended well, and each failure. Any
+ * thread. */
+void flow__source_ok(const struct flow *f);
+void flow__source_failed(const struct flow *f, const char *why);
+void flow__source_gone(const struct flow *f); /* its plan is over: metrics say nothing of it any more */
+/* False: it has no such source, or has not run yet. */
+bool flow__source_state(const struct flow *f, struct flow_source_state *ret);
 void flow__reading_end(struct flow_reading *r, const struct connector_call *call, enum tl_rc rc,
                        const struct tl_err *err);
 

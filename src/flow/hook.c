@@ -258,6 +258,7 @@ static enum tl_rc store(struct task *task, struct hook *h, struct tl_err *err)
     if (h->rc != TL_OK)
         return h->rc;
     h->times.committed = async_loop_now(task_loop(task));
+    flow__told_no_key(f, &h->no_key, puts, n);
     for (size_t i = 0; i < n; i++) {
         flow__received(f, &puts[i]);
         flow__log_received(f, h->req, &puts[i]);

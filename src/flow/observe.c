@@ -252,6 +252,18 @@ void flow__hook_ended(const struct flow *f, int status, uint64_t us)
     metrics_observe(m, us);
 }
 
+void flow__told_no_key(struct flow *f, const struct tl_err *why, const struct queue_put *puts, size_t n)
+{
+    for (size_t i = 0; f->order_by && i < n; i++) {
+        if (!puts[i].order_by.p && !puts[i].dead && !puts[i].ret_duplicate)
+            metrics_inc(f->meters->no_order);
+    }
+    if (why->rc == TL_OK || __atomic_exchange_n(&f->told_no_key, true, __ATOMIC_RELAXED))
+        return;
+    TL_LOG(f->plan->engine->opt.log, TL_WARN, "flow.no_key", why->text, KV_STR("flow", f->name),
+           KV_STR("so", "such events are taken in without it; this is told once until the next reload"));
+}
+
 void flow__log_received(const struct flow *f, struct http_req *req, const struct queue_put *put)
 {
     struct flow_engine *e = f->plan->engine;

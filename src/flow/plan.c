@@ -21,9 +21,15 @@ static struct mapping *compile_text(struct loader *l, enum mapping_kind kind, st
     struct mapping_options options = {.strict = strict, .workers = l->opt->workers};
     struct mapping *m = NULL;
     struct tl_err err = {0};
+    struct tl_sv unknown;
 
     if (mapping_compile(kind, text, &options, &m, &err) == TL_OK) {
         tl_arena_on_free(l->plan->arena, (void (*)(void *))mapping_unref, m);
+        unknown = mapping_unknown_function(m);
+        if (unknown.n)
+            config_error(l->e, at, "The functions are in docs/map-data.md.",
+                         "this %s calls $%.*s, and there is no such function", mapping_kind_name(kind),
+                         TL_SV_ARG(unknown));
         return m;
     }
     if (err.line > 0)

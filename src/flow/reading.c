@@ -7,6 +7,8 @@
 #include "flow/flow_int.h"
 #include "queue/operate.h"
 
+#include <stdio.h>
+
 enum {
     QUIET_MS = 250, /* a wait that is worth telling of is longer */
     WAIT_MS = 5000,
@@ -29,7 +31,10 @@ void flow__reading_ok(struct flow_reading *r, const struct guard_feedback *feedb
 
 static void connected(struct async_timer *t)
 {
-    flow__reading_ok(TL_CONTAINER(t, struct flow_reading, timer), NULL);
+    struct flow_reading *r = TL_CONTAINER(t, struct flow_reading, timer);
+
+    flow__reading_ok(r, NULL);
+    flow__source_ok(r->flow); /* nothing may come for a long time */
 }
 
 static void set_waits(const struct flow *f, int why)
@@ -105,4 +110,49 @@ void flow__reading_end(struct flow_reading *r, const struct connector_call *call
                                        .feedback = &call->feedback,
                                        .retry_after_ms = rc == TL_OK ? 0 : err->retry_after_ms,
                                        .text = rc == TL_OK ? TL_SV_NULL : tl_sv_str(err->text)});
+}
+
+/* ---- how it fares ---- */
+void flow__source_ok(const struct flow *f)
+{
+    struct flow_watch *w = f->watch;
+    int64_t now = tl_clock_wall_ms(flow__clock(f));
+
+    pthread_mutex_lock(&w->lock);
+    w->source.read_ms = now;
+    w->source.failing_since_ms = 0;
+    pthread_mutex_unlock(&w->lock);
+    metrics_set(f->meters->read_at, (double)now / 1000);
+    metrics_set(f->meters->failing_since, 0);
+}
+
+void flow__source_failed(const struct flow *f, const char *why)
+{
+    struct flow_watch *w = f->watch;
+    int64_t now = tl_clock_wall_ms(flow__clock(f)), since;
+
+    pthread_mutex_lock(&w->lock);
+    w->source.failed_ms = now;
+    if (!w->source.failing_since_ms)
+        w->source.failing_since_ms = now;
+    since = w->source.failing_since_ms;
+    (void)snprintf(w->source.why, sizeof w->source.why, "%s", why);
+    w->source.why[tl_utf8_valid(tl_sv_str(w->source.why))] = '\0'; /* cut at a character */
+    pthread_mutex_unlock(&w->lock);
+    metrics_set(f->meters->failing_since, (double)since / 1000);
+}
+
+void flow__source_gone(const struct flow *f)
+{
+    metrics_set(f->meters->failing_since, 0);
+}
+
+bool flow__source_state(const struct flow *f, struct flow_source_state *ret)
+{
+    if (!f->watch || (f->source != FLOW_READ && f->source != FLOW_SCHEDULE))
+        return false;
+    pthread_mutex_lock(&f->watch->lock);
+    *ret = f->watch->source;
+    pthread_mutex_unlock(&f->watch->lock);
+    return ret->read_ms || ret->failed_ms;
 }

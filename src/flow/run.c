@@ -612,7 +612,7 @@ static void hide(struct task *task, struct run *r)
     if (r->work->kind == QUEUE_WORK_RESUME || r->work->kind == QUEUE_WORK_ABORT) /* they see the ticket only */
         for (size_t i = 0; i < r->work->n; i++)
             (void)prepare(task, &(struct prepare){.r = r, .claim = &r->work->claims[i], .err = &ignored});
-    if (pure(task, r->large, hide_texts, r, &ignored) == TL_OK)
+    if (mapping_run(task, r->large, hide_texts, r, &ignored) == TL_OK)
         return;
     r->work->outcome.text = TL_SV_NULL; /* we are stopping */
     for (size_t i = 0; i < r->work->n; i++)

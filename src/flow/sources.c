@@ -145,6 +145,8 @@ static enum tl_rc schedule(struct task *task, struct source *s, struct tl_err *e
             rc = take_lease(task, s, err);
         if (rc == TL_OK)
             rc = run_schedule_once(task, s, due, err);
+        if (rc == TL_OK)
+            flow__source_ok(s->flow);
         after = due;
     }
     return rc;
@@ -215,13 +217,20 @@ static enum tl_rc take_in(void *arg, struct task *task, const struct connector_i
     struct reader *r = arg;
     TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 30);
     struct incoming in = {.s = r->s, .a = a, .records = records, .n = n};
+    enum tl_rc rc;
 
     flow__reading_ok(&r->reading, NULL);
     in.puts = tl_arena_zalloc(a, (n + 1) * sizeof *in.puts);
     if (!in.puts)
         return tl_fail(err, TL_LIMIT, "too many records at once");
     rc = mapping_run(task, n > MANY_RECORDS, make_puts, &in, err);
-    return rc == TL_OK ? keep(task, r, &in, position, err) : rc;
+    if (rc == TL_OK)
+        rc = keep(task, r, &in, position, err);
+    if (rc == TL_OK) {
+        flow__source_ok(r->s->flow);
+        flow__told_no_key(r->s->flow, &in.no_key, in.puts, n);
+    }
+    return rc;
 }
 
 static enum tl_rc before_request(void *arg, struct task *task, struct connector_call *call, struct tl_err *err)
@@ -311,6 +320,8 @@ static enum tl_rc read_on(struct task *task, struct source *s, struct tl_err *er
 
     while (rc == TL_OK) {
         rc = read_once(task, s, &wait_ms, err);
+        if (rc == TL_OK)
+            flow__source_ok(s->flow);
         s->failures = rc == TL_OK ? 0 : s->failures;
         if (rc == TL_OK)
             rc = pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + wait_ms, err);
@@ -341,10 +352,12 @@ static enum tl_rc source_task(struct task *task, void *arg, struct tl_err *err)
         rc = s->flow->source == FLOW_READ ? read_on(task, s, err) : schedule(task, s, err);
         if (rc == TL_OK || rc == TL_CANCELED)
             break;
+        flow__source_failed(s->flow, err->text);
         TL_LOG(s->loop->engine->opt.log, TL_WARN, "source.failed", err->text, KV_STR("flow", s->flow->name),
                KV_STR("class", tl_class_name(tl_rc_class(rc))));
         rc = pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + pause_ms(s, err), err);
     }
+    flow__source_gone(s->flow);
     flow_plan_unref(s->plan);
     tl_free(s);
     return TL_OK;

@@ -43,6 +43,10 @@ enum mapping_kind mapping_kind_of(const struct mapping *m);
 /* The JSONata that a jsonata or table mapping evaluates; a null view for the others. */
 struct tl_sv mapping_source(const struct mapping *m);
 
+/* The name, without $, of a function that a jsonata or table mapping calls and that there is not (variables hold no
+ * functions); .n 0: none. Lives as long as the mapping. */
+struct tl_sv mapping_unknown_function(const struct mapping *m);
+
 struct mapping_budget { /* 0: the default */
     uint64_t steps;     /* jsonata, table: 1,000 million */
     uint32_t depth;

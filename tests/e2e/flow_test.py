@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps and sources: split, route, validate, look-ups, schedules, polls."""
 import json
+import subprocess
 import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from support.site import FAST, NO_BREAKER, hook, project, until
+from support.site import BIN, FAST, NO_BREAKER, hook, project, until
 from support.target import answer
 
 
@@ -24,7 +25,7 @@ def test_a_split_order_is_routed_to_two_targets(site, targets):
     assert sorted(b["card"] for b in mail.bodies()) == ["b", "c"]
     assert len(shown["deliveries"]) == 5 and {d["state"] for d in shown["deliveries"]} == {"delivered"}
     keys = [r.key for r in erp.all() + mail.all()]
-    assert len(set(keys)) == 5 and all(k.startswith(id + ".") for k in keys)
+    assert len(set(keys)) == 5 and all(k.split("-")[1].startswith(id + ".") for k in keys)
 
 
 def test_the_two_targets_of_an_event_fail_and_retry_each_for_itself(site, targets):
@@ -211,6 +212,30 @@ def test_a_poll_that_fails_goes_on_where_it_was(site, targets):
     assert [b["id"] for b in erp.bodies()] == list(range(1, 9)) or sorted(b["id"] for b in erp.bodies()) == list(range(1, 9))
 
 
+def test_a_source_that_fails_is_seen_in_status_metrics_and_alerts_until_it_works(site, targets):
+    shop = Shop()
+    shop.n = 3
+    source, erp = targets(lambda r: answer(404)), targets()
+    s = site(project(erp, connections={"shop": {"type": "http", "url": source.url}}, flows={"pull": polling()},
+                     alerts={"resolve_after": "1s", "rules": {"source_fails": {"threshold": "1s"}}})).start()
+    f = until(lambda: s.flow("pull").get("read_failing_since") and s.flow("pull"))
+    assert "404" in f["read_failure"] and f["read_failed_at"] and f["read_at"] is None
+    assert "its source fails" in subprocess.run([BIN, "status"], cwd=s.folder, env={**s.env, "COLUMNS": "300"}, capture_output=True,
+                                                text=True, check=True).stdout
+    gauge = 'tieline_source_failing_since_timestamp_seconds{flow="pull"}'
+    assert s.metrics()[gauge] > 0
+
+    def alert():
+        return [a for a in s.get("/v1/alerts?state=open")["alerts"] if a["rule"] == "source_fails" and a["state"] == "firing"]
+    assert "404" in until(alert, timeout=40)[0]["cause"]
+    source.behave = shop
+    s.wait_counts("pull", delivered=3, timeout=40)
+    f = until(lambda: s.flow("pull")["read_failing_since"] is None and s.flow("pull"))
+    assert f["read_at"] and "404" in f["read_failure"], "when it worked, and what the last failure was"
+    assert s.metrics()[gauge] == 0
+    until(lambda: not alert(), timeout=40)
+
+
 def test_a_poll_without_a_first_cursor_begins_with_an_empty_one(site, targets):
     source, erp = targets(lambda r: answer(200, {"orders": [], "next": "7"})), targets()
     flow = polling(cursor="body.next")
@@ -248,6 +273,25 @@ def test_order_by_is_kept_for_the_items_of_a_split(site, target):
     seen = []
     [seen.append(b["v"]) for b in target.bodies() if b["v"] not in seen]
     assert seen == [f"{n}{x}" for n in range(3) for x in "abc"]
+
+
+def test_a_split_that_finds_nothing_is_dead_and_an_empty_one_is_filtered(shop):
+    s = shop(flow={"steps": [{"split": "body.lines"}]})
+    s.wait_state(s.post({"rows": [1]}), "dead")
+    s.wait_state(s.post({"lines": []}), "skipped")
+    assert s.flow()["failed"]["data"] == 1
+
+
+def test_an_order_or_key_that_cannot_be_evaluated_is_told_once_and_counted(shop):
+    s = shop(flow={"order_by": "$number(body.customer)", "idempotency": {"key": "$uppercase(body.no)"}})
+    for n in range(3):
+        s.post({"customer": "Zoe", "no": f"a{n}"})
+    s.post({"customer": "7", "no": "b"})
+    s.post({"no": "c"})
+    s.wait_counts(delivered=5)
+    [line] = s.logged("flow.no_key")
+    assert "order_by" in json.dumps(line) and line["flow"] == "orders", line
+    assert s.metrics()['tieline_events_no_order_total{flow="orders"}'] == 4
 
 
 def test_a_large_body_goes_to_two_targets_as_it_came_and_split(site, target):

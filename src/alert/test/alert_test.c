@@ -376,6 +376,34 @@ static void quotas_credentials_backlogs_budgets_and_the_disk_are_watched(void **
     stop(&w);
 }
 
+static void a_source_that_fails_for_longer_is_told_with_its_reason_and_folded_under_its_connection(void **state)
+{
+    struct world w;
+
+    (void)state;
+    start(&w, OPS " }");
+    w.flows[0].source_failing_s = 120;
+    w.flows[0].source_failure = "HTTP 404";
+    look(&w);
+    assert_false(fires(&w, "source_fails", "orders"));
+    w.flows[0].source_failing_s = 121;
+    look(&w);
+    assert_true(fires(&w, "source_fails", "orders"));
+    assert_true(tl_sv_eqs(text(named(&w, "source_fails", "orders"), "cause"), "HTTP 404"));
+    w.connections[0].held = "connection_auth";
+    look(&w);
+    assert_true(tl_sv_eq(text(named(&w, "source_fails", "orders"), "because"),
+                         text(named(&w, "connection_auth", "erp"), "id")));
+    w.connections[0].held = NULL;
+    w.flows[0].source_failing_s = 0;
+    for (int i = 0; i < 20; i++) {
+        after(&w, 30);
+        look(&w);
+    }
+    assert_false(fires(&w, "source_fails", "orders"));
+    stop(&w);
+}
+
 static void a_removed_flow_counts_only_while_something_waits_in_it(void **state)
 {
     struct world w;
@@ -737,6 +765,7 @@ int main(void)
         cmocka_unit_test(dead_letters_go_to_whom_the_flow_names),
         cmocka_unit_test(a_promise_is_the_threshold_of_its_flow),
         cmocka_unit_test(quotas_credentials_backlogs_budgets_and_the_disk_are_watched),
+        cmocka_unit_test(a_source_that_fails_for_longer_is_told_with_its_reason_and_folded_under_its_connection),
         cmocka_unit_test(a_removed_flow_counts_only_while_something_waits_in_it),
         cmocka_unit_test(what_another_alert_explains_is_shown_and_not_told),
         cmocka_unit_test(alerts_of_one_rule_that_begin_together_are_one_notice_until_the_last_is_over),

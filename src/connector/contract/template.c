@@ -67,6 +67,7 @@ static struct mapping *compile(struct tl_sv text, struct config_place at, struct
 {
     struct mapping *m = NULL;
     struct tl_err err = {0};
+    struct tl_sv unknown;
 
     if (tl_sv_trim(text).n == 0) {
         config_error(e, at, NULL, "an expression is empty");
@@ -77,6 +78,10 @@ static struct mapping *compile(struct tl_sv text, struct config_place at, struct
                      (int)(text.n < 80 ? text.n : 80), text.p, err.text, err.line, err.column);
         return NULL;
     }
+    unknown = mapping_unknown_function(m);
+    if (unknown.n)
+        config_error(e, at, NULL, "the expression `%.*s` calls $%.*s, and there is no such function",
+                     (int)(text.n < 80 ? text.n : 80), text.p, TL_SV_ARG(unknown));
     return m;
 }
 

@@ -171,15 +171,29 @@ static const struct flow *find(const struct flow_plan *p, struct tl_sv name)
     return NULL;
 }
 
+static struct json time_json(struct tl_arena *a, int64_t ms)
+{
+    char text[TL_TIME_TEXT];
+
+    return ms ? json_str_copy(a, tl_sv_str(tl_time_format(ms, text))) : json_null();
+}
+
 void flow_plan_add_shape(const struct flow_plan *p, struct tl_arena *a, struct tl_sv name, struct json_builder *b)
 {
     const struct flow *f = find(p, name);
     int waits = f && f->watch ? __atomic_load_n(&f->watch->source_waits, __ATOMIC_RELAXED) : QUEUE_HELD_NONE;
+    struct flow_source_state state;
 
     if (!f)
         return;
     json_adds(b, "source", json_str(source_of(a, f)));
     json_adds(b, "targets", targets_json(a, f));
+    if (flow__source_state(f, &state)) {
+        json_adds(b, "read_at", time_json(a, state.read_ms));
+        json_adds(b, "read_failed_at", time_json(a, state.failed_ms));
+        json_adds(b, "read_failing_since", time_json(a, state.failing_since_ms));
+        json_adds(b, "read_failure", state.failed_ms ? json_str_copy(a, tl_sv_str(state.why)) : json_null());
+    }
     if (waits != QUEUE_HELD_NONE)
         json_adds(b, "source_waits", json_str(queue_held_name((enum queue_held)waits)));
 }

@@ -124,6 +124,10 @@ static enum tl_rc split(struct run *r, const struct flow_step *s, struct tl_err 
 
         if (rc != TL_OK)
             return rc;
+        if (v.type == JSON_UNDEFINED) /* a renamed member must not pass for an order without lines */
+            return tl_fail(
+                err, TL_INVALID,
+                "the split finds nothing in this event; where no item is right, let it give an empty array: [...]");
         if (n + items > MAX_ITEMS)
             return tl_fail(err, TL_LIMIT, "the split gives more than %d items", MAX_ITEMS);
         if (n + items > cap) {

@@ -122,6 +122,22 @@ static void an_expression_that_does_not_compile_is_named_with_its_place(void **s
     expect_error(FLOW "    steps: [ { when: '1 +' } ]\n    to: { connection: erp, post: /x }\n", "does not compile");
 }
 
+static void a_function_that_nobody_made_is_found_when_the_plan_is_loaded(void **state)
+{
+    struct loaded l;
+
+    (void)state;
+    expect_error(FLOW "    order_by: '$lowercaze(body.id)'\n    to: { connection: erp, post: /x }\n",
+                 "calls $lowercaze, and there is no such function");
+    expect_error(FLOW "    steps: [ { map: { jsonata: 'lines[$ok(qty)]' } } ]\n    to: { connection: erp, post: /x }\n",
+                 "calls $ok,");
+    expect_error(FLOW "    to: { connection: erp, post: '/x/{$nope(body.id)}' }\n", "calls $nope,");
+    l = load(FLOW "    order_by: '($f := function($g) { $g(1) }; $f($string) & $tl.hash(body.id) & $headers.a)'\n"
+                  "    to: { connection: erp, post: /x }\n");
+    assert_int_equal(l.rc, TL_OK);
+    unload(&l);
+}
+
 static void a_webhook_that_anybody_could_post_to_is_refused(void **state)
 {
     (void)state;
@@ -182,6 +198,9 @@ static void a_split_makes_an_item_of_each_and_a_route_chooses_targets(void **sta
                "{\"deliveries\":[{\"target\":\"erp\",\"item\":0,\"body\":{\"qty\":1}},"
                "{\"target\":\"erp\",\"item\":1,\"body\":{\"qty\":2}},{\"target\":\"crm\",\"item\":1,\"body\":2}]}");
     expect_try(flow, "{\"body\":{\"lines\":[]}}", "{\"skipped\":\"filtered\"}");
+    expect_try(flow, "{\"body\":{\"rows\":[]}}",
+               "\"step 1 (split): the split finds nothing in this event; where no item is right, let it give an empty "
+               "array: [...]\"");
 }
 
 static void a_mapping_that_fails_says_which_step(void **state)
@@ -252,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_that_do_not_exist_are_errors_with_a_suggestion),
         cmocka_unit_test(an_expression_that_does_not_compile_is_named_with_its_place),
+        cmocka_unit_test(a_function_that_nobody_made_is_found_when_the_plan_is_loaded),
         cmocka_unit_test(a_webhook_that_anybody_could_post_to_is_refused),
         cmocka_unit_test(two_flows_cannot_share_a_path_nor_two_targets_a_name),
         cmocka_unit_test(a_rate_is_a_number_and_a_unit),
