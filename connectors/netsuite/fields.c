@@ -93,8 +93,10 @@ CHECK(transform, "transform", true)
 #define BATCH                                                                                                          \
     {                                                                                                                  \
         .name = "batch", .type = CONFIG_INT, AT(netsuite_target, batch), .fallback = "1", .min = 1, .max = 100,        \
-        .doc = "With `async`: so many records in one request and one job. When one of them fails, all come again in "  \
-               "smaller jobs until it is found, so use it where few do."                                               \
+        .doc =                                                                                                         \
+            "With `async`: so many records in one request and one job, each with its own verdict. NetSuite does "      \
+            "not say whom a refusal is for: several in different words come again in smaller jobs, so use it where "   \
+            "few are refused."                                                                                         \
     }
 #define TIMEOUT_OF(of)                                                                                                 \
     {                                                                                                                  \

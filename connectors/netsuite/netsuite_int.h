@@ -62,6 +62,8 @@ TL_MUST_CHECK enum tl_rc netsuite__send(struct task *task, struct connector_call
 struct json netsuite__parsed(struct task *task, struct connector_call *call, const struct http_reply *reply);
 /* "107" of ".../customer/107"; .p NULL: no Location. */
 struct tl_sv netsuite__location_id(const struct http_reply *reply);
+struct tl_sv netsuite__last_segment(struct tl_sv address);
+bool netsuite__is_number(struct tl_sv s); /* of digits, at most 19: an id that NetSuite made */
 /* A member's name and nothing more. text may be NULL. */
 bool netsuite__is_plain_name(const char *text);
 /* A value as text for addresses and keys: strings and whole numbers; .p NULL otherwise. */
@@ -112,8 +114,54 @@ void netsuite__create_facilities(const void *connection, const void *operation, 
 void netsuite__repeatable_facilities(const void *connection, const void *operation, struct connector_facilities *ret);
 void netsuite__transform_facilities(const void *connection, const void *operation, struct connector_facilities *ret);
 connector_fn netsuite__write;
-/* Async jobs (job.c). _pending: the 202 (or the 400 of a job that exists already) becomes a pending ticket. */
-enum tl_rc netsuite__pending(struct connector_call *call, const struct http_reply *reply, struct tl_err *err);
+/* May the write of this call be sent twice as it is, by what is configured? */
+bool netsuite__repeatable(const struct connector_call *call);
+/* The internal id under the external id; with `id:` in the target the key itself. Empty: there is none. */
+TL_MUST_CHECK enum tl_rc netsuite__id_under(struct task *task, struct connector_call *call, struct tl_sv key,
+                                            struct tl_sv *ret_id, struct tl_err *err);
+
+/* Async jobs (job.c, job_answers.c). */
+struct netsuite_member { /* a record that a job was made of */
+    uint64_t delivery;
+    struct tl_sv key;                  /* its external id or id; empty: it has none */
+    struct connector_verdict *verdict; /* NULL: cancelled meanwhile, or given already */
+    bool looked, proven;               /* looked up under its key; and a task made or changed it */
+};
+struct netsuite_task { /* of a job that has ended, as far as we know it */
+    struct tl_sv no;
+    bool seen, good, read; /* good: succeeded, once seen; read: what follows is known */
+    enum tl_rc rc;         /* TL_OK: done */
+    struct tl_sv said;     /* the id of the record, or why it was refused */
+};
+struct netsuite_job {
+    struct tl_sv id;
+    int64_t polls;
+    struct netsuite_member *members;
+    size_t n; /* 0: the ticket does not say */
+    struct netsuite_task *tasks;
+    size_t n_tasks; /* 0: not listed so far */
+    size_t n_news;  /* facts that this poll brought */
+};
+enum { NETSUITE_TASKS = 200 };
+/* The 202 (or the 400 of a job that exists already) becomes a pending ticket. */
+enum tl_rc netsuite__pending(struct connector_call *call, const struct http_reply *reply,
+                             const struct netsuite_member *members, size_t n, struct tl_err *err);
+enum tl_rc netsuite__ask_job(struct task *task, struct connector_call *call, struct tl_sv job, const char *more,
+                             struct http_reply *reply, struct tl_err *err);
+enum tl_rc netsuite__job_state(struct task *task, struct connector_call *call, struct tl_sv job, bool *ret_ended,
+                               struct tl_err *err);
+/* A verdict for each member of a job that has ended. Or the first reason why some have none: what is known by then
+ * stands in the job, so that the next poll goes on from there. */
+enum tl_rc netsuite__job_answers(struct task *task, struct connector_call *call, struct netsuite_job *job,
+                                 struct tl_err *err);
+/* What is known of the job of one record that this reply points to (400 IDEMPOTENCY_ERROR). */
+enum netsuite_job_end {
+    NETSUITE_JOB_FOLLOW,  /* it goes on, or made its record */
+    NETSUITE_JOB_REFUSED, /* it made none */
+    NETSUITE_JOB_BROKE    /* it failed within NetSuite, and may have made one */
+};
+enum tl_rc netsuite__job_end(struct task *task, struct connector_call *call, const struct http_reply *reply,
+                             enum netsuite_job_end *ret, struct tl_err *err);
 connector_fn netsuite__resume;
 
 struct netsuite_restlet {

@@ -80,18 +80,22 @@ struct json netsuite__parsed(struct task *task, struct connector_call *call, con
     return p.v;
 }
 
-struct tl_sv netsuite__location_id(const struct http_reply *reply)
+struct tl_sv netsuite__last_segment(struct tl_sv s)
 {
-    struct tl_sv s = http_header_get(&reply->headers, "location");
-    size_t at = s.n;
+    size_t at;
 
-    if (!s.p)
-        return TL_SV_NULL;
     s.n = tl_sv_find(s, '?');
     at = s.n;
     while (at > 0 && s.p[at - 1] != '/')
         at--;
     return at < s.n ? tl_sv_from(s, at) : TL_SV_NULL;
+}
+
+struct tl_sv netsuite__location_id(const struct http_reply *reply)
+{
+    struct tl_sv s = http_header_get(&reply->headers, "location");
+
+    return s.p ? netsuite__last_segment(s) : TL_SV_NULL;
 }
 
 struct tl_sv netsuite__text(struct tl_arena *a, struct json v)

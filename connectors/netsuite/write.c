@@ -3,7 +3,7 @@
 #include "netsuite/netsuite_int.h"
 
 enum action { CREATE, UPDATE, UPSERT, DELETE, TRANSFORM };
-enum { NAME_MAX_BYTES = 200 };
+enum { NAME_MAX_BYTES = 200, GENERATIONS = 16 };
 
 struct target { /* compiled */
     enum action action;
@@ -227,28 +227,25 @@ static void body_of(struct work *w)
     w->body = json_end(&b);
 }
 
-static enum netsuite_lines lines_of(const struct work *w)
+static enum netsuite_lines lines_of(const struct netsuite_target *conf, enum action action)
 {
-    if (w->conf->lines != NETSUITE_LINES_UNSET)
-        return (enum netsuite_lines)w->conf->lines;
-    return w->t->action == UPSERT   ? NETSUITE_LINES_REPLACE
-           : w->t->action == UPDATE ? NETSUITE_LINES_KEYED
-                                    : NETSUITE_LINES_APPEND;
+    if (conf->lines != NETSUITE_LINES_UNSET)
+        return (enum netsuite_lines)conf->lines;
+    return action == UPSERT ? NETSUITE_LINES_REPLACE : action == UPDATE ? NETSUITE_LINES_KEYED : NETSUITE_LINES_APPEND;
 }
 
-static bool is_repeatable(const struct work *w)
+/* A second one does no harm, whoever carried out the first. */
+static bool is_harmless(const struct netsuite_target *conf, enum action action)
 {
-    switch (w->t->action) {
-    case CREATE:
-    case TRANSFORM:
-        return w->conf->async;
-    case DELETE:
-        return true;
-    case UPDATE:
-    case UPSERT:
-        break;
-    }
-    return w->conf->async || lines_of(w) != NETSUITE_LINES_APPEND;
+    return action == DELETE ||
+           ((action == UPDATE || action == UPSERT) && lines_of(conf, action) != NETSUITE_LINES_APPEND);
+}
+
+bool netsuite__repeatable(const struct connector_call *call)
+{
+    const struct target *t = call->prepared;
+
+    return is_harmless(call->operation, t->action);
 }
 
 /* A UUID of our own layout (RFC 9562 version 8). */
@@ -259,18 +256,20 @@ static struct tl_sv uuid_of(struct tl_arena *arena, uint64_t a, uint64_t b)
         (unsigned)(0x8000 | (b >> 48 & 0x3fff)), (unsigned long long)(b & 0xffffffffffff)));
 }
 
-/* Of these records, in this order. A create has the same key at each attempt, so that no second record is made; what
- * can be repeated has a new one, as the old one leads to the old job, and to its failure. */
-static struct tl_sv job_key(struct connector_call *call, bool repeatable)
+/* Of these records, in this order. What can be repeated has a new key at each attempt, as the old one leads to the old
+ * job, and to its failure. Anything else keeps its key, so that no second record is made, until it is known that the
+ * job of that key made none (`generation`). */
+static struct tl_sv job_key(struct connector_call *call, const size_t *which, size_t n, bool repeatable,
+                            uint64_t generation)
 {
     uint64_t a = 1, b = 2;
 
-    for (size_t i = 0; i < call->n; i++) {
-        struct tl_sv k = call->records[i].key;
-        uint64_t attempt = repeatable ? call->records[i].attempt : 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct connector_record *r = &call->records[which[i]];
+        uint64_t turn = repeatable ? r->attempt : generation;
 
-        a = tl_hash64(k.p, k.n, a) + attempt;
-        b = tl_hash64(k.p, k.n, b) + attempt;
+        a = tl_hash64(r->key.p, r->key.n, a) + turn;
+        b = tl_hash64(r->key.p, r->key.n, b) + turn;
     }
     return uuid_of(call->arena, a, b);
 }
@@ -299,10 +298,15 @@ static void done(struct work *w, struct tl_sv id)
 
 static enum tl_rc judge(struct task *task, struct work *w, const struct http_reply *reply, struct tl_err *err)
 {
-    struct netsuite_refusal r = netsuite__judge(task, w->call, reply, is_repeatable(w));
+    struct netsuite_refusal r =
+        netsuite__judge(task, w->call, reply, w->conf->async || is_harmless(w->conf, w->t->action));
 
-    if (w->conf->async && (reply->status == 202 || r.is_duplicate))
-        return netsuite__pending(w->call, reply, err);
+    if (w->conf->async && (reply->status == 202 || r.is_duplicate)) {
+        const struct netsuite_member m = {.delivery = w->record->delivery,
+                                          .key = w->external_id.p ? w->external_id : w->id};
+
+        return netsuite__pending(w->call, reply, &m, 1, err);
+    }
     if (r.rc == TL_OK) {
         done(w, netsuite__location_id(reply));
         return TL_OK;
@@ -322,30 +326,82 @@ static enum tl_rc judge(struct task *task, struct work *w, const struct http_rep
     return TL_OK;
 }
 
+enum tl_rc netsuite__id_under(struct task *task, struct connector_call *call, struct tl_sv key, struct tl_sv *ret_id,
+                              struct tl_err *err)
+{
+    const struct netsuite_target *conf = call->operation;
+    const struct target *t = call->prepared;
+    const struct netsuite_request r = {
+        .method = "GET",
+        .path = tl_sv_str(tl_arena_printf(call->arena, NETSUITE_RECORD "%s/eid:%.*s?fields=externalId", conf->record,
+                                          TL_SV_ARG(key))),
+        .endpoint = t->endpoint,
+        .idempotent = true,
+        .timeout_ms = conf->timeout_ms};
+    struct http_reply reply;
+    struct netsuite_refusal no;
+    enum tl_rc rc;
+
+    *ret_id = key;
+    if (!t->external_id)
+        return TL_OK;
+    rc = netsuite__send(task, call, &r, &reply, err);
+    if (rc != TL_OK)
+        return rc;
+    *ret_id = TL_SV("");
+    no = netsuite__judge(task, call, &reply, true);
+    if (no.rc == TL_OK)
+        *ret_id = netsuite__text(call->arena, json_gets(netsuite__parsed(task, call, &reply), "id"));
+    return no.rc == TL_OK || tl_sv_eqs(no.code, "NONEXISTENT_ID") ? TL_OK : netsuite__fail(&no, err);
+}
+
 /* An earlier attempt may have created it: look first. *ret_there: the verdict is given. */
 static enum tl_rc look_first(struct task *task, struct work *w, bool *ret_there, struct tl_err *err)
 {
-    const struct netsuite_request r = {
-        .method = "GET",
-        .path = tl_sv_str(tl_arena_printf(w->call->arena, NETSUITE_RECORD "%s/eid:%.*s?fields=externalId",
-                                          w->conf->record, TL_SV_ARG(w->external_id))),
-        .endpoint = w->t->endpoint,
-        .timeout_ms = w->conf->timeout_ms};
-    struct http_reply reply;
-    struct netsuite_refusal no;
-    enum tl_rc rc = netsuite__send(task, w->call, &r, &reply, err);
+    struct tl_sv id;
+    enum tl_rc rc = netsuite__id_under(task, w->call, w->external_id, &id, err);
 
-    if (rc != TL_OK)
-        return rc;
-    no = netsuite__judge(task, w->call, &reply, true);
-    if (no.rc == TL_OK) {
-        struct tl_sv id = netsuite__text(w->call->arena, json_gets(netsuite__parsed(task, w->call, &reply), "id"));
-
-        *ret_there = true;
+    *ret_there = rc == TL_OK && id.n > 0;
+    if (*ret_there)
         done(w, id);
-        return TL_OK;
-    }
-    return tl_sv_eqs(no.code, "NONEXISTENT_ID") ? TL_OK : netsuite__fail(&no, err);
+    return rc;
+}
+
+/* Of a job that was there before: did it certainly make no record, so that another may be begun? */
+static enum tl_rc made_none(struct task *task, struct work *w, const struct http_reply *reply, bool *ret,
+                            struct tl_err *err)
+{
+    enum netsuite_job_end end;
+    struct tl_sv id = TL_SV("?");
+    enum tl_rc rc = netsuite__job_end(task, w->call, reply, &end, err);
+
+    if (rc == TL_OK && end == NETSUITE_JOB_BROKE && w->t->action == CREATE && w->external_id.p)
+        rc = netsuite__id_under(task, w->call, w->external_id, &id, err);
+    *ret = rc == TL_OK && (end == NETSUITE_JOB_REFUSED || id.n == 0);
+    return rc;
+}
+
+/* One request; as a job, with the key of the first job that may have made the record. */
+static enum tl_rc send_once(struct task *task, struct work *w, struct netsuite_request *r, struct http_reply *reply,
+                            struct tl_err *err)
+{
+    const size_t i = (size_t)(w->record - w->call->records);
+    bool repeatable = is_harmless(w->conf, w->t->action), none = w->conf->async;
+    uint64_t generation = 0;
+    enum tl_rc rc;
+
+    do {
+        if (w->conf->async) {
+            r->prefer = TL_SV("respond-async");
+            r->key = job_key(w->call, &i, 1, repeatable, generation);
+        }
+        rc = netsuite__send(task, w->call, r, reply, err);
+        none = none && rc == TL_OK && !repeatable && w->record->attempt > 1 && reply->status == 400 &&
+               netsuite__judge(task, w->call, reply, true).is_duplicate;
+        if (none)
+            rc = made_none(task, w, reply, &none, err);
+    } while (rc == TL_OK && none && ++generation < GENERATIONS);
+    return rc;
 }
 
 static enum tl_rc send_it(struct task *task, struct work *w, struct tl_err *err)
@@ -356,16 +412,11 @@ static enum tl_rc send_it(struct task *task, struct work *w, struct tl_err *err)
                                  .body = w->t->action == DELETE ? JSON_NOTHING : w->body,
                                  .endpoint = w->t->endpoint,
                                  .strict = w->t->action != DELETE,
-                                 .idempotent = is_repeatable(w),
+                                 .idempotent = w->conf->async || is_harmless(w->conf, w->t->action),
                                  .timeout_ms = w->conf->timeout_ms};
     struct http_reply reply;
-    enum tl_rc rc;
+    enum tl_rc rc = send_once(task, w, &r, &reply, err);
 
-    if (w->conf->async) {
-        r.prefer = TL_SV("respond-async");
-        r.key = job_key(w->call, w->t->action != CREATE && lines_of(w) != NETSUITE_LINES_APPEND);
-    }
-    rc = netsuite__send(task, w->call, &r, &reply, err);
     if (rc == TL_OK)
         return judge(task, w, &reply, err);
     if (rc == TL_LIMIT && reply.status == 0)
@@ -388,10 +439,17 @@ static bool prepare(struct task *task, struct work *w)
     if (!key_of(task, w, w->t->external_id, "external_id", &w->external_id) || !key_of(task, w, w->t->id, "id", &w->id))
         return false;
     body_of(w);
-    return sublists(w, lines_of(w));
+    return sublists(w, lines_of(w->conf, w->t->action));
 }
 
 /* ---- many records as one job ---- */
+
+struct batch {
+    struct json items;
+    struct tl_sv replace;
+    struct netsuite_member *members;
+    size_t *which, n; /* of the call's records */
+};
 
 static struct json item_of(struct work *w)
 {
@@ -405,27 +463,30 @@ static struct json item_of(struct work *w)
     return json_end(&b);
 }
 
-static bool is_open(const struct connector_verdict *v)
+/* It comes again, without using an attempt. */
+static void again(struct connector_verdict *v, enum tl_rc rc, uint32_t status, struct tl_sv text)
 {
-    return v->end == CONNECTOR_NONE;
+    *v = (struct connector_verdict){.end = CONNECTOR_INNOCENT, .rc = rc, .status = status, .text = text};
 }
 
-/* Those without a verdict come again whole, in smaller company. */
-static void all_again(struct connector_call *call, enum tl_rc rc, struct tl_sv text)
+static bool is_in(const struct batch *b, struct tl_sv key)
 {
-    for (size_t i = 0; i < call->n; i++)
-        if (is_open(&call->verdicts[i]))
-            call->verdicts[i] =
-                (struct connector_verdict){.end = CONNECTOR_INNOCENT, .rc = rc, .status = call->status, .text = text};
+    for (size_t i = 0; i < b->n; i++)
+        if (tl_sv_eqi(b->members[i].key, key)) /* as NetSuite compares external ids */
+            return true;
+    return false;
 }
 
 /* The items of the job. The sublists that are replaced stand in the address, for all of them: a record that has others
- * waits for the next job. A job is of all members of the call, so where one drops out none is sent. */
-static bool gather(struct task *task, struct connector_call *call, struct json *ret_items, struct tl_sv *ret_replace)
+ * waits for the next job. So does one whose key is in this job already: NetSuite may run the records side by side. */
+static bool gather(struct task *task, struct connector_call *call, struct batch *b)
 {
     struct json_builder items;
-    bool all = true;
 
+    b->members = tl_arena_zalloc(call->arena, (call->n + 1) * sizeof *b->members);
+    b->which = tl_arena_zalloc(call->arena, (call->n + 1) * sizeof *b->which);
+    if (!b->members || !b->which)
+        return false;
     json_array_begin(&items, call->arena, call->n);
     for (size_t i = 0; i < call->n; i++) {
         struct work w = {.call = call,
@@ -433,18 +494,23 @@ static bool gather(struct task *task, struct connector_call *call, struct json *
                          .t = call->prepared,
                          .record = &call->records[i],
                          .verdict = &call->verdicts[i]};
+        struct tl_sv key;
 
-        if (!prepare(task, &w)) {
-            all = false;
+        if (!prepare(task, &w))
+            continue;
+        key = w.external_id.p ? w.external_id : w.id;
+        if (b->n > 0 && (!tl_sv_eq(w.replace, b->replace) || is_in(b, key))) {
+            again(w.verdict, TL_INVALID, 0,
+                  TL_SV("it waits for the next job: its sublists or its key do not go with this one"));
             continue;
         }
-        if (i == 0)
-            *ret_replace = w.replace;
-        all = all && tl_sv_eq(w.replace, *ret_replace);
+        b->replace = w.replace;
+        b->members[b->n] = (struct netsuite_member){.delivery = w.record->delivery, .key = key};
+        b->which[b->n++] = i;
         (void)json_push(&items, item_of(&w));
     }
-    *ret_items = json_end(&items);
-    return all;
+    b->items = json_end(&items);
+    return true;
 }
 
 static enum tl_rc write_batch(struct task *task, struct connector_call *call, struct tl_err *err)
@@ -454,39 +520,39 @@ static enum tl_rc write_batch(struct task *task, struct connector_call *call, st
     struct netsuite_request r = {.method = t->action == UPSERT ? "PUT" : "PATCH",
                                  .endpoint = t->endpoint,
                                  .prefer = TL_SV("respond-async"),
-                                 .key = job_key(call, true),
                                  .strict = true,
                                  .collection = true,
                                  .idempotent = true,
                                  .timeout_ms = conf->timeout_ms};
-    struct tl_sv replace = TL_SV_NULL;
+    struct batch batch = {.n = 0};
     struct netsuite_refusal no;
     struct http_reply reply;
     struct json_builder b;
-    struct json items;
     enum tl_rc rc;
 
-    if (!gather(task, call, &items, &replace)) {
-        call->not_sent = true;
-        all_again(call, TL_INVALID, TL_SV("another record of its batch cannot be sent with it"));
+    if (!gather(task, call, &batch))
+        return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+    call->not_sent = batch.n == 0;
+    if (batch.n == 0)
         return TL_OK;
-    }
+    r.key = job_key(call, batch.which, batch.n, true, 0);
     r.path = tl_sv_str(tl_arena_printf(call->arena, NETSUITE_RECORD "%s%s%.*s", conf->record,
-                                       replace.p ? "?replace=" : "", TL_SV_ARG(replace)));
+                                       batch.replace.p ? "?replace=" : "", TL_SV_ARG(batch.replace)));
     json_object_begin(&b, call->arena, 1);
-    (void)json_adds(&b, "items", items);
+    (void)json_adds(&b, "items", batch.items);
     r.body = json_end(&b);
     rc = netsuite__send(task, call, &r, &reply, err);
     if (rc != TL_OK)
         return rc;
     no = netsuite__judge(task, call, &reply, true);
     if (reply.status == 202 || no.is_duplicate)
-        return netsuite__pending(call, &reply, err);
+        return netsuite__pending(call, &reply, batch.members, batch.n, err);
     if (no.rc == TL_OK)
         return tl_fail(err, TL_UPSTREAM, "HTTP %d instead of a job", reply.status);
     if (!no.of_record)
         return netsuite__fail(&no, err);
-    all_again(call, no.rc, no.text);
+    for (size_t i = 0; i < batch.n; i++) /* the whole request was refused: smaller ones show whose fault it is */
+        again(&call->verdicts[batch.which[i]], no.rc, call->status, no.text);
     return TL_OK;
 }
 

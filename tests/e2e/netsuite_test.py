@@ -126,6 +126,17 @@ def test_jobs_of_many_orders_find_the_bad_one_among_them(account, erp):
     assert sim.get("/__stats")["created"] == 19
 
 
+def test_jobs_whose_tasks_fail_and_whose_polls_meet_limits_lose_and_double_nothing(account, erp):
+    sim = account("--job-delay", "50ms", "--lock", 10, "--fail", 10, "--drop", 5, "--limit", 3, "--shuffle-tasks", "--bare-tasks")
+    site = erp(sim, to={"connection": "erp", "upsert": "salesOrder", "external_id": "orderNumber", "async": True, "batch": 8})
+    bad = {9: {"customer": 99}, 23: {"lines": []}}  # refused in different words
+    ids = [site.post({**order(n), **bad.get(n, {})}, id=f"delivery-{n}") for n in range(40)]
+    site.wait_counts(delivered=38, dead=2, timeout=120)
+    assert as_stored(sim) == as_sent(n for n in range(40) if n not in bad)
+    assert "[entity]" in json.dumps(site.show(ids[9])) and "item" in json.dumps(site.show(ids[23]))
+    assert sim.get("/__stats")["created"] == 38
+
+
 def test_fulfilments_are_read_back_once_over_a_restart(account, erp, target):
     sim = account()
     site = erp(sim)

@@ -19,6 +19,8 @@ static const struct store_migration migrations[] = {
      "CREATE TABLE deleted(type TEXT,id INTEGER,ext TEXT,at INTEGER);"
      "CREATE TABLE job(id INTEGER PRIMARY KEY,key TEXT UNIQUE,done_at INTEGER,status INTEGER,location TEXT,body TEXT)"},
     {2, "CREATE TABLE task(job INTEGER,no INTEGER,status INTEGER,body TEXT,PRIMARY KEY(job,no))"},
+    {3, "ALTER TABLE task ADD location TEXT;INSERT OR IGNORE INTO task(job,no,status,body,location) "
+        "SELECT id,1,status,body,location FROM job WHERE status>0"},
 };
 enum { APPLICATION = 0x544c4e53, LATE = 1000 };
 

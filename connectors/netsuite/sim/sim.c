@@ -51,6 +51,9 @@ static const struct connector_sim_option table[] = {
     {"outage", CONNECTOR_SIM_SPAN, AT(outage), "FROM..TO", "503 for all, in seconds since the start", false},
     {"lockout", CONNECTOR_SIM_FLAG, AT(lockout), NULL, "five failed logins lock for 30 minutes (true)", false},
     {"put-appends", CONNECTOR_SIM_FLAG, AT(put_appends), NULL, "an upsert appends lines without a key", false},
+    {"shuffle-tasks", CONNECTOR_SIM_FLAG, AT(shuffle_tasks), NULL, "tasks of a job in another order than its records",
+     false},
+    {"bare-tasks", CONNECTOR_SIM_FLAG, AT(bare_tasks), NULL, "the list of a job's tasks has links and ids only", false},
     {"seed", CONNECTOR_SIM_INT, AT(seed), "N", "of the random choices (1)", true},
     {"watch", CONNECTOR_SIM_FLAG, AT(watch), NULL, "print each record that is written", true},
     {"quiet", CONNECTOR_SIM_FLAG, AT(quiet), NULL, "print nothing", true},
@@ -108,6 +111,22 @@ static bool is_write(const struct http_req *req)
            !tl_sv_starts(req->path, TL_SV("/services/rest/query/")) && (!nsim_is_soap(req) || nsim_soap_writes(req));
 }
 
+static bool wants_job(const struct http_req *req)
+{
+    struct tl_sv prefer = http_req_header(req, "prefer");
+
+    return tl_sv_find_sv(prefer, TL_SV("respond-async")) < prefer.n;
+}
+
+bool nsim_locked(struct nsim *s, struct nsim_fault *f)
+{
+    if (s->opt.lock <= 0 || nsim_chance(s) >= s->opt.lock)
+        return false;
+    (void)nsim_wrong(f, 400, "USER_ERROR", NULL, TL_SV_NULL,
+                     "Error while accessing a resource. Record has been changed.");
+    return true;
+}
+
 static bool fault(struct nsim *s, struct http_req *req, struct http_res *res, struct nsim_fault *f)
 {
     if (s->opt.fail > 0 && nsim_chance(s) < s->opt.fail) {
@@ -121,12 +140,7 @@ static bool fault(struct nsim *s, struct http_req *req, struct http_res *res, st
                          tl_id32_format(tl_random_u64(), id));
         return true;
     }
-    if (s->opt.lock > 0 && is_write(req) && !nsim_is_soap(req) && nsim_chance(s) < s->opt.lock) {
-        (void)nsim_wrong(f, 400, "USER_ERROR", NULL, TL_SV_NULL,
-                         "Error while accessing a resource. Record has been changed.");
-        return true;
-    }
-    return false;
+    return is_write(req) && !nsim_is_soap(req) && !wants_job(req) && nsim_locked(s, f);
 }
 
 /* ---- the way of a request ---- */
@@ -134,13 +148,6 @@ static bool fault(struct nsim *s, struct http_req *req, struct http_res *res, st
 #define RECORD "/services/rest/record/v1"
 #define JOB "/services/rest/async/v1/job"
 #define SUITEQL "/services/rest/query/v1/suiteql"
-
-static bool wants_job(const struct http_req *req)
-{
-    struct tl_sv prefer = http_req_header(req, "prefer");
-
-    return is_write(req) && tl_sv_find_sv(prefer, TL_SV("respond-async")) < prefer.n;
-}
 
 static bool governance(struct nsim *s, struct http_req *req, struct http_res *res)
 {

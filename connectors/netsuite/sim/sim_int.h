@@ -58,7 +58,7 @@ struct nsim_options {
     int64_t port, limit, delay, jitter, ttl, job_delay, hang_ms, seed, status;
     const char *host, *account, *client_id, *client_secret, *certificates, *consumer_key, *consumer_secret, *token,
         *token_secret, *next_token, *next_token_secret, *data, *records, *deny, *date_format;
-    bool quiet, watch, lockout, expire, revoke, put_appends;
+    bool quiet, watch, lockout, expire, revoke, put_appends, shuffle_tasks, bare_tasks;
     double fail, lock, drop, hang, overload, outage[2];
 };
 struct nsim_counts {
@@ -119,6 +119,7 @@ struct nsim_fault { /* what is wrong with a request; code NULL: nothing */
 bool nsim_wrong(struct nsim_fault *f, int status, const char *code, const char *key, struct tl_sv where,
                 const char *fmt, ...) TL_PRINTF(6, 7);
 void nsim_refuse(struct http_req *req, struct http_res *res, const struct nsim_fault *f);
+bool nsim_locked(struct nsim *s, struct nsim_fault *f); /* by the switch `lock`: the record is being changed */
 /* 204 with the address of a record. */
 void nsim_created(struct http_req *req, struct http_res *res, const struct nsim_type *type, int64_t id);
 struct tl_sv nsim_base(const struct http_req *req);              /* "http://host:port" as the client sees us */
