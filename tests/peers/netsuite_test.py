@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of others (npm: netsuite-rest, nsrestlet; PyPI: zeep) against `tieline sim netsuite`: their signatures, their reading of its
+"""Clients of others (npm: netsuite-rest, nsrestlet; PyPI: zeep, netsuitesdk) against `tieline sim netsuite`: their signatures, their reading of its
 answers."""
 import json
 import shutil
@@ -45,18 +45,18 @@ def test_clients_of_others_log_in_write_query_and_call_a_script(clients, tmp_pat
         sim.stop()
 
 
-ZEEP = "zeep==4.3.3"
+ZEEP = ["zeep==4.3.3", "netsuitesdk==3.3.0", "setuptools<81"]
 
 
 @pytest.fixture(scope="module")
 def zeep():
     python = HOME / "venv/bin/python"
-    if not (HOME / "venv/installed").exists() or (HOME / "venv/installed").read_text() != ZEEP:
-        for command in ([sys.executable, "-m", "venv", HOME / "venv"], [python, "-m", "pip", "install", "--quiet", ZEEP]):
+    if not (HOME / "venv/installed").exists() or (HOME / "venv/installed").read_text() != str(ZEEP):
+        for command in ([sys.executable, "-m", "venv", HOME / "venv"], [python, "-m", "pip", "install", "--quiet", *ZEEP]):
             r = subprocess.run(command, capture_output=True, text=True, timeout=300)
             if r.returncode:
                 pytest.skip(f"{ZEEP} cannot be had: {r.stderr.strip()[-200:]}")
-        (HOME / "venv/installed").write_text(ZEEP)
+        (HOME / "venv/installed").write_text(str(ZEEP))
     return python
 
 
@@ -76,5 +76,22 @@ def test_a_soap_client_made_from_the_wsdl_signs_writes_searches_and_pages(zeep, 
         assert got["replayed"] == ["taken", "invalidCredentialsFault"]
         assert [line.split(" ", 1)[1] for line in sim.get("/__audit")] == ["InvalidSignature", "UnknownAlgorithm", "nonce_used"]
         assert len(sim.records("customer")) == 12 and len(sim.records("salesOrder")) == 1
+    finally:
+        sim.stop()
+
+
+def test_netsuitesdk_writes_finds_pages_and_deletes(zeep, tmp_path):
+    (tmp_path / "seed.json").write_text(json.dumps({"subsidiary": [{"name": "Parent"}, {"name": "Germany"}]}))
+    sim = Simulator("netsuite", tmp_path, "--records", "seed.json")
+    try:
+        r = subprocess.run([zeep, ROOT / "tests/peers/netsuite/sdk_client.py", sim.url], capture_output=True, text=True, timeout=120)
+        assert r.returncode == 0, r.stderr[-3000:]
+        got = json.loads(r.stdout)
+        assert len(set(got["created"])) == 25 and got["again"] and got["deleted"]
+        assert got["get"] == ["Kunde 3", "030", True]
+        assert got["pages"] == [10, 10, 5] and got["found"] == ["K-1"] + [f"K-{n}" for n in range(10, 19)]
+        assert got["subsidiaries"] == ["Parent", "Germany"]
+        assert [got["gone"], got["refused"], got["login"]] == ["RCRD_DSNT_EXIST", "DUP_ENTITY", "NetSuiteLoginError"]
+        assert len(sim.records("customer")) == 24
     finally:
         sim.stop()

@@ -20,7 +20,7 @@ static struct tl_sv action_of(const struct http_req *req)
 
 bool nsim_soap_writes(const struct http_req *req)
 {
-    return tl_sv_starts(action_of(req), TL_SV("upsert"));
+    return tl_sv_starts(action_of(req), TL_SV("upsert")) || tl_sv_eqs(action_of(req), "delete");
 }
 
 /* ---- answers ---- */
@@ -230,6 +230,56 @@ static void upsert_list(struct writing *w, struct json body)
            under(w->req->arena, "platformMsgs:writeResponseList", json_end(&b)));
 }
 
+/* ---- one record by a reference ---- */
+
+/* false: w->f says why. */
+static bool referred(struct writing *w, struct json ref, struct nsim_record *r)
+{
+    struct tl_sv name = json_text(json_gets(ref, "@type"), TL_SV("")),
+                 id = json_text(json_gets(ref, "@internalId"), TL_SV(""));
+    struct tl_sv external_id = json_text(json_gets(ref, "@externalId"), TL_SV_NULL);
+    const struct nsim_type *type = nsim_type_find(name);
+    int64_t number = 0;
+
+    if (!type || !nsim_soap_prefix(type))
+        return nsim_wrong(&w->f, 200, "INVALID_RCRD_TYPE", NULL, TL_SV_NULL, "The record type '%.*s' is invalid.",
+                          TL_SV_ARG(name));
+    if (!nsim_may(w->s, type))
+        return nsim_wrong(&w->f, 200, "INSUFFICIENT_PERMISSION", NULL, TL_SV_NULL,
+                          "You do not have permissions for %s.", type->title);
+    if ((id.n > 0 ? tl_sv_i64(id, &number) : external_id.n > 0) &&
+        nsim_load(w->s, w->req->arena, type, number, id.n > 0 ? TL_SV_NULL : external_id, r) && r->type == type)
+        return true;
+    return nsim_wrong(&w->f, 200, "RCRD_DSNT_EXIST", NULL, TL_SV_NULL, "That record does not exist.");
+}
+
+static void get(struct writing *w, struct json body)
+{
+    struct tl_arena *a = w->req->arena;
+    struct nsim_record r = {.id = 0};
+    bool there = referred(w, json_gets(body, "baseRef"), &r);
+    struct json_builder b;
+
+    json_object_begin(&b, a, 2);
+    (void)json_adds(&b, "platformCore:status", nsim_soap_status(a, w->f.code, w->f.text));
+    if (there)
+        (void)json_adds(&b, "platformMsgs:record",
+                        nsim_soap_show(a, r.type, nsim_show(a, &r, TL_SV(""), true, TL_SV_NULL), false));
+    w->s->counts.read += there;
+    answer(w->req, w->res, "platformMsgs:getResponse", under(a, "platformMsgs:readResponse", json_end(&b)));
+}
+
+static void delete (struct writing *w, struct json body)
+{
+    struct tl_arena *a = w->req->arena;
+    struct nsim_record r = {.id = 0};
+
+    if (referred(w, json_gets(body, "baseRef"), &r) && nsim_remove(w->s, &r, &w->f))
+        w->s->counts.removed++;
+    answer(w->req, w->res, "platformMsgs:deleteResponse",
+           under(a, "platformMsgs:writeResponse", write_response(a, &w->f, &r)));
+}
+
 /* ---- the rest ---- */
 
 static void server_time(struct writing *w)
@@ -243,6 +293,22 @@ static void server_time(struct writing *w)
     (void)json_adds(&b, "platformCore:serverTime", json_str(at));
     answer(w->req, w->res, "platformMsgs:getServerTimeResponse",
            under(w->req->arena, "platformCore:getServerTimeResult", json_end(&b)));
+}
+
+static void operate(struct writing *w, struct tl_sv name, struct json body)
+{
+    if (tl_sv_eqs(name, "upsert"))
+        upsert(w, body);
+    else if (tl_sv_eqs(name, "upsertList"))
+        upsert_list(w, body);
+    else if (tl_sv_eqs(name, "get"))
+        get(w, body);
+    else if (tl_sv_eqs(name, "delete"))
+        delete (w, body);
+    else if (tl_sv_eqs(name, "getServerTime"))
+        server_time(w);
+    else
+        nsim_soap_fault(w->req, w->res, NULL, NULL, "There is no such operation.");
 }
 
 void nsim_soap(struct nsim *s, struct http_req *req, struct http_res *res)
@@ -263,10 +329,6 @@ void nsim_soap(struct nsim *s, struct http_req *req, struct http_res *res)
     preferences = json_gets(soap.header, "searchPreferences");
     if (!tl_sv_eq(action_of(req), soap.name) || !tl_sv_eqs(soap.ns, nsim_soap_spaces[0].uri))
         nsim_soap_fault(req, res, NULL, NULL, "The SOAPAction and the operation in the body differ.");
-    else if (tl_sv_eqs(soap.name, "upsert"))
-        upsert(&w, soap.body);
-    else if (tl_sv_eqs(soap.name, "upsertList"))
-        upsert_list(&w, soap.body);
     else if (tl_sv_eqs(soap.name, "search"))
         answer(req, res, "platformMsgs:searchResponse",
                under(req->arena, "platformCore:searchResult",
@@ -274,8 +336,6 @@ void nsim_soap(struct nsim *s, struct http_req *req, struct http_res *res)
     else if (tl_sv_eqs(soap.name, "searchMoreWithId"))
         answer(req, res, "platformMsgs:searchMoreWithIdResponse",
                under(req->arena, "platformCore:searchResult", nsim_soap_more(s, req->arena, soap.body, preferences)));
-    else if (tl_sv_eqs(soap.name, "getServerTime"))
-        server_time(&w);
     else
-        nsim_soap_fault(req, res, NULL, NULL, "There is no such operation.");
+        operate(&w, soap.name, soap.body);
 }

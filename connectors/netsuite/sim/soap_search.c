@@ -231,6 +231,10 @@ struct json nsim_soap_search(struct nsim *s, struct tl_arena *a, struct json sea
     search->n = 0;
     search->page = page_size(preferences);
     (void)tl_uuid4(search->id);
+    if (tl_sv_ends(name, TL_SV("SearchBasic"))) { /* the schema allows it where a whole search stands: netsuitesdk */
+        f.basic = search_record;
+        name.n -= strlen("Basic");
+    }
     if (!tl_sv_ends(name, TL_SV("Search")))
         return failed(a, "INVALID_SEARCH", "This is not the type of a search.");
     name.n -= strlen("Search");

@@ -12,6 +12,54 @@ static void puts_(struct tl_buf *b, const char *s)
     (void)tl_buf_puts(b, s);
 }
 
+/* The namespaces of the vendor's schemas. zeep numbers them as they come (ns0, ns1, ...) and netsuitesdk names its
+ * types by these numbers (ns4:SearchPreferences, ns13:Customer), so they stand in the vendor's order, also those of
+ * which we have nothing. */
+static const struct {
+    const char *name, *group;
+} schemas[] = {
+    {"core", "platform"},
+    {"types.core", "platform"},
+    {"types.faults", "platform"},
+    {"faults", "platform"},
+    {"messages", "platform"},
+    {"common", "platform"},
+    {"types.common", "platform"},
+    {"scheduling", "activities"},
+    {"types.scheduling", "activities"},
+    {"communication", "general"},
+    {"types.communication", "general"},
+    {"filecabinet", "documents"},
+    {"types.filecabinet", "documents"},
+    {"relationships", "lists"},
+    {"types.relationships", "lists"},
+    {"support", "lists"},
+    {"types.support", "lists"},
+    {"accounting", "lists"},
+    {"types.accounting", "lists"},
+    {"sales", "transactions"},
+    {"types.sales", "transactions"},
+    {"purchases", "transactions"},
+    {"types.purchases", "transactions"},
+    {"customers", "transactions"},
+    {"types.customers", "transactions"},
+    {"financial", "transactions"},
+    {"types.financial", "transactions"},
+    {"bank", "transactions"},
+    {"types.bank", "transactions"},
+    {"inventory", "transactions"},
+    {"types.inventory", "transactions"},
+    {"general", "transactions"},
+    {"customization", "setup"},
+    {"types.customization", "setup"},
+    {"employees", "lists"},
+    {"types.employees", "lists"},
+    {"website", "lists"},
+    {"types.website", "lists"},
+    {"employees", "transactions"},
+    {"types.employees", "transactions"},
+};
+
 static void schema_begin(struct tl_buf *b, const char *prefix)
 {
     for (size_t i = 0; i < nsim_soap_n_spaces; i++)
@@ -212,7 +260,8 @@ static void common(struct tl_buf *b, struct tl_arena *a)
 
 /* ---- messages ---- */
 
-static const char *const operations[] = {"upsert", "upsertList", "search", "searchMoreWithId", "getServerTime"};
+static const char *const operations[] = {"upsert", "upsertList",       "get",          "delete",
+                                         "search", "searchMoreWithId", "getServerTime"};
 
 static void in_element(struct tl_buf *b, const char *name, const char *inner)
 {
@@ -226,13 +275,19 @@ static void messages(struct tl_buf *b)
 {
     schema_begin(b, "platformMsgs");
     puts_(b, "<xs:element name=\"tokenPassport\" type=\"platformCore:TokenPassport\"/>");
-    in_element(b, "searchPreferences",
-               EL("bodyFieldsOnly", "xs:boolean") EL("returnSearchColumns", "xs:boolean") EL("pageSize", "xs:int"));
+    puts_(b, TYPE("SearchPreferences",
+                  EL("bodyFieldsOnly", "xs:boolean") EL("returnSearchColumns", "xs:boolean") EL("pageSize", "xs:int")));
+    puts_(b, "<xs:element name=\"searchPreferences\" type=\"platformMsgs:SearchPreferences\"/>");
     in_element(b, "documentInfo", EL("nsId", "xs:string"));
     puts_(b, TYPE("WriteResponse", STATUS EL("baseRef", "platformCore:BaseRef")));
     puts_(b, TYPE("WriteResponseList", STATUS MANY("writeResponse", "platformMsgs:WriteResponse")));
     in_element(b, "upsert", EL("record", "platformCore:Record"));
     in_element(b, "upsertList", MANY("record", "platformCore:Record"));
+    puts_(b, TYPE("ReadResponse", STATUS EL("record", "platformCore:Record")));
+    in_element(b, "get", EL("baseRef", "platformCore:BaseRef"));
+    in_element(b, "getResponse", EL("readResponse", "platformMsgs:ReadResponse"));
+    in_element(b, "delete", EL("baseRef", "platformCore:BaseRef"));
+    in_element(b, "deleteResponse", EL("writeResponse", "platformMsgs:WriteResponse"));
     in_element(b, "search", EL("searchRecord", "platformCore:SearchRecord"));
     in_element(b, "searchMoreWithId", EL("searchId", "xs:string") EL("pageIndex", "xs:int"));
     in_element(b, "getServerTime", "");
@@ -278,9 +333,29 @@ static void port(struct tl_buf *b, struct tl_sv base)
                         TL_SV_ARG(base));
 }
 
+/* Schema `i` of the list. */
+static void schema(struct tl_buf *b, struct tl_arena *a, size_t i)
+{
+    const char *prefix = "", *uri = tl_arena_printf(a, "urn:%s_2025_2.%s.webservices.netsuite.com", schemas[i].name,
+                                                    schemas[i].group);
+
+    for (size_t k = 0; uri && k < nsim_soap_n_spaces; k++)
+        if (strcmp(nsim_soap_spaces[k].uri, uri) == 0)
+            prefix = nsim_soap_spaces[k].prefix;
+    if (strcmp(prefix, "platformCore") == 0)
+        core(b);
+    else if (strcmp(prefix, "platformCommon") == 0)
+        common(b, a);
+    else if (strcmp(prefix, "platformMsgs") == 0)
+        messages(b);
+    else if (strncmp(prefix, "list", 4) == 0 || strncmp(prefix, "tran", 4) == 0)
+        record_types(b, a, prefix);
+    else
+        (void)tl_buf_printf(b, "<xs:schema targetNamespace=\"%s\"/>", uri ? uri : "");
+}
+
 enum tl_rc nsim_wsdl_route(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
-    static const char *const of_records[] = {"listRel", "listEmp", "listAcct", "tranSales"};
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
 
     (void)task, (void)arg;
@@ -292,11 +367,8 @@ enum tl_rc nsim_wsdl_route(struct task *task, struct http_req *req, struct http_
     for (size_t i = 0; i < nsim_soap_n_spaces; i++)
         (void)tl_buf_printf(&b, " xmlns:%s=\"%s\"", nsim_soap_spaces[i].prefix, nsim_soap_spaces[i].uri);
     puts_(&b, "><types>");
-    core(&b);
-    common(&b, req->arena);
-    for (size_t i = 0; i < TL_COUNT(of_records); i++)
-        record_types(&b, req->arena, of_records[i]);
-    messages(&b);
+    for (size_t i = 0; i < TL_COUNT(schemas); i++)
+        schema(&b, req->arena, i);
     puts_(&b, "</types>");
     port(&b, nsim_base(req));
     puts_(&b, "</definitions>\n");
