@@ -4,7 +4,7 @@
 function(tieline_library)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS src/*.c src/*.S)
   list(FILTER sources EXCLUDE REGEX "/src/main/|/test/")
-  file(GLOB connectors CONFIGURE_DEPENDS connectors/*/*.c connectors/*/*/*.c)
+  file(GLOB connectors CONFIGURE_DEPENDS connectors/*/*.c connectors/*/*/*.c connectors/*/*/*/*.c)
   list(FILTER connectors EXCLUDE REGEX "/test/")
   add_library(tieline_core STATIC ${sources} ${connectors})
   target_include_directories(tieline_core PUBLIC src)
@@ -30,7 +30,7 @@ function(tieline_messages)
       DEPENDS connectors/${proto}
       COMMENT "Messages of ${proto}")
     set_source_files_properties(${out}/${base}.c PROPERTIES COMPILE_OPTIONS "-w;-isystem;${out}") # not ours to mend
-    file(GLOB users CONFIGURE_DEPENDS connectors/${name}/*.c connectors/${name}/*/*.c)
+    file(GLOB users CONFIGURE_DEPENDS connectors/${name}/*.c connectors/${name}/*/*.c connectors/${name}/*/*/*.c)
     set_source_files_properties(${users} PROPERTIES COMPILE_OPTIONS "-isystem;${out}")
     target_sources(tieline_core PRIVATE ${out}/${base}.c ${out}/${base}.h)
     list(APPEND headers ${out}/${base}.h)

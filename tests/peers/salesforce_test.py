@@ -64,8 +64,14 @@ def run(command, **env):
     return json.loads(r.stdout.strip().split("\n")[-1])
 
 
-def test_jsforce_logs_in_writes_queries_runs_bulk_jobs_and_listens(npm, sim):
+def test_jsforce_logs_in_writes_queries_runs_bulk_jobs_listens_and_deploys(npm, sim):
     got = run(["node", "jsforce.mjs", sim()])
+    assert got.pop("metadata") == {
+        "kinds": ["CustomObject", "PermissionSet", "PlatformEventChannelMember"], "listed": True, "object": True,
+        "fields": [True, False, False], "why": ["FIELD_INTEGRITY_EXCEPTION", "INVALID_CROSS_REFERENCE_KEY"],
+        "twice": "DUPLICATE_DEVELOPER_NAME", "read": ["Text", 30, True, True], "whole": [True],
+        "update": "INVALID_CROSS_REFERENCE_KEY", "upsert": [False, True], "deploy": [True, True, 1],
+        "refused": [False, "a custom field's name ends in __c"], "rest": True, "absent": "sf:INVALID_OPERATION", "session": True}
     assert got == {"who": "0055i000000UsErAAK", "identity": "integration@sim.example", "describe": True, "global": True,
                    "create": [True, True, False], "upsert": True, "retrieve": "a2", "query": ["a2"], "find": 1, "update": True,
                    "limits": 100000, "paged": 2200, "bulk": [1, 1],

@@ -271,6 +271,7 @@ size_t sfsim_routes(struct sfsim *s, struct http_route *routes, size_t most)
         {.methods = "GET,POST", .pattern = "/services/oauth2/userinfo", .handler = sfsim_userinfo, .arg = s},
         {.methods = "GET,POST", .pattern = "/id/{org}/{user}", .handler = sfsim_identity, .arg = s},
         {.methods = "POST", .pattern = "/services/Soap/u/{version*}", .handler = sfsim_soap_login, .arg = s},
+        {.methods = "POST", .pattern = "/services/Soap/m/{version*}", .handler = sfsim_metadata_soap, .arg = s},
         {.methods = "POST", .pattern = "/cometd/{version*}", .handler = sfsim_cometd, .arg = s},
         {.methods = "GET", .pattern = "/services/data", .handler = versions, .arg = s},
         {.methods = "*", .pattern = "/services/data/{path*}", .handler = api, .arg = s, .body_limit = 160 << 20},

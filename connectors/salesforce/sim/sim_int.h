@@ -243,8 +243,15 @@ void sfsim_job_delete(struct sfsim_db *db, struct tl_sv id);
 bool sfsim_part_put(struct sfsim_db *db, struct tl_sv job, const char *name, struct tl_sv body);
 struct tl_sv sfsim_part_get(struct sfsim_db *db, struct tl_arena *a, struct tl_sv job, const char *name);
 
-/* ---- deployments (metadata.c) ---- */
+/* ---- components and deployments (metadata/) ---- */
 void sfsim_metadata(const struct sfsim_req *req, struct tl_sv path, struct sfsim_answer *ans);
+struct json sfsim_metadata_deploy(const struct sfsim_req *req, struct tl_sv zip); /* what is kept of it: {id, ...} */
+/* A deployment's result as it is by now; false: there is none of this id. */
+bool sfsim_metadata_deployed(const struct sfsim_req *req, struct tl_sv id, struct json *ret);
+/* One component as its file would have it ({label, fields, ...}); false: why not. */
+bool sfsim_metadata_apply(const struct sfsim_req *req, struct tl_sv kind, struct tl_sv name, struct json root,
+                          const char **ret_problem);
+http_handler_fn sfsim_metadata_soap; /* the same over SOAP (metadata/) */
 
 /* ---- OAuth (oauth.c) ---- */
 http_handler_fn sfsim_token, sfsim_authorize, sfsim_revoke, sfsim_userinfo, sfsim_identity, sfsim_soap_login;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metadata.c - deployments of the Metadata API (REST), as far as they make custom objects and fields, members of
- * the change-event channel and permission sets. The zip is carried out when it comes; who asks sees it go on for the
- * time that `--job` says. A deployed field is invisible until a permission set that names it is assigned, as in an org.
+ * metadata.c - deployments of the Metadata API (REST; over SOAP soap.c), as far as they make custom objects
+ * and fields, members of the change-event channel and permission sets. The zip is carried out when it comes; who asks
+ * sees it go on for the time that `--job` says. A deployed field is invisible until a permission set that names it is
+ * assigned, as in an org.
  */
 #include "salesforce/sim/sim_int.h"
 
@@ -251,18 +252,18 @@ static bool permission_file(struct deployment *d, struct tl_sv name, struct json
     return true;
 }
 
+static const struct {
+    const char *folder, *suffix, *root;
+    bool (*fn)(struct deployment *d, struct tl_sv stem, struct json root);
+    int round;
+} kinds[] = {
+    {"objects/", ".object", "CustomObject", object_file, 0},
+    {"platformEventChannelMembers/", ".platformEventChannelMember", "PlatformEventChannelMember", channel_file, 1},
+    {"permissionsets/", ".permissionset", "PermissionSet", permission_file, 1},
+};
+
 static bool carry_out(struct deployment *d, int round)
 {
-    static const struct {
-        const char *folder, *suffix, *root;
-        bool (*fn)(struct deployment *d, struct tl_sv stem, struct json root);
-        int round;
-    } kinds[] = {
-        {"objects/", ".object", "CustomObject", object_file, 0},
-        {"platformEventChannelMembers/", ".platformEventChannelMember", "PlatformEventChannelMember", channel_file, 1},
-        {"permissionsets/", ".permissionset", "PermissionSet", permission_file, 1},
-    };
-
     for (size_t i = 0; i < d->n_files; i++) {
         for (size_t k = 0; k < TL_COUNT(kinds); k++) {
             struct tl_sv stem = stem_of(d->files[i].name, kinds[k].folder, kinds[k].suffix);
@@ -304,19 +305,36 @@ static struct json answer_of(const struct sfsim_req *req, struct json kept)
     return json_end(&b);
 }
 
-static void deploy(const struct sfsim_req *req, struct sfsim_answer *ans)
+bool sfsim_metadata_apply(const struct sfsim_req *req, struct tl_sv kind, struct tl_sv name, struct json root,
+                          const char **ret_problem)
 {
     struct deployment *d = tl_arena_zalloc(req->arena, sizeof *d);
-    struct tl_sv zip = part_of(req->text, "application/zip");
+    struct sfsim_schema_mark *mark = sfsim_schema_mark(req->sim->schema, req->arena);
+    bool ok = false;
+
+    *ret_problem = "out of memory";
+    if (!d || !mark)
+        return false;
+    d->req = req;
+    for (size_t k = 0; k < TL_COUNT(kinds); k++)
+        if (tl_sv_eqs(kind, kinds[k].root))
+            ok = kinds[k].fn(d, name, root);
+    if (!ok)
+        sfsim_schema_rewind(req->sim->schema, mark);
+    *ret_problem = ok ? NULL : *d->problem ? d->problem : "components of this type are not there";
+    return ok;
+}
+
+struct json sfsim_metadata_deploy(const struct sfsim_req *req, struct tl_sv zip)
+{
+    struct deployment *d = tl_arena_zalloc(req->arena, sizeof *d);
     struct json_builder b, details, failure, failures;
     struct sfsim_schema_mark *mark;
     char id[SFSIM_ID18 + 1];
     bool ok;
 
-    if (!d || !zip.p) {
-        sfsim_job_refuse(req, ans, 400, "INVALID_MULTIPART_REQUEST", "a part with the zip (application/zip) is needed");
-        return;
-    }
+    if (!d)
+        return JSON_NOTHING;
     d->req = req;
     mark = sfsim_schema_mark(req->sim->schema, req->arena);
     ok = mark && unzip(d, zip) && carry_out(d, 0) && carry_out(d, 1);
@@ -344,7 +362,27 @@ static void deploy(const struct sfsim_req *req, struct sfsim_answer *ans)
     (void)json_adds(&b, "details", json_end(&details));
     (void)sfsim_job_keep(req, json_end(&b));
     req->sim->counts.deployments++;
-    *ans = (struct sfsim_answer){.status = 201, .body = answer_of(req, json_end(&b))};
+    return json_end(&b);
+}
+
+bool sfsim_metadata_deployed(const struct sfsim_req *req, struct tl_sv id, struct json *ret)
+{
+    struct tl_sv text = sfsim_job_get(req->sim->db, req->arena, id);
+
+    if (!text.p || json_parse(req->arena, text, 0, NULL, ret, NULL) != TL_OK)
+        return false;
+    *ret = result_of(req, *ret);
+    return true;
+}
+
+static void deploy(const struct sfsim_req *req, struct sfsim_answer *ans)
+{
+    struct tl_sv zip = part_of(req->text, "application/zip");
+
+    if (zip.p)
+        *ans = (struct sfsim_answer){.status = 201, .body = answer_of(req, sfsim_metadata_deploy(req, zip))};
+    else
+        sfsim_job_refuse(req, ans, 400, "INVALID_MULTIPART_REQUEST", "a part with the zip (application/zip) is needed");
 }
 
 void sfsim_metadata(const struct sfsim_req *req, struct tl_sv path, struct sfsim_answer *ans)
