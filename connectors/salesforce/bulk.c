@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bulk.c - the life of an ingest job: open, upload, close, poll, results. See bulk.h for what must hold. */
 #include "salesforce/bulk.h"
-#include "salesforce/csv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,18 +290,18 @@ static void read_results(void *arg)
     struct tl_sv *names = tl_arena_alloc(a, (SF_BULK_COLUMNS + 2) * sizeof *names);
     struct tl_sv *cells = tl_arena_alloc(a, (SF_BULK_COLUMNS + 2) * sizeof *cells);
     size_t n_names = 0, n = 1;
-    struct sfcsv c;
+    struct tl_csv c;
 
     if (!names || !cells) {
         f->rc = tl_fail(f->err, TL_LIMIT, "the call needs more memory than it may have");
         return;
     }
-    sfcsv_init(&c, f->text, ',');
-    f->rc = sfcsv_row(&c, a, names, SF_BULK_COLUMNS + 2, &n_names, f->err);
+    tl_csv_init(&c, f->text, ',');
+    f->rc = tl_csv_row(&c, a, names, SF_BULK_COLUMNS + 2, &n_names, f->err);
     while (f->rc == TL_OK && n > 0) {
         struct connector_verdict *v;
 
-        f->rc = sfcsv_row(&c, a, cells, SF_BULK_COLUMNS + 2, &n, f->err);
+        f->rc = tl_csv_row(&c, a, cells, SF_BULK_COLUMNS + 2, &n, f->err);
         if (f->rc != TL_OK || n < n_names)
             continue;
         v = verdict_of(f->j, sf_row_identity(f->j->t, f->j->how, names, cells, n));

@@ -4,7 +4,6 @@
  * (an empty cell); a parent's external id is a column Account.ERP_Id__c.
  */
 #include "salesforce/bulk.h"
-#include "salesforce/csv.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -159,7 +158,7 @@ static bool put_row(struct make *m, size_t i, struct tl_sv *names, struct tl_sv 
     for (size_t k = 0; k < m->n_columns; k++) {
         if (k > 0)
             (void)tl_buf_putc(&rows->csv, ',');
-        if (values[k].n > 0 && !sfcsv_cell(&rows->csv, values[k], ',')) {
+        if (values[k].n > 0 && !tl_csv_cell(&rows->csv, values[k], ',')) {
             m->full = rows->csv.failed;
             rows->csv.n = before;
             rows->identity[i] = 0;
@@ -190,7 +189,7 @@ enum tl_rc sf_rows_make(struct connector_call *call, const struct sf_target *t, 
     for (size_t k = 0; k < m.n_columns; k++) {
         if (k > 0)
             (void)tl_buf_putc(&ret->csv, ',');
-        ok = ok && sfcsv_cell(&ret->csv, m.columns[k].name, ',');
+        ok = ok && tl_csv_cell(&ret->csv, m.columns[k].name, ',');
     }
     (void)tl_buf_putc(&ret->csv, '\n');
     m.seen = tl_map_new();

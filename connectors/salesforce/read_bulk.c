@@ -8,7 +8,6 @@
  * reads.
  */
 #include "salesforce/bulk.h"
-#include "salesforce/csv.h"
 #include "salesforce/read.h"
 
 #include <stdio.h>
@@ -231,19 +230,19 @@ static void read_page(void *arg)
 {
     struct page *p = arg;
     struct tl_arena *a = p->r->call->arena;
-    struct sfcsv c;
+    struct tl_csv c;
     size_t n = 1;
 
     if (tl_utf8_valid(p->text) != p->text.n) {
         p->rc = tl_fail(p->err, TL_UPSTREAM, "the job's result is not UTF-8");
         return;
     }
-    sfcsv_init(&c, p->text, ',');
-    p->rc = sfcsv_row(&c, a, p->names, COLUMNS, &p->n_names, p->err);
+    tl_csv_init(&c, p->text, ',');
+    p->rc = tl_csv_row(&c, a, p->names, COLUMNS, &p->n_names, p->err);
     for (size_t i = 0; i < p->n_names; i++)
         p->kinds[i] = kind_of(p->r->types, p->names[i]);
     while (p->rc == TL_OK && n > 0) {
-        p->rc = sfcsv_row(&c, a, p->cells, COLUMNS, &n, p->err);
+        p->rc = tl_csv_row(&c, a, p->cells, COLUMNS, &n, p->err);
         if (p->rc == TL_OK && n > 0 && !keep(p, n))
             return;
     }

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/csv.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/log.h"

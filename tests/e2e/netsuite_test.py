@@ -137,6 +137,26 @@ def test_jobs_whose_tasks_fail_and_whose_polls_meet_limits_lose_and_double_nothi
     assert sim.get("/__stats")["created"] == 38
 
 
+def test_an_account_begins_with_records_of_a_folder_of_csv_and_json(tmp_path):
+    folder = tmp_path / "records"
+    folder.mkdir()
+    (folder / "customer.csv").write_text('externalId,companyName,isPerson,subsidiary\r\nC-1,"Globex, ""the"" firm",F,1\r\n')
+    (folder / "subsidiary.csv").write_text("name\nParent\n")
+    (folder / "inventoryItem.json").write_text(json.dumps([{"externalId": "SKU-1", "itemId": "SKU-1"}]))
+    (folder / "salesOrder.json").write_text(json.dumps([{"externalId": "S-1", "entity": {"externalId": "C-1"}, "item": {
+        "items": [{"item": {"externalId": "SKU-1"}, "quantity": 2, "rate": 4.5}]}}]))
+    sim = Simulator("netsuite", tmp_path, "--records", folder)
+    try:
+        customer, = sim.records("customer")
+        assert [customer["companyName"], customer["isPerson"], customer["subsidiary"]["refName"]] == ['Globex, "the" firm', False, "Parent"]
+        assert sim.records("salesOrder")[0]["total"] == 9
+    finally:
+        sim.stop()
+    (folder / "vendr.csv").write_text("companyName\nx\n")
+    said = subprocess.run([BIN, "sim", "netsuite", "--port", "0", "--records", folder], capture_output=True, text=True, timeout=20)
+    assert said.returncode == 2 and "vendr.csv: a CSV file is named after its record type" in said.stderr
+
+
 def test_fulfilments_are_read_back_once_over_a_restart(account, erp, target):
     sim = account()
     site = erp(sim)

@@ -3,7 +3,6 @@
  * bulk.c - Bulk API 2.0: jobs of one CSV in (bulk_query.c: out). A job is carried out when it is closed; who asks sees
  * it go through its states in the time that `--job` says. Results come in another order than the rows went in.
  */
-#include "salesforce/csv.h"
 #include "salesforce/sim/sim_int.h"
 
 #include <stdio.h>
@@ -187,7 +186,7 @@ static bool check_header(struct rows *r)
 static void process(struct rows *r, struct tl_sv csv)
 {
     struct tl_arena_mark mark;
-    struct sfcsv c;
+    struct tl_csv c;
     struct tl_err err = {0};
 
     if (memchr(csv.p ? csv.p : "", '\r', csv.n) &&
@@ -197,9 +196,9 @@ static void process(struct rows *r, struct tl_sv csv)
         r->error = TL_SV("InvalidBatch : Unable to parse the data");
     else if (r->req->sim->opt.job_fails)
         r->error = TL_SV("InternalServerError : the job failed as told");
-    sfcsv_init(&c, csv, ',');
+    tl_csv_init(&c, csv, ',');
     c.at = 0; /* a byte order mark becomes part of the first name, as with the vendor */
-    if (r->error.n == 0 && sfcsv_row(&c, r->req->arena, r->names, COLUMNS, &r->n_names, &err) != TL_OK)
+    if (r->error.n == 0 && tl_csv_row(&c, r->req->arena, r->names, COLUMNS, &r->n_names, &err) != TL_OK)
         r->error = TL_SV("InvalidBatch : Unable to parse the header");
     put_heads(r);
     if (r->error.n > 0 || !check_header(r))
@@ -208,7 +207,7 @@ static void process(struct rows *r, struct tl_sv csv)
     for (;; tl_arena_rewind(r->req->arena, mark)) { /* thousands of rows would not fit into a request's memory */
         struct sfsim_saved s;
 
-        if (sfcsv_row(&c, r->req->arena, r->cells, COLUMNS, &r->n, &err) != TL_OK) {
+        if (tl_csv_row(&c, r->req->arena, r->cells, COLUMNS, &r->n, &err) != TL_OK) {
             r->error = tl_arena_sv(r->req->arena, tl_sv_str(err.text));
             return;
         }

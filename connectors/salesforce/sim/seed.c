@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* seed.c - records the org begins with, from CSV and JSON files named after their objects. */
-#include "salesforce/csv.h"
 #include "salesforce/sim/sim_int.h"
 
 #include <dirent.h>
@@ -69,16 +68,16 @@ static enum tl_rc from_csv(struct seed *d, struct tl_sv text, struct tl_err *err
     TL_CLEANUP(tl_freep) struct tl_sv *cells = tl_alloc(COLUMNS * sizeof *cells);
     struct tl_arena *head = tl_arena_new(1 << 20);
     size_t n_names, n;
-    struct sfcsv c;
+    struct tl_csv c;
     enum tl_rc rc;
 
-    sfcsv_init(&c, text, ',');
-    rc = sfcsv_row(&c, head, names, COLUMNS, &n_names, err);
+    tl_csv_init(&c, text, ',');
+    rc = tl_csv_row(&c, head, names, COLUMNS, &n_names, err);
     while (rc == TL_OK) {
         struct json_builder b;
 
         tl_arena_reset(d->a);
-        rc = sfcsv_row(&c, d->a, cells, COLUMNS, &n, err);
+        rc = tl_csv_row(&c, d->a, cells, COLUMNS, &n, err);
         if (rc != TL_OK || n == 0)
             break;
         json_object_begin(&b, d->a, n);

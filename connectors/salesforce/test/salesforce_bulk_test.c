@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bulk jobs against the simulator: started, cut off, resumed, matched; and the CSV they are made of. */
-#include "salesforce/csv.h"
 #include "salesforce/test/sf_rig.h"
 
 #define WRITE (1u << CONNECTOR_WRITE)
@@ -199,7 +198,7 @@ static void every_quoting_case_comes_back_as_it_was(void **state)
     struct tl_sv got[TL_COUNT(cells) + 1];
     struct tl_err err = {0};
     struct tl_buf b;
-    struct sfcsv c;
+    struct tl_csv c;
     size_t n;
 
     (void)state;
@@ -207,22 +206,22 @@ static void every_quoting_case_comes_back_as_it_was(void **state)
     tl_buf_puts(&b, "\xef\xbb\xbfhead\n");
     for (size_t i = 0; i < TL_COUNT(cells); i++) {
         tl_buf_puts(&b, i ? "," : "");
-        assert_true(sfcsv_cell(&b, tl_sv_str(cells[i]), ','));
+        assert_true(tl_csv_cell(&b, tl_sv_str(cells[i]), ','));
     }
     tl_buf_puts(&b, "\r\nlast,row");
-    sfcsv_init(&c, tl_buf_view(&b), ',');
-    assert_int_equal(sfcsv_row(&c, a, got, TL_COUNT(got), &n, &err), TL_OK);
+    tl_csv_init(&c, tl_buf_view(&b), ',');
+    assert_int_equal(tl_csv_row(&c, a, got, TL_COUNT(got), &n, &err), TL_OK);
     assert_true(n == 1 && tl_sv_eqs(got[0], "head"));
-    assert_int_equal(sfcsv_row(&c, a, got, TL_COUNT(got), &n, &err), TL_OK);
+    assert_int_equal(tl_csv_row(&c, a, got, TL_COUNT(got), &n, &err), TL_OK);
     assert_int_equal(n, TL_COUNT(cells));
     for (size_t i = 0; i < n; i++)
         if (!tl_sv_eqs(got[i], cells[i]))
             fail_msg("cell %zu: %.*s", i, TL_SV_ARG(got[i]));
-    assert_int_equal(sfcsv_row(&c, a, got, TL_COUNT(got), &n, &err), TL_OK);
+    assert_int_equal(tl_csv_row(&c, a, got, TL_COUNT(got), &n, &err), TL_OK);
     assert_true(n == 2 && tl_sv_eqs(got[1], "row"));
-    assert_int_equal(sfcsv_row(&c, a, got, TL_COUNT(got), &n, &err), TL_OK);
+    assert_int_equal(tl_csv_row(&c, a, got, TL_COUNT(got), &n, &err), TL_OK);
     assert_int_equal(n, 0);
-    assert_false(sfcsv_cell(&b, tl_sv("a\0b", 3), ','));
+    assert_false(tl_csv_cell(&b, tl_sv("a\0b", 3), ','));
     tl_buf_done(&b);
     tl_arena_free(a);
 }
@@ -237,11 +236,11 @@ static void broken_csv_is_an_error_with_its_row(void **state)
     (void)state;
     for (size_t i = 0; i < TL_COUNT(texts); i++) {
         struct tl_err err = {0};
-        struct sfcsv c;
+        struct tl_csv c;
 
-        sfcsv_init(&c, tl_sv_str(texts[i]), ',');
-        assert_int_equal(sfcsv_row(&c, a, got, 3, &n, &err), TL_OK);
-        assert_int_equal(sfcsv_row(&c, a, got, 3, &n, &err), TL_PARSE);
+        tl_csv_init(&c, tl_sv_str(texts[i]), ',');
+        assert_int_equal(tl_csv_row(&c, a, got, 3, &n, &err), TL_OK);
+        assert_int_equal(tl_csv_row(&c, a, got, 3, &n, &err), TL_PARSE);
         assert_non_null(strstr(err.text, "row 2"));
     }
     tl_arena_free(a);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* csv.c - RFC 4180, read and written without copying where nothing is quoted twice. */
-#include "salesforce/csv.h"
+#include "base/csv.h"
 
-void sfcsv_init(struct sfcsv *c, struct tl_sv text, char delimiter)
+void tl_csv_init(struct tl_csv *c, struct tl_sv text, char delimiter)
 {
-    *c = (struct sfcsv){.text = text, .delimiter = delimiter};
+    *c = (struct tl_csv){.text = text, .delimiter = delimiter};
     if (tl_sv_starts(text, TL_SV("\xef\xbb\xbf")))
         c->at = 3;
 }
@@ -15,7 +15,7 @@ static bool is_end(char ch)
 }
 
 /* From behind the opening quote to behind the closing one. */
-static enum tl_rc quoted(struct sfcsv *c, struct tl_arena *a, struct tl_sv *ret, struct tl_err *err)
+static enum tl_rc quoted(struct tl_csv *c, struct tl_arena *a, struct tl_sv *ret, struct tl_err *err)
 {
     size_t from = ++c->at, doubled = 0;
     const char *p = c->text.p;
@@ -50,7 +50,7 @@ static enum tl_rc quoted(struct sfcsv *c, struct tl_arena *a, struct tl_sv *ret,
     return TL_OK;
 }
 
-static void plain(struct sfcsv *c, struct tl_sv *ret)
+static void plain(struct tl_csv *c, struct tl_sv *ret)
 {
     size_t from = c->at;
 
@@ -59,8 +59,8 @@ static void plain(struct sfcsv *c, struct tl_sv *ret)
     *ret = tl_sv(c->text.p + from, c->at - from);
 }
 
-enum tl_rc sfcsv_row(struct sfcsv *c, struct tl_arena *a, struct tl_sv *cells, size_t most, size_t *ret_n,
-                     struct tl_err *err)
+enum tl_rc tl_csv_row(struct tl_csv *c, struct tl_arena *a, struct tl_sv *cells, size_t most, size_t *ret_n,
+                      struct tl_err *err)
 {
     size_t n = 0;
     enum tl_rc rc = TL_OK;
@@ -91,7 +91,7 @@ enum tl_rc sfcsv_row(struct sfcsv *c, struct tl_arena *a, struct tl_sv *cells, s
     return TL_OK;
 }
 
-bool sfcsv_cell(struct tl_buf *b, struct tl_sv value, char delimiter)
+bool tl_csv_cell(struct tl_buf *b, struct tl_sv value, char delimiter)
 {
     bool quote = value.n == 0;
 
