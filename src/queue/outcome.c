@@ -273,6 +273,13 @@ static bool is_unknown(const struct work *w, const struct queue_claim *c)
            (c->outcome.rc == TL_TIMEOUT && sent && !w->target->idempotent && !w->target->expand);
 }
 
+/* What was let through to see, and failed, may fail for ever: what else waits is tried before it comes again. */
+static bool tried_in_vain(const struct work *w, const struct member *m, const struct queue_outcome *o)
+{
+    return m->verdict == V_BACK && (o->end == QUEUE_END_FAILED || o->end == QUEUE_END_NONE) &&
+           (w->pub.probe || o->connection || m->cls != TL_CLASS_TRANSIENT);
+}
+
 static void decide_one(struct queue *q, struct work *w, size_t i)
 {
     struct queue_claim *c = &w->pub.claims[i];
@@ -329,6 +336,7 @@ static void decide_one(struct queue *q, struct work *w, size_t i)
         m->cls = TL_CLASS_TRANSIENT;
         break;
     }
+    m->behind = tried_in_vain(w, m, &c->outcome);
     if (m->unknown)
         m->row.unknown = UNKNOWN_SOME;
 }
@@ -640,7 +648,7 @@ static void settle_member(struct queue *q, struct work *w, struct member *m)
     }
     switch ((enum verdict)m->verdict) {
     case V_BACK:
-        queue__lane_ready(q, l, true);
+        queue__lane_ready(q, l, !m->behind);
         break;
     case V_RETRY:
         queue__place(q, l);

@@ -206,6 +206,7 @@ struct member {
     uint8_t verdict;
     bool counted, unknown;
     bool advanced; /* its lane has gone on already and is not this member's any more */
+    bool behind;   /* comes again after all others of its target */
     bool follower; /* not the head of its lane: the members of a lane stand together, in order (ordered batches) */
     uint8_t from;  /* its state before */
     uint64_t fp;

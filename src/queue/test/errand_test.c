@@ -206,6 +206,108 @@ static void where_a_connection_cannot_be_asked_the_oldest_head_is_the_probe(void
     assert_non_null(help_take(b));
 }
 
+static void fail_all(struct bench *b, enum tl_rc rc)
+{
+    for (struct queue_work *w; (w = help_take(b)) != NULL;)
+        help_finish(b, w, QUEUE_END_FAILED, rc, "refused");
+}
+
+static bool is_poison(const struct queue_work *w)
+{
+    return tl_sv_eqs(w->claims[0].body, "poison");
+}
+
+/* The breaker is open; `poison` are waiting, of the flow that is configured first. */
+static void poisoned(struct bench *b, int poison)
+{
+    b->guard = (struct guard_conf){.concurrency = 10, .fixed = true, .breaker_failures = 3, .breaker_open_ms = 1000};
+    b->retry = (struct guard_retry){.attempts = 100, .base_ms = 1, .most_ms = 1, .jitter = GUARD_JITTER_NONE};
+    help_open(b);
+    for (int i = 0; i < poison; i++)
+        (void)help_put(b, NULL, NULL, "poison");
+    help_turn(b);
+    for (int i = 0; i < 10; i++) {
+        fail_all(b, TL_UPSTREAM);
+        help_after(b, 2);
+    }
+}
+
+/* The probe fails on poison; its answer to anything else is good. Returns how many probes it took. */
+static int probe_until_it_is_up(struct bench *b)
+{
+    int n = 0;
+
+    for (int i = 0; i < 20; i++) {
+        struct queue_work *w;
+        bool bad;
+
+        help_after(b, 130000);
+        w = help_take(b);
+        if (!w)
+            continue;
+        assert_true(w->probe);
+        n++;
+        bad = is_poison(w);
+        help_finish(b, w, bad ? QUEUE_END_FAILED : QUEUE_END_DONE, bad ? TL_UPSTREAM : TL_OK, NULL);
+        if (!bad)
+            return n;
+    }
+    fail_msg("nothing but the one that always fails was tried, %d times", n);
+    return 0;
+}
+
+static void an_event_that_always_fails_keeps_no_other_one_out(void **state)
+{
+    struct bench *b = *state;
+    uint64_t good;
+
+    poisoned(b, 1);
+    good = help_put(b, NULL, NULL, "good");
+    (void)help_put(b, NULL, NULL, "good");
+    assert_in_range(probe_until_it_is_up(b), 1, 2);
+    help_after(b, 1);
+    for (struct queue_work *w; (w = help_take(b)) != NULL;)
+        help_finish(b, w, is_poison(w) ? QUEUE_END_FAILED : QUEUE_END_DONE, is_poison(w) ? TL_UPSTREAM : TL_OK, NULL);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 2);
+    assert_true(good != 0);
+}
+
+static void many_that_always_fail_in_one_flow_keep_no_other_flow_out(void **state)
+{
+    struct bench *b = *state;
+    struct queue_target_def t = b->targets[0];
+    struct queue_put put = {.meta = TL_SV("{}"), .body = TL_SV("good")};
+    struct tl_err err;
+
+    b->flows[0].priority = 10; /* its turn is long */
+    b->flows[1] = (struct queue_flow_def){.name = TL_SV("g"), .targets = &t, .n_targets = 1};
+    b->config.n_flows = 2;
+    poisoned(b, 8);
+    put.flow = b->flows[1].ret_id;
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
+    assert_in_range(probe_until_it_is_up(b), 1, 2);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
+}
+
+static void an_event_that_is_always_let_down_by_its_credentials_keeps_no_other_one_out(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+
+    help_open(b);
+    (void)help_put(b, NULL, NULL, "poison");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_AUTH, "not this one");
+    (void)help_put(b, NULL, NULL, "good");
+    for (int i = 0; i < 2 && help_count(b, QUEUE_DELIVERED) == 0; i++) {
+        help_after(b, 1000000);
+        w = help_take(b);
+        assert_non_null(w);
+        help_finish(b, w, is_poison(w) ? QUEUE_END_FAILED : QUEUE_END_DONE, is_poison(w) ? TL_AUTH : TL_OK, NULL);
+    }
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
+}
+
 static void a_probe_that_is_not_let_in_pauses_the_connection(void **state)
 {
     struct bench *b = *state;
@@ -318,6 +420,9 @@ int main(void)
         TEST(a_job_that_began_while_its_members_were_cancelled_is_stopped_too),
         TEST(a_half_open_breaker_asks_the_connection_where_it_can_be_asked),
         TEST(where_a_connection_cannot_be_asked_the_oldest_head_is_the_probe),
+        TEST(an_event_that_always_fails_keeps_no_other_one_out),
+        TEST(many_that_always_fail_in_one_flow_keep_no_other_flow_out),
+        TEST(an_event_that_is_always_let_down_by_its_credentials_keeps_no_other_one_out),
         TEST(a_probe_that_is_not_let_in_pauses_the_connection),
         TEST(a_member_of_a_long_job_is_running_and_says_which_job_and_when_it_was_asked),
         TEST(a_target_that_cannot_be_reached_kills_nobody_however_few_the_attempts),

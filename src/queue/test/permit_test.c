@@ -141,6 +141,40 @@ static void a_failure_while_the_breaker_of_the_asked_system_is_open_uses_no_atte
     assert_string_equal(stat_of(b, "c").breaker, "closed");
 }
 
+static void one_whose_look_up_failed_waits_behind_those_that_have_not_asked_yet(void **state)
+{
+    enum { AT_ONCE = 512 };
+    struct bench *b = *state;
+    struct queue_work *w, *last = NULL;
+    struct queue_permit p;
+    uint64_t waiting = 0;
+
+    two_connections(b);
+    b->guard.no_breaker = false;
+    b->guard.breaker_failures = 1;
+    help_open(b);
+    p = permit_of(b, NULL);
+    assert_int_equal(take(b, &p), TL_OK);
+    give(b, &p, TL_UPSTREAM); /* its breaker is open */
+    help_after(b, 2500);
+    for (int i = 0; i < AT_ONCE + 2; i++)
+        waiting = help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    w = help_take(b);
+    p = permit_of(b, w);
+    assert_int_equal(take(b, &p), TL_OK); /* while it waited one more began */
+    assert_true(p.probe);
+    queue_permit_give(b->q, &p, &(struct queue_permit_end){.rc = TL_UPSTREAM});
+    w->claims[0].outcome =
+        (struct queue_outcome){.end = QUEUE_END_FAILED, .rc = TL_UPSTREAM, .connection = p.connection};
+    queue_finish(b->q, w);
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_SKIP, TL_OK, NULL);
+    while ((w = help_take(b)) != NULL)
+        last = w;
+    assert_int_equal(last->claims[0].event, waiting);
+}
+
 static void a_step_that_got_no_permit_leaves_no_attempt_behind(void **state)
 {
     struct bench *b = *state;
@@ -309,6 +343,7 @@ int main(void)
         T(a_permit_is_counted_by_the_guard_of_its_connection),
         T(a_failure_of_a_step_pauses_its_connection_and_not_the_targets),
         T(a_failure_while_the_breaker_of_the_asked_system_is_open_uses_no_attempt),
+        T(one_whose_look_up_failed_waits_behind_those_that_have_not_asked_yet),
         T(a_step_that_got_no_permit_leaves_no_attempt_behind),
         T(a_further_request_draws_on_the_quota_while_its_call_keeps_the_slot),
         T(a_permit_that_is_refused_names_the_connection_and_the_reason),
