@@ -7,11 +7,31 @@
 static const char *const actions[] = {
     [QUEUE_REPLAY] = "replay", [QUEUE_CANCEL] = "cancel", [QUEUE_DISCARD] = "discard", [QUEUE_MOVE] = "move"};
 
-/* {"action": "replay", "filter": {...}, "to": flow, "include_superseded": true, "last": id of the plan} */
+static enum tl_rc move_to(struct admin_call *c, struct json v, struct queue_plan *plan, struct tl_err *err)
+{
+    struct tl_sv flow = json_text(json_gets(v, "to"), TL_SV("")),
+                 name = json_text(json_gets(v, "to_target"), TL_SV(""));
+    struct admin_names names;
+    enum tl_rc rc = admin__flow(c, flow, &plan->to_flow, err);
+
+    if (rc == TL_OK && name.n)
+        rc = admin__names(c, &names, err);
+    if (rc != TL_OK || !name.n)
+        return rc;
+    for (size_t i = 0; i < names.n_targets && !plan->to_target; i++)
+        if (tl_sv_eqs(flow, names.targets[i].flow) && tl_sv_eqs(name, names.targets[i].name))
+            plan->to_target = names.targets[i].id;
+    return plan->to_target
+               ? TL_OK
+               : tl_fail(err, TL_NOT_FOUND, "flow %.*s has no target '%.*s'", TL_SV_ARG(flow), TL_SV_ARG(name));
+}
+
+/* {"action": "replay", "filter": {...}, "to": flow, "to_target": name, "include_superseded": true, "last": id of the
+ * plan} */
 static enum tl_rc read_plan(struct admin_call *c, struct queue_plan *ret, struct tl_err *err)
 {
     struct json v;
-    struct tl_sv action, to;
+    struct tl_sv action;
     size_t i;
     enum tl_rc rc = admin__body(c, &v, err);
 
@@ -25,9 +45,8 @@ static enum tl_rc read_plan(struct admin_call *c, struct queue_plan *ret, struct
         return tl_fail(err, TL_INVALID, "action must be replay, cancel, discard or move");
     ret->action = (enum queue_action)i;
     rc = admin__plan_filter(c, json_gets(v, "filter"), &ret->filter, err);
-    to = json_text(json_gets(v, "to"), TL_SV(""));
     if (rc == TL_OK && ret->action == QUEUE_MOVE)
-        rc = admin__flow(c, to, &ret->to_flow, err);
+        rc = move_to(c, v, ret, err);
     if (rc == TL_OK && json_gets(v, "last").type == JSON_STRING)
         rc = admin__id(json_view(json_gets(v, "last")), &ret->last_id, err);
     if (rc == TL_OK)
@@ -308,6 +327,34 @@ static void try_credentials(struct admin *a, struct tl_sv name)
     flow_plan_unref(info.plan);
 }
 
+/* {"ok": true, "held": "identity_changed", "held_reason"}: what is resumed may have been held twice. */
+static enum tl_rc answer_held(struct admin_call *c, bool flow, uint32_t id, struct tl_err *err)
+{
+    enum queue_held held = QUEUE_HELD_NONE;
+    const char *text = "";
+    struct json_builder b;
+    struct queue_stat s;
+    enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
+
+    for (size_t i = 0; rc == TL_OK && flow && i < s.n_flows; i++)
+        if (s.flows[i].id == id && s.flows[i].held != QUEUE_HELD_NONE) {
+            held = s.flows[i].held;
+            text = s.flows[i].held_text;
+        }
+    for (size_t i = 0; rc == TL_OK && !flow && i < s.n_connections; i++)
+        if (s.connections[i].id == id && s.connections[i].held != QUEUE_HELD_NONE) {
+            held = s.connections[i].held;
+            text = s.connections[i].held_text;
+        }
+    if (rc != TL_OK)
+        return rc;
+    json_object_begin(&b, c->arena, 3);
+    json_adds(&b, "ok", json_bool(true));
+    json_adds(&b, "held", held == QUEUE_HELD_NONE ? json_null() : json_str(queue_held_name(held)));
+    json_adds(&b, "held_reason", json_str(text));
+    return admin__answer(c, 200, json_end(&b), err);
+}
+
 static enum tl_rc set_held(struct admin_call *c, bool flow, bool pause, struct tl_err *err)
 {
     struct admin *a = c->admin;
@@ -329,7 +376,7 @@ static enum tl_rc set_held(struct admin_call *c, bool flow, bool pause, struct t
     else
         rc = pause ? queue_pause_connection(a->queue, c->task, id, why, err)
                    : queue_resume_connection(a->queue, c->task, id, err);
-    return rc == TL_OK ? admin__done(c, err) : rc;
+    return rc == TL_OK ? answer_held(c, flow, id, err) : rc;
 }
 static enum tl_rc pause_flow(struct admin_call *c, struct tl_err *err)
 {

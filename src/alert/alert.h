@@ -123,7 +123,7 @@ struct alert_flow {
     uint64_t waiting, dead;                               /* now */
     uint64_t received, refused, delivered, retries, died; /* since the start */
     const struct metrics_hist *delay;                     /* microseconds, since the start; may be NULL */
-    const char *held;                                     /* NULL, or "flow_config", "flow_tripped", "flow_removed" */
+    const char *held; /* NULL, or "flow_config", "flow_tripped", "flow_removed", "target_changed" */
     const char *held_text;
     double source_failing_s; /* every read of its source has failed for so long; 0: it works, or is not read */
     const char *source_failure;

@@ -31,7 +31,7 @@ static const struct prom proms[ALERT_RULES] = {
     [ALERT_CREDENTIAL_EXPIRES] = {"tieline_credential_expires_timestamp_seconds - time() < {t}",
                                   "{{ $labels.connection }}: the {{ $labels.credential }} ends in {{ $value | "
                                   "humanizeDuration }}"},
-    [ALERT_FLOW_HELD] = {"tieline_flow_held{reason=~\"flow_config|flow_tripped|flow_removed\"} == 1",
+    [ALERT_FLOW_HELD] = {"tieline_flow_held{reason=~\"flow_config|flow_tripped|flow_removed|target_changed\"} == 1",
                          "Flow {{ $labels.flow }} is held: {{ $labels.reason }}"},
     [ALERT_DEAD_LETTERS_GROW] = {"increase(tieline_deliveries_died_total[15m]) > {t}",
                                  "Flow {{ $labels.flow }}: {{ $value | humanize }} new dead letters in 15 minutes"},

@@ -16,8 +16,8 @@ static const char *const fixes[ALERT_RULES] = {
     [ALERT_QUOTA_NEARLY_USED] =
         "When it is used up, deliveries wait for the next window. Raise the quota, or batch more.",
     [ALERT_CREDENTIAL_EXPIRES] = "Renew it before it ends; files and secrets are read again without a restart.",
-    [ALERT_FLOW_HELD] = "Mend the cause, then `tieline resume flow NAME`; events of a removed flow are moved with "
-                        "`tieline events move --to FLOW` or discarded.",
+    [ALERT_FLOW_HELD] = "Mend the cause, then `tieline resume flow NAME`; events of a removed flow or target are "
+                        "moved with `tieline events move --to FLOW` or discarded.",
     [ALERT_DEAD_LETTERS_GROW] = "`tieline dlq groups --flow NAME` says why; edit and replay them there.",
     [ALERT_DELAY_HIGH] = "`tieline status` says what the flow waits for; the tightest limit is named there.",
     [ALERT_BACKLOG_OLD] =

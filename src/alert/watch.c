@@ -270,10 +270,14 @@ static void watch_flow_state(struct alert_book *b, const struct alert_flow *fl)
 
     f.value = f.threshold = (double)NAN;
     if (fl->held && (strcmp(fl->held, "flow_removed") != 0 || fl->waiting > 0)) {
+        bool target = fl->held_text && *fl->held_text;
+
         SUMMARY(&w, "Flow %s is held: %s", fl->name,
-                strcmp(fl->held, "flow_tripped") == 0   ? "many deliveries died of one cause"
-                : strcmp(fl->held, "flow_removed") == 0 ? "it is not in the configuration any more"
-                                                        : "its configuration is wrong");
+                strcmp(fl->held, "flow_tripped") == 0     ? "many deliveries died of one cause"
+                : strcmp(fl->held, "target_changed") == 0 ? "what waits was meant for another system"
+                : strcmp(fl->held, "flow_removed") != 0   ? "its configuration is wrong"
+                : target                                  ? "a target is not in the configuration any more"
+                                                          : "it is not in the configuration any more");
         CAUSE(&w, "%s", fl->held_text && *fl->held_text ? fl->held_text : fl->held);
         say(b, f, &w);
     }

@@ -109,11 +109,13 @@ static struct json request(struct tl_arena *a, const struct cli_bulk *b, struct 
         json_push(&ids, json_str(b->ids[i]));
     if (b->n_ids)
         json_adds(&filter, "ids", json_end(&ids));
-    json_object_begin(&body, a, 5);
+    json_object_begin(&body, a, 6);
     json_adds(&body, "action", json_str(b->action));
     json_adds(&body, "filter", json_end(&filter));
     if (b->to)
         json_adds(&body, "to", json_str(b->to));
+    if (b->to_target)
+        json_adds(&body, "to_target", json_str(b->to_target));
     if (b->include_superseded)
         json_adds(&body, "include_superseded", json_bool(true));
     if (last.type == JSON_STRING)

@@ -124,7 +124,7 @@ static int run_tail(void *options, const struct cli_args *args)
 struct act_options {
     struct cli_common common;
     struct cli_filter filter;
-    const char *to;
+    const char *to, *to_target;
     bool yes, dry_run;
 };
 #define ACT_OPTIONS                                                                                                    \
@@ -136,6 +136,8 @@ struct act_options {
 static const struct cli_option cancel_options[] = {ACT_OPTIONS};
 static const struct cli_option move_options[] = {
     {"to", 0, CLI_TEXT, "FLOW", offsetof(struct act_options, to), "the flow that takes them over"},
+    {"to-target", 0, CLI_TEXT, "NAME", offsetof(struct act_options, to_target),
+     "of deliveries whose target their flow has no longer: another one of the same flow"},
     ACT_OPTIONS,
 };
 
@@ -148,6 +150,7 @@ static int act(const struct act_options *o, const struct cli_args *args, const c
 {
     struct cli_bulk b = {.action = action,
                          .to = o->to,
+                         .to_target = o->to_target,
                          .filter = o->filter,
                          .ids = args->v,
                          .n_ids = (size_t)args->n,
@@ -215,7 +218,7 @@ static const struct cli_verb subs[] = {
      .run = run_cancel},
     {.name = "move",
      .args = "[ID...]",
-     .summary = "events that wait go to another flow",
+     .summary = "events that wait go to another flow, or to another target of theirs",
      CLI_OPTIONS(move_options, struct act_options),
      .max_args = -1,
      .run = run_move},

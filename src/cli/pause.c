@@ -18,6 +18,22 @@ static const struct cli_option pause_options[] = {
 };
 static const struct cli_option resume_options[] = {CLI_COMMON_OPTIONS(struct pause_options)};
 
+/* What another call of resume would take away; other reasons to wait end by themselves. */
+static void show_other_hold(struct json answer)
+{
+    static const char *const by_hand[] = {"identity_changed", "target_changed", "flow_removed"};
+    struct tl_sv held = json_text(json_gets(answer, "held"), TL_SV("")),
+                 why = json_text(json_gets(answer, "held_reason"), TL_SV(""));
+
+    for (size_t i = 0; i < TL_COUNT(by_hand); i++) {
+        if (!tl_sv_eqs(held, by_hand[i]))
+            continue;
+        printf("  held still, %s: ", by_hand[i]);
+        cli__put_safe(stdout, why);
+        puts("");
+    }
+}
+
 static int set(const struct pause_options *o, const char *kind, const char *name, const char *verb)
 {
     TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
@@ -41,6 +57,8 @@ static int set(const struct pause_options *o, const char *kind, const char *name
         cli__print_raw(cli__raw(c));
     else
         printf("%s %s: %sd\n", kind, name, verb);
+    if (!o->common.json && strcmp(verb, "resume") == 0)
+        show_other_hold(answer);
     return CLI_OK;
 }
 
@@ -80,7 +98,7 @@ static const struct cli_verb pause_subs[] = {
 static const struct cli_verb resume_subs[] = {
     {.name = "flow",
      .args = "NAME",
-     .summary = "go on after a pause, a trip or a configuration that was wrong",
+     .summary = "go on after a pause, a trip or a configuration that was wrong; also says that another system is meant",
      CLI_OPTIONS(resume_options, struct pause_options),
      .min_args = 1,
      .max_args = 1,

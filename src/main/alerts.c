@@ -123,7 +123,8 @@ struct figures {
 /* What else holds is a person's doing, or shows as something of its own. */
 static const char *flow_trouble(enum queue_held h)
 {
-    return h == QUEUE_HELD_FLOW_TRIPPED || h == QUEUE_HELD_FLOW_CONFIG || h == QUEUE_HELD_FLOW_REMOVED
+    return h == QUEUE_HELD_FLOW_TRIPPED || h == QUEUE_HELD_FLOW_CONFIG || h == QUEUE_HELD_FLOW_REMOVED ||
+                   h == QUEUE_HELD_TARGET_CHANGED
                ? queue_held_name(h)
                : NULL;
 }

@@ -57,9 +57,13 @@ static enum tl_rc resume_flow(struct queue *q, struct op *op, struct tl_err *err
 {
     struct admin_op *a = TL_CONTAINER(op, struct admin_op, op);
     enum tl_rc rc = find_flow(q, op, err);
+    struct flow *f;
 
-    if (rc == TL_OK)
-        queue__free_flow(q, queue__flow(q, (uint32_t)a->id));
+    if (rc != TL_OK)
+        return rc;
+    f = queue__flow(q, (uint32_t)a->id);
+    if (f->held != QUEUE_HELD_NONE || !queue__accept_targets(q, f))
+        queue__free_flow(q, f);
     return rc;
 }
 

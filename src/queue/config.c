@@ -95,8 +95,12 @@ static void load_flows(struct queue *q)
         }
     queue__end(q, SQL_FLOW_ALL);
     if (queue__start(q, SQL_TARGET_ALL, NULL, 0))
-        while (queue__next(q, SQL_TARGET_ALL, v, 3))
-            (void)target_add(q, (uint32_t)v[0].i, queue__flow(q, (uint32_t)v[1].i), v[2].s);
+        while (queue__next(q, SQL_TARGET_ALL, v, 5)) {
+            struct target *t = target_add(q, (uint32_t)v[0].i, queue__flow(q, (uint32_t)v[1].i), v[2].s);
+
+            t->meant = (uint32_t)v[3].i;
+            t->identity = (uint64_t)v[4].i;
+        }
     queue__end(q, SQL_TARGET_ALL);
 }
 
@@ -214,6 +218,44 @@ static struct conn *conn_named(struct queue *q, struct tl_sv name)
     return NULL;
 }
 
+/* A flow that had one target and has one is the same flow: the one takes over the other's place, and with it what
+ * waits there. Where it had several nobody can know which. NULL: the target is there by its name, or is new. */
+static struct target *heir(struct queue *q, struct flow *f, const struct queue_flow_def *d)
+{
+    struct target *was = NULL, *is = NULL;
+    size_t n_was = 0, n_is = 0;
+
+    if (d->n_targets != 1 || target_named(f, d->targets[0].name))
+        return NULL;
+    for (struct target *t = f->targets; t; t = t->next_of_flow) {
+        if (t->expand)
+            continue;
+        was = t;
+        n_was++;
+        if (!t->removed) {
+            is = t;
+            n_is++;
+        }
+    }
+    if (n_is)
+        return n_is == 1 ? is : NULL;
+    return n_was == 1 && !q->config_version ? was : NULL;
+}
+
+static struct target *target_of(struct queue *q, struct flow *f, const struct queue_flow_def *d, size_t k)
+{
+    struct target *t = target_named(f, d->targets[k].name);
+
+    return t ? t : heir(q, f, d);
+}
+
+static uint64_t live_of_target(struct queue *q, const struct target *t)
+{
+    struct store_val v;
+
+    return queue__one(q, SQL_READY_COUNT, VALS(store_int(t->id)), &v, 1) ? (uint64_t)v.i : 0;
+}
+
 struct config_op {
     struct op op;
     struct queue_config *c;
@@ -232,17 +274,15 @@ static uint64_t live_of(struct queue *q, const struct flow *f)
 static uint64_t live_of_conn(struct queue *q, const struct queue_config *c, struct tl_sv name)
 {
     uint64_t n = 0;
-    struct store_val v;
 
     for (size_t i = 0; i < c->n_flows; i++) {
         struct flow *f = flow_named(q, c->flows[i].name);
 
         for (size_t k = 0; f && k < c->flows[i].n_targets; k++) {
-            struct target *t = target_named(f, c->flows[i].targets[k].name);
+            struct target *t = target_of(q, f, &c->flows[i], k);
 
-            if (t && tl_sv_eq(c->flows[i].targets[k].connection, name) &&
-                queue__one(q, SQL_READY_COUNT, VALS(store_int(t->id)), &v, 1))
-                n += (uint64_t)v.i;
+            if (t && tl_sv_eq(c->flows[i].targets[k].connection, name))
+                n += live_of_target(q, t);
         }
     }
     return n;
@@ -262,6 +302,57 @@ static bool names_conn(const struct queue_config *c, const char *name)
         if (tl_sv_eqs(c->connections[i].name, name))
             return true;
     return false;
+}
+
+static const struct queue_connection_def *def_of_conn(const struct queue_config *c, struct tl_sv name)
+{
+    for (size_t i = 0; i < c->n_connections && name.n; i++)
+        if (tl_sv_eq(c->connections[i].name, name))
+            return &c->connections[i];
+    return NULL;
+}
+
+static const struct conn *meant_conn(struct queue *q, const struct target *t)
+{
+    return t->meant ? queue__conn(q, t->meant) : conn_named(q, tl_sv_str(t->name)); /* 0: of an older version */
+}
+
+/* How many wait in it that were meant for another system than that of its connection in the new configuration, where
+ * that is another connection. That one and the same connection leads elsewhere is its own matter. */
+static uint64_t meant_for_another(struct queue *q, const struct target *t, const struct queue_connection_def *d)
+{
+    const struct conn *m = meant_conn(q, t);
+
+    if (!d || !m || d->accept_identity || (tl_sv_eqs(d->name, m->name) && !t->identity) ||
+        d->identity == (t->identity ? t->identity : m->identity))
+        return 0;
+    return live_of_target(q, t);
+}
+
+static bool defines_target(const struct queue_flow_def *d, const struct target *t)
+{
+    for (size_t k = 0; k < d->n_targets; k++)
+        if (tl_sv_eqs(d->targets[k].name, t->name))
+            return true;
+    return t->expand; /* what waits for steps goes on, whether there are any or not */
+}
+
+static void count_targets(struct queue *q, struct config_op *op, const struct queue_flow_def *d, struct flow *f)
+{
+    const struct target *next = heir(q, f, d);
+
+    for (struct target *t = f->targets; t; t = t->next_of_flow) {
+        if (t != next && !defines_target(d, t))
+            op->a.held_flow_removed += live_of_target(q, t);
+        else if (t->removed && !f->removed && q->config_version)
+            op->a.released += live_of_target(q, t);
+    }
+    for (size_t k = 0; k < d->n_targets; k++) {
+        const struct target *t = target_of(q, f, d, k);
+
+        if (t)
+            op->a.held_identity += meant_for_another(q, t, def_of_conn(op->c, d->targets[k].connection));
+    }
 }
 
 /* What will change, counted before anything does. At the start every flow counts as gone until it is named. */
@@ -287,8 +378,13 @@ static void count_answer(struct queue *q, struct config_op *op)
             a->held_flow_removed += live_of(q, f);
         }
     }
-    for (size_t i = 0; i < c->n_flows; i++)
-        a->flows_added += flow_named(q, c->flows[i].name) == NULL;
+    for (size_t i = 0; i < c->n_flows; i++) {
+        struct flow *f = flow_named(q, c->flows[i].name);
+
+        a->flows_added += f == NULL;
+        if (f)
+            count_targets(q, op, &c->flows[i], f);
+    }
     for (size_t i = 1; i <= q->n_conns; i++)
         a->connections_removed += q->conns[i] && !q->conns[i]->removed && !names_conn(c, q->conns[i]->name);
     for (size_t i = 0; i < c->n_connections; i++) {
@@ -313,11 +409,12 @@ static void number_conns(struct queue *q, struct queue_config *c)
     }
 }
 
-static uint32_t number_target(struct queue *q, struct flow *f, struct tl_sv name)
+static uint32_t number_target(struct queue *q, struct flow *f, struct target *t, struct tl_sv name)
 {
-    struct target *t = target_named(f, name);
     struct store_val v;
 
+    if (t && !tl_sv_eqs(name, t->name)) /* in memory when that is committed: set_target */
+        (void)RUN(q, TARGET_NAME, store_int(t->id), store_text(name));
     if (!t && queue__one(q, SQL_TARGET_ADD, VALS(store_int(f->id), store_text(name.p ? name : TL_SV(""))), &v, 1))
         t = target_add(q, (uint32_t)v.i, f, name.p ? name : TL_SV(""));
     return t ? t->id : 0;
@@ -336,9 +433,9 @@ static void number_flows(struct queue *q, struct queue_config *c)
             return;
         d->ret_id = f->id;
         if (d->expand)
-            (void)number_target(q, f, TL_SV(""));
+            (void)number_target(q, f, target_named(f, TL_SV("")), TL_SV(""));
         for (size_t k = 0; k < d->n_targets; k++)
-            d->targets[k].ret_id = number_target(q, f, d->targets[k].name);
+            d->targets[k].ret_id = number_target(q, f, target_of(q, f, d, k), d->targets[k].name);
     }
 }
 
@@ -400,8 +497,17 @@ static void set_target(struct queue *q, struct target *t, const struct queue_tar
         t->removed = true;
         queue__ring_update(q, t);
     }
-    t->removed = false;
+    t->removed = t->stranded = false;
     t->conn = c;
+    if (!tl_sv_eqs(d->name, t->name)) {
+        tl_free(t->name);
+        t->name = tl_strndup(d->name.p, d->name.n);
+    }
+    if (!t->elsewhere && (t->meant != c->id || t->identity)) {
+        t->meant = c->id;
+        t->identity = 0;
+        t->save = true;
+    }
     t->idempotent = d->idempotent;
     t->keyed = d->keyed;
     t->ordered = d->ordered_batch;
@@ -460,22 +566,49 @@ static void set_conn(struct queue *q, const struct queue_config *config, const s
         queue__free_conn(q, c);
     if (c->identity == d->identity || d->accept_identity || live_of_conn(q, config, d->name) == 0) {
         c->identity = d->identity;
-        if (c->held == QUEUE_HELD_IDENTITY)
-            queue__free_conn(q, c);
+        queue__hold_identity(q, c, false);
     } else {
-        queue__hold_conn(q, c, QUEUE_HELD_IDENTITY,
-                         "it leads to another account or host than what is queued was meant for");
+        queue__hold_identity(q, c, true);
+    }
+}
+
+/* Before anything else takes effect: what the connections led to until now is asked for. */
+static void set_elsewhere(struct queue *q, const struct queue_config *config)
+{
+    for (size_t i = 0; i < config->n_flows; i++) {
+        const struct queue_flow_def *d = &config->flows[i];
+
+        for (size_t k = 0; k < d->n_targets; k++) {
+            struct target *t = queue__target(q, d->targets[k].ret_id);
+            bool before = t->elsewhere;
+
+            t->elsewhere = meant_for_another(q, t, def_of_conn(config, d->targets[k].connection)) > 0;
+            if (t->elsewhere && !t->identity) {
+                t->meant = meant_conn(q, t)->id;
+                t->identity = queue__conn(q, t->meant)->identity;
+                t->save = true;
+            }
+            if (t->elsewhere && !before)
+                queue__notice(q, queue_held_name(QUEUE_HELD_TARGET_CHANGED), t->flow, NULL, TARGET_CHANGED_TEXT);
+        }
     }
 }
 
 static void remove_targets(struct queue *q, bool all, struct flow *f)
 {
-    for (struct target *t = f->targets; t; t = t->next_of_flow)
-        if (all || t->removed) {
-            t->removed = true;
-            queue__ring_update(q, t);
-            queue__flush(q, t);
-        }
+    for (struct target *t = f->targets; t; t = t->next_of_flow) {
+        bool known = t->stranded;
+
+        if (!all && !t->removed)
+            continue;
+        t->removed = true;
+        t->elsewhere = false;
+        t->stranded = live_of_target(q, t) > 0;
+        queue__ring_update(q, t);
+        queue__flush(q, t);
+        if (!all && t->stranded && !known)
+            queue__notice(q, "flow_removed", f, NULL, STRANDED_TEXT);
+    }
 }
 
 static void config_settle(struct queue *q, struct op *op)
@@ -485,6 +618,7 @@ static void config_settle(struct queue *q, struct op *op)
     if (k->dry_run)
         return;
     q->config_version = k->c->version ? k->c->version : q->config_version + 1;
+    set_elsewhere(q, k->c);
     for (size_t i = 1; i <= q->n_conns; i++)
         if (q->conns[i] && !names_conn(k->c, q->conns[i]->name))
             q->conns[i]->removed = q->conns[i]->save = true;

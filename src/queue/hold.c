@@ -4,6 +4,7 @@
 
 #define TRY_FIRST_MS 60000u
 #define TRY_LAST_MS 900000u
+#define ELSEWHERE_TEXT "it leads to another account or host than what is queued was meant for"
 
 static void rings_of_flow(struct queue *q, struct flow *f)
 {
@@ -41,6 +42,21 @@ void queue__hold_conn_auth(struct queue *q, struct conn *c, const char *text, ui
         c->try_ns = queue__now(q) + retry_after_ms * NS_PER_MS;
 }
 
+void queue__hold_identity(struct queue *q, struct conn *c, bool elsewhere)
+{
+    bool news = elsewhere && !c->elsewhere;
+
+    c->elsewhere = elsewhere;
+    if (c->held == QUEUE_HELD_CONNECTION_PAUSED) {
+        if (news)
+            queue__notice(q, queue_held_name(QUEUE_HELD_IDENTITY), NULL, c, ELSEWHERE_TEXT);
+    } else if (elsewhere) {
+        queue__hold_conn(q, c, QUEUE_HELD_IDENTITY, ELSEWHERE_TEXT);
+    } else if (c->held == QUEUE_HELD_IDENTITY) {
+        queue__free_conn(q, c);
+    }
+}
+
 void queue__hold_conn(struct queue *q, struct conn *c, enum queue_held why, const char *text)
 {
     bool news = c->held != why;
@@ -76,8 +92,13 @@ void queue__free_conn(struct queue *q, struct conn *c)
 {
     if (c->held == QUEUE_HELD_NONE)
         return;
+    if (c->held == QUEUE_HELD_CONNECTION_PAUSED && c->elsewhere) { /* whoever lifts a pause has not agreed to that */
+        queue__hold_conn(q, c, QUEUE_HELD_IDENTITY, ELSEWHERE_TEXT);
+        return;
+    }
     if (c->held == QUEUE_HELD_IDENTITY)
         c->identity = c->identity_new;
+    c->elsewhere = false;
     c->held = QUEUE_HELD_NONE;
     c->held_text[0] = '\0';
     c->try_ns = 0;
@@ -85,6 +106,25 @@ void queue__free_conn(struct queue *q, struct conn *c)
     c->wake_ns = 0;
     c->save = true;
     queue__notice(q, "connection_resumed", NULL, c, "");
+}
+
+bool queue__accept_targets(struct queue *q, struct flow *f)
+{
+    bool any = false;
+
+    for (struct target *t = f->targets; t; t = t->next_of_flow) {
+        if (!t->elsewhere || t->removed)
+            continue;
+        any = true;
+        t->elsewhere = false;
+        t->meant = t->conn->id;
+        t->identity = 0;
+        t->save = true;
+        queue__ring_update(q, t);
+    }
+    if (any)
+        queue__notice(q, "flow_resumed", f, NULL, "");
+    return any;
 }
 
 /* DESIGN 1.6: 20 dead in a row, or half of the last 200, with one fingerprint. */
@@ -131,6 +171,12 @@ enum tl_rc queue__save_holds(struct queue *q)
                       queue__seal(q, PLACE(CONNECTION, .id = c->id), store_text(tl_sv_str(c->held_text))),
                       store_int(c->held_at));
     }
+    for (size_t i = 1; i <= q->n_targets; i++) {
+        struct target *t = q->targets[i];
+
+        if (t && t->save)
+            (void)RUN(q, TARGET_SET, store_int(t->id), store_int(t->meant), store_u64(t->identity));
+    }
     return q->txn_rc;
 }
 
@@ -142,6 +188,9 @@ void queue__holds_saved(struct queue *q)
     for (size_t i = 1; i <= q->n_conns; i++)
         if (q->conns[i])
             q->conns[i]->save = false;
+    for (size_t i = 1; i <= q->n_targets; i++)
+        if (q->targets[i])
+            q->targets[i]->save = false;
 }
 
 bool queue__holds_waiting(const struct queue *q)
@@ -151,6 +200,9 @@ bool queue__holds_waiting(const struct queue *q)
             return true;
     for (size_t i = 1; i <= q->n_conns; i++)
         if (q->conns[i] && q->conns[i]->save)
+            return true;
+    for (size_t i = 1; i <= q->n_targets; i++)
+        if (q->targets[i] && q->targets[i]->save)
             return true;
     return false;
 }

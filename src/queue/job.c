@@ -70,23 +70,69 @@ static void relane(struct queue *q, struct row *r, uint32_t target)
     queue__end(q, SQL_BODY_GET);
 }
 
-static enum tl_rc move_it(struct queue *q, struct queue__change *c, uint32_t to_flow, struct tl_err *err)
+static const struct target *only_target(const struct flow *f)
 {
-    struct flow *f = queue__flow(q, to_flow);
+    const struct target *only = NULL;
+
+    for (const struct target *t = f->targets; t; t = t->next_of_flow) {
+        if (t->expand || t->removed)
+            continue;
+        if (only)
+            return NULL;
+        only = t;
+    }
+    return only;
+}
+
+/* One delivery of several, whose target the flow has no longer, to another one: its lane is made as expand.c does, so
+ * that it is in order with what comes to that target by itself. */
+static enum tl_rc move_child(struct queue *q, const struct row *from, struct row *r, const struct queue_plan *p,
+                             struct tl_err *err)
+{
+    const struct flow *f = queue__flow(q, r->flow);
+    const struct target *own = queue__target(q, r->target),
+                        *t = p->to_target ? queue__target(q, p->to_target) : only_target(f);
+    struct row event;
+    uint64_t key;
+
+    if (p->to_flow != r->flow)
+        return refuse(err, r, "one delivery of several cannot be moved by itself to another flow");
+    if (!own->removed)
+        return refuse(err, r, "the flow has its target still");
+    if (!t || t->flow != f || t->removed || t->expand)
+        return refuse(err, r, "to which target of its flow? Name one that the flow has");
+    r->target = t->id;
+    if (!r->keyed || !queue__unit(q, r->event, &event))
+        return q->txn_rc;
+    key = event.lane;
+    if (from->lane != queue__lane_hash(from->target, tl_sv((const char *)&key, sizeof(key))))
+        key = from->lane; /* by a key of its own, which only its lane knows */
+    r->lane = queue__lane_hash(t->id, tl_sv((const char *)&key, sizeof(key)));
+    return TL_OK;
+}
+
+static enum tl_rc move_it(struct queue *q, struct queue__change *c, const struct queue_plan *p, struct tl_err *err)
+{
+    struct flow *f = queue__flow(q, p->to_flow);
     struct row r = c->row;
     enum queue_state to;
+    enum tl_rc rc;
 
     if (!f || f->removed || !(f->expand || f->only))
         return tl_fail(err, TL_NOT_FOUND, "there is no such flow to move to");
-    if (r.kind == KIND_CHILD)
-        return refuse(err, &r, "one delivery of several cannot be moved by itself");
     if (!queue_transition((enum queue_state)r.state, QUEUE_DO_MOVE, &to))
         return refuse(err, &r, "it has ended already");
     if (r.ticket)
         return refuse(err, &r, "a long job holds it");
-    relane(q, &r, f->expand ? f->expand->id : f->only->id);
+    if (r.kind == KIND_CHILD) {
+        rc = move_child(q, &c->row, &r, p, err);
+        if (rc != TL_OK)
+            return rc;
+    } else {
+        relane(q, &r, f->expand ? f->expand->id : f->only->id);
+        r.kind = f->expand ? KIND_EXPAND : KIND_INLINE;
+    }
     c->to = r.target;
-    r.kind = f->expand ? KIND_EXPAND : KIND_INLINE;
     (void)RUN(q, UNIT_MOVE, store_u64(r.id), store_int(f->id), store_int(r.target), store_int(r.kind),
               r.keyed ? store_u64(r.lane) : store_null(), store_int((int64_t)(r.lane % 256)), store_int(to),
               to == QUEUE_DEAD ? (f->block ? store_int(2) : store_null()) : store_int(1), store_int(queue__wall(q)));
@@ -262,7 +308,7 @@ static enum tl_rc change(struct queue *q, const struct queue_plan *p, struct que
     case QUEUE_DISCARD:
         return end_it(q, &c->row, QUEUE_DO_DISCARD, err);
     case QUEUE_MOVE:
-        return move_it(q, c, p->to_flow, err);
+        return move_it(q, c, p, err);
     case QUEUE_REPLAY:
         return replay_it(q, c, p->include_superseded, err);
     default:
@@ -307,6 +353,8 @@ static void settle_one(struct queue *q, const struct queue__change *c)
         queue__rescan(q, t);
     if (c->to && queue__target(q, c->to))
         queue__rescan(q, queue__target(q, c->to));
+    if (t && t->removed) /* a dead one has come back to it */
+        t->stranded = true;
 }
 
 void queue__job_settle(struct queue *q)
@@ -322,14 +370,15 @@ void queue__job_settle(struct queue *q)
 /* ---- steps ---- */
 static bool read_job(struct queue *q, struct job *j)
 {
-    struct store_val v[20];
-    bool found = queue__start(q, SQL_JOB_OPEN, NULL, 0) && queue__next(q, SQL_JOB_OPEN, v, 20);
+    struct store_val v[21];
+    bool found = queue__start(q, SQL_JOB_OPEN, NULL, 0) && queue__next(q, SQL_JOB_OPEN, v, 21);
 
     *j = (struct job){0};
     if (found) {
         j->id = (uint64_t)v[0].i;
         j->plan = (struct queue_plan){.action = (enum queue_action)v[1].i,
                                       .to_flow = (uint32_t)v[2].i,
+                                      .to_target = (uint32_t)v[20].i,
                                       .include_superseded = v[3].i != 0,
                                       .filter = {.flow = (uint32_t)v[4].i,
                                                  .state = (enum queue_state)v[5].i,
@@ -510,7 +559,7 @@ static enum tl_rc start_apply(struct queue *q, struct op *op, struct tl_err *err
                store_u64(f->fingerprint), store_int(f->from_ms), store_int(f->until_ms), store_u64(f->event),
                f->n_ids ? store_blob(tl_sv((const char *)f->ids, f->n_ids * 8)) : store_null(),
                store_u64(p->last_id ? p->last_id : q->next_id), store_int(0), store_u64(p->matching), store_text(p->by),
-               store_text(p->reason), store_int(queue__wall(q)));
+               store_text(p->reason), store_int(queue__wall(q)), store_int(p->to_target));
 }
 
 static void start_settle(struct queue *q, struct op *op)

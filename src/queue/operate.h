@@ -30,7 +30,8 @@ enum queue_held { /* why the oldest waiting delivery waits */
                   QUEUE_HELD_KEY_BLOCKED,
                   QUEUE_HELD_BEHIND,
                   QUEUE_HELD_DISK,
-                  QUEUE_HELD_DRAINING
+                  QUEUE_HELD_DRAINING,
+                  QUEUE_HELD_TARGET_CHANGED
 };
 const char *queue_held_name(enum queue_held h); /* "flow_paused" */
 
@@ -228,13 +229,16 @@ TL_MUST_CHECK enum tl_rc queue_oldest(struct queue_reader *r, uint32_t flow, int
                                       struct tl_err *err); /* of live ones; TL_NOT_FOUND: none */
 
 /* ---- acting on one thing ---- */
+/* Resuming takes away what is shown, one thing at a time: a person's pause, and only a second time what was held behind
+ * it. Of a connection also refused credentials and (accepting it) another identity; of a flow a trip and (accepting it)
+ * a target that leads to another system. */
 TL_MUST_CHECK enum tl_rc queue_pause_flow(struct queue *q, struct task *task, uint32_t flow, struct tl_sv why,
                                           struct tl_err *err);
 TL_MUST_CHECK enum tl_rc queue_resume_flow(struct queue *q, struct task *task, uint32_t flow, struct tl_err *err);
 TL_MUST_CHECK enum tl_rc queue_pause_connection(struct queue *q, struct task *task, uint32_t connection,
                                                 struct tl_sv why, struct tl_err *err);
 TL_MUST_CHECK enum tl_rc queue_resume_connection(struct queue *q, struct task *task, uint32_t connection,
-                                                 struct tl_err *err); /* also after auth; also accepts the identity */
+                                                 struct tl_err *err);
 /* Next of its flow, within its lane's rules. TL_CONFLICT: not the head of its lane (err says what is ahead). */
 TL_MUST_CHECK enum tl_rc queue_promote(struct queue *q, struct task *task, uint64_t delivery, struct tl_err *err);
 /* A new revision of what will be sent; the original stays. Dead deliveries only. */
@@ -246,7 +250,9 @@ enum queue_action { QUEUE_REPLAY, QUEUE_CANCEL, QUEUE_DISCARD, QUEUE_MOVE };
 struct queue_plan {
     enum queue_action action;
     struct queue_filter filter;
-    uint32_t to_flow;        /* MOVE */
+    /* MOVE. Within its own flow one of an event's several deliveries goes to another target, if the flow has its own no
+     * longer. Name 0 where the flow has only one. */
+    uint32_t to_flow, to_target;
     bool include_superseded; /* REPLAY: also where the lane has gone on meanwhile */
     struct tl_sv by, reason; /* kept with the job */
     /* counted by queue_plan */

@@ -31,6 +31,9 @@
 #define NS_PER_MS 1000000ull
 #define TRIP_RING_MAX 1000u
 #define FEED_MAX 16384u
+#define TARGET_CHANGED_TEXT                                                                                            \
+    "its target leads to another account or host than what is queued was meant for: resume the flow if that is right"
+#define STRANDED_TEXT "what is queued for a target that the flow has no longer is held: move or discard it"
 #define PARKED_MAX 32u /* works of one target whose step waits for a permit; the rest waits on disk */
 
 extern const struct store_migration queue__migrations[];
@@ -122,7 +125,11 @@ struct target {
     struct flow *flow;
     struct conn *conn;
     struct target *next_of_flow;
-    bool removed, idempotent, keyed, ordered, expand;
+    bool removed, idempotent, keyed, ordered, expand, save;
+    bool stranded;     /* removed, and deliveries wait in it */
+    uint32_t meant;    /* the connection that what waits was meant for; 0: not known */
+    uint64_t identity; /* ... and what that led to */
+    bool elsewhere;    /* its connection leads to another system: held until a person agrees */
     uint32_t batch_count, batch_linger_ms, batch_now;
     uint64_t batch_bytes;
     struct guard_retry retry;
@@ -168,6 +175,7 @@ struct conn {
     char *name;
     uint64_t identity, identity_new;
     bool removed, gone, defined, save, internal;
+    bool elsewhere; /* identity_new is not what waits was meant for: IDENTITY, if need be behind a person's pause */
     enum queue_held held;
     char held_text[200];
     int64_t held_at;
@@ -564,6 +572,9 @@ uint64_t queue__fingerprint(enum tl_class cls, uint32_t status, enum tl_rc rc, s
 void queue__hold_flow(struct queue *q, struct flow *f, enum queue_held why, uint64_t fp, const char *text);
 void queue__hold_conn_auth(struct queue *q, struct conn *c, const char *text, uint32_t retry_after_ms); /* 0: unknown */
 void queue__hold_conn(struct queue *q, struct conn *c, enum queue_held why, const char *text);
+void queue__hold_identity(struct queue *q, struct conn *c, bool elsewhere); /* beside a pause, not instead of it */
+/* What waits in its targets goes to where they lead now. False: that was so already. */
+bool queue__accept_targets(struct queue *q, struct flow *f);
 void queue__free_flow(struct queue *q, struct flow *f);
 void queue__free_conn(struct queue *q, struct conn *c);
 void queue__trip_note(struct queue *q, struct flow *f, uint64_t fp, const char *text); /* fp 0: a success */

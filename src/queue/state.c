@@ -58,6 +58,7 @@ const char *queue_held_name(enum queue_held h)
         [QUEUE_HELD_BEHIND] = "behind",
         [QUEUE_HELD_DISK] = "disk",
         [QUEUE_HELD_DRAINING] = "draining",
+        [QUEUE_HELD_TARGET_CHANGED] = "target_changed",
     };
 
     return (unsigned)h < TL_COUNT(held) && held[h] ? held[h] : "none";

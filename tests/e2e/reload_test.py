@@ -206,6 +206,42 @@ def test_going_back_to_the_old_host_releases_what_was_held(site, targets):
     assert old.count() == 3 and new.count() == 0
 
 
+def test_a_flow_that_sends_to_another_connection_keeps_what_waits_and_asks_first(site, targets):
+    old, new = targets(), targets()
+    s = site(project(old)).start()
+    ids = hold(s, 3)
+    s.do("/v1/flows/orders/resume")
+    s.wait_counts(delivered=3)
+    s.do("/v1/connections/erp/pause")
+    ids = [s.post({"n": n}) for n in range(3, 6)]
+    s.change(lambda c: (c["connections"].update(erp2={**c["connections"]["erp"], "url": new.url}),
+                        c["flows"]["orders"]["to"].update(connection="erp2")))
+    ledger = s.do("/v1/reload")["ledger"]
+    assert (ledger["held_identity"], ledger["held_flow_removed"]) == (3, 0)
+    assert s.flow()["held"] == "target_changed" and s.flow()["removed"] is False
+    s.stop()
+    s.start()
+    assert s.flow()["held"] == "target_changed" and new.count() == 0
+    assert s.do("/v1/flows/orders/resume")["held"] is None
+    s.wait_counts(delivered=6)
+    assert sorted(b["n"] for b in new.bodies()) == [3, 4, 5] and s.state(ids[0]) == "delivered" and old.count() == 3
+
+
+def test_a_pause_does_not_stand_for_an_accepted_identity(site, targets):
+    old, new = targets(), targets()
+    s = site(project(old)).start()
+    s.do("/v1/connections/erp/pause")
+    s.post({"n": 0})
+    s.change(lambda c: c["connections"]["erp"].update(url=new.url))
+    assert s.do("/v1/reload")["ledger"]["held_identity"] == 1
+    assert s.connection()["held"] == "connection_paused"
+    assert s.do("/v1/connections/erp/resume")["held"] == "identity_changed"
+    assert s.connection()["held"] == "identity_changed" and new.count() == old.count() == 0
+    assert s.do("/v1/connections/erp/resume")["held"] is None
+    s.wait_counts(delivered=1)
+    assert new.count() == 1
+
+
 def test_a_change_of_identity_between_two_runs_holds_too(site, targets):
     old, new = targets(), targets()
     s = site(project(old)).start()

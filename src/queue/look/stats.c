@@ -8,6 +8,22 @@ struct stats_op {
     struct queue_stat *out;
 };
 
+/* A target that the flow has no longer, or that leads to another system, holds what waits in it. */
+static bool target_hold(struct queue *q, struct target *t, struct queue_flow_stat *s)
+{
+    struct store_val v[2];
+
+    if (t->stranded) {
+        t->stranded = queue__one(q, SQL_READY, VALS(store_int(t->id), store_int(0), store_int(1)), v, 2);
+        s->held = t->stranded ? QUEUE_HELD_FLOW_REMOVED : QUEUE_HELD_NONE;
+        (void)snprintf(s->held_text, sizeof(s->held_text), "target %.80s: %s", t->name, STRANDED_TEXT);
+    } else if (t->elsewhere) {
+        s->held = QUEUE_HELD_TARGET_CHANGED;
+        (void)snprintf(s->held_text, sizeof(s->held_text), "%s", TARGET_CHANGED_TEXT);
+    }
+    return s->held != QUEUE_HELD_NONE;
+}
+
 /* Does the flow as a whole wait, and for what? Its own hold, else that of the connection of its first waiting target.
  */
 static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_stat *s)
@@ -15,6 +31,9 @@ static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_s
     s->held = queue__is_gone(q, f->removed, f->gone) ? QUEUE_HELD_FLOW_REMOVED : f->held;
     s->held_since_ms = f->held_at;
     (void)snprintf(s->held_text, sizeof(s->held_text), "%s", f->held_text);
+    for (struct target *t = f->targets; t && s->held == QUEUE_HELD_NONE; t = t->next_of_flow)
+        if (target_hold(q, t, s))
+            s->held_since_ms = 0;
     for (const struct target *t = f->targets; t && s->held == QUEUE_HELD_NONE; t = t->next_of_flow) {
         const struct conn *c = t->parked_on ? t->parked_on : t->conn;
 

@@ -59,9 +59,14 @@ static void why(struct queue *q, struct queue_row *r)
         return;
     if (queue__is_gone(q, f->removed || t->removed, f->gone)) {
         r->held = QUEUE_HELD_FLOW_REMOVED;
+        if (!f->removed)
+            (void)snprintf(r->held_text, sizeof(r->held_text), "target %.80s: %s", t->name, STRANDED_TEXT);
     } else if (f->held != QUEUE_HELD_NONE) {
         r->held = f->held;
         (void)snprintf(r->held_text, sizeof(r->held_text), "%s", f->held_text);
+    } else if (t->elsewhere) {
+        r->held = QUEUE_HELD_TARGET_CHANGED;
+        (void)snprintf(r->held_text, sizeof(r->held_text), "%s", TARGET_CHANGED_TEXT);
     } else {
         r->held = of_conn(q, t->conn, r);
         if (r->held == QUEUE_HELD_NONE && t->n_parked == PARKED_MAX)

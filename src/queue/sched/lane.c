@@ -262,7 +262,7 @@ static void ring_add(struct conn *c, struct target *t)
 void queue__ring_update(struct queue *q, struct target *t)
 {
     bool want = t->n_ready > 0 && !t->removed && !t->flow->removed && t->flow->held == QUEUE_HELD_NONE &&
-                t->n_parked < PARKED_MAX;
+                !t->elsewhere && t->n_parked < PARKED_MAX;
     bool is = t->ring_next != NULL;
 
     (void)q;

@@ -134,6 +134,13 @@ static const char ledger_8[] = "ALTER TABLE attempt ADD COLUMN pairs TEXT;"
                                "CREATE INDEX xref_ia ON xref(ia);"
                                "CREATE INDEX xref_ib ON xref(ib, model, cb, ca);";
 
+/* target: the connection that what waits was meant for, and, while the target leads to another one, its identity then.
+ * job.to_target: where a MOVE within a flow leads, 0: not said. */
+static const char ledger_9[] = "ALTER TABLE target ADD COLUMN meant INTEGER NOT NULL DEFAULT 0;"
+                               "ALTER TABLE target ADD COLUMN identity INTEGER NOT NULL DEFAULT 0;"
+                               "ALTER TABLE job ADD COLUMN to_target INTEGER NOT NULL DEFAULT 0;";
+
 const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4},
-                                                    {5, ledger_5}, {6, ledger_6}, {7, ledger_7}, {8, ledger_8}};
+                                                    {5, ledger_5}, {6, ledger_6}, {7, ledger_7}, {8, ledger_8},
+                                                    {9, ledger_9}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

@@ -94,8 +94,10 @@
     X(FLOW_ALL, "SELECT id,name,removed,block,held,held_text,held_at,held_fp FROM flow")                               \
     X(FLOW_ADD, "INSERT INTO flow(name) VALUES(?1) RETURNING id")                                                      \
     X(FLOW_SET, "UPDATE flow SET removed=?2,block=?3,held=?4,held_text=?5,held_at=?6,held_fp=?7 WHERE id=?1")          \
-    X(TARGET_ALL, "SELECT id,flow,name FROM target")                                                                   \
+    X(TARGET_ALL, "SELECT id,flow,name,meant,identity FROM target")                                                    \
     X(TARGET_ADD, "INSERT INTO target(flow,name) VALUES(?1,?2) RETURNING id")                                          \
+    X(TARGET_NAME, "UPDATE target SET name=?2 WHERE id=?1")                                                            \
+    X(TARGET_SET, "UPDATE target SET meant=?2,identity=?3 WHERE id=?1")                                                \
     X(CONN_ALL, "SELECT id,name,identity,removed,held,held_text,held_at FROM connection")                              \
     X(CONN_ADD, "INSERT INTO connection(name,identity) VALUES(?1,?2) RETURNING id")                                    \
     X(CONN_SET, "UPDATE connection SET identity=?2,removed=?3,held=?4,held_text=?5,held_at=?6 WHERE id=?1")            \
@@ -140,8 +142,8 @@
     X(EDIT_DEL, "DELETE FROM edit WHERE unit=?1")                                                                      \
     X(ATTEMPT_DEL, "DELETE FROM attempt WHERE id>=?1 AND id<?2")                                                       \
     X(JOB_ADD, "INSERT INTO job(id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,"    \
-               "cursor,total,looked,done,refused,refusal_rc,refusal,ended,who,reason,at) VALUES(?1,?2,?3,?4,?5,?6,?7," \
-               "?8,?9,?10,?11,?12,?13,?14,?15,0,0,0,0,NULL,0,?16,?17,?18)")                                            \
+               "cursor,total,looked,done,refused,refusal_rc,refusal,ended,who,reason,at,to_target) VALUES(?1,?2,?3,?4," \
+               "?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,0,0,0,0,NULL,0,?16,?17,?18,?19)")                                  \
     X(JOB_SET, "UPDATE job SET cursor=?2,looked=?3,done=?4,refused=?5,refusal_rc=?6,refusal=?7,ended=?8 WHERE id=?1")  \
     X(JOB_GET, "SELECT total,looked,done,refused,refusal_rc,refusal,ended FROM job WHERE id=?1")                       \
     X(JOB_END, "UPDATE job SET ended=2 WHERE id=?1 AND ended=0")                                                       \
@@ -187,7 +189,7 @@
     X(KEY_OLD, "DELETE FROM data_key WHERE id<>?1")                                                                    \
     X(UNIT_REPLAYS, "UPDATE unit SET replay_of=?2 WHERE id=?1")                                                        \
     X(JOB_OPEN, "SELECT id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,cursor,"     \
-                "total,looked,done,refused,refusal_rc,refusal FROM job WHERE ended=0 ORDER BY id LIMIT 1")
+                "total,looked,done,refused,refusal_rc,refusal,to_target FROM job WHERE ended=0 ORDER BY id LIMIT 1")
 
 enum queue_sql {
 #define X(name, text) SQL_##name,

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What waits in a target when the configuration changes around it, and what a person's pause does not undo. */
+#include "help.h"
+
+static void configure(struct bench *b, struct queue_config_answer *ret)
+{
+    struct tl_err err;
+
+    if (queue_configure(b->q, NULL, &b->config, false, ret, &err) != TL_OK)
+        fail_msg("configure: %s", err.text);
+    help_turn(b);
+}
+
+/* The flow's target is that of another connection, after which it is called. */
+static void lead_to(struct bench *b, const char *name, uint64_t identity)
+{
+    b->connections[0].name = tl_sv_str(name);
+    b->connections[0].identity = identity;
+    b->targets[0].name = b->targets[0].connection = tl_sv_str(name);
+}
+
+static struct queue_flow_stat flow_of(struct bench *b)
+{
+    struct tl_arena *arena = tl_arena_new(1u << 20);
+    struct queue_flow_stat f;
+    struct queue_stat stat;
+    struct tl_err err;
+
+    assert_int_equal(queue_stats(b->q, NULL, arena, &stat, &err), TL_OK);
+    f = stat.flows[0];
+    tl_arena_free(arena);
+    return f;
+}
+
+static enum queue_held conn_held(struct bench *b)
+{
+    struct tl_arena *arena = tl_arena_new(1u << 20);
+    enum queue_held held = QUEUE_HELD_NONE;
+    struct queue_stat stat;
+    struct tl_err err;
+
+    assert_int_equal(queue_stats(b->q, NULL, arena, &stat, &err), TL_OK);
+    for (size_t i = 0; i < stat.n_connections; i++)
+        if (tl_sv_eqs(b->connections[0].name, stat.connections[i].name))
+            held = stat.connections[i].held;
+    tl_arena_free(arena);
+    return held;
+}
+
+static enum queue_held held_of(struct bench *b, uint64_t id)
+{
+    struct queue_row row;
+    struct tl_err err;
+
+    help_row(b, id, &row);
+    assert_int_equal(queue_why(b->q, NULL, &row, 1, &err), TL_OK);
+    return row.held;
+}
+
+/* Two of one key wait in the target "erp". */
+static uint64_t two_wait(struct bench *b)
+{
+    uint64_t first;
+
+    lead_to(b, "erp", 7);
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    first = help_put(b, NULL, "a", "1");
+    (void)help_put(b, NULL, "a", "2");
+    return first;
+}
+
+static void all_go_in_order(struct bench *b, const char *bodies)
+{
+    queue_set_dispatch(b->q, true);
+    help_turn(b);
+    for (; *bodies; bodies++) {
+        struct queue_work *w = help_take(b);
+
+        assert_non_null(w);
+        assert_int_equal(b->n_works, 0);
+        assert_memory_equal(w->claims[0].body.p, bodies, 1);
+        help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    }
+    assert_null(help_take(b));
+}
+
+static void the_only_target_of_a_flow_keeps_what_waits_under_another_name(void **state)
+{
+    struct bench *b = *state;
+    struct queue_config_answer a;
+    uint64_t id = two_wait(b);
+
+    lead_to(b, "erp2", 7); /* another name for the same system */
+    configure(b, &a);
+    assert_int_equal(a.held_flow_removed, 0);
+    assert_int_equal(a.held_identity, 0);
+    (void)help_put(b, NULL, "a", "3");
+    assert_int_equal(held_of(b, id), QUEUE_HELD_DRAINING);
+    all_go_in_order(b, "123");
+}
+
+static void what_waits_is_not_sent_to_another_system_before_a_person_agrees(void **state)
+{
+    struct bench *b = *state;
+    struct queue_config_answer a;
+    uint64_t id = two_wait(b);
+    struct tl_err err;
+
+    lead_to(b, "erp2", 8);
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, true, &a, &err), TL_OK);
+    assert_int_equal(a.held_identity, 2);
+    assert_int_equal(a.held_flow_removed, 0);
+    configure(b, &a);
+    assert_int_equal(a.held_identity, 2);
+    assert_string_equal(b->last_notice, "target_changed");
+    queue_set_dispatch(b->q, true);
+    help_turn(b);
+    assert_null(help_take(b));
+    assert_int_equal(held_of(b, id), QUEUE_HELD_TARGET_CHANGED);
+    assert_int_equal(flow_of(b).held, QUEUE_HELD_TARGET_CHANGED);
+    help_close(b);
+    help_open(b); /* a restart forgets nothing */
+    assert_null(help_take(b));
+    assert_int_equal(held_of(b, id), QUEUE_HELD_TARGET_CHANGED);
+    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[0].ret_id, TL_SV("lunch"), &err), TL_OK);
+    assert_int_equal(queue_resume_flow(b->q, NULL, b->flows[0].ret_id, &err), TL_OK);
+    help_turn(b);
+    assert_null(help_take(b)); /* that was the end of the pause */
+    assert_int_equal(queue_resume_flow(b->q, NULL, b->flows[0].ret_id, &err), TL_OK);
+    all_go_in_order(b, "12");
+    help_close(b);
+    help_open(b);
+    assert_int_equal(flow_of(b).held, QUEUE_HELD_NONE);
+}
+
+static void going_back_to_the_target_before_lets_what_waits_go(void **state)
+{
+    struct bench *b = *state;
+    struct queue_config_answer a;
+
+    (void)two_wait(b);
+    lead_to(b, "erp2", 8);
+    configure(b, NULL);
+    help_close(b);
+    lead_to(b, "erp", 7);
+    help_open(b);
+    configure(b, &a);
+    assert_int_equal(a.held_identity, 0);
+    all_go_in_order(b, "12");
+}
+
+static void a_change_of_target_between_two_runs_holds_too_and_the_configuration_can_agree(void **state)
+{
+    struct bench *b = *state;
+    uint64_t id = two_wait(b);
+
+    help_close(b);
+    lead_to(b, "erp2", 8);
+    help_open(b);
+    assert_null(help_take(b));
+    assert_int_equal(held_of(b, id), QUEUE_HELD_TARGET_CHANGED);
+    b->connections[0].accept_identity = true;
+    configure(b, NULL);
+    all_go_in_order(b, "12");
+}
+
+static void two_targets(struct bench *b)
+{
+    b->flows[0].expand = true;
+    b->targets[1] = b->targets[0];
+    b->targets[0].name = TL_SV("a");
+    b->targets[1].name = TL_SV("b");
+    b->flows[0].n_targets = 2;
+}
+
+/* An event of the lane "k" with a delivery for each target. */
+static void expand(struct bench *b, size_t n)
+{
+    struct queue_delivery_def defs[2] = {{.target = b->targets[0].ret_id}, {.target = b->targets[1].ret_id}};
+    struct queue_work *w;
+    struct tl_err err;
+
+    (void)help_put(b, NULL, "k", "x");
+    help_turn(b);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_equal(w->kind, QUEUE_WORK_EXPAND);
+    assert_int_equal(queue_expand(b->q, NULL, w, defs, n, TL_SV_NULL, &err), TL_OK);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+}
+
+static void what_waits_for_a_target_that_is_gone_is_told_and_can_go_to_another(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_MOVE, .filter = {.state = QUEUE_RETRYING}};
+    struct queue_config_answer a;
+    struct queue_flow_stat f;
+    struct queue_work *w, *other;
+    uint32_t old;
+
+    two_targets(b);
+    help_open(b);
+    expand(b, 2);
+    w = help_take(b);
+    other = help_take(b);
+    if (w->target != b->targets[1].ret_id) {
+        struct queue_work *x = w;
+
+        w = other;
+        other = x;
+    }
+    help_finish(b, other, QUEUE_END_DONE, TL_OK, NULL);
+    help_finish(b, w, QUEUE_END_FAILED, TL_UNREACHABLE, "away");
+    old = b->targets[1].ret_id;
+    b->targets[1].name = TL_SV("c");
+    configure(b, &a);
+    assert_int_equal(a.held_flow_removed, 1);
+    assert_string_equal(b->last_notice, "flow_removed");
+    f = flow_of(b);
+    assert_int_equal(f.held, QUEUE_HELD_FLOW_REMOVED);
+    assert_non_null(strstr(f.held_text, "target b"));
+    assert_false(f.removed);
+    help_after(b, 5000);
+    assert_null(help_take(b));
+
+    plan.to_flow = b->flows[0].ret_id;
+    assert_int_equal(help_job(b, &plan).refused, 1); /* there are two: which? */
+    plan.to_target = b->targets[1].ret_id;
+    assert_int_equal(help_job(b, &plan).done, 1);
+    assert_int_equal(flow_of(b).held, QUEUE_HELD_NONE);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_int_not_equal(w->target, old);
+    assert_int_equal(w->target, b->targets[1].ret_id);
+    expand(b, 2); /* the next of the same key, for the same target */
+    other = help_take(b);
+    assert_int_equal(other->target, b->targets[0].ret_id);
+    assert_null(help_take(b)); /* waits behind the one that was moved */
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    w = help_take(b);
+    assert_int_equal(w->target, b->targets[1].ret_id);
+}
+
+static void a_delivery_whose_target_is_there_is_not_moved(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_MOVE, .filter = {.state = QUEUE_QUEUED}};
+    struct queue_job job;
+
+    two_targets(b);
+    help_open(b);
+    expand(b, 1);
+    plan.to_flow = b->flows[0].ret_id;
+    plan.to_target = b->targets[1].ret_id;
+    job = help_job(b, &plan);
+    assert_int_equal(job.refused, 1);
+    assert_non_null(strstr(job.first_refusal.text, "has its target still"));
+}
+
+/* ---- a pause beside another hold ---- */
+static void lifting_a_pause_does_not_accept_another_identity(void **state)
+{
+    struct bench *b = *state;
+    uint32_t conn;
+    struct tl_err err;
+
+    (void)two_wait(b);
+    conn = b->connections[0].ret_id;
+    b->connections[0].identity = 8;
+    configure(b, NULL);
+    assert_int_equal(conn_held(b), QUEUE_HELD_IDENTITY);
+    assert_int_equal(queue_pause_connection(b->q, NULL, conn, TL_SV("a day off"), &err), TL_OK);
+    assert_int_equal(conn_held(b), QUEUE_HELD_CONNECTION_PAUSED);
+    help_close(b);
+    help_open(b);
+    assert_int_equal(conn_held(b), QUEUE_HELD_CONNECTION_PAUSED);
+    assert_int_equal(queue_resume_connection(b->q, NULL, conn, &err), TL_OK);
+    help_turn(b);
+    assert_int_equal(conn_held(b), QUEUE_HELD_IDENTITY);
+    assert_null(help_take(b));
+    assert_int_equal(queue_resume_connection(b->q, NULL, conn, &err), TL_OK);
+    all_go_in_order(b, "12");
+}
+
+static void another_identity_does_not_end_a_pause(void **state)
+{
+    struct bench *b = *state;
+    uint32_t conn;
+    struct tl_err err;
+
+    (void)two_wait(b);
+    queue_set_dispatch(b->q, true);
+    conn = b->connections[0].ret_id;
+    assert_int_equal(queue_pause_connection(b->q, NULL, conn, TL_SV("a day off"), &err), TL_OK);
+    b->connections[0].identity = 8;
+    configure(b, NULL);
+    assert_int_equal(conn_held(b), QUEUE_HELD_CONNECTION_PAUSED);
+    b->connections[0].identity = 7; /* a mistake, mended */
+    configure(b, NULL);
+    assert_int_equal(conn_held(b), QUEUE_HELD_CONNECTION_PAUSED);
+    assert_int_equal(queue_resume_connection(b->q, NULL, conn, &err), TL_OK);
+    assert_int_equal(conn_held(b), QUEUE_HELD_NONE);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(the_only_target_of_a_flow_keeps_what_waits_under_another_name),
+        T(what_waits_is_not_sent_to_another_system_before_a_person_agrees),
+        T(going_back_to_the_target_before_lets_what_waits_go),
+        T(a_change_of_target_between_two_runs_holds_too_and_the_configuration_can_agree),
+        T(what_waits_for_a_target_that_is_gone_is_told_and_can_go_to_another),
+        T(a_delivery_whose_target_is_there_is_not_moved),
+        T(lifting_a_pause_does_not_accept_another_identity),
+        T(another_identity_does_not_end_a_pause),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
