@@ -85,9 +85,16 @@ struct prepare {
     struct tl_err *err;
 };
 
+/* A replay of one delivery of several has the event, target and item of the one before it: its own id makes its key
+ * another one, or a target that knows the first would take it for a repetition. */
 static struct tl_sv outgoing_key(struct run *r, const struct queue_claim *c)
 {
-    return flow__outgoing_key(r->arena, r->loop->engine->queue, c->event, c->target, c->item, c->revision);
+    struct tl_sv key = flow__outgoing_key(r->arena, r->loop->engine->queue, c->event, c->target, c->item, c->revision);
+    char own[14];
+
+    if (c->replay_of && c->delivery != c->event)
+        key = tl_sv_str(tl_arena_printf(r->arena, "%.*s.p%s", TL_SV_ARG(key), tl_id32_format(c->delivery, own)));
+    return key;
 }
 
 static void make_envelope(void *arg, struct mapping_turn *turn)

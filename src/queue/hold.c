@@ -151,6 +151,29 @@ void queue__trip_note(struct queue *q, struct flow *f, uint64_t fp, const char *
     queue__hold_flow(q, f, QUEUE_HELD_FLOW_TRIPPED, fp, why);
 }
 
+void queue__door_note(struct queue *q, struct flow *f, uint64_t fp, const char *text)
+{
+    size_t last = TL_COUNT(f->door) - 1, i = 0;
+    uint64_t n, round = 1;
+    char why[300];
+
+    while (i < last && f->door[i].fp != fp)
+        i++;
+    n = f->door[i].fp == fp ? f->door[i].n + 1 : 1;
+    memmove(&f->door[1], &f->door[0], i * sizeof(f->door[0])); /* the oldest cause is forgotten */
+    f->door[0].fp = fp;
+    f->door[0].n = n;
+    while (round < n)
+        round *= 10;
+    if (round != n)
+        return;
+    if (n == 1)
+        (void)snprintf(why, sizeof(why), "a body was dead when it came: %.200s", text);
+    else
+        (void)snprintf(why, sizeof(why), "%llu bodies were dead when they came: %.200s", (unsigned long long)n, text);
+    queue__notice(q, "dead_at_the_door", f, NULL, why);
+}
+
 enum tl_rc queue__save_holds(struct queue *q)
 {
     for (size_t i = 1; i <= q->n_flows; i++) {

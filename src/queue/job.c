@@ -30,6 +30,15 @@ static enum tl_rc refuse(struct tl_err *err, const struct row *r, const char *wh
                    queue_state_name((enum queue_state)r->state), why);
 }
 
+/* An event of several deliveries is cancelled or discarded when all of them are. */
+static void release_event_key(struct queue *q, uint64_t event)
+{
+    struct store_val v[3];
+
+    if (queue__one(q, SQL_ENDED_KEY, VALS(store_u64(event)), v, 2))
+        queue__key_release(q, (uint64_t)v[0].i, (uint64_t)v[1].i, event);
+}
+
 static enum tl_rc end_it(struct queue *q, const struct row *r, enum queue_verb verb, struct tl_err *err)
 {
     enum queue_state to;
@@ -52,6 +61,8 @@ static enum tl_rc end_it(struct queue *q, const struct row *r, enum queue_verb v
         }
     }
     queue__unit_done(q, r, (enum queue_state)r->state, to);
+    if (r->kind == KIND_CHILD)
+        release_event_key(q, r->event);
     return q->txn_rc;
 }
 
@@ -473,12 +484,21 @@ bool queue__acts_on(const struct queue_plan *p, enum queue_state state)
            queue_transition(state, verbs[p->action], &to);
 }
 
+/* An event whose deliveries are there is treated by them; one that got none (filtered, no_route) by itself. */
+static bool by_itself(struct queue *q, const struct row *r)
+{
+    struct store_val v;
+
+    return r->kind != KIND_EXPANDED ||
+           (r->state == QUEUE_SKIPPED && !queue__one(q, SQL_CHILD_ANY, VALS(store_u64(r->id)), &v, 1));
+}
+
 static bool wanted(const struct job *j, const struct row *r, const struct candidate *c)
 {
     const struct queue_filter *f = &j->plan.filter;
 
-    return (j->n_ids || queue__acts_on(&j->plan, (enum queue_state)r->state)) && r->kind != KIND_EXPANDED &&
-           (!f->flow || r->flow == f->flow) && (!f->state || r->state == f->state) &&
+    return (j->n_ids || queue__acts_on(&j->plan, (enum queue_state)r->state)) && (!f->flow || r->flow == f->flow) &&
+           (!f->state || r->state == f->state) &&
            (!f->event || r->event == f->event) && (!f->fingerprint || c->fp == f->fingerprint) &&
            (!f->cls || c->cls == f->cls) && (!f->from_ms || r->received >= f->from_ms) &&
            (!f->until_ms || r->received < f->until_ms);
@@ -490,7 +510,7 @@ static void touch(struct queue *q, struct job *j, const struct candidate *c)
     struct tl_err err;
 
     *ch = (struct queue__change){0};
-    if (!queue__unit(q, c->id, &ch->row) || !wanted(j, &ch->row, c))
+    if (!queue__unit(q, c->id, &ch->row) || !wanted(j, &ch->row, c) || !by_itself(q, &ch->row))
         return;
     j->looked++;
     if (change(q, &j->plan, ch, &err) == TL_OK) {

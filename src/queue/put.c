@@ -13,7 +13,7 @@ struct put_op {
     struct queue_blob *blob;
     struct flow *flow;
     struct row row;
-    uint64_t k1, k2, body_hash;
+    uint64_t k1, k2, body_hash, fp; /* fp: of one that is dead at once */
     bool has_key, entered;
 };
 
@@ -95,10 +95,10 @@ static void mark_dead(struct queue *q, struct put_op *p)
 {
     const struct tl_err *e = p->put->dead;
     enum tl_class cls = tl_rc_class(e->rc);
-    uint64_t fp = queue__fingerprint(cls, 0, e->rc, tl_sv_str(e->text));
 
+    p->fp = queue__fingerprint(cls, 0, e->rc, tl_sv_str(e->text));
     (void)RUN(q, UNIT_STATE, store_u64(p->row.id), store_int(QUEUE_DEAD), store_null(), store_int(p->row.received),
-              store_int(0), store_int(0), store_int(0), store_int(0), store_int(0), store_null(), store_u64(fp),
+              store_int(0), store_int(0), store_int(0), store_int(0), store_int(0), store_null(), store_u64(p->fp),
               store_int(cls), store_int(e->rc),
               queue__seal(q, PLACE(WHY, .id = p->row.id), store_text(tl_sv_str(e->text))));
     queue__note_dead(q, &p->row);
@@ -173,6 +173,8 @@ static void put_settle_one(struct queue *q, struct put_op *p)
 {
     if (p->row.id)
         queue__feed(q, p->row.id, p->row.flow, p->row.state);
+    if (p->row.id && p->put->dead)
+        queue__door_note(q, p->flow, p->fp, p->put->dead->text);
     if (p->entered)
         queue__arrive(q, &p->row, p->blob);
 }

@@ -141,7 +141,10 @@ struct queue_connection_def {
     uint32_t ret_id;                /* filled: stable for the name over restarts */
 };
 struct queue_target_def {
-    struct tl_sv name, connection;   /* unique in its flow; connection "" : none (runs without permits) */
+    /* Unique in its flow; connection "": none (runs without permits). The one target of a flow that had one before
+     * keeps what waits, whatever its name; else what waits in a target that is gone is held (flow_removed). What waits
+     * is held (target_changed) where its target has another connection now and that leads to another system. */
+    struct tl_sv name, connection;
     const struct guard_retry *retry; /* copied; NULL: the default policy */
     uint32_t cost_class;             /* for guards that weigh calls */
     bool idempotent;                 /* a repeated call changes nothing: the attempt's begin is not waited for */
@@ -266,7 +269,9 @@ struct queue_outcome {
 struct queue_claim {
     uint64_t event, delivery, epoch;
     uint32_t attempt, attempts_used; /* number of this attempt, from 1; those that counted before */
-    uint32_t target, item, revision; /* item of a split; outgoing key: <event>.<target>.<item>[.r<revision>] */
+    uint32_t target, item,
+        revision; /* item of a split; outgoing key:
+                   * <event>.<target>.<item>[.r<revision>][.p<delivery>: a replay of one of several] */
     int64_t received_ms;
     uint64_t cause, replay_of;
     bool unknown_before;     /* an earlier attempt has an unknown outcome: look before you insert */

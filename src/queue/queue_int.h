@@ -166,6 +166,9 @@ struct flow {
     /* trip */
     uint32_t trip_row, trip_of, row_n;
     uint64_t row_fp;
+    struct { /* bodies that were dead when they came: what they died of, the last ones, and how many */
+        uint64_t fp, n;
+    } door[8];
     uint64_t ring[TRIP_RING_MAX];
     uint32_t ring_at, ring_n;
 };
@@ -578,6 +581,9 @@ bool queue__accept_targets(struct queue *q, struct flow *f);
 void queue__free_flow(struct queue *q, struct flow *f);
 void queue__free_conn(struct queue *q, struct conn *c);
 void queue__trip_note(struct queue *q, struct flow *f, uint64_t fp, const char *text); /* fp 0: a success */
+/* One was dead when it came. It holds nothing: what others send may be good. The first of a cause is told, then each
+ * time that there are ten times as many. */
+void queue__door_note(struct queue *q, struct flow *f, uint64_t fp, const char *text);
 enum tl_rc queue__save_holds(struct queue *q);
 bool queue__holds_waiting(const struct queue *q);
 void queue__holds_saved(struct queue *q);

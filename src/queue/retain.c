@@ -115,6 +115,15 @@ static void step_events(struct queue *q, bool *ret_end)
     }
 }
 
+/* What batches had in common, as old as the oldest events that are kept. Of older dead ones it is shown no longer. */
+static void step_calls(struct queue *q, bool *ret_end)
+{
+    uint64_t n = 0;
+
+    (void)queue__run(q, SQL_CALL_OLD, VALS(store_int(queue__wall(q) - q->o.keep_final_ms), store_int(STEP)), &n);
+    *ret_end = n < STEP;
+}
+
 static void step_keys(struct queue *q, bool *ret_end)
 {
     int64_t before = queue__wall(q) - q->o.keep_key_ms;
@@ -158,10 +167,13 @@ static bool sweep_step(struct queue *q)
         q->events_swept = false;
         q->keys_swept = queue__wall(q) < q->keys_next_ms;
     }
-    if (!q->events_swept)
+    if (!q->events_swept) {
         step_events(q, &events_end);
-    else
+        if (events_end && q->txn_rc == TL_OK)
+            step_calls(q, &events_end);
+    } else {
         step_keys(q, &keys_end);
+    }
     if (q->txn_rc != TL_OK)
         return false;
     if (!q->events_swept) {

@@ -43,10 +43,28 @@ def test_the_two_targets_of_an_event_fail_and_retry_each_for_itself(site, target
     assert erp.count() == 1 and mail.count() == 2
 
 
+def test_a_replay_of_one_of_several_deliveries_has_a_key_of_its_own_at_each_attempt(site, targets):
+    erp, mail = targets(), targets()
+    flow = {"to": [{"connection": "erp", "post": "/a"}, {"connection": "mail", "post": "/b"}], "retry": dict(FAST)}
+    s = site(project(erp, flow=flow, connections={"mail": {"type": "http", "url": mail.url}})).start()
+    id = s.post({"n": 1})
+    shown = s.wait_state(id, "delivered")
+    first = next(d for d in shown["deliveries"] if d["target"] == "erp")
+    erp.behave = lambda r: answer(500) if erp.count() < 3 else answer(200)
+    assert s.job("replay", {"ids": [first["id"]]})[1]["done"] == 1
+    until(lambda: erp.count() == 3)
+    s.wait_state(id, "delivered")
+    keys = [r.key for r in erp.all()]
+    assert keys[1] == keys[2] != keys[0] and keys[1].startswith(keys[0] + ".p") and mail.count() == 1
+
+
 def test_an_event_without_a_route_is_skipped(site, target):
     flow = {"steps": [{"route": [{"when": "body.big", "to": ["erp"]}]}]}
     s = site(project(target, flow=flow)).start()
     shown = s.wait_state(s.post({"big": False}), "skipped")
+    plan, job = s.job("replay", {"ids": [shown["event"]["id"]]})
+    assert (plan["matching"], job["done"]) == (1, 1), "its steps run again"
+    s.wait_counts(skipped=2)
     assert shown["event"]["reason"] == "no_route"
     s.wait_state(s.post({"big": True}), "delivered")
 

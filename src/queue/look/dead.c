@@ -232,6 +232,20 @@ static enum tl_rc plan_row(struct queue_reader *r, struct queue_plan *plan, cons
     return rc;
 }
 
+/* As job.c does: an event with deliveries is treated by them. */
+static enum tl_rc plan_event(struct queue_reader *r, struct queue_plan *plan, const struct queue_row *row,
+                             struct tl_err *err)
+{
+    struct store_val v[ROW_N];
+    bool has = row->state != QUEUE_SKIPPED;
+    enum tl_rc rc = TL_OK;
+
+    if (!has)
+        rc = store_one(r->st[READ_CHILDREN], VALS(store_u64(row->delivery), store_u64(INT64_MAX), store_int(1)), v,
+                       ROW_N, &has, err);
+    return rc != TL_OK || has ? rc : plan_row(r, plan, row, err);
+}
+
 static enum tl_rc plan_pages(struct queue_reader *r, struct queue_plan *plan, const struct queue_filter *f,
                              struct tl_err *err)
 {
@@ -244,8 +258,7 @@ static enum tl_rc plan_pages(struct queue_reader *r, struct queue_plan *plan, co
 
         rc = queue_list(r, arena, f, cursor, 1000, &page, err);
         for (size_t i = 0; rc == TL_OK && i < page.n; i++)
-            if (!page.rows[i].expanded)
-                rc = plan_row(r, plan, &page.rows[i], err);
+            rc = page.rows[i].expanded ? plan_event(r, plan, &page.rows[i], err) : plan_row(r, plan, &page.rows[i], err);
         tl_arena_free(arena);
         if (page.more && (page.cursor == 0 || page.cursor == cursor))
             break;

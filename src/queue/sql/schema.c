@@ -135,10 +135,13 @@ static const char ledger_8[] = "ALTER TABLE attempt ADD COLUMN pairs TEXT;"
                                "CREATE INDEX xref_ib ON xref(ib, model, cb, ca);";
 
 /* target: the connection that what waits was meant for, and, while the target leads to another one, its identity then.
- * job.to_target: where a MOVE within a flow leads, 0: not said. */
-static const char ledger_9[] = "ALTER TABLE target ADD COLUMN meant INTEGER NOT NULL DEFAULT 0;"
-                               "ALTER TABLE target ADD COLUMN identity INTEGER NOT NULL DEFAULT 0;"
-                               "ALTER TABLE job ADD COLUMN to_target INTEGER NOT NULL DEFAULT 0;";
+ * job.to_target: where a MOVE within a flow leads, 0: not said. Events of several deliveries of which none was
+ * delivered were called delivered. */
+static const char ledger_9[] =
+    "ALTER TABLE target ADD COLUMN meant INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE target ADD COLUMN identity INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN to_target INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE unit SET state=" QUEUE_PARENT_END " WHERE kind=2 AND state=5 AND n_open=0 AND n_dead=0 AND n_done=0;";
 
 const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4},
                                                     {5, ledger_5}, {6, ledger_6}, {7, ledger_7}, {8, ledger_8},

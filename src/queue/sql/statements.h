@@ -9,6 +9,11 @@
     "id,flow,target,kind,lane,state,live,received,bytes,event,item,upload,cause,replay_of,attempts,used,unknown,age,"  \
     "next_at,rev,ticket,idem1,idem2"
 
+/* What an event is whose deliveries have all ended and none was delivered: skipped if one was, else cancelled if one
+ * was, else discarded. */
+#define QUEUE_PARENT_END                                                                                               \
+    "coalesce((SELECT min(c.state) FROM unit c WHERE c.event=unit.id AND c.state BETWEEN 6 AND 8),6)"
+
 #define QUEUE_STATEMENTS(X)                                                                                            \
     X(META_SET, "UPDATE meta SET value=?2 WHERE name=?1")                                                              \
     X(META_GET, "SELECT value FROM meta WHERE name=?1")                                                                \
@@ -54,7 +59,10 @@
       "id=?1")                                                                                                         \
     X(UNIT_REV, "UPDATE unit SET rev=?2,updated=?3 WHERE id=?1")                                                       \
     X(PARENT, "UPDATE unit SET n_open=n_open+?2,n_dead=n_dead+?3,n_done=n_done+?4,updated=?5,state=CASE WHEN "         \
-              "n_dead+?3>0 THEN 4 WHEN n_open+?2>0 THEN 2 WHEN n_done+?4>0 THEN 5 ELSE 5 END WHERE id=?1 AND kind=2")  \
+              "n_dead+?3>0 THEN 4 WHEN n_open+?2>0 THEN 2 WHEN n_done+?4>0 THEN 5 ELSE " QUEUE_PARENT_END              \
+              " END WHERE id=?1 AND kind=2")                                                                           \
+    X(CHILD_ANY, "SELECT id FROM unit WHERE event=?1 LIMIT 1")                                                         \
+    X(ENDED_KEY, "SELECT idem1,idem2 FROM unit WHERE id=?1 AND kind=2 AND state IN (7,8) AND idem1 IS NOT NULL")       \
     X(LINE_ADD, "INSERT OR IGNORE INTO line(lane,id) VALUES(?1,?2)")                                                   \
     X(LINE_DEL, "DELETE FROM line WHERE lane=?1 AND id>=?2 AND id<=?3")                                                \
     X(LINE_NEXT, "SELECT id FROM line WHERE lane=?1 AND id>?2 ORDER BY id LIMIT 1")                                    \
@@ -137,18 +145,20 @@
     X(XREF_BACK, "SELECT ia FROM xref WHERE model=?1 AND cb=?2 AND ib=?3 AND ca=?4")                                   \
     X(OLD, "SELECT id,kind,state,live,received,upload,n_open,event,updated,lane FROM unit WHERE id>?1 ORDER BY id "    \
            "LIMIT ?2")                                                                                                 \
+    X(CALL_OLD, "DELETE FROM call WHERE id IN (SELECT id FROM call ORDER BY id LIMIT ?2) AND started<?1")              \
     X(UNIT_DEL, "DELETE FROM unit WHERE id=?1")                                                                        \
     X(BODY_DEL, "DELETE FROM body WHERE id=?1")                                                                        \
     X(EDIT_DEL, "DELETE FROM edit WHERE unit=?1")                                                                      \
     X(ATTEMPT_DEL, "DELETE FROM attempt WHERE id>=?1 AND id<?2")                                                       \
-    X(JOB_ADD, "INSERT INTO job(id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,"    \
-               "cursor,total,looked,done,refused,refusal_rc,refusal,ended,who,reason,at,to_target) VALUES(?1,?2,?3,?4," \
-               "?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,0,0,0,0,NULL,0,?16,?17,?18,?19)")                                  \
+    X(JOB_ADD,                                                                                                         \
+      "INSERT INTO job(id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,"             \
+      "cursor,total,looked,done,refused,refusal_rc,refusal,ended,who,reason,at,to_target) VALUES(?1,?2,?3,?4,"         \
+      "?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,0,0,0,0,NULL,0,?16,?17,?18,?19)")                                        \
     X(JOB_SET, "UPDATE job SET cursor=?2,looked=?3,done=?4,refused=?5,refusal_rc=?6,refusal=?7,ended=?8 WHERE id=?1")  \
     X(JOB_GET, "SELECT total,looked,done,refused,refusal_rc,refusal,ended FROM job WHERE id=?1")                       \
     X(JOB_END, "UPDATE job SET ended=2 WHERE id=?1 AND ended=0")                                                       \
     X(JOB_SCAN, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND (?4=0 OR flow=?4) AND (?5=0 OR state=?5) AND "  \
-                "(?6=0 OR cls=?6) AND (?7=0 OR fp=?7) AND kind<>2 ORDER BY id LIMIT ?3")                               \
+                "(?6=0 OR cls=?6) AND (?7=0 OR fp=?7) AND (kind<>2 OR state=6) ORDER BY id LIMIT ?3")                  \
     X(JOB_DEAD,                                                                                                        \
       "SELECT id,fp,cls FROM unit WHERE fp IS NOT NULL AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")         \
     X(JOB_DEAD_FP, "SELECT id,fp,cls FROM unit WHERE fp=?5 AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")     \
