@@ -38,7 +38,7 @@ static void show_ledger(struct json ledger)
         {"flows_back", "flows that came back"},
         {"connections_added", "connections added"},
         {"connections_removed", "connections removed"},
-        {"held_flow_removed", "deliveries held: their flow or target is gone (events move, or discard)"},
+        {"held_flow_removed", "deliveries held: their flow is gone, or their target (events move, or discard)"},
         {"held_identity", "deliveries held: another system would get them now (resume connection, or flow)"},
         {"released", "deliveries released"},
         {"live", "deliveries live in all"},

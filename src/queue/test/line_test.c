@@ -355,6 +355,8 @@ static void a_ledger_of_the_version_before_keeps_its_lanes(void **state)
            "CREATE INDEX unit_lane ON unit(lane, id) WHERE live>0 AND lane IS NOT NULL;"
            "ALTER TABLE attempt DROP COLUMN pairs; DROP INDEX xref_ia; DROP INDEX xref_ib;"
            "CREATE INDEX xref_a ON xref(model, ca, ia); CREATE INDEX xref_back ON xref(model, cb, ib, ca);"
+           "ALTER TABLE target DROP COLUMN meant; ALTER TABLE target DROP COLUMN identity;"
+           "ALTER TABLE job DROP COLUMN to_target;"
            "PRAGMA user_version=6");
     help_open(b);
     check_table(b);

@@ -334,6 +334,8 @@ static void a_ledger_of_the_version_before_is_read_and_encrypted_from_then_on(vo
            "pairs;"
            "DROP TABLE line; DELETE FROM meta WHERE name='line_from';"
            "CREATE INDEX unit_lane ON unit(lane, id) WHERE live>0 AND lane IS NOT NULL;"
+           "ALTER TABLE target DROP COLUMN meant; ALTER TABLE target DROP COLUMN identity;"
+           "ALTER TABLE job DROP COLUMN to_target;"
            "PRAGMA user_version=4");
     with_keys(b, &first, NULL);
     help_open(b);
