@@ -594,10 +594,11 @@ static enum tl_rc expand(struct task *task, struct run *r, struct queue_claim *c
 /* ---- hiding ---- */
 /* What others say may repeat what they were sent, and lists, alerts and logs do not know the payload any more: what a
  * model marks is masked before anything is kept or told. What is kept of an answer stays, and is masked where shown. */
-static void hide_texts(void *arg)
+static void hide_texts(void *arg, struct mapping_turn *turn)
 {
     struct run *r = arg;
 
+    (void)turn; /* nothing is evaluated */
     r->work->outcome.text = flow__hide(r->plan, r->arena, r->seen, r->n_seen, r->work->outcome.text);
     for (size_t i = 0; i < r->work->n; i++) {
         struct queue_outcome *o = &r->work->claims[i].outcome;

@@ -148,7 +148,7 @@ static void events_that_an_older_version_called_delivered_get_their_name(void **
             "ALTER TABLE target DROP COLUMN meant;"
             "ALTER TABLE target DROP COLUMN identity;"
             "ALTER TABLE job DROP COLUMN to_target;"
-            "PRAGMA user_version=6;");
+            "PRAGMA user_version=8;");
     help_open(b);
     assert_int_equal(state_of(b, id), QUEUE_CANCELLED);
     assert_int_equal(state_of(b, good), QUEUE_DELIVERED);
