@@ -26,6 +26,7 @@ enum family {
     G_FLOW_DELIVERIES,
     G_FLOW_OLDEST,
     G_FLOW_HELD,
+    G_FLOW_ENDED,
     G_FLOW_DIED,
     G_SLA_SUCCESS,
     G_SLA_BUDGET,
@@ -78,8 +79,14 @@ static const struct metrics_desc descs[G_FAMILIES] = {
                      {"flow", "reason"},
                      MANY,
                      0},
-    [G_FLOW_DIED] =
-        {"tieline_deliveries_died_total", "Deliveries that became dead letters.", METRICS_COUNTER, {"flow"}, 0, 0},
+    [G_FLOW_ENDED] =
+        {"tieline_deliveries_total", "Deliveries that ended well.", METRICS_COUNTER, {"flow", "outcome"}, MANY, 0},
+    [G_FLOW_DIED] = {"tieline_deliveries_died_total",
+                     "Deliveries that became dead letters, by class.",
+                     METRICS_COUNTER,
+                     {"flow", "class"},
+                     MANY,
+                     0},
     [G_SLA_SUCCESS] = {"tieline_flow_success_ratio",
                        "Share of the deliveries of the last 30 days that did not become dead letters.",
                        METRICS_GAUGE,
@@ -236,7 +243,10 @@ static void flow_gauges(struct admin_gauges *g, const struct queue_flow_stat *f,
         received = now;
     set(g, G_FLOW_OLDEST, f->name, NULL, received < now ? (double)(now - received) / 1000 : 0);
     set_held(g, G_FLOW_HELD, f->name, f->held);
-    follow(g, G_FLOW_DIED, f->name, NULL, f->died);
+    follow(g, G_FLOW_ENDED, f->name, "delivered", f->delivered);
+    follow(g, G_FLOW_ENDED, f->name, "skipped", f->skipped);
+    for (size_t i = TL_CLASS_NONE + 1; i < TL_CLASS_COUNT; i++)
+        follow(g, G_FLOW_DIED, f->name, tl_class_name((enum tl_class)i), f->died_of[i]);
 }
 
 static void sla_gauges(struct admin_gauges *g, struct tl_arena *a, const char *flow)

@@ -33,7 +33,7 @@ static const struct prom proms[ALERT_RULES] = {
                                   "humanizeDuration }}"},
     [ALERT_FLOW_HELD] = {"tieline_flow_held{reason=~\"flow_config|flow_tripped|flow_removed|target_changed\"} == 1",
                          "Flow {{ $labels.flow }} is held: {{ $labels.reason }}"},
-    [ALERT_DEAD_LETTERS_GROW] = {"increase(tieline_deliveries_died_total[15m]) > {t}",
+    [ALERT_DEAD_LETTERS_GROW] = {"sum by (flow, instance) (increase(tieline_deliveries_died_total[15m])) > {t}",
                                  "Flow {{ $labels.flow }}: {{ $value | humanize }} new dead letters in 15 minutes"},
     [ALERT_DELAY_HIGH] =
         {"histogram_quantile(0.95, sum by (flow, instance, le) "

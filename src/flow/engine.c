@@ -17,8 +17,6 @@ static const struct metrics_desc descs[] = {
         {"tieline_events_duplicate_total", "Requests that repeated a known event.", METRICS_COUNTER, {"flow"}, 0, 0},
     [FLOW_F_REFUSED] =
         {"tieline_webhooks_refused_total", "Requests whose signature was not good.", METRICS_COUNTER, {"flow"}, 0, 0},
-    [FLOW_F_OUTCOMES] =
-        {"tieline_deliveries_total", "Deliveries that ended well.", METRICS_COUNTER, {"flow", "outcome"}, 0, 0},
     [FLOW_F_RETRIES] = {"tieline_retries_total", "Attempts after the first.", METRICS_COUNTER, {"flow"}, 0, 0},
     [FLOW_F_DELAY] =
         {"tieline_delivery_delay_seconds", "From received to delivered.", METRICS_HISTOGRAM, {"flow"}, 0, 1e-6},
@@ -85,8 +83,6 @@ static void give_meters(struct flow_engine *e, struct flow *f)
     m->received = series(e, FLOW_F_RECEIVED, f->name, NULL);
     m->duplicates = series(e, FLOW_F_DUPLICATES, f->name, NULL);
     m->refused = series(e, FLOW_F_REFUSED, f->name, NULL);
-    m->delivered = series(e, FLOW_F_OUTCOMES, f->name, "delivered");
-    m->skipped = series(e, FLOW_F_OUTCOMES, f->name, "skipped");
     m->retries = series(e, FLOW_F_RETRIES, f->name, NULL);
     m->delay = series(e, FLOW_F_DELAY, f->name, NULL);
     m->attempts = series(e, FLOW_F_ATTEMPTS, f->name, NULL);
@@ -185,6 +181,7 @@ struct flow_engine *flow_engine_new(const struct flow_engine_options *options)
     e->keys = flow__keys_new(e->opt.clock);
     e->cache = flow__cache_new();
     e->writes = flow__writes_new();
+    e->told_post = (struct async_post){.fn = flow__told_write, .arg = e};
     e->loops = tl_zalloc(options->n_loops * sizeof *e->loops);
     for (size_t i = 0; i < options->n_loops; i++) {
         e->loops[i].engine = e;
@@ -554,6 +551,7 @@ void flow_engine_free(struct flow_engine *e)
 {
     if (!e)
         return;
+    flow__told_write(e);
     for (size_t i = 0; i < e->opt.n_loops; i++) {
         flow_plan_unref(e->loops[i].plan);
         while (e->loops[i].n_spare)

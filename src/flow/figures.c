@@ -59,7 +59,6 @@ static void flow_figures(const struct flow *f, struct tl_arena *a, struct alert_
                               .error_budget_left = (double)NAN,
                               .received = count(m->received),
                               .refused = count(m->refused),
-                              .delivered = count(m->delivered),
                               .retries = count(m->retries),
                               .delay = delay};
     to->connections = connections_of(f, a, &to->n_connections);

@@ -116,6 +116,8 @@ struct flow_engine_options {
 struct flow_engine *flow_engine_new(const struct flow_engine_options *options) TL_MUST_CHECK;
 void flow_engine_dispatch(void *engine, unsigned loop, struct queue_work *first); /* queue_options.dispatch */
 void flow_engine_notice(void *engine, const char *what, struct tl_sv flow, struct tl_sv connection, const char *text);
+bool flow_engine_tells(void *engine, bool failed); /* queue_options.tells and told: a log line for each outcome */
+void flow_engine_told(void *engine, struct queue_told *first);
 void flow_engine_fatal(void *engine, const struct tl_err *err);
 /* The loops do not run yet; queue calls block. */
 TL_MUST_CHECK enum tl_rc flow_engine_start(struct flow_engine *e, struct queue *q, struct flow_plan *plan,

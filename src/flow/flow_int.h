@@ -237,7 +237,6 @@ enum flow_family {
     FLOW_F_RECEIVED,
     FLOW_F_DUPLICATES,
     FLOW_F_REFUSED,
-    FLOW_F_OUTCOMES,
     FLOW_F_RETRIES,
     FLOW_F_DELAY,
     FLOW_F_ATTEMPTS,
@@ -252,7 +251,7 @@ enum flow_family {
 };
 enum { FLOW_HOOK_STATUSES = 4 };
 struct flow_meters {
-    struct metric *received, *duplicates, *refused, *delivered, *skipped, *retries, *failed[TL_CLASS_COUNT];
+    struct metric *received, *duplicates, *refused, *retries, *failed[TL_CLASS_COUNT];
     struct metric *read_at, *failing_since;                     /* of a source that is read or scheduled; else NULL */
     struct metric *no_order;                                    /* NULL: no `order_by` */
     struct metric *delay, *attempts, *hook[FLOW_HOOK_STATUSES]; /* hook: atomic, NULL until used */
@@ -274,12 +273,14 @@ struct flow_engine {
     struct flow_plan *plan; /* under lock */
     pthread_mutex_t lock;
     struct metrics_family *families[FLOW_FAMILIES];
-    struct flow_watch *watches; /* under lock; live as long as the engine */
-    struct flow_keys *keys;     /* of senders */
-    struct flow_cache *cache;   /* of answers */
-    struct flow_writes *writes; /* under way */
-    size_t inline_max;          /* as the ledger was opened with */
-    bool stopping;              /* atomic */
+    struct flow_watch *watches;          /* under lock; live as long as the engine */
+    struct flow_keys *keys;              /* of senders */
+    struct flow_cache *cache;            /* of answers */
+    struct flow_writes *writes;          /* under way */
+    struct queue_told *told, *told_last; /* under lock; to be written */
+    struct async_post told_post;         /* on its way while there are some */
+    size_t inline_max;                   /* as the ledger was opened with */
+    bool stopping;                       /* atomic */
 };
 const struct tl_clock *flow__clock(const struct flow *f);
 struct queue *flow__queue(const struct flow *f);
@@ -289,6 +290,9 @@ struct flow *flow__by_id(const struct flow_plan *p, uint32_t id); /* NULL */
 struct connector_host *flow__host(const struct flow_plan *p, const struct flow_connection *c, unsigned loop);
 struct tl_arena *flow__arena(struct flow_loop *l);
 void flow__arena_back(struct flow_loop *l, struct tl_arena *a);
+
+/* ---- told.c ---- */
+void flow__told_write(void *engine);
 
 /* ---- sla.c ---- */
 enum { FLOW_SLA_BUCKETS = 128, FLOW_SLA_DAYS = 31, FLOW_SLA_MONTHS = 14 };

@@ -170,6 +170,12 @@ static void trace(struct run *r, const struct queue_claim *c, struct json envelo
         return;
     connector_trace_of(traceparent, TL_SV_NULL, json_text(json_gets(h, "x-request-id"), TL_SV_NULL), c->event,
                        queue_origin(r->loop->engine->queue, c->event), &r->trace);
+    if (tl_log_on(r->loop->engine->opt.log, TL_INFO)) {
+        r->work->trace = tl_sv_str(r->trace.id);
+        r->work->request_id = tl_sv_str(r->trace.request_id);
+    }
+    if (r->work->kind == QUEUE_WORK_EXPAND)
+        return;
     flow__trace_attempt(&r->attempt, r->flow, r->began, c->event, traceparent);
 }
 
@@ -570,6 +576,8 @@ static enum tl_rc expand(struct task *task, struct run *r, struct queue_claim *c
     struct flow_outcome out;
     enum tl_rc rc = prepare(task, &p);
 
+    if (rc == TL_OK && tl_log_on(r->loop->engine->opt.log, TL_INFO))
+        trace(r, c, p.envelope);
     if (rc == TL_OK)
         rc = flow__steps(r->flow, task, r->arena, p.envelope, place, r->loop->engine->opt.clock,
                          p.body.n > FLOW_LARGE_BODY, &out, err);
@@ -627,49 +635,24 @@ static void hide(struct task *task, struct run *r)
         r->work->claims[i].outcome.text = TL_SV_NULL;
 }
 
-/* ---- telling ---- */
 static void tell_pairs(struct run *r, struct queue_outcome *o)
 {
     o->pairs = flow__pairs_text(r->arena, o->xrefs, o->n_xrefs);
 }
 
-static const char *end_name(const struct queue_outcome *o)
-{
-    switch (o->end) {
-    case QUEUE_END_DONE:
-        return "delivered";
-    case QUEUE_END_SKIP:
-        return "skipped";
-    case QUEUE_END_PENDING:
-        return "pending";
-    case QUEUE_END_NONE:
-        return "unknown";
-    case QUEUE_END_FAILED:
-    case QUEUE_END_INNOCENT:
-    case QUEUE_END_CANCELED:
-    case QUEUE_END_WAITED:
-        break;
-    }
-    return "failed";
-}
-
-static void tell(struct run *r, const struct queue_claim *c, int64_t now_ms)
+/* ---- counting: the outcome itself is told by the ledger, which decides it (told.c) ---- */
+static void count(struct run *r, const struct queue_claim *c, int64_t now_ms)
 {
     const struct queue_outcome *o = &c->outcome;
     struct flow_meters *m = r->flow->meters;
-    enum tl_level level = o->end == QUEUE_END_FAILED || o->end == QUEUE_END_NONE ? TL_WARN : TL_INFO;
     int64_t delay = now_ms - c->received_ms;
-    char id[14];
 
     if (c->attempts_used)
         metrics_inc(m->retries);
     if (o->end == QUEUE_END_DONE) {
-        metrics_inc(m->delivered);
         metrics_observe(m->delay, delay > 0 ? (uint64_t)delay * 1000 : 0);
         metrics_observe(m->attempts, c->attempts_used + 1);
         flow__sla_delivered(r->flow, now_ms, delay);
-    } else if (o->end == QUEUE_END_SKIP) {
-        metrics_inc(m->skipped);
     } else if (o->end == QUEUE_END_FAILED || o->end == QUEUE_END_NONE) {
         enum tl_class cls = o->cls ? o->cls : tl_rc_class(o->rc);
 
@@ -677,14 +660,6 @@ static void tell(struct run *r, const struct queue_claim *c, int64_t now_ms)
         if (cls != TL_CLASS_RATE_LIMIT)
             flow__sla_failed(r->flow, now_ms);
     }
-    if (o->end == QUEUE_END_CANCELED || o->end == QUEUE_END_WAITED || !tl_log_on(r->loop->engine->opt.log, level))
-        return;
-    TL_LOG(r->loop->engine->opt.log, level, "delivery.outcome", end_name(o), KV_STR("flow", r->flow->name),
-           KV_STR("target", r->target ? r->target->name : ""), KV_STR("event", tl_id32_format(c->event, id)),
-           KV_U64("attempt", c->attempt),
-           KV_STR("class", o->rc ? tl_class_name(o->cls ? o->cls : tl_rc_class(o->rc)) : ""),
-           KV_U64("status", o->status), KV_I64("delay_ms", delay), KV_U64("latency_ms", r->work->latency_ms),
-           KV_STR("trace", r->trace.id), KV_STR("request_id", r->trace.request_id), KV_SV("reason", o->text));
 }
 
 /* ---- the task ---- */
@@ -761,9 +736,9 @@ static enum tl_rc run_task(struct task *task, void *arg, struct tl_err *err)
         for (size_t i = 0; i < r->work->n; i++)
             tell_pairs(r, &r->work->claims[i].outcome);
         now_ms = tl_clock_wall_ms(l->engine->opt.clock);
-        for (size_t i = 0; i < r->work->n; i++) /* what came of the steps is told where they failed */
+        for (size_t i = 0; i < r->work->n; i++) /* what came of the steps counts where they failed */
             if (r->work->kind != QUEUE_WORK_EXPAND || r->work->claims[i].outcome.end == QUEUE_END_FAILED)
-                tell(r, &r->work->claims[i], now_ms);
+                count(r, &r->work->claims[i], now_ms);
         if (r->attempt.on && r->target)
             flow__trace_ended(&r->attempt, r->flow, r->target, &r->work->claims[0]);
     } else {

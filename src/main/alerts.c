@@ -160,6 +160,7 @@ static void add_flow(struct figures *f, const struct queue_flow_stat *q, struct 
         return;
     to->waiting = q->count[QUEUE_QUEUED] + q->count[QUEUE_RETRYING];
     to->dead = q->count[QUEUE_DEAD];
+    to->delivered = q->delivered;
     to->died = q->died;
     to->held = flow_trouble(q->held);
     to->held_text = q->held_text;

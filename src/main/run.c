@@ -402,6 +402,8 @@ static enum tl_rc open_ledger(struct server *s, const struct flow_project *c, st
                               .keep_final_ms = c->store.keep_events_ms,
                               .dispatch = flow_engine_dispatch,
                               .notice = flow_engine_notice,
+                              .tells = flow_engine_tells,
+                              .told = flow_engine_told,
                               .fatal = flow_engine_fatal,
                               .arg = s->engine,
                               .keys = keys};

@@ -85,8 +85,10 @@ static enum tl_rc expand_apply(struct queue *q, struct op *op, struct tl_err *er
     }
     if (event->keyed)
         queue__line_end(q, event->lane, event->id);
-    if (e->n == 0)
+    if (e->n == 0) {
         queue__retain_from(q, event->id);
+        queue__count(q, f, N_SKIPPED, 1);
+    }
     queue__count(q, f, event->state, -1);
     queue__count(q, f, e->n ? QUEUE_QUEUED : QUEUE_SKIPPED, e->n ? (int64_t)e->n : 1);
     return RUN(q, UNIT_EXPANDED, store_u64(event->id), store_int(e->n ? QUEUE_QUEUED : QUEUE_SKIPPED),
@@ -99,6 +101,8 @@ static void expand_settle(struct queue *q, struct op *op)
     struct expand_op *e = TL_CONTAINER(op, struct expand_op, op);
 
     e->work->expanded = true;
+    if (e->n == 0)
+        queue__tell_end(q, &e->work->members[0].lane->row, QUEUE_SKIPPED, TL_CLASS_NONE, e->reason, &e->work->pub);
     for (size_t i = 0; i < e->n; i++)
         queue__feed(q, e->rows[i].id, e->rows[i].flow, e->rows[i].state);
     for (size_t i = 0; i < e->n; i++)

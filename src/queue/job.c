@@ -336,6 +336,8 @@ static void note(struct queue *q, const struct queue__change *c)
                                            [QUEUE_MOVE] = QUEUE_QUEUED};
     const struct row *r = c->fresh.id ? &c->fresh : &c->row;
 
+    if (now[c->action] >= QUEUE_CANCELLED)
+        queue__tell_end(q, r, now[c->action], TL_CLASS_NONE, TL_SV_NULL, NULL);
     queue__feed(q, r->id, r->flow, c->action == QUEUE_MOVE && r->state == QUEUE_DEAD ? QUEUE_DEAD : now[c->action]);
 }
 

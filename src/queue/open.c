@@ -228,6 +228,7 @@ void queue_close(struct queue *q)
         queue_kick(q);
         (void)pthread_join(q->thread, NULL);
     }
+    queue_told_free(q->told); /* only of a start that failed: it did not happen */
     if (q->opened && !q->out && !atomic_load(&q->fatal))
         save_careful(q);
     if (q->db && !atomic_load(&q->fatal) && store_maintain(q->db, true, &err) != TL_OK)

@@ -43,7 +43,8 @@ struct queue_flow_stat {
     uint64_t events, duplicates, other_body, no_key; /* since the ledger was made */
     uint64_t attempts, retries;
     uint64_t failed[TL_CLASS_COUNT];
-    uint64_t died;        /* deliveries that became dead since the process began, also those replayed meanwhile */
+    /* since the process began: deliveries that became dead (also those replayed meanwhile), by class; good ends */
+    uint64_t died, died_of[TL_CLASS_COUNT], delivered, skipped;
     enum queue_held held; /* of the flow as a whole; QUEUE_HELD_NONE: it flows */
     char held_text[200];
     int64_t held_since_ms;

@@ -61,7 +61,7 @@ static void copy_outcomes(struct work *w)
 
     w->pub.ret_ticket = clip(w->pub.ret_ticket, TICKET_MAX);
     w->pub.outcome.text = clip(w->pub.outcome.text, TEXT_MAX);
-    n = outcome_bytes(&w->pub.outcome) + w->pub.ret_ticket.n;
+    n = outcome_bytes(&w->pub.outcome) + w->pub.ret_ticket.n + w->pub.trace.n + w->pub.request_id.n;
     for (size_t i = 0; i < w->pub.n; i++) {
         struct queue_outcome *o = &w->pub.claims[i].outcome;
 
@@ -93,6 +93,8 @@ static void copy_outcomes(struct work *w)
         copy_sv(&o->pairs, &at);
     }
     copy_sv(&w->pub.ret_ticket, &at);
+    copy_sv(&w->pub.trace, &at);
+    copy_sv(&w->pub.request_id, &at);
 }
 
 /* ---- fingerprints ---- */
@@ -407,10 +409,10 @@ void queue__unit_done(struct queue *q, const struct row *row, enum queue_state f
         return;
     queue__count(q, f, from, -1);
     queue__count(q, f, to, 1);
-    if (to == QUEUE_DEAD) {
-        queue__count(q, f, N_DIED, 1);
+    if (to == QUEUE_DEAD)
         queue__note_dead(q, row);
-    }
+    if (to == QUEUE_DELIVERED || to == QUEUE_SKIPPED)
+        queue__count(q, f, to == QUEUE_DELIVERED ? N_DELIVERED : N_SKIPPED, 1);
     if (to >= QUEUE_DELIVERED)
         queue__retain_from(q, row->event < row->id ? row->event : row->id);
     if (row->kind == KIND_CHILD && (open || dead || done))
@@ -518,6 +520,8 @@ static void write_member(struct queue *q, struct work *w, size_t i)
     case V_DEAD:
         if (m->verdict == V_RETRY)
             queue__count(q, w->target->flow, N_RETRIES, 1);
+        else
+            queue__count(q, w->target->flow, N_DIED + (unsigned)m->cls, 1);
         write_state(q, w, i);
         queue__unit_done(q, r, (enum queue_state)m->from, (enum queue_state)r->state);
         if (r->keyed && m->verdict == V_DEAD)
@@ -694,6 +698,7 @@ static void finish_settle(struct queue *q, struct op *op)
     q->loop_load[w->pub.loop]--;
     atomic_fetch_sub(&q->works_out, 1);
     for (size_t i = 0; i < w->pub.n; i++) {
+        queue__tell_attempt(q, w, i);
         if (w->pub.claims[i].outcome.end == QUEUE_END_FAILED && !w->pub.claims[i].outcome.connection)
             w->conn->failed[w->members[i].cls]++;
         if (i + 1 < w->pub.n && w->members[i + 1].follower) {
@@ -749,6 +754,8 @@ static void recover_one(struct queue *q, uint64_t attempt_id)
               store_u64(queue__fingerprint(TL_CLASS_BUG, 0, TL_BUG, TL_SV("crash"))), store_int(TL_CLASS_BUG),
               store_int(TL_BUG), queue__seal(q, PLACE(WHY, .id = unit), store_text(TL_SV(UNKNOWN_TEXT))));
     queue__unit_done(q, &r, (enum queue_state)r.state, QUEUE_DEAD);
+    queue__count(q, queue__flow(q, r.flow), N_DIED + TL_CLASS_BUG, 1);
+    queue__tell_end(q, &r, QUEUE_DEAD, TL_CLASS_BUG, TL_SV(UNKNOWN_TEXT), NULL);
     if (!r.keyed)
         return;
     if (queue__flow(q, r.flow)->block) /* before queue__lines_load */

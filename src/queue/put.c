@@ -103,7 +103,7 @@ static void mark_dead(struct queue *q, struct put_op *p)
               queue__seal(q, PLACE(WHY, .id = p->row.id), store_text(tl_sv_str(e->text))));
     queue__note_dead(q, &p->row);
     queue__count(q, p->flow, N_FAILED + (unsigned)cls, 1);
-    queue__count(q, p->flow, N_DIED, 1);
+    queue__count(q, p->flow, N_DIED + (unsigned)cls, 1);
 }
 
 /* A body that never parsed blocks no key: nobody could order by what it says. */
@@ -173,8 +173,10 @@ static void put_settle_one(struct queue *q, struct put_op *p)
 {
     if (p->row.id)
         queue__feed(q, p->row.id, p->row.flow, p->row.state);
-    if (p->row.id && p->put->dead)
+    if (p->row.id && p->put->dead) {
+        queue__tell_end(q, &p->row, QUEUE_DEAD, tl_rc_class(p->put->dead->rc), tl_sv_str(p->put->dead->text), NULL);
         queue__door_note(q, p->flow, p->fp, p->put->dead->text);
+    }
     if (p->entered)
         queue__arrive(q, &p->row, p->blob);
 }

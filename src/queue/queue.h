@@ -87,6 +87,21 @@ bool queue_transition(enum queue_state from, enum queue_verb verb, enum queue_st
 const char *queue_state_name(enum queue_state s);
 bool queue_state_parse(struct tl_sv word, enum queue_state *ret_state);
 
+/* ---- telling: one of these for each attempt that was decided, and for each end without one ---- */
+struct queue_told {
+    struct queue_told *next;
+    enum queue_state state;   /* now. QUEUED or RETRYING without next_at_ms: it used no attempt and waits */
+    bool failed;              /* dead, or an attempt that failed */
+    uint64_t event, delivery; /* the same where an event is its own delivery, or its steps have not run */
+    uint32_t attempt;         /* 0: none was made */
+    enum tl_class cls;        /* of what failed */
+    uint32_t status, latency_ms;
+    int64_t received_ms, at_ms, next_at_ms; /* next_at_ms 0: not due at a time */
+    struct tl_sv flow, target;              /* names; target "": its steps */
+    struct tl_sv trace, request_id, reason;
+};
+void queue_told_free(struct queue_told *first); /* the chain; any thread */
+
 /* ---- opening ---- */
 struct queue_work;
 struct queue_options {
@@ -112,6 +127,10 @@ struct queue_options {
     void (*dispatch)(void *arg, unsigned loop, struct queue_work *first);
     /* Something a person should hear of: trip, pause, resume, disk, identity. flow or connection may be empty. */
     void (*notice)(void *arg, const char *what, struct tl_sv flow, struct tl_sv connection, const char *text);
+    /* What became of deliveries, after the commit and in its order: a chain that is the receiver's (queue_told_free).
+     * `tells` is asked before anything is made of an outcome; NULL: nothing is told. */
+    bool (*tells)(void *arg, bool failed);
+    void (*told)(void *arg, struct queue_told *first);
     void (*fatal)(void *arg, const struct tl_err *err); /* the ledger acknowledges nothing more: leave the process */
     bool (*disk_free)(void *arg, uint64_t *ret_free, uint64_t *ret_total); /* tests; NULL: statvfs(path) */
     void *arg;
@@ -300,6 +319,7 @@ struct queue_work {
     struct guard_feedback *feedback; /* what the response said of budgets; may be NULL */
     uint32_t latency_ms;             /* of the call itself */
     bool not_sent;                   /* nothing reached the other side: what the call would have cost is given back */
+    struct tl_sv trace, request_id;  /* told with its outcomes; may be empty */
     struct tl_sv ret_ticket;         /* PENDING: at most QUEUE_TICKET_MAX bytes, copied; .p NULL: the last one stays */
     int64_t next_poll_ms;            /* PENDING: from now */
 };

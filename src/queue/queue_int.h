@@ -51,7 +51,9 @@ enum {
     N_RETRIES,
     N_FAILED,
     N_SAVED = N_FAILED + TL_CLASS_COUNT, /* what follows is counted from the start of the process only */
-    N_DIED = N_SAVED,
+    N_DIED = N_SAVED,                    /* by class */
+    N_DELIVERED = N_DIED + TL_CLASS_COUNT,
+    N_SKIPPED,
     N_COUNTS
 };
 
@@ -341,6 +343,8 @@ struct queue {
     unsigned sealed_at;
     struct rekey rekey;
 
+    struct queue_told *told, **told_tail; /* not handed over so far */
+
     /* feed.c: ids of what changed, for those who watch */
     atomic_uint watchers;
     _Atomic(uint64_t) feed_head;
@@ -498,6 +502,13 @@ void queue__key_hash(const unsigned char hash_key[16], struct tl_sv source, stru
 
 /* ---- dead.c ---- */
 enum tl_rc queue__bulk_filter(const struct queue_filter *f, struct tl_err *err); /* TL_UNSUPPORTED: for lists only */
+
+/* ---- told.c: after the commit ---- */
+void queue__tell_attempt(struct queue *q, const struct work *w, size_t i);
+/* An end without an attempt, or of the steps; reason may be empty. */
+void queue__tell_end(struct queue *q, const struct row *row, enum queue_state to, enum tl_class cls,
+                     struct tl_sv reason, const struct queue_work *work);
+void queue__tell_out(struct queue *q); /* what has come together goes to its receiver */
 
 /* ---- feed.c ---- */
 void queue__feed(struct queue *q, uint64_t id, uint32_t flow, unsigned state); /* after the commit */

@@ -414,6 +414,7 @@ bool queue_turn(struct queue *q)
     if (queue__now(q) >= q->disk_next_ns)
         queue__disk_check(q);
     did = turn_ops(q);
+    queue__tell_out(q); /* before anything that may end the turn early */
     if (atomic_load(&q->fatal))
         return did;
     q->txn_rc = TL_OK;
@@ -427,6 +428,7 @@ bool queue_turn(struct queue *q)
     queue__hand_out(q);
     if (queue__upkeep(q))
         did = true;
+    queue__tell_out(q);
     if (!atomic_load(&q->fatal) && store_maintain(q->db, false, &err) != TL_OK)
         queue__fatal(q, &err);
     return did;

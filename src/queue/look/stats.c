@@ -66,7 +66,13 @@ static void flow_stat(struct queue *q, const struct flow *f, struct queue_flow_s
     s->retries = (uint64_t)f->count[N_RETRIES];
     for (unsigned i = 0; i < TL_CLASS_COUNT; i++)
         s->failed[i] = (uint64_t)f->count[N_FAILED + i];
-    s->died = (uint64_t)f->count[N_DIED];
+    s->died = 0;
+    for (unsigned i = 0; i < TL_CLASS_COUNT; i++) {
+        s->died_of[i] = (uint64_t)f->count[N_DIED + i];
+        s->died += s->died_of[i];
+    }
+    s->delivered = (uint64_t)f->count[N_DELIVERED];
+    s->skipped = (uint64_t)f->count[N_SKIPPED];
     s->trip_fingerprint = f->held_fp;
     s->removed = queue__is_gone(q, f->removed, f->gone);
     for (const struct target *t = f->targets; t; t = t->next_of_flow)

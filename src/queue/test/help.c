@@ -29,6 +29,22 @@ static void on_notice(void *arg, const char *what, struct tl_sv flow, struct tl_
     (void)snprintf(b->last_notice, sizeof(b->last_notice), "%s", what);
 }
 
+static bool on_tells(void *arg, bool failed)
+{
+    const struct bench *b = arg;
+
+    return b->hears && (failed || !b->hears_failures_only);
+}
+
+static void on_told(void *arg, struct queue_told *first)
+{
+    struct bench *b = arg;
+
+    *b->told_tail = first;
+    while (*b->told_tail)
+        b->told_tail = &(*b->told_tail)->next;
+}
+
 static void on_fatal(void *arg, const struct tl_err *err)
 {
     struct bench *b = arg;
@@ -55,6 +71,7 @@ void help_init(struct bench *b)
     (void)snprintf(b->dir, sizeof(b->dir), "%s/tlqXXXXXX", tmp && strlen(tmp) < 50 ? tmp : "/tmp");
     assert_non_null(mkdtemp(b->dir));
     b->tail = &b->first;
+    b->told_tail = &b->told;
     b->retry = (struct guard_retry){.attempts = 3, .base_ms = 100, .most_ms = 10000, .jitter = GUARD_JITTER_NONE};
     b->guard = (struct guard_conf){.concurrency = 1000, .fixed = true, .no_breaker = true};
     b->targets[0] =
@@ -83,6 +100,8 @@ void help_open(struct bench *b)
                               .manual = true,
                               .dispatch = on_dispatch,
                               .notice = on_notice,
+                              .tells = on_tells,
+                              .told = on_told,
                               .fatal = on_fatal,
                               .disk_free = on_disk,
                               .arg = b};
@@ -112,6 +131,7 @@ void help_done(struct bench *b)
 
     if (b->q)
         help_close(b);
+    queue_told_free(b->told);
     d = opendir(b->dir);
     while (d && (e = readdir(d)) != NULL) {
         (void)snprintf(path, sizeof(path), "%s/%s", b->dir, e->d_name);

@@ -21,6 +21,8 @@ struct bench {
     char last_notice[64];
     bool disk_low;
     size_t window, key_generation, line_generation;
+    bool hears, hears_failures_only; /* what is told is kept here, oldest first */
+    struct queue_told *told, **told_tail;
     uint64_t inline_max;
     int64_t keep_final_ms;
     const char *vfs;
