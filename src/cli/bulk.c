@@ -133,16 +133,20 @@ static int64_t number(struct json v, const char *name)
 
 static void show_plan(const struct cli_bulk *b, struct json plan)
 {
-    static const struct {
+    bool replays = strcmp(b->action, "replay") == 0;
+    const struct {
         const char *name, *text;
     } lines[] = {
         {"superseded", "have later deliveries of the same key that went on without them"},
         {"unknown_outcome", "have an attempt with unknown outcome: the target may have them already"},
         {"running", "are running just now"},
-        {"final", "are finished: a replay makes new events"},
+        {"final", replays ? "are finished: a replay makes new events" : "are finished, and stay as they are"},
     };
 
-    printf("%s: %lld match\n", b->action, (long long)number(plan, "matching"));
+    if (number(plan, "matching"))
+        printf("%s: %lld match\n", b->action, (long long)number(plan, "matching"));
+    else
+        printf("%s: nothing to do\n", b->action);
     for (size_t i = 0; i < TL_COUNT(lines); i++) {
         if (number(plan, lines[i].name))
             printf("  of these %lld %s%s\n", (long long)number(plan, lines[i].name), lines[i].text,
@@ -182,7 +186,7 @@ static int report(const struct cli_bulk *b, struct json job)
         cli__put_safe(stdout, first);
     }
     puts(json_gets(job, "cancelled").type == JSON_BOOL && json_gets(job, "cancelled").u.b ? " (cancelled)" : "");
-    return refused_n && !done ? CLI_FAILED : CLI_OK;
+    return done ? CLI_OK : CLI_FAILED;
 }
 
 static int act(struct cli_client *c, const struct cli_bulk *b, struct json plan)
@@ -198,7 +202,20 @@ static int act(struct cli_client *c, const struct cli_bulk *b, struct json plan)
         return cli__fail(&err, b->json);
     if (b->json)
         cli__print_raw(cli__raw(c));
-    return b->json ? (number(job, "refused") && !number(job, "done") ? CLI_FAILED : CLI_OK) : report(b, job);
+    return b->json ? (number(job, "done") ? CLI_OK : CLI_FAILED) : report(b, job);
+}
+
+static int nothing(const struct cli_bulk *b, struct tl_err *err)
+{
+    const char *state = b->filter.state;
+
+    if (b->n_ids)
+        (void)tl_fail(err, TL_NOT_FOUND, "nothing with this id can be treated so");
+    else if (state)
+        (void)tl_fail(err, TL_NOT_FOUND, "nothing that is %s matches: nothing was changed", state);
+    else
+        (void)tl_fail(err, TL_NOT_FOUND, "nothing that waits matches: nothing was changed (--state names others)");
+    return cli__fail(err, b->json);
 }
 
 int cli__bulk(const struct cli_common *common, const struct cli_bulk *b)
@@ -221,12 +238,8 @@ int cli__bulk(const struct cli_common *common, const struct cli_bulk *b)
         show_plan(b, plan);
     if (b->dry_run)
         return CLI_OK;
-    if (number(plan, "matching") == 0 && b->n_ids) {
-        (void)tl_fail(&err, TL_NOT_FOUND, "nothing with this id can be treated so");
-        return cli__fail(&err, b->json);
-    }
-    if (number(plan, "matching") == 0 && !b->json)
-        return CLI_OK;
+    if (number(plan, "matching") == 0)
+        return nothing(b, &err);
     snprintf(question, sizeof question, "%s them?", b->action);
     if (!b->yes && !cli__confirm(question)) {
         fputs("tieline: nothing was changed; --yes does it without asking\n", stderr);

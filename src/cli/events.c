@@ -129,7 +129,7 @@ struct act_options {
 };
 #define ACT_OPTIONS                                                                                                    \
     CLI_FILTER_OPTIONS(struct act_options),                                                                            \
-        {"state", 0, CLI_TEXT, "STATE", offsetof(struct act_options, filter.state), "queued or retrying"},             \
+        {"state", 0, CLI_TEXT, "STATE", offsetof(struct act_options, filter.state), "queued, retrying or dead"},       \
         {"yes", 'y', CLI_FLAG, NULL, offsetof(struct act_options, yes), "do it without asking"},                       \
         {"dry-run", 0, CLI_FLAG, NULL, offsetof(struct act_options, dry_run), "show the plan only"},                   \
         CLI_COMMON_OPTIONS(struct act_options)

@@ -133,6 +133,7 @@ static enum tl_rc promote_apply(struct queue *q, struct op *op, struct tl_err *e
 {
     struct admin_op *a = TL_CONTAINER(op, struct admin_op, op);
     uint64_t low;
+    char first[14];
 
     if (!queue__unit(q, a->id, &a->row))
         return q->txn_rc != TL_OK ? q->txn_rc : tl_fail(err, TL_NOT_FOUND, "there is no such delivery");
@@ -140,7 +141,7 @@ static enum tl_rc promote_apply(struct queue *q, struct op *op, struct tl_err *e
         return tl_fail(err, TL_CONFLICT, "it is %s", queue_state_name((enum queue_state)a->row.state));
     low = a->row.keyed ? queue__lane_lowest(q, a->row.lane, a->id) : a->id;
     if (low && low != a->id)
-        return tl_fail(err, TL_CONFLICT, "%llu of the same key is ahead of it", (unsigned long long)low);
+        return tl_fail(err, TL_CONFLICT, "%s of the same key is ahead of it", tl_id32_format(low, first));
     return TL_OK;
 }
 

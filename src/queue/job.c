@@ -26,7 +26,9 @@ struct queue__change {
 /* ---- one delivery ---- */
 static enum tl_rc refuse(struct tl_err *err, const struct row *r, const char *why)
 {
-    return tl_fail(err, TL_CONFLICT, "%llu is %s: %s", (unsigned long long)r->id,
+    char id[14];
+
+    return tl_fail(err, TL_CONFLICT, "%s is %s: %s", tl_id32_format(r->id, id),
                    queue_state_name((enum queue_state)r->state), why);
 }
 

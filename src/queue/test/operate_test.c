@@ -899,6 +899,35 @@ static void pages_follow_each_other_without_gap_or_repetition(void **state)
     queue_reader_close(r);
 }
 
+static void a_cancel_or_a_move_without_a_state_means_what_waits(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan cancel = {.action = QUEUE_CANCEL}, move = {.action = QUEUE_MOVE}, dead = {.action = QUEUE_MOVE};
+    struct queue_job job;
+    uint64_t first;
+    char id[14];
+
+    help_open(b);
+    first = help_put(b, NULL, NULL, "1");
+    (void)help_put(b, NULL, NULL, "2");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_INVALID, "no");
+    (void)help_put(b, NULL, NULL, "3");
+    job = help_job(b, &cancel);
+    assert_int_equal(cancel.matching, 1);
+    assert_true(job.looked == 1 && job.done == 1 && job.refused == 0);
+    move.to_flow = dead.to_flow = b->flows[0].ret_id;
+    assert_int_equal(help_job(b, &move).looked, 0);
+    assert_int_equal(move.matching, 0);
+    dead.filter.state = QUEUE_DEAD; /* a state that is named is meant */
+    assert_int_equal(help_job(b, &dead).done, 1);
+    cancel.filter = (struct queue_filter){.ids = &first, .n_ids = 1};
+    job = help_job(b, &cancel); /* so are ids; and one that has ended is named as people know it */
+    assert_true(job.looked == 1 && job.refused == 1);
+    assert_non_null(strstr(job.first_refusal.text, tl_id32_format(first, id)));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
@@ -934,6 +963,7 @@ int main(void)
         TEST(old_final_events_are_swept_and_dead_ones_stay),
         TEST(what_is_done_at_the_first_attempt_shows_it),
         TEST(pages_follow_each_other_without_gap_or_repetition),
+        TEST(a_cancel_or_a_move_without_a_state_means_what_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
