@@ -124,6 +124,7 @@ struct admin__read {
     enum tl_rc (*fn)(struct admin__read *l, struct queue_reader *r, struct tl_err *err);
     void *arg; /* of fn */
     struct queue_filter filter;
+    const struct queue_plan *plan; /* that it is for */
     uint64_t cursor, id;
     uint32_t flow;
     size_t limit, n;
@@ -158,9 +159,9 @@ TL_MUST_CHECK enum tl_rc admin__filter(struct admin_call *c, struct json v, stru
 TL_MUST_CHECK enum tl_rc admin__plan_filter(struct admin_call *c, struct json v, struct queue_filter *ret,
                                             struct tl_err *err);
 bool admin__must_look(const struct queue_filter *f); /* it holds what no index answers */
-/* Then: what matches, by id, at most 10,000; nothing younger than last (0: now). TL_LIMIT: more, or it would take too
- * long; TL_NOT_FOUND: nothing. Suspends. */
-TL_MUST_CHECK enum tl_rc admin__pick(struct admin_call *c, struct queue_filter *f, uint64_t last, struct tl_err *err);
+/* Then: what matches, by id, at most 10,000; nothing younger than last_id (0: now). TL_LIMIT: more, or it would take
+ * too long; TL_NOT_FOUND: nothing. Suspends. */
+TL_MUST_CHECK enum tl_rc admin__pick(struct admin_call *c, struct queue_plan *plan, struct tl_err *err);
 
 /* ---- web.c: who calls over TCP ---- */
 /* Fills c->caller, or refuses with TL_AUTH, TL_FORBIDDEN (role, CSRF), TL_RATE_LIMITED. Wrong tokens wait: suspends. */

@@ -209,7 +209,8 @@ static enum tl_rc pick(struct admin__read *l, struct queue_reader *r, struct tl_
         if (rc != TL_OK)
             return rc;
         for (size_t i = 0; i < page.n; i++) {
-            if (page.rows[i].expanded || (last && page.rows[i].delivery > last))
+            if (page.rows[i].expanded || (last && page.rows[i].delivery > last) ||
+                !queue_acts_on(l->plan, page.rows[i].state))
                 continue;
             if (n == PICK_MOST)
                 return tl_fail(err, TL_LIMIT, "more than %d match: narrow it (since:, until:, flow:)", PICK_MOST);
@@ -232,9 +233,10 @@ static enum tl_rc pick(struct admin__read *l, struct queue_reader *r, struct tl_
     return TL_OK;
 }
 
-enum tl_rc admin__pick(struct admin_call *c, struct queue_filter *f, uint64_t last, struct tl_err *err)
+enum tl_rc admin__pick(struct admin_call *c, struct queue_plan *plan, struct tl_err *err)
 {
-    struct admin__read l = {.fn = pick, .filter = *f, .id = last};
+    struct queue_filter *f = &plan->filter;
+    struct admin__read l = {.fn = pick, .filter = *f, .id = plan->last_id, .plan = plan};
     enum tl_rc rc;
 
     if (!admin__must_look(f))

@@ -50,7 +50,7 @@ static enum tl_rc read_plan(struct admin_call *c, struct queue_plan *ret, struct
     if (rc == TL_OK && json_gets(v, "last").type == JSON_STRING)
         rc = admin__id(json_view(json_gets(v, "last")), &ret->last_id, err);
     if (rc == TL_OK)
-        rc = admin__pick(c, &ret->filter, ret->last_id, err);
+        rc = admin__pick(c, ret, err);
     return rc;
 }
 

@@ -477,7 +477,7 @@ static size_t candidates(struct queue *q, struct job *j, struct candidate *c, bo
     return n;
 }
 
-bool queue__acts_on(const struct queue_plan *p, enum queue_state state)
+bool queue_acts_on(const struct queue_plan *p, enum queue_state state)
 {
     static const enum queue_verb verbs[] = {
         [QUEUE_CANCEL] = QUEUE_DO_CANCEL, [QUEUE_DISCARD] = QUEUE_DO_DISCARD, [QUEUE_MOVE] = QUEUE_DO_MOVE};
@@ -501,7 +501,7 @@ static bool wanted(const struct job *j, const struct row *r, const struct candid
 {
     const struct queue_filter *f = &j->plan.filter;
 
-    return (j->n_ids || queue__acts_on(&j->plan, (enum queue_state)r->state)) && (!f->flow || r->flow == f->flow) &&
+    return (j->n_ids || queue_acts_on(&j->plan, (enum queue_state)r->state)) && (!f->flow || r->flow == f->flow) &&
            (!f->state || r->state == f->state) &&
            (!f->event || r->event == f->event) && (!f->fingerprint || c->fp == f->fingerprint) &&
            (!f->cls || c->cls == f->cls) && (!f->from_ms || r->received >= f->from_ms) &&

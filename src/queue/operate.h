@@ -263,6 +263,8 @@ struct queue_plan {
 /* Count what the action would touch: where the filter names no state, event or ids, what it can do something about
  * (cancel: what waits; discard and move: what has not ended), and a job leaves the rest alone. Blocks; any thread. */
 TL_MUST_CHECK enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl_err *err);
+/* What a filter without a state, an event or ids stands for: what the action can do something about. */
+bool queue_acts_on(const struct queue_plan *p, enum queue_state state);
 struct queue_job {
     uint64_t id, total, looked, done, refused;
     bool ended, cancelled;

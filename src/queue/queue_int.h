@@ -626,8 +626,6 @@ void queue__retain_from(struct queue *q, uint64_t id); /* it is final now: the s
 void queue__load_jobs(struct queue *q);
 void queue__load_origins(struct queue *q); /* origin.c: in the transaction of the start */
 bool queue__job_step(struct queue *q); /* in a transaction */
-/* What a filter without a state, an event or ids stands for: what the action can do something about. */
-bool queue__acts_on(const struct queue_plan *p, enum queue_state state);
 void queue__job_settle(struct queue *q);
 
 #endif

@@ -52,3 +52,13 @@ def test_a_job_by_error_touches_those_alone_oldest_first_and_nothing_younger_tha
     assert all(ns == sorted(ns) for ns in by_key.values()), again
     entry = s.get("/v1/audit")["entries"][0]
     assert "tax code" in entry["subject"], entry
+
+
+def test_a_cancel_by_what_is_looked_for_takes_what_waits(shop, target):
+    s = shop(flow={"order_by": "'k'"})
+    s.wait_state(s.post({"n": "blue"}), "delivered")
+    s.do("/v1/flows/orders/pause")
+    waiting = s.post({"n": "blue"})
+    plan, job = s.job("cancel", {"text": "blue"})
+    assert plan["matching"] == job["looked"] == job["done"] == 1 and job["refused"] == 0
+    assert s.state(waiting) == "cancelled"

@@ -280,11 +280,11 @@ enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl
 
     plan->matching = plan->superseded = plan->unknown_outcome = plan->running = plan->final = 0;
     plan->last_id = rc == TL_OK ? (uint64_t)v.i : 0;
-    if (rc == TL_OK && queue__acts_on(plan, QUEUE_DELIVERED))
+    if (rc == TL_OK && queue_acts_on(plan, QUEUE_DELIVERED))
         return plan_pages(r, plan, &f, err);
     for (size_t i = 0; rc == TL_OK && i < TL_COUNT(open); i++) { /* by an index, however long the history is */
         f.state = open[i];
-        if (queue__acts_on(plan, f.state))
+        if (queue_acts_on(plan, f.state))
             rc = plan_pages(r, plan, &f, err);
     }
     return rc;

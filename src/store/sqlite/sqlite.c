@@ -508,7 +508,7 @@ enum tl_rc store_sqlite_open(const struct store_options *o, struct store **ret_s
     q->lock_fd = -1;
     if (o->exclusive)
         rc = sq_lock(q, o->path, err);
-    if (rc == TL_OK && !o->read_only && !o->vfs)
+    if (rc == TL_OK && !o->read_only && !o->vfs && o->path[0] != ':') /* ":memory:" is no file */
         rc = sq_private(o->path, err);
     if (rc == TL_OK) {
         /* NOMUTEX: one thread at a time, as store.h says. */
