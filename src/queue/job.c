@@ -479,13 +479,11 @@ static size_t candidates(struct queue *q, struct job *j, struct candidate *c, bo
 
 bool queue_acts_on(const struct queue_plan *p, enum queue_state state)
 {
-    static const enum queue_verb verbs[] = {
-        [QUEUE_CANCEL] = QUEUE_DO_CANCEL, [QUEUE_DISCARD] = QUEUE_DO_DISCARD, [QUEUE_MOVE] = QUEUE_DO_MOVE};
     const struct queue_filter *f = &p->filter;
-    enum queue_state to;
+    bool waits = state == QUEUE_QUEUED || state == QUEUE_RETRYING;
 
-    return p->action == QUEUE_REPLAY || f->state || f->event || f->n_ids ||
-           queue_transition(state, verbs[p->action], &to);
+    return p->action == QUEUE_REPLAY || f->state || f->event || f->n_ids || waits ||
+           (p->action == QUEUE_DISCARD && state == QUEUE_DEAD);
 }
 
 /* An event whose deliveries are there is treated by them; one that got none (filtered, no_route) by itself. */

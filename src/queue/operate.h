@@ -261,7 +261,7 @@ struct queue_plan {
     uint64_t last_id;                                               /* a job touches nothing younger */
 };
 /* Count what the action would touch: where the filter names no state, event or ids, what it can do something about
- * (cancel: what waits; discard and move: what has not ended), and a job leaves the rest alone. Blocks; any thread. */
+ * (cancel and move: what waits; discard: the dead too), and a job leaves the rest alone. Blocks; any thread. */
 TL_MUST_CHECK enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl_err *err);
 /* What a filter without a state, an event or ids stands for: what the action can do something about. */
 bool queue_acts_on(const struct queue_plan *p, enum queue_state state);
