@@ -28,6 +28,8 @@ static const struct config_field text_item = {.type = CONFIG_STRING};
 static const char *const hashes[] = {"sha256", "sha512", "sha1", NULL};
 static const char *const encodings[] = {"hex", "base64", NULL};
 static const char *const keys[] = {"text", "base64", "hex", "whsec", NULL};
+static const char *const syntaxes[] = {"bare", "pairs", "commas", "spaces", NULL};
+static const char *const convoy_hashes[] = {"sha256", "sha512", NULL}; /* as they stand in hashes */
 static const char *const units[] = {"seconds", "milliseconds", "iso8601", NULL};
 
 #define SECRET                                                                                                         \
@@ -42,6 +44,12 @@ static const char *const units[] = {"seconds", "milliseconds", "iso8601", NULL};
         .fallback = "5m", .min = 1000, .max = 86400000, .example = "5m",                                               \
         .doc = "How far the signed time may be from ours, in the past and in the future."                              \
     }
+#define TOLERANCE_FUTURE                                                                                               \
+    {                                                                                                                  \
+        .name = "tolerance_future", .type = CONFIG_DURATION,                                                           \
+        .offset = offsetof(struct webhook_conf, tolerance_future_ms), .min = 1000, .max = 86400000, .example = "30s",  \
+        .doc = "How far the signed time may be ahead of ours, where that is not the same; the default is `tolerance`." \
+    }
 #define PUBLIC_URL(needed)                                                                                             \
     {                                                                                                                  \
         .name = "public_url", .type = CONFIG_URL, .required = (needed),                                                \
@@ -51,7 +59,18 @@ static const char *const units[] = {"seconds", "milliseconds", "iso8601", NULL};
 #define ID                                                                                                             \
     {                                                                                                                  \
         .name = "id", .type = CONFIG_STRING, .raw = true, .offset = offsetof(struct webhook_conf, id),                 \
-        .example = "x-request-id", .doc = "Where the delivery id is: a header, or a JSON pointer into the body (/id)." \
+        .example = "x-request-id",                                                                                     \
+        .doc = "Where the delivery id is: a header, or a JSON pointer into the body (/id; XML: /order/@id)."           \
+    }
+#define HASH(list)                                                                                                     \
+    {                                                                                                                  \
+        .name = "hash", .type = CONFIG_ENUM, .choices = (list), .fallback = "sha256",                                  \
+        .offset = offsetof(struct webhook_conf, hash), .doc = "The hash of the HMAC."                                  \
+    }
+#define ENCODING                                                                                                       \
+    {                                                                                                                  \
+        .name = "encoding", .type = CONFIG_ENUM, .choices = encodings, .fallback = "hex",                              \
+        .offset = offsetof(struct webhook_conf, encoding), .doc = "How the signature is written."                      \
     }
 #define EVENT_TYPE                                                                                                     \
     {                                                                                                                  \
@@ -63,12 +82,17 @@ static const char *const units[] = {"seconds", "milliseconds", "iso8601", NULL};
 
 static const struct config_field signed_fields[] = {SECRET};
 SPEC(signed_spec, signed_fields, "A scheme that signs the body.");
-static const struct config_field timed_fields[] = {SECRET, TOLERANCE};
+static const struct config_field timed_fields[] = {SECRET, TOLERANCE, TOLERANCE_FUTURE};
 SPEC(timed_spec, timed_fields, "A scheme that signs body and time.");
 static const struct config_field url_fields[] = {SECRET, PUBLIC_URL(true)};
 SPEC(url_spec, url_fields, "A scheme that signs body and URL.");
-static const struct config_field timed_url_fields[] = {SECRET, PUBLIC_URL(true), TOLERANCE};
+static const struct config_field timed_url_fields[] = {SECRET, PUBLIC_URL(true), TOLERANCE, TOLERANCE_FUTURE};
 SPEC(timed_url_spec, timed_url_fields, "A scheme that signs body, URL and time.");
+static const struct config_field convoy_fields[] = {SECRET, HASH(convoy_hashes), ENCODING};
+SPEC(convoy_spec, convoy_fields, "Convoy signs the body, as the endpoint was set up there.");
+static const struct config_field convoy_timed_fields[] = {SECRET, HASH(convoy_hashes), ENCODING, TOLERANCE,
+                                                          TOLERANCE_FUTURE};
+SPEC(convoy_timed_spec, convoy_timed_fields, "Convoy signs body and time, as the endpoint was set up there.");
 static const struct config_field meta_fields[] = {
     SECRET,
     {.name = "verify_token",
@@ -145,7 +169,14 @@ static const struct config_field generic_fields[] = {
      .raw = true,
      .offset = offsetof(struct webhook_conf, prefix),
      .example = "sha256=",
-     .doc = "What stands before the signature in the header; with timestamp \"t=\" its key (v1)."},
+     .doc = "What stands before the signature in the header; in a list its key (v1)."},
+    {.name = "syntax",
+     .type = CONFIG_ENUM,
+     .choices = syntaxes,
+     .fallback = "bare",
+     .offset = offsetof(struct webhook_conf, syntax),
+     .doc = "How signatures stand in the header. bare: one, after `prefix`; pairs: t=TIME,v1=SIG,v1=SIG; commas: "
+            "v1=SIG,v1=SIG; spaces: v1,SIG v1,SIG."},
     {.name = "signed_text",
      .type = CONFIG_STRING,
      .raw = true,
@@ -153,18 +184,8 @@ static const struct config_field generic_fields[] = {
      .fallback = "{timestamp}.{body}",
      .example = "\"{id}.{timestamp}.{body}\"",
      .doc = "What is signed: {id}, {timestamp}, {method}, {url}, {form}, {body}, and text between them."},
-    {.name = "hash",
-     .type = CONFIG_ENUM,
-     .choices = hashes,
-     .fallback = "sha256",
-     .offset = offsetof(struct webhook_conf, hash),
-     .doc = "The hash of the HMAC."},
-    {.name = "encoding",
-     .type = CONFIG_ENUM,
-     .choices = encodings,
-     .fallback = "hex",
-     .offset = offsetof(struct webhook_conf, encoding),
-     .doc = "How the signature is written."},
+    HASH(hashes),
+    ENCODING,
     {.name = "key",
      .type = CONFIG_ENUM,
      .choices = keys,
@@ -176,7 +197,7 @@ static const struct config_field generic_fields[] = {
      .raw = true,
      .offset = offsetof(struct webhook_conf, timestamp),
      .example = "x-timestamp",
-     .doc = "The header with the signed time; \"t=\" when it is in the signature header."},
+     .doc = "The header with the signed time; \"t=\" when it is in the signature header (pairs)."},
     {.name = "unit",
      .type = CONFIG_ENUM,
      .choices = units,
@@ -184,6 +205,7 @@ static const struct config_field generic_fields[] = {
      .offset = offsetof(struct webhook_conf, unit),
      .doc = "How the time is written."},
     TOLERANCE,
+    TOLERANCE_FUTURE,
     {.name = "public_url",
      .type = CONFIG_URL,
      .offset = offsetof(struct webhook_conf, public_url),
@@ -342,8 +364,8 @@ static const struct config_field choices[] = {
     CHOICE("square", url_spec, "Square."),
     CHOICE("meta", meta_spec, "Meta: Graph API, WhatsApp, Messenger."),
     CHOICE("pagerduty", signed_spec, "PagerDuty webhooks v3."),
-    CHOICE("convoy", signed_spec, "Convoy, simple signatures."),
-    CHOICE("convoy_advanced", timed_spec, "Convoy, advanced signatures."),
+    CHOICE("convoy", convoy_spec, "Convoy, simple signatures."),
+    CHOICE("convoy_advanced", convoy_timed_spec, "Convoy, advanced signatures."),
     CHOICE("outpost", signed_spec, "Outpost."),
     CHOICE("hookdeck", signed_spec, "Hookdeck."),
     CHOICE("x", signed_spec, "X (Twitter) account activity."),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "webhook/webhook_int.h"
+#include "xml/xml.h"
 
 enum { MAX_FIELDS = 1000, MAX_FORM = 1024 * 1024 };
 
@@ -158,6 +159,8 @@ bool webhook__sorted_form(struct tl_arena *a, struct tl_sv body, struct tl_sv *r
 
 static bool scalar_text(struct tl_buf *b, struct json v)
 {
+    if (v.type == JSON_OBJECT && xml_text(v).n > 0) /* an element of XML that has attributes */
+        return tl_buf_sv(b, xml_text(v));
     if (v.type == JSON_STRING)
         return v.n > 0 && tl_buf_sv(b, json_view(v));
     return (json_is_number(v) || v.type == JSON_BOOL) && json_write(b, v, 0);

@@ -201,6 +201,41 @@ static enum tl_rc take_secrets(struct webhook_verifier *v, const struct webhook_
 
 /* ---- what the configuration changes in the row ---- */
 
+/* Convoy's choice of the endpoint, and the generic scheme's. */
+static void apply_digest(struct webhook_scheme *s, const struct webhook_conf *conf)
+{
+    s->hash = (enum crypto_hash[]){CRYPTO_SHA256, CRYPTO_SHA512, CRYPTO_SHA1}[conf->hash];
+    s->encoding = (enum webhook_encoding)conf->encoding;
+}
+
+/* A time "t=" inside the signature header makes it one of pairs; pairs where no time is signed are a comma list. */
+static enum tl_rc apply_syntax(struct webhook_verifier *v, const struct webhook_conf *conf, struct tl_err *err)
+{
+    static const enum webhook_syntax chosen[] = {SYNTAX_BARE, SYNTAX_PAIRS, SYNTAX_COMMAS, SYNTAX_SPACES};
+    struct webhook_scheme *s = &v->s;
+    bool signs_time = strstr(s->signed_text, "{timestamp}") != NULL;
+    bool inside = conf->timestamp != NULL && strcmp(conf->timestamp, "t=") == 0;
+
+    s->syntax = chosen[conf->syntax];
+    if (inside && s->syntax == SYNTAX_BARE)
+        s->syntax = SYNTAX_PAIRS;
+    if (inside && s->syntax != SYNTAX_PAIRS)
+        return tl_fail(err, TL_CONFIG,
+                       "timestamp \"t=\" is for `syntax: pairs`: with a list of signatures alone, say which header has "
+                       "the time");
+    if (!inside)
+        s->families[0].timestamp = copy_str(v->arena, conf->timestamp);
+    if (signs_time && conf->timestamp == NULL && s->syntax != SYNTAX_PAIRS)
+        return tl_fail(err, TL_CONFIG,
+                       "signed_text holds {timestamp}: say in `timestamp` which header has it (or \"t=\" when it "
+                       "is in the signature header)");
+    if (s->syntax == SYNTAX_PAIRS && (!signs_time || s->families[0].timestamp != NULL))
+        s->syntax = SYNTAX_COMMAS;
+    if (s->syntax != SYNTAX_BARE && s->prefix == NULL)
+        s->prefix = "v1";
+    return TL_OK;
+}
+
 static enum tl_rc apply_generic(struct webhook_verifier *v, const struct webhook_conf *conf, struct tl_err *err)
 {
     struct webhook_scheme *s = &v->s;
@@ -208,24 +243,12 @@ static enum tl_rc apply_generic(struct webhook_verifier *v, const struct webhook
     s->families[0] = (struct webhook_family){copy_str(v->arena, conf->header), NULL, NULL};
     s->prefix = conf->prefix != NULL && conf->prefix[0] != '\0' ? copy_str(v->arena, conf->prefix) : NULL;
     s->signed_text = copy_str(v->arena, conf->signed_text != NULL ? conf->signed_text : "{timestamp}.{body}");
-    s->hash = (enum crypto_hash[]){CRYPTO_SHA256, CRYPTO_SHA512, CRYPTO_SHA1}[conf->hash];
-    s->encoding = (enum webhook_encoding)conf->encoding;
+    apply_digest(s, conf);
     s->key = (enum webhook_key)conf->key;
     s->unit = (enum webhook_unit)conf->unit;
     if (conf->header == NULL)
         return tl_fail(err, TL_CONFIG, "the generic scheme needs the name of the signature header");
-    /* "t=...,v1=..." is announced by a timestamp named "t" inside the signature header. */
-    if (conf->timestamp != NULL && strcmp(conf->timestamp, "t=") == 0)
-        s->syntax = SYNTAX_PAIRS;
-    else
-        s->families[0].timestamp = copy_str(v->arena, conf->timestamp);
-    if (strstr(s->signed_text, "{timestamp}") != NULL && conf->timestamp == NULL)
-        return tl_fail(err, TL_CONFIG,
-                       "signed_text holds {timestamp}: say in `timestamp` which header has it (or \"t=\" when it "
-                       "is in the signature header)");
-    if (s->syntax == SYNTAX_PAIRS && s->prefix == NULL)
-        s->prefix = "v1";
-    return TL_OK;
+    return apply_syntax(v, conf, err);
 }
 
 static void apply_places(struct webhook_verifier *v, const struct webhook_conf *conf)
@@ -248,6 +271,8 @@ static enum tl_rc apply_conf(struct webhook_verifier *v, const struct webhook_co
 
     if (strcmp(v->s.name, "generic") == 0)
         rc = apply_generic(v, conf, err);
+    else if (strncmp(v->s.name, "convoy", 6) == 0)
+        apply_digest(&v->s, conf);
     else if (v->s.proof == PROOF_TOKEN && conf->header != NULL)
         v->s.families[0].signature = copy_str(v->arena, conf->header);
     if (v->s.proof == PROOF_TOKEN && conf->header != NULL)
@@ -255,6 +280,7 @@ static enum tl_rc apply_conf(struct webhook_verifier *v, const struct webhook_co
     apply_places(v, conf);
     if (conf->tolerance_ms > 0)
         v->s.tolerance_ms = conf->tolerance_ms;
+    v->s.tolerance_future_ms = conf->tolerance_future_ms;
     v->rate = conf->rate;
     v->user = copy(v->arena, tl_sv_str(conf->user));
     v->origins = tl_arena_must(v->arena, (conf->origins.n + 1) * sizeof(*v->origins));

@@ -58,7 +58,7 @@ static bool parse_time(enum webhook_unit unit, struct tl_sv text, int64_t *ret_m
 bool webhook__check_time(const struct webhook_verifier *v, struct tl_sv text, int64_t now_ms,
                          struct webhook_verdict *verdict)
 {
-    int64_t ms = 0, age;
+    int64_t ms = 0, age, ahead = v->s.tolerance_future_ms > 0 ? v->s.tolerance_future_ms : v->s.tolerance_ms;
 
     if (!parse_time(v->s.unit, text, &ms)) {
         webhook__refuse(verdict, 401, "the timestamp of the signature is missing or malformed",
@@ -68,7 +68,7 @@ bool webhook__check_time(const struct webhook_verifier *v, struct tl_sv text, in
     /* Seconds are compared as seconds, as the senders' libraries do: 300 s is inside, 301 s is not. */
     age = v->s.unit == UNIT_SECONDS ? now_ms / 1000 * 1000 - ms : now_ms - ms;
     verdict->timestamp_ms = ms;
-    if (age <= v->s.tolerance_ms && age >= -v->s.tolerance_ms)
+    if (age <= v->s.tolerance_ms && age >= -ahead)
         return true;
     webhook__refuse(
         verdict, 401,
@@ -77,7 +77,8 @@ bool webhook__check_time(const struct webhook_verifier *v, struct tl_sv text, in
             : "the timestamp is in the future: compare your clock with the Date of this answer",
         "");
     (void)snprintf(verdict->why, sizeof(verdict->why), "timestamp is %lld ms %s, allowed are %lld",
-                   (long long)(age > 0 ? age : -age), age > 0 ? "old" : "ahead", (long long)v->s.tolerance_ms);
+                   (long long)(age > 0 ? age : -age), age > 0 ? "old" : "ahead",
+                   (long long)(age > 0 ? v->s.tolerance_ms : ahead));
     return false;
 }
 

@@ -42,11 +42,12 @@ struct webhook_conf {                 /* one struct for all schemes; a scheme's 
     struct config_list verify_tokens; /* of struct config_secret: meta's handshake */
     const char *public_url;           /* NULL: none */
     int64_t tolerance_ms;             /* 0: the scheme's default */
+    int64_t tolerance_future_ms;      /* for times ahead of ours; 0: as tolerance_ms */
     struct config_list origins;       /* const char *: cloudevents, who may ask (`*`: anyone) */
     int64_t rate;                     /* cloudevents: requests a minute we allow; 0: any */
     /* generic */
     const char *header, *prefix, *signed_text, *timestamp, *id, *event_type, *user;
-    int hash, encoding, key, unit; /* enums below */
+    int hash, encoding, key, unit, syntax; /* indices into the choices in conf.c; convoy has the first two */
     /* jwt, google_pubsub, sns, paypal, client_certificate */
     const char *jwks_url, *email, *webhook_id, *certificate;
     struct config_list issuers, audiences, topics, names; /* of const char * */

@@ -45,11 +45,12 @@ struct webhook_scheme {
     /* {id} {timestamp} {method} {url} {url_decoded} {form} {secret} {body} and text between them */
     const char *signed_text;
     enum webhook_unit unit;
-    bool has_time;            /* a signed time, checked against the tolerance */
-    int64_t tolerance_ms;     /* each way */
-    const char *id_header[2]; /* where the delivery id is when {id} is not signed */
-    const char *id_body;      /* JSON pointers, '+' between those that make it up; "*LIST|": of every item of the
-                                 list at that pointer; "#": the digest of the body */
+    bool has_time;               /* a signed time, checked against the tolerance */
+    int64_t tolerance_ms;        /* how old it may be */
+    int64_t tolerance_future_ms; /* how far ahead; 0: as tolerance_ms */
+    const char *id_header[2];    /* where the delivery id is when {id} is not signed */
+    const char *id_body;         /* JSON pointers, '+' between those that make it up; "*LIST|": of every item of the
+                                    list at that pointer; "#": the digest of the body */
     const char *type_header[2];
     const char *type_body;
     enum webhook_quirk quirk;
