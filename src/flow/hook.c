@@ -117,6 +117,8 @@ static void examine(struct hook *h)
         return;
     }
     h->kind = webhook_body_kind(http_req_header(h->req, "content-type"), h->req->body);
+    if (h->kind == WEBHOOK_XML && ((const struct flow_webhook_conf *)f->conf->from.conf)->xml == FLOW_XML_TEXT)
+        h->kind = WEBHOOK_RAW;
     if (webhook_body_parse(a, h->kind, h->req->body, &h->body, &h->dead) != TL_OK)
         h->unparsed = true;
     if (f->verifier && !h->unparsed) {

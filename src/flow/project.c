@@ -483,6 +483,7 @@ static const struct config_spec connection_spec = {
 };
 
 /* ---- sources ---- */
+static const char *const xml_forms[] = {"tree", "text", NULL};
 static const struct config_field webhook_fields[] = {
     {.name = "path",
      .type = CONFIG_STRING,
@@ -521,6 +522,14 @@ static const struct config_field webhook_fields[] = {
      .min = 200,
      .max = 204,
      .doc = "Status of the answer once the event is on disk."},
+    {.name = "xml",
+     .type = CONFIG_ENUM,
+     .choices = xml_forms,
+     AT(flow_webhook_conf, xml),
+     .fallback = "tree",
+     .doc =
+         "What `body` is where XML comes: the tree that $tl.parseXml gives (what is not well formed goes to the dead "
+         "letters), or the text as it came."},
 };
 static const struct config_spec webhook_spec =
     CONFIG_SPEC("source.webhook", struct flow_webhook_conf, webhook_fields, "Signed requests from outside.");

@@ -110,7 +110,9 @@ struct flow_webhook_conf {
     uint64_t body_limit;
     struct config_list allow; /* of struct config_cidr */
     int64_t status;
+    int xml; /* enum flow_xml */
 };
+enum flow_xml { FLOW_XML_TREE, FLOW_XML_TEXT };
 struct flow_schedule_conf {
     struct config_cron cron;
     const struct config_zone *zone;

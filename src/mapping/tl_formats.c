@@ -160,15 +160,18 @@ enum tl_rc mapping_tl_to_csv(struct jsonata_eval *e, const struct json *args, si
 
 enum tl_rc mapping_tl_parse_xml(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
-    static const struct xml_limits limits = {.max_bytes = 64u << 20, .max_depth = 200, .max_nodes = 5000000};
     struct json text = tl_arg(args, n, 0);
     struct tl_err err = {0};
 
     if (text.type == JSON_UNDEFINED)
         return TL_OK;
+    if (text.type == JSON_OBJECT && text.n == 1) { /* read already: the body of an XML event */
+        *ret = text;
+        return TL_OK;
+    }
     if (text.type != JSON_STRING)
         return tl_bad_argument(e, "parseXml", "a text");
-    if (xml_parse(jsonata_arena(e), json_view(text), XML_UNICODE, &limits, ret, &err) != TL_OK)
+    if (xml_parse(jsonata_arena(e), json_view(text), XML_UNICODE, &xml_payload_limits, ret, &err) != TL_OK)
         return jsonata_host_fail(e, "TL006", "%s", err.text);
     return TL_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* body.c - what a webhook's body becomes for mappings, by its content type. */
 #include "webhook/webhook_int.h"
+#include "xml/xml.h"
 
 enum { MAX_FIELDS = 10000 };
 
@@ -111,6 +112,7 @@ enum tl_rc webhook_body_parse(struct tl_arena *a, enum webhook_body_kind kind, s
     case WEBHOOK_FORM:
         return parse_form(a, body, ret, err);
     case WEBHOOK_XML:
+        return xml_parse(a, body, 0, &xml_payload_limits, ret, err);
     case WEBHOOK_RAW:
         break;
     }

@@ -9,6 +9,7 @@
 #include "xml/xml_int.h"
 
 #define XSI_NS "http://www.w3.org/2001/XMLSchema-instance"
+const struct xml_limits xml_payload_limits = {.max_bytes = 64u << 20, .max_depth = 200, .max_nodes = 5000000};
 enum { DEFAULT_BYTES = 16 << 20, DEFAULT_DEPTH = 100, DEFAULT_NODES = 500000, FEW = 8, INDEXED = 12 };
 
 struct entry { /* an attribute or a child */

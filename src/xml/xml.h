@@ -35,6 +35,8 @@ struct xml_limits {
     uint32_t max_depth; /* 0: 100; at most 200 */
     uint32_t max_nodes; /* elements and attributes; 0: 500,000 */
 };
+/* Of what an event brings, in a body or in a text within: those of $tl.parseXml. */
+extern const struct xml_limits xml_payload_limits;
 /*
  * {root name: root}. limits NULL: the defaults. TL_PARSE with line and column: not well formed (in words of ours: no
  * part of the text gets into an error). TL_INVALID: a document type declaration. TL_LIMIT: a limit or the arena's.

@@ -78,6 +78,7 @@ static void texts_times_and_tables_convert(void **state)
         {"$tl.toCsv([{\"a\": 1, \"b\": \"x,y\"}])", "\"a,b\\r\\n1,\\\"x,y\\\"\\r\\n\""},
         {"$tl.parseXml(\"<o id='7'><l>1</l><l>2</l><n>x &amp; y</n></o>\")",
          "{\"o\":{\"@id\":\"7\",\"l\":[\"1\",\"2\"],\"n\":\"x & y\"}}"},
+        {"$tl.parseXml({\"o\": {\"@id\": \"7\"}})", "{\"o\":{\"@id\":\"7\"}}"},
         {"$tl.toXml({\"o\": {\"@id\": 7, \"l\": [1, 2], \"#text\": \"<\"}})",
          "\"<o id=\\\"7\\\"><l>1</l><l>2</l>&lt;</o>\""},
         {"$tl.parseJson(\"{\\\"a\\\":1.50}\").a", "1.50"},

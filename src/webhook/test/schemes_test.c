@@ -610,7 +610,8 @@ static void forms_become_objects_and_a_payload_field_its_json(void **state)
         {"application/vnd.acme+json", "[1]", "[1]"},
         {"text/plain; charset=UTF-8", "{\"Type\":\"Notification\"}", "{\"Type\":\"Notification\"}"},
         {"", "{}", "{}"},
-        {"text/xml", "<a/>", "\"<a/>\""},
+        {"text/xml", "<a/>", "{\"a\":\"\"}"},
+        {"text/csv", "<a/>", "\"<a/>\""},
         {"application/octet-stream", "\xff\xfe", "{\"base64\":\"//4=\"}"},
     };
     struct world *w = *state;
@@ -625,6 +626,57 @@ static void forms_become_objects_and_a_payload_field_its_json(void **state)
         assert_true(json_equal(got, want));
     }
     assert_int_equal(webhook_body_parse(w->a, WEBHOOK_FORM, TL_SV("a=%zz"), &(struct json){0}, NULL), TL_PARSE);
+}
+
+static void xml_becomes_the_tree_that_expressions_read(void **state)
+{
+    static const struct {
+        const char *text;
+        enum tl_rc rc;
+        const char *json;
+    } rows[] = {
+        {XML_ORDER, TL_OK, "{\"order\":{\"@id\":\"o-7\",\"n\":\"1\"}}"},
+        {"<?xml version='1.0' encoding='ISO-8859-1'?><n>caf\351</n>", TL_OK, "{\"n\":\"caf\303\251\"}"},
+        {"<order><n>1</order>", TL_PARSE, NULL},
+        {"", TL_PARSE, NULL},
+        {"<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>", TL_INVALID, NULL},
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        struct json body = JSON_NOTHING;
+        struct tl_err err = {0};
+        struct tl_buf b;
+
+        assert_int_equal(webhook_body_parse(w->a, WEBHOOK_XML, tl_sv_str(rows[i].text), &body, &err), rows[i].rc);
+        tl_buf_init(&b, 4096);
+        if (rows[i].json != NULL) {
+            assert_true(json_write(&b, body, 0));
+            assert_true(tl_sv_eqs(tl_buf_view(&b), rows[i].json));
+        }
+        tl_buf_done(&b);
+    }
+}
+
+static void the_id_may_be_in_an_attribute_or_an_element_of_xml(void **state)
+{
+    static const char *const ids[][2] = {{"/order/@id", "o-7"}, {"/order/n", "1"}, {"/order/c", "9"}, {"/order/x", ""}};
+    struct webhook_secret k = {.value = TL_SV("g")};
+    struct world *w = *state;
+
+    for (size_t i = 0; i < TL_COUNT(ids); i++) {
+        const struct webhook_conf conf = {.header = "x-sig", .signed_text = "{body}", .id = ids[i][0]};
+        struct webhook_verifier *v = verifier_with(w, "generic", &conf, &k, 1);
+        struct webhook_verdict verdict = {.ok = true};
+        struct json body = JSON_NOTHING;
+
+        assert_int_equal(webhook_body_parse(w->a, WEBHOOK_XML,
+                                            TL_SV("<order id='o-7'><n>1</n><c unit='kg'>9</c></order>"), &body, NULL),
+                         TL_OK);
+        webhook_identify(v, w->a, body, &verdict);
+        assert_true(tl_sv_eqs(verdict.delivery_id, ids[i][1]));
+        webhook_verifier_unref(v);
+    }
 }
 
 static void the_tables_of_schemes_and_choices_agree(void **state)
@@ -724,6 +776,8 @@ int main(void)
         T(handshakes_are_answered_only_by_the_scheme_they_belong_to),
         T(slack_and_graph_look_into_the_body),
         T(forms_become_objects_and_a_payload_field_its_json),
+        T(xml_becomes_the_tree_that_expressions_read),
+        T(the_id_may_be_in_an_attribute_or_an_element_of_xml),
         T(the_tables_of_schemes_and_choices_agree),
         T(the_published_cases_of_standard_webhooks_pass),
     };
