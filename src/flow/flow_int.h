@@ -157,6 +157,9 @@ void flow__build_verifier(struct flow *f, const struct flow_load_options *o, str
                           const struct config_choice *verify);
 void flow__check_secrets(const struct flow_plan *p, struct config_errors *e); /* Vault is named, but not configured */
 /* models.c */
+/* listeners.c */
+void flow__check_tls(const struct flow_plan *p, struct config_errors *e); /* blocks on files */
+void flow__check_spans(const struct flow_plan *p, struct config_errors *e);
 /* The whole file; false when it cannot be read or is larger than max. b is initialised. */
 bool flow__read_file(const char *path, size_t max, struct tl_buf *b);
 void flow__load_models(struct flow_plan *p, struct config_errors *e);

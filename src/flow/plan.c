@@ -807,6 +807,9 @@ enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *opti
         mark_sources(p);
         mark_keys(p);
         check_all_own(&l);
+        if (options->config.check_files)
+            flow__check_tls(p, e);
+        flow__check_spans(p, e);
     }
     if (config_errors_count(e)) {
         flow_plan_unref(p);

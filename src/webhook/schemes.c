@@ -6,6 +6,7 @@
 #include "webhook/webhook_int.h"
 
 #define FIVE_MINUTES 300000
+#define HOURS(n) ((n)*INT64_C(3600000))
 
 const struct webhook_scheme webhook_scheme_table[] = {
     {.name = "standard_webhooks", /* standardwebhooks.com, specification */
@@ -20,6 +21,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .has_time = true,
      .tolerance_ms = FIVE_MINUTES,
      .type_body = "/type",
+     .retry_span_ms = HOURS(96), /* the schedule that the specification suggests, and its jitter */
      .doc = "Standard Webhooks, symmetric (v1, whsec_...) and asymmetric (v1a, whpk_...)."},
     {.name = "svix", /* docs.svix.com, verifying payloads manually */
      .families = {{"svix-signature", "svix-timestamp", "svix-id"},
@@ -33,6 +35,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .has_time = true,
      .tolerance_ms = FIVE_MINUTES,
      .type_body = "/type",
+     .retry_span_ms = HOURS(34), /* its server's schedule, and its jitter */
      .doc = "Svix: Standard Webhooks with svix-* headers."},
     {.name = "stripe", /* docs.stripe.com/webhooks, verify manually */
      .families = {{"stripe-signature", NULL, NULL}},
@@ -46,6 +49,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .tolerance_ms = FIVE_MINUTES,
      .id_body = "/id",
      .type_body = "/type",
+     .retry_span_ms = HOURS(72),
      .doc = "Stripe."},
     {.name = "github", /* docs.github.com, validating webhook deliveries */
      .families = {{"x-hub-signature-256", NULL, NULL}},
@@ -67,6 +71,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .signed_text = "{body}",
      .id_header = {"x-shopify-webhook-id", "shopify-webhook-id"},
      .type_header = {"x-shopify-topic", "shopify-topic"},
+     .retry_span_ms = HOURS(4),
      .doc = "Shopify; keep the old client secret in the list for an hour after a rotation."},
     {.name = "slack", /* docs.slack.dev, verifying requests */
      .families = {{"x-slack-signature", "x-slack-request-timestamp", NULL}},
@@ -81,6 +86,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .id_body = "/event_id",
      .type_body = "/event/type",
      .handshake = SHAKE_SLACK,
+     .retry_span_ms = 360000, /* at once, after 1 and 5 minutes */
      .doc = "Slack events, commands and interactions."},
     {.name = "hubspot", /* developers.hubspot.com, request validation, v3 */
      .families = {{"x-hubspot-signature-v3", "x-hubspot-request-timestamp", NULL}},
@@ -94,6 +100,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .tolerance_ms = FIVE_MINUTES,
      .id_body = "*|/portalId+/subscriptionId+/eventId+/objectId+/occurredAt",
      .type_body = "/0/subscriptionType",
+     .retry_span_ms = HOURS(24),
      .doc = "HubSpot, signature version 3."},
     {.name = "hubspot_v2",
      .proof = PROOF_DIGEST,
@@ -105,6 +112,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .signed_text = "{secret}{method}{url}{body}",
      .id_body = "*|/portalId+/subscriptionId+/eventId+/objectId+/occurredAt",
      .type_body = "/0/subscriptionType",
+     .retry_span_ms = HOURS(24),
      .doc = "HubSpot, signature version 2 (old apps; no protection against replays)."},
     {.name = "hubspot_v1",
      .proof = PROOF_DIGEST,
@@ -116,6 +124,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .signed_text = "{secret}{body}",
      .id_body = "*|/portalId+/subscriptionId+/eventId+/objectId+/occurredAt",
      .type_body = "/0/subscriptionType",
+     .retry_span_ms = HOURS(24),
      .doc = "HubSpot, signature version 1 (old apps; no protection against replays)."},
     {.name = "twilio", /* twilio.com/docs/usage/webhooks/webhooks-security */
      .families = {{"x-twilio-signature", NULL, NULL}},
@@ -150,6 +159,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .signed_text = "{url}{body}",
      .id_body = "/event_id",
      .type_body = "/type",
+     .retry_span_ms = HOURS(24),
      .doc = "Square."},
     {.name = "meta", /* developers.facebook.com, webhooks getting started */
      .families = {{"x-hub-signature-256", NULL, NULL}},
@@ -162,6 +172,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .id_body = "#",
      .type_body = "/object",
      .handshake = SHAKE_META,
+     .retry_span_ms = HOURS(36),
      .doc = "Meta: Graph API, WhatsApp, Messenger."},
     {.name = "pagerduty", /* developer.pagerduty.com, signatures */
      .families = {{"x-pagerduty-signature", NULL, NULL}},
@@ -240,6 +251,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .id_body = "#",
      .type_body = "/value/0/changeType",
      .handshake = SHAKE_GRAPH,
+     .retry_span_ms = HOURS(4),
      .doc = "Microsoft Graph change notifications: the clientState of the subscription."},
     {.name = "cloudevents",
      .proof = PROOF_TOKEN, /* CloudEvents HTTP webhook 1.0.2, 3.1 */
@@ -261,6 +273,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .tolerance_ms = INT64_C(259200000), /* its attempts go on for three days with the first one's time */
      .id_body = "/id",
      .type_body = "/event_type",
+     .retry_span_ms = HOURS(72),
      .doc = "PayPal: the certificate is of PayPal's host. The body is bound by a CRC only: fetch what is worth money."},
     {.name = "google_pubsub", /* cloud.google.com/pubsub, authentication for push subscriptions */
      .proof = PROOF_JWT,
@@ -280,6 +293,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .doc = "Mutual TLS: the client certificate that the server has verified (server.tls.client_ca)."},
     {.name = "salesforce_outbound", /* developer.salesforce.com, SOAP API, Outbound Messaging */
      .proof = PROOF_OUTBOUND,
+     .retry_span_ms = HOURS(24),
      .doc = "Salesforce outbound messages: SOAP, each notification an event; the organization, and its client "
             "certificate."},
     {.name = "basic",
@@ -315,4 +329,11 @@ const struct webhook_scheme *webhook__scheme(struct tl_sv name)
             return &webhook_scheme_table[i];
     }
     return NULL;
+}
+
+int64_t webhook_retry_span_ms(const char *scheme)
+{
+    const struct webhook_scheme *s = webhook__scheme(tl_sv_str(scheme));
+
+    return s != NULL ? s->retry_span_ms : 0;
 }

@@ -64,6 +64,10 @@ struct webhook_conf_secret {
 /* The choices of `verify:` for a CONFIG_ONE_OF; the variant's name is the scheme's. */
 extern const struct config_variants webhook_schemes;
 
+/* For how long a sender of this scheme repeats a delivery that was not answered, as its vendor says; 0: it does not, or
+ * does not say. Keys must be remembered longer. */
+int64_t webhook_retry_span_ms(const char *scheme);
+
 /* ---- verifying ---- */
 struct webhook_secret { /* values as resolved by secret/; copied and wiped by the verifier */
     struct tl_sv value;
