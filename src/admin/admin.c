@@ -283,8 +283,8 @@ static void expose(void *arg)
 
 static enum tl_rc metrics(struct task *task, struct http_req *req, struct http_res *res, void *arg, struct tl_err *err)
 {
-    const struct health *h = arg;
-    struct exposition x = {.m = h->admin->metrics};
+    const struct admin *admin = arg;
+    struct exposition x = {.m = admin->metrics};
     enum tl_rc rc;
 
     tl_buf_init(&x.text, MAX_ANSWER);
@@ -304,7 +304,6 @@ enum tl_rc admin_health_routes(struct admin *a, struct http_router *router, bool
     const struct http_route routes[] = {
         {.methods = "GET", .pattern = "/healthz", .handler = healthz, .arg = h},
         {.methods = "GET", .pattern = "/readyz", .handler = readyz, .arg = h},
-        {.methods = "GET", .pattern = "/metrics", .handler = metrics, .arg = h},
     };
     enum tl_rc rc = TL_OK;
 
@@ -313,4 +312,13 @@ enum tl_rc admin_health_routes(struct admin *a, struct http_router *router, bool
     for (size_t i = 0; i < TL_COUNT(routes) && rc == TL_OK; i++)
         rc = http_router_add(router, &routes[i], err);
     return rc;
+}
+
+enum tl_rc admin_metrics_route(struct admin *a, struct http_router *router, const struct http_cidr *allow,
+                               size_t n_allow, struct tl_err *err)
+{
+    const struct http_route route = {
+        .methods = "GET", .pattern = "/metrics", .handler = metrics, .arg = a, .allow = allow, .n_allow = n_allow};
+
+    return http_router_add(router, &route, err);
 }

@@ -76,9 +76,12 @@ TL_MUST_CHECK enum tl_rc admin_web_first_token(struct admin_web *w, struct tl_er
 TL_MUST_CHECK enum tl_rc admin_web_routes(struct admin *a, struct admin_web *web, struct http_router *router,
                                           struct tl_err *err);
 
-/* /metrics, /healthz, /readyz: also on the public listener. draining may be NULL. */
+/* /healthz and /readyz: on every listener. draining may be NULL. */
 TL_MUST_CHECK enum tl_rc admin_health_routes(struct admin *a, struct http_router *router, bool (*draining)(void *arg),
                                              void *arg, struct tl_err *err);
+/* GET /metrics, for those whose address is in allow (copied); n_allow 0: for everybody. */
+TL_MUST_CHECK enum tl_rc admin_metrics_route(struct admin *a, struct http_router *router, const struct http_cidr *allow,
+                                             size_t n_allow, struct tl_err *err);
 
 /* The state of ledger, connections, servers and process in a->metrics, read when it is collected; a and what it names
  * must live until then, and so must the result. */

@@ -122,11 +122,35 @@ struct queue *flow__queue(const struct flow *f)
 
 void flow__refused(const struct flow *f, const struct http_req *req, const struct webhook_verdict *v)
 {
+    const char *reason = v->reason ? v->reason : "not verified";
+    struct flow_watch *w = f->watch;
     char from[HTTP_ADDR_TEXT];
+    bool first;
 
     metrics_inc(f->meters->refused);
-    TL_LOG(f->plan->engine->opt.log, TL_WARN, "webhook.refused", v->reason ? v->reason : "not verified",
-           KV_STR("flow", f->name), KV_STR("why", v->why), KV_STR("from", http_addr_format(&req->client, from)));
+    (void)http_addr_format(&req->client, from);
+    pthread_mutex_lock(&w->lock);
+    first = flow__refusals_add(&w->refusals, from, reason, (int64_t)tl_clock_mono_ms(flow__clock(f)));
+    pthread_mutex_unlock(&w->lock);
+    if (first)
+        TL_LOG(f->plan->engine->opt.log, TL_WARN, "webhook.refused", reason, KV_STR("flow", f->name),
+               KV_STR("why", v->why), KV_STR("from", from));
+}
+
+void flow__tell_refusals(struct flow_engine *e)
+{
+    struct flow_refusal line;
+
+    for (struct flow_watch *w = flow__first_watch(e); w; w = w->next) {
+        for (bool due = true; due;) {
+            pthread_mutex_lock(&w->lock);
+            due = flow__refusals_due(&w->refusals, (int64_t)tl_clock_mono_ms(e->opt.clock), &line);
+            pthread_mutex_unlock(&w->lock);
+            if (due)
+                TL_LOG(e->opt.log, TL_WARN, "webhook.refused", line.reason, KV_STR("flow", w->name),
+                       KV_STR("from", line.from), KV_U64("more", line.folded));
+        }
+    }
 }
 
 void flow__log_waits(const struct flow *f)

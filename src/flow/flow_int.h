@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "flow/flow.h"
+#include "flow/refusals.h"
 #include "json/schema/schema.h"
 #include "webhook/webhook.h"
 
@@ -156,10 +157,10 @@ void flow__material_done(struct flow_material *m);
 void flow__build_verifier(struct flow *f, const struct flow_load_options *o, struct config_errors *e,
                           const struct config_choice *verify);
 void flow__check_secrets(const struct flow_plan *p, struct config_errors *e); /* Vault is named, but not configured */
-/* models.c */
 /* listeners.c */
 void flow__check_tls(const struct flow_plan *p, struct config_errors *e); /* blocks on files */
 void flow__check_spans(const struct flow_plan *p, struct config_errors *e);
+/* models.c */
 /* The whole file; false when it cannot be read or is larger than max. b is initialised. */
 bool flow__read_file(const char *path, size_t max, struct tl_buf *b);
 void flow__load_models(struct flow_plan *p, struct config_errors *e);
@@ -288,6 +289,7 @@ struct flow_engine {
 const struct tl_clock *flow__clock(const struct flow *f);
 struct queue *flow__queue(const struct flow *f);
 void flow__refused(const struct flow *f, const struct http_req *req, const struct webhook_verdict *v);
+void flow__tell_refusals(struct flow_engine *e); /* the lines of those that were folded */
 void flow__received(const struct flow *f, const struct queue_put *put);
 struct flow *flow__by_id(const struct flow_plan *p, uint32_t id); /* NULL */
 struct connector_host *flow__host(const struct flow_plan *p, const struct flow_connection *c, unsigned loop);
@@ -329,8 +331,10 @@ struct flow_watch { /* what is known of a flow beyond one plan, by name */
     uint64_t died; /* as the ledger said last */
     uint32_t failures;
     int64_t failing_since_ms;
+    struct flow_refusals refusals;
 };
 struct flow_watch *flow__watch(struct flow_engine *e, const char *name); /* made when it is new */
+struct flow_watch *flow__first_watch(struct flow_engine *e);             /* sla.c */
 void flow__watches_free(struct flow_engine *e);
 bool flow__debugged(const struct flow *f);
 enum tl_level flow__debug_level(const struct flow *f); /* of its lines for debugging: INFO while its switch is on */

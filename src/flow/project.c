@@ -91,6 +91,22 @@ static const struct config_spec tls_spec = CONFIG_SPEC("tls", struct flow_tls_co
             "Speak HTTP/2 with clients that choose it: over TLS, and without it with the proxies of `behind_proxy`.",  \
         .advanced = true                                                                                               \
     }
+static const struct config_field metrics_fields[] = {
+    {.name = "on", .type = CONFIG_BOOL, AT(flow_metrics_conf, on), .fallback = "true", .doc = "Answer there."},
+    {.name = "allow",
+     .type = CONFIG_LIST,
+     .item = &cidr_item,
+     .one_or_many = true,
+     AT(flow_metrics_conf, allow),
+     .doc = "Only these addresses; none: everybody who may connect.",
+     .example = "[10.0.0.0/8]"},
+};
+static const struct config_spec metrics_spec = {.name = "server.metrics",
+                                                .size = sizeof(struct flow_metrics_conf),
+                                                .fields = metrics_fields,
+                                                .n_fields = TL_COUNT(metrics_fields),
+                                                .doc = "GET /metrics where senders reach us.",
+                                                .scalar = "on"};
 static const struct config_field server_fields[] = {
     SERVER_FIELDS("127.0.0.1:8080"),
     {.name = "threads",
@@ -101,6 +117,13 @@ static const struct config_field server_fields[] = {
      .max = 64,
      .doc = "Event loops; 0: one for each core, at most 4.",
      .advanced = true},
+    {.name = "metrics",
+     .type = CONFIG_OBJECT_REF,
+     .spec = &metrics_spec,
+     AT(flow_server_conf, metrics),
+     .doc = "Answer GET /metrics here too, for everybody (true) or those in `allow`. It shows the names of flows and "
+            "how much they carry; without this only the control socket and the console's port answer.",
+     .example = "{ allow: [10.0.0.0/8] }"},
 };
 static const struct config_spec server_spec =
     CONFIG_SPEC("server", struct flow_server_conf, server_fields, "Where senders reach us.");

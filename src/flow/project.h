@@ -20,6 +20,10 @@ struct flow_tls_conf {
     const char *certificate, *key, *client_ca;
     struct config_list others; /* of struct flow_certificate_conf */
 };
+struct flow_metrics_conf { /* /metrics on the public listener */
+    bool on;
+    struct config_list allow; /* of struct config_cidr; none: everybody */
+};
 struct flow_server_conf {
     struct config_address listen;
     const struct flow_tls_conf *tls;
@@ -28,6 +32,7 @@ struct flow_server_conf {
     uint64_t body_limit;
     bool http2;
     int64_t threads;
+    const struct flow_metrics_conf *metrics; /* of `server` only; NULL: none */
 };
 struct flow_admin_token_conf {
     const char *name;

@@ -191,7 +191,7 @@ static void save(struct flow_engine *e, struct task *task, struct flow_watch *w)
     tl_free(s);
 }
 
-static struct flow_watch *first_watch(struct flow_engine *e)
+struct flow_watch *flow__first_watch(struct flow_engine *e)
 {
     struct flow_watch *w;
 
@@ -210,7 +210,7 @@ static void look(struct flow_engine *e, struct task *task)
 
     if (queue_stats(e->queue, task, a, &s, &err) != TL_OK)
         return;
-    for (struct flow_watch *w = first_watch(e); w; w = w->next) {
+    for (struct flow_watch *w = flow__first_watch(e); w; w = w->next) {
         for (size_t i = 0; i < s.n_flows; i++) {
             if (strcmp(w->name, s.flows[i].name) == 0)
                 died(w, now, s.flows[i].died);
@@ -225,11 +225,12 @@ enum tl_rc flow__sla_task(struct task *task, void *arg, struct tl_err *err)
     enum tl_rc rc = TL_OK;
 
     while (rc == TL_OK && !__atomic_load_n(&e->stopping, __ATOMIC_RELAXED)) {
-        for (struct flow_watch *w = first_watch(e); w; w = w->next) {
+        for (struct flow_watch *w = flow__first_watch(e); w; w = w->next) {
             if (!w->loaded)
                 load(e, task, w);
         }
         look(e, task);
+        flow__tell_refusals(e);
         if (++ticks % SAVE_EVERY == 0)
             flow__sla_save(e, task);
         for (int i = 0; i < TICK_MS / 500 && rc == TL_OK && !__atomic_load_n(&e->stopping, __ATOMIC_RELAXED); i++)
@@ -241,7 +242,7 @@ enum tl_rc flow__sla_task(struct task *task, void *arg, struct tl_err *err)
 void flow__sla_save(struct flow_engine *e, struct task *task)
 {
     look(e, task);
-    for (struct flow_watch *w = first_watch(e); w; w = w->next)
+    for (struct flow_watch *w = flow__first_watch(e); w; w = w->next)
         save(e, task, w);
 }
 

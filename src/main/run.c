@@ -288,11 +288,14 @@ static bool is_draining(void *arg)
 static enum tl_rc make_public_router(struct server *s, struct flow_plan *plan, struct http_router **ret,
                                      struct tl_err *err)
 {
+    const struct flow_metrics_conf *m = flow_plan_project(plan)->server.metrics;
     struct http_router *r = http_router_new();
     enum tl_rc rc = flow_engine_routes(s->engine, plan, r, err);
 
     if (rc == TL_OK)
         rc = admin_health_routes(&s->admin, r, is_draining, s, err);
+    if (rc == TL_OK && m && m->on)
+        rc = admin_metrics_route(&s->admin, r, (const struct http_cidr *)m->allow.items, m->allow.n, err);
     if (rc == TL_OK)
         *ret = r;
     else
@@ -334,6 +337,8 @@ static enum tl_rc make_web(struct server *s, const struct flow_admin_conf *c, st
     if (rc == TL_OK)
         rc = admin_health_routes(&s->admin, router, is_draining, s, err);
     if (rc == TL_OK)
+        rc = admin_metrics_route(&s->admin, router, NULL, 0, err);
+    if (rc == TL_OK)
         rc = http_server_new(s->loops, 1, &o, router, &s->web, err);
     http_router_unref(router);
     return rc;
@@ -373,6 +378,8 @@ static enum tl_rc open_control(struct server *s, const char *data_path, struct t
 
     if (rc == TL_OK)
         rc = admin_health_routes(&s->admin, router, is_draining, s, err);
+    if (rc == TL_OK)
+        rc = admin_metrics_route(&s->admin, router, NULL, 0, err);
     if (rc == TL_OK)
         rc = http_server_new(s->loops, 1, &o, router, &s->control, err);
     http_router_unref(router);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `check` finds about listeners and senders."""
+"""What `check` finds about listeners and senders, who reads /metrics, and refusals in the log."""
 import subprocess
 
 import pytest
@@ -88,3 +88,30 @@ def test_check_warns_where_keys_are_forgotten_before_the_sender_gives_up(checked
     for change in (short, off, default):  # a sender that does not repeat; no keys; kept for a week
         code, said, _ = checked(change)
         assert code == 0 and "keep_keys" not in said, said
+
+
+def test_metrics_are_for_the_public_listener_only_where_it_says_so(site, target):
+    answers = {}
+    for name, value in (("none", None), ("on", True), ("off", False), ("us", {"allow": ["127.0.0.0/8"]}), ("others", {"allow": ["192.0.2.0/24"]})):
+        conf = project(target)
+        if value is not None:
+            conf["server"]["metrics"] = value
+        s = site(conf).start()
+        answers[name] = s.sender.raw("GET", "/metrics").status
+        assert s.sender.raw("GET", "/healthz").status == 200 and s.call("GET", "/metrics").status == 200
+        s.stop()
+    assert answers == {"none": 404, "on": 200, "off": 404, "us": 200, "others": 403}
+
+
+def test_refusals_of_one_sender_are_folded_in_the_log_and_counted_one_by_one(site, target):
+    s = site(project(target, flows={"other": {"from": hook("/hooks/other"), "to": {"connection": "erp", "post": "/o"}}})).start()
+    for _ in range(100):
+        assert s.sender.raw("POST", "/hooks/shop", b"{}", {"X-Hub-Signature-256": "sha256=" + "0" * 64}).status == 401
+    assert s.sender.raw("POST", "/hooks/other", b"{}", {}).status == 401
+    counted = {k: v for k, v in s.metrics().items() if k.startswith("tieline_webhooks_refused_total")}
+    assert sorted(counted.values()) == [1, 100]
+    s.stop()
+    lines = s.logged("webhook.refused")
+    firsts = [line for line in lines if "more" not in line]
+    assert sorted(line["flow"] for line in firsts) == ["orders", "other"] and all(line["from"] == "127.0.0.1" for line in firsts)
+    assert len(lines) <= 6, "a line a minute at most, however slow this machine is"

@@ -156,7 +156,7 @@ def test_the_reference_page_names_every_metric_there_is(site, target):
     s = site(project(target, flow={"sla": {"success": "99%"}}, limits={"rate": "100/s"})).start()
     s.post({"n": 1})
     s.wait_counts(delivered=1)
-    text = s.sender.raw("GET", "/metrics").text
+    text = s.call("GET", "/metrics").text
     names = {line.split()[2].removesuffix("_quantile") for line in text.splitlines() if line.startswith("# TYPE")}
     assert len(names) > 35 and [n for n in sorted(names) if f"`{n}`" not in page] == []
 

@@ -185,7 +185,7 @@ def look(s):
                                       ("check",), ("check", "--json", "--secrets"), ("secrets", "list"))]
     for e in s.list():
         out.append(run(s, "events", "show", e["id"], "--json"))
-    out.append(s.sender.raw("GET", "/metrics").text.encode())
+    out.append(s.call("GET", "/metrics").text.encode())
     out.append(s.call("GET", "/v1/config").text.encode())
     return out
 

@@ -95,7 +95,7 @@ def test_no_secret_is_in_the_log_the_ledger_the_metrics_or_the_api(site, target)
     s.wait_state(r.id, "delivered")
     s.sender.raw("POST", "/hooks/shop", body, {**github(body, secret="planted-wrong-11"), **more})
     assert seen[0] == planted["ERP_TOKEN"], "the target did get it"
-    places = {"metrics": s.sender.raw("GET", "/metrics").text, "event": s.call("GET", "/v1/events/" + r.id).text,
+    places = {"metrics": s.call("GET", "/metrics").text, "event": s.call("GET", "/v1/events/" + r.id).text,
               "status": s.call("GET", "/v1/status").text, "config": s.call("GET", "/v1/config").text}
     s.stop()
     places["log"] = s.log

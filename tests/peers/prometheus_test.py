@@ -52,7 +52,7 @@ def test_the_rules_are_right_and_name_metrics_that_exist(shop):
     s = shop(flow={"sla": {"success": "99%", "delay_p95": "5m"}}, limits={"rate": "100/s"})
     s.post({"n": 1})
     s.wait_counts(delivered=1)
-    there = {line.split()[2] for line in s.sender.raw("GET", "/metrics").text.splitlines() if line.startswith("# TYPE")}
+    there = {line.split()[2] for line in s.call("GET", "/metrics").text.splitlines() if line.startswith("# TYPE")}
     named = {re.sub("_(bucket|sum|count)$", "", n) for g in yaml.safe_load(RULES.read_text())["groups"]
              for rule in g["rules"] for n in re.findall("tieline_[a-z_]+", rule["expr"])}
     rare = {"tieline_flow_held", "tieline_connection_held", "tieline_credential_expires_timestamp_seconds"}
@@ -63,14 +63,16 @@ def test_promtool_finds_nothing_in_our_metrics_but_the_names_of_others(shop):
     s = shop()
     s.post({"n": 1})
     s.wait_counts(delivered=1)
-    text = s.sender.raw("GET", "/metrics").text
+    text = s.call("GET", "/metrics").text
     r = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True)
     assert r.returncode == 0, r.stdout + r.stderr
 
 
 def test_prometheus_scrapes_us_and_an_alert_fires_and_resolves(site, target, prometheus):
     target.behave = lambda r: answer(401)
-    s = site(project(target, limits=NO_BREAKER)).start()
+    conf = project(target, limits=NO_BREAKER)
+    conf["server"]["metrics"] = {"allow": ["127.0.0.1/32"]}
+    s = site(conf).start()
     ask = prometheus(s.port, RULES)
     up = until(lambda: (v := ask("query", query='up{job="tieline"}')) and v["result"], timeout=60)
     assert up[0]["value"][1] == "1"

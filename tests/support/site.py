@@ -239,6 +239,6 @@ class Site:
 
     def metrics(self):
         """name{labels} -> value."""
-        r = self.sender.raw("GET", "/metrics")
+        r = self.call("GET", "/metrics")
         assert r.status == 200, r
         return {k: float(v) for k, v in (line.rsplit(" ", 1) for line in r.text.splitlines() if line and line[0] != "#")}

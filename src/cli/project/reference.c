@@ -114,13 +114,13 @@ static void put_metrics(void)
     size_t n;
     const struct metrics_desc *d = flow_metrics(&n);
 
-    fputs("# Metrics\n\n`GET /metrics` of the server answers in the text format of Prometheus, on its own listener and "
-          "on "
-          "the control socket. A\nhistogram `X` has the usual `X_bucket`, `X_sum` and `X_count`, and `X_quantile` with "
-          "the "
-          "quantiles 0.5, 0.95 and 0.99\nsince the start, to be read without a Prometheus. Alert rules are in "
-          "`packaging/prometheus/tieline.rules.yml`.\n\n## Events, deliveries and calls\n\n",
-          stdout);
+    fputs(
+        "# Metrics\n\n`GET /metrics` answers in the text format of Prometheus, on the console's port and the control "
+        "socket, and on the\npublic listener where `server.metrics` says so. A histogram `X` has the usual `X_bucket`, "
+        "`X_sum` and `X_count`, and\n`X_quantile` with the quantiles 0.5, 0.95 and 0.99 since the start, to be read "
+        "without a Prometheus. Alert rules are in\n`packaging/prometheus/tieline.rules.yml`.\n\n"
+        "## Events, deliveries and calls\n\n",
+        stdout);
     put_metrics_table(d, n);
     fputs("\n## State, read when somebody asks\n\nA series of a hold appears with the first hold of its kind and is 0 "
           "afterwards.\n\n",
