@@ -31,21 +31,34 @@ static const char *remedy(const char *sentence)
     return "It must be PEM (-----BEGIN CERTIFICATE-----), the server's own certificate first, readable for us.";
 }
 
+void flow_tls_options(const struct flow_tls_conf *c, struct http_tls_cert certs[FLOW_CERTIFICATES],
+                      struct http_tls_options *ret)
+{
+    certs[0] = (struct http_tls_cert){.cert_file = c->certificate, .key_file = c->key};
+    for (size_t i = 0; i < c->others.n && i + 1 < FLOW_CERTIFICATES; i++) {
+        const struct flow_certificate_conf *o = CONFIG_AT(c->others, struct flow_certificate_conf, i);
+
+        certs[i + 1] = (struct http_tls_cert){.cert_file = o->certificate, .key_file = o->key};
+    }
+    *ret = (struct http_tls_options){.certs = certs,
+                                     .n_certs = 1 + c->others.n,
+                                     .client = c->client_ca ? HTTP_TLS_CLIENT_OPTIONAL : HTTP_TLS_CLIENT_NONE,
+                                     .client_ca_file = c->client_ca};
+}
+
 static void check_pair(const struct flow_plan *p, struct config_errors *e, const char *block,
                        const struct flow_tls_conf *c)
 {
     const struct config_node *listener = config_get(p->node, block);
     const struct config_node *node = listener ? config_get(listener, "tls") : NULL;
+    struct http_tls_cert certs[FLOW_CERTIFICATES];
+    struct http_tls_options o;
     struct http_tls *tls = NULL;
     struct tl_err err = {0};
 
     if (!c || !node)
         return;
-    const struct http_tls_cert pair = {.cert_file = c->certificate, .key_file = c->key};
-    const struct http_tls_options o = {.certs = &pair,
-                                       .n_certs = 1,
-                                       .client = c->client_ca ? HTTP_TLS_CLIENT_OPTIONAL : HTTP_TLS_CLIENT_NONE,
-                                       .client_ca_file = c->client_ca};
+    flow_tls_options(c, certs, &o);
     if (http_tls_new(&o, NULL, tl_clock_system(), &tls, &err) != TL_OK)
         config_error(e, place_of(node, err.text), remedy(err.text), "%s.tls: %s", block, err.text);
     http_tls_unref(tls);

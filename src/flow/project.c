@@ -51,7 +51,7 @@ static const struct config_field tls_fields[] = {
      .type = CONFIG_LIST,
      .item = &certificate_item,
      .one_or_many = true,
-     .max = 8,
+     .max = FLOW_CERTIFICATES - 1,
      AT(flow_tls_conf, others),
      .doc = "Further certificates, chosen by the name that the client asks for (SNI)."},
 };

@@ -11,6 +11,7 @@
 #include "alert/alert.h"
 #include "config/config.h"
 #include "connector/connector.h"
+#include "http/tls.h"
 #include "secret/secret.h"
 
 struct flow_certificate_conf {
@@ -24,6 +25,10 @@ struct flow_metrics_conf { /* /metrics on the public listener */
     bool on;
     struct config_list allow; /* of struct config_cidr; none: everybody */
 };
+enum { FLOW_CERTIFICATES = 9 };
+/* What http_tls_new takes, but for ALPN; both point into c. */
+void flow_tls_options(const struct flow_tls_conf *c, struct http_tls_cert certs[FLOW_CERTIFICATES],
+                      struct http_tls_options *ret);
 struct flow_server_conf {
     struct config_address listen;
     const struct flow_tls_conf *tls;

@@ -4,8 +4,6 @@
 #include <arpa/inet.h>
 #include <sys/stat.h>
 
-enum { CERTIFICATES = 9 }; /* one and at most eight more */
-
 static uint64_t stamp_file(const char *path, uint64_t h)
 {
     struct stat st;
@@ -36,20 +34,12 @@ static enum tl_rc read_files(const struct flow_server_conf *server, struct http_
                              struct tl_err *err)
 {
     static const char *const alpn[] = {"h2", "http/1.1"};
-    const struct flow_tls_conf *c = server->tls;
-    struct http_tls_cert certs[CERTIFICATES] = {{.cert_file = c->certificate, .key_file = c->key}};
-    const struct http_tls_options t = {.certs = certs,
-                                       .n_certs = 1 + c->others.n,
-                                       .client = c->client_ca ? HTTP_TLS_CLIENT_OPTIONAL : HTTP_TLS_CLIENT_NONE,
-                                       .client_ca_file = c->client_ca,
-                                       .alpn = server->http2 ? alpn : alpn + 1,
-                                       .n_alpn = server->http2 ? 2 : 1};
+    struct http_tls_cert certs[FLOW_CERTIFICATES];
+    struct http_tls_options t;
 
-    for (size_t i = 0; i < c->others.n && i + 1 < CERTIFICATES; i++) {
-        const struct flow_certificate_conf *o = CONFIG_AT(c->others, struct flow_certificate_conf, i);
-
-        certs[i + 1] = (struct http_tls_cert){.cert_file = o->certificate, .key_file = o->key};
-    }
+    flow_tls_options(server->tls, certs, &t);
+    t.alpn = server->http2 ? alpn : alpn + 1;
+    t.n_alpn = server->http2 ? 2 : 1;
     return http_tls_new(&t, keep, tl_clock_system(), ret, err);
 }
 
