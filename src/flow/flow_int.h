@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "flow/flow.h"
-#include "flow/refusals.h"
+#include "flow/in/refusals.h"
 #include "json/schema/schema.h"
 #include "webhook/webhook.h"
 
@@ -81,7 +81,7 @@ struct flow {
     struct mapping *key, *order_by;
     bool no_key;
     bool order_by_hidden; /* made of what a model marks with pii */
-    bool told_no_key; /* atomic: that a key or an order cannot be evaluated was told */
+    bool told_no_key;     /* atomic: that a key or an order cannot be evaluated was told */
     struct flow_read *read;
     struct flow_step *steps;
     size_t n_steps;

@@ -500,10 +500,9 @@ static bool wanted(const struct job *j, const struct row *r, const struct candid
     const struct queue_filter *f = &j->plan.filter;
 
     return (j->n_ids || queue_acts_on(&j->plan, (enum queue_state)r->state)) && (!f->flow || r->flow == f->flow) &&
-           (!f->state || r->state == f->state) &&
-           (!f->event || r->event == f->event) && (!f->fingerprint || c->fp == f->fingerprint) &&
-           (!f->cls || c->cls == f->cls) && (!f->from_ms || r->received >= f->from_ms) &&
-           (!f->until_ms || r->received < f->until_ms);
+           (!f->state || r->state == f->state) && (!f->event || r->event == f->event) &&
+           (!f->fingerprint || c->fp == f->fingerprint) && (!f->cls || c->cls == f->cls) &&
+           (!f->from_ms || r->received >= f->from_ms) && (!f->until_ms || r->received < f->until_ms);
 }
 
 static void touch(struct queue *q, struct job *j, const struct candidate *c)

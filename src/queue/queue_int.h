@@ -625,7 +625,7 @@ void queue__retain_from(struct queue *q, uint64_t id); /* it is final now: the s
 /* ---- job.c ---- */
 void queue__load_jobs(struct queue *q);
 void queue__load_origins(struct queue *q); /* origin.c: in the transaction of the start */
-bool queue__job_step(struct queue *q); /* in a transaction */
+bool queue__job_step(struct queue *q);     /* in a transaction */
 void queue__job_settle(struct queue *q);
 
 #endif

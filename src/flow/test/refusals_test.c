@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "flow/refusals.h"
+#include "flow/in/refusals.h"
 
 static void the_first_is_told_at_once_and_the_rest_once_a_minute_with_their_number(void **state)
 {

@@ -258,7 +258,8 @@ static enum tl_rc plan_pages(struct queue_reader *r, struct queue_plan *plan, co
 
         rc = queue_list(r, arena, f, cursor, 1000, &page, err);
         for (size_t i = 0; rc == TL_OK && i < page.n; i++)
-            rc = page.rows[i].expanded ? plan_event(r, plan, &page.rows[i], err) : plan_row(r, plan, &page.rows[i], err);
+            rc =
+                page.rows[i].expanded ? plan_event(r, plan, &page.rows[i], err) : plan_row(r, plan, &page.rows[i], err);
         tl_arena_free(arena);
         if (page.more && (page.cursor == 0 || page.cursor == cursor))
             break;

@@ -143,7 +143,7 @@ static const char ledger_9[] =
     "ALTER TABLE job ADD COLUMN to_target INTEGER NOT NULL DEFAULT 0;"
     "UPDATE unit SET state=" QUEUE_PARENT_END " WHERE kind=2 AND state=5 AND n_open=0 AND n_dead=0 AND n_done=0;";
 
-const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4},
-                                                    {5, ledger_5}, {6, ledger_6}, {7, ledger_7}, {8, ledger_8},
-                                                    {9, ledger_9}};
+const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3},
+                                                    {4, ledger_4}, {5, ledger_5}, {6, ledger_6},
+                                                    {7, ledger_7}, {8, ledger_8}, {9, ledger_9}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

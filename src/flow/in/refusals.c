@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "flow/refusals.h"
+#include "flow/in/refusals.h"
 
 #include <stdio.h>
 #include <string.h>
