@@ -7,7 +7,7 @@
 
 #include "queue/operate.h"
 
-enum { WORK_DEADLINE_MS = 300000, SEEN_EACH = 4 };
+enum { WORK_DEADLINE_MS = 300000, SEEN_EACH = 4, HIDE_MEMORY = 256 << 20 };
 
 struct run {
     struct flow_loop *loop;
@@ -602,18 +602,30 @@ static enum tl_rc expand(struct task *task, struct run *r, struct queue_claim *c
 /* ---- hiding ---- */
 /* What others say may repeat what they were sent, and lists, alerts and logs do not know the payload any more: what a
  * model marks is masked before anything is kept or told. What is kept of an answer stays, and is masked where shown. */
+static void hide_one(struct run *r, struct flow_veil *v, struct tl_sv *text)
+{
+    if (text->n)
+        *text = tl_arena_sv(r->arena, flow_veil_text(v, *text));
+}
+
 static void hide_texts(void *arg, struct mapping_turn *turn)
 {
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *scratch = tl_arena_new(HIDE_MEMORY); /* a batch may have seen much */
     struct run *r = arg;
+    struct flow_veil v;
 
     (void)turn; /* nothing is evaluated */
-    r->work->outcome.text = flow__hide(r->plan, r->arena, r->seen, r->n_seen, r->work->outcome.text);
+    flow_veil_begin(&v, r->plan, scratch);
+    for (size_t i = 0; i < r->n_seen; i++)
+        (void)flow_veil_json(&v, r->seen[i]);
+    hide_one(r, &v, &r->work->outcome.text);
     for (size_t i = 0; i < r->work->n; i++) {
         struct queue_outcome *o = &r->work->claims[i].outcome;
 
         if (o->end != QUEUE_END_SKIP)
-            o->text = flow__hide(r->plan, r->arena, r->seen, r->n_seen, o->text);
+            hide_one(r, &v, &o->text);
     }
+    flow_veil_end(&v);
 }
 
 static void hide(struct task *task, struct run *r)

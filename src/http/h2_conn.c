@@ -134,9 +134,13 @@ static ssize_t write_some(struct http_h2 *c, const void *p, size_t n)
     return sent >= 0 ? sent : errno == EAGAIN ? -EAGAIN : -errno;
 }
 
-int http__h2_gather(nghttp2_session *session, struct tl_buf *out, size_t at)
+int http__h2_gather(nghttp2_session *session, struct tl_buf *out, size_t *at)
 {
-    while (out->n - at < WRITE_SIZE) {
+    if (*at >= WRITE_SIZE) { /* a peer that reads slower than we write never lets it run empty */
+        tl_buf_consume(out, *at);
+        *at = 0;
+    }
+    while (out->n - *at < WRITE_SIZE) {
         const uint8_t *p;
         ssize_t n = nghttp2_session_mem_send(session, &p);
 
@@ -151,7 +155,7 @@ int http__h2_gather(nghttp2_session *session, struct tl_buf *out, size_t at)
 /* false: nghttp2 has given up. */
 static bool gather(struct http_h2 *c)
 {
-    int rc = http__h2_gather(c->session, &c->out, c->out_at);
+    int rc = http__h2_gather(c->session, &c->out, &c->out_at);
 
     if (rc != 0)
         http__h2_die(c, rc == NGHTTP2_ERR_NOMEM ? TL_LIMIT : TL_UPSTREAM, nghttp2_strerror(rc));

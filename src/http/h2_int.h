@@ -66,9 +66,9 @@ void http__h2_die(struct http_h2 *c, enum tl_rc rc, const char *text);
 void http__h2_free(struct http_h2 *c);               /* closes; no stream may be left */
 nghttp2_session_callbacks *http__h2_callbacks(void); /* h2.c */
 
-/* Frames of nghttp2 behind what waits from `at` on, some 64 KB at most. 0, or nghttp2's error; for the server of
- * session.c too. */
-int http__h2_gather(nghttp2_session *session, struct tl_buf *out, size_t at);
+/* Frames of nghttp2 behind what waits from *at on, some 64 KB at most; what was sent before *at goes away in time. 0,
+ * or nghttp2's error; for the server of session.c too. */
+int http__h2_gather(nghttp2_session *session, struct tl_buf *out, size_t *at);
 
 /* ---- h2.c ---- */
 static inline nghttp2_nv http__h2_pair(struct tl_sv name, struct tl_sv value)

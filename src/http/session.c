@@ -5,7 +5,7 @@
 #include <errno.h>
 
 enum { READS = 64, OUT_MOST = 256 << 10, TICK_MS = 1000, GRACE_NS = 1000000000, HEADER_TABLE = 4096 };
-enum { CALM = 1000, CALM_A_SECOND = 50, RESET_COSTS = 10 };
+enum { CALM = 1000, CALM_A_SECOND = 50, RESET_COSTS = 10, QUEUED_MOST = 500 /* frames, then nothing more is read */ };
 #define MS UINT64_C(1000000)
 
 static uint64_t now_of(const struct session *h)
@@ -91,6 +91,7 @@ static int on_bad_header(nghttp2_session *ng, const nghttp2_frame *frame, const 
 
     (void)ng, (void)frame, (void)name, (void)name_n, (void)value, (void)value_n, (void)flags;
     http__count(&h->c->l->bad);
+    pay(h, RESET_COSTS);
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets it: PROTOCOL_ERROR */
 }
 
@@ -102,6 +103,7 @@ static int on_bad_frame(nghttp2_session *ng, const nghttp2_frame *frame, int cod
     h->head_ns = 0;
     if (code != NGHTTP2_ERR_REFUSED_STREAM)
         http__count(&h->c->l->bad);
+    pay(h, RESET_COSTS); /* it is answered, and who does not read lets the answers pile up */
     return 0;
 }
 
@@ -371,7 +373,7 @@ static void flush(struct session *h)
         struct iovec v;
         ssize_t n;
 
-        if (http__h2_gather(h->ng, &h->out, h->out_at) != 0) {
+        if (http__h2_gather(h->ng, &h->out, &h->out_at) != 0) {
             http__conn_close(c);
             return;
         }
@@ -401,7 +403,8 @@ static void flush(struct session *h)
         finish(c);
         return;
     }
-    http__conn_want(c, UV_READABLE | (blocked ? UV_WRITABLE : 0));
+    http__conn_want(c, (blocked && nghttp2_session_get_outbound_queue_size(h->ng) > QUEUED_MOST ? 0 : UV_READABLE) |
+                           (blocked ? UV_WRITABLE : 0));
     look_again(h);
 }
 

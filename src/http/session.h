@@ -7,7 +7,8 @@
  *  - 100 streams at once. A stream that the client took back counts until its handler has returned, so taking back is
  *    no way to more (CVE-2023-44487).
  *  - What costs the client nothing and asks for nothing (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, DATA without
- *    data: 1 each; RST_STREAM: 10) is paid from 1,000 that come back at 50 a second: then GOAWAY, ENHANCE_YOUR_CALM.
+ *    data: 1 each; RST_STREAM, a stream that is refused or malformed: 10) is paid from 1,000 that come back at 50 a
+ * second: then GOAWAY, ENHANCE_YOUR_CALM.
  *  - Headers: the limits of HTTP/1.1; a head that goes on to four times its limit ends the connection. nghttp2 takes
  *    8 CONTINUATION frames a head. The tables of HPACK have 4 KB in either direction.
  *  - Flow control is the back-pressure: 256 KB a stream, 1 MB a connection that nobody has asked for; what is unread

@@ -94,34 +94,53 @@ static void read_again(void *arg)
 }
 
 enum tl_rc main_certificates(struct task *task, const struct main_listener *l, const struct flow_server_conf *c,
-                             struct http_tls **ret, struct tl_err *err)
+                             struct main_certificates *ret, struct tl_err *err)
 {
-    struct reading r = {.conf = c, .keep = l->tls};
+    struct reading r = {.conf = c};
     enum tl_rc rc;
 
-    *ret = NULL;
-    if (!l->tls || !c->tls || stamp_of(c->tls) == l->stamp)
+    *ret = (struct main_certificates){0};
+    if (!l->tls || !c->tls)
         return TL_OK;
+    ret->stamp = stamp_of(c->tls); /* before they are read: what changes meanwhile is seen the next time */
+    if (ret->stamp == l->stamp)
+        return TL_OK;
+    r.keep = http_tls_ref(l->tls); /* another reading may end first and replace it */
     rc = task_blocking(task, read_again, &r, NULL, err);
-    if (rc != TL_OK)
-        return rc;
-    if (r.rc != TL_OK) {
+    http_tls_unref(r.keep);
+    if (rc == TL_OK && r.rc != TL_OK) {
         *err = r.err;
-        return r.rc;
+        rc = r.rc;
     }
-    *ret = r.made;
-    return TL_OK;
+    if (rc == TL_OK)
+        ret->tls = r.made;
+    else
+        http_tls_unref(r.made);
+    return rc;
 }
 
-void main_certificates_use(struct main_listener *l, const struct flow_server_conf *c, struct http_tls *tls)
+void main_certificates_use(struct main_listener *l, struct main_certificates *read)
 {
-    if (!tls)
+    if (!read->tls)
         return;
-    http_server_set_tls(l->server, 0, tls);
+    http_server_set_tls(l->server, 0, read->tls);
     http_tls_unref(l->tls);
-    l->tls = tls;
-    l->stamp = stamp_of(c->tls);
+    l->tls = read->tls;
+    l->stamp = read->stamp;
     l->wrong = 0;
+    read->tls = NULL;
+}
+
+void main_certificates_wrong(struct main_listener *l, const struct main_certificates *read)
+{
+    if (read->stamp && read->stamp != l->stamp && !read->tls)
+        l->wrong = read->stamp;
+}
+
+void main_certificates_done(struct main_certificates *read)
+{
+    http_tls_unref(read->tls);
+    read->tls = NULL;
 }
 
 bool main_certificates_changed(const struct main_listener *l, const struct flow_server_conf *c)
@@ -129,10 +148,4 @@ bool main_certificates_changed(const struct main_listener *l, const struct flow_
     uint64_t now = l->tls && c->tls ? stamp_of(c->tls) : l->stamp;
 
     return now != l->stamp && now != l->wrong;
-}
-
-void main_certificates_wrong(struct main_listener *l, const struct flow_server_conf *c)
-{
-    if (l->tls && c->tls)
-        l->wrong = stamp_of(c->tls);
 }

@@ -21,14 +21,21 @@ TL_MUST_CHECK enum tl_rc main_listen(struct main_listener *l, const struct flow_
                                      struct http_server *server, struct tl_err *err);
 void main_listen_done(struct main_listener *l);
 
-/* The certificates that c names, read on a worker thread; *ret is NULL when they are those in use, or when the listener
- * is plain. Suspends. TL_CONFIG: they cannot be used. */
+struct main_certificates {
+    struct http_tls *tls; /* NULL: those in use go on */
+    uint64_t stamp;       /* of the files before they were read; 0: they were not */
+};
+/* The certificates that c names, read on a worker thread; ret->tls is NULL when they are those in use, or when the
+ * listener is plain. Suspends. TL_CONFIG: they cannot be used; ret->stamp then says which. */
 TL_MUST_CHECK enum tl_rc main_certificates(struct task *task, const struct main_listener *l,
-                                           const struct flow_server_conf *c, struct http_tls **ret, struct tl_err *err);
-/* Takes them into use, and the reference; new connections get them. NULL: nothing to do. On the accepting loop. */
-void main_certificates_use(struct main_listener *l, const struct flow_server_conf *c, struct http_tls *tls);
+                                           const struct flow_server_conf *c, struct main_certificates *ret,
+                                           struct tl_err *err);
+/* Takes them into use, and the reference; new connections get them. On the accepting loop. */
+void main_certificates_use(struct main_listener *l, struct main_certificates *read);
+/* They could not be used, and that was told: not again until the files change. */
+void main_certificates_wrong(struct main_listener *l, const struct main_certificates *read);
+void main_certificates_done(struct main_certificates *read);
 /* Whether the files are others than those in use, or than those that could not be used. Looks at their times only. */
 bool main_certificates_changed(const struct main_listener *l, const struct flow_server_conf *c);
-void main_certificates_wrong(struct main_listener *l, const struct flow_server_conf *c); /* told of; not again */
 
 #endif

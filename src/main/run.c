@@ -147,7 +147,7 @@ static bool needs_restart(const char *path)
                                            "admin.allow",
                                            "admin.body_limit",
                                            "admin.http2"};
-    static const char *const at_once[] = {"server.tls.", "admin.tls."};
+    static const char *const at_once[] = {"server.tls.", "admin.tls.", "server.metrics"};
     bool found = false;
 
     for (size_t i = 0; i < TL_COUNT(at_start); i++) {
@@ -181,7 +181,7 @@ static struct json restart_json(struct server *s, struct tl_arena *a, const stru
 }
 
 struct certificates {
-    struct http_tls *public, *web; /* NULL: those in use go on */
+    struct main_certificates public, web;
 };
 
 static enum tl_rc read_certificates(struct server *s, struct task *task, const struct flow_plan *plan,
@@ -193,16 +193,19 @@ static enum tl_rc read_certificates(struct server *s, struct task *task, const s
     return rc == TL_OK ? main_certificates(task, &s->web_at, &c->admin.server, &ret->web, err) : rc;
 }
 
-static void use_certificates(struct server *s, const struct flow_plan *plan, struct certificates *certificates)
+static void use_certificates(struct server *s, struct certificates *read)
 {
-    const struct flow_project *c = flow_plan_project(plan);
-
-    if (certificates->public || certificates->web)
+    if (read->public.tls || read->web.tls)
         TL_LOG(s->log, TL_INFO, "tls.renewed", "new connections get the certificates now in the files",
-               KV_BOOL("server", certificates->public != NULL), KV_BOOL("admin", certificates->web != NULL));
-    main_certificates_use(&s->public_at, &c->server, certificates->public);
-    main_certificates_use(&s->web_at, &c->admin.server, certificates->web);
-    *certificates = (struct certificates){0};
+               KV_BOOL("server", read->public.tls != NULL), KV_BOOL("admin", read->web.tls != NULL));
+    main_certificates_use(&s->public_at, &read->public);
+    main_certificates_use(&s->web_at, &read->web);
+}
+
+static void drop_certificates(struct certificates *read)
+{
+    main_certificates_done(&read->public);
+    main_certificates_done(&read->web);
 }
 
 static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bool dry_run, struct tl_arena *arena,
@@ -217,7 +220,7 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     enum tl_rc rc = read_certificates(s, task, r->plan, &certificates, err);
 
     if (rc != TL_OK) {
-        http_tls_unref(certificates.public);
+        drop_certificates(&certificates);
         return rc;
     }
     old = flow_engine_plan(s->engine);
@@ -241,7 +244,7 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     if (rc == TL_OK && !dry_run) {
         struct http_router *router = NULL;
 
-        use_certificates(s, r->plan, &certificates);
+        use_certificates(s, &certificates);
 
         rc = make_public_router(s, r->plan, &router, err);
         if (rc == TL_OK) {
@@ -249,8 +252,7 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
             http_router_unref(router);
         }
     }
-    http_tls_unref(certificates.public);
-    http_tls_unref(certificates.web);
+    drop_certificates(&certificates);
     return rc;
 }
 
@@ -517,12 +519,12 @@ static void watch_certificates(struct server *s, struct task *task, const struct
         !main_certificates_changed(&s->web_at, &c->admin.server))
         return;
     if (read_certificates(s, task, plan, &certificates, &err) == TL_OK) {
-        use_certificates(s, plan, &certificates);
+        use_certificates(s, &certificates);
         return;
     }
-    http_tls_unref(certificates.public);
-    main_certificates_wrong(&s->public_at, &c->server);
-    main_certificates_wrong(&s->web_at, &c->admin.server);
+    main_certificates_wrong(&s->public_at, &certificates.public);
+    main_certificates_wrong(&s->web_at, &certificates.web);
+    drop_certificates(&certificates);
     TL_LOG(s->log, TL_ERROR, "tls.not_renewed", err.text, KV_STR("what", "the certificates in use go on"));
 }
 

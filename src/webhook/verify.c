@@ -488,6 +488,11 @@ void webhook_verify(const struct webhook_verifier *v, struct tl_arena *a, const 
     read_places(v, a, req, ret);
 }
 
+bool webhook_proof_is_body(const struct webhook_verifier *v)
+{
+    return v->s.proof == PROOF_BODY;
+}
+
 bool webhook_verify_body(const struct webhook_verifier *v, struct json body, struct webhook_verdict *verdict)
 {
     struct json list = json_gets(body, "value");

@@ -122,6 +122,7 @@ void webhook_identify(const struct webhook_verifier *v, struct tl_arena *a, stru
                       struct webhook_verdict *verdict);
 /* Schemes whose proof is inside the parsed body (Microsoft Graph's clientState): call before accepting; true for
  * others. */
+bool webhook_proof_is_body(const struct webhook_verifier *v); /* then a body that does not parse proves nothing */
 bool webhook_verify_body(const struct webhook_verifier *v, struct json body, struct webhook_verdict *verdict);
 /* Schemes whose requests carry several events (Salesforce's outbound messages): after webhook_verify, in the place of
  * webhook_body_parse and what follows it. Each event has a key of its own, because its sender bundles them anew when it

@@ -196,3 +196,32 @@ def test_a_record_that_is_known_by_a_marked_field_is_masked_where_it_is_looked_u
         assert [(x["from_id"], x["to_id"]) for x in found["xrefs"]] == [("***", "E-7")], found
     shown = s.get(f"/v1/events/{id}")
     assert hidden(shown) and shown["xrefs"][0]["to_id"] == "E-7", shown
+
+
+def test_a_batch_whose_records_are_refused_one_by_one_is_masked_and_kept(site, targets):
+    target = targets(lambda r: answer(200, [{"ok": False, "error": f"{o['customer']['name']} is unknown"} for o in json.loads(r.body)]))
+    c = project(target, flow={"steps": [{"map": "order"}],
+                              "to": {"connection": "erp", "post": "/orders", "batch": {"count": 100, "verdicts": "body"}}},
+                mappings={"order": {"to": "order", "jsonata": "order.jsonata"}}, models={"order": "order.schema.json"})
+    s = site(c)
+    (s.folder / "order.schema.json").write_text(json.dumps(MODEL))
+    (s.folder / "order.jsonata").write_text("{'orderNumber': $string(n), 'customer': {'name': name}, 'pad': pad}")
+    s.start()
+    s.do("/v1/connections/erp/pause")
+    ids = [s.post({"n": n, "name": f"Ada Lovelace {n}", "pad": "x" * 15000}) for n in range(100)]
+    s.do("/v1/connections/erp/resume")
+    until(lambda: s.counts()["dead"] >= 20, 60)
+    assert max(len(json.loads(r.body)) for r in target.requests) > 50, "many in one call"
+    assert "*** is unknown" in json.dumps(s.show(ids[10])) and hidden(s.list())
+
+
+def test_an_order_that_cannot_be_made_does_not_name_the_value(site, target):
+    c = project(target, flow={"order_by": "$number(body.buyer.full_name)", "steps": [{"map": "order"}]},
+                mappings={"order": {"to": "order", "jsonata": "order.jsonata"}}, models={"order": "order.schema.json"})
+    s = site(c)
+    (s.folder / "order.schema.json").write_text(json.dumps(MODEL))
+    (s.folder / "order.jsonata").write_text(MAPPING)
+    s.start()
+    s.post(PAYLOAD)
+    until(lambda: s.logged("flow.no_key"))
+    assert hidden(s.log), s.logged("flow.no_key")

@@ -310,4 +310,6 @@ def test_a_reload_says_what_only_a_restart_brings_into_force(site, target):
     said = s.do("/v1/reload")
     assert set(said["needs_restart"]) == {"server.body_limit", "egress.allow_private"}, said
     assert len(said["changes"]) == 3
+    s.change(lambda c: c["server"].update(metrics=True))
+    assert s.do("/v1/reload")["needs_restart"] == [] and s.sender.raw("GET", "/metrics").status == 200
     until(lambda: s.logged("config.needs_restart"))

@@ -46,3 +46,12 @@ def test_a_flow_may_ask_for_the_text_as_it_came(site, target):
     assert post(s, ORDER).status == 200
     s.wait_counts(delivered=1)
     assert target.bodies() == [{"text": ORDER.decode(), "id": "o-7"}]
+
+
+def test_a_body_that_does_not_parse_is_no_proof_where_the_proof_is_in_the_body(site, target):
+    config = shop(target, "body")
+    config["flows"]["orders"]["from"] = {"webhook": {"path": "/hooks/shop", "verify": {"microsoft_graph": {"secret": "${env:HOOK_SECRET}"}}}}
+    s = site(config).start()
+    assert post(s, ORDER[:-3]).status == 401
+    assert s.sender.raw("POST", "/hooks/shop", b"{broken", {"Content-Type": "application/json"}).status == 401
+    assert s.flow()["events"] == 0

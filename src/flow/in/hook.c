@@ -121,7 +121,7 @@ static void examine(struct hook *h)
         h->kind = WEBHOOK_RAW;
     if (webhook_body_parse(a, h->kind, h->req->body, &h->body, &h->dead) != TL_OK)
         h->unparsed = true;
-    if (f->verifier && !h->unparsed) {
+    if (f->verifier && (!h->unparsed || webhook_proof_is_body(f->verifier))) { /* what does not parse proves nothing */
         if (!webhook_verify_body(f->verifier, h->body, &h->verdict)) {
             h->refused = true;
             return;

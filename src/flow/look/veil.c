@@ -10,7 +10,12 @@
 
 #include "xml/xml.h"
 
-enum { VALUES_MAX = 20000, ANYWHERE = 4, NESTED_MAX = 64 /* some callers have a small stack */ };
+enum {
+    VALUES_MAX = 20000,
+    LONGEST = 4096, /* a longer value is kept in none of its spellings: then whole texts are hidden */
+    ANYWHERE = 4,
+    NESTED_MAX = 64 /* some callers have a small stack */
+};
 
 struct flow_veil_value {
     struct flow_veil_value *next; /* with the same first letter */
@@ -42,8 +47,13 @@ static unsigned char small(char c)
 static void add(struct flow_veil *v, struct tl_sv text)
 {
     struct flow_veil_values *all = v->values;
-    struct flow_veil_value *one, **first = &all->first[small(text.p[0])];
+    struct flow_veil_value *one, **first;
 
+    if (!text.p || text.n == 0) { /* the arena is used up: what cannot be told apart is hidden */
+        v->hidden = true;
+        return;
+    }
+    first = &all->first[small(text.p[0])];
     for (one = *first; one; one = one->next)
         if (tl_sv_eq(one->text, text))
             return;
@@ -51,7 +61,11 @@ static void add(struct flow_veil *v, struct tl_sv text)
         all->all_hidden = true;
         return;
     }
-    one = tl_arena_must(v->arena, sizeof *one);
+    one = tl_arena_alloc(v->arena, sizeof *one);
+    if (!one) {
+        v->hidden = true;
+        return;
+    }
     *one = (struct flow_veil_value){.next = *first, .text = text};
     *first = one;
     all->n++;
@@ -128,7 +142,7 @@ static void remember(struct flow_veil *v, struct json value, unsigned depth)
         return;
     if (!v->values)
         v->values = tl_arena_zalloc(v->arena, sizeof *v->values);
-    if (!v->values) {
+    if (!v->values || text.n > LONGEST) {
         v->hidden = true;
         return;
     }

@@ -74,6 +74,36 @@ static void expect(struct bench *b, const char *payload, const char *text, const
         fail_msg("'%s' became '%.*s' and not '%s'", text, TL_SV_ARG(got), want);
 }
 
+static void a_value_too_long_for_its_spellings_hides_whole_texts(void **state)
+{
+    struct bench *b = *state;
+    enum { LONG = 200000 };
+    char *payload = tl_alloc(LONG + 200);
+    int n = snprintf(payload, 100, "{\"body\":{\"customer\":{\"name\":\"");
+
+    memset(payload + n, '!', LONG);
+    (void)snprintf(payload + n + LONG, 10, "\"}}}");
+    expect(b, payload, "no account for !!!!", "***");
+    tl_free(payload);
+}
+
+static void an_arena_that_is_used_up_hides_instead_of_failing(void **state)
+{
+    struct bench *b = *state;
+    struct tl_arena *tight = tl_arena_new(65536);
+    struct json v;
+    struct tl_err err;
+    struct tl_sv got;
+
+    assert_int_equal(
+        json_parse(b->arena, TL_SV("{\"body\":{\"customer\":{\"name\":\"Ann O'Neil\"}}}"), 0, NULL, &v, &err), TL_OK);
+    while (tl_arena_alloc(tight, 64))
+        ;
+    got = flow__hide(b->plan, tight, &v, 1, TL_SV("no account for Ann O'Neil"));
+    assert_null(got.n ? memmem(got.p, got.n, "Neil", 4) : NULL);
+    tl_arena_free(tight);
+}
+
 static void what_a_marked_field_holds_is_masked_however_it_is_written(void **state)
 {
     const char *ada = "{\"body\":{\"customer\":{\"name\":\"Ad\xc3\xa9 O'Neil & Co\",\"email\":\"Ada@Example.com\"}}}";
@@ -143,6 +173,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(what_a_marked_field_holds_is_masked_however_it_is_written),
+        T(a_value_too_long_for_its_spellings_hides_whole_texts),
+        T(an_arena_that_is_used_up_hides_instead_of_failing),
         T(a_short_value_is_masked_where_it_is_a_word_of_its_own),
         T(nothing_is_masked_that_no_model_marks),
         T(a_payload_too_deep_to_be_looked_at_hides_the_text_whole),

@@ -3,6 +3,7 @@
  * HTTP/2 at the door, frame by frame: a client that writes what it likes, over a plain connection from a trusted proxy
  * (TLS and ALPN are http_tls_test.c's). Time-outs are set small; no time is asserted.
  */
+#include "http/h2_int.h"
 #include "raw_h2.h"
 
 static struct http_cidr loopback(void)
@@ -511,6 +512,43 @@ static void who_takes_back_all_it_asks_for_is_sent_away(void **state)
     rig_stop(&r);
 }
 
+/* Each of them is answered, and the answers of who does not read would pile up. */
+static void who_never_heard_of_our_limit_of_streams_is_sent_away_too(void **state)
+{
+    static struct client c;
+    struct rig r;
+
+    (void)state;
+    start(&r);
+    hello_client(&c, rig_connect(&r));
+    for (uint32_t i = 0; i < 400; i++)
+        head(&c, 1 + 2 * i, false, POST("/echo"));
+    to_the_end(&c);
+    assert_int_equal(c.goaway, NGHTTP2_ENHANCE_YOUR_CALM);
+    close_client(&c);
+    rig_stop(&r);
+}
+
+static void what_was_sent_leaves_the_buffer_also_when_it_never_runs_empty(void **state)
+{
+    nghttp2_session_callbacks *callbacks = http__h2_callbacks();
+    TL_CLEANUP(tl_buf_done) struct tl_buf out = {0};
+    nghttp2_session *session = NULL;
+    size_t at = 70000;
+
+    (void)state;
+    assert_int_equal(nghttp2_session_server_new(&session, callbacks, NULL), 0);
+    tl_buf_init(&out, 256 << 10);
+    for (int i = 0; i < 100000; i++)
+        tl_buf_putc(&out, (char)('a' + i % 26));
+    assert_int_equal(http__h2_gather(session, &out, &at), 0);
+    assert_int_equal(at, 0);
+    assert_int_equal(out.n, 30000);
+    assert_int_equal(out.p[0], 'a' + 70000 % 26);
+    nghttp2_session_del(session);
+    nghttp2_session_callbacks_del(callbacks);
+}
+
 /* Frames of one kind until the server has had enough. */
 static void flood(int type, uint32_t id, const void *p, size_t n, int most)
 {
@@ -786,6 +824,8 @@ int main(void)
         cmocka_unit_test(a_hundred_streams_and_no_more),
         cmocka_unit_test(streams_that_were_taken_back_count_until_their_handlers_are_done),
         cmocka_unit_test(who_takes_back_all_it_asks_for_is_sent_away),
+        cmocka_unit_test(who_never_heard_of_our_limit_of_streams_is_sent_away_too),
+        cmocka_unit_test(what_was_sent_leaves_the_buffer_also_when_it_never_runs_empty),
         cmocka_unit_test(a_flood_of_frames_that_ask_for_nothing_is_cut_off),
         cmocka_unit_test(a_head_that_never_ends_is_cut_off),
         cmocka_unit_test(a_head_that_unpacks_to_megabytes_is_cut_off),

@@ -219,7 +219,8 @@ static bool next(struct client *c)
     return true;
 }
 
-static void begin_client(struct client *c, int fd)
+/* Says that it is there, and does not listen yet. */
+static void hello_client(struct client *c, int fd)
 {
     memset(c, 0, sizeof *c);
     c->fd = fd;
@@ -229,6 +230,11 @@ static void begin_client(struct client *c, int fd)
     assert_int_equal(nghttp2_hd_inflate_new(&c->inflater), 0);
     rig_send_n(c->fd, NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN);
     frame(c, SETTINGS, 0, 0, NULL, 0);
+}
+
+static void begin_client(struct client *c, int fd)
+{
+    hello_client(c, fd);
     while (c->settings == 0) /* and say so: before that the windows are the standard's */
         assert_true(next(c));
 }
