@@ -77,7 +77,7 @@ static const struct config_spec tls_spec = CONFIG_SPEC("tls", struct flow_tls_co
          .item = &cidr_item,                                                                                           \
          .one_or_many = true,                                                                                          \
          AT(flow_server_conf, allow),                                                                                  \
-         .doc = "Only these addresses may connect."},                                                                  \
+         .doc = "Only these addresses may connect; behind a proxy those of clients count."},                           \
         {.name = "body_limit",                                                                                         \
          .type = CONFIG_SIZE,                                                                                          \
          AT(flow_server_conf, body_limit),                                                                             \

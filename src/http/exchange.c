@@ -199,6 +199,8 @@ static bool may_enter(struct exchange *x)
     const struct http_route *r = x->route;
     const struct http_server_options *opt = &x->c->l->server->opt;
 
+    if (opt->n_allow && x->c->peer.family != 0 && !http_cidrs_have(opt->allow, opt->n_allow, &x->req.client))
+        return refuse(x, 403, "forbidden", "this address may not call here");
     if (r->n_allow && x->c->peer.family != 0 && !http_cidrs_have(r->allow, r->n_allow, &x->req.client))
         return refuse(x, 403, "forbidden", "this address may not call this path");
     if (r->require_client_cert && !x->c->tls_peer)

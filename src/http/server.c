@@ -135,12 +135,18 @@ enum tl_rc http_server_new(struct async_loop *const *loops, size_t n_loops, cons
 
 /* ---- connections an address ---- */
 
+/* Many clients stand behind one of these. */
+static bool is_proxy(const struct http_server *s, const struct http_addr *a)
+{
+    return http_cidrs_have(s->opt.trusted_proxies, s->opt.n_trusted_proxies, a);
+}
+
 bool http__take_address(struct http_server *s, const struct http_addr *a)
 {
     struct tl_sv key = tl_sv((const char *)a->ip, sizeof a->ip);
     uintptr_t n;
 
-    if (a->family == 0)
+    if (a->family == 0 || is_proxy(s, a))
         return true;
     (void)pthread_mutex_lock(&s->lock);
     n = (uintptr_t)tl_map_get(s->per_address, key);
@@ -155,7 +161,7 @@ void http__drop_address(struct http_server *s, const struct http_addr *a)
     struct tl_sv key = tl_sv((const char *)a->ip, sizeof a->ip);
     uintptr_t n;
 
-    if (a->family == 0)
+    if (a->family == 0 || is_proxy(s, a))
         return;
     (void)pthread_mutex_lock(&s->lock);
     n = (uintptr_t)tl_map_get(s->per_address, key);
@@ -211,7 +217,9 @@ static bool at_the_door(struct http_server *s, const struct listener *listener, 
         http__count(&s->refused_address);
         return false;
     }
-    if (peer->family != 0 && o->n_allow && !http_cidrs_have(o->allow, o->n_allow, peer)) {
+    /* Who stands behind a proxy is known with the request: may_enter in exchange.c. */
+    if (peer->family != 0 && o->n_allow && !listener->proxy_protocol && !is_proxy(s, peer) &&
+        !http_cidrs_have(o->allow, o->n_allow, peer)) {
         http__count(&s->refused_address);
         return false;
     }

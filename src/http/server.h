@@ -46,7 +46,7 @@ struct http_server_options {
     uint32_t requests_per_connection; /* 1000 */
     uint32_t connections;             /* 10000 in all */
     uint32_t connections_per_address; /* 256 (Unix sockets: no cap) */
-    const struct http_cidr *allow;    /* peers; n 0: everybody. Others are closed at once. Copied */
+    const struct http_cidr *allow;    /* n 0: everybody. Others are closed at once, behind a proxy 403. Copied */
     size_t n_allow;
     const struct http_cidr *trusted_proxies; /* whose X-Forwarded-For/-Proto count. Copied */
     size_t n_trusted_proxies;

@@ -501,6 +501,33 @@ static void addresses_not_allowed_are_closed_at_the_door(void **state)
     rig_stop(&r);
 }
 
+static void behind_a_proxy_the_addresses_of_clients_count_and_not_its_own(void **state)
+{
+    struct http_cidr office, proxies;
+    struct rig r;
+    int fd[4];
+
+    (void)state;
+    assert_true(http_cidr_parse(TL_SV("203.0.113.0/24"), &office));
+    assert_true(http_cidr_parse(TL_SV("127.0.0.0/8"), &proxies));
+    rig_start(&r,
+              &(struct http_server_options){.allow = &office,
+                                            .n_allow = 1,
+                                            .trusted_proxies = &proxies,
+                                            .n_trusted_proxies = 1,
+                                            .connections_per_address = 2},
+              NULL);
+    for (int i = 0; i < 4; i++) /* it may hold more than one client */
+        fd[i] = rig_connect(&r);
+    rig_send(fd[3], "GET /echo HTTP/1.1\r\nX-Forwarded-For: 203.0.113.9\r\n" H CLOSE "\r\n");
+    has(rig_read_all(fd[3]), "HTTP/1.1 200");
+    has(rig_talk(&r, "GET /echo HTTP/1.1\r\nX-Forwarded-For: 198.51.100.1\r\n" H CLOSE "\r\n"), "HTTP/1.1 403");
+    has(rig_talk(&r, "GET /echo HTTP/1.1\r\n" H CLOSE "\r\n"), "HTTP/1.1 403"); /* the proxy itself */
+    for (int i = 0; i < 4; i++)
+        (void)close(fd[i]);
+    rig_stop(&r);
+}
+
 static void without_descriptors_clients_are_closed_and_service_returns(void **state)
 {
     struct rlimit old, low;
@@ -772,6 +799,7 @@ int main(void)
         cmocka_unit_test(a_connection_ends_after_its_requests),
         cmocka_unit_test(connections_over_the_caps_are_closed_at_the_door),
         cmocka_unit_test(addresses_not_allowed_are_closed_at_the_door),
+        cmocka_unit_test(behind_a_proxy_the_addresses_of_clients_count_and_not_its_own),
         cmocka_unit_test(without_descriptors_clients_are_closed_and_service_returns),
         cmocka_unit_test(nothing_is_read_while_a_request_runs),
         cmocka_unit_test(connections_are_shared_among_the_loops),
