@@ -8,6 +8,7 @@ struct kv_op {
     struct op op;
     struct tl_sv a, b, value;
     struct tl_buf *out;
+    size_t out_n; /* what it held before: a look-up may be done twice (turn.c, look_anyway) */
     int64_t ttl_ms;
     uint64_t epoch;
 };
@@ -73,6 +74,7 @@ static enum tl_rc position_apply(struct queue *q, struct op *op, struct tl_err *
 {
     struct kv_op *k = TL_CONTAINER(op, struct kv_op, op);
 
+    k->out->n = k->out_n;
     return first_value(q, SQL_POSITION_GET, VALS(store_text(k->a), store_text(k->b)),
                        PLACE(POSITION, .name = k->a, .name2 = k->b), k->out, err);
 }
@@ -89,6 +91,7 @@ static enum tl_rc kv_get_apply(struct queue *q, struct op *op, struct tl_err *er
 {
     struct kv_op *k = TL_CONTAINER(op, struct kv_op, op);
 
+    k->out->n = k->out_n;
     return first_value(q, SQL_KV_GET, VALS(store_text(k->a)), PLACE(KV, .name = k->a), k->out, err);
 }
 
@@ -108,7 +111,7 @@ enum tl_rc queue_position(struct queue *q, struct task *task, struct tl_sv lease
                           struct tl_buf *ret_position, struct tl_err *err)
 {
     static const struct op_class cls = {.apply = position_apply, .read = true, .own = true};
-    struct kv_op k = {.a = lease, .b = key.p ? key : TL_SV(""), .out = ret_position};
+    struct kv_op k = {.a = lease, .b = key.p ? key : TL_SV(""), .out = ret_position, .out_n = ret_position->n};
 
     return call(q, task, &k, &cls, err);
 }
@@ -127,7 +130,7 @@ enum tl_rc queue_kv_get(struct queue *q, struct task *task, struct tl_sv key, st
                         struct tl_err *err)
 {
     static const struct op_class cls = {.apply = kv_get_apply, .read = true, .own = true};
-    struct kv_op k = {.a = key, .out = ret_value};
+    struct kv_op k = {.a = key, .out = ret_value, .out_n = ret_value->n};
 
     return call(q, task, &k, &cls, err);
 }

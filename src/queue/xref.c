@@ -15,6 +15,7 @@ struct xref_op {
     const struct queue_xref *xref;
     struct tl_sv model, connection, id, mark;
     struct tl_buf *out;
+    size_t out_n; /* what it held before: a look-up may be done twice (turn.c, look_anyway) */
     uint64_t n;
     bool own;
 };
@@ -65,8 +66,10 @@ static bool find(struct queue *q, enum queue_sql sql, const struct queue_xref *x
 static enum tl_rc get_apply(struct queue *q, struct op *op, struct tl_err *err)
 {
     struct xref_op *k = TL_CONTAINER(op, struct xref_op, op);
-    bool found = find(q, SQL_XREF_GET, k->xref, k->out) || find(q, SQL_XREF_BACK, k->xref, k->out);
+    bool found;
 
+    k->out->n = k->out_n;
+    found = find(q, SQL_XREF_GET, k->xref, k->out) || find(q, SQL_XREF_BACK, k->xref, k->out);
     if (q->txn_rc != TL_OK)
         return q->txn_rc;
     if (!found)
@@ -124,7 +127,7 @@ enum tl_rc queue_xref_get(struct queue *q, struct task *task, const struct queue
                           struct tl_err *err)
 {
     static const struct op_class cls = {.apply = get_apply, .read = true, .own = true};
-    struct xref_op k = {.xref = known, .out = ret_id};
+    struct xref_op k = {.xref = known, .out = ret_id, .out_n = ret_id->n};
 
     return call(q, task, &k, &cls, err);
 }

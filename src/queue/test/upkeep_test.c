@@ -106,6 +106,54 @@ static void bulk_filters_find_their_few_among_many(void **state)
     assert_int_equal(help_count(b, QUEUE_CANCELLED), 451);
 }
 
+static void on_a_full_disk_what_is_looked_up_is_there_once(void **state)
+{
+    struct bench *b = *state;
+    struct queue_xref x = {.model = TL_SV("m"),
+                           .connection_a = TL_SV("c"),
+                           .id_a = TL_SV("1"),
+                           .connection_b = TL_SV("d"),
+                           .id_b = TL_SV("22")};
+    struct queue_emit emit = {.lease = TL_SV("l"), .position = TL_SV("page 7")};
+    struct queue_work *w;
+    struct tl_buf value;
+    struct tl_err err;
+    uint64_t epoch;
+
+    powercut_register();
+    powercut_forget();
+    b->vfs = POWERCUT_VFS;
+    help_open(b);
+    assert_int_equal(queue_kv_put(b->q, NULL, TL_SV("k"), TL_SV("value"), &err), TL_OK);
+    assert_int_equal(queue_xref_put(b->q, NULL, &x, &err), TL_OK);
+    assert_int_equal(queue_lease(b->q, NULL, TL_SV("l"), TL_SV("me"), 60000, &epoch, &err), TL_OK);
+    emit.lease_epoch = epoch;
+    assert_int_equal(queue_emit(b->q, NULL, &emit, &err), TL_OK);
+    tl_buf_init(&value, 100);
+    for (int i = 0; i < 3; i++)
+        (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    powercut_full(1);
+    for (int i = 0; i < 3; i++) { /* each shares its transaction with an outcome that finds no room */
+        w = help_take(b);
+        assert_non_null(w);
+        w->claims[0].outcome.end = QUEUE_END_DONE;
+        queue_finish(b->q, w);
+        tl_buf_clear(&value);
+        (void)tl_buf_puts(&value, "=");
+        if (i == 0)
+            assert_int_equal(queue_kv_get(b->q, NULL, TL_SV("k"), &value, &err), TL_OK);
+        else if (i == 1)
+            assert_int_equal(queue_xref_get(b->q, NULL, &x, &value, &err), TL_OK);
+        else
+            assert_int_equal(queue_position(b->q, NULL, TL_SV("l"), TL_SV_NULL, &value, &err), TL_OK);
+        assert_true(tl_sv_eqs(tl_buf_view(&value), i == 0 ? "=value" : i == 1 ? "=22" : "=page 7"));
+    }
+    powercut_full(0);
+    help_after(b, 1000);
+    tl_buf_done(&value);
+}
+
 static void a_reload_that_cannot_be_written_changes_nothing_in_memory(void **state)
 {
     struct bench *b = *state;
@@ -371,6 +419,7 @@ int main(void)
         TEST(a_sweep_goes_on_where_the_last_one_ended_and_still_finds_what_ends_behind_it),
         TEST(what_ends_while_a_sweep_waits_for_its_age_is_swept_by_a_later_one),
         TEST(bulk_filters_find_their_few_among_many),
+        TEST(on_a_full_disk_what_is_looked_up_is_there_once),
         TEST(a_reload_that_cannot_be_written_changes_nothing_in_memory),
         TEST(a_snapshot_is_a_ledger_of_its_own),
         TEST(an_event_keeps_its_origin_and_each_start_has_another_for_new_ones),
