@@ -633,6 +633,22 @@ static void finish_advance(struct queue *q, struct op *op)
     }
 }
 
+/* It was cancelled, or moved, while it ran: its lane was kept until now. One without a key has the same lane wherever
+ * it is, so where it is now the scans have passed it. */
+static void settle_stale(struct queue *q, const struct member *m)
+{
+    uint64_t id = m->row.id;
+    bool keyed = m->row.keyed;
+    struct row now;
+
+    queue__lane_next(q, m->lane);
+    if (keyed)
+        return;
+    queue__read_begin(q);
+    if (queue__unit(q, id, &now) && now.live == 1)
+        queue__rescan(q, queue__target(q, now.target));
+}
+
 static void settle_member(struct queue *q, struct work *w, struct member *m)
 {
     struct lane *l = m->lane;
@@ -641,8 +657,8 @@ static void settle_member(struct queue *q, struct work *w, struct member *m)
     queue__feed(q, m->row.id, m->row.flow, m->row.state);
     if (m->advanced)
         return;
-    if (m->verdict == V_STALE) { /* cancelled while it ran: its lane was kept until now */
-        queue__lane_next(q, l);
+    if (m->verdict == V_STALE) {
+        settle_stale(q, m);
         return;
     }
     l->row = m->row;
