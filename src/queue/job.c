@@ -20,6 +20,7 @@ struct queue__change {
     struct row row;   /* as it was */
     struct row fresh; /* a new event or delivery made by a replay: id 0 if none */
     uint32_t to;      /* MOVE: the new target */
+    uint64_t to_lane; /* ... and, of a keyed one, its lane there */
     enum queue_action action;
 };
 
@@ -146,6 +147,7 @@ static enum tl_rc move_it(struct queue *q, struct queue__change *c, const struct
         r.kind = f->expand ? KIND_EXPAND : KIND_INLINE;
     }
     c->to = r.target;
+    c->to_lane = r.lane;
     (void)RUN(q, UNIT_MOVE, store_u64(r.id), store_int(f->id), store_int(r.target), store_int(r.kind),
               r.keyed ? store_u64(r.lane) : store_null(), store_int((int64_t)(r.lane % 256)), store_int(to),
               to == QUEUE_DEAD ? (f->block ? store_int(2) : store_null()) : store_int(1), store_int(queue__wall(q)));
@@ -343,6 +345,16 @@ static void note(struct queue *q, const struct queue__change *c)
     queue__feed(q, r->id, r->flow, c->action == QUEUE_MOVE && r->state == QUEUE_DEAD ? QUEUE_DEAD : now[c->action]);
 }
 
+/* Who is its head may have changed. */
+static void look_again(struct queue *q, struct lane *l)
+{
+    l->more = true;
+    if (l->where == LANE_OUT)
+        return;
+    queue__lane_unwait(q, l);
+    queue__lane_next(q, l);
+}
+
 static void settle_one(struct queue *q, const struct queue__change *c)
 {
     struct lane *l = queue__lane_find(q, c->row.lane);
@@ -353,21 +365,19 @@ static void settle_one(struct queue *q, const struct queue__change *c)
         queue__arrive(q, &c->fresh, NULL);
         return;
     }
-    if (l && l->where == LANE_OUT) {
-        l->more = true;
-        if (l->row.id == c->row.id) /* it runs: its outcome will be refused, its lane goes on when it is back */
-            l->revoked = true;
-    } else if (l) {
-        l->more = true;
-        queue__lane_unwait(q, l);
-        queue__lane_next(q, l);
-    } else if (t) {
+    if (l && l->where == LANE_OUT && l->row.id == c->row.id)
+        l->revoked = true; /* it runs: its outcome will be refused, its lane goes on when it is back */
+    if (l)
+        look_again(q, l);
+    else if (t)
         queue__rescan(q, t);
-    }
     if (c->action == QUEUE_REPLAY && !l && t)
         queue__rescan(q, t);
     if (c->to && queue__target(q, c->to))
         queue__rescan(q, queue__target(q, c->to));
+    l = c->to && c->row.keyed ? queue__lane_find(q, c->to_lane) : NULL;
+    if (l) /* it may be older than all that wait there */
+        look_again(q, l);
     if (t && t->removed) /* a dead one has come back to it */
         t->stranded = true;
 }

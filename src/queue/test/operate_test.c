@@ -942,6 +942,48 @@ static void one_without_a_key_that_is_moved_while_it_runs_goes_to_its_new_target
     assert_int_equal(help_count(b, QUEUE_QUEUED), 0);
 }
 
+static void one_that_is_moved_goes_before_what_came_later_to_its_new_lane(void **state)
+{
+    struct bench *b = *state;
+    struct queue_put put = {.source = TL_SV("s"), .order_by = TL_SV("a"), .meta = TL_SV("{}"), .body = TL_SV("3")};
+    struct tl_err err;
+    uint64_t first, second;
+
+    two_flows(b);
+    put.flow = b->flows[1].ret_id;
+    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[0].ret_id, TL_SV("w"), &err), TL_OK);
+    first = help_put(b, NULL, "a", "1");
+    second = help_put(b, NULL, "a", "2");
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
+    help_turn(b);
+    move(b, first, 1); /* the one of its new lane runs: behind that one */
+    move(b, second, 1);
+    put.body = TL_SV("4");
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
+    for (const char *c = "3124"; *c; c++) {
+        assert_non_null(b->first);
+        assert_int_equal(b->n_works, 1);
+        assert_memory_equal(b->first->claims[0].body.p, c, 1);
+        done(b);
+    }
+    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[1].ret_id, TL_SV("w"), &err), TL_OK);
+    first = help_put(b, NULL, "a", "5");
+    second = help_put(b, NULL, "a", "6");
+    put.body = TL_SV("7");
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
+    help_turn(b);
+    move(b, second, 1); /* the one of its new lane waits */
+    move(b, first, 1);
+    assert_int_equal(queue_resume_flow(b->q, NULL, b->flows[1].ret_id, &err), TL_OK);
+    help_turn(b);
+    for (const char *c = "567"; *c; c++) {
+        assert_non_null(b->first);
+        assert_int_equal(b->n_works, 1);
+        assert_memory_equal(b->first->claims[0].body.p, c, 1);
+        done(b);
+    }
+}
+
 static void a_cancel_or_a_move_without_a_state_means_what_waits(void **state)
 {
     struct bench *b = *state;
@@ -1007,6 +1049,7 @@ int main(void)
         TEST(what_is_done_at_the_first_attempt_shows_it),
         TEST(pages_follow_each_other_without_gap_or_repetition),
         TEST(one_without_a_key_that_is_moved_while_it_runs_goes_to_its_new_target_afterwards),
+        TEST(one_that_is_moved_goes_before_what_came_later_to_its_new_lane),
         TEST(a_cancel_or_a_move_without_a_state_means_what_waits),
     };
 
