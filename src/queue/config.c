@@ -447,6 +447,11 @@ static void config_undo(struct queue *q, struct op *op)
 
     if (!k->numbered)
         return;
+    for (size_t i = 1; i <= q->n_flows; i++)
+        if (q->flows[i] && q->flows[i]->unblocked) {
+            q->flows[i]->unblocked = false;
+            q->flows[i]->block = true;
+        }
     for (; q->n_targets > k->n_targets; q->n_targets--)
         target_drop(q->targets[q->n_targets]);
     for (; q->n_flows > k->n_flows; q->n_flows--)
@@ -485,6 +490,8 @@ static enum tl_rc config_apply(struct queue *q, struct op *op, struct tl_err *er
         if (f->block && !k->c->flows[i].block_on_dead) {
             (void)RUN(q, LINE_UNBLOCK, store_int(f->id));
             (void)RUN(q, UNBLOCK, store_int(f->id));
+            f->block = false;
+            f->unblocked = true;
         }
     }
     return q->txn_rc;
@@ -521,11 +528,12 @@ static void set_target(struct queue *q, struct target *t, const struct queue_tar
 static void set_flow(struct queue *q, const struct queue_flow_def *d)
 {
     struct flow *f = queue__flow(q, d->ret_id);
-    bool unblocked = f->block && !d->block_on_dead;
+    bool unblocked = f->unblocked;
     struct target *steps = target_named(f, TL_SV(""));
 
     f->removed = false;
     f->block = d->block_on_dead;
+    f->unblocked = false;
     f->priority = d->priority ? d->priority : 1;
     f->trip_row = d->trip_in_a_row ? d->trip_in_a_row : 20;
     f->trip_of = d->trip_half_of ? d->trip_half_of : 200;

@@ -146,13 +146,12 @@ static enum tl_class class_of(const struct queue_outcome *o)
     return tl_rc_class(o->rc) == TL_CLASS_NONE ? TL_CLASS_TRANSIENT : tl_rc_class(o->rc);
 }
 
-static void die(struct member *m, struct flow *f, const struct queue_outcome *o, enum tl_class cls)
+static void die(struct member *m, const struct queue_outcome *o, enum tl_class cls)
 {
     m->verdict = V_DEAD;
     m->cls = cls;
     m->fp = o->fingerprint ? o->fingerprint : queue__fingerprint(cls, o->status, o->rc, o->text);
     m->row.state = QUEUE_DEAD;
-    m->row.live = f->block ? 2 : 0;
 }
 
 /* The last attempt is gone and nobody answered it, nor anyone else since its first: it is the target that is down, and
@@ -186,7 +185,7 @@ static void fail_transient(struct queue *q, struct work *w, struct member *m, co
             m->verdict = V_BACK;
             return;
         }
-        die(m, w->target->flow, o, TL_CLASS_TRANSIENT);
+        die(m, o, TL_CLASS_TRANSIENT);
         return;
     }
     m->row.age += ms;
@@ -230,7 +229,7 @@ static void fail(struct queue *q, struct work *w, struct member *m, const struct
     case TL_CLASS_BUG:
         m->counted = true;
         m->row.used++;
-        die(m, w->target->flow, o, m->cls);
+        die(m, o, m->cls);
         queue__trip_note(q, w->target->flow, m->fp, text);
         break;
     case TL_CLASS_NONE:
@@ -518,6 +517,8 @@ static void write_member(struct queue *q, struct work *w, size_t i)
         break;
     case V_RETRY:
     case V_DEAD:
+        if (m->verdict == V_DEAD) /* as the flow is now, also where it is written a second time */
+            r->live = w->target->flow->block ? 2 : 0;
         if (m->verdict == V_RETRY)
             queue__count(q, w->target->flow, N_RETRIES, 1);
         else

@@ -154,6 +154,7 @@ struct flow {
     uint32_t id;
     char *name;
     bool removed, gone, block, defined, dirty_count, save; /* gone: as the configuration before left it on disk */
+    bool unblocked; /* by the open transaction: what is written later in it does not block either */
     uint32_t priority;
     struct target *targets; /* by next_of_flow */
     struct target *expand, *only;

@@ -56,7 +56,11 @@ static void on_fatal(void *arg, const struct tl_err *err)
 static bool on_disk(void *arg, uint64_t *ret_free, uint64_t *ret_total)
 {
     struct bench *b = arg;
+    void (*meanwhile)(struct bench *) = b->meanwhile;
 
+    b->meanwhile = NULL;
+    if (meanwhile)
+        meanwhile(b);
     *ret_total = 100ull << 30;
     *ret_free = b->disk_low ? 1 << 20 : 50ull << 30;
     return true;

@@ -25,6 +25,7 @@ struct bench {
     struct queue_told *told, **told_tail;
     uint64_t inline_max;
     int64_t keep_final_ms;
+    void (*meanwhile)(struct bench *b); /* once, when a turn asks for the space on disk: pushed behind what it is for */
     const char *vfs;
     bool no_sync;
     struct crypto_seal_key keys[2]; /* of the ledger */

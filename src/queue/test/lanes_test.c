@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Order within a lane, windows smaller than the backlog, restarts, stale outcomes, duplicates. */
 #include "help.h"
+#include "powercut_vfs.h"
 
 #include <stdio.h>
 
@@ -156,6 +157,78 @@ static void a_dead_one_is_skipped_or_blocks_its_key(void **state)
     assert_non_null(w);
     assert_true(tl_sv_eqs(w->claims[0].body, "2"));
     help_finish(b, w, QUEUE_END_CANCELED, TL_OK, NULL);
+}
+
+static struct queue_work *out;
+
+static void die_meanwhile(struct bench *b)
+{
+    out->claims[0].outcome = (struct queue_outcome){.end = QUEUE_END_FAILED, .rc = TL_INVALID, .text = TL_SV("bad")};
+    queue_finish(b->q, out);
+}
+
+static void one_that_dies_while_its_flow_stops_blocking_does_not_block_its_key(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct tl_err err;
+
+    b->flows[0].block_on_dead = true;
+    help_open(b);
+    (void)help_put(b, NULL, "a", "1");
+    (void)help_put(b, NULL, "a", "2");
+    (void)help_put(b, NULL, "z", "1"); /* dead before */
+    (void)help_put(b, NULL, "z", "2");
+    help_turn(b);
+    out = help_take(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_INVALID, "bad");
+    assert_null(help_take(b));
+    tl_fake_clock_advance_ms(&b->clock, 20000);
+    b->flows[0].block_on_dead = false;
+    b->meanwhile = die_meanwhile;
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, false, NULL, &err), TL_OK);
+    assert_null(b->meanwhile);
+    help_turn(b);
+    assert_int_equal(help_count(b, QUEUE_DEAD), 2);
+    for (int i = 0; i < 2; i++) {
+        w = help_take(b);
+        assert_non_null(w);
+        assert_true(tl_sv_eqs(w->claims[0].body, "2"));
+        help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    }
+}
+
+static void a_flow_goes_on_blocking_where_the_change_cannot_be_written(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct tl_err err;
+
+    powercut_register();
+    powercut_forget();
+    b->vfs = POWERCUT_VFS;
+    b->flows[0].block_on_dead = true;
+    help_open(b);
+    (void)help_put(b, NULL, "a", "1");
+    (void)help_put(b, NULL, "a", "2");
+    help_turn(b);
+    out = help_take(b);
+    tl_fake_clock_advance_ms(&b->clock, 20000);
+    b->flows[0].block_on_dead = false;
+    b->meanwhile = die_meanwhile;
+    powercut_full(1);
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, false, NULL, &err), TL_FULL);
+    powercut_full(0);
+    assert_null(b->meanwhile);
+    help_after(b, 20000);
+    assert_int_equal(help_count(b, QUEUE_DEAD), 1);
+    assert_null(help_take(b));
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, false, NULL, &err), TL_OK);
+    help_turn(b);
+    w = help_take(b);
+    assert_non_null(w);
+    assert_true(tl_sv_eqs(w->claims[0].body, "2"));
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
 }
 
 static void attempts_run_out_and_the_delivery_is_dead(void **state)
@@ -473,6 +546,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_back_off_longer_than_a_second_leaves_memory_and_comes_back_in_order, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_dead_one_is_skipped_or_blocks_its_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_dies_while_its_flow_stops_blocking_does_not_block_its_key, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_flow_goes_on_blocking_where_the_change_cannot_be_written, setup, teardown),
         cmocka_unit_test_setup_teardown(attempts_run_out_and_the_delivery_is_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_out_at_a_crash_is_an_unknown_outcome_and_three_in_a_row_are_dead,
                                         setup, teardown),
