@@ -96,6 +96,16 @@ static enum tl_rc expand_apply(struct queue *q, struct op *op, struct tl_err *er
                queue__seal(q, PLACE(WHY, .id = event->id), store_text(e->reason)));
 }
 
+/* A new configuration may have taken the target away while the steps ran: what waits in it is told, as it is there. */
+static void settle_target(struct queue *q, struct target *t)
+{
+    if (!t->removed || t->stranded)
+        return;
+    t->stranded = true;
+    if (!t->flow->removed) /* else that was told */
+        queue__notice(q, "flow_removed", t->flow, NULL, STRANDED_TEXT);
+}
+
 static void expand_settle(struct queue *q, struct op *op)
 {
     struct expand_op *e = TL_CONTAINER(op, struct expand_op, op);
@@ -105,6 +115,8 @@ static void expand_settle(struct queue *q, struct op *op)
         queue__tell_end(q, &e->work->members[0].lane->row, QUEUE_SKIPPED, TL_CLASS_NONE, e->reason, &e->work->pub);
     for (size_t i = 0; i < e->n; i++)
         queue__feed(q, e->rows[i].id, e->rows[i].flow, e->rows[i].state);
+    for (size_t i = 0; i < e->n; i++)
+        settle_target(q, queue__target(q, e->rows[i].target));
     for (size_t i = 0; i < e->n; i++)
         queue__arrive(q, &e->rows[i], e->defs[i].body.p ? NULL : e->work->pub.claims[0].blob);
 }

@@ -242,6 +242,50 @@ static void what_waits_for_a_target_that_is_gone_is_told_and_can_go_to_another(v
     assert_int_equal(w->target, b->targets[1].ret_id);
 }
 
+static void what_steps_make_for_a_target_that_went_while_they_ran_is_told_as_held(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_MOVE, .filter = {.state = QUEUE_QUEUED}};
+    struct queue_delivery_def defs[3];
+    struct queue_work *w;
+    struct tl_err err;
+    int notices;
+
+    two_targets(b);
+    help_open(b);
+    (void)help_put(b, NULL, "k", "x");
+    help_turn(b);
+    w = help_take(b);
+    assert_non_null(w);
+    defs[0] = (struct queue_delivery_def){.target = b->targets[0].ret_id};
+    defs[1] = defs[2] = (struct queue_delivery_def){.target = b->targets[1].ret_id};
+    defs[2].item = 1;
+    b->targets[1].name = TL_SV("c");
+    configure(b, NULL);
+    assert_int_equal(flow_of(b).held, QUEUE_HELD_NONE); /* nothing waits in it yet */
+    notices = b->notices;
+    assert_int_equal(queue_expand(b->q, NULL, w, defs, 3, TL_SV_NULL, &err), TL_OK);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(b->notices, notices + 1);
+    assert_string_equal(b->last_notice, "flow_removed");
+    assert_int_equal(flow_of(b).held, QUEUE_HELD_FLOW_REMOVED);
+    assert_non_null(strstr(flow_of(b).held_text, "target b"));
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    help_after(b, 5000);
+    assert_null(help_take(b));
+
+    plan.to_flow = b->flows[0].ret_id;
+    plan.to_target = b->targets[1].ret_id;
+    assert_int_equal(help_job(b, &plan).done, 2);
+    assert_int_equal(flow_of(b).held, QUEUE_HELD_NONE);
+    for (int i = 0; i < 2; i++) {
+        w = help_take(b);
+        assert_non_null(w);
+        assert_int_equal(w->target, b->targets[1].ret_id);
+        help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    }
+}
+
 static void a_delivery_whose_target_is_there_is_not_moved(void **state)
 {
     struct bench *b = *state;
@@ -312,6 +356,7 @@ int main(void)
         T(going_back_to_the_target_before_lets_what_waits_go),
         T(a_change_of_target_between_two_runs_holds_too_and_the_configuration_can_agree),
         T(what_waits_for_a_target_that_is_gone_is_told_and_can_go_to_another),
+        T(what_steps_make_for_a_target_that_went_while_they_ran_is_told_as_held),
         T(a_delivery_whose_target_is_there_is_not_moved),
         T(lifting_a_pause_does_not_accept_another_identity),
         T(another_identity_does_not_end_a_pause),
