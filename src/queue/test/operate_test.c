@@ -899,91 +899,6 @@ static void pages_follow_each_other_without_gap_or_repetition(void **state)
     queue_reader_close(r);
 }
 
-/* The flows "f" and "g", each with a target of its own. */
-static void two_flows(struct bench *b)
-{
-    b->targets[1] = b->targets[0];
-    b->flows[1] = (struct queue_flow_def){.name = TL_SV("g"), .targets = &b->targets[1], .n_targets = 1};
-    b->config.n_flows = 2;
-    help_open(b);
-}
-
-static void move(struct bench *b, uint64_t id, size_t flow)
-{
-    struct queue_plan plan = {.action = QUEUE_MOVE, .to_flow = b->flows[flow].ret_id};
-
-    plan.filter = (struct queue_filter){.ids = &id, .n_ids = 1};
-    assert_int_equal(help_job(b, &plan).done, 1);
-}
-
-static void one_without_a_key_that_is_moved_while_it_runs_goes_to_its_new_target_afterwards(void **state)
-{
-    struct bench *b = *state;
-    struct queue_work *w;
-    uint64_t id;
-
-    two_flows(b);
-    id = help_put(b, NULL, NULL, "1");
-    for (size_t to = 2; to-- > 0;) { /* there, and back */
-        help_turn(b);
-        w = help_take(b);
-        assert_non_null(w);
-        move(b, id, to);
-        assert_null(help_take(b)); /* not while the other attempt may still come through */
-        help_finish(b, w, QUEUE_END_FAILED, TL_UNREACHABLE, "x");
-        w = b->first;
-        assert_non_null(w);
-        assert_int_equal(w->claims[0].event, id);
-        assert_int_equal(w->target, b->targets[to].ret_id);
-    }
-    done(b);
-    assert_null(help_take(b));
-    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
-    assert_int_equal(help_count(b, QUEUE_QUEUED), 0);
-}
-
-static void one_that_is_moved_goes_before_what_came_later_to_its_new_lane(void **state)
-{
-    struct bench *b = *state;
-    struct queue_put put = {.source = TL_SV("s"), .order_by = TL_SV("a"), .meta = TL_SV("{}"), .body = TL_SV("3")};
-    struct tl_err err;
-    uint64_t first, second;
-
-    two_flows(b);
-    put.flow = b->flows[1].ret_id;
-    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[0].ret_id, TL_SV("w"), &err), TL_OK);
-    first = help_put(b, NULL, "a", "1");
-    second = help_put(b, NULL, "a", "2");
-    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
-    help_turn(b);
-    move(b, first, 1); /* the one of its new lane runs: behind that one */
-    move(b, second, 1);
-    put.body = TL_SV("4");
-    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
-    for (const char *c = "3124"; *c; c++) {
-        assert_non_null(b->first);
-        assert_int_equal(b->n_works, 1);
-        assert_memory_equal(b->first->claims[0].body.p, c, 1);
-        done(b);
-    }
-    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[1].ret_id, TL_SV("w"), &err), TL_OK);
-    first = help_put(b, NULL, "a", "5");
-    second = help_put(b, NULL, "a", "6");
-    put.body = TL_SV("7");
-    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
-    help_turn(b);
-    move(b, second, 1); /* the one of its new lane waits */
-    move(b, first, 1);
-    assert_int_equal(queue_resume_flow(b->q, NULL, b->flows[1].ret_id, &err), TL_OK);
-    help_turn(b);
-    for (const char *c = "567"; *c; c++) {
-        assert_non_null(b->first);
-        assert_int_equal(b->n_works, 1);
-        assert_memory_equal(b->first->claims[0].body.p, c, 1);
-        done(b);
-    }
-}
-
 static void a_cancel_or_a_move_without_a_state_means_what_waits(void **state)
 {
     struct bench *b = *state;
@@ -1048,8 +963,6 @@ int main(void)
         TEST(old_final_events_are_swept_and_dead_ones_stay),
         TEST(what_is_done_at_the_first_attempt_shows_it),
         TEST(pages_follow_each_other_without_gap_or_repetition),
-        TEST(one_without_a_key_that_is_moved_while_it_runs_goes_to_its_new_target_afterwards),
-        TEST(one_that_is_moved_goes_before_what_came_later_to_its_new_lane),
         TEST(a_cancel_or_a_move_without_a_state_means_what_waits),
     };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What waits in a target when the configuration changes around it, and what a person's pause does not undo. */
+/* What waits in a target when the configuration changes around it or a person moves it, and what a person's pause does
+ * not undo. */
 #include "help.h"
 
 static void configure(struct bench *b, struct queue_config_answer *ret)
@@ -302,6 +303,92 @@ static void a_delivery_whose_target_is_there_is_not_moved(void **state)
     assert_non_null(strstr(job.first_refusal.text, "has its target still"));
 }
 
+/* ---- moved to another flow ---- */
+/* The flows "f" and "g", each with a target of its own. */
+static void two_flows(struct bench *b)
+{
+    b->targets[1] = b->targets[0];
+    b->flows[1] = (struct queue_flow_def){.name = TL_SV("g"), .targets = &b->targets[1], .n_targets = 1};
+    b->config.n_flows = 2;
+    help_open(b);
+}
+
+static void move(struct bench *b, uint64_t id, size_t flow)
+{
+    struct queue_plan plan = {.action = QUEUE_MOVE, .to_flow = b->flows[flow].ret_id};
+
+    plan.filter = (struct queue_filter){.ids = &id, .n_ids = 1};
+    assert_int_equal(help_job(b, &plan).done, 1);
+}
+
+static void one_without_a_key_that_is_moved_while_it_runs_goes_to_its_new_target_afterwards(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    uint64_t id;
+
+    two_flows(b);
+    id = help_put(b, NULL, NULL, "1");
+    for (size_t to = 2; to-- > 0;) { /* there, and back */
+        help_turn(b);
+        w = help_take(b);
+        assert_non_null(w);
+        move(b, id, to);
+        assert_null(help_take(b)); /* not while the other attempt may still come through */
+        help_finish(b, w, QUEUE_END_FAILED, TL_UNREACHABLE, "x");
+        w = b->first;
+        assert_non_null(w);
+        assert_int_equal(w->claims[0].event, id);
+        assert_int_equal(w->target, b->targets[to].ret_id);
+    }
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    assert_null(help_take(b));
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
+    assert_int_equal(help_count(b, QUEUE_QUEUED), 0);
+}
+
+static void one_that_is_moved_goes_before_what_came_later_to_its_new_lane(void **state)
+{
+    struct bench *b = *state;
+    struct queue_put put = {.source = TL_SV("s"), .order_by = TL_SV("a"), .meta = TL_SV("{}"), .body = TL_SV("3")};
+    struct tl_err err;
+    uint64_t first, second;
+
+    two_flows(b);
+    put.flow = b->flows[1].ret_id;
+    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[0].ret_id, TL_SV("w"), &err), TL_OK);
+    first = help_put(b, NULL, "a", "1");
+    second = help_put(b, NULL, "a", "2");
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
+    help_turn(b);
+    move(b, first, 1); /* the one of its new lane runs: behind that one */
+    move(b, second, 1);
+    put.body = TL_SV("4");
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
+    for (const char *c = "3124"; *c; c++) {
+        assert_non_null(b->first);
+        assert_int_equal(b->n_works, 1);
+        assert_memory_equal(b->first->claims[0].body.p, c, 1);
+        help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    }
+    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[1].ret_id, TL_SV("w"), &err), TL_OK);
+    first = help_put(b, NULL, "a", "5");
+    second = help_put(b, NULL, "a", "6");
+    put.body = TL_SV("7");
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
+    help_turn(b);
+    move(b, second, 1); /* the one of its new lane waits */
+    move(b, first, 1);
+    assert_int_equal(queue_resume_flow(b->q, NULL, b->flows[1].ret_id, &err), TL_OK);
+    help_turn(b);
+    for (const char *c = "567"; *c; c++) {
+        assert_non_null(b->first);
+        assert_int_equal(b->n_works, 1);
+        assert_memory_equal(b->first->claims[0].body.p, c, 1);
+        help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    }
+}
+
 /* ---- a pause beside another hold ---- */
 static void lifting_a_pause_does_not_accept_another_identity(void **state)
 {
@@ -358,6 +445,8 @@ int main(void)
         T(what_waits_for_a_target_that_is_gone_is_told_and_can_go_to_another),
         T(what_steps_make_for_a_target_that_went_while_they_ran_is_told_as_held),
         T(a_delivery_whose_target_is_there_is_not_moved),
+        T(one_without_a_key_that_is_moved_while_it_runs_goes_to_its_new_target_afterwards),
+        T(one_that_is_moved_goes_before_what_came_later_to_its_new_lane),
         T(lifting_a_pause_does_not_accept_another_identity),
         T(another_identity_does_not_end_a_pause),
     };
