@@ -36,7 +36,7 @@ demo: build ## a thousand orders from a shop to a failing ERP, about a minute an
 demo-order-to-cash: build ## orders and leads between a shop, NetSuite, Salesforce and Slack, all misbehaving; about a minute; OPTIONS="--orders 5000 --kills 5 --outage 120"
 	@TIELINE_BIN=$(CURDIR)/$(BIN) examples/order-to-cash/demo $(OPTIONS)
 
-test: ## everything that needs no other product: sanitizers, end to end, crashes, fuzzers, checkers (about 20 minutes on two cores)
+test: ## everything that needs no other product: sanitizers, end to end, crashes, fuzzers, checkers (about half an hour on two cores)
 	@tools/bootstrap test
 	@$(PYTHON) tools/run-tests $(STAGES)
 
