@@ -340,7 +340,6 @@ static void handler_done(void *arg, enum tl_rc rc, const struct tl_err *err)
 {
     struct exchange *x = arg;
     struct conn *c = x->c;
-    struct tl_err e;
 
     x->task = NULL;
     if (c->phase == PH_CLOSED) {
@@ -354,14 +353,19 @@ static void handler_done(void *arg, enum tl_rc rc, const struct tl_err *err)
         http__conn_close(c);
         return;
     }
-    if (rc != TL_OK) {
-        e = *err;
-        e.rc = rc;
-        http_res_rc(&x->res, &e);
-        x->res.streaming = false;
-    }
+    if (rc != TL_OK)
+        http__failed(x, rc, err);
     http__respond(x);
     http__go_on(c);
+}
+
+void http__failed(struct exchange *x, enum tl_rc rc, const struct tl_err *err)
+{
+    struct tl_err e = *err;
+
+    e.rc = rc;
+    http_res_rc(&x->res, &e);
+    x->res.streaming = false;
 }
 
 bool http__start(struct exchange *x, const struct http_body_source *source, const struct http_res_sink *sink,

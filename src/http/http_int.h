@@ -194,6 +194,8 @@ const char *http__code_of(int status); /* of a malformed head */
 bool http__admit(struct exchange *x);
 /* Room for more bytes of a body that is kept whole; false: the process has no more for bodies (a 503 is in x->res). */
 bool http__grow_body(struct exchange *x, size_t more);
+/* The handler has failed before it answered: its answer is that error. */
+void http__failed(struct exchange *x, enum tl_rc rc, const struct tl_err *err);
 /* Start the handler on a task; false: there are too many (a 503 is in x->res). */
 bool http__start(struct exchange *x, const struct http_body_source *source, const struct http_res_sink *sink,
                  void (*done)(void *arg, enum tl_rc rc, const struct tl_err *err));

@@ -312,7 +312,6 @@ static void done(void *arg, enum tl_rc rc, const struct tl_err *err)
 {
     struct exchange *x = arg;
     struct conn *c = x->c;
-    struct tl_err e;
 
     x->task = NULL;
     if (is_gone(x)) {
@@ -335,12 +334,8 @@ static void done(void *arg, enum tl_rc rc, const struct tl_err *err)
         http__session_dirty(c->h2);
         return;
     }
-    if (rc != TL_OK) {
-        e = *err;
-        e.rc = rc;
-        http_res_rc(&x->res, &e);
-        x->res.streaming = false;
-    }
+    if (rc != TL_OK)
+        http__failed(x, rc, err);
     answer(x);
 }
 

@@ -160,8 +160,8 @@ static bool needs_restart(const char *path)
     return found;
 }
 
-/* The paths of changes that are in the file but not in force. */
-static struct json restart_json(struct server *s, struct tl_arena *a, const struct config_change *c, size_t n)
+/* The paths of changes that are in the file but not in force. log: NULL where nothing is applied, only looked at. */
+static struct json restart_json(struct tl_log *log, struct tl_arena *a, const struct config_change *c, size_t n)
 {
     struct json_builder b;
     TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
@@ -174,8 +174,8 @@ static struct json restart_json(struct server *s, struct tl_arena *a, const stru
         json_push(&b, json_str(c[i].path));
         (void)tl_buf_printf(&text, "%s%s", text.n ? ", " : "", c[i].path);
     }
-    if (text.n)
-        TL_LOG(s->log, TL_WARN, "config.needs_restart", "changes that come into force with the next start",
+    if (text.n && log)
+        TL_LOG(log, TL_WARN, "config.needs_restart", "changes that come into force with the next start",
                KV_SV("paths", tl_buf_view(&text)));
     return json_end(&b);
 }
@@ -233,7 +233,7 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     json_object_begin(&b, arena, 6);
     json_adds(&b, "applied", json_bool(rc == TL_OK && !dry_run));
     json_adds(&b, "changes", config_diff_json(arena, changes, n));
-    json_adds(&b, "needs_restart", restart_json(s, arena, changes, n));
+    json_adds(&b, "needs_restart", restart_json(dry_run ? NULL : s->log, arena, changes, n));
     json_adds(&b, "ledger", answer_json(arena, &counts));
     if (dry_run) { /* what holds, and what the file would make hold; secrets as references */
         add_effective(&b, "running", old);

@@ -307,7 +307,10 @@ def test_a_reload_says_what_only_a_restart_brings_into_force(site, target):
     s = site(project(target)).start()
     s.change(lambda c: (c["server"].update(body_limit="2KB"), c["egress"].update(allow_private=False),
                         c["flows"]["orders"].update(order_by="body.k")))
+    looked = s.do("/v1/reload?dry_run=true")
+    assert not s.logged("config.needs_restart"), "looking is no change"
     said = s.do("/v1/reload")
+    assert said["needs_restart"] == looked["needs_restart"]
     assert set(said["needs_restart"]) == {"server.body_limit", "egress.allow_private"}, said
     assert len(said["changes"]) == 3
     s.change(lambda c: c["server"].update(metrics=True))
