@@ -53,6 +53,13 @@ enum config_type {
     CONFIG_ONE_OF          /* struct config_choice: exactly one key out of `variants` */
 };
 
+/* What becomes of a changed value when a running program reads its configuration again. */
+enum config_reload {
+    CONFIG_RELOAD_UNSAID,  /* as the field says that holds this one; where none says, it is RESTART */
+    CONFIG_RELOAD_APPLIES, /* it comes into force */
+    CONFIG_RELOAD_RESTART  /* only a start reads it. The reference page says so */
+};
+
 struct config_spec;
 struct config_variants;
 struct config_field {
@@ -75,6 +82,7 @@ struct config_field {
     bool must_exist;  /* FILE: checked when config_options.check_files */
     bool identity;    /* part of what a connection *is* (account, host): see config_identity */
     bool advanced;    /* listed after the others on the reference page */
+    enum config_reload reload; /* see config_needs_restart */
 };
 
 /* The keys a one-of or a tagged object may choose from. A variant is a field (its offset unused), mostly OBJECT_REF or
@@ -202,6 +210,14 @@ bool config_reference(const struct config_spec *spec, const char *title, struct 
 bool config_words(const struct config_spec *spec, struct tl_buf *b); /* keys and choices, one a line, sorted */
 /* The faults of the tables themselves (no doc, a fallback that does not parse, ...): for a unit test of each folder. */
 void config_lint_spec(const struct config_spec *spec, struct config_errors *e);
+/* That each field says what a reload does with it, itself or by one that holds it: for the table of a whole
+ * configuration. Only objects are walked into: lists, maps and choices are taken as a whole. */
+void config_lint_reload(const struct config_spec *spec, struct config_errors *e);
+/* What has changed and needs a restart, by config_field.reload: of two trees, in the order of their paths, at most max,
+ * in a. Defaults are put in first, so that a value which is written out is no change. */
+struct config_change *config_needs_restart(struct tl_arena *a, const struct config_spec *spec,
+                                           const struct config_node *before, const struct config_node *after,
+                                           size_t max, size_t *ret_n);
 /* YAML of what holds, defaults put in (marked by a comment); secrets as references, literals masked. */
 bool config_print_effective(const struct config_spec *spec, const struct config_node *node, struct tl_buf *b);
 /* "type=netsuite account=1234567": the identity fields as written, defaults put in. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* diff.c - which paths two trees differ in. Values are never told: one of them may be a secret. */
+/* diff.c - which paths two trees differ in, and which of them need a restart. Values are never told: one of them may be
+ * a secret. */
 #include "config/config_int.h"
 
 #include <stdlib.h>
@@ -8,7 +9,27 @@ struct differ {
     struct tl_arena *arena;
     struct config_change *list;
     size_t n, max;
+    const struct config_spec *only_restart; /* NULL: all changes */
 };
+
+/* The last field on the way that says anything has the word: `server.tls` is for a start, `server.tls.key` is not. */
+static bool needs_restart(const struct config_spec *spec, const char *path)
+{
+    enum config_reload said = CONFIG_RELOAD_UNSAID;
+
+    while (spec) {
+        size_t n = strcspn(path, ".[");
+        const struct config_field *f = config__field_named(spec, tl_sv(path, n));
+
+        if (!f)
+            break;
+        if (f->reload != CONFIG_RELOAD_UNSAID)
+            said = f->reload;
+        path += path[n] == '.' ? n + 1 : n;
+        spec = f->type == CONFIG_OBJECT || f->type == CONFIG_OBJECT_REF ? f->spec : NULL;
+    }
+    return said != CONFIG_RELOAD_APPLIES;
+}
 
 static void put(struct differ *d, int what, const struct config__path *path, struct config_place at)
 {
@@ -17,7 +38,10 @@ static void put(struct differ *d, int what, const struct config__path *path, str
 
     if (d->n == d->max)
         return;
-    copy = tl_arena_strdup(d->arena, config__path_text(path, text));
+    (void)config__path_text(path, text);
+    if (d->only_restart && !needs_restart(d->only_restart, text))
+        return;
+    copy = tl_arena_strdup(d->arena, text);
     if (!copy)
         return;
     d->list[d->n].what = what;
@@ -92,19 +116,39 @@ static int by_path(const void *va, const void *vb)
     return c ? c : (a->what > b->what) - (a->what < b->what);
 }
 
+static struct config_change *all(struct differ *d, const struct config_node *before, const struct config_node *after,
+                                 size_t *ret_n)
+{
+    d->list = tl_arena_zalloc(d->arena, d->max * sizeof *d->list + 1);
+    if (!d->list)
+        d->max = 0;
+    compare(d, NULL, before, after);
+    if (d->n)
+        qsort(d->list, d->n, sizeof *d->list, by_path);
+    *ret_n = d->n;
+    return d->list;
+}
+
 struct config_change *config_diff(struct tl_arena *a, const struct config_node *before, const struct config_node *after,
                                   size_t max, size_t *ret_n)
 {
     struct differ d = {.arena = a, .max = max};
 
-    d.list = tl_arena_zalloc(a, max * sizeof *d.list + 1);
-    if (!d.list)
-        d.max = 0;
-    compare(&d, NULL, before, after);
-    if (d.n)
-        qsort(d.list, d.n, sizeof *d.list, by_path);
-    *ret_n = d.n;
-    return d.list;
+    return all(&d, before, after, ret_n);
+}
+
+struct config_change *config_needs_restart(struct tl_arena *a, const struct config_spec *spec,
+                                           const struct config_node *before, const struct config_node *after,
+                                           size_t max, size_t *ret_n)
+{
+    struct tl_arena *scratch = tl_arena_new(128 << 20);
+    const struct config_node *was = config__effective(scratch, spec, before);
+    const struct config_node *is = config__effective(scratch, spec, after);
+    struct differ d = {.arena = a, .max = max, .only_restart = spec};
+    struct config_change *list = all(&d, was ? was : before, is ? is : after, ret_n);
+
+    tl_arena_free(scratch);
+    return list;
 }
 
 struct json config_diff_json(struct tl_arena *a, const struct config_change *c, size_t n)

@@ -180,6 +180,24 @@ void config__suggest(struct tl_sv word, const char *const *names, size_t n, stru
 
 /* ---- lint of the tables themselves ---- */
 
+static bool is_object(const struct config_field *f)
+{
+    return f->type == CONFIG_OBJECT || f->type == CONFIG_OBJECT_REF;
+}
+
+void config_lint_reload(const struct config_spec *spec, struct config_errors *e)
+{
+    for (size_t i = 0; i < spec->n_fields; i++) {
+        const struct config_field *f = &spec->fields[i];
+
+        if (f->reload == CONFIG_RELOAD_UNSAID && is_object(f))
+            config_lint_reload(f->spec, e);
+        else if (f->reload == CONFIG_RELOAD_UNSAID)
+            config_error(e, (struct config_place){0}, NULL,
+                         "table %s, field %s: does not say whether a reload applies it", spec->name, f->name);
+    }
+}
+
 struct lint {
     struct config_errors *e;
     struct tl_arena *arena;

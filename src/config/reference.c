@@ -110,6 +110,14 @@ static void put_bounds(struct tl_buf *b, const struct config_field *f)
         tl_buf_printf(b, " At most %s.", tl_size_format((uint64_t)f->max, high));
 }
 
+static bool lives_within(const struct config_field *f)
+{
+    for (size_t i = 0; f->spec && i < f->spec->n_fields; i++)
+        if (f->spec->fields[i].reload == CONFIG_RELOAD_APPLIES)
+            return true;
+    return false;
+}
+
 static void put_row(struct tl_buf *b, const struct config_field *f)
 {
     tl_buf_printf(b, "| `%s` | ", f->name);
@@ -131,6 +139,9 @@ static void put_row(struct tl_buf *b, const struct config_field *f)
         tl_buf_printf(b, " Out of date: %s", f->deprecated);
     if (f->identity)
         tl_buf_puts(b, " Part of the identity: a change holds what is queued.");
+    if (f->reload == CONFIG_RELOAD_RESTART)
+        tl_buf_puts(b, lives_within(f) ? " To add or remove it needs a restart; what is in it does not."
+                                       : " A change needs a restart.");
     tl_buf_puts(b, " |\n");
 }
 

@@ -148,6 +148,83 @@ static void a_difference_names_paths_and_never_values(void **state)
     assert_int_equal(n, 0);
 }
 
+static const struct config_field inner_fields[] = {
+    {.name = "x", .type = CONFIG_INT, .doc = "X."},
+    {.name = "live", .type = CONFIG_INT, .doc = "Live.", .fallback = "7", .reload = CONFIG_RELOAD_APPLIES},
+    {.name = "start", .type = CONFIG_INT, .doc = "Start.", .reload = CONFIG_RELOAD_RESTART},
+};
+static const struct config_spec inner_spec = {.name = "inner", .size = 8, .fields = inner_fields, .n_fields = 3};
+static const struct config_field any_item = {.type = CONFIG_OBJECT, .spec = &inner_spec};
+static const struct config_field outer_fields[] = {
+    {.name = "said", .type = CONFIG_OBJECT, .spec = &inner_spec, .doc = "A.", .reload = CONFIG_RELOAD_APPLIES},
+    {.name = "unsaid", .type = CONFIG_OBJECT, .spec = &inner_spec, .doc = "B."},
+    {.name = "start", .type = CONFIG_OBJECT_REF, .spec = &inner_spec, .doc = "C.", .reload = CONFIG_RELOAD_RESTART},
+    {.name = "all", .type = CONFIG_MAP, .item = &any_item, .doc = "D.", .reload = CONFIG_RELOAD_APPLIES},
+};
+static const struct config_spec outer_spec = {.name = "outer", .size = 64, .fields = outer_fields, .n_fields = 4};
+
+static void what_needs_a_restart_follows_from_the_tables(void **state)
+{
+    static const struct {
+        const char *before, *after, *want; /* paths, each with a blank behind it */
+    } cases[] = {
+        {"said: {x: 1, live: 1, start: 1}", "said: {x: 2, live: 2, start: 2}", "said.start "},
+        {"unsaid: {x: 1, live: 1, start: 1}", "unsaid: {x: 2, live: 2, start: 2}", "unsaid.start unsaid.x "},
+        {"start: {x: 1, live: 1, start: 1}", "start: {x: 2, live: 2, start: 2}", "start.start start.x "},
+        {"{}", "start: {live: 1}", "start "}, /* the whole of it, not what is in it */
+        {"{}", "unsaid: {live: 1}", ""},      /* one that is always there */
+        {"{}", "unsaid: {live: 1, x: 5}", "unsaid.x "},
+        {"unsaid: {live: 7}", "{}", ""}, /* the default, written out */
+        {"all: {a.start: {start: 1}}", "all: {a.start: {start: 2}, b: {x: 1}}", ""},
+        {"unknown: 1", "unknown: 2", ""}, /* what no table has is in no tree that was read */
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        struct config_change *c;
+        size_t n;
+
+        tl_buf_clear(&w->b);
+        c = config_needs_restart(w->arena, &outer_spec, tree(w, cases[i].before), tree(w, cases[i].after), 10, &n);
+        for (size_t k = 0; k < n; k++)
+            (void)tl_buf_printf(&w->b, "%s ", c[k].path);
+        (void)tl_buf_putc(&w->b, '\0');
+        assert_string_equal(w->b.p, cases[i].want);
+    }
+}
+
+/* However many others there are: only those that need it count against the most. */
+static void no_number_of_other_changes_hides_one_that_needs_a_restart(void **state)
+{
+    struct world *w = *state;
+    TL_CLEANUP(tl_buf_done) struct tl_buf many = {0};
+    struct config_change *c;
+    size_t n;
+
+    tl_buf_init(&many, 1 << 20);
+    (void)tl_buf_puts(&many, "unsaid: {x: 1}\nall:\n");
+    for (int i = 0; i < 500; i++)
+        (void)tl_buf_printf(&many, "  k%d: {x: 1}\n", i);
+    (void)tl_buf_putc(&many, '\0');
+    c = config_needs_restart(w->arena, &outer_spec, tree(w, "{}"), tree(w, many.p), 1, &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(c[0].path, "unsaid.x");
+}
+
+static void a_field_that_does_not_say_what_a_reload_does_is_found(void **state)
+{
+    struct world *w = *state;
+
+    config_lint_reload(&outer_spec, w->e);
+    assert_true(config_errors_text(w->e, false, &w->b));
+    assert_int_equal(config_errors_count(w->e), 1);
+    assert_non_null(strstr(w->b.p, "table inner, field x: does not say whether a reload applies it"));
+    assert_true(config_reference(&outer_spec, "Outer", &w->b));
+    assert_non_null(strstr(w->b.p, "Start. A change needs a restart. |"));
+    assert_null(strstr(w->b.p, "Live. A change"));
+    assert_non_null(strstr(w->b.p, "C. To add or remove it needs a restart; what is in it does not. |"));
+}
+
 static void faults_of_a_table_itself_are_found(void **state)
 {
     struct world *w = *state;
@@ -180,6 +257,9 @@ int main(void)
         T(words_for_completion_are_sorted_and_unique),
         T(the_identity_of_a_connection_is_its_type_and_marked_fields),
         T(a_difference_names_paths_and_never_values),
+        T(what_needs_a_restart_follows_from_the_tables),
+        T(no_number_of_other_changes_hides_one_that_needs_a_restart),
+        T(a_field_that_does_not_say_what_a_reload_does_is_found),
         T(faults_of_a_table_itself_are_found),
     };
 
