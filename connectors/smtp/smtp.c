@@ -242,6 +242,10 @@ static enum tl_rc send_mail(struct task *task, struct connector_call *call, cons
     struct tl_sv words;
     enum tl_rc rc = TL_OK;
 
+    if (!s.egress) {
+        call->not_sent = true;
+        return tl_fail(err, TL_LIMIT, "no memory is left for this delivery");
+    }
     tl_buf_init(&b, MAIL_MAX);
     if (!smtp__message(mail, &b))
         return refuse(call, "the mail is larger than 16 MB", err);

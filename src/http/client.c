@@ -198,6 +198,21 @@ enum tl_rc http__start_curl(struct task *t, struct http_client *c, struct tl_err
     return rc != TL_OK || c->multi ? rc : new_multi(c, err); /* another call may have come first */
 }
 
+static const struct http_cidr *own_list(const struct http_cidr *list, size_t n)
+{
+    struct http_cidr *own = n ? tl_reallocarray(NULL, n, sizeof *own) : NULL;
+
+    if (n)
+        memcpy(own, list, n * sizeof *own);
+    return own;
+}
+
+static void own_egress(struct http_egress *e)
+{
+    e->allow = own_list(e->allow, e->n_allow);
+    e->deny = own_list(e->deny, e->n_deny);
+}
+
 enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_options *options,
                            struct http_client **ret_client, struct tl_err *err)
 {
@@ -207,6 +222,7 @@ enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_opt
     c->loop = loop;
     if (options)
         c->opt = *options;
+    own_egress(&c->opt.egress);
     c->opt.proxy = c->opt.proxy ? tl_strdup(c->opt.proxy) : NULL;
     c->opt.user_agent = tl_strdup(c->opt.user_agent ? c->opt.user_agent : "tieline/" TIELINE_VERSION);
     if (c->opt.timeout_ms == 0)
@@ -225,7 +241,7 @@ enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_opt
 static void free_client(uv_handle_t *timer)
 {
     struct http_client *c = timer->data;
-    const void *copies[] = {c->opt.proxy, c->opt.user_agent};
+    const void *copies[] = {c->opt.proxy, c->opt.user_agent, c->opt.egress.allow, c->opt.egress.deny};
 
     for (size_t i = 0; i < TL_COUNT(copies); i++)
         tl_free((void *)(uintptr_t)copies[i]);
@@ -233,9 +249,33 @@ static void free_client(uv_handle_t *timer)
     tl_free(c);
 }
 
-const struct http_egress *http_client_egress(const struct http_client *c)
+void http_client_set_egress(struct http_client *c, const struct http_egress *e)
 {
-    return &c->opt.egress;
+    const void *old[] = {c->opt.egress.allow, c->opt.egress.deny};
+
+    c->opt.egress = *e;
+    own_egress(&c->opt.egress);
+    for (size_t i = 0; i < TL_COUNT(old); i++)
+        tl_free((void *)(uintptr_t)old[i]);
+    memset(c->allowed, 0, sizeof c->allowed); /* by the policy before */
+}
+
+struct http_egress *http_client_egress(const struct http_client *c, struct tl_arena *a)
+{
+    const struct http_egress *e = &c->opt.egress;
+    struct http_egress *copy = tl_arena_alloc(a, sizeof *copy);
+    struct http_cidr *lists = tl_arena_alloc(a, (e->n_allow + e->n_deny + 1) * sizeof *lists);
+
+    if (!copy || !lists)
+        return NULL;
+    *copy = *e;
+    copy->allow = lists;
+    copy->deny = lists + e->n_allow;
+    if (e->n_allow)
+        memcpy(lists, e->allow, e->n_allow * sizeof *lists);
+    if (e->n_deny)
+        memcpy(lists + e->n_allow, e->deny, e->n_deny * sizeof *lists);
+    return copy;
 }
 
 void http_client_free(struct http_client *c)

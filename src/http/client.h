@@ -62,11 +62,15 @@ struct http_client_options { /* zero: the defaults */
 struct http_client;
 
 /* The process must ignore SIGPIPE: OpenSSL writes to sockets that the other side may have closed. libcurl is not
- * touched before the first call that needs it (all but plain http), which lets a worker thread start it. Strings of the
- * options are copied, except those of tls and egress lists: these must outlive the client. */
+ * touched before the first call that needs it (all but plain http), which lets a worker thread start it. Strings and
+ * lists of the options are copied, except those of tls: these must outlive the client. */
 TL_MUST_CHECK enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_options *options,
                                          struct http_client **ret_client, struct tl_err *err);
-const struct http_egress *http_client_egress(const struct http_client *c);
+/* Another policy, copied, on the client's loop: the next call is judged by it, kept connections or not; a call that is
+ * under way, and a stream of HTTP/2 that stands, go on. */
+void http_client_set_egress(struct http_client *c, const struct http_egress *e);
+/* The policy now in force, as a copy in `a` that may be taken along. NULL: the arena is full. */
+struct http_egress *http_client_egress(const struct http_client *c, struct tl_arena *a);
 void http_client_free(struct http_client *c); /* no call may be under way; NULL allowed; before the loop is freed */
 
 /* A cookie jar, for one login; used by one loop only. */

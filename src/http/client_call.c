@@ -45,7 +45,7 @@ enum tl_rc http__check_url(struct tl_sv url, struct http_url *ret_url, struct tl
     return TL_OK;
 }
 
-/* The policy is the client's for life, so what it allowed once it allows again: two dozen ranges need not be read anew
+/* What the policy allowed once it allows again, until http_client_set_egress: two dozen ranges need not be read anew
  * for every call. */
 static enum tl_rc check_address(struct http_client *c, const struct http_egress *e, const struct http_addr *a,
                                 struct tl_err *err)

@@ -38,7 +38,7 @@ void http__conn_no_deadline(struct conn *c)
 
 uint64_t http__rate_bytes(const struct conn *c, uint32_t window_ms)
 {
-    return (uint64_t)c->l->server->opt.body_rate * window_ms / 1000;
+    return (uint64_t)c->l->opt.body_rate * window_ms / 1000;
 }
 
 /* ---- buffers ---- */
@@ -164,7 +164,7 @@ void http__conn_linger(struct conn *c)
     }
     c->phase = PH_LINGER;
     c->ssl_wants_write = false;
-    http__conn_deadline(c, c->l->server->opt.linger_ms);
+    http__conn_deadline(c, c->l->opt.linger_ms);
     http__conn_want(c, UV_READABLE);
 }
 
@@ -200,7 +200,7 @@ void http__conn_next(struct conn *c, bool keep)
     c->phase = PH_IDLE;
     if (c->start == c->end)
         http__conn_done_reading(c);
-    http__conn_deadline(c, c->l->server->opt.idle_ms);
+    http__conn_deadline(c, c->l->opt.idle_ms);
 }
 
 /* ---- time-outs ---- */
@@ -222,7 +222,7 @@ static void rate_or_cut(struct conn *c, uint32_t window_ms)
 static void on_timer(struct async_timer *t)
 {
     struct conn *c = TL_CONTAINER(t, struct conn, timer);
-    const struct http_server_options *opt = &c->l->server->opt;
+    const struct http_server_options *opt = &c->l->opt;
 
     if (c->deadline_ns == UINT64_MAX)
         return;
@@ -265,7 +265,7 @@ static void begin_http(struct conn *c)
 {
     c->phase = PH_IDLE;
     /* RFC 9110 knows no grace for silence: the first head has the time of a head */
-    http__conn_deadline(c, c->l->server->opt.headers_ms);
+    http__conn_deadline(c, c->l->opt.headers_ms);
     http__conn_want(c, UV_READABLE);
 }
 
@@ -318,11 +318,10 @@ static void tls_event(struct conn *c)
 /* Read exactly the PROXY header, so that a handshake behind it stays in the socket. */
 static void proxy_event(struct conn *c)
 {
-    struct http_server *s = c->l->server;
     int need;
 
     (void)http__conn_room(c);
-    while ((need = http__proxy_v2((const uint8_t *)c->rbuf, c->end, &c->peer)) > 0) {
+    while ((need = http_proxy_v2((const uint8_t *)c->rbuf, c->end, &c->peer)) > 0) {
         ssize_t n;
 
         n = recv(c->fd, c->rbuf + c->end, (size_t)need - c->end, 0);
@@ -334,12 +333,12 @@ static void proxy_event(struct conn *c)
         }
         c->end += (size_t)n;
     }
-    if (need < 0 || !http__take_address(s, &c->peer)) {
-        http__count(need < 0 ? &c->l->bad : &s->refused_cap);
+    if (need < 0)
+        http__count(&c->l->bad);
+    if (need < 0 || !http__may_connect(c->l, &c->peer) || !http__take_address(c->l, &c->peer, &c->counted)) {
         http__conn_close(c);
         return;
     }
-    c->counted = true;
     c->counted_as = c->peer;
     http__conn_done_reading(c);
     begin_tls(c);
@@ -394,7 +393,7 @@ static uint32_t uid_of(int fd)
 }
 
 void http__conn_adopt(struct http_loop *l, int fd, const struct listener *listener, const struct http_addr *peer,
-                      struct http_tls *tls)
+                      bool counted, struct http_tls *tls)
 {
     struct conn *c = tl_zalloc(sizeof *c);
 
@@ -404,7 +403,7 @@ void http__conn_adopt(struct http_loop *l, int fd, const struct listener *listen
     c->tls = tls;
     c->peer = *peer;
     c->peer_uid = peer->family == 0 ? uid_of(fd) : UINT32_MAX;
-    c->counted = peer->family != 0 && !listener->proxy_protocol;
+    c->counted = counted;
     c->counted_as = *peer;
     c->poll.data = c;
     async_timer_init(&c->timer, l->loop, on_timer);
@@ -414,7 +413,7 @@ void http__conn_adopt(struct http_loop *l, int fd, const struct listener *listen
     l->conns = c;
     if (uv_poll_init(async_loop_uv(l->loop), &c->poll, fd) != 0)
         abort(); /* epoll itself refuses: out of kernel memory */
-    http__conn_deadline(c, l->server->opt.handshake_ms);
+    http__conn_deadline(c, l->opt.handshake_ms);
     if (listener->proxy_protocol) {
         c->phase = PH_PROXY;
         http__conn_want(c, UV_READABLE);

@@ -82,7 +82,6 @@ static void destroy(struct http_server *s)
     }
     for (size_t i = 0; i < s->n_loops; i++)
         http__loop_done(&s->loops[i]);
-    http__options_done(&s->opt);
     tl_map_free(s->per_address);
     BIO_meth_free(s->bio_method);
     (void)pthread_mutex_destroy(&s->lock);
@@ -126,12 +125,12 @@ static bool busy(const struct http_server *s)
 
 void http_server_stop(struct task *task, struct http_server *s)
 {
-    uint64_t now = async_loop_now(task_loop(task)), end = now + s->opt.drain_ms * UINT64_C(1000000);
+    uint64_t now = async_loop_now(task_loop(task)), end = now + s->loops[0].opt.drain_ms * UINT64_C(1000000);
 
     end = end < task_deadline(task) ? end : task_deadline(task);
     http_server_drain(s);
     task_shield_begin(task, end + UNWIND_MS * UINT64_C(1000000));
-    if (s->opt.drain_announce_ms && task_sleep_ms(task, s->opt.drain_announce_ms, NULL) != TL_OK)
+    if (s->loops[0].opt.drain_announce_ms && task_sleep_ms(task, s->loops[0].opt.drain_announce_ms, NULL) != TL_OK)
         end = now; /* out of time already */
     close_listeners(s);
     order_all(s, close_idle);

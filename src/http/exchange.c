@@ -12,10 +12,22 @@ enum { KEEP_FREE = 1024, ROOM_FOR_BODY = 4096 };
 
 /* ---- exchanges ---- */
 
+/* A copy, so that a request is read to its end by the limits that it began under. */
+static void set_limits(struct exchange *x, const struct http_limits *limits)
+{
+    if (x->slots && memcmp(&x->limits, limits, sizeof *limits) == 0)
+        return;
+    if (x->n_slots < limits->headers) {
+        x->n_slots = limits->headers;
+        x->slots = tl_reallocarray(x->slots, 2 * x->n_slots, sizeof *x->slots);
+    }
+    x->limits = *limits;
+    http_codec_init(&x->codec, &x->limits, x->slots);
+}
+
 struct exchange *http__exchange_take(struct conn *c)
 {
     struct http_loop *l = c->l;
-    const struct http_server_options *opt = &l->server->opt;
     struct exchange *x = l->free_exchanges;
 
     if (x) {
@@ -23,10 +35,9 @@ struct exchange *http__exchange_take(struct conn *c)
         l->n_free_exchanges--;
     } else {
         x = tl_zalloc(sizeof *x);
-        x->slots = tl_reallocarray(NULL, 2 * opt->limits.headers, sizeof *x->slots);
-        x->arena = tl_arena_new(opt->request_arena);
-        http_codec_init(&x->codec, &opt->limits, x->slots);
+        x->arena = tl_arena_new(l->opt.request_arena);
     }
+    set_limits(x, &l->opt.limits);
     x->c = c;
     x->timed = false;
     x->started_ns = 0;
@@ -130,7 +141,7 @@ static void fill_request(struct exchange *x)
 {
     const struct http_head *h = &x->codec.head;
     const struct conn *c = x->c;
-    const struct http_server_options *opt = &c->l->server->opt;
+    const struct http_server_options *opt = &c->l->opt;
     struct http_req *r = &x->req;
 
     r->method = h->method;
@@ -197,7 +208,7 @@ static bool find_route(struct exchange *x)
 static bool may_enter(struct exchange *x)
 {
     const struct http_route *r = x->route;
-    const struct http_server_options *opt = &x->c->l->server->opt;
+    const struct http_server_options *opt = &x->c->l->opt;
 
     if (opt->n_allow && x->c->peer.family != 0 && !http_cidrs_have(opt->allow, opt->n_allow, &x->req.client))
         return refuse(x, 403, "forbidden", "this address may not call here");
@@ -231,7 +242,7 @@ static void settle_head(struct exchange *x)
 
     x->head_known = true;
     x->head_end = c->start;
-    room = x->codec.head.chunked ? c->l->server->opt.limits.trailer_bytes + ROOM_FOR_BODY : ROOM_FOR_BODY;
+    room = x->codec.head.chunked ? x->limits.trailer_bytes + ROOM_FOR_BODY : ROOM_FOR_BODY;
     if (http_codec_at_end(&x->codec) || c->cap - c->start >= room ||
         (x->codec.head.has_length && x->codec.head.length <= c->cap - c->start))
         return;
@@ -271,7 +282,7 @@ static bool head_done(struct exchange *x)
     c->phase = PH_BODY;
     if (!http_codec_at_end(&x->codec) && (!x->codec.head.has_length || x->codec.head.length > c->end - c->start)) {
         c->window_bytes = 0;
-        http__conn_deadline(c, c->l->server->opt.body_grace_ms);
+        http__conn_deadline(c, c->l->opt.body_grace_ms);
     }
     return true;
 }
@@ -290,7 +301,7 @@ bool http__grow_body(struct exchange *x, size_t more)
     if (x->codec.head.has_length && cap > x->codec.head.length)
         cap = x->codec.head.length;
     if (atomic_fetch_add_explicit(&s->body_memory, cap - x->body_cap, memory_order_relaxed) + (cap - x->body_cap) >
-        s->opt.body_memory) {
+        x->c->l->opt.body_memory) {
         (void)atomic_fetch_sub_explicit(&s->body_memory, cap - x->body_cap, memory_order_relaxed);
         http__busy(x, "too many large bodies at once");
         return false;
@@ -372,7 +383,7 @@ bool http__start(struct exchange *x, const struct http_body_source *source, cons
                  void (*done)(void *arg, enum tl_rc rc, const struct tl_err *err))
 {
     struct http_loop *l = x->c->l;
-    uint32_t ms = x->route->timeout_ms ? x->route->timeout_ms : l->server->opt.handler_ms;
+    uint32_t ms = x->route->timeout_ms ? x->route->timeout_ms : l->opt.handler_ms;
     uint64_t now = async_loop_now(l->loop);
 
     x->started_ns = now;
@@ -476,7 +487,7 @@ static bool steps(struct conn *c)
     }
     if (c->phase == PH_HEAD && !c->x->timed) {
         c->x->timed = true;
-        http__conn_deadline(c, c->l->server->opt.headers_ms);
+        http__conn_deadline(c, c->l->opt.headers_ms);
     }
     return true;
 }

@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include "http/http.h"
+#include "http/proxy.h"
 
 enum { RBUF_SIZE = 16384, OUT_MAX = 1 << 20, LISTEN_MAX = 16 };
 
@@ -53,7 +54,9 @@ struct loop_router {
 struct http_loop {
     struct http_server *server;
     struct async_loop *loop;
-    atomic_uint n_conns; /* assigned: read by the accepting loop */
+    struct http_server_options opt; /* in force here; what it points to is its own. Only looked at, never pointed into:
+                                     * a reload puts others in its place between two events of the loop */
+    atomic_uint n_conns;            /* assigned: read by the accepting loop */
     struct conn *conns;
     char *rbufs[64];
     size_t n_rbufs;
@@ -67,7 +70,6 @@ struct http_loop {
 };
 
 struct http_server {
-    struct http_server_options opt;
     struct http_loop *loops;
     size_t n_loops;
     struct listener listeners[LISTEN_MAX];
@@ -128,7 +130,9 @@ struct exchange {
     struct conn *c;
     struct exchange *next_free;
     struct http_codec codec;
-    struct http_header *slots;
+    struct http_limits limits; /* of the request: those in force at its first byte */
+    struct http_header *slots; /* room for 2 * n_slots */
+    size_t n_slots;
     struct http_req req;
     struct http_res res;
     struct http_param params[HTTP_PARAMS_MAX];
@@ -158,9 +162,9 @@ BIO_METHOD *http__bio_method(void);
 BIO *http__bio_new(const BIO_METHOD *method, int fd);
 
 /* conn.c */
-/* takes tls (may be NULL) */
+/* takes tls (may be NULL); counted: http__take_address has counted peer */
 void http__conn_adopt(struct http_loop *l, int fd, const struct listener *listener, const struct http_addr *peer,
-                      struct http_tls *tls);
+                      bool counted, struct http_tls *tls);
 void http__conn_close(struct conn *c);
 void http__conn_want(struct conn *c, int events);
 void http__conn_deadline(struct conn *c, uint64_t ms);
@@ -173,11 +177,14 @@ uint64_t http__rate_bytes(const struct conn *c, uint32_t window_ms);
 void http__conn_done_reading(struct conn *c);
 /* Make room behind the unconsumed bytes; false: there is none to make. */
 bool http__conn_room(struct conn *c);
-bool http__take_address(struct http_server *s, const struct http_addr *a);
+/* server.c: who may connect. May this one at all (`allow`; of a proxy the request will tell)? Has it room for one more
+ * connection, and was that counted (then it is given back once, whatever the options say by then)? Refusals are
+ * counted. */
+bool http__may_connect(struct http_loop *l, const struct http_addr *a);
+bool http__take_address(struct http_loop *l, const struct http_addr *a, bool *ret_counted);
 void http__drop_address(struct http_server *s, const struct http_addr *a);
 
 /* server.c */
-void http__options_done(struct http_server_options *o);
 void http__loop_done(struct http_loop *l);
 
 /* exchange.c */
@@ -234,9 +241,6 @@ void http__session_cancel(struct conn *c); /* the handlers */
 void http__session_free(struct session *h);
 
 /* proxy.c */
-/* 0: well formed and complete; > 0: that many bytes are needed in all; -1: refused. Addresses are set for PROXY over IP
- * only. */
-int http__proxy_v2(const uint8_t *p, size_t n, struct http_addr *peer);
 void http__forwarded(const struct http_headers *h, const struct http_cidr *trusted, size_t n,
                      const struct http_addr *peer, bool tls, struct http_addr *ret_client, bool *ret_secure);
 

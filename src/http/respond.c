@@ -10,7 +10,7 @@ bool http__wants_close(const struct exchange *x)
     const struct http_server *s = c->l->server;
 
     return x->must_close || x->res.close || !x->codec.head.keep_alive ||
-           c->n_requests + 1 >= s->opt.requests_per_connection ||
+           c->n_requests + 1 >= c->l->opt.requests_per_connection ||
            atomic_load_explicit(&s->draining, memory_order_relaxed);
 }
 
@@ -59,9 +59,9 @@ void http__build_head(struct exchange *x, bool streaming)
     (void)tl_buf_puts(b, "\r\nDate: ");
     (void)tl_buf_sv(b, http__date(l));
     (void)tl_buf_puts(b, "\r\n");
-    if (l->server->opt.server_name) {
+    if (l->opt.server_name) {
         (void)tl_buf_puts(b, "Server: ");
-        (void)tl_buf_puts(b, l->server->opt.server_name);
+        (void)tl_buf_puts(b, l->opt.server_name);
         (void)tl_buf_puts(b, "\r\n");
     }
     for (size_t i = 0; i < r->n_headers; i++) {
@@ -91,7 +91,7 @@ void http__account(struct exchange *x)
 {
     struct conn *c = x->c;
     struct http_loop *l = c->l;
-    const struct http_server_options *opt = &l->server->opt;
+    const struct http_server_options *opt = &l->opt;
     uint64_t us = x->started_ns ? (async_loop_now(l->loop) - x->started_ns) / 1000 : 0;
 
     http__count(&l->requests);
@@ -151,7 +151,7 @@ void http__flush(struct exchange *x)
         if (c->phase != PH_WRITE) {
             c->phase = PH_WRITE;
             c->window_bytes = 0;
-            http__conn_deadline(c, c->l->server->opt.write_ms);
+            http__conn_deadline(c, c->l->opt.write_ms);
         }
         http__conn_want(c, UV_WRITABLE);
         return;

@@ -45,6 +45,21 @@ static void set_defaults(struct http_server_options *o)
     OR(requests_per_connection, 1000);
     OR(connections, 10000);
     OR(connections_per_address, 256);
+    OR(streams, 100);
+    OR(stream_window, 256 << 10);
+    OR(session_window, 1 << 20);
+}
+
+static enum tl_rc check_options(const struct http_server_options *options, struct http_server_options *ret,
+                                struct tl_err *err)
+{
+    struct http_server_options o = options ? *options : (struct http_server_options){.body_limit = 0};
+
+    set_defaults(&o);
+    if (o.limits.request_line + o.limits.header_bytes > 120 * 1024)
+        return tl_fail(err, TL_CONFIG, "request line and headers may have 120 KB together");
+    *ret = o;
+    return TL_OK;
 }
 
 static const struct http_cidr *copy_cidrs(const struct http_cidr *c, size_t n)
@@ -64,12 +79,19 @@ static void free_const(const void *c)
     tl_free(p);
 }
 
-void http__options_done(struct http_server_options *o)
+static void options_done(struct http_server_options *o)
 {
     free_const(o->allow);
     free_const(o->trusted_proxies);
-    free_const(o->proxy_peers);
     free_const(o->server_name);
+}
+
+static struct http_server_options own_options(struct http_server_options o)
+{
+    o.allow = copy_cidrs(o.allow, o.n_allow);
+    o.trusted_proxies = copy_cidrs(o.trusted_proxies, o.n_trusted_proxies);
+    o.server_name = o.server_name ? tl_strdup(o.server_name) : NULL;
+    return o;
 }
 
 static struct loop_router *loop_router(struct http_router *r)
@@ -99,29 +121,26 @@ void http__loop_done(struct http_loop *l)
     while (l->n_rbufs)
         tl_free(l->rbufs[--l->n_rbufs]);
     drop_loop_router(l->router);
+    options_done(&l->opt);
     tl_buf_done(&l->head);
 }
 
 enum tl_rc http_server_new(struct async_loop *const *loops, size_t n_loops, const struct http_server_options *options,
                            struct http_router *router, struct http_server **ret_server, struct tl_err *err)
 {
-    struct http_server *s = tl_zalloc(sizeof *s);
+    struct http_server_options o;
+    struct http_server *s;
+    enum tl_rc rc = check_options(options, &o, err);
 
-    s->opt = options ? *options : (struct http_server_options){.body_limit = 0};
-    set_defaults(&s->opt);
-    if (s->opt.limits.request_line + s->opt.limits.header_bytes > 120 * 1024) {
-        tl_free(s);
-        return tl_fail(err, TL_CONFIG, "request line and headers may have 120 KB together");
-    }
-    s->opt.allow = copy_cidrs(s->opt.allow, s->opt.n_allow);
-    s->opt.trusted_proxies = copy_cidrs(s->opt.trusted_proxies, s->opt.n_trusted_proxies);
-    s->opt.proxy_peers = copy_cidrs(s->opt.proxy_peers, s->opt.n_proxy_peers);
-    s->opt.server_name = s->opt.server_name ? tl_strdup(s->opt.server_name) : NULL;
+    if (rc != TL_OK)
+        return rc;
+    s = tl_zalloc(sizeof *s);
     s->n_loops = n_loops;
     s->loops = tl_zalloc(n_loops * sizeof *s->loops);
     for (size_t i = 0; i < n_loops; i++) {
         s->loops[i].server = s;
         s->loops[i].loop = loops[i];
+        s->loops[i].opt = own_options(o);
         s->loops[i].router = loop_router(router);
         tl_buf_init(&s->loops[i].head, HEAD_MAX);
     }
@@ -133,27 +152,46 @@ enum tl_rc http_server_new(struct async_loop *const *loops, size_t n_loops, cons
     return TL_OK;
 }
 
-/* ---- connections an address ---- */
+/* ---- who may connect ---- */
 
-/* Many clients stand behind one of these. */
-static bool is_proxy(const struct http_server *s, const struct http_addr *a)
+/* Behind a PROXY header any loop refuses. */
+static bool refuse(atomic_uint_fast64_t *n)
 {
-    return http_cidrs_have(s->opt.trusted_proxies, s->opt.n_trusted_proxies, a);
+    (void)atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
+    return false;
 }
 
-bool http__take_address(struct http_server *s, const struct http_addr *a)
+/* Many clients stand behind one of these. */
+static bool is_proxy(const struct http_loop *l, const struct http_addr *a)
+{
+    return http_cidrs_have(l->opt.trusted_proxies, l->opt.n_trusted_proxies, a);
+}
+
+/* Who stands behind a proxy is known with the request: may_enter in exchange.c. */
+bool http__may_connect(struct http_loop *l, const struct http_addr *a)
+{
+    return a->family == 0 || l->opt.n_allow == 0 || is_proxy(l, a) ||
+           http_cidrs_have(l->opt.allow, l->opt.n_allow, a) || refuse(&l->server->refused_address);
+}
+
+bool http__take_address(struct http_loop *l, const struct http_addr *a, bool *ret_counted)
 {
     struct tl_sv key = tl_sv((const char *)a->ip, sizeof a->ip);
+    struct http_server *s = l->server;
     uintptr_t n;
 
-    if (a->family == 0 || is_proxy(s, a))
+    *ret_counted = false;
+    if (a->family == 0 || is_proxy(l, a))
         return true;
     (void)pthread_mutex_lock(&s->lock);
     n = (uintptr_t)tl_map_get(s->per_address, key);
-    if (n < s->opt.connections_per_address)
+    if (n < l->opt.connections_per_address)
         (void)tl_map_put(s->per_address, key, (void *)(n + 1));
     (void)pthread_mutex_unlock(&s->lock);
-    return n < s->opt.connections_per_address;
+    if (n >= l->opt.connections_per_address)
+        return refuse(&s->refused_cap);
+    *ret_counted = true;
+    return true;
 }
 
 void http__drop_address(struct http_server *s, const struct http_addr *a)
@@ -161,8 +199,6 @@ void http__drop_address(struct http_server *s, const struct http_addr *a)
     struct tl_sv key = tl_sv((const char *)a->ip, sizeof a->ip);
     uintptr_t n;
 
-    if (a->family == 0 || is_proxy(s, a))
-        return;
     (void)pthread_mutex_lock(&s->lock);
     n = (uintptr_t)tl_map_get(s->per_address, key);
     if (n > 1)
@@ -179,6 +215,7 @@ struct handover {
     struct http_tls *tls;
     const struct listener *listener;
     struct http_addr peer;
+    bool counted;
     int fd;
 };
 
@@ -186,7 +223,7 @@ static void take_over(void *arg)
 {
     struct handover *h = arg;
 
-    http__conn_adopt(h->l, h->fd, h->listener, &h->peer, h->tls);
+    http__conn_adopt(h->l, h->fd, h->listener, &h->peer, h->counted, h->tls);
     tl_free(h);
 }
 
@@ -209,29 +246,23 @@ static void addr_from(const struct sockaddr_storage *ss, struct http_addr *ret)
     }
 }
 
-static bool at_the_door(struct http_server *s, const struct listener *listener, const struct http_addr *peer)
+/* On loops[0]. With PROXY headers, who calls is judged when the header has come: proxy_event in conn.c. */
+static bool at_the_door(struct http_server *s, const struct listener *listener, const struct http_addr *peer,
+                        bool *ret_counted)
 {
-    const struct http_server_options *o = &s->opt;
+    struct http_loop *l = &s->loops[0];
 
-    if (peer->family != 0 && listener->proxy_protocol && !http_cidrs_have(o->proxy_peers, o->n_proxy_peers, peer)) {
-        http__count(&s->refused_address);
+    *ret_counted = false;
+    if (listener->proxy_protocol && peer->family != 0 && !is_proxy(l, peer))
+        return refuse(&s->refused_address);
+    if (!listener->proxy_protocol && !http__may_connect(l, peer))
         return false;
-    }
-    /* Who stands behind a proxy is known with the request: may_enter in exchange.c. */
-    if (peer->family != 0 && o->n_allow && !listener->proxy_protocol && !is_proxy(s, peer) &&
-        !http_cidrs_have(o->allow, o->n_allow, peer)) {
-        http__count(&s->refused_address);
-        return false;
-    }
-    if (atomic_load_explicit(&s->active, memory_order_relaxed) >= o->connections ||
-        (!listener->proxy_protocol && !http__take_address(s, peer))) {
-        http__count(&s->refused_cap);
-        return false;
-    }
-    return true;
+    if (atomic_load_explicit(&s->active, memory_order_relaxed) >= l->opt.connections)
+        return refuse(&s->refused_cap);
+    return listener->proxy_protocol || http__take_address(l, peer, ret_counted);
 }
 
-static void assign(struct http_server *s, struct listener *listener, int fd, const struct http_addr *peer)
+static void assign(struct http_server *s, struct listener *listener, int fd, const struct http_addr *peer, bool counted)
 {
     struct http_tls *tls = listener->tls ? http_tls_ref(listener->tls) : NULL;
     struct http_loop *best = &s->loops[0];
@@ -245,11 +276,11 @@ static void assign(struct http_server *s, struct listener *listener, int fd, con
     (void)atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     http__count(&s->accepted);
     if (best == &s->loops[0]) {
-        http__conn_adopt(best, fd, listener, peer, tls);
+        http__conn_adopt(best, fd, listener, peer, counted, tls);
         return;
     }
     h = tl_alloc(sizeof *h);
-    *h = (struct handover){best, tls, listener, *peer, fd};
+    *h = (struct handover){best, tls, listener, *peer, counted, fd};
     async_loop_post(best->loop, take_over, h);
 }
 
@@ -281,6 +312,7 @@ static void on_accept(uv_poll_t *poll, int status, int events)
         struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
         socklen_t n = sizeof ss;
         struct http_addr peer;
+        bool counted;
         int fd = accept4(listener->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
@@ -293,13 +325,13 @@ static void on_accept(uv_poll_t *poll, int status, int events)
         if (fd < 0)
             return;
         addr_from(&ss, &peer);
-        if (!at_the_door(s, listener, &peer)) {
+        if (!at_the_door(s, listener, &peer, &counted)) {
             (void)close(fd);
             continue;
         }
         if (peer.family != 0)
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        assign(s, listener, fd, &peer);
+        assign(s, listener, fd, &peer, counted);
     }
 }
 
@@ -435,6 +467,38 @@ void http_server_set_router(struct http_server *s, struct http_router *router)
         (void)atomic_fetch_add_explicit(&s->posted, 1, memory_order_relaxed);
         async_loop_post(s->loops[i].loop, swap_router, w);
     }
+}
+
+struct other_options {
+    struct http_loop *l;
+    struct http_server_options opt;
+};
+
+static void swap_options(void *arg)
+{
+    struct other_options *o = arg;
+    struct http_loop *l = o->l;
+
+    o->opt.request_arena = l->opt.request_arena; /* exchanges that wait for their next request have theirs */
+    options_done(&l->opt);
+    l->opt = o->opt;
+    (void)atomic_fetch_sub_explicit(&l->server->posted, 1, memory_order_release);
+    tl_free(o);
+}
+
+enum tl_rc http_server_set_options(struct http_server *s, const struct http_server_options *options, struct tl_err *err)
+{
+    struct http_server_options checked;
+    enum tl_rc rc = check_options(options, &checked, err);
+
+    for (size_t i = 0; i < s->n_loops && rc == TL_OK; i++) {
+        struct other_options *o = tl_alloc(sizeof *o);
+
+        *o = (struct other_options){&s->loops[i], own_options(checked)};
+        (void)atomic_fetch_add_explicit(&s->posted, 1, memory_order_relaxed);
+        async_loop_post(s->loops[i].loop, swap_options, o);
+    }
+    return rc;
 }
 
 void http_server_set_tls(struct http_server *s, size_t index, struct http_tls *tls)

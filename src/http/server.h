@@ -2,9 +2,10 @@
 /*
  * server.h - the server for HTTP/1.1 and HTTP/2 on one or more loops.
  *
- * HTTP/2 where the client chooses "h2" (ALPN) or, on a plain listener, where one of trusted_proxies (or of proxy_peers,
- * with its PROXY header) begins with its preface (RFC 9113 3.3): a browser cannot, and a stranger on a plain port has
- * no reason to. Handlers, routes and limits are the same for both; session.h says what else HTTP/2 is held to.
+ * HTTP/2 where the client chooses "h2" (ALPN) or, on a plain listener, where one of trusted_proxies (or who stands
+ * behind it, on a listener with PROXY headers) begins with its preface (RFC 9113 3.3): a browser cannot, and a stranger
+ * on a plain port has no reason to. Handlers, routes and limits are the same for both; session.h says what else HTTP/2
+ * is held to.
  *
  * Promise: a connection of HTTP/1.1 has one request at a time; while it runs nothing is read, and at most 16 KB of what
  * follows is held. One of HTTP/2 has 100, each with 256 KB of a body that nobody has asked for. Every wait for the
@@ -24,7 +25,9 @@ struct http_listen {
     const char *unix_path;      /* created with mode 0600; a left-over socket is replaced */
     struct http_tls *tls;       /* NULL: plain; borrowed for the call */
     struct http_router *router; /* NULL: the server's */
-    bool proxy_protocol;        /* v2 header required from peers in options.proxy_peers; others are refused */
+    /* Every connection comes from one of options.trusted_proxies, others are refused, and begins with a PROXY header of
+     * version 2 (proxy.c), before TLS. The address in it is the peer's from then on: for allow, caps and logs. */
+    bool proxy_protocol;
 };
 
 /* Zero means the default in the comment. */
@@ -45,14 +48,15 @@ struct http_server_options {
     uint32_t drain_announce_ms;       /* 0: how long a drain goes on accepting, so that readyz is seen to say 503 */
     uint32_t requests_per_connection; /* 1000 */
     uint32_t connections;             /* 10000 in all */
-    uint32_t connections_per_address; /* 256 (Unix sockets: no cap) */
+    uint32_t connections_per_address; /* 256 (Unix sockets and trusted_proxies: no cap) */
+    uint32_t streams;                 /* HTTP/2: 100 at once */
+    uint32_t stream_window;           /* HTTP/2: 256 KB unread of a request */
+    uint32_t session_window;          /* HTTP/2: 1 MB unread of all requests of a connection */
     const struct http_cidr *allow;    /* n 0: everybody. Others are closed at once, behind a proxy 403. Copied */
     size_t n_allow;
-    const struct http_cidr *trusted_proxies; /* whose X-Forwarded-For/-Proto count. Copied */
+    const struct http_cidr *trusted_proxies; /* whose X-Forwarded-For/-Proto and PROXY headers count. Copied */
     size_t n_trusted_proxies;
-    const struct http_cidr *proxy_peers; /* who may speak PROXY v2. Copied */
-    size_t n_proxy_peers;
-    const char *server_name; /* Server header; NULL: none */
+    const char *server_name; /* Server header; NULL: none. Copied */
     bool http1_only;         /* no HTTP/2 on plain connections from trusted_proxies; over TLS ALPN decides: see tls.h */
     /* After each response, on its loop; must not block. req is NULL when no head could be read. */
     void (*on_response)(void *arg, const struct http_req *req, int status, uint64_t bytes_in, uint64_t bytes_out,
@@ -67,7 +71,7 @@ struct http_server_stats {
     uint64_t body_memory;
 };
 
-/* loops[0] accepts. The options are copied; the router is referenced. */
+/* loops[0] accepts. The options are copied; the router is referenced. TL_CONFIG: the limits of a head are too large. */
 TL_MUST_CHECK enum tl_rc http_server_new(struct async_loop *const *loops, size_t n_loops,
                                          const struct http_server_options *options, struct http_router *router,
                                          struct http_server **ret_server, struct tl_err *err);
@@ -75,6 +79,13 @@ TL_MUST_CHECK enum tl_rc http_server_new(struct async_loop *const *loops, size_t
 TL_MUST_CHECK enum tl_rc http_server_listen(struct http_server *s, const struct http_listen *listen,
                                             struct tl_err *err);
 uint16_t http_server_port(const struct http_server *s, size_t index); /* of the index-th listener */
+/* Other options, from loops[0]; each loop takes them up in its next round, nothing is cut off for them. The next
+ * request is judged by them, on connections that stand too (limits, allow, trusted_proxies, body_limit); a wait that
+ * has begun ends as it was to end, the next one is theirs; connections that are too many by them are let go on. HTTP/2
+ * keeps the windows and the number of streams that a connection was told. request_arena stays. TL_CONFIG as in
+ * http_server_new: nothing has changed. */
+TL_MUST_CHECK enum tl_rc http_server_set_options(struct http_server *s, const struct http_server_options *options,
+                                                 struct tl_err *err);
 /* From loops[0]: new requests (router) and new connections (TLS) use the new ones. */
 void http_server_set_router(struct http_server *s, struct http_router *router);
 void http_server_set_tls(struct http_server *s, size_t index, struct http_tls *tls);

@@ -188,21 +188,21 @@ static nghttp2_session *new_nghttp2(struct session *h)
 static void say_settings(struct session *h)
 {
     const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, SESSION_STREAMS},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, SESSION_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, h->most},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, h->window},
         {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, HEADER_TABLE},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)h->c->l->server->opt.limits.header_bytes},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)h->c->l->opt.limits.header_bytes},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
 
     (void)nghttp2_submit_settings(h->ng, NGHTTP2_FLAG_NONE, settings, TL_COUNT(settings));
-    (void)nghttp2_session_set_local_window_size(h->ng, NGHTTP2_FLAG_NONE, 0, SESSION_WINDOW);
+    (void)nghttp2_session_set_local_window_size(h->ng, NGHTTP2_FLAG_NONE, 0, (int32_t)h->c->l->opt.session_window);
 }
 
 int http__session_preface(const struct conn *c)
 {
     static const char magic[] = NGHTTP2_CLIENT_MAGIC;
-    const struct http_server_options *o = &c->l->server->opt;
+    const struct http_server_options *o = &c->l->opt;
     size_t n = c->end - c->start;
 
     if (c->n_requests > 0 || c->ssl || memcmp(c->rbuf + c->start, magic, n < 24 ? n : 24) != 0 || o->http1_only)
@@ -221,6 +221,8 @@ void http__session_begin(struct conn *c)
     h->c = c;
     h->quiet_ns = h->calm_ns = now_of(h);
     h->calm = CALM;
+    h->most = c->l->opt.streams;
+    h->window = c->l->opt.stream_window;
     tl_buf_init(&h->out, OUT_MOST);
     (void)uv_prepare_init(async_loop_uv(c->l->loop), &h->before_wait);
     uv_unref((uv_handle_t *)&h->before_wait);
@@ -228,7 +230,7 @@ void http__session_begin(struct conn *c)
     h->ng = new_nghttp2(h);
     c->h2 = h;
     c->phase = PH_H2;
-    http__conn_deadline(c, c->l->server->opt.headers_ms);
+    http__conn_deadline(c, c->l->opt.headers_ms);
     say_settings(h);
     http__session_event(c);
 }
@@ -310,7 +312,7 @@ void http__session_end(struct session *h, uint32_t code)
 /* Sooner only: a busy connection must not put its own look off. */
 static void look_again(struct session *h)
 {
-    const struct http_server_options *o = &h->c->l->server->opt;
+    const struct http_server_options *o = &h->c->l->opt;
     uint32_t least = o->headers_ms < o->body_grace_ms ? o->headers_ms : o->body_grace_ms, ms;
 
     least = least < o->write_ms ? least : o->write_ms;
@@ -323,7 +325,7 @@ static void look_again(struct session *h)
 
 void http__session_timer(struct conn *c)
 {
-    const struct http_server_options *o = &c->l->server->opt;
+    const struct http_server_options *o = &c->l->opt;
     struct session *h = c->h2;
     uint64_t now = now_of(h);
 

@@ -4,14 +4,15 @@
  * nghttp2 frames; routes, limits and handlers are those of HTTP/1.1, for an exchange is an exchange.
  *
  * Promises:
- *  - 100 streams at once. A stream that the client took back counts until its handler has returned, so taking back is
- *    no way to more (CVE-2023-44487).
+ *  - So many streams at once (100) as the options say. A stream that the client took back counts until its handler has
+ * returned, so taking back is no way to more (CVE-2023-44487).
  *  - What costs the client nothing and asks for nothing (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, DATA without
  *    data: 1 each; RST_STREAM, a stream that is refused or malformed: 10) is paid from 1,000 that come back at 50 a
  * second: then GOAWAY, ENHANCE_YOUR_CALM.
  *  - Headers: the limits of HTTP/1.1; a head that goes on to four times its limit ends the connection. nghttp2 takes
  *    8 CONTINUATION frames a head. The tables of HPACK have 4 KB in either direction.
- *  - Flow control is the back-pressure: 256 KB a stream, 1 MB a connection that nobody has asked for; what is unread
+ *  - Flow control is the back-pressure: 256 KB a stream, 1 MB a connection that nobody has asked for (both are
+ *    options, and a connection keeps what it was told at its beginning); what is unread
  *    counts as memory for bodies. Answers wait in their exchange: 64 KB and a frame leave it ahead of the socket.
  *  - Strict (8.1.1 to 8.3.1): nghttp2 refuses malformed messages by PROTOCOL_ERROR, field values that it would only
  *    pass over too; we what it leaves: a path, scheme or authority that HTTP/1.1 would not have had, a Host that says
@@ -24,14 +25,13 @@
 #include "http/h2_int.h"
 #include "http/http_int.h"
 
-enum { SESSION_STREAMS = 100, SESSION_STREAM_WINDOW = 256 << 10, SESSION_WINDOW = 1 << 20 };
-
 struct session {
     struct conn *c;
     nghttp2_session *ng;
     uv_prepare_t before_wait; /* runs when something is to be sent, after all tasks that were ready */
     struct exchange *streams;
     unsigned n_live, opened; /* streams: now; ever */
+    uint32_t most, window;   /* what the client was told: streams at once; bytes unread of each */
     struct tl_buf out;       /* frames the kernel has not taken */
     size_t out_at;
     bool going, gone; /* GOAWAY: announced; said with the last stream */

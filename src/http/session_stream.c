@@ -21,15 +21,15 @@ static nghttp2_session *ng_of(const struct exchange *x)
 
 int http__stream_begin(struct session *h, int32_t id)
 {
-    uint32_t most = h->c->l->server->opt.requests_per_connection;
+    uint32_t most = h->c->l->opt.requests_per_connection;
     struct exchange *x;
 
-    if (h->n_live >= SESSION_STREAMS)
+    if (h->n_live >= h->most)
         return nghttp2_submit_rst_stream(h->ng, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
     x = http__exchange_take(h->c);
     x->h2.id = id;
-    tl_buf_init(&x->h2.in, SESSION_STREAM_WINDOW + 1);
-    tl_buf_init(&x->h2.held, SESSION_STREAM_WINDOW + 1);
+    tl_buf_init(&x->h2.in, (size_t)h->window + 1);
+    tl_buf_init(&x->h2.held, (size_t)h->window + 1);
     x->h2.next = h->streams;
     if (x->h2.next)
         x->h2.next->h2.prev = x;
@@ -37,7 +37,7 @@ int http__stream_begin(struct session *h, int32_t id)
     h->n_live++;
     if (++h->opened >= most || atomic_load_explicit(&h->c->l->server->draining, memory_order_relaxed))
         http__session_leave(h->c);
-    if (h->opened >= most && h->opened - most >= SESSION_STREAMS) /* it goes on as if it had not been told */
+    if (h->opened >= most && h->opened - most >= h->most) /* it goes on as if it had not been told */
         http__session_say_gone(h);
     return nghttp2_session_set_stream_user_data(h->ng, id, x);
 }
@@ -138,15 +138,15 @@ static void set_piece(struct exchange *x, struct tl_sv piece)
 /* Our own headers, then the handler's with their names in lower case (8.2.1). */
 static size_t fill_headers(struct exchange *x, nghttp2_nv *nv, char status[4], char length[24], char *names)
 {
-    const struct http_server *s = x->c->l->server;
+    const char *server_name = x->c->l->opt.server_name;
     struct http_res *r = &x->res;
     size_t n = 0, used = 0;
 
     (void)snprintf(status, 4, "%03u", (unsigned)r->status % 1000);
     nv[n++] = http__h2_pair(TL_SV(":status"), tl_sv(status, 3));
     nv[n++] = http__h2_pair(TL_SV("date"), http__date(x->c->l));
-    if (s->opt.server_name)
-        nv[n++] = http__h2_pair(TL_SV("server"), tl_sv_str(s->opt.server_name));
+    if (server_name)
+        nv[n++] = http__h2_pair(TL_SV("server"), tl_sv_str(server_name));
     if (!r->streaming && !http__has_no_body(r->status)) {
         (void)snprintf(length, 24, "%zu", r->body.n);
         nv[n++] = http__h2_pair(TL_SV("content-length"), tl_sv_str(length));
@@ -222,7 +222,7 @@ static enum tl_rc all_taken(struct task *task, struct exchange *x, struct tl_err
     enum tl_rc rc = TL_OK;
 
     while (rc == TL_OK && x->n_iov > 0)
-        rc = http__wait_ready(task, x, 0, x->c->l->server->opt.write_ms, &window, err);
+        rc = http__wait_ready(task, x, 0, x->c->l->opt.write_ms, &window, err);
     if (rc != TL_OK)
         x->n_iov = 0; /* the piece is the handler's, and it goes on */
     return rc;
@@ -299,7 +299,7 @@ static enum tl_rc source_next(struct task *task, void *arg, struct tl_sv *ret_pi
             *ret_piece = TL_SV_NULL;
             return TL_OK;
         }
-        rc = http__wait_ready(task, x, 0, x->c->l->server->opt.body_grace_ms, &window, err);
+        rc = http__wait_ready(task, x, 0, x->c->l->opt.body_grace_ms, &window, err);
     }
     return rc;
 }
@@ -374,7 +374,7 @@ static void pseudo(struct exchange *x, struct tl_sv name, struct tl_sv value)
         h->method_text = copy(x, value);
         h->method = http_method_of(value);
     } else if (tl_sv_eqs(name, ":path")) {
-        if (value.n > x->c->l->server->opt.limits.request_line)
+        if (value.n > x->limits.request_line)
             (void)wrong(x, 414, "the path is too long");
         else
             h->target = copy(x, value);
@@ -389,7 +389,7 @@ static void keep(struct exchange *x, struct http_headers *h, struct tl_sv name, 
 {
     struct tl_sv n, v;
 
-    if (h->n == x->c->l->server->opt.limits.headers) {
+    if (h->n == x->limits.headers) {
         (void)wrong(x, 431, "too many headers");
         return;
     }
@@ -401,7 +401,7 @@ static void keep(struct exchange *x, struct http_headers *h, struct tl_sv name, 
 
 int http__stream_header(struct exchange *x, struct tl_sv name, struct tl_sv value)
 {
-    const struct http_limits *limits = &x->c->l->server->opt.limits;
+    const struct http_limits *limits = &x->limits;
     size_t *bytes = x->head_known ? &x->h2.trailer_bytes : &x->h2.head_bytes;
     size_t most = x->head_known ? limits->trailer_bytes : limits->header_bytes;
 
@@ -468,7 +468,7 @@ static void join_cookies(struct exchange *x)
 
     if (http_header_count(h, "cookie") < 2)
         return;
-    tl_buf_init(&all, x->c->l->server->opt.limits.header_bytes);
+    tl_buf_init(&all, x->limits.header_bytes);
     for (size_t i = 0; i < h->n; i++) {
         bool cookie = tl_sv_eqs(h->v[i].name, "cookie");
 
@@ -553,7 +553,7 @@ static void take_piece(struct exchange *x, struct tl_sv piece)
     struct http_server *s = x->c->l->server;
     uint64_t before = atomic_fetch_add_explicit(&s->body_memory, piece.n, memory_order_relaxed);
 
-    if (before + piece.n <= s->opt.body_memory && tl_buf_sv(&x->h2.in, piece))
+    if (before + piece.n <= x->c->l->opt.body_memory && tl_buf_sv(&x->h2.in, piece))
         return;
     (void)atomic_fetch_sub_explicit(&s->body_memory, piece.n, memory_order_relaxed);
     x->h2.no_room = true;
@@ -626,7 +626,7 @@ void http__stream_ended(struct exchange *x)
 /* A body that is kept whole, and an answer that is whole, have nobody else who would notice that nothing moves. */
 void http__stream_timer(struct exchange *x, uint64_t now)
 {
-    const struct http_server_options *o = &x->c->l->server->opt;
+    const struct http_server_options *o = &x->c->l->opt;
     bool in = x->head_known && !x->body_done && !x->h2.answered && !x->task, out = x->h2.answered && !x->task;
     uint32_t window_ms = in ? o->body_grace_ms : o->write_ms;
 

@@ -60,7 +60,7 @@ static enum tl_rc send_all(struct task *task, struct exchange *x, struct tl_err 
         enum tl_rc rc;
 
         if (n == -EAGAIN) {
-            rc = http__wait_ready(task, x, UV_WRITABLE, c->l->server->opt.write_ms, &window, err);
+            rc = http__wait_ready(task, x, UV_WRITABLE, c->l->opt.write_ms, &window, err);
             if (rc != TL_OK)
                 return rc;
             continue;
@@ -162,7 +162,7 @@ static enum tl_rc read_some(struct task *task, struct exchange *x, uint64_t *win
         return tl_fail(err, TL_BUG, "no room for the body");
     n = http__recv(c, c->rbuf + c->end, c->cap - c->end);
     if (n == -EAGAIN)
-        return http__wait_ready(task, x, UV_READABLE, c->l->server->opt.body_grace_ms, window, err);
+        return http__wait_ready(task, x, UV_READABLE, c->l->opt.body_grace_ms, window, err);
     if (n <= 0) {
         x->must_close = true;
         return http__gone(err);

@@ -47,7 +47,7 @@ enum tl_rc connector_post_json(struct task *task, struct connector_call *call, s
 
 const struct http_egress *connector_egress(const struct connector_call *call)
 {
-    return http_client_egress(call->host->opt.client);
+    return http_client_egress(call->host->opt.client, call->arena);
 }
 
 enum tl_rc connector_settle(struct connector_call *call, enum tl_rc rc, struct tl_sv answer, struct tl_err *err)

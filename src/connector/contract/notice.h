@@ -10,7 +10,8 @@
 TL_MUST_CHECK enum tl_rc connector_post_json(struct task *task, struct connector_call *call, struct tl_sv url,
                                              const struct http_header *headers, size_t n_headers, struct json body,
                                              int64_t timeout_ms, struct http_reply *reply, struct tl_err *err);
-/* Where this connection may call: for libraries that open their own sockets and look up names. */
+/* Where this connection may call, in call->arena: for libraries that open their own sockets and look up names. NULL:
+ * the arena is full. */
 const struct http_egress *connector_egress(const struct connector_call *call);
 /* The first record's verdict from an rc with its text in err: what is about the record (class data) is its verdict and
  * gives TL_OK, what is about the connection is returned. answer: kept with a success. */

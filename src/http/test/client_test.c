@@ -543,6 +543,32 @@ static void private_addresses_are_refused_unless_allowed(void **state)
     assert_int_equal(http_egress_check(&listed, &a, NULL), TL_CONFIG);
 }
 
+static void another_policy_judges_the_next_call_over_kept_connections_too(void **state)
+{
+    struct server s = {.first = OK_HI, .second = OK_HI};
+    struct one a = {.ended = false}, b = {.ended = false}, c = {.ended = false};
+    struct http_cidr here, elsewhere;
+    struct http_egress *copy;
+    struct world w;
+
+    (void)state;
+    assert_true(http_cidr_parse(TL_SV("127.0.0.0/8"), &here) && http_cidr_parse(TL_SV("10.0.0.0/8"), &elsewhere));
+    open_server(&s);
+    begin_world(&w, true);
+    assert_int_equal(call(&w, &a, "127.0.0.1", s.port), TL_OK);
+    http_client_set_egress(w.client, &(struct http_egress){.allow_private = true, .deny = &here, .n_deny = 1});
+    assert_int_equal(call(&w, &b, "127.0.0.1", s.port), TL_CONFIG);
+    assert_int_equal(s.requests, 1);
+    copy = http_client_egress(w.client, w.arena);
+    http_client_set_egress(w.client,
+                           &(struct http_egress){.allow = (struct http_cidr[]){elsewhere, here}, .n_allow = 2});
+    assert_int_equal(call(&w, &c, "127.0.0.1", s.port), TL_OK);
+    assert_true(copy->allow_private && copy->n_allow == 0 && copy->n_deny == 1); /* what was taken along stays */
+    assert_memory_equal(copy->deny[0].ip, here.ip, sizeof here.ip);
+    end_world(&w);
+    close_server(&s);
+}
+
 /* ---- streaming ---- */
 
 struct flow {
@@ -752,6 +778,9 @@ int main(void)
         cmocka_unit_test(tls_to_a_server_without_it_is_unreachable),
         cmocka_unit_test(what_must_not_be_sent_is_refused_before_a_connection_is_made),
         cmocka_unit_test(private_addresses_are_refused_unless_allowed),
+        cmocka_unit_test(another_policy_judges_the_next_call_over_kept_connections_too),
+        cmocka_unit_test_setup_teardown(another_policy_judges_the_next_call_over_kept_connections_too, by_libcurl,
+                                        by_ourselves),
         cmocka_unit_test(bodies_stream_both_ways_and_a_sink_may_end_the_call),
         cmocka_unit_test(a_jar_brings_cookies_back_and_other_calls_have_none),
         cmocka_unit_test(calls_wait_for_a_connection_when_there_are_as_many_as_may_be),

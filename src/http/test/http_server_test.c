@@ -649,7 +649,7 @@ static void proxy_v2_names_the_peer_when_a_listed_one_says_so(void **state)
 
     (void)state;
     assert_true(http_cidr_parse(TL_SV("127.0.0.1"), &local) && http_cidr_parse(TL_SV("192.0.2.0/24"), &elsewhere));
-    rig_start(&r, &(struct http_server_options){.proxy_peers = &local, .n_proxy_peers = 1},
+    rig_start(&r, &(struct http_server_options){.trusted_proxies = &local, .n_trusted_proxies = 1},
               &(struct http_listen){.proxy_protocol = true});
     for (size_t cut = 1; cut < 28; cut += 9) {
         fd = rig_connect(&r);
@@ -662,7 +662,7 @@ static void proxy_v2_names_the_peer_when_a_listed_one_says_so(void **state)
     }
     assert_string_equal(rig_talk(&r, "GET /who HTTP/1.1\r\n" H CLOSE "\r\n"), "");
     rig_stop(&r);
-    rig_start(&r, &(struct http_server_options){.proxy_peers = &elsewhere, .n_proxy_peers = 1},
+    rig_start(&r, &(struct http_server_options){.trusted_proxies = &elsewhere, .n_trusted_proxies = 1},
               &(struct http_listen){.proxy_protocol = true});
     fd = rig_connect(&r);
     rig_send_n(fd, proxy_v4, 28);

@@ -225,7 +225,7 @@ static void behind_a_proxy_that_says_who_calls_it_is_that_one_who_calls(void **s
     int fd;
 
     (void)state;
-    rig_start(&r, &(struct http_server_options){.proxy_peers = &proxies, .n_proxy_peers = 1},
+    rig_start(&r, &(struct http_server_options){.trusted_proxies = &proxies, .n_trusted_proxies = 1},
               &(struct http_listen){.proxy_protocol = true});
     fd = rig_connect(&r);
     rig_send_n(fd, from, sizeof from); /* its last zero is the port's */
@@ -462,6 +462,27 @@ static void a_hundred_streams_and_no_more(void **state)
     to_the_end(&c); /* who knows the limit and passes it is not heard any more */
     assert_int_equal(c.goaway, NGHTTP2_PROTOCOL_ERROR);
     assert_true(r.hits <= 201);
+    close_client(&c);
+    r.hold = 0;
+    rig_stop(&r);
+}
+
+static void the_number_of_streams_is_an_option(void **state)
+{
+    struct http_cidr proxies = loopback();
+    static struct client c;
+    struct rig r;
+
+    (void)state;
+    rig_start(&r, &(struct http_server_options){.trusted_proxies = &proxies, .n_trusted_proxies = 1, .streams = 3},
+              NULL);
+    r.hold = 1;
+    open_client(&c, &r);
+    for (uint32_t i = 0; i < 4; i++)
+        head(&c, 1 + 2 * i, true, GET("/hold"));
+    to_the_end(&c);
+    assert_int_equal(c.goaway, NGHTTP2_PROTOCOL_ERROR);
+    assert_true(r.hits <= 3);
     close_client(&c);
     r.hold = 0;
     rig_stop(&r);
@@ -822,6 +843,7 @@ int main(void)
         cmocka_unit_test(beyond_the_memory_for_bodies_there_is_a_503),
         cmocka_unit_test(http1_goes_on_where_http2_may_be_spoken),
         cmocka_unit_test(a_hundred_streams_and_no_more),
+        cmocka_unit_test(the_number_of_streams_is_an_option),
         cmocka_unit_test(streams_that_were_taken_back_count_until_their_handlers_are_done),
         cmocka_unit_test(who_takes_back_all_it_asks_for_is_sent_away),
         cmocka_unit_test(who_never_heard_of_our_limit_of_streams_is_sent_away_too),
