@@ -619,6 +619,19 @@ static void remove_targets(struct queue *q, bool all, struct flow *f)
     }
 }
 
+/* Someone who keeps less now may be in want of space. */
+static void set_keep(struct queue *q, const struct queue_keep *k)
+{
+    if (k->final_ms < q->o.keep_final_ms || k->key_ms < q->o.keep_key_ms)
+        q->sweep_next_ns = 0;
+    if (k->key_ms < q->o.keep_key_ms)
+        q->keys_next_ms = 0;
+    q->o.keep_final_ms = k->final_ms;
+    q->o.keep_key_ms = k->key_ms;
+    q->o.reserve_bytes = k->reserve_bytes;
+    q->disk_next_ns = 0;
+}
+
 static void config_settle(struct queue *q, struct op *op)
 {
     struct config_op *k = TL_CONTAINER(op, struct config_op, op);
@@ -626,6 +639,8 @@ static void config_settle(struct queue *q, struct op *op)
     if (k->dry_run)
         return;
     q->config_version = k->c->version ? k->c->version : q->config_version + 1;
+    if (k->c->keep)
+        set_keep(q, k->c->keep);
     set_elsewhere(q, k->c);
     for (size_t i = 1; i <= q->n_conns; i++)
         if (q->conns[i] && !names_conn(k->c, q->conns[i]->name))

@@ -185,8 +185,13 @@ struct queue_flow_def {
     uint32_t trip_in_a_row, trip_half_of; /* same fingerprint; 0: 20 and 200 */
     uint32_t ret_id;
 };
+struct queue_keep { /* as in queue_options; positive, reserve_bytes may be 0. What is kept shorter is swept at once */
+    int64_t key_ms, final_ms;
+    uint64_t reserve_bytes;
+};
 struct queue_config {
     uint64_t version;
+    const struct queue_keep *keep; /* NULL: as before */
     struct queue_flow_def *flows;
     size_t n_flows;
     struct queue_connection_def *connections;

@@ -74,6 +74,33 @@ static void what_ends_while_a_sweep_waits_for_its_age_is_swept_by_a_later_one(vo
     assert_int_equal(look(b, slow), TL_NOT_FOUND);
 }
 
+static void what_is_to_be_kept_may_change_with_the_configuration(void **state)
+{
+    struct bench *b = *state;
+    const struct queue_keep keep = {.key_ms = 60000, .final_ms = 60000, .reserve_bytes = UINT64_MAX};
+    uint64_t first, second;
+
+    help_open(b);
+    first = put_and_end(b, QUEUE_END_DONE, TL_OK);
+    help_after(b, 700000);
+    assert_int_equal(look(b, first), TL_OK); /* 30 days by default */
+    second = put_and_end(b, QUEUE_END_DONE, TL_OK);
+    b->config.keep = &keep;
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, true, NULL, NULL), TL_OK);
+    help_after(b, 10);
+    assert_int_equal(look(b, first), TL_OK); /* that was a dry run */
+    assert_false(atomic_load(&b->q->intake_stopped));
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, false, NULL, NULL), TL_OK);
+    help_after(b, 10); /* at once, not with the next sweep in ten minutes */
+    assert_int_equal(look(b, first), TL_NOT_FOUND);
+    assert_int_equal(look(b, second), TL_OK);
+    assert_true(atomic_load(&b->q->intake_stopped));
+    b->config.keep = NULL; /* as it is */
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, false, NULL, NULL), TL_OK);
+    help_after(b, 700000);
+    assert_int_equal(look(b, second), TL_NOT_FOUND);
+}
+
 static void bulk_filters_find_their_few_among_many(void **state)
 {
     struct bench *b = *state;
@@ -418,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_sweep_goes_on_where_the_last_one_ended_and_still_finds_what_ends_behind_it),
         TEST(what_ends_while_a_sweep_waits_for_its_age_is_swept_by_a_later_one),
+        TEST(what_is_to_be_kept_may_change_with_the_configuration),
         TEST(bulk_filters_find_their_few_among_many),
         TEST(on_a_full_disk_what_is_looked_up_is_there_once),
         TEST(a_reload_that_cannot_be_written_changes_nothing_in_memory),
