@@ -278,7 +278,11 @@ static void fill_target(const struct flow_target *t, struct queue_target_def *d)
 static enum tl_rc configure(struct flow_engine *e, struct task *task, struct flow_plan *p, bool dry_run,
                             struct queue_config_answer *ret_answer, struct tl_err *err)
 {
-    struct queue_config c = {.version = p->version, .n_flows = p->n_flows, .n_connections = p->n_connections};
+    const struct flow_store_conf *store = &p->project->store;
+    const struct queue_keep keep = {
+        .key_ms = store->keep_keys_ms, .final_ms = store->keep_events_ms, .reserve_bytes = store->reserve};
+    struct queue_config c = {
+        .version = p->version, .keep = &keep, .n_flows = p->n_flows, .n_connections = p->n_connections};
     enum tl_rc rc;
 
     c.flows = tl_arena_zalloc(p->arena, (p->n_flows + 1) * sizeof *c.flows);
@@ -394,14 +398,21 @@ static enum tl_rc make_hosts(struct flow_engine *e, struct flow_plan *p, struct 
     return TL_OK;
 }
 
+static struct http_egress egress_of(const struct flow_project *p)
+{
+    const struct flow_egress_conf *c = &p->egress;
+
+    return (struct http_egress){.allow_private = c->allow_private,
+                                .allow = (const struct http_cidr *)c->allow.items,
+                                .n_allow = c->allow.n,
+                                .deny = (const struct http_cidr *)c->deny.items,
+                                .n_deny = c->deny.n};
+}
+
 static enum tl_rc make_clients(struct flow_engine *e, const struct flow_project *c, struct tl_err *err)
 {
-    struct http_client_options o = {.egress = {.allow_private = c->egress.allow_private}};
+    const struct http_client_options o = {.egress = egress_of(c)};
 
-    o.egress.allow = (const struct http_cidr *)c->egress.allow.items;
-    o.egress.n_allow = c->egress.allow.n;
-    o.egress.deny = (const struct http_cidr *)c->egress.deny.items;
-    o.egress.n_deny = c->egress.deny.n;
     for (size_t i = 0; i < e->opt.n_loops; i++) {
         enum tl_rc rc = http_client_new(e->loops[i].loop, &o, &e->loops[i].client, err);
 
@@ -442,8 +453,10 @@ static void swap_plan(void *arg)
 {
     struct swap *s = arg;
     struct flow_plan *old = s->loop->plan;
+    const struct http_egress egress = egress_of(s->plan->project);
 
     s->loop->plan = s->plan;
+    http_client_set_egress(s->loop->client, &egress);
     if (s->loop->index == 0) {
         old->retired = true;
         flow__sources_start(s->loop->engine, s->plan);

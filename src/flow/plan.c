@@ -596,6 +596,12 @@ static void load_webhook(struct loader *l, struct flow *f)
             config_error(l->e, f->conf->from.at, "Give each a path of its own.",
                          "flows '%s' and '%s' have the same path %s", other->name, f->name, w->path);
     }
+    if (w->body_limit > l->plan->project->server.limits.body_memory)
+        config_warn(
+            l->e, f->conf->from.at, "Raise `server.limits.body_memory`, or lower `body_limit`.",
+            "flow '%s': server.limits.body_memory has no room for one body of its body_limit: it would never be "
+            "taken",
+            f->name);
     if (w->verify.variant && l->opt->secret)
         flow__build_verifier(f, l->opt, l->e, &w->verify);
     else if (!w->verify.variant && !w->open)

@@ -9,215 +9,7 @@
 static const struct config_field cidr_item = {.type = CONFIG_CIDR};
 static const struct config_field string_item = {.type = CONFIG_STRING};
 
-/* ---- server, store, log ---- */
-static const struct config_field certificate_fields[] = {
-    {.name = "certificate",
-     .type = CONFIG_FILE,
-     AT(flow_certificate_conf, certificate),
-     .required = true,
-     .must_exist = true,
-     .doc = "PEM file of the certificate and its chain."},
-    {.name = "key",
-     .type = CONFIG_FILE,
-     AT(flow_certificate_conf, key),
-     .required = true,
-     .must_exist = true,
-     .doc = "PEM file of the private key."},
-};
-static const struct config_spec certificate_spec =
-    CONFIG_SPEC("certificate", struct flow_certificate_conf, certificate_fields, "A certificate and its key.");
-static const struct config_field certificate_item = {.type = CONFIG_OBJECT, .spec = &certificate_spec};
-static const struct config_field tls_fields[] = {
-    {.name = "certificate",
-     .type = CONFIG_FILE,
-     AT(flow_tls_conf, certificate),
-     .required = true,
-     .must_exist = true,
-     .doc = "PEM file of the certificate and its chain.",
-     .example = "tls/server.pem"},
-    {.name = "key",
-     .type = CONFIG_FILE,
-     AT(flow_tls_conf, key),
-     .required = true,
-     .must_exist = true,
-     .doc = "PEM file of the private key.",
-     .example = "tls/server.key"},
-    {.name = "client_ca",
-     .type = CONFIG_FILE,
-     AT(flow_tls_conf, client_ca),
-     .must_exist = true,
-     .doc = "Accept client certificates signed by these authorities (PEM)."},
-    {.name = "others",
-     .type = CONFIG_LIST,
-     .item = &certificate_item,
-     .one_or_many = true,
-     .max = FLOW_CERTIFICATES - 1,
-     AT(flow_tls_conf, others),
-     .doc = "Further certificates, chosen by the name that the client asks for (SNI)."},
-};
-static const struct config_spec tls_spec = CONFIG_SPEC("tls", struct flow_tls_conf, tls_fields, "TLS of a listener.");
-
-#define SERVER_FIELDS(default_listen)                                                                                  \
-    {.name = "listen",                                                                                                 \
-     .type = CONFIG_ADDRESS,                                                                                           \
-     AT(flow_server_conf, listen),                                                                                     \
-     .fallback = (default_listen),                                                                                     \
-     .doc = "Address and port. Beyond loopback TLS is required, or a proxy named in `behind_proxy`.",                  \
-     .example = "0.0.0.0:8443"},                                                                                       \
-        {.name = "tls", .type = CONFIG_OBJECT_REF, .spec = &tls_spec, AT(flow_server_conf, tls), .doc = "Serve TLS."}, \
-        {.name = "behind_proxy",                                                                                       \
-         .type = CONFIG_LIST,                                                                                          \
-         .item = &cidr_item,                                                                                           \
-         .one_or_many = true,                                                                                          \
-         AT(flow_server_conf, behind_proxy),                                                                           \
-         .doc = "Proxies in front of us, whose X-Forwarded-For and -Proto are believed.",                              \
-         .example = "[10.0.0.0/8]"},                                                                                   \
-        {.name = "allow",                                                                                              \
-         .type = CONFIG_LIST,                                                                                          \
-         .item = &cidr_item,                                                                                           \
-         .one_or_many = true,                                                                                          \
-         AT(flow_server_conf, allow),                                                                                  \
-         .doc = "Only these addresses may connect; behind a proxy those of clients count."},                           \
-        {.name = "body_limit",                                                                                         \
-         .type = CONFIG_SIZE,                                                                                          \
-         AT(flow_server_conf, body_limit),                                                                             \
-         .fallback = "10MB",                                                                                           \
-         .min = 1024,                                                                                                  \
-         .max = 1LL << 31,                                                                                             \
-         .doc = "Largest request body."},                                                                              \
-    {                                                                                                                  \
-        .name = "http2", .type = CONFIG_BOOL, AT(flow_server_conf, http2), .fallback = "true",                         \
-        .doc =                                                                                                         \
-            "Speak HTTP/2 with clients that choose it: over TLS, and without it with the proxies of `behind_proxy`.",  \
-        .advanced = true                                                                                               \
-    }
-static const struct config_field metrics_fields[] = {
-    {.name = "on", .type = CONFIG_BOOL, AT(flow_metrics_conf, on), .fallback = "true", .doc = "Answer there."},
-    {.name = "allow",
-     .type = CONFIG_LIST,
-     .item = &cidr_item,
-     .one_or_many = true,
-     AT(flow_metrics_conf, allow),
-     .doc = "Only these addresses; none: everybody who may connect.",
-     .example = "[10.0.0.0/8]"},
-};
-static const struct config_spec metrics_spec = {.name = "server.metrics",
-                                                .size = sizeof(struct flow_metrics_conf),
-                                                .fields = metrics_fields,
-                                                .n_fields = TL_COUNT(metrics_fields),
-                                                .doc = "GET /metrics where senders reach us.",
-                                                .scalar = "on"};
-static const struct config_field server_fields[] = {
-    SERVER_FIELDS("127.0.0.1:8080"),
-    {.name = "threads",
-     .type = CONFIG_INT,
-     AT(flow_server_conf, threads),
-     .fallback = "0",
-     .min = 0,
-     .max = 64,
-     .doc = "Event loops; 0: one for each core, at most 4.",
-     .advanced = true},
-    {.name = "metrics",
-     .type = CONFIG_OBJECT_REF,
-     .spec = &metrics_spec,
-     AT(flow_server_conf, metrics),
-     .doc = "Answer GET /metrics here too, for everybody (true) or those in `allow`. It shows the names of flows and "
-            "how much they carry; without this only the control socket and the console's port answer.",
-     .example = "{ allow: [10.0.0.0/8] }"},
-};
-static const struct config_spec server_spec =
-    CONFIG_SPEC("server", struct flow_server_conf, server_fields, "Where senders reach us.");
-
-/* ---- admin ---- */
-const char *const flow_admin_roles[] = {"viewer", "operator", "admin", NULL};
-static const char *const flow_admin_reveals[] = {"operator", "admin", NULL};
-#define ROLE_DOC "What it may do: look; act on events, flows and connections; also change configuration and tokens."
-static const struct config_field admin_token_fields[] = {
-    {.name = "name",
-     .type = CONFIG_STRING,
-     AT(flow_admin_token_conf, name),
-     .required = true,
-     .min = 1,
-     .max = 64,
-     .doc = "Who uses it, for the audit log.",
-     .example = "monitoring"},
-    {.name = "role",
-     .type = CONFIG_ENUM,
-     .choices = flow_admin_roles,
-     AT(flow_admin_token_conf, role),
-     .fallback = "viewer",
-     .doc = ROLE_DOC},
-    {.name = "secret",
-     .type = CONFIG_SECRET,
-     AT(flow_admin_token_conf, secret),
-     .required = true,
-     .doc = "The token: 24 random characters or more.",
-     .example = "${env:MONITORING_TOKEN}"},
-};
-static const struct config_spec admin_token_spec =
-    CONFIG_SPEC("admin.token", struct flow_admin_token_conf, admin_token_fields, "A token of the configuration.");
-static const struct config_field admin_token_item = {.type = CONFIG_OBJECT, .spec = &admin_token_spec};
-static const struct config_field admin_certificate_fields[] = {
-    {.name = "name",
-     .type = CONFIG_STRING,
-     AT(flow_admin_certificate_conf, name),
-     .required = true,
-     .min = 1,
-     .max = 255,
-     .doc = "Common name, or first DNS or URI name, of the client's certificate.",
-     .example = "ops.example.com"},
-    {.name = "role",
-     .type = CONFIG_ENUM,
-     .choices = flow_admin_roles,
-     AT(flow_admin_certificate_conf, role),
-     .fallback = "viewer",
-     .doc = ROLE_DOC},
-};
-static const struct config_spec admin_certificate_spec =
-    CONFIG_SPEC("admin.certificate", struct flow_admin_certificate_conf, admin_certificate_fields,
-                "A client certificate and its role.");
-static const struct config_field admin_certificate_item = {.type = CONFIG_OBJECT, .spec = &admin_certificate_spec};
-static const struct config_field admin_fields[] = {
-    SERVER_FIELDS("127.0.0.1:9090"),
-    {.name = "off",
-     .type = CONFIG_BOOL,
-     AT(flow_admin_conf, off),
-     .fallback = "false",
-     .doc = "No listener: the control socket in the data directory is all there is."},
-    {.name = "reveal",
-     .type = CONFIG_ENUM,
-     .choices = flow_admin_reveals,
-     AT(flow_admin_conf, reveal),
-     .fallback = "admin",
-     .doc = "The least role that may see a payload without the masks of its model (`pii`); each look is audited."},
-    {.name = "session",
-     .type = CONFIG_DURATION,
-     AT(flow_admin_conf, session_ms),
-     .fallback = "12h",
-     .min = 60000,
-     .max = 2592000000LL,
-     .doc = "How long a browser stays signed in."},
-    {.name = "tokens",
-     .type = CONFIG_LIST,
-     .item = &admin_token_item,
-     .max = 100,
-     AT(flow_admin_conf, tokens),
-     .doc = "Tokens whose secrets are kept elsewhere. Others are made with `tieline token create`."},
-    {.name = "certificates",
-     .type = CONFIG_LIST,
-     .item = &admin_certificate_item,
-     .max = 100,
-     AT(flow_admin_conf, certificates),
-     .doc = "Roles of client certificates that `tls.client_ca` has signed."},
-    {.name = "oidc",
-     .type = CONFIG_OBJECT_REF,
-     .spec = &flow__admin_oidc_spec,
-     AT(flow_admin_conf, oidc),
-     .doc = "Sign-in to the console by OpenID Connect."},
-};
-static const struct config_spec admin_spec = CONFIG_SPEC("admin", struct flow_admin_conf, admin_fields,
-                                                         "The operator's API and console, on a listener of its own.");
-
+/* ---- store, log ---- */
 static const struct config_field old_key_item = {.type = CONFIG_SECRET};
 static const struct config_field encrypt_fields[] = {
     {.name = "key",
@@ -244,11 +36,13 @@ static const struct config_field store_fields[] = {
     {.name = "path",
      .type = CONFIG_FILE,
      AT(flow_store_conf, path),
+     .reload = CONFIG_RELOAD_RESTART,
      .fallback = "./data",
      .doc = "Directory of the ledger. One process owns it."},
     {.name = "keep_keys",
      .type = CONFIG_DURATION,
      AT(flow_store_conf, keep_keys_ms),
+     .reload = CONFIG_RELOAD_APPLIES,
      .fallback = "7d",
      .min = 60000,
      .max = 1LL << 40,
@@ -256,6 +50,7 @@ static const struct config_field store_fields[] = {
     {.name = "keep_events",
      .type = CONFIG_DURATION,
      AT(flow_store_conf, keep_events_ms),
+     .reload = CONFIG_RELOAD_APPLIES,
      .fallback = "30d",
      .min = 60000,
      .max = 1LL << 40,
@@ -263,6 +58,7 @@ static const struct config_field store_fields[] = {
     {.name = "inline_max",
      .type = CONFIG_SIZE,
      AT(flow_store_conf, inline_max),
+     .reload = CONFIG_RELOAD_RESTART,
      .fallback = "64KB",
      .min = 1024,
      .max = 1 << 20,
@@ -271,6 +67,7 @@ static const struct config_field store_fields[] = {
     {.name = "unsafe_no_sync",
      .type = CONFIG_BOOL,
      AT(flow_store_conf, unsafe_no_sync),
+     .reload = CONFIG_RELOAD_RESTART,
      .fallback = "false",
      .doc =
          "For measurements: answer before an event is safe on the disk. A power cut then loses what was acknowledged, "
@@ -280,10 +77,12 @@ static const struct config_field store_fields[] = {
      .type = CONFIG_OBJECT_REF,
      .spec = &flow_encrypt_spec,
      AT(flow_store_conf, encrypt),
+     .reload = CONFIG_RELOAD_RESTART,
      .doc = "Encryption at rest; absent: payloads are stored as they came."},
     {.name = "reserve",
      .type = CONFIG_SIZE,
      AT(flow_store_conf, reserve),
+     .reload = CONFIG_RELOAD_APPLIES,
      .fallback = "0",
      .doc = "Intake stops while less than this is free on the disk; 0: 5 % or 1 GB, the lesser.",
      .advanced = true},
@@ -297,12 +96,14 @@ static const struct config_field log_fields[] = {
      .type = CONFIG_ENUM,
      .choices = levels,
      AT(flow_log_conf, level),
+     .reload = CONFIG_RELOAD_APPLIES,
      .fallback = "info",
      .doc = "Least serious lines that are written; debug has one line a call."},
     {.name = "format",
      .type = CONFIG_ENUM,
      .choices = formats,
      AT(flow_log_conf, format),
+     .reload = CONFIG_RELOAD_RESTART,
      .fallback = "auto",
      .doc = "JSON lines or readable text; auto: text on a terminal."},
 };
@@ -871,6 +672,7 @@ static const struct config_field project_fields[] = {
     {.name = "version",
      .type = CONFIG_INT,
      AT(flow_project, version),
+     .reload = CONFIG_RELOAD_APPLIES,
      .required = true,
      .min = 1,
      .max = 1,
@@ -878,12 +680,12 @@ static const struct config_field project_fields[] = {
      .example = "1"},
     {.name = "server",
      .type = CONFIG_OBJECT,
-     .spec = &server_spec,
+     .spec = &flow__server_spec,
      AT(flow_project, server),
      .doc = "The public server."},
     {.name = "admin",
      .type = CONFIG_OBJECT,
-     .spec = &admin_spec,
+     .spec = &flow__admin_spec,
      AT(flow_project, admin),
      .doc = "The operator's API and console."},
     {.name = "store", .type = CONFIG_OBJECT, .spec = &store_spec, AT(flow_project, store), .doc = "The ledger."},
@@ -892,50 +694,59 @@ static const struct config_field project_fields[] = {
      .type = CONFIG_OBJECT,
      .spec = &egress_spec,
      AT(flow_project, egress),
+     .reload = CONFIG_RELOAD_APPLIES,
      .doc = "Where calls may go."},
     {.name = "secrets",
      .type = CONFIG_OBJECT,
      .spec = &secret_spec,
      AT(flow_project, secrets),
+     .reload = CONFIG_RELOAD_APPLIES,
      .doc = "Where secrets come from."},
     {.name = "connections",
      .type = CONFIG_MAP,
      .item = &connection_item,
      .names = true,
      AT(flow_project, connections),
+     .reload = CONFIG_RELOAD_APPLIES,
      .doc = "Systems on the other side, by name."},
     {.name = "models",
      .type = CONFIG_MAP,
      .item = &model_item,
      .names = true,
      AT(flow_project, models),
+     .reload = CONFIG_RELOAD_APPLIES,
      .doc = "Canonical models: JSON Schema files, by name."},
     {.name = "schemas",
      .type = CONFIG_MAP,
      .item = &model_item,
      AT(flow_project, schemas),
+     .reload = CONFIG_RELOAD_APPLIES,
      .doc = "Files for the addresses (without fragment) that `$ref` names in models. Nothing is ever fetched."},
     {.name = "mappings",
      .type = CONFIG_MAP,
      .item = &mapping_item,
      .names = true,
      AT(flow_project, mappings),
+     .reload = CONFIG_RELOAD_APPLIES,
      .doc = "Mappings, by name."},
     {.name = "flows",
      .type = CONFIG_MAP,
      .item = &flow_item,
      .names = true,
      AT(flow_project, flows),
+     .reload = CONFIG_RELOAD_APPLIES,
      .doc = "Integrations, by name."},
     {.name = "alerts",
      .type = CONFIG_OBJECT,
      .spec = &alert_spec,
      AT(flow_project, alerts),
+     .reload = CONFIG_RELOAD_APPLIES,
      .doc = "What is watched, and who is told."},
     {.name = "telemetry",
      .type = CONFIG_OBJECT,
      .spec = &telemetry_spec,
      AT(flow_project, telemetry),
+     .reload = CONFIG_RELOAD_RESTART,
      .doc = "Traces and metrics to a collector."},
 };
 const struct config_spec flow_project_spec =

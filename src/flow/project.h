@@ -29,14 +29,20 @@ enum { FLOW_CERTIFICATES = 9 };
 /* What http_tls_new takes, but for ALPN; both point into c. */
 void flow_tls_options(const struct flow_tls_conf *c, struct http_tls_cert certs[FLOW_CERTIFICATES],
                       struct http_tls_options *ret);
+struct flow_server_limits_conf { /* of requests and connections: as in struct http_server_options */
+    uint64_t request_line, header_bytes, chunk_extension, body_memory, body_rate, stream_window, session_window;
+    int64_t headers, requests, connections, connections_per_address, streams;
+    int64_t handshake_ms, head_ms, body_grace_ms, write_ms, idle_ms;
+};
 struct flow_server_conf {
     struct config_address listen;
     const struct flow_tls_conf *tls;
     struct config_list behind_proxy; /* of struct config_cidr */
     struct config_list allow;        /* of struct config_cidr */
+    bool proxy_protocol, http2;
     uint64_t body_limit;
-    bool http2;
-    int64_t threads;
+    struct flow_server_limits_conf limits;
+    int64_t threads, drain_ms;               /* of `server` only */
     const struct flow_metrics_conf *metrics; /* of `server` only; NULL: none */
 };
 struct flow_admin_token_conf {
@@ -64,7 +70,7 @@ struct flow_admin_conf {
     struct config_list certificates;         /* of struct flow_admin_certificate_conf */
     const struct flow_admin_oidc_conf *oidc; /* NULL: none */
 };
-extern const struct config_spec flow__admin_oidc_spec;
+extern const struct config_spec flow__admin_oidc_spec, flow__server_spec, flow__admin_spec; /* project_server.c */
 extern const char *const flow_admin_roles[]; /* viewer, operator, admin */
 struct flow_encrypt_conf {
     struct config_secret key;

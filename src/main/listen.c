@@ -4,6 +4,36 @@
 #include <arpa/inet.h>
 #include <sys/stat.h>
 
+struct http_server_options main_server_options(const struct flow_server_conf *c)
+{
+    const struct flow_server_limits_conf *l = &c->limits;
+
+    return (struct http_server_options){.limits = {.request_line = l->request_line,
+                                                   .headers = (size_t)l->headers,
+                                                   .header_bytes = l->header_bytes,
+                                                   .chunk_ext = l->chunk_extension},
+                                        .body_limit = c->body_limit,
+                                        .body_memory = l->body_memory,
+                                        .handshake_ms = (uint32_t)l->handshake_ms,
+                                        .headers_ms = (uint32_t)l->head_ms,
+                                        .body_grace_ms = (uint32_t)l->body_grace_ms,
+                                        .body_rate = (uint32_t)l->body_rate,
+                                        .write_ms = (uint32_t)l->write_ms,
+                                        .idle_ms = (uint32_t)l->idle_ms,
+                                        .drain_ms = (uint32_t)c->drain_ms,
+                                        .requests_per_connection = (uint32_t)l->requests,
+                                        .connections = (uint32_t)l->connections,
+                                        .connections_per_address = (uint32_t)l->connections_per_address,
+                                        .streams = (uint32_t)l->streams,
+                                        .stream_window = (uint32_t)l->stream_window,
+                                        .session_window = (uint32_t)l->session_window,
+                                        .allow = (const struct http_cidr *)c->allow.items,
+                                        .n_allow = c->allow.n,
+                                        .trusted_proxies = (const struct http_cidr *)c->behind_proxy.items,
+                                        .n_trusted_proxies = c->behind_proxy.n,
+                                        .http1_only = !c->http2};
+}
+
 static uint64_t stamp_file(const char *path, uint64_t h)
 {
     struct stat st;
@@ -18,9 +48,10 @@ static uint64_t stamp_file(const char *path, uint64_t h)
     return tl_hash64(&st.st_size, sizeof st.st_size, h);
 }
 
-static uint64_t stamp_of(const struct flow_tls_conf *c)
+static uint64_t stamp_of(const struct flow_server_conf *server)
 {
-    uint64_t h = stamp_file(c->client_ca, stamp_file(c->key, stamp_file(c->certificate, 1)));
+    const struct flow_tls_conf *c = server->tls;
+    uint64_t h = stamp_file(c->client_ca, stamp_file(c->key, stamp_file(c->certificate, 1 + server->http2)));
 
     for (size_t i = 0; i < c->others.n; i++) {
         const struct flow_certificate_conf *o = CONFIG_AT(c->others, struct flow_certificate_conf, i);
@@ -59,13 +90,13 @@ static const char *address_text(const struct config_address *a, char host[INET6_
 enum tl_rc main_listen(struct main_listener *l, const struct flow_server_conf *c, struct http_server *server,
                        struct tl_err *err)
 {
-    struct http_listen listen = {0};
+    struct http_listen listen = {.proxy_protocol = c->proxy_protocol};
     char host[INET6_ADDRSTRLEN];
     enum tl_rc rc = TL_OK;
 
     l->server = server;
     if (c->tls) {
-        l->stamp = stamp_of(c->tls);
+        l->stamp = stamp_of(c);
         rc = read_files(c, NULL, &l->tls, err);
         listen.tls = l->tls;
     }
@@ -102,7 +133,7 @@ enum tl_rc main_certificates(struct task *task, const struct main_listener *l, c
     *ret = (struct main_certificates){0};
     if (!l->tls || !c->tls)
         return TL_OK;
-    ret->stamp = stamp_of(c->tls); /* before they are read: what changes meanwhile is seen the next time */
+    ret->stamp = stamp_of(c); /* before they are read: what changes meanwhile is seen the next time */
     if (ret->stamp == l->stamp)
         return TL_OK;
     r.keep = http_tls_ref(l->tls); /* another reading may end first and replace it */
@@ -145,7 +176,7 @@ void main_certificates_done(struct main_certificates *read)
 
 bool main_certificates_changed(const struct main_listener *l, const struct flow_server_conf *c)
 {
-    uint64_t now = l->tls && c->tls ? stamp_of(c->tls) : l->stamp;
+    uint64_t now = l->tls && c->tls ? stamp_of(c) : l->stamp;
 
     return now != l->stamp && now != l->wrong;
 }

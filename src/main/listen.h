@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * listen.h - one listener of a `server` or `admin` block, and its certificates, which come into force again when their
- * files change or `reload` names others. A pair that cannot be used leaves the one in use.
+ * listen.h - one listener of a `server` or `admin` block: what the block says as options of the HTTP server, and its
+ * certificates, which come into force again when their files change or `reload` names others. A pair that cannot be
+ * used leaves the one in use.
  */
 #ifndef TL_MAIN_LISTEN_H
 #define TL_MAIN_LISTEN_H
@@ -13,8 +14,11 @@
 struct main_listener {
     struct http_server *server; /* borrowed */
     struct http_tls *tls;       /* NULL: plain */
-    uint64_t stamp, wrong;      /* of the files in use; of those that could not be used and were told of */
+    uint64_t stamp, wrong;      /* of files and ALPN in use; of those that could not be used and were told of */
 };
+
+/* What the block says of requests and connections, for http_server_new and http_server_set_options. Points into c. */
+struct http_server_options main_server_options(const struct flow_server_conf *c);
 
 /* Starts to listen. Errors: TL_CONFIG (a file of `tls`, named), TL_BUSY (the port is taken), TL_IO. Blocks on files. */
 TL_MUST_CHECK enum tl_rc main_listen(struct main_listener *l, const struct flow_server_conf *c,

@@ -28,7 +28,7 @@
 enum {
     MAX_LOOPS = 64,
     MAX_TASKS = 8000,
-    DRAIN_MS = 30000,
+    RELOAD_MS = 30000,
     SECRETS_MS = 500,
     CERTIFICATE_ROUNDS = 4,
     HISTORY_MS = 10000
@@ -37,6 +37,8 @@ enum {
 struct server {
     const char *config_path;
     struct config_options config;
+    struct tl_arena *kept;       /* holds started */
+    struct config_node *started; /* what held at the start, defaults put in */
     struct crypto *crypto;
     struct main_secrets secrets;
     struct metrics *metrics;
@@ -88,6 +90,19 @@ static enum tl_rc load_plan(struct server *s, struct config_errors *e, struct fl
     return flow_plan_load(s->config_path, &o, e, ret);
 }
 
+/* A copy, so that the first plan can go when its last event has. NULL: it was too large to keep. */
+static void keep_start(struct server *s, const struct flow_plan *plan)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
+    TL_CLEANUP(config_errors_freep) struct config_errors *e = config_errors_new();
+
+    tl_buf_init(&text, 32 << 20);
+    s->kept = tl_arena_new(128 << 20);
+    if (!config_print_effective(&flow_project_spec, flow_plan_node(plan), &text) ||
+        config_parse_yaml(s->kept, NULL, tl_buf_view(&text), e, &s->started) != TL_OK)
+        s->started = NULL;
+}
+
 /* ---- reloading: parsing may take a while, so it happens on a worker thread ---- */
 struct reload {
     struct server *s;
@@ -132,35 +147,8 @@ static void add_effective(struct json_builder *b, const char *name, const struct
     json_adds(b, name, json_str_copy(b->arena, tl_buf_view(&text)));
 }
 
-/* What is read only at the start. Certificates are not: their files may change, and their names. */
-static bool needs_restart(const char *path)
-{
-    static const char *const at_start[] = {"server",
-                                           "store",
-                                           "log",
-                                           "egress",
-                                           "telemetry",
-                                           "admin.listen",
-                                           "admin.off",
-                                           "admin.tls",
-                                           "admin.behind_proxy",
-                                           "admin.allow",
-                                           "admin.body_limit",
-                                           "admin.http2"};
-    static const char *const at_once[] = {"server.tls.", "admin.tls.", "server.metrics"};
-    bool found = false;
-
-    for (size_t i = 0; i < TL_COUNT(at_start); i++) {
-        size_t n = strlen(at_start[i]);
-
-        found = found || (strncmp(path, at_start[i], n) == 0 && (path[n] == 0 || path[n] == '.' || path[n] == '['));
-    }
-    for (size_t i = 0; i < TL_COUNT(at_once); i++)
-        found = found && strncmp(path, at_once[i], strlen(at_once[i])) != 0;
-    return found;
-}
-
-/* The paths of changes that are in the file but not in force. log: NULL where nothing is applied, only looked at. */
+/* The paths of what is in the file but not in force since the start. log: NULL where nothing is applied, only looked
+ * at. */
 static struct json restart_json(struct tl_log *log, struct tl_arena *a, const struct config_change *c, size_t n)
 {
     struct json_builder b;
@@ -169,8 +157,6 @@ static struct json restart_json(struct tl_log *log, struct tl_arena *a, const st
     tl_buf_init(&text, 4096);
     json_array_begin(&b, a, n);
     for (size_t i = 0; i < n; i++) {
-        if (!needs_restart(c[i].path))
-            continue;
         json_push(&b, json_str(c[i].path));
         (void)tl_buf_printf(&text, "%s%s", text.n ? ", " : "", c[i].path);
     }
@@ -208,6 +194,19 @@ static void drop_certificates(struct certificates *read)
     main_certificates_done(&read->web);
 }
 
+/* Of what the tables mark with CONFIG_RELOAD_APPLIES, that which neither the engine nor the console has taken up by
+ * now. */
+static enum tl_rc use_settings(struct server *s, const struct flow_project *c, struct tl_err *err)
+{
+    struct http_server_options public = main_server_options(&c->server), web = main_server_options(&c->admin.server);
+    enum tl_rc rc = http_server_set_options(s->public, &public, err);
+
+    if (rc == TL_OK && s->web)
+        rc = http_server_set_options(s->web, &web, err);
+    tl_log_set_level(s->log, (enum tl_level)c->log.level);
+    return rc;
+}
+
 static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bool dry_run, struct tl_arena *arena,
                        struct json *ret, struct tl_err *err)
 {
@@ -233,6 +232,8 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     json_object_begin(&b, arena, 6);
     json_adds(&b, "applied", json_bool(rc == TL_OK && !dry_run));
     json_adds(&b, "changes", config_diff_json(arena, changes, n));
+    changes = config_needs_restart(arena, &flow_project_spec, s->started ? s->started : flow_plan_node(old),
+                                   flow_plan_node(r->plan), 200, &n);
     json_adds(&b, "needs_restart", restart_json(dry_run ? NULL : s->log, arena, changes, n));
     json_adds(&b, "ledger", answer_json(arena, &counts));
     if (dry_run) { /* what holds, and what the file would make hold; secrets as references */
@@ -245,8 +246,9 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
         struct http_router *router = NULL;
 
         use_certificates(s, &certificates);
-
-        rc = make_public_router(s, r->plan, &router, err);
+        rc = use_settings(s, flow_plan_project(r->plan), err);
+        if (rc == TL_OK)
+            rc = make_public_router(s, r->plan, &router, err);
         if (rc == TL_OK) {
             http_server_set_router(s->public, router);
             http_router_unref(router);
@@ -305,20 +307,10 @@ static enum tl_rc make_public_router(struct server *s, struct flow_plan *plan, s
     return rc;
 }
 
-static struct http_server_options server_options(const struct flow_server_conf *c)
-{
-    return (struct http_server_options){.body_limit = c->body_limit,
-                                        .allow = (const struct http_cidr *)c->allow.items,
-                                        .n_allow = c->allow.n,
-                                        .trusted_proxies = (const struct http_cidr *)c->behind_proxy.items,
-                                        .n_trusted_proxies = c->behind_proxy.n,
-                                        .http1_only = !c->http2};
-}
-
 static enum tl_rc open_public(struct server *s, struct flow_plan *plan, struct tl_err *err)
 {
     const struct flow_server_conf *c = &flow_plan_project(plan)->server;
-    const struct http_server_options o = server_options(c);
+    const struct http_server_options o = main_server_options(c);
     struct http_router *router = NULL;
     enum tl_rc rc = make_public_router(s, plan, &router, err);
 
@@ -330,12 +322,10 @@ static enum tl_rc open_public(struct server *s, struct flow_plan *plan, struct t
 
 static enum tl_rc make_web(struct server *s, const struct flow_admin_conf *c, struct tl_err *err)
 {
-    struct http_server_options o = server_options(&c->server);
+    const struct http_server_options o = main_server_options(&c->server);
     struct http_router *router = http_router_new();
     enum tl_rc rc = admin_web_routes(&s->admin, s->admin.web, router, err);
 
-    o.connections = 1000;
-    o.connections_per_address = 128;
     if (rc == TL_OK)
         rc = admin_health_routes(&s->admin, router, is_draining, s, err);
     if (rc == TL_OK)
@@ -549,10 +539,20 @@ static enum tl_rc watch_secrets(struct task *task, void *arg, struct tl_err *err
     return TL_OK;
 }
 
+static int64_t drain_ms(struct server *s)
+{
+    struct flow_plan *plan = flow_engine_plan(s->engine);
+    int64_t ms = flow_plan_project(plan)->server.drain_ms;
+
+    flow_plan_unref(plan);
+    return ms;
+}
+
 static void on_signal(uv_signal_t *h, int signum)
 {
     struct server *s = h->data;
-    uint64_t deadline = async_loop_now(s->loops[0]) + (uint64_t)DRAIN_MS * 1000000u;
+    int64_t ms = signum == SIGHUP ? RELOAD_MS : drain_ms(s);
+    uint64_t deadline = async_loop_now(s->loops[0]) + (uint64_t)ms * 1000000u;
     struct task *task;
     struct tl_err err;
     enum tl_rc rc;
@@ -709,6 +709,7 @@ static void tear_down(struct server *s)
     metrics_free(s->metrics);
     crypto_free(s->crypto);
     tl_log_free(s->log);
+    tl_arena_free(s->kept);
     if (s->control_path)
         unlink(s->control_path);
     tl_free(s->control_path);
@@ -746,6 +747,7 @@ static int run(struct server *s)
         if (load_plan(s, e, &plan) != TL_OK)
             return complain_config(e);
     }
+    keep_start(s, plan);
     if (build(s, plan, &err) != TL_OK) {
         exit_code = complain(&err);
     } else {

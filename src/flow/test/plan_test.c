@@ -241,6 +241,7 @@ static void the_tables_of_the_configuration_are_sound(void **state)
     (void)state;
     tl_buf_init(&b, 1 << 20);
     config_lint_spec(&flow_project_spec, e);
+    config_lint_reload(&flow_project_spec, e);
     config_lint_spec(&flow_target_spec, e);
     config_lint_spec(&flow_lookup_spec, e);
     config_lint_spec(&flow_call_spec, e);
