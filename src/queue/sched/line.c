@@ -320,7 +320,7 @@ static void set_gone(struct lines *s, uint64_t lane, uint64_t gone)
 {
     struct slot *e = gone ? take_slot(s, lane) : find(s, lane);
 
-    if (!is_taken(e))
+    if (!gone && !is_taken(e)) /* a slot that was taken for it looks empty until it is set */
         return;
     s->n_gone += (gone != 0);
     s->n_gone -= (e->gone != 0);

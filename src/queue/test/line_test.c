@@ -146,6 +146,32 @@ static void a_backlog_moves_into_the_table_in_time_and_leaves_it_when_it_is_deli
     assert_true(number(b, "SELECT count(*) FROM line") < 20);
 }
 
+static void lanes_of_one_delivery_leave_the_table_after_a_restart_too(void **state)
+{
+    struct bench *b = *state;
+    struct tl_err err;
+    size_t delivered = 0;
+
+    help_open(b);
+    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[0].ret_id, TL_SV("wait"), &err), TL_OK);
+    for (unsigned i = 0; i < 200; i++) {
+        char order[16];
+
+        (void)snprintf(order, sizeof(order), "lane %u", i);
+        (void)help_put(b, NULL, order, order);
+    }
+    assert_true(number(b, "SELECT count(*) FROM line") > 150);
+    help_close(b);
+    help_open(b);
+    assert_int_equal(queue_resume_flow(b->q, NULL, b->flows[0].ret_id, &err), TL_OK);
+    help_turn(b);
+    for (int i = 0; delivered < 200 && i < 1000; i++)
+        for (struct queue_work *w = help_take(b); w; w = help_take(b), delivered++)
+            help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    assert_int_equal(delivered, 200);
+    assert_true(number(b, "SELECT count(*) FROM line") <= 3 * 8); /* of the youngest generations at most */
+}
+
 static void one_key_with_many_followers_is_handed_out_in_order_after_a_restart(void **state)
 {
     struct bench *b = *state;
@@ -428,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_lane_keeps_its_order_through_back_off_restarts_and_generations),
         TEST(a_backlog_moves_into_the_table_in_time_and_leaves_it_when_it_is_delivered),
+        TEST(lanes_of_one_delivery_leave_the_table_after_a_restart_too),
         TEST(one_key_with_many_followers_is_handed_out_in_order_after_a_restart),
         cmocka_unit_test(a_replayed_one_stands_at_the_head_of_its_lane_wherever_that_is),
         TEST(a_dead_one_blocks_its_lane_through_restarts_until_it_is_discarded),
