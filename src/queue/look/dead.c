@@ -126,13 +126,14 @@ static enum tl_rc gather(struct queue_reader *r, struct tl_arena *arena, uint32_
 enum tl_rc queue_dead_groups(struct queue_reader *r, struct tl_arena *arena, uint32_t flow, size_t limit,
                              struct queue_group **ret_groups, size_t *ret_n, struct tl_err *err)
 {
-    uint32_t ids[MANY_MAX];
+    uint32_t *ids;
     struct gathering a = {.left = COUNT_ALL};
     size_t n_ids;
-    enum tl_rc rc = queue__numbers(r, READ_FLOWS, flow, ids, &n_ids, err);
+    enum tl_rc rc = queue__numbers(r, READ_FLOWS, flow, &ids, &n_ids, err);
 
     for (size_t i = 0; i < n_ids && rc == TL_OK; i++)
         rc = gather(r, arena, ids[i], &a, err);
+    tl_free(ids);
     if (rc == TL_OK && a.n)
         qsort(a.g, a.n, sizeof(*a.g), largest_first);
     a.n = limit && a.n > limit ? limit : a.n;
@@ -172,10 +173,10 @@ enum tl_rc queue_mark_group(struct queue *q, struct task *task, const struct que
 
 enum tl_rc queue_oldest(struct queue_reader *r, uint32_t flow, int64_t *ret_received_ms, struct tl_err *err)
 {
-    uint32_t ids[MANY_MAX];
+    uint32_t *ids;
     size_t n;
     int64_t oldest = INT64_MAX;
-    enum tl_rc rc = queue__numbers(r, READ_TARGETS, flow, ids, &n, err);
+    enum tl_rc rc = queue__numbers(r, READ_TARGETS, flow, &ids, &n, err);
 
     for (size_t i = 0; i < n && rc == TL_OK; i++) {
         struct store_val v;
@@ -185,6 +186,7 @@ enum tl_rc queue_oldest(struct queue_reader *r, uint32_t flow, int64_t *ret_rece
         if (rc == TL_OK && row && v.i < oldest)
             oldest = v.i;
     }
+    tl_free(ids);
     if (rc == TL_OK && oldest == INT64_MAX)
         return tl_fail(err, TL_NOT_FOUND, "nothing is waiting");
     if (rc == TL_OK)

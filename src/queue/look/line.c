@@ -46,7 +46,7 @@ static enum tl_rc read_target(struct queue_reader *r, uint32_t target, size_t *c
 
 static enum tl_rc read_young(struct queue_reader *r, struct tl_err *err)
 {
-    uint32_t targets[MANY_MAX];
+    uint32_t *targets = NULL;
     struct store_val v = {0};
     size_t n = 0, cap = 0;
     bool row = false;
@@ -58,9 +58,10 @@ static enum tl_rc read_young(struct queue_reader *r, struct tl_err *err)
     rc = store_one(r->st[READ_LINE_FROM], NULL, 0, &v, 1, &row, err);
     r->line->from = row ? (uint64_t)v.i : 0;
     if (rc == TL_OK)
-        rc = queue__numbers(r, READ_TARGETS, 0, targets, &n, err);
+        rc = queue__numbers(r, READ_TARGETS, 0, &targets, &n, err);
     for (size_t i = 0; i < n && rc == TL_OK; i++)
         rc = read_target(r, targets[i], &cap, err);
+    tl_free(targets);
     if (r->line->n)
         qsort(r->line->young, r->line->n, sizeof(*r->line->young), by_lane);
     return rc;

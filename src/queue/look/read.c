@@ -113,6 +113,8 @@ enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl
     return rc;
 }
 
+#define LANES_MAX 8192u /* a look-up each; of more it is faster to read what waits */
+
 /* ---- what matches ---- */
 struct pager {
     struct queue_reader *r;
@@ -255,19 +257,23 @@ enum tl_rc queue__children(struct queue_reader *r, struct tl_arena *arena, uint6
     return rc;
 }
 
-enum tl_rc queue__numbers(struct queue_reader *r, int read, uint32_t flow, uint32_t ids[MANY_MAX], size_t *ret_n,
+enum tl_rc queue__numbers(struct queue_reader *r, int read, uint32_t flow, uint32_t **ret, size_t *ret_n,
                           struct tl_err *err)
 {
     struct store_val v;
+    size_t cap = 0;
     bool row = true;
     enum tl_rc rc = store_query(r->st[read], VALS(store_int(flow)), err);
 
+    *ret = NULL;
     *ret_n = 0;
-    while (rc == TL_OK && *ret_n < MANY_MAX) {
+    while (rc == TL_OK) {
         rc = store_next(r->st[read], &v, 1, &row, err);
         if (rc != TL_OK || !row)
             break;
-        ids[(*ret_n)++] = (uint32_t)v.i;
+        if (*ret_n == cap)
+            *ret = tl_reallocarray(*ret, cap = cap ? cap * 2 : 16, sizeof(**ret));
+        (*ret)[(*ret_n)++] = (uint32_t)v.i;
     }
     store_reset(r->st[read]);
     return rc;
@@ -317,14 +323,19 @@ static enum tl_rc merged(struct pager *p, int read, const uint64_t *ids, size_t 
 
 static enum tl_rc by_names(struct pager *p, int names, int read, uint64_t cursor, struct tl_err *err)
 {
-    uint32_t ids[MANY_MAX];
-    uint64_t wide[MANY_MAX];
+    uint32_t *ids;
+    uint64_t *wide;
     size_t n;
-    enum tl_rc rc = queue__numbers(p->r, names, p->f->flow, ids, &n, err);
+    enum tl_rc rc = queue__numbers(p->r, names, p->f->flow, &ids, &n, err);
 
+    wide = tl_reallocarray(NULL, n + 1, sizeof(*wide));
     for (size_t i = 0; i < n; i++)
         wide[i] = ids[i];
-    return rc == TL_OK ? merged(p, read, wide, n, cursor, err) : rc;
+    if (rc == TL_OK)
+        rc = merged(p, read, wide, n, cursor, err);
+    tl_free(wide);
+    tl_free(ids);
+    return rc;
 }
 
 static bool room(struct pager *p, size_t cap)
@@ -437,29 +448,39 @@ static enum tl_rc by_ids(struct pager *p, uint64_t cursor, struct tl_err *err)
     return rc;
 }
 
-/* All lanes that the key may be in: of each target, and of each target behind the steps of its flow. */
+/* The lanes of the key in one flow: of each target, and of each target behind the steps. */
+static enum tl_rc add_lanes(struct pager *p, uint32_t flow, size_t *cap, struct tl_err *err)
+{
+    uint32_t *targets;
+    size_t n;
+    enum tl_rc rc = queue__numbers(p->r, READ_TARGETS, flow, &targets, &n, err);
+
+    if (rc == TL_OK) {
+        p->lanes = tl_arena_grow(p->arena, p->lanes, *cap * sizeof(*p->lanes), (*cap + n * (n + 1)) * sizeof(*p->lanes));
+        if (!p->lanes)
+            rc = tl_fail(err, TL_LIMIT, "too many flows to look for a key in all of them: name one");
+        *cap += n * (n + 1);
+    }
+    for (size_t k = 0; k < n && rc == TL_OK; k++) {
+        uint64_t lane = queue__lane_hash(targets[k], p->f->key);
+
+        p->lanes[p->n_lanes++] = lane;
+        for (size_t m = 0; m < n; m++)
+            p->lanes[p->n_lanes++] = queue__lane_hash(targets[m], tl_sv((const char *)&lane, sizeof(lane)));
+    }
+    tl_free(targets);
+    return rc;
+}
+
 static enum tl_rc find_lanes(struct pager *p, struct tl_err *err)
 {
-    uint32_t flows[MANY_MAX], targets[MANY_MAX];
-    size_t n_flows, n, cap = 0;
-    enum tl_rc rc = queue__numbers(p->r, READ_FLOWS, p->f->flow, flows, &n_flows, err);
+    uint32_t *flows;
+    size_t n_flows, cap = 0;
+    enum tl_rc rc = queue__numbers(p->r, READ_FLOWS, p->f->flow, &flows, &n_flows, err);
 
-    for (size_t i = 0; i < n_flows && rc == TL_OK; i++) {
-        rc = queue__numbers(p->r, READ_TARGETS, flows[i], targets, &n, err);
-        if (rc != TL_OK)
-            break;
-        p->lanes = tl_arena_grow(p->arena, p->lanes, cap * sizeof(*p->lanes), (cap + n * (n + 1)) * sizeof(*p->lanes));
-        if (!p->lanes)
-            return tl_fail(err, TL_LIMIT, "too many flows to look for a key in all of them: name one");
-        cap += n * (n + 1);
-        for (size_t k = 0; k < n; k++) {
-            uint64_t lane = queue__lane_hash(targets[k], p->f->key);
-
-            p->lanes[p->n_lanes++] = lane;
-            for (size_t m = 0; m < n; m++)
-                p->lanes[p->n_lanes++] = queue__lane_hash(targets[m], tl_sv((const char *)&lane, sizeof(lane)));
-        }
-    }
+    for (size_t i = 0; i < n_flows && rc == TL_OK; i++)
+        rc = add_lanes(p, flows[i], &cap, err);
+    tl_free(flows);
     if (p->n_lanes)
         qsort(p->lanes, p->n_lanes, sizeof(*p->lanes), by_value);
     return rc;
@@ -508,9 +529,9 @@ static enum tl_rc list(struct pager *p, uint64_t cursor, struct tl_err *err)
         return by_id(p, cursor, err);
     if (f->text.n)
         return by_id(p, cursor, err);
-    if (f->state == QUEUE_DEAD && f->key.p && p->n_lanes <= MANY_MAX)
+    if (f->state == QUEUE_DEAD && f->key.p && p->n_lanes <= LANES_MAX)
         return merged(p, READ_DEAD_LANE, p->lanes, p->n_lanes, cursor, err);
-    if ((f->state == QUEUE_QUEUED || f->state == QUEUE_RETRYING) && f->key.p && p->n_lanes <= MANY_MAX)
+    if ((f->state == QUEUE_QUEUED || f->state == QUEUE_RETRYING) && f->key.p && p->n_lanes <= LANES_MAX)
         return in_lanes(p, cursor, err);
     if (f->state == QUEUE_DEAD)
         return by_names(p, READ_FLOWS, f->fingerprint ? READ_DEAD_FP : READ_DEAD, cursor, err);

@@ -87,9 +87,8 @@ struct queue_reader {
     struct reader_line *line; /* line.c */
 };
 
-#define MANY_MAX 512 /* flows, targets */
-/* The numbers of one query (flows, targets). */
-enum tl_rc queue__numbers(struct queue_reader *r, int read, uint32_t flow, uint32_t ids[MANY_MAX], size_t *ret_n,
+/* The numbers of one query (flows, targets). *ret is the caller's to free, also after an error. */
+enum tl_rc queue__numbers(struct queue_reader *r, int read, uint32_t flow, uint32_t **ret, size_t *ret_n,
                           struct tl_err *err);
 /* ROW_COLUMNS */
 void queue__row_read(struct queue_reader *r, const struct store_val *v, struct queue_row *row);

@@ -294,6 +294,35 @@ static void a_list_shows_key_status_and_latency_of_the_last_attempt(void **state
     tl_arena_free(a);
 }
 
+#define FLOWS 700
+static void however_many_flows_there_are_what_waits_in_the_last_one_is_listed(void **state)
+{
+    static struct queue_flow_def flows[FLOWS];
+    static char names[FLOWS][8];
+    struct bench *b = *state;
+    struct tl_err err;
+    uint64_t ids[100];
+    struct queue_put put = {.source = TL_SV("s"), .order_by = TL_SV("anna"), .meta = TL_SV("{}"), .body = TL_SV("1")};
+
+    for (unsigned i = 0; i < FLOWS; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "f%u", i);
+        flows[i] = b->flows[0];
+        flows[i].name = tl_sv_str(names[i]);
+    }
+    b->config.flows = flows;
+    b->config.n_flows = FLOWS;
+    help_open(b);
+    put.flow = flows[FLOWS - 1].ret_id;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
+    help_turn(b);
+    assert_int_equal(list(b, (struct queue_filter){.key = TL_SV("anna")}, ids), 2);
+    assert_int_equal(list(b, (struct queue_filter){.state = QUEUE_QUEUED}, ids), 2);
+    assert_int_equal(why(b, ids[0])->ahead, ids[1]);
+    die(b, "no");
+    assert_int_equal(list(b, (struct queue_filter){.state = QUEUE_DEAD}, ids), 1);
+}
+
 static void bulk_actions_refuse_filters_that_lists_alone_know(void **state)
 {
     struct bench *b = *state;
@@ -534,6 +563,7 @@ int main(void)
         TEST(events_are_found_by_reason_payload_target_and_time),
         TEST(an_event_is_found_by_the_id_of_its_sender),
         TEST(a_list_shows_key_status_and_latency_of_the_last_attempt),
+        TEST(however_many_flows_there_are_what_waits_in_the_last_one_is_listed),
         TEST(bulk_actions_refuse_filters_that_lists_alone_know),
         TEST(who_watches_is_told_the_ids_of_what_changed_and_how_many_were_missed),
         TEST(a_cause_of_death_is_marked_and_opens_again_when_one_more_dies_of_it),
