@@ -47,7 +47,8 @@ static void roll_calendar(struct budget *b, int64_t wall_ms)
         b->reserved = 0;
         b->said = -1;
     }
-    b->conf.window(b->conf.zone, wall_ms, &b->cell_start, &b->window_end);
+    if (b->conf.window)
+        b->conf.window(b->conf.zone, wall_ms, &b->cell_start, &b->window_end);
 }
 
 static double kept(const struct budget *b)
@@ -88,9 +89,10 @@ void guard__budget_roll(struct budget *b, int64_t wall_ms)
     if (steps <= 0)
         return;
     b->cell_start += steps * span;
-    if (steps > CELLS)
-        steps = CELLS;
-    memmove(b->cells + steps, b->cells, (size_t)(CELLS - steps) * sizeof *b->cells);
+    b->reserved = 0; /* on disk it is spent in the cell that is over: what is spent now must not grow old with it */
+    if (steps > KEPT)
+        steps = KEPT;
+    memmove(b->cells + steps, b->cells, (size_t)(KEPT - steps) * sizeof *b->cells);
     memset(b->cells, 0, (size_t)steps * sizeof *b->cells);
 }
 
@@ -98,7 +100,7 @@ double guard__budget_used(const struct budget *b)
 {
     double used = 0;
 
-    for (int i = 0; i < CELLS; i++)
+    for (int i = 0; i < KEPT; i++)
         used += b->cells[i];
     return used;
 }
@@ -149,9 +151,9 @@ static int64_t next_relief(const struct budget *b, int64_t wall_ms)
         return b->conf.kind == GUARD_CALENDAR && b->window_end < b->ask_at ? b->window_end : b->ask_at;
     if (b->conf.kind == GUARD_CALENDAR)
         return b->window_end;
-    for (int i = CELLS - 1; i >= 0; i--) {
+    for (int i = KEPT - 1; i >= 0; i--) {
         if (b->cells[i] > 0) {
-            at = b->cell_start + (CELLS - i) * cell_ms(b);
+            at = b->cell_start + (KEPT - i) * cell_ms(b);
             break;
         }
     }

@@ -57,11 +57,12 @@ void guard_set(struct guard *g, const struct guard_conf *conf)
 {
     struct budget old[GUARD_MAX_BUDGETS];
     size_t n_old = g->n;
+    bool lowered = g->limit < g->conf.concurrency; /* by what the other side said, or by the ramp after an outage */
 
     memcpy(old, g->budgets, sizeof old);
     g->conf = *conf;
     fill_defaults(&g->conf);
-    if (g->limit > g->conf.concurrency || g->conf.fixed || !n_old)
+    if (g->limit > g->conf.concurrency || g->conf.fixed || !lowered)
         g->limit = g->conf.concurrency;
     if (g->limit < g->conf.concurrency_min)
         g->limit = g->conf.concurrency_min;
@@ -83,6 +84,14 @@ struct guard *guard_new(const struct guard_conf *conf)
     g->limit = g->conf.concurrency;
     g->open_ms = g->conf.breaker_open_ms;
     return g;
+}
+
+void guard_rest(struct guard *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        g->budgets[i].conf.window = NULL;
+        g->budgets[i].conf.zone = NULL;
+    }
 }
 
 void guard_free(struct guard *g)
@@ -319,8 +328,11 @@ const char *guard_breaker_state(const struct guard *g)
     return g->breaker == CLOSED ? "closed" : g->breaker == OPEN ? "open" : "half_open";
 }
 
-void guard_breaker_reset(struct guard *g)
+void guard_resume(struct guard *g)
 {
+    g->pause_unsaved = g->pause_unsaved || g->not_before_ms || g->pause_ms;
+    g->not_before_ns = 0;
+    g->not_before_ms = g->pause_ms = 0;
     g->breaker = CLOSED;
     g->failures = 0;
     g->open_ms = g->conf.breaker_open_ms;

@@ -6,8 +6,8 @@
  * call starts, tells guard_give how it ended, and writes guard_save's bytes when guard_wants_save says so. Times are
  * given in: monotonic ns for durations, wall ms only for calendar and rolling windows (they survive a restart).
  *
- * Budgets are of three kinds: a token bucket (`100 a second, burst 200`), a rolling window in 24 cells (Salesforce: so
- * many calls in 24 hours), a calendar window (`per day` in a zone). Windows are quotas: they are reserved on disk in
+ * Budgets are of three kinds: a token bucket (`100 a second, burst 200`), a rolling window in cells of a 24th
+ * (Salesforce: so many calls in 24 hours; what was used counts until the whole cell is older than the window), a calendar window (`per day` in a zone). Windows are quotas: they are reserved on disk in
  * blocks of at most 1 % before use, so a crash forfeits a block but never spends a call twice. What a vendor's header
  * says lowers the remainder at once and raises it only on a reading that is newer than all calls under way. Where it
  * says that nothing is left and not until when, one call in a 24th of the window finds out. A Retry-After of 5 s or
@@ -49,7 +49,7 @@ struct guard_budget {
     int64_t per_ms;          /* ... per this; BUCKET and ROLLING */
     double burst;            /* BUCKET; 0: the amount of one second, at least 1 */
     guard_window_fn *window; /* CALENDAR */
-    const void *zone;        /* borrowed for the life of the guard */
+    const void *zone;        /* borrowed until the next guard_set, or guard_rest */
     double keep;             /* share of the amount that is left for others, 0..1 */
     bool theirs; /* the amount is a first guess and the vendor's word replaces it; else that only makes it less */
 };
@@ -88,6 +88,9 @@ struct guard *guard_new(const struct guard_conf *conf) TL_MUST_CHECK;
 void guard_free(struct guard *g);
 /* Take a changed configuration; what was used and the breaker's state stay, by the budgets' names. */
 void guard_set(struct guard *g, const struct guard_conf *conf);
+/* Its connection has left the configuration: what was used stays, nothing borrowed is touched any more, and calendar
+ * windows stand still until a guard_set. */
+void guard_rest(struct guard *g);
 /* May a call that costs `cost` start now? On GO it is counted: guard_give must follow. */
 struct guard_answer guard_take(struct guard *g, uint64_t mono_ns, int64_t wall_ms, double cost);
 /* May a call that guard_take let through make one more request? It has its slot already, so budgets alone say, and
@@ -123,8 +126,8 @@ bool guard_breaker_tripped(const struct guard *g);
 bool guard_breaker_trip(struct guard *g, uint64_t mono_ns, uint32_t failures);
 /* For people and metrics: "closed", "open", "half_open". */
 const char *guard_breaker_state(const struct guard *g);
-/* A person or a successful test says that it works again. */
-void guard_breaker_reset(struct guard *g);
+/* A person or a successful test says that it works again: the breaker closes, and the Retry-After is lifted. */
+void guard_resume(struct guard *g);
 
 /* ---- durability of quotas ---- */
 bool guard_wants_save(const struct guard *g);

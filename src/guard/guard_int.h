@@ -6,7 +6,8 @@
 #include "guard/guard.h"
 
 enum {
-    CELLS = 24,
+    CELLS = 24,       /* of a window */
+    KEPT = CELLS + 1, /* the newest is not full yet: with one less, a call would be forgotten before its window is over */
     PAUSE_SAVED_MS = 5000 /* a shorter pause is over when a restart is */
 };
 
@@ -15,7 +16,7 @@ struct budget {
     struct guard_budget conf;
     double level; /* bucket: tokens there are */
     uint64_t filled_ns;
-    double cells[CELLS]; /* spent in each cell */
+    double cells[KEPT];  /* spent in each cell */
     int64_t cell_start;  /* wall ms of the newest cell; calendar: of the window */
     int64_t window_end;  /* calendar */
     double reserved;     /* on disk, not spent yet */

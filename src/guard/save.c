@@ -2,8 +2,8 @@
 /*
  * save.c - what a quota remembers over a restart.
  *
- * Bytes: "guard1\n", then a line a window: name, kind, start of the newest cell, end of the calendar window, then the
- * spent amounts of the cells, the newest first. What is reserved is written as if it were spent: after a crash it is.
+ * Bytes: "guard2\n", then a line a window: name, kind, start of the newest cell, end of the calendar window, then the
+ * spent amounts of the cells, the newest first (of "guard1" one less). What is reserved is written as if it were spent: after a crash it is.
  * "!retry_after" and a wall time: no call before that, as the remote said.
  */
 #include "guard/guard_int.h"
@@ -36,7 +36,7 @@ static double next_block(struct budget *b, int64_t wall_ms)
 
 void guard_save(struct guard *g, int64_t wall_ms, struct tl_buf *out)
 {
-    tl_buf_puts(out, "guard1\n");
+    tl_buf_puts(out, "guard2\n");
     if (g->not_before_ms > wall_ms)
         tl_buf_printf(out, PAUSE "%lld\n", (long long)g->not_before_ms);
     g->pause_asked = g->pause_unsaved;
@@ -49,7 +49,7 @@ void guard_save(struct guard *g, int64_t wall_ms, struct tl_buf *out)
         b->asked = b->wants ? next_block(b, wall_ms) : 0;
         tl_buf_printf(out, "%s\t%d\t%lld\t%lld", b->conf.name, (int)b->conf.kind, (long long)b->cell_start,
                       (long long)b->window_end);
-        for (int c = 0; c < CELLS; c++)
+        for (int c = 0; c < KEPT; c++)
             tl_buf_printf(out, "\t%.17g", b->cells[c] + (c == 0 ? b->reserved + b->asked : 0));
         tl_buf_putc(out, '\n');
     }
@@ -66,7 +66,7 @@ void guard_saved(struct guard *g)
     }
 }
 
-static bool load_line(struct guard *g, struct tl_sv line)
+static bool load_line(struct guard *g, struct tl_sv line, int cells)
 {
     struct tl_sv name, part;
     struct budget b = {.said = -1};
@@ -82,7 +82,7 @@ static bool load_line(struct guard *g, struct tl_sv line)
         !tl_sv_cut(&line, '\t', &part) || !tl_sv_i64(part, &b.cell_start) || !tl_sv_cut(&line, '\t', &part) ||
         !tl_sv_i64(part, &b.window_end))
         return false;
-    for (int c = 0; c < CELLS; c++) {
+    for (int c = 0; c < cells; c++) {
         if (!tl_sv_cut(&line, '\t', &part) || !tl_sv_double(part, &b.cells[c]) || !isfinite(b.cells[c]) ||
             b.cells[c] < 0)
             return false;
@@ -101,11 +101,13 @@ static bool load_line(struct guard *g, struct tl_sv line)
 enum tl_rc guard_load(struct guard *g, struct tl_sv saved, int64_t wall_ms, struct tl_err *err)
 {
     struct tl_sv line;
+    int cells;
 
-    if (!tl_sv_cut(&saved, '\n', &line) || !tl_sv_eqs(line, "guard1"))
+    if (!tl_sv_cut(&saved, '\n', &line) || !(tl_sv_eqs(line, "guard1") || tl_sv_eqs(line, "guard2")))
         return tl_fail(err, TL_PARSE, "the saved quota of this connection is not in a form this version reads");
+    cells = tl_sv_eqs(line, "guard1") ? CELLS : KEPT;
     while (tl_sv_cut(&saved, '\n', &line)) {
-        if (line.n && !load_line(g, line))
+        if (line.n && !load_line(g, line, cells))
             return tl_fail(err, TL_PARSE, "a line of the saved quota of this connection is damaged");
     }
     for (size_t i = 0; i < g->n; i++)

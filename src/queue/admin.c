@@ -90,7 +90,7 @@ static enum tl_rc resume_conn(struct queue *q, struct op *op, struct tl_err *err
         return rc;
     c = queue__conn(q, (uint32_t)a->id);
     queue__free_conn(q, c);
-    guard_breaker_reset(c->guard);
+    guard_resume(c->guard);
     c->wake_ns = 0;
     return TL_OK;
 }

@@ -538,12 +538,12 @@ static void set_flow(struct queue *q, const struct queue_flow_def *d)
     f->trip_row = d->trip_in_a_row ? d->trip_in_a_row : 20;
     f->trip_of = d->trip_half_of ? d->trip_half_of : 200;
     f->trip_of = f->trip_of > TRIP_RING_MAX ? TRIP_RING_MAX : f->trip_of;
-    f->ring_at = f->ring_n = 0;
     f->save = true;
-    f->expand = NULL;
+    f->expand = f->steps_left = NULL;
     f->only = d->n_targets ? queue__target(q, d->targets[0].ret_id) : NULL;
     if (steps) { /* also where none are made any more: those that wait go on */
         f->expand = d->expand ? steps : NULL;
+        f->steps_left = !d->expand && (f->block || live_of_target(q, steps)) ? steps : NULL;
         set_target(q, steps, &(struct queue_target_def){.idempotent = true, .retry = d->retry}, &q->internal);
     }
     for (size_t i = 0; i < d->n_targets; i++) {
@@ -554,6 +554,7 @@ static void set_flow(struct queue *q, const struct queue_flow_def *d)
     if (f->held == QUEUE_HELD_FLOW_CONFIG) /* the new configuration may be the cure */
         queue__free_flow(q, f);
     for (struct target *t = f->targets; t; t = t->next_of_flow) {
+        t->ends.at = t->ends.n = 0; /* trip_of may be another */
         if (!t->in_window || unblocked)
             queue__rescan(q, t);
         queue__ring_update(q, t);
@@ -643,8 +644,10 @@ static void config_settle(struct queue *q, struct op *op)
         set_keep(q, k->c->keep);
     set_elsewhere(q, k->c);
     for (size_t i = 1; i <= q->n_conns; i++)
-        if (q->conns[i] && !names_conn(k->c, q->conns[i]->name))
+        if (q->conns[i] && !names_conn(k->c, q->conns[i]->name)) {
             q->conns[i]->removed = q->conns[i]->save = true;
+            guard_rest(q->conns[i]->guard);
+        }
     for (size_t i = 0; i < k->c->n_connections; i++)
         set_conn(q, k->c, &k->c->connections[i]);
     for (size_t i = 1; i <= q->n_flows; i++) {

@@ -22,8 +22,10 @@ static enum tl_rc still_ours(const struct work *w, struct tl_err *err)
     return TL_OK;
 }
 
-static void child_row(struct queue *q, const struct row *event, const struct queue_delivery_def *d, struct row *r)
+static void child_row(struct queue *q, const struct work *w, const struct queue_delivery_def *d, struct row *r)
 {
+    const struct row *event = &w->members[0].lane->row;
+    struct tl_sv order_by = d->order_by.p ? d->order_by : w->pub.claims[0].order_by;
     uint64_t id = queue__take_id(q);
     bool keyed = d->order_by.p != NULL || event->keyed;
 
@@ -43,12 +45,8 @@ static void child_row(struct queue *q, const struct row *event, const struct que
         .cause = event->cause,
         .replay_of = event->replay_of,
     };
-    /* The event's lane is a hash of its key: hashed again with the target it is as good as the key. */
-    if (d->order_by.p)
-        r->lane = queue__lane_hash(d->target, d->order_by);
-    else
-        r->lane = keyed ? queue__lane_hash(d->target, tl_sv((const char *)&event->lane, sizeof(event->lane)))
-                        : queue__own_lane(id);
+    /* The lane that a put without steps would have: a flow may get steps, or lose them, while some wait. */
+    r->lane = keyed ? queue__lane_hash(d->target, order_by) : queue__own_lane(id);
 }
 
 static void write_child(struct queue *q, const struct row *r, const struct queue_delivery_def *d)
@@ -80,7 +78,7 @@ static enum tl_rc expand_apply(struct queue *q, struct op *op, struct tl_err *er
     if (rc != TL_OK)
         return rc;
     for (size_t i = 0; i < e->n; i++) {
-        child_row(q, event, &e->defs[i], &e->rows[i]);
+        child_row(q, e->work, &e->defs[i], &e->rows[i]);
         write_child(q, &e->rows[i], &e->defs[i]);
     }
     if (event->keyed)

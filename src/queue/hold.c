@@ -82,7 +82,8 @@ void queue__free_flow(struct queue *q, struct flow *f)
     f->held_text[0] = '\0';
     f->held_fp = 0;
     f->try_ns = 0;
-    f->row_n = f->ring_n = f->ring_at = 0;
+    for (struct target *t = f->targets; t; t = t->next_of_flow)
+        t->ends.row_n = t->ends.n = t->ends.at = 0;
     f->save = true;
     rings_of_flow(q, f);
     queue__notice(q, "flow_resumed", f, NULL, "");
@@ -128,24 +129,27 @@ bool queue__accept_targets(struct queue *q, struct flow *f)
 }
 
 /* DESIGN 1.6: 20 dead in a row, or half of the last 200, with one fingerprint. */
-void queue__trip_note(struct queue *q, struct flow *f, uint64_t fp, const char *text)
+/* Each target for itself, and the steps too: what goes well elsewhere says nothing about this one. */
+void queue__trip_note(struct queue *q, struct target *t, uint64_t fp, const char *text)
 {
+    struct flow *f = t->flow;
     uint32_t same = 0;
     char why[200];
 
-    f->row_n = fp != 0 && fp == f->row_fp ? f->row_n + 1 : fp != 0;
-    f->row_fp = fp;
-    f->ring[f->ring_at] = fp;
-    f->ring_at = (f->ring_at + 1) % f->trip_of;
-    if (f->ring_n < f->trip_of)
-        f->ring_n++;
+    t->ends.row_n = fp != 0 && fp == t->ends.row_fp ? t->ends.row_n + 1 : fp != 0;
+    t->ends.row_fp = fp;
+    t->ends.fp[t->ends.at] = fp;
+    t->ends.at = (t->ends.at + 1) % f->trip_of;
+    if (t->ends.n < f->trip_of)
+        t->ends.n++;
     if (fp == 0) {
-        f->try_step_ms = 0;
+        if (!t->expand)
+            f->try_step_ms = 0;
         return;
     }
-    for (uint32_t i = 0; i < f->ring_n; i++)
-        same += f->ring[i] == fp;
-    if (f->held != QUEUE_HELD_NONE || (f->row_n < f->trip_row && same * 2 < f->trip_of))
+    for (uint32_t i = 0; i < t->ends.n; i++)
+        same += t->ends.fp[i] == fp;
+    if (f->held != QUEUE_HELD_NONE || (t->ends.row_n < f->trip_row && same * 2 < f->trip_of))
         return;
     (void)snprintf(why, sizeof(why), "%u deliveries died alike: %s", same, text);
     queue__hold_flow(q, f, QUEUE_HELD_FLOW_TRIPPED, fp, why);

@@ -69,19 +69,36 @@ static enum tl_rc end_it(struct queue *q, const struct row *r, enum queue_verb v
     return q->txn_rc;
 }
 
-/* The lane under another target, from the key as it came. */
-static void relane(struct queue *q, struct row *r, uint32_t target)
+/* The ordering key as it came; .p NULL: there is none, or it cannot be read. */
+static struct tl_sv key_of(struct queue *q, uint64_t event, struct tl_buf *into)
 {
     struct store_val v[4];
     struct tl_sv key;
 
-    r->target = target;
-    if (!r->keyed)
-        return;
-    if (queue__start(q, SQL_BODY_GET, VALS(store_u64(r->event))) && queue__next(q, SQL_BODY_GET, v, 4) &&
-        queue__open_val(q, PLACE(ORDER, .id = r->event), v[3].i != 0, v[0].s, &key))
-        r->lane = queue__lane_hash(target, key);
+    tl_buf_clear(into);
+    if (queue__start(q, SQL_BODY_GET, VALS(store_u64(event))) && queue__next(q, SQL_BODY_GET, v, 4) &&
+        queue__open_val(q, PLACE(ORDER, .id = event), v[3].i != 0, v[0].s, &key) && key.p)
+        tl_buf_put(into, key.p, key.n);
+    else
+        key = TL_SV_NULL;
     queue__end(q, SQL_BODY_GET);
+    return key.p ? tl_sv(into->n ? into->p : "", into->n) : key;
+}
+
+/* Where an event of this flow begins. */
+static void enter(struct queue *q, struct row *r, struct flow *f)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf own;
+    struct tl_sv key;
+    struct target *t;
+
+    tl_buf_init(&own, 4096);
+    key = r->keyed ? key_of(q, r->event, &own) : TL_SV_NULL;
+    t = queue__entry(q, f, key);
+    r->target = t->id;
+    r->kind = t->expand ? KIND_EXPAND : KIND_INLINE;
+    if (key.p)
+        r->lane = queue__lane_hash(t->id, key);
 }
 
 static const struct target *only_target(const struct flow *f)
@@ -106,9 +123,10 @@ static enum tl_rc move_child(struct queue *q, const struct row *from, struct row
     const struct flow *f = queue__flow(q, r->flow);
     const struct target *own = queue__target(q, r->target),
                         *t = p->to_target ? queue__target(q, p->to_target) : only_target(f);
-    struct row event;
-    uint64_t key;
+    TL_CLEANUP(tl_buf_done) struct tl_buf own_key;
+    struct tl_sv key;
 
+    tl_buf_init(&own_key, 4096);
     if (p->to_flow != r->flow)
         return refuse(err, r, "one delivery of several cannot be moved by itself to another flow");
     if (!own->removed)
@@ -116,13 +134,13 @@ static enum tl_rc move_child(struct queue *q, const struct row *from, struct row
     if (!t || t->flow != f || t->removed || t->expand)
         return refuse(err, r, "to which target of its flow? Name one that the flow has");
     r->target = t->id;
-    if (!r->keyed || !queue__unit(q, r->event, &event))
-        return q->txn_rc;
-    key = event.lane;
-    if (from->lane != queue__lane_hash(from->target, tl_sv((const char *)&key, sizeof(key))))
-        key = from->lane; /* by a key of its own, which only its lane knows */
-    r->lane = queue__lane_hash(t->id, tl_sv((const char *)&key, sizeof(key)));
-    return TL_OK;
+    if (!r->keyed)
+        return TL_OK;
+    key = key_of(q, r->event, &own_key);
+    if (!key.p || from->lane != queue__lane_hash(from->target, key))
+        key = tl_sv((const char *)&from->lane, sizeof(from->lane)); /* a key of its own, which only its lane knows */
+    r->lane = queue__lane_hash(t->id, key);
+    return q->txn_rc;
 }
 
 static enum tl_rc move_it(struct queue *q, struct queue__change *c, const struct queue_plan *p, struct tl_err *err)
@@ -143,8 +161,7 @@ static enum tl_rc move_it(struct queue *q, struct queue__change *c, const struct
         if (rc != TL_OK)
             return rc;
     } else {
-        relane(q, &r, f->expand ? f->expand->id : f->only->id);
-        r.kind = f->expand ? KIND_EXPAND : KIND_INLINE;
+        enter(q, &r, f);
     }
     c->to = r.target;
     c->to_lane = r.lane;
@@ -251,9 +268,8 @@ static enum tl_rc replay_final(struct queue *q, struct queue__change *c, struct 
     r.received = queue__wall(q);
     if (r.kind != KIND_CHILD) {
         r.event = c->row.event;
-        relane(q, &r, t->id);
+        enter(q, &r, f);
         r.event = r.id;
-        r.kind = t->expand ? KIND_EXPAND : KIND_INLINE;
     }
     if (!r.keyed)
         r.lane = queue__own_lane(r.id);

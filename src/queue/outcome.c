@@ -154,13 +154,19 @@ static void die(struct member *m, const struct queue_outcome *o, enum tl_class c
     m->row.state = QUEUE_DEAD;
 }
 
-/* The last attempt is gone and nobody answered it, nor anyone else since its first: it is the target that is down, and
- * that the breaker waits for. An answer of 5xx may well be this record's own fault. */
+/* Nobody was reached, or only a gateway that says so. Any other 5xx may well be this record's own fault. */
+static bool nobody_there(const struct queue_outcome *o)
+{
+    return o->rc == TL_UNREACHABLE || o->rc == TL_TIMEOUT || (o->status >= 502 && o->status <= 504);
+}
+
+/* The last attempt is gone and nobody took it, nor anything else since its first: it is the target that is down, and
+ * that the breaker waits for. */
 static bool target_is_down(struct queue *q, struct work *w, const struct member *m, const struct queue_outcome *o)
 {
     const struct guard_retry *r = &w->target->retry;
 
-    if ((o->rc != TL_UNREACHABLE && o->rc != TL_TIMEOUT) || o->connection || w->conn->internal)
+    if (!nobody_there(o) || o->connection || w->conn->internal)
         return false;
     if (r->max_age_ms > 0 && m->row.age >= r->max_age_ms)
         return false;
@@ -230,7 +236,7 @@ static void fail(struct queue *q, struct work *w, struct member *m, const struct
         m->counted = true;
         m->row.used++;
         die(m, o, m->cls);
-        queue__trip_note(q, w->target->flow, m->fp, text);
+        queue__trip_note(q, w->target, m->fp, text);
         break;
     case TL_CLASS_NONE:
     case TL_CLASS_TRANSIENT:
@@ -248,7 +254,9 @@ static void success(struct queue *q, struct work *w, struct member *m, enum queu
     m->row.live = 0;
     m->counted = true;
     m->row.used++;
-    queue__trip_note(q, w->target->flow, 0, "");
+    if (state == QUEUE_SKIPPED) /* nobody was asked: it says nothing of the target, the credentials or the settings */
+        return;
+    queue__trip_note(q, w->target, 0, "");
     if (w->conn->held == QUEUE_HELD_CONNECTION_AUTH) {
         queue__free_conn(q, w->conn);
         w->conn->try_step_ms = 0;

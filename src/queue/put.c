@@ -127,6 +127,15 @@ static void write_rows(struct queue *q, struct put_op *p)
     queue__count(q, p->flow, N_EVENTS, 1);
 }
 
+struct target *queue__entry(struct queue *q, struct flow *f, struct tl_sv order_by)
+{
+    struct target *steps = f->steps_left;
+
+    if (!f->expand && steps && order_by.p && queue__line_next(q, queue__lane_hash(steps->id, order_by), 0))
+        return steps;
+    return f->expand ? f->expand : f->only;
+}
+
 static enum tl_rc put_rows(struct queue *q, struct put_op *p, struct tl_err *err)
 {
     struct queue_put *put = p->put;
@@ -139,7 +148,7 @@ static enum tl_rc put_rows(struct queue *q, struct put_op *p, struct tl_err *err
     p->flow = queue__flow(q, put->flow);
     if (!p->flow || p->flow->removed || !(p->flow->expand || p->flow->only))
         return tl_fail(err, TL_NOT_FOUND, "there is no such flow any more");
-    t = p->flow->expand ? p->flow->expand : p->flow->only;
+    t = queue__entry(q, p->flow, put->order_by);
     if (put->upload && !find_upload(q, p, &bytes)) /* before the key is claimed: a refused put must not own it */
         return q->txn_rc != TL_OK ? q->txn_rc : tl_fail(err, TL_NOT_FOUND, "there is no such upload");
     id = queue__take_id(q);

@@ -142,6 +142,10 @@ struct target {
     size_t n_parked;                      /* of its works: their step waits for a permit of ... */
     struct conn *parked_on;               /* ... this connection (the last to be asked) */
     int64_t deficit;
+    struct { /* what the last ones died of, 0: they did not; and how many of the last in a row died alike */
+        uint64_t fp[TRIP_RING_MAX], row_fp;
+        uint32_t at, n, row_n;
+    } ends;
     /* window */
     bool complete;   /* every live head is in memory, but those whose time has not come or that are blocked */
     uint64_t cursor; /* live heads up to here are in memory or reached through their lane */
@@ -158,6 +162,7 @@ struct flow {
     uint32_t priority;
     struct target *targets; /* by next_of_flow */
     struct target *expand, *only;
+    struct target *steps_left; /* the flow has no steps any more, but some still wait for them */
     enum queue_held held;
     char held_text[200];
     int64_t held_at;
@@ -166,14 +171,10 @@ struct flow {
     int64_t count[N_COUNTS], delta[N_COUNTS];
     uint32_t running;
     struct flow *next_dirty;
-    /* trip */
-    uint32_t trip_row, trip_of, row_n;
-    uint64_t row_fp;
+    uint32_t trip_row, trip_of;
     struct { /* bodies that were dead when they came: what they died of, the last ones, and how many */
         uint64_t fp, n;
     } door[8];
-    uint64_t ring[TRIP_RING_MAX];
-    uint32_t ring_at, ring_n;
 };
 
 struct conn {
@@ -498,6 +499,8 @@ void queue__lines_load(struct queue *q);                   /* at the start, in i
 void queue__lines_free(struct queue *q);
 
 /* ---- put.c ---- */
+/* Where an event of this key begins: its steps, or the only target. NULL: the flow has neither. */
+struct target *queue__entry(struct queue *q, struct flow *f, struct tl_sv order_by);
 void queue__key_hash(const unsigned char hash_key[16], struct tl_sv source, struct tl_sv key, uint64_t *ret_k1,
                      uint64_t *ret_k2);
 
@@ -592,7 +595,7 @@ void queue__hold_identity(struct queue *q, struct conn *c, bool elsewhere); /* b
 bool queue__accept_targets(struct queue *q, struct flow *f);
 void queue__free_flow(struct queue *q, struct flow *f);
 void queue__free_conn(struct queue *q, struct conn *c);
-void queue__trip_note(struct queue *q, struct flow *f, uint64_t fp, const char *text); /* fp 0: a success */
+void queue__trip_note(struct queue *q, struct target *t, uint64_t fp, const char *text); /* fp 0: a success */
 /* One was dead when it came. It holds nothing: what others send may be good. The first of a cause is told, then each
  * time that there are ten times as many. */
 void queue__door_note(struct queue *q, struct flow *f, uint64_t fp, const char *text);

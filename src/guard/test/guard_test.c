@@ -154,7 +154,41 @@ static void a_rolling_window_is_never_passed_and_comes_back_by_the_hour(void **s
     assert_int_equal(take_all(g, MS, wall, 100), 100);
     assert_int_equal(take_all(g, MS, wall + DAY / 2, 1000), 140);
     assert_int_equal(guard_take(g, MS, wall + DAY - 1, 1).wait, GUARD_QUOTA);
-    assert_int_equal(take_all(g, MS, wall + DAY, 1000), 100);
+    assert_int_equal(take_all(g, MS, wall + DAY + DAY / 24, 1000), 100);
+    guard_free(g);
+}
+
+static void a_call_late_in_its_hour_counts_for_a_whole_day(void **state)
+{
+    struct guard_conf c = rolling(5);
+    struct guard *g = guard_new(&c);
+    int64_t late = 1000 * DAY + DAY / 24 - 1000;
+    struct guard_answer a;
+
+    (void)state;
+    assert_int_equal(take_all(g, MS, late, 100), 5);
+    a = guard_take(g, MS, late + DAY - 1, 1);
+    assert_int_equal(a.wait, GUARD_QUOTA);
+    assert_int_equal(a.wake_ns, MS + 1001 * MS); /* not asked in vain before */
+    assert_int_equal(take_all(g, MS, late + DAY + 1000, 100), 5);
+    guard_free(g);
+}
+
+static void what_the_version_before_saved_of_a_quota_is_read(void **state)
+{
+    struct guard_conf c = rolling(240);
+    struct guard *g = guard_new(&c);
+    TL_CLEANUP(tl_buf_done) struct tl_buf saved;
+    struct tl_err err;
+
+    (void)state;
+    tl_buf_init(&saved, 4096);
+    tl_buf_printf(&saved, "guard1\ndaily\t%d\t%lld\t0", GUARD_ROLLING, (long long)(1000 * DAY));
+    for (int i = 0; i < 24; i++)
+        tl_buf_puts(&saved, "\t8");
+    tl_buf_puts(&saved, "\n");
+    assert_int_equal(guard_load(g, tl_buf_view(&saved), 1000 * DAY, &err), TL_OK);
+    assert_int_equal(take_all(g, MS, 1000 * DAY, 1000), 240 - 24 * 8);
     guard_free(g);
 }
 
@@ -242,6 +276,39 @@ static void a_calendar_window_starts_anew_at_its_border_and_not_when_the_clock_g
     assert_int_equal(a.wake_ns, MS + 500 * MS);
     assert_int_equal(guard_take(g, MS, 10 * DAY - 1000, 1).wait, GUARD_QUOTA);
     assert_int_equal(take_all(g, MS, 11 * DAY, 100), 50);
+    guard_free(g);
+}
+
+static void a_day_that_is_gone(const void *zone, int64_t wall_ms, int64_t *ret_start, int64_t *ret_end)
+{
+    assert_non_null(zone);
+    assert_int_equal(*(const int *)zone, 7);
+    utc_day(NULL, wall_ms, ret_start, ret_end);
+}
+
+static void a_guard_that_rests_touches_nothing_it_borrowed_and_goes_on_from_where_it_was(void **state)
+{
+    int zone = 7;
+    struct guard_conf c = {.budgets = {{.name = "day",
+                                        .kind = GUARD_CALENDAR,
+                                        .amount = 10,
+                                        .window = a_day_that_is_gone,
+                                        .zone = &zone}},
+                           .n_budgets = 1};
+    struct guard *g = guard_new(&c);
+    struct guard_budget_stat s[GUARD_MAX_BUDGETS];
+
+    (void)state;
+    assert_int_equal(take_all(g, MS, 9 * DAY, 4), 4);
+    guard_rest(g);
+    zone = 0; /* freed */
+    assert_int_equal(guard_stats(g, MS, 9 * DAY + 1000, s), 1);
+    zone = 7;
+    guard_set(g, &c);
+    assert_int_equal(take_all(g, MS, 9 * DAY + 2000, 100), 6);
+    guard_rest(g);
+    zone = 0;
+    assert_int_equal(guard_stats(g, MS, 12 * DAY, s), 1);
     guard_free(g);
 }
 
@@ -500,6 +567,60 @@ static void concurrency_goes_down_once_a_round_and_climbs_back(void **state)
         now += 100 * MS;
     }
     assert_int_equal(guard_concurrency(g, &out), 10);
+    guard_free(g);
+}
+
+static void a_reload_leaves_concurrency_where_it_was_brought_down_to(void **state)
+{
+    struct guard_conf c = {.concurrency = 40};
+    struct guard *g = guard_new(&c);
+    struct guard_feedback many = {.too_many_at_once = true};
+    struct guard_result r = ended(TL_RATE_LIMITED, MS);
+    uint32_t out, low;
+
+    (void)state;
+    (void)guard_take(g, MS, 0, 1);
+    r.feedback = &many;
+    guard_give(g, 2 * MS, 0, &r);
+    low = guard_concurrency(g, &out);
+    assert_true(low < 40);
+    guard_set(g, &c);
+    assert_int_equal(guard_concurrency(g, &out), low);
+    c.concurrency = 10;
+    guard_set(g, &c);
+    assert_int_equal(guard_concurrency(g, &out), 10);
+    c.concurrency = 50; /* ten was all that was allowed, not what the other side wanted */
+    guard_set(g, &c);
+    assert_int_equal(guard_concurrency(g, &out), 50);
+    guard_free(g);
+}
+
+static void a_person_lifts_a_retry_after_for_good(void **state)
+{
+    struct guard *g = guard_new(NULL);
+    struct guard_feedback day = {.retry_after_ms = 86400000};
+    struct guard_result r = ended(TL_RATE_LIMITED, MS);
+    TL_CLEANUP(tl_buf_done) struct tl_buf saved;
+    struct tl_err err;
+
+    (void)state;
+    tl_buf_init(&saved, 4096);
+    (void)guard_take(g, MS, 0, 1);
+    r.feedback = &day;
+    guard_give(g, MS, 0, &r);
+    assert_int_equal(guard_take(g, 2 * MS, 1, 1).wait, GUARD_RATE);
+    guard_save(g, 1, &saved);
+    guard_saved(g);
+    guard_resume(g);
+    assert_int_equal(guard_take(g, 2 * MS, 1, 1).wait, GUARD_GO);
+    assert_true(guard_wants_save(g));
+    tl_buf_clear(&saved);
+    guard_save(g, 1, &saved);
+    guard_saved(g);
+    guard_free(g);
+    g = guard_new(NULL);
+    assert_int_equal(guard_load(g, tl_buf_view(&saved), 2, &err), TL_OK);
+    assert_int_equal(guard_take(g, MS, 2, 1).wait, GUARD_GO);
     guard_free(g);
 }
 
@@ -763,7 +884,7 @@ static void a_changed_configuration_keeps_what_was_used(void **state)
 
 static void damaged_bytes_are_refused(void **state)
 {
-    static const char *const bad[] = {"", "guard2\n", "guard1\ndaily\t1\n", "guard1\ndaily\t1\t0\t0\tnan\n"};
+    static const char *const bad[] = {"", "guard9\n", "guard1\ndaily\t1\n", "guard1\ndaily\t1\t0\t0\tnan\n"};
     struct guard_conf c = rolling(100);
     struct guard *g = guard_new(&c);
     struct tl_err err;
@@ -782,18 +903,23 @@ int main(void)
         cmocka_unit_test(a_bucket_gives_its_burst_then_its_rate),
         cmocka_unit_test(a_further_request_of_a_call_asks_the_budgets_and_not_for_a_slot),
         cmocka_unit_test(a_rolling_window_is_never_passed_and_comes_back_by_the_hour),
+        cmocka_unit_test(what_the_version_before_saved_of_a_quota_is_read),
+        cmocka_unit_test(a_call_late_in_its_hour_counts_for_a_whole_day),
         cmocka_unit_test(a_crash_forfeits_at_most_one_block_and_never_spends_twice),
         cmocka_unit_test(the_next_block_is_asked_for_before_the_last_call_of_this_one),
         cmocka_unit_test(a_calendar_window_starts_anew_at_its_border_and_not_when_the_clock_goes_back),
+        cmocka_unit_test(a_guard_that_rests_touches_nothing_it_borrowed_and_goes_on_from_where_it_was),
         cmocka_unit_test(a_vendors_reading_lowers_at_once_and_raises_only_when_its_call_was_alone),
         cmocka_unit_test(the_breaker_opens_after_failures_in_a_row_and_lets_one_probe_through),
         cmocka_unit_test(nothing_left_without_a_time_of_reset_lets_one_call_an_hour_find_out),
         cmocka_unit_test(a_vendors_limit_makes_a_configured_quota_smaller_but_not_larger),
         cmocka_unit_test(a_long_retry_after_survives_a_restart_and_a_short_one_asks_for_no_write),
+        cmocka_unit_test(a_person_lifts_a_retry_after_for_good),
         cmocka_unit_test(the_breaker_opens_by_hand_for_a_last_attempt_unless_something_succeeded_since),
         cmocka_unit_test(refusals_and_rate_limits_never_open_the_breaker),
         cmocka_unit_test(after_an_outage_concurrency_climbs_by_doubling),
         cmocka_unit_test(concurrency_goes_down_once_a_round_and_climbs_back),
+        cmocka_unit_test(a_reload_leaves_concurrency_where_it_was_brought_down_to),
         cmocka_unit_test(too_many_at_once_makes_fewer_and_stops_nobody),
         cmocka_unit_test(retry_after_stops_all_calls_of_the_connection),
         cmocka_unit_test(a_call_that_was_not_sent_gives_its_cost_back),

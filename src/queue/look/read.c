@@ -448,7 +448,7 @@ static enum tl_rc by_ids(struct pager *p, uint64_t cursor, struct tl_err *err)
     return rc;
 }
 
-/* The lanes of the key in one flow: of each target, and of each target behind the steps. */
+/* The lanes of the key in one flow: of each target. */
 static enum tl_rc add_lanes(struct pager *p, uint32_t flow, size_t *cap, struct tl_err *err)
 {
     uint32_t *targets;
@@ -456,18 +456,13 @@ static enum tl_rc add_lanes(struct pager *p, uint32_t flow, size_t *cap, struct 
     enum tl_rc rc = queue__numbers(p->r, READ_TARGETS, flow, &targets, &n, err);
 
     if (rc == TL_OK) {
-        p->lanes = tl_arena_grow(p->arena, p->lanes, *cap * sizeof(*p->lanes), (*cap + n * (n + 1)) * sizeof(*p->lanes));
+        p->lanes = tl_arena_grow(p->arena, p->lanes, *cap * sizeof(*p->lanes), (*cap + n) * sizeof(*p->lanes));
         if (!p->lanes)
             rc = tl_fail(err, TL_LIMIT, "too many flows to look for a key in all of them: name one");
-        *cap += n * (n + 1);
+        *cap += n;
     }
-    for (size_t k = 0; k < n && rc == TL_OK; k++) {
-        uint64_t lane = queue__lane_hash(targets[k], p->f->key);
-
-        p->lanes[p->n_lanes++] = lane;
-        for (size_t m = 0; m < n; m++)
-            p->lanes[p->n_lanes++] = queue__lane_hash(targets[m], tl_sv((const char *)&lane, sizeof(lane)));
-    }
+    for (size_t k = 0; k < n && rc == TL_OK; k++)
+        p->lanes[p->n_lanes++] = queue__lane_hash(targets[k], p->f->key);
     tl_free(targets);
     return rc;
 }

@@ -368,7 +368,8 @@ static void start_work(struct queue *q, struct conn *c, struct target *t, bool p
     struct work *w = t->first->row.ticket ? gather_job(q, t) : gather_heads(q, t);
 
     w->target = t;
-    t->deficit = probe ? 0 : t->deficit - (int64_t)w->pub.n; /* the next probe is another target's */
+    t->deficit = probe ? 0 : t->deficit - 1; /* a call, as limits count too, however much is in it; the next probe is
+                                                another target's */
     if (t->deficit <= 0 && c->ring == t)
         c->ring = t->ring_next; /* its turn is over */
     w->pub.flow = t->flow->id;

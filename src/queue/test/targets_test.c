@@ -191,6 +191,101 @@ static void expand(struct bench *b, size_t n)
     help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
 }
 
+/* Deliver everything, in one target at a time: the bodies as they arrive there. */
+static void drain(struct bench *b, char *ret)
+{
+    struct queue_delivery_def defs[2] = {{.target = b->targets[0].ret_id}, {.target = b->targets[1].ret_id}};
+    struct queue_work *w;
+    struct tl_err err;
+    size_t n = 0;
+
+    for (help_turn(b); (w = help_take(b)) != NULL;) {
+        if (w->kind == QUEUE_WORK_EXPAND)
+            assert_int_equal(queue_expand(b->q, NULL, w, defs, b->flows[0].n_targets, TL_SV_NULL, &err), TL_OK);
+        else if (w->target == b->targets[0].ret_id)
+            ret[n++] = w->claims[0].body.p[0];
+        help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    }
+    ret[n] = '\0';
+}
+
+static void a_key_stays_in_order_when_its_flow_gets_steps_and_when_it_loses_them(void **state)
+{
+    struct bench *b = *state;
+    char came[20];
+
+    two_targets(b);
+    b->flows[0].expand = false;
+    b->flows[0].n_targets = 1;
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    (void)help_put(b, NULL, "k", "1");
+    (void)help_put(b, NULL, "k", "2");
+    b->flows[0].expand = true; /* a second target */
+    b->flows[0].n_targets = 2;
+    configure(b, NULL);
+    (void)help_put(b, NULL, "k", "3");
+    (void)help_put(b, NULL, "k", "4");
+    b->flows[0].expand = false; /* and back, while some wait for the steps */
+    b->flows[0].n_targets = 1;
+    configure(b, NULL);
+    (void)help_put(b, NULL, "k", "5");
+    (void)help_put(b, NULL, "other", "6");
+    help_close(b);
+    help_open(b);
+    (void)help_put(b, NULL, "k", "7");
+    drain(b, came);
+    for (char *c = came; (c = strchr(came, '6')) != NULL;) /* the other key's comes when it comes */
+        memmove(c, c + 1, strlen(c));
+    assert_string_equal(came, "123457");
+    assert_int_equal(help_count(b, QUEUE_QUEUED), 0);
+}
+
+static void a_dead_one_goes_on_blocking_its_key_when_the_flow_gets_a_second_target(void **state)
+{
+    struct bench *b = *state;
+    char came[20];
+
+    two_targets(b);
+    b->flows[0].block_on_dead = true;
+    b->flows[0].expand = false;
+    b->flows[0].n_targets = 1;
+    help_open(b);
+    (void)help_put(b, NULL, "k", "1");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_INVALID, "no");
+    b->flows[0].expand = true;
+    b->flows[0].n_targets = 2;
+    configure(b, NULL);
+    (void)help_put(b, NULL, "k", "2");
+    drain(b, came);
+    assert_string_equal(came, "");
+}
+
+static void a_replay_after_the_flow_got_steps_is_told_as_superseded(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_REPLAY, .filter = {.state = QUEUE_DEAD}};
+    char came[20];
+
+    two_targets(b);
+    b->flows[0].expand = false;
+    b->flows[0].n_targets = 1;
+    help_open(b);
+    (void)help_put(b, NULL, "k", "1");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_INVALID, "no");
+    b->flows[0].expand = true;
+    b->flows[0].n_targets = 2;
+    configure(b, NULL);
+    (void)help_put(b, NULL, "k", "2");
+    drain(b, came);
+    assert_string_equal(came, "2");
+    plan.filter.flow = b->flows[0].ret_id;
+    (void)help_job(b, &plan);
+    assert_int_equal(plan.superseded, 1);
+}
+
 static void what_waits_for_a_target_that_is_gone_is_told_and_can_go_to_another(void **state)
 {
     struct bench *b = *state;
@@ -442,6 +537,9 @@ int main(void)
         T(what_waits_is_not_sent_to_another_system_before_a_person_agrees),
         T(going_back_to_the_target_before_lets_what_waits_go),
         T(a_change_of_target_between_two_runs_holds_too_and_the_configuration_can_agree),
+        T(a_key_stays_in_order_when_its_flow_gets_steps_and_when_it_loses_them),
+        T(a_dead_one_goes_on_blocking_its_key_when_the_flow_gets_a_second_target),
+        T(a_replay_after_the_flow_got_steps_is_told_as_superseded),
         T(what_waits_for_a_target_that_is_gone_is_told_and_can_go_to_another),
         T(what_steps_make_for_a_target_that_went_while_they_ran_is_told_as_held),
         T(a_delivery_whose_target_is_there_is_not_moved),
