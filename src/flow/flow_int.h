@@ -307,8 +307,17 @@ struct flow_sla_day {
     uint64_t down_ms;
     uint32_t delays[FLOW_SLA_BUCKETS];
 };
-void flow__sla_delivered(const struct flow *f, int64_t now_ms, int64_t delay_ms);
-void flow__sla_failed(const struct flow *f, int64_t now_ms);
+/* Failed attempts in a row, of each target: one that goes well says nothing of another. Kept over a restart. */
+#define FLOW_SLA_TARGETS 16 /* those beyond share the last place */
+struct flow_sla_outage {
+    struct {
+        uint32_t target, failures; /* 0: the place is free */
+        int64_t since_ms;
+    } row[FLOW_SLA_TARGETS];
+    int64_t since_ms; /* of the incident that is open; 0: none is */
+};
+void flow__sla_delivered(const struct flow *f, uint32_t target, int64_t now_ms, int64_t delay_ms);
+void flow__sla_failed(const struct flow *f, uint32_t target, int64_t now_ms);
 enum tl_rc flow__sla_task(struct task *task, void *engine, struct tl_err *err); /* on loop 0 */
 void flow__sla_save(struct flow_engine *e, struct task *task);
 
@@ -324,13 +333,13 @@ struct flow_watch { /* what is known of a flow beyond one plan, by name */
     bool bodies;            /* atomic */
     int source_waits;       /* atomic; enum queue_held: what its source waits for */
     /* sla.c */
-    bool loaded;          /* of the task only */
     pthread_mutex_t lock; /* of what follows */
+    bool loaded;
     struct flow_source_state source;
     struct flow_sla_day days[FLOW_SLA_DAYS], months[FLOW_SLA_MONTHS];
     uint64_t died; /* as the ledger said last */
-    uint32_t failures;
-    int64_t failing_since_ms;
+    struct flow_sla_outage outage;
+    int64_t first_ok_ms; /* the first delivery before what was kept of an outage had been read; 0: none */
     struct flow_refusals refusals;
 };
 struct flow_watch *flow__watch(struct flow_engine *e, const char *name); /* made when it is new */

@@ -659,18 +659,18 @@ static void count(struct run *r, const struct queue_claim *c, int64_t now_ms)
     struct flow_meters *m = r->flow->meters;
     int64_t delay = now_ms - c->received_ms;
 
-    if (c->attempts_used)
+    if (c->attempt > 1)
         metrics_inc(m->retries);
     if (o->end == QUEUE_END_DONE) {
         metrics_observe(m->delay, delay > 0 ? (uint64_t)delay * 1000 : 0);
         metrics_observe(m->attempts, c->attempts_used + 1);
-        flow__sla_delivered(r->flow, now_ms, delay);
+        flow__sla_delivered(r->flow, r->work->target, now_ms, delay);
     } else if (o->end == QUEUE_END_FAILED || o->end == QUEUE_END_NONE) {
         enum tl_class cls = o->cls ? o->cls : tl_rc_class(o->rc);
 
         metrics_inc(m->failed[cls]);
         if (cls != TL_CLASS_RATE_LIMIT)
-            flow__sla_failed(r->flow, now_ms);
+            flow__sla_failed(r->flow, r->work->target, now_ms);
     }
 }
 

@@ -7,11 +7,11 @@
  * given in: monotonic ns for durations, wall ms only for calendar and rolling windows (they survive a restart).
  *
  * Budgets are of three kinds: a token bucket (`100 a second, burst 200`), a rolling window in cells of a 24th
- * (Salesforce: so many calls in 24 hours; what was used counts until the whole cell is older than the window), a calendar window (`per day` in a zone). Windows are quotas: they are reserved on disk in
- * blocks of at most 1 % before use, so a crash forfeits a block but never spends a call twice. What a vendor's header
- * says lowers the remainder at once and raises it only on a reading that is newer than all calls under way. Where it
- * says that nothing is left and not until when, one call in a 24th of the window finds out. A Retry-After of 5 s or
- * more is saved with the quotas.
+ * (Salesforce: so many calls in 24 hours; what was used counts until the whole cell is older than the window), a
+ * calendar window (`per day` in a zone). Windows are quotas: they are reserved on disk in blocks of at most 1 % before
+ * use, so a crash forfeits a block but never spends a call twice. What a vendor's header says lowers the remainder at
+ * once and raises it only on a reading that is newer than all calls under way. Where it says that nothing is left and
+ * not until when, one call in a 24th of the window finds out. A Retry-After of 5 s or more is saved with the quotas.
  *
  * The breaker counts time-outs, connection errors and 5xx only (tl_rc_trips_breaker). While it is open nothing starts;
  * half-open lets one probe through at a time. After it closes, concurrency climbs from a tenth by doubling, it does not

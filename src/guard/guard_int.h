@@ -6,8 +6,9 @@
 #include "guard/guard.h"
 
 enum {
-    CELLS = 24,       /* of a window */
-    KEPT = CELLS + 1, /* the newest is not full yet: with one less, a call would be forgotten before its window is over */
+    CELLS = 24, /* of a window */
+    KEPT =
+        CELLS + 1, /* the newest is not full yet: with one less, a call would be forgotten before its window is over */
     PAUSE_SAVED_MS = 5000 /* a shorter pause is over when a restart is */
 };
 
@@ -16,17 +17,17 @@ struct budget {
     struct guard_budget conf;
     double level; /* bucket: tokens there are */
     uint64_t filled_ns;
-    double cells[KEPT];  /* spent in each cell */
-    int64_t cell_start;  /* wall ms of the newest cell; calendar: of the window */
-    int64_t window_end;  /* calendar */
-    double reserved;     /* on disk, not spent yet */
-    double asked;        /* in the bytes that are being written */
-    bool wants;          /* a further block should be written */
-    double own;          /* the amount that was configured; conf.amount: as the vendor corrected it */
-    double said;         /* remaining as the vendor last said, < 0: nothing said */
-    int64_t said_reset;  /* wall ms; 0: not said */
-    int64_t said_at;     /* when it was said */
-    int64_t ask_at;      /* without a reset: when one more call may find out */
+    double cells[KEPT]; /* spent in each cell */
+    int64_t cell_start; /* wall ms of the newest cell; calendar: of the window */
+    int64_t window_end; /* calendar */
+    double reserved;    /* on disk, not spent yet */
+    double asked;       /* in the bytes that are being written */
+    bool wants;         /* a further block should be written */
+    double own;         /* the amount that was configured; conf.amount: as the vendor corrected it */
+    double said;        /* remaining as the vendor last said, < 0: nothing said */
+    int64_t said_reset; /* wall ms; 0: not said */
+    int64_t said_at;    /* when it was said */
+    int64_t ask_at;     /* without a reset: when one more call may find out */
 };
 
 enum breaker_state { CLOSED, OPEN, HALF_OPEN };

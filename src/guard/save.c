@@ -3,7 +3,8 @@
  * save.c - what a quota remembers over a restart.
  *
  * Bytes: "guard2\n", then a line a window: name, kind, start of the newest cell, end of the calendar window, then the
- * spent amounts of the cells, the newest first (of "guard1" one less). What is reserved is written as if it were spent: after a crash it is.
+ * spent amounts of the cells, the newest first (of "guard1" one less). What is reserved is written as if it were spent:
+ * after a crash it is.
  * "!retry_after" and a wall time: no call before that, as the remote said.
  */
 #include "guard/guard_int.h"

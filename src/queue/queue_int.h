@@ -198,7 +198,8 @@ struct conn {
     bool further_reserve;                         /* they wait for a block of quota */
     bool permit_next;                             /* permits and targets take turns */
     uint64_t wake_ns;                             /* nothing to try before; 0: try */
-    enum queue_held why;                          /* what it waits for */
+    enum queue_held why, why_last;                /* what it waits for, and did last */
+    int64_t why_at; /* since when (wall ms) it has waited for that and nothing has gone well */
     struct guard *guard;
     bool has_probe;
     bool reserve, guard_saving; /* a block of quota must be, is being written */

@@ -151,6 +151,20 @@ def test_an_outage_is_an_incident_with_a_time_to_recovery(shop, target):
     assert sla["incidents"] == 1 and sla["mttr_ms"] >= 200 and sla["failing_since"] is None and sla["met"] is False
 
 
+def test_every_attempt_after_the_first_is_counted_as_a_retry_also_when_it_used_none_up(shop, target):
+    limited = [3]
+
+    def few(_):
+        limited[0] -= 1
+        return answer(429) if limited[0] >= 0 else None
+
+    target.behave = few
+    s = shop()
+    s.post({"n": 1})
+    s.wait_counts(delivered=1, timeout=60)
+    until(lambda: 'tieline_retries_total{flow="orders"} 3' in s.call("GET", "/metrics").text)
+
+
 def test_the_reference_page_names_every_metric_there_is(site, target):
     page = (ROOT / "docs/reference/metrics.md").read_text()
     s = site(project(target, flow={"sla": {"success": "99%"}}, limits={"rate": "100/s"})).start()

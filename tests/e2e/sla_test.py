@@ -55,3 +55,35 @@ def test_months_that_are_not_kept_and_texts_that_are_none_get_one_sentence(shop)
         r = s.call("GET", f"/v1/sla?month={wanted}")
         assert r.status == status and why in r.text, r
     assert tieline(s, "--sla", "--month", "november").returncode != 0
+
+
+def test_a_restart_during_an_outage_does_not_make_it_vanish(site, targets):
+    down = [True]
+    target = targets(lambda r: answer(503) if down[0] else None)
+    s = site(project(target, flow={"retry": {"backoff": "50ms..50ms", "attempts": 1000}, "sla": {"mttr": "1ms"}})).start()
+    s.post({"n": 1})
+    since = until(lambda: s.flow()["sla"]["failing_since"])
+    s.stop()
+    down[0] = False
+    s.start()
+    s.wait_counts(delivered=1)
+    sla = until(lambda: (v := s.flow()["sla"])["incidents"] == 1 and v)
+    assert sla["failing_since"] is None and sla["mttr_ms"] > 0 and sla["met"] is False, (since, sla)
+
+
+def test_a_target_that_goes_well_does_not_hide_that_the_other_is_down(site, targets):
+    down = [True]
+    good, bad = targets(), targets(lambda r: answer(503) if down[0] else None)
+    config = project(good, flow={"retry": {"backoff": "50ms..50ms", "attempts": 1000}, "sla": {"mttr": "1ms"}})
+    config["connections"]["other"] = {**config["connections"]["erp"], "url": bad.url}
+    config["flows"]["orders"]["to"] = [config["flows"]["orders"]["to"], {"connection": "other", "post": "/orders"}]
+    s = site(config).start()
+    s.post({"n": 1})
+    for n in range(2, 6):
+        until(lambda: s.flow()["sla"]["delivered"] == n - 1)
+        s.post({"n": n})
+    assert until(lambda: s.flow()["sla"]["failing_since"])
+    down[0] = False
+    s.wait_counts(delivered=10)
+    sla = until(lambda: (v := s.flow()["sla"])["incidents"] and v)
+    assert sla["incidents"] == 1 and sla["failing_since"] is None, sla

@@ -4,9 +4,9 @@
  *
  * A success is a delivery; a failure is a delivery that became a dead letter, also if somebody put it right later,
  * because it needed a person. The delay is that of delivered ones, from receipt. An incident begins with the third
- * failed attempt in a row without a delivery between them (the moment of the first of them counts) and ends with the
- * next delivery. Days and months are those of UTC; months are kept for more than a year. The figures are written to the
- * ledger every minute and at the end.
+ * failed attempt in a row at one target without a delivery there between them (the moment of the first of them counts)
+ * and ends when the last target in this state delivers again; a restart does not end it. Days and months are those of
+ * UTC; months are kept for more than a year. The figures are written to the ledger every minute and at the end.
  */
 #include "flow/flow_int.h"
 
@@ -15,7 +15,7 @@
 
 #include "queue/operate.h"
 
-enum { VERSION = 2, SAVE_EVERY = 6, TICK_MS = 10000, DAY_MS = 86400000, INCIDENT_FAILURES = 3 };
+enum { VERSION = 3, SAVE_EVERY = 6, TICK_MS = 10000, DAY_MS = 86400000, INCIDENT_FAILURES = 3 };
 
 /* ---- delays in buckets: four in each power of two of milliseconds ---- */
 static size_t bucket(uint64_t ms)
@@ -61,7 +61,48 @@ static void slots(struct flow_watch *w, int64_t now_ms, struct flow_sla_day *ret
 }
 
 /* ---- telling ---- */
-void flow__sla_delivered(const struct flow *f, int64_t now_ms, int64_t delay_ms)
+/* Where the failures of this target are, or are to be, counted. */
+static size_t place_of(const struct flow_sla_outage *o, uint32_t target)
+{
+    size_t at = FLOW_SLA_TARGETS - 1;
+
+    for (size_t i = FLOW_SLA_TARGETS; i-- > 0;) {
+        if (o->row[i].failures && o->row[i].target == target)
+            return i;
+        if (!o->row[i].failures)
+            at = i;
+    }
+    return at;
+}
+
+static void end_incident(struct flow_watch *w, int64_t now_ms)
+{
+    struct flow_sla_day *both[2];
+    int64_t since = w->outage.since_ms;
+
+    slots(w, now_ms, both);
+    for (size_t i = 0; i < TL_COUNT(both); i++) {
+        both[i]->incidents++;
+        both[i]->down_ms += (uint64_t)(now_ms > since ? now_ms - since : 0);
+    }
+    w->outage.since_ms = 0;
+}
+
+static void recovered(struct flow_watch *w, uint32_t target, int64_t now_ms)
+{
+    struct flow_sla_outage *o = &w->outage;
+    size_t i = place_of(o, target);
+
+    o->row[i].failures = 0;
+    if (!o->since_ms)
+        return;
+    for (i = 0; i < FLOW_SLA_TARGETS; i++)
+        if (o->row[i].failures >= INCIDENT_FAILURES)
+            return;
+    end_incident(w, now_ms);
+}
+
+void flow__sla_delivered(const struct flow *f, uint32_t target, int64_t now_ms, int64_t delay_ms)
 {
     struct flow_watch *w = f->watch;
     int64_t objective = f->conf->sla.delay_p95_ms;
@@ -76,23 +117,27 @@ void flow__sla_delivered(const struct flow *f, int64_t now_ms, int64_t delay_ms)
         d->delays[bucket(delay_ms > 0 ? (uint64_t)delay_ms : 0)]++;
         if (objective > 0 && delay_ms > objective)
             d->late++;
-        if (w->failures >= INCIDENT_FAILURES) {
-            d->incidents++;
-            d->down_ms += (uint64_t)(now_ms > w->failing_since_ms ? now_ms - w->failing_since_ms : 0);
-        }
     }
-    w->failures = 0;
-    w->failing_since_ms = 0;
+    if (!w->loaded && !w->first_ok_ms)
+        w->first_ok_ms = now_ms;
+    recovered(w, target, now_ms);
     pthread_mutex_unlock(&w->lock);
 }
 
-void flow__sla_failed(const struct flow *f, int64_t now_ms)
+void flow__sla_failed(const struct flow *f, uint32_t target, int64_t now_ms)
 {
     struct flow_watch *w = f->watch;
+    struct flow_sla_outage *o = &w->outage;
+    size_t i;
 
     pthread_mutex_lock(&w->lock);
-    if (w->failures++ == 0)
-        w->failing_since_ms = now_ms;
+    i = place_of(o, target);
+    if (o->row[i].failures++ == 0) {
+        o->row[i].target = target;
+        o->row[i].since_ms = now_ms;
+    }
+    if (o->row[i].failures >= INCIDENT_FAILURES && !o->since_ms)
+        o->since_ms = o->row[i].since_ms;
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -112,8 +157,10 @@ static void died(struct flow_watch *w, int64_t now_ms, uint64_t total)
 struct saved {
     uint32_t version, bytes;
     struct flow_sla_day days[FLOW_SLA_DAYS], months[FLOW_SLA_MONTHS];
+    struct flow_sla_outage outage;
 };
-enum { FIRST_BYTES = offsetof(struct saved, months) }; /* of version 1, which knew no months */
+/* Version 1 knew no months, version 2 no outage. */
+enum { FIRST_BYTES = offsetof(struct saved, months), SECOND_BYTES = offsetof(struct saved, outage) };
 
 static void add(struct flow_sla_day *to, const struct flow_sla_day *d)
 {
@@ -149,6 +196,22 @@ static void months_from_days(struct saved *s)
             add(slot(s->months, FLOW_SLA_MONTHS, month_of((int64_t)s->days[i].day * DAY_MS)), &s->days[i]);
 }
 
+/* An outage that was there when the program before ended goes on, or was over with the first delivery. */
+static void go_on(struct flow_watch *w, const struct flow_sla_outage *before)
+{
+    if (w->first_ok_ms && before->since_ms && !w->outage.since_ms) {
+        w->outage.since_ms = before->since_ms;
+        end_incident(w, w->first_ok_ms);
+    } else if (!w->first_ok_ms && !w->outage.since_ms) {
+        w->outage = *before;
+    }
+}
+
+static uint32_t version_of(size_t bytes)
+{
+    return bytes == sizeof(struct saved) ? VERSION : bytes == SECOND_BYTES ? 2 : bytes == FIRST_BYTES ? 1 : 0;
+}
+
 static void load(struct flow_engine *e, struct task *task, struct flow_watch *w)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
@@ -157,19 +220,19 @@ static void load(struct flow_engine *e, struct task *task, struct flow_watch *w)
     struct tl_err err;
 
     tl_buf_init(&b, 65536);
-    w->loaded = true;
-    if (queue_kv_get(e->queue, task, tl_sv_str(key), &b, &err) != TL_OK || (b.n != sizeof *s && b.n != FIRST_BYTES))
-        return;
     s = tl_zalloc(sizeof *s);
-    memcpy(s, b.p, b.n);
-    if (s->bytes == b.n && s->version == (b.n == sizeof *s ? VERSION : 1u)) {
+    if (queue_kv_get(e->queue, task, tl_sv_str(key), &b, &err) == TL_OK && version_of(b.n))
+        memcpy(s, b.p, b.n);
+    pthread_mutex_lock(&w->lock);
+    if (s->version && s->bytes == b.n && s->version == version_of(b.n)) {
         if (s->version == 1)
             months_from_days(s);
-        pthread_mutex_lock(&w->lock);
         merge(w->days, s->days, FLOW_SLA_DAYS);
         merge(w->months, s->months, FLOW_SLA_MONTHS);
-        pthread_mutex_unlock(&w->lock);
+        go_on(w, &s->outage);
     }
+    w->loaded = true;
+    pthread_mutex_unlock(&w->lock);
     tl_free(s);
 }
 
@@ -184,6 +247,7 @@ static void save(struct flow_engine *e, struct task *task, struct flow_watch *w)
     pthread_mutex_lock(&w->lock);
     memcpy(s->days, w->days, sizeof s->days);
     memcpy(s->months, w->months, sizeof s->months);
+    s->outage = w->outage;
     pthread_mutex_unlock(&w->lock);
     if (queue_kv_put(e->queue, task, tl_sv_str(key), tl_sv((const char *)s, sizeof *s), &err) != TL_OK &&
         err.rc != TL_CANCELED)
@@ -332,8 +396,7 @@ struct json flow_engine_sla(struct flow_engine *e, struct tl_arena *a, struct tl
         *sum = (struct flow_sla_day){0};
         pthread_mutex_lock(&p->flows[i].watch->lock);
         add_days(p->flows[i].watch, now, sum);
-        if (p->flows[i].watch->failures >= INCIDENT_FAILURES)
-            failing = p->flows[i].watch->failing_since_ms;
+        failing = p->flows[i].watch->outage.since_ms;
         pthread_mutex_unlock(&p->flows[i].watch->lock);
         v = json_copy(a, report(a, &p->flows[i].conf->sla, sum, (int64_t)sum->day * DAY_MS,
                                 failing)); /* the plan's words go with the plan */

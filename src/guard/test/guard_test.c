@@ -289,12 +289,9 @@ static void a_day_that_is_gone(const void *zone, int64_t wall_ms, int64_t *ret_s
 static void a_guard_that_rests_touches_nothing_it_borrowed_and_goes_on_from_where_it_was(void **state)
 {
     int zone = 7;
-    struct guard_conf c = {.budgets = {{.name = "day",
-                                        .kind = GUARD_CALENDAR,
-                                        .amount = 10,
-                                        .window = a_day_that_is_gone,
-                                        .zone = &zone}},
-                           .n_budgets = 1};
+    struct guard_conf c = {
+        .budgets = {{.name = "day", .kind = GUARD_CALENDAR, .amount = 10, .window = a_day_that_is_gone, .zone = &zone}},
+        .n_budgets = 1};
     struct guard *g = guard_new(&c);
     struct guard_budget_stat s[GUARD_MAX_BUDGETS];
 

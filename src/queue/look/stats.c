@@ -24,12 +24,18 @@ static bool target_hold(struct queue *q, struct target *t, struct queue_flow_sta
     return s->held != QUEUE_HELD_NONE;
 }
 
+static enum queue_held conn_hold(const struct conn *c, int64_t *ret_since_ms)
+{
+    *ret_since_ms = c->held != QUEUE_HELD_NONE ? c->held_at : c->why != QUEUE_HELD_NONE ? c->why_at : 0;
+    return c->held != QUEUE_HELD_NONE ? c->held : c->why;
+}
+
 /* Does the flow as a whole wait, and for what? Its own hold, else that of the connection of its first waiting target.
  */
 static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_stat *s)
 {
     s->held = queue__is_gone(q, f->removed, f->gone) ? QUEUE_HELD_FLOW_REMOVED : f->held;
-    s->held_since_ms = f->held_at;
+    s->held_since_ms = f->held != QUEUE_HELD_NONE ? f->held_at : 0;
     (void)snprintf(s->held_text, sizeof(s->held_text), "%s", f->held_text);
     for (struct target *t = f->targets; t && s->held == QUEUE_HELD_NONE; t = t->next_of_flow)
         if (target_hold(q, t, s))
@@ -39,8 +45,7 @@ static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_s
 
         if (t->n_ready == 0 && t->n_parked == 0)
             continue;
-        s->held = c->held != QUEUE_HELD_NONE ? c->held : c->why;
-        s->held_since_ms = c->held_at;
+        s->held = conn_hold(c, &s->held_since_ms);
         (void)snprintf(s->held_text, sizeof(s->held_text), "%s", c->held_text);
     }
     if (s->held == QUEUE_HELD_NONE && q->full)
@@ -102,8 +107,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
 
     s->id = c->id;
     (void)snprintf(s->name, sizeof(s->name), "%s", c->name);
-    s->held = c->held != QUEUE_HELD_NONE ? c->held : c->why;
-    s->held_since_ms = c->held_at;
+    s->held = conn_hold(c, &s->held_since_ms);
     (void)snprintf(s->held_text, sizeof(s->held_text), "%s", c->held_text);
     s->running = c->running;
     s->waiting = c->n_permits;

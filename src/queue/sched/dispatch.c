@@ -382,9 +382,20 @@ static void start_work(struct queue *q, struct conn *c, struct target *t, bool p
         queue__list_add(&q->begins, w);
 }
 
+/* A probe that goes out in between does not begin the time anew, only a call that went well does. */
+static void waits_for(struct queue *q, struct conn *c, enum queue_held why)
+{
+    if (why != QUEUE_HELD_NONE && (why != c->why_last || c->ok_at >= c->why_at)) {
+        c->why_last = why;
+        c->why_at = queue__wall(q);
+    }
+    c->why = why;
+}
+
 static void serve(struct queue *q, struct conn *c)
 {
     uint64_t wake = UINT64_MAX;
+    enum queue_held why;
     bool probe = false;
 
     while (c->ring || c->first_permit) {
@@ -394,10 +405,11 @@ static void serve(struct queue *q, struct conn *c)
         permit = permit || (!t && c->first_permit);
         if (!t && !permit) {
             c->wake_ns = wake;
-            c->why = QUEUE_HELD_NONE;
+            waits_for(q, c, QUEUE_HELD_NONE);
             return;
         }
-        if (!queue__gate_take(q, c, &wake, &c->why, &probe)) {
+        if (!queue__gate_take(q, c, &wake, &why, &probe)) {
+            waits_for(q, c, why);
             c->wake_ns = wake;
             return;
         }
@@ -412,7 +424,7 @@ static void serve(struct queue *q, struct conn *c)
         if (q->txn_rc != TL_OK)
             return;
     }
-    c->why = QUEUE_HELD_NONE;
+    waits_for(q, c, QUEUE_HELD_NONE);
     c->wake_ns = 0;
 }
 

@@ -143,6 +143,55 @@ static void flows_that_send_batches_share_a_connection_by_their_priority_too(voi
     assert_int_equal(high, 30);
 }
 
+static struct queue_connection_stat connection(struct bench *b)
+{
+    struct tl_arena *arena = tl_arena_new(1u << 20);
+    struct queue_connection_stat c;
+    struct queue_stat stat;
+    struct tl_err err;
+
+    assert_int_equal(queue_stats(b->q, NULL, arena, &stat, &err), TL_OK);
+    c = stat.connections[0];
+    tl_arena_free(arena);
+    return c;
+}
+
+static void an_open_breaker_says_since_when_it_stops_and_not_since_an_earlier_pause(void **state)
+{
+    struct bench *b = *state;
+    struct queue_connection_stat c;
+    struct tl_err err;
+    int64_t since;
+
+    b->guard.no_breaker = false;
+    b->guard.breaker_failures = 1;
+    help_open(b);
+    (void)help_put(b, NULL, NULL, "1");
+    (void)help_put(b, NULL, NULL, "2");
+    help_turn(b);
+    assert_int_equal(queue_pause_connection(b->q, NULL, b->connections[0].ret_id, TL_SV("wait"), &err), TL_OK);
+    assert_int_equal(queue_resume_connection(b->q, NULL, b->connections[0].ret_id, &err), TL_OK);
+    assert_int_equal(connection(b).held_since_ms, 0);
+    help_after(b, 60000);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_UNREACHABLE, "nobody");
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_UNREACHABLE, "nobody");
+    c = connection(b);
+    assert_int_equal(c.held, QUEUE_HELD_BREAKER);
+    since = c.held_since_ms;
+    assert_in_range(since, 1700000060000, 1700000060010);
+    for (int i = 0; i < 20; i++) { /* probes in vain */
+        struct queue_work *w;
+
+        help_after(b, 5000);
+        w = help_take(b);
+        if (w)
+            help_finish(b, w, QUEUE_END_FAILED, TL_UNREACHABLE, "nobody");
+    }
+    c = connection(b);
+    assert_int_equal(c.held, QUEUE_HELD_BREAKER);
+    assert_int_equal(c.held_since_ms, since);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
 int main(void)
 {
@@ -152,6 +201,7 @@ int main(void)
         TEST(what_is_filtered_says_nothing_about_what_dies),
         TEST(what_is_filtered_does_not_end_a_pause_for_refused_credentials),
         TEST(a_gateway_that_finds_nobody_makes_no_dead_letter_however_few_attempts_there_are),
+        TEST(an_open_breaker_says_since_when_it_stops_and_not_since_an_earlier_pause),
         TEST(flows_that_send_batches_share_a_connection_by_their_priority_too),
     };
 
