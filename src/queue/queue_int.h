@@ -149,6 +149,7 @@ struct target {
     /* window */
     bool complete;   /* every live head is in memory, but those whose time has not come or that are blocked */
     uint64_t cursor; /* live heads up to here are in memory or reached through their lane */
+    uint32_t step;   /* so many were read at once last */
     int64_t due_at;
     uint64_t due_id;   /* heads due up to (due_at, due_id) likewise */
     int64_t away_next; /* wall ms of the next head due that is not in memory; INT64_MAX: none */

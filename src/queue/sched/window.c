@@ -9,7 +9,7 @@
 #include "queue/queue_int.h"
 
 #define FILL_STEP 1000
-#define FILL_FIRST 64 /* so that something starts at once */
+#define FILL_FIRST 64 /* so that something starts at once; each step after it is twice as large */
 #define LANES_STEP 200
 #define FLOOR 64 /* a target may always have this many heads, however full the window is */
 
@@ -249,13 +249,15 @@ static size_t read_ready(struct queue *q, struct target *t, struct found *found,
 /* True: there is more to read, and room for it. */
 static bool fill_ready(struct queue *q, struct target *t)
 {
-    size_t n, i = 0, before = q->n_lanes, step = t->cursor ? FILL_STEP : FILL_FIRST;
+    size_t n, i = 0, before = q->n_lanes, step;
     struct asked asked = {0};
     struct found *found;
 
     if (t->complete || !runs(t) || !room(q, t))
         return false;
-    found = tl_reallocarray(NULL, FILL_STEP, sizeof(*found));
+    t->step = !t->cursor ? FILL_FIRST : t->step * 2 < FILL_STEP ? t->step * 2 : FILL_STEP;
+    step = t->step;
+    found = tl_reallocarray(NULL, step, sizeof(*found));
     queue__read_begin(q);
     n = read_ready(q, t, found, step);
     for (; i < n && room(q, t) && q->txn_rc == TL_OK; i++) {
