@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may do what over TCP: tokens, roles, sessions of browsers, wrong tokens, what other sites' pages can do."""
+import http.client
 import socket
 import stat
 import subprocess
@@ -7,7 +8,7 @@ import threading
 import time
 
 import pytest
-from support.site import Site, free_port, project
+from support.site import Site, free_port, project, until
 from support.target import Target
 from support.web import Web, client, local_token, tls_client
 
@@ -161,18 +162,57 @@ def test_a_wrong_token_waits_longer_each_time_and_a_right_one_does_not_wait_for_
     slow.join()
 
 
-def test_many_wrong_tokens_at_once_are_not_even_looked_at(site):
-    port, got = client(site).port, []
+def test_many_wrong_tokens_at_once_are_sent_away_and_a_right_one_of_their_address_is_let_in(site):
+    web, got = client(site), []
 
     def one():
-        got.append(Web(port, "tl_wrong", source="127.0.0.9").raw("GET", "/v1/status").status)
+        got.append(Web(web.port, "tl_wrong", source="127.0.0.9").raw("GET", "/v1/status").status)
 
     threads = [threading.Thread(target=one) for _ in range(40)]
     for t in threads:
         t.start()
+    until(lambda: got.count(429) >= 20)  # 16 wait now
+    right = [Web(web.port, web.token, source="127.0.0.9").raw("GET", "/v1/session").status for _ in range(3)]
+    still_waiting = any(t.is_alive() for t in threads)
     for t in threads:
         t.join()
+    assert right == [200, 200, 200] and still_waiting, "behind a proxy or a tunnel one address is everybody"
     assert got.count(429) >= 20 and got.count(401) >= 1 and set(got) == {401, 429}, got
+
+
+def test_a_session_ends_with_its_token(site):
+    web = client(site)
+    token = web.post("/v1/tokens", {"name": "brief", "role": "operator", "expires": "2s", "reason": "a test"})
+    browser = Web(web.port)
+    r = browser.sign_in(token["token"])
+    assert r.json["expires_at"] == token["expires_at"] == browser.get("/v1/session")["expires_at"]
+    assert int(r.headers["set-cookie"].split("Max-Age=")[1].split(";")[0]) <= 2
+    until(lambda: Web(web.port, token["token"]).raw("GET", "/v1/session").status == 401)
+    assert browser.raw("GET", "/v1/session").status == 401
+    assert browser.raw("POST", "/v1/flows/orders/pause", {"reason": "x"}).status == 401 and site.flow()["held"] is None
+
+
+def test_a_token_that_has_no_place_is_not_made_and_expired_ones_take_none(site):
+    web, made = client(site), []
+    web.post("/v1/tokens", {"name": "brief-too", "expires": "1s", "reason": "a test"})
+    for i in range(300):
+        r = web.raw("POST", "/v1/tokens", {"name": f"t{i}", "reason": "a test"})
+        if r.status != 201:
+            break
+        made.append(r.json["token"])
+    assert r.status == 413 and "revoke" in r.text, r
+    assert len(made) > 200
+    for token in (made[0], made[-1]):
+        assert Web(web.port, token).raw("GET", "/v1/session").status == 200, "what was shown works"
+    for i in range(len(made)):
+        web.raw("DELETE", f"/v1/tokens/t{i}?reason=over")
+
+
+def test_the_head_of_a_stream_is_answered_and_takes_no_place(site):
+    web = client(site)
+    for _ in range(70):  # there are places for 64
+        r = web.raw("HEAD", "/v1/stream", timeout=10)
+        assert r.status == 200 and r.headers["content-type"] == "text/event-stream", r
 
 
 def test_the_first_token_is_for_this_machine_only(tmp_path, target):
@@ -187,6 +227,18 @@ def test_the_first_token_is_for_this_machine_only(tmp_path, target):
         assert Web(web.port, made).raw("GET", "/v1/session", headers={"X-Forwarded-For": "203.0.113.9"}).status == 200
     finally:
         s.clean_up()
+
+
+def stream_lines(port, tls):
+    c = http.client.HTTPSConnection("localhost", port, timeout=20, context=tls)
+    try:
+        c.request("GET", "/v1/stream")
+        r = c.getresponse()
+        assert r.status == 200
+        while line := r.readline():
+            yield line.decode()
+    finally:
+        c.close()
 
 
 def openssl(folder, *args):
@@ -210,10 +262,22 @@ def test_a_client_certificate_has_the_role_that_its_name_is_given(tmp_path, targ
         ops = Web(port, tls=tls_client(ca, tmp_path / "ops.example.com.pem", tmp_path / "ops.example.com.key"))
         me = ops.get("/v1/session")
         assert (me["who"], me["role"], me["how"]) == ("certificate ops.example.com", "operator", "certificate")
+        site_of_others = {"Origin": "https://evil.example"}
+        for headers in ({"Sec-Fetch-Site": "cross-site", **site_of_others}, {"Sec-Fetch-Site": "same-site"}, site_of_others,
+                        {"Origin": "null"}, {"Origin": f"http://localhost:{port}"}, {"Origin": "https://localhost:1"}):
+            r = ops.raw("POST", "/v1/flows/orders/pause?reason=csrf", b"", {"Content-Type": "text/plain", **headers})
+            assert r.status == 403 and "another site" in r.text and s.flow()["held"] is None, (headers, r)
+        assert ops.raw("GET", "/v1/events", headers={"Sec-Fetch-Site": "cross-site"}).status == 403
+        for headers in ({}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": f"https://localhost:{port}"}):
+            assert ops.raw("POST", "/v1/flows/orders/resume?reason=ours", headers=headers).status == 200, headers
         other = tls_client(ca, tmp_path / "stranger.example.com.pem", tmp_path / "stranger.example.com.key")
         assert Web(port, tls=other).raw("GET", "/v1/session").status == 401
         browser = Web(port, tls=tls_client(ca))
         assert "; Secure" in browser.sign_in(local_token(s)).headers["set-cookie"]
+        lines = stream_lines(port, ops.tls)
+        assert next(lines).startswith("retry")
+        s.configure(project(target, admin={"listen": f"127.0.0.1:{port}", "tls": tls})).do("/v1/reload")
+        assert any("signed out" in line for line in lines), "the stream ends with what let it in"
     finally:
         s.clean_up()
 

@@ -292,7 +292,7 @@ static enum tl_rc finish(struct admin_call *c, struct admin__oidc *o, struct tl_
         return rc;
     if (c->web->oidc != o) /* a reload came between: what the role follows from is not in force any more */
         return tl_fail(err, TL_CONFLICT, "the configuration was reloaded meanwhile: sign in again");
-    admin__session_begin(c, who, role, NULL, id);
+    (void)admin__session_begin(c, who, role, NULL, 0, id);
     admin__set_cookie(c, c->web->cookie, id, "/", "Strict", c->web->session_ms / 1000);
     return go(c, TL_SV("../../../"));
 }

@@ -38,7 +38,7 @@ void admin__set_cookie(struct admin_call *c, const char *name, const char *value
 }
 
 /* As the next request with this cookie will be seen: what it may send along. */
-static enum tl_rc answer_signed_in(struct admin_call *c, const char *id, struct tl_err *err)
+static enum tl_rc answer_signed_in(struct admin_call *c, const char *id, int64_t until_ms, struct tl_err *err)
 {
     struct json_builder b;
 
@@ -46,7 +46,7 @@ static enum tl_rc answer_signed_in(struct admin_call *c, const char *id, struct 
     json_adds(&b, "who", json_str(c->caller.who));
     json_adds(&b, "role", json_str(admin__role_name(c->caller.role)));
     json_adds(&b, "how", json_str("session"));
-    json_adds(&b, "expires_at", admin__time_json(c->arena, tl_clock_wall_ms(c->admin->clock) + c->web->session_ms));
+    json_adds(&b, "expires_at", admin__time_json(c->arena, until_ms));
     json_adds(&b, "csrf", json_str(admin__csrf(c->web, c->arena, tl_sv_str(id))));
     json_adds(&b, "version", json_str(TIELINE_VERSION));
     return admin__answer(c, 200, json_end(&b), err);
@@ -59,6 +59,7 @@ static enum tl_rc post_session(struct admin_call *c, struct tl_err *err)
     struct json v;
     char id[64], who[ADMIN__NAME + 32];
     uint8_t hash[ADMIN__HASH];
+    int64_t until;
     enum tl_rc rc = admin__own_page(c, err);
 
     if (rc == TL_OK)
@@ -73,14 +74,15 @@ static enum tl_rc post_session(struct admin_call *c, struct tl_err *err)
         return rc;
     (void)snprintf(who, sizeof who, "token %s", t->name);
     memcpy(hash, t->hash, sizeof hash); /* the table may change while we wait */
+    until = t->expires_ms;
     c->caller = (struct admin_caller){
         .role = t->role, .who = tl_arena_strdup(c->arena, who), .how = "session", .from = c->caller.from};
     rc = admin__act(c, err, "%s", who);
     if (rc != TL_OK)
         return rc;
-    admin__session_begin(c, who, c->caller.role, hash, id);
-    admin__set_cookie(c, c->web->cookie, id, "/", "Strict", c->web->session_ms / 1000);
-    return answer_signed_in(c, id, err);
+    until = admin__session_begin(c, who, c->caller.role, hash, until, id);
+    admin__set_cookie(c, c->web->cookie, id, "/", "Strict", (until - tl_clock_wall_ms(c->admin->clock)) / 1000);
+    return answer_signed_in(c, id, until, err);
 }
 
 static enum tl_rc delete_session(struct admin_call *c, struct tl_err *err)

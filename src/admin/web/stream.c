@@ -274,6 +274,8 @@ static enum tl_rc get_stream(struct admin_call *c, struct tl_err *err)
     http_res_set(c->res, 200, "text/event-stream", TL_SV(""));
     (void)http_res_header_static(c->res, TL_SV("Cache-Control"), TL_SV("no-store"), NULL);
     (void)http_res_header_static(c->res, TL_SV("X-Accel-Buffering"), TL_SV("no"), NULL);
+    if (c->req->method == HTTP_HEAD) /* the router lets it in wherever GET is; nothing would ever be sent */
+        return TL_OK;
     c->res->close = true; /* nothing follows on this connection */
     tl_buf_init(&s.out, 16 << 20);
     s.changes = s.topics & TOPIC_ROWS ? tl_reallocarray(NULL, CHANGES, sizeof *s.changes) : NULL;

@@ -44,7 +44,7 @@ static struct admin__token *add(struct admin_web *w, enum admin__token_from from
 {
     struct admin__token *t;
 
-    if (w->n_tokens == ADMIN__TOKENS)
+    if (w->n_tokens == TL_COUNT(w->tokens))
         return NULL;
     t = &w->tokens[w->n_tokens++];
     *t = (struct admin__token){.role = role, .from = from};
@@ -128,10 +128,10 @@ static enum tl_rc conf_token(struct admin_web *w, const struct flow_admin_token_
 enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, struct flow_plan *plan, struct tl_err *err)
 {
     const struct flow_admin_conf *conf = &flow_plan_project(plan)->admin;
-    uint8_t hashes[100][ADMIN__HASH];
+    uint8_t hashes[ADMIN__CONFIGURED][ADMIN__HASH];
     enum tl_rc rc = TL_OK;
 
-    assert(conf->tokens.n <= TL_COUNT(hashes) && conf->certificates.n <= ADMIN__TOKENS);
+    assert(conf->tokens.n <= TL_COUNT(hashes) && conf->certificates.n <= ADMIN__CONFIGURED);
     for (size_t i = 0; i < conf->tokens.n && rc == TL_OK; i++)
         rc = conf_token(w, CONFIG_AT(conf->tokens, struct flow_admin_token_conf, i), hashes[i], err);
     if (rc != TL_OK)
@@ -189,6 +189,14 @@ static enum tl_rc write_list(struct admin_call *c, struct json list, struct tl_e
     return queue_kv_put(c->admin->queue, c->task, LEDGER_KEY, tl_buf_view(&b), err);
 }
 
+static bool is_over(struct json row, int64_t now)
+{
+    int64_t expires = 0;
+
+    (void)json_int64(json_gets(row, "expires"), &expires);
+    return expires && expires <= now;
+}
+
 static void add_stored(struct admin_web *w, struct json row)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf hash = {0};
@@ -196,6 +204,8 @@ static void add_stored(struct admin_web *w, struct json row)
     enum admin_role role;
 
     tl_buf_init(&hash, 64);
+    if (is_over(row, tl_clock_wall_ms(w->admin->clock)))
+        return;
     if (!admin__role_parse(json_text(json_gets(row, "role"), TL_SV("")), &role) ||
         !tl_hex_decode(&hash, json_text(json_gets(row, "sha256"), TL_SV(""))) || hash.n != ADMIN__HASH)
         return;
@@ -381,8 +391,13 @@ static enum tl_rc add_one(struct admin_call *c, struct json *list, void *arg, st
 {
     struct addition *a = arg;
     struct json_builder b;
+    size_t alive = 0;
     bool had;
 
+    for (uint32_t i = 0; i < list->n; i++)
+        alive += !is_over(list->u.items[i], tl_clock_wall_ms(c->admin->clock));
+    if (alive >= ADMIN__TOKENS)
+        return tl_fail(err, TL_LIMIT, "there are %d tokens already: revoke those that nobody uses", ADMIN__TOKENS);
     (void)without(c->arena, *list, a->w.name, &had);
     if (had || known_elsewhere(c->admin->web, a->w.name))
         return tl_fail(err, TL_EXISTS, "there is a token '%.*s' already: revoke it first", TL_SV_ARG(a->w.name));

@@ -174,15 +174,18 @@ static enum tl_rc wrong(struct admin_web *w, struct admin_call *c, struct admin_
 enum tl_rc admin__token_check(struct admin_call *c, struct tl_sv presented, const struct admin__token **ret,
                               struct tl_err *err)
 {
-    struct admin__slow *s = slow_of(c->web, &c->req->client);
+    struct admin__slow *s;
 
-    if (!s || s->waiting >= WAITERS_MAX) { /* not even looked at */
+    *ret = token_of(c->web, presented, &c->req->client);
+    if (*ret) /* whoever else waits: behind a proxy or a tunnel one address is everybody */
+        return TL_OK;
+    s = slow_of(c->web, &c->req->client);
+    if (!s || s->waiting >= WAITERS_MAX) {
         (void)tl_fail(err, TL_RATE_LIMITED, "too many wrong tokens from this address: wait");
         err->retry_after_ms = LONGEST_WAIT_MS;
         return TL_RATE_LIMITED;
     }
-    *ret = token_of(c->web, presented, &c->req->client);
-    return *ret ? TL_OK : wrong(c->web, c, s, "this token is wrong, has expired, or is for another address", err);
+    return wrong(c->web, c, s, "this token is wrong, has expired, or is for another address", err);
 }
 
 /* ---- sessions ---- */
@@ -222,22 +225,25 @@ static struct admin__session *session_of(struct admin_web *w, struct tl_sv id)
 }
 
 /* The oldest goes when there are too many. */
-void admin__session_begin(struct admin_call *c, const char *who, enum admin_role role, const uint8_t *token,
-                          char id[64])
+int64_t admin__session_begin(struct admin_call *c, const char *who, enum admin_role role, const uint8_t *token,
+                             int64_t until_ms, char id[64])
 {
     struct admin_web *w = c->web;
+    int64_t now = tl_clock_wall_ms(w->admin->clock), end = now + w->session_ms;
     struct admin__session *s = &w->sessions[0];
 
     for (size_t i = 0; i < TL_COUNT(w->sessions) && s->expires_ms; i++)
         if (w->sessions[i].expires_ms < s->expires_ms)
             s = &w->sessions[i];
+    if (until_ms && until_ms < end)
+        end = until_ms;
     admin__secret("", id);
-    *s = (struct admin__session){
-        .role = role, .expires_ms = tl_clock_wall_ms(w->admin->clock) + w->session_ms, .of_token = token != NULL};
+    *s = (struct admin__session){.role = role, .expires_ms = end, .of_token = token != NULL};
     (void)snprintf(s->who, sizeof s->who, "%s", who);
     if (token)
         memcpy(s->token, token, ADMIN__HASH);
     admin__hash(w, tl_sv_str(id), s->hash);
+    return end;
 }
 
 void admin__session_end(struct admin_call *c)
@@ -318,26 +324,54 @@ static enum tl_rc by_token(struct admin_call *c, struct tl_sv header, struct tl_
     return rc;
 }
 
-static bool by_certificate(struct admin_call *c)
+static const struct admin__certificate *certificate_of(const struct admin_web *w, const struct http_req *req)
 {
-    const struct http_tls_peer *p = c->req->tls_peer;
+    const struct http_tls_peer *p = req->tls_peer;
 
-    for (size_t i = 0; p && i < c->web->n_certificates; i++) {
-        const struct admin__certificate *known = &c->web->certificates[i];
+    for (size_t i = 0; p && i < w->n_certificates; i++) {
+        const struct admin__certificate *known = &w->certificates[i];
 
-        if (tl_sv_eqs(p->san, known->name) || tl_sv_eqs(p->common_name, known->name)) {
-            c->caller = (struct admin_caller){.role = known->role,
-                                              .who = tl_arena_printf(c->arena, "certificate %s", known->name),
-                                              .how = "certificate"};
-            return true;
-        }
+        if (tl_sv_eqs(p->san, known->name) || tl_sv_eqs(p->common_name, known->name))
+            return known;
     }
-    return false;
+    return NULL;
+}
+
+/* Scheme and host of a page (RFC 6454 7) are those that the request itself went to. */
+static bool own_origin(const struct http_req *req, struct tl_sv origin)
+{
+    struct tl_sv host = http_req_header(req, "host");
+    struct http_url page, here;
+    char text[300];
+
+    if (host.n == 0 || host.n > 255)
+        return false;
+    (void)snprintf(text, sizeof text, "http%s://%.*s/", req->secure ? "s" : "", TL_SV_ARG(host));
+    return http_url_parse(origin, &page, NULL) == TL_OK && http_url_parse(tl_sv_str(text), &here, NULL) == TL_OK &&
+           page.tls == here.tls && page.port == here.port && tl_sv_eqi(page.host, here.host);
+}
+
+/* A browser sends its certificate by itself, as it does a cookie, but there is no session whose secret a page of ours
+ * could add: the browser's own word for where the request comes from must do (Fetch Metadata; Origin, which every
+ * browser sends with a change, where it is too old for that). A program says neither. */
+static enum tl_rc by_certificate(struct admin_call *c, const struct admin__certificate *known, struct tl_err *err)
+{
+    struct tl_sv origin = http_req_header(c->req, "origin");
+    enum tl_rc rc;
+
+    c->caller = (struct admin_caller){
+        .role = known->role, .who = tl_arena_printf(c->arena, "certificate %s", known->name), .how = "certificate"};
+    rc = admin__own_page(c, err);
+    if (rc == TL_OK && changes(c->req) && origin.p && !http_req_header(c->req, "sec-fetch-site").n &&
+        !own_origin(c->req, origin))
+        rc = tl_fail(err, TL_FORBIDDEN, "this request comes from another site's page");
+    return rc;
 }
 
 static enum tl_rc identify(struct admin_call *c, struct tl_err *err)
 {
     struct tl_sv header = http_req_header(c->req, "authorization"), id = cookie_of(c->web, c->req);
+    const struct admin__certificate *certificate;
     const struct admin__session *s;
 
     if (header.p)
@@ -347,8 +381,9 @@ static enum tl_rc identify(struct admin_call *c, struct tl_err *err)
         c->caller = (struct admin_caller){.role = s->role, .who = tl_arena_strdup(c->arena, s->who), .how = "session"};
         return same_page(c, id, err);
     }
-    if (by_certificate(c) || c->route->role == ADMIN_NOBODY)
-        return TL_OK;
+    certificate = certificate_of(c->web, c->req);
+    if (certificate)
+        return by_certificate(c, certificate, err);
     return tl_fail(err, TL_AUTH,
                    id.p ? "the session has ended: sign in again"
                         : "say who you are: Authorization: Bearer TOKEN, or sign in");
@@ -374,6 +409,7 @@ bool admin__still(const struct admin_call *c)
 {
     struct tl_sv header = http_req_header(c->req, "authorization"), id = cookie_of(c->web, c->req), scheme;
     const struct admin__session *s = id.p ? session_of(c->web, id) : NULL;
+    const struct admin__certificate *known;
     const struct admin__token *t;
 
     if (header.p) {
@@ -381,5 +417,8 @@ bool admin__still(const struct admin_call *c)
         t = token_of(c->web, tl_sv_trim(header), &c->req->client);
         return t && t->role >= c->route->role;
     }
-    return s ? s->role >= c->route->role : c->req->tls_peer != NULL;
+    if (s)
+        return s->role >= c->route->role;
+    known = certificate_of(c->web, c->req);
+    return known && known->role >= c->route->role;
 }

@@ -7,7 +7,15 @@
 #include "auth/auth.h"
 #include "crypto/crypto.h"
 
-enum { ADMIN__HASH = 32, ADMIN__TOKENS = 256, ADMIN__SESSIONS = 256, ADMIN__ADDRESSES = 256, ADMIN__NAME = 64 };
+/* ADMIN__TOKENS: those of the ledger; the file's one and the configuration's have places of their own. */
+enum {
+    ADMIN__HASH = 32,
+    ADMIN__TOKENS = 256,
+    ADMIN__CONFIGURED = 100,
+    ADMIN__SESSIONS = 256,
+    ADMIN__ADDRESSES = 256,
+    ADMIN__NAME = 64
+};
 
 enum admin__token_from { ADMIN__FROM_FILE, ADMIN__FROM_CONFIG, ADMIN__FROM_LEDGER };
 struct admin__token {
@@ -45,9 +53,9 @@ struct admin__goer {
 };
 struct admin_web {
     struct admin *admin;
-    struct admin__token tokens[ADMIN__TOKENS];
+    struct admin__token tokens[1 + ADMIN__CONFIGURED + ADMIN__TOKENS];
     size_t n_tokens;
-    struct admin__certificate certificates[ADMIN__TOKENS];
+    struct admin__certificate certificates[ADMIN__CONFIGURED];
     size_t n_certificates;
     struct admin__session sessions[ADMIN__SESSIONS];
     struct admin__slow slow[ADMIN__ADDRESSES];
@@ -76,9 +84,10 @@ TL_MUST_CHECK enum tl_rc admin__token_check(struct admin_call *c, struct tl_sv p
 const char *admin__csrf(const struct admin_web *w, struct tl_arena *a, struct tl_sv session);
 /* TL_FORBIDDEN: a browser says that a page of another site made the request. */
 TL_MUST_CHECK enum tl_rc admin__own_page(const struct admin_call *c, struct tl_err *err);
-/* token: the hash of the one it was begun with; NULL: none (single sign-on). id gets the cookie's value. */
-void admin__session_begin(struct admin_call *c, const char *who, enum admin_role role, const uint8_t *token,
-                          char id[64]);
+/* token: the hash of the one it was begun with; NULL: none (single sign-on). until_ms: the latest end (0: as
+ * configured). id gets the cookie's value. Returns its end, in ms of the wall clock. */
+int64_t admin__session_begin(struct admin_call *c, const char *who, enum admin_role role, const uint8_t *token,
+                             int64_t until_ms, char id[64]);
 void admin__session_end(struct admin_call *c);
 bool admin__still(const struct admin_call *c);   /* the caller would be let in now, with this role */
 void admin__sessions_sweep(struct admin_web *w); /* those whose token is gone or has another role */
