@@ -65,10 +65,15 @@ enum admin_role { ADMIN_NOBODY, ADMIN_VIEWER, ADMIN_OPERATOR, ADMIN_ADMIN };
  * must outlive it. */
 TL_MUST_CHECK enum tl_rc admin_web_new(struct admin *a, struct admin_web **ret_web, struct tl_err *err);
 void admin_web_free(struct admin_web *w); /* NULL allowed */
-/* Tokens and certificates of the configuration, and those in the ledger; sessions whose token is gone end. At start
- * (task NULL, blocks) and after a reload. TL_CONFIG: a token is short or its secret cannot be had; nothing changed. */
-TL_MUST_CHECK enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, struct flow_plan *plan,
-                                             struct tl_err *err);
+/* Who may enter by a configuration: read beforehand, and used when the rest of it is in force. Sessions whose token is
+ * gone end then. TL_CONFIG: a token is short or its secret cannot be had. */
+struct admin_access;
+TL_MUST_CHECK enum tl_rc admin_web_read(struct admin_web *w, struct flow_plan *plan, struct admin_access **ret,
+                                        struct tl_err *err);
+void admin_web_use(struct admin_web *w, const struct admin_access *a);
+void admin_access_free(struct admin_access *a); /* NULL allowed */
+/* At start: both, and the tokens in the ledger. Blocks. */
+TL_MUST_CHECK enum tl_rc admin_web_configure(struct admin_web *w, struct flow_plan *plan, struct tl_err *err);
 /* The token for this machine: <data>/admin.token (0600) is written when it is not there, else read. Blocks.
  * TL_CONFIG: the file can be read by others, or is damaged. */
 TL_MUST_CHECK enum tl_rc admin_web_first_token(struct admin_web *w, struct tl_err *err);

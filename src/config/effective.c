@@ -38,6 +38,27 @@ static struct config_node *list(struct tl_arena *a, const struct config_field *f
     return out;
 }
 
+/* Where a plain text may stand, a secret may have been written all the same: by the name it stands under (headers,
+ * mostly), or by a value as RFC 7235 credentials are. What is no secret is shown: it is why the text may stand there. */
+static bool is_secret(const char *name, const struct config_node *n)
+{
+    static const char *const names[] = {"auth",     "token",     "key",     "secret", "cookie",
+                                        "password", "signature", "session", "credential"};
+    struct tl_sv key = tl_sv_str(name), value = config__is_scalar(n) ? tl_sv_trim(n->text) : TL_SV("");
+
+    for (size_t i = 0; i < TL_COUNT(names); i++)
+        for (size_t at = 0; at < key.n; at++)
+            if (tl_sv_starts_i(tl_sv_from(key, at), tl_sv_str(names[i])))
+                return true;
+    return tl_sv_starts_i(value, TL_SV("bearer ")) || tl_sv_starts_i(value, TL_SV("basic "));
+}
+
+static struct config_node *entry(struct tl_arena *a, const struct config_field *f, const char *name,
+                                 const struct config_node *n)
+{
+    return f->type == CONFIG_SECRET && is_secret(name, n) ? secret(a, n) : value(a, f, n);
+}
+
 static struct config_node *map(struct tl_arena *a, const struct config_field *f, const struct config_node *n)
 {
     struct config_node *out = config__node(a, CONFIG_NODE_MAP, n->at);
@@ -45,7 +66,8 @@ static struct config_node *map(struct tl_arena *a, const struct config_field *f,
     if (n->kind != CONFIG_NODE_MAP)
         return copy(a, n);
     for (uint32_t i = 0; out && i < n->n; i++)
-        if (!config__add(a, out, n->entries[i].key, n->entries[i].at, value(a, f->item, n->entries[i].value)))
+        if (!config__add(a, out, n->entries[i].key, n->entries[i].at,
+                         entry(a, f->item, n->entries[i].key, n->entries[i].value)))
             return NULL;
     return out;
 }

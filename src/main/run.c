@@ -212,6 +212,7 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
 {
     struct queue_config_answer counts = {0};
     struct certificates certificates = {0};
+    struct admin_access *access = NULL;
     struct flow_plan *old;
     struct config_change *changes;
     struct json_builder b;
@@ -224,11 +225,13 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     }
     old = flow_engine_plan(s->engine);
     if (!dry_run)
-        rc = admin_web_configure(s->admin.web, task, r->plan, err);
+        rc = admin_web_read(s->admin.web, r->plan, &access, err);
     if (rc == TL_OK)
         rc = flow_engine_reload(s->engine, task, r->plan, dry_run, &counts, err);
-
-    changes = config_diff(arena, flow_plan_node(old), flow_plan_node(r->plan), 200, &n);
+    if (rc == TL_OK && access) /* not before: a refused configuration lets nobody in and sends nobody away */
+        admin_web_use(s->admin.web, access);
+    admin_access_free(access);
+    changes = config_diff(arena, flow_plan_node(old), flow_plan_node(r->plan), 10000, &n); /* any that people write */
     json_object_begin(&b, arena, 6);
     json_adds(&b, "applied", json_bool(rc == TL_OK && !dry_run));
     json_adds(&b, "changes", config_diff_json(arena, changes, n));
@@ -346,7 +349,7 @@ static enum tl_rc open_web(struct server *s, struct flow_plan *plan, struct tl_e
     if (rc == TL_OK && !c->off)
         rc = admin_web_first_token(s->admin.web, err);
     if (rc == TL_OK)
-        rc = admin_web_configure(s->admin.web, NULL, plan, err);
+        rc = admin_web_configure(s->admin.web, plan, err);
     if (rc != TL_OK || c->off)
         return rc;
     rc = make_web(s, c, err);

@@ -125,17 +125,40 @@ static enum tl_rc conf_token(struct admin_web *w, const struct flow_admin_token_
     return TL_OK;
 }
 
-enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, struct flow_plan *plan, struct tl_err *err)
+struct admin_access {
+    struct flow_plan *plan;
+    uint8_t hashes[ADMIN__CONFIGURED][ADMIN__HASH];
+};
+
+void admin_access_free(struct admin_access *a)
+{
+    if (!a)
+        return;
+    flow_plan_unref(a->plan);
+    tl_free(a);
+}
+
+enum tl_rc admin_web_read(struct admin_web *w, struct flow_plan *plan, struct admin_access **ret, struct tl_err *err)
 {
     const struct flow_admin_conf *conf = &flow_plan_project(plan)->admin;
-    uint8_t hashes[ADMIN__CONFIGURED][ADMIN__HASH];
+    struct admin_access *a = tl_zalloc(sizeof *a);
     enum tl_rc rc = TL_OK;
 
-    assert(conf->tokens.n <= TL_COUNT(hashes) && conf->certificates.n <= ADMIN__CONFIGURED);
+    assert(conf->tokens.n <= TL_COUNT(a->hashes) && conf->certificates.n <= ADMIN__CONFIGURED);
+    a->plan = flow_plan_ref(plan);
     for (size_t i = 0; i < conf->tokens.n && rc == TL_OK; i++)
-        rc = conf_token(w, CONFIG_AT(conf->tokens, struct flow_admin_token_conf, i), hashes[i], err);
-    if (rc != TL_OK)
-        return rc;
+        rc = conf_token(w, CONFIG_AT(conf->tokens, struct flow_admin_token_conf, i), a->hashes[i], err);
+    if (rc == TL_OK)
+        *ret = a;
+    else
+        admin_access_free(a);
+    return rc;
+}
+
+void admin_web_use(struct admin_web *w, const struct admin_access *a)
+{
+    const struct flow_admin_conf *conf = &flow_plan_project(a->plan)->admin;
+
     w->session_ms = conf->session_ms;
     drop(w, ADMIN__FROM_CONFIG);
     for (size_t i = 0; i < conf->tokens.n; i++) {
@@ -144,7 +167,7 @@ enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, struct fl
             add(w, ADMIN__FROM_CONFIG, tl_sv_str(c->name), (enum admin_role)(ADMIN_VIEWER + c->role));
 
         if (t)
-            memcpy(t->hash, hashes[i], ADMIN__HASH);
+            memcpy(t->hash, a->hashes[i], ADMIN__HASH);
     }
     w->n_certificates = conf->certificates.n;
     for (size_t i = 0; i < conf->certificates.n; i++) {
@@ -154,8 +177,20 @@ enum tl_rc admin_web_configure(struct admin_web *w, struct task *task, struct fl
         w->certificates[i].role = (enum admin_role)(ADMIN_VIEWER + c->role);
         (void)snprintf(w->certificates[i].name, sizeof w->certificates[i].name, "%s", c->name);
     }
-    admin__oidc_configure(w, plan);
-    return admin__tokens_of_ledger(w, task, err);
+    admin__oidc_configure(w, a->plan);
+    admin__sessions_sweep(w);
+}
+
+enum tl_rc admin_web_configure(struct admin_web *w, struct flow_plan *plan, struct tl_err *err)
+{
+    struct admin_access *a;
+    enum tl_rc rc = admin_web_read(w, plan, &a, err);
+
+    if (rc != TL_OK)
+        return rc;
+    admin_web_use(w, a);
+    admin_access_free(a);
+    return admin__tokens_of_ledger(w, NULL, err);
 }
 
 /* ---- the ledger's ---- */

@@ -439,7 +439,10 @@ static void a_header_may_be_a_text_or_a_secret_and_old_keys_warn(void **state)
     void *p;
 
     assert_int_equal(
-        config_parse_yaml(w->arena, "f", TL_SV("headers: {A: b, K: \"${vault:kv/x#k}\"}\nold: 1\n"), w->e, &w->tree),
+        config_parse_yaml(w->arena, "f",
+                          TL_SV("headers: {A: b, K: \"${vault:kv/x#k}\", Authorization: geheim1, x-api-Key: geheim2, "
+                                "X: Bearer geheim3, Cookie: \"${env:C}\"}\nold: 1\n"),
+                          w->e, &w->tree),
         TL_OK);
     assert_int_equal(config_parse(w->arena, &spec, w->tree, &opts, w->e, &p), TL_OK);
     conf = p;
@@ -452,6 +455,9 @@ static void a_header_may_be_a_text_or_a_secret_and_old_keys_warn(void **state)
     assert_non_null(strstr(report(w), "f:2:6: warning: `old` is out of date\n    old: 1\n         ^\n    Use new.\n"));
     assert_true(config_print_effective(&spec, w->tree, &w->text));
     assert_non_null(strstr(w->text.p, "  A: b\n"));
+    assert_non_null(strstr(w->text.p, "${env:C}"));
+    assert_non_null(strstr(w->text.p, "Authorization: "));
+    assert_null(strstr(w->text.p, "geheim")); /* whoever may look at the configuration does not see them */
 }
 
 static void address_ranges_match_both_families(void **state)
