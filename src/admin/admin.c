@@ -156,6 +156,8 @@ static enum tl_rc filter_ids(struct tl_arena *arena, struct json v, struct queue
 
     if (v.type != JSON_ARRAY || !ids)
         return tl_fail(err, TL_INVALID, "ids must be a list");
+    if (v.n == 0)
+        return tl_fail(err, TL_INVALID, "ids is empty: nothing was chosen");
     for (uint32_t i = 0; i < v.n; i++) {
         enum tl_rc rc = admin__id(json_text(v.u.items[i], TL_SV("")), &ids[i], err);
 

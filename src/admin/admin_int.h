@@ -29,9 +29,10 @@ struct admin_call {
 };
 typedef enum tl_rc admin__fn(struct admin_call *c, struct tl_err *err);
 
-/* A member of a query or of a body, for the description (openapi.c). A table ends with a row without a name. */
+/* A member of a query or of a body: for the description (openapi.c), and of a body for route.c, which refuses others and
+ * other types. A table ends with a row without a name. */
 struct admin__field {
-    const char *name, *type, *doc; /* type: of JSON Schema, or "any" */
+    const char *name, *type, *doc; /* type: string, boolean, integer or object of JSON Schema, or "any" */
     bool required;
 };
 extern const struct admin__field admin__no_fields[]; /* a body that holds a reason at most */
@@ -49,6 +50,7 @@ struct admin__route {
     bool raw;        /* the body is not ours to read: a reason comes in the header or the query */
     bool can_dry;    /* knows ?dry_run=true */
     bool no_reason;  /* one may be left out over TCP too */
+    bool sometimes;  /* there is not always something to note */
 };
 struct admin__table {
     const struct admin__route *routes;
@@ -158,6 +160,8 @@ TL_MUST_CHECK enum tl_rc admin__filter(struct admin_call *c, struct json v, stru
 /* A filter in a body: those members, and as in a query `q`, key, error, text, target, connection. Suspends. */
 TL_MUST_CHECK enum tl_rc admin__plan_filter(struct admin_call *c, struct json v, struct queue_filter *ret,
                                             struct tl_err *err);
+/* A filter as the audit log may keep it: words that are looked for are masked where models have marks. */
+struct json admin__filter_shown(struct admin_call *c, struct json filter);
 bool admin__must_look(const struct queue_filter *f); /* it holds what no index answers */
 /* Then: what matches, by id, at most 10,000; nothing younger than last_id (0: now). TL_LIMIT: more, or it would take
  * too long; TL_NOT_FOUND: nothing. Suspends. */

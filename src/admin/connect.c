@@ -155,8 +155,12 @@ static enum tl_rc answer_test(struct admin_call *c, const struct flow_connection
     if (known == TL_OK && rc == TL_OK)
         known = flow_engine_verify(c->admin->engine, c->task, info, c->arena, &findings, err);
     json_adds(&b, "findings", findings.type == JSON_ARRAY ? findings : json_null());
-    if (known == TL_OK && rc == TL_OK && stat && stat->held == QUEUE_HELD_CONNECTION_AUTH) /* it lets us in again */
-        known = queue_resume_connection(c->admin->queue, c->task, stat->id, err);
+    if (known == TL_OK && rc == TL_OK && stat && stat->held == QUEUE_HELD_CONNECTION_AUTH) { /* it lets us in again */
+        if (!c->audited)
+            known = admin__act(c, err, "connection %s, which lets us in again", info->name);
+        if (known == TL_OK)
+            known = queue_resume_connection(c->admin->queue, c->task, stat->id, err);
+    }
     return known == TL_OK ? admin__answer(c, 200, json_end(&b), err) : known;
 }
 
@@ -319,8 +323,11 @@ static const struct admin__route routes[] = {
     {.methods = "POST",
      .pattern = "/v1/connections/{name}/test",
      .fn = post_test,
-     .doc = "Ask the system who we are there.",
+     .doc = "Ask the system who we are there; a connection that is held for its credentials goes on if it lets us in.",
      .body = admin__no_fields,
+     .act = "resume connection",
+     .no_reason = true,
+     .sometimes = true,
      .role = ADMIN_OPERATOR},
     {.methods = "POST",
      .pattern = "/v1/connections/{name}/connect",

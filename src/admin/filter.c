@@ -135,6 +135,21 @@ static enum tl_rc read_text(struct words *w, struct tl_sv rest, struct tl_err *e
     return rc;
 }
 
+/* Whether a key is there tells what a masked one is. */
+static enum tl_rc may_look_for_key(const struct words *w, struct tl_err *err)
+{
+    const struct admin_names *n = w->names;
+    struct tl_err ignored;
+
+    for (size_t i = 0; w->f->key.p && n->key_hidden && i < n->n; i++)
+        if (n->key_hidden[i] && (!w->f->flow || w->f->flow == n->flows[i].id) &&
+            admin__may_reveal(w->c, &ignored) != TL_OK)
+            return tl_fail(err, TL_FORBIDDEN,
+                           "the ordering keys of flow %s are personal data: %s, or name a flow whose keys are not",
+                           n->flows[i].name, "looking for one needs the role that admin.reveal names");
+    return TL_OK;
+}
+
 enum tl_rc admin__event_filter(struct admin_call *c, const struct admin_names *names, struct queue_filter *ret,
                                struct tl_err *err)
 {
@@ -151,7 +166,7 @@ enum tl_rc admin__event_filter(struct admin_call *c, const struct admin_names *n
         if (v.n)
             rc = member(&w, tl_sv_str(members[i]), v, err);
     }
-    return rc;
+    return rc == TL_OK ? may_look_for_key(&w, err) : rc;
 }
 
 /* ---- for plans: the same members in a body, and what no index answers picked beforehand ---- */
@@ -173,7 +188,9 @@ enum tl_rc admin__plan_filter(struct admin_call *c, struct json v, struct queue_
         for (size_t k = 0; k < TL_COUNT(looked); k++)
             mine = mine || tl_sv_eqs(name, looked[k]);
         if (tl_sv_eqs(name, "q")) {
-            rc = read_text(&w, text, err);
+            rc = tl_sv_trim(text).n
+                     ? read_text(&w, text, err)
+                     : tl_fail(err, TL_INVALID, "q must be a text that says something: a filter {} is everything");
         } else if (mine) {
             rc = member(&w, name, text, err);
         } else {
@@ -182,7 +199,52 @@ enum tl_rc admin__plan_filter(struct admin_call *c, struct json v, struct queue_
             rc = admin__filter(c, json_end(&one), ret, err);
         }
     }
-    return rc;
+    return rc == TL_OK ? may_look_for_key(&w, err) : rc;
+}
+
+static bool is_words(struct tl_sv name)
+{
+    return tl_sv_eqs(name, "key") || tl_sv_eqs(name, "error") || tl_sv_eqs(name, "text");
+}
+
+static struct json masked_text(struct tl_arena *a, struct tl_sv rest)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, 65536);
+    while (tl_sv_trim(rest).n) {
+        struct tl_sv name, value = next_word(&rest, &name);
+        uint64_t id;
+        bool bare_id = !name.p && value.n == 13 && tl_id32_parse(value.p, value.n, &id);
+
+        if ((!name.p && !bare_id) || is_words(name))
+            value = TL_SV(FLOW_MASK);
+        (void)tl_buf_printf(&b, "%s%.*s%s%.*s", b.n ? " " : "", TL_SV_ARG(name), name.p ? ":" : "", TL_SV_ARG(value));
+    }
+    return json_str_copy(a, tl_buf_view(&b));
+}
+
+struct json admin__filter_shown(struct admin_call *c, struct json filter)
+{
+    struct flow_plan *p = admin__plan(c->admin);
+    bool masks = flow_plan_has_pii(p);
+    struct json_builder b;
+
+    flow_plan_unref(p);
+    if (!masks || filter.type != JSON_OBJECT)
+        return filter;
+    json_object_begin(&b, c->arena, filter.n);
+    for (uint32_t i = 0; i < filter.n; i++) {
+        struct tl_sv name = json_view(filter.u.members[i].key);
+        struct json v = filter.u.members[i].value;
+
+        if (is_words(name))
+            v = json_str(FLOW_MASK);
+        else if (tl_sv_eqs(name, "q"))
+            v = masked_text(c->arena, json_text(v, TL_SV("")));
+        json_add(&b, name, v);
+    }
+    return json_end(&b);
 }
 
 bool admin__must_look(const struct queue_filter *f)

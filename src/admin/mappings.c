@@ -131,6 +131,7 @@ struct shadow {
     uint64_t same, failed, looked;
     struct json_builder different, failures;
     size_t most;
+    bool masked; /* both see what the caller may */
     struct flow_veil veil;
 };
 
@@ -153,6 +154,8 @@ static void compare(struct shadow *s, struct tl_arena *a, uint64_t id, struct tl
     if (json_parse(a, body, 0, NULL, &in, NULL) != TL_OK)
         return;
     s->looked++;
+    if (s->masked) /* a mapping can write what it sees so that no veil knows it again */
+        in = flow_veil_json(&s->veil, in);
     rc_before = run_one(s, s->now, a, in, &before, &old);
     rc_after = run_one(s, s->then, a, in, &after, &err);
     if (rc_after == TL_OK && rc_before == TL_OK && json_equal(before, after)) {
@@ -165,7 +168,8 @@ static void compare(struct shadow *s, struct tl_arena *a, uint64_t id, struct tl
     json_object_begin(&b, a, 4);
     json_adds(&b, "id", admin__id_json(a, id));
     /* Copies: a result shares its texts with the mapping, which is gone before the answer is written. */
-    (void)flow_veil_json(&s->veil, in);
+    if (!s->masked)
+        (void)flow_veil_json(&s->veil, in);
     before = flow_veil_texts(&s->veil, flow_veil_json(&s->veil, before));
     after = flow_veil_texts(&s->veil, flow_veil_json(&s->veil, after));
     json_adds(&b, "before", rc_before == TL_OK ? json_copy(a, before) : json_null());
@@ -196,6 +200,7 @@ static enum tl_rc read_shadow(struct admin_call *c, struct json v, struct shadow
                               struct tl_err *err)
 {
     int64_t last = 100;
+    struct tl_sv language = json_text(json_gets(v, "language"), TL_SV(""));
     struct tl_sv flow = json_text(json_gets(v, "flow"), TL_SV(""));
     enum tl_rc rc = admin__flow(c, flow, &l->filter.flow, err);
 
@@ -207,7 +212,7 @@ static enum tl_rc read_shadow(struct admin_call *c, struct json v, struct shadow
         rc = by_name(c, json_text(json_gets(v, "name"), TL_SV("")), &s->now, err);
     if (rc == TL_OK)
         rc = compile(c, json_text(json_gets(v, "source"), TL_SV("")),
-                     tl_sv_str(mapping_kind_name(mapping_kind_of(s->now))), &s->then, err);
+                     language.n ? language : tl_sv_str(mapping_kind_name(mapping_kind_of(s->now))), &s->then, err);
     return rc;
 }
 
@@ -217,6 +222,7 @@ static enum tl_rc post_shadow(struct admin_call *c, struct tl_err *err)
     struct admin__read l = {.fn = run_shadow, .arg = &s};
     struct flow_plan *p;
     struct json_builder b;
+    struct tl_err ignored;
     struct json v;
     enum tl_rc rc = admin__body(c, &v, err);
 
@@ -226,6 +232,10 @@ static enum tl_rc post_shadow(struct admin_call *c, struct tl_err *err)
         rc = read_shadow(c, v, &s, &l, err);
     p = admin__plan(c->admin);
     flow_veil_begin(&s.veil, p, c->arena);
+    s.masked = flow_plan_has_pii(p) && admin__may_reveal(c, &ignored) != TL_OK;
+    if (rc == TL_OK && flow_plan_has_pii(p) && !s.masked)
+        rc = admin__act(c, err, "mapping %.*s over flow %.*s", TL_SV_ARG(json_text(json_gets(v, "name"), TL_SV(""))),
+                        TL_SV_ARG(json_text(json_gets(v, "flow"), TL_SV(""))));
     flow_plan_unref(p);
     if (rc == TL_OK)
         rc = admin__read(c, &l, err);
@@ -234,7 +244,8 @@ static enum tl_rc post_shadow(struct admin_call *c, struct tl_err *err)
     mapping_unref(s.then);
     if (rc != TL_OK)
         return rc;
-    json_object_begin(&b, c->arena, 5);
+    json_object_begin(&b, c->arena, 6);
+    json_adds(&b, "masked", json_bool(s.masked));
     json_adds(&b, "looked", json_int((int64_t)s.looked));
     json_adds(&b, "same", json_int((int64_t)s.same));
     json_adds(&b, "changed", json_int((int64_t)(s.looked - s.same - s.failed)));
@@ -263,9 +274,13 @@ static const struct admin__route routes[] = {
     {.methods = "POST",
      .pattern = "/v1/mappings/shadow",
      .fn = post_shadow,
-     .doc = "An edited mapping beside the one in force, over the last events.",
+     .doc = "An edited mapping beside the one in force, over the last events; over masked ones for whoever may not reveal.",
+     .act = "compare mappings",
+     .no_reason = true,
+     .sometimes = true,
      .body = (const struct admin__field[]){{"name", "string", "The one in force.", true},
                                            {"source", "string", "The edited one.", true},
+                                           {"language", "string", "Its language; that of `name` when absent.", false},
                                            {"flow", "string", "Whose events.", true},
                                            {"last", "integer", "1 to 200; 100 when absent.", false},
                                            {0}},

@@ -38,6 +38,8 @@ static struct json parameter(struct tl_arena *a, const char *in, struct tl_sv na
 }
 
 static const struct admin__field reason = {"reason", "string", "Why; goes into the audit log.", true},
+                                 unread = {"reason", "string", "Allowed and not kept: nothing is changed.", false},
+                                 why = {"why", "string", "Another name of `reason`.", false},
                                  name_in_path = {"", "string", "", true};
 
 static struct json parameters(struct tl_arena *a, const struct admin__route *r)
@@ -68,14 +70,14 @@ static struct json object_schema(struct tl_arena *a, const struct admin__route *
         if (f->required)
             json_push(&required, json_str(f->name));
     }
-    if (asks) {
-        json_adds(&properties, "reason", schema_of(a, &reason));
-        if (!r->can_dry)
-            json_push(&required, json_str("reason"));
-    }
-    json_object_begin(&b, a, 3);
+    json_adds(&properties, "reason", schema_of(a, r->act ? &reason : &unread));
+    json_adds(&properties, "why", schema_of(a, &why));
+    if (asks && !r->can_dry)
+        json_push(&required, json_str("reason"));
+    json_object_begin(&b, a, 4);
     json_adds(&b, "type", json_str("object"));
     json_adds(&b, "properties", json_end(&properties));
+    json_adds(&b, "additionalProperties", json_bool(false));
     if (required.v.n)
         json_adds(&b, "required", json_end(&required));
     return json_end(&b);

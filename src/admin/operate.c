@@ -30,20 +30,23 @@ static enum tl_rc move_to(struct admin_call *c, struct json v, struct queue_plan
  * plan} */
 static enum tl_rc read_plan(struct admin_call *c, struct queue_plan *ret, struct tl_err *err)
 {
-    struct json v;
+    struct json v, superseded;
     struct tl_sv action;
     size_t i;
     enum tl_rc rc = admin__body(c, &v, err);
 
     if (rc != TL_OK)
         return rc;
-    *ret = (struct queue_plan){.include_superseded = json_gets(v, "include_superseded").u.b};
+    superseded = json_gets(v, "include_superseded");
+    *ret = (struct queue_plan){.include_superseded = superseded.type == JSON_BOOL && superseded.u.b};
     action = json_text(json_gets(v, "action"), TL_SV(""));
     for (i = 0; i < TL_COUNT(actions) && !tl_sv_eqs(action, actions[i]); i++)
         ;
     if (i == TL_COUNT(actions))
         return tl_fail(err, TL_INVALID, "action must be replay, cancel, discard or move");
     ret->action = (enum queue_action)i;
+    if (json_gets(v, "filter").type == JSON_UNDEFINED) /* not everything by an oversight */
+        return tl_fail(err, TL_INVALID, "`filter` says which are meant: {} is everything");
     rc = admin__plan_filter(c, json_gets(v, "filter"), &ret->filter, err);
     if (rc == TL_OK && ret->action == QUEUE_MOVE)
         rc = move_to(c, v, ret, err);
@@ -112,7 +115,7 @@ static const char *filter_text(struct admin_call *c, const struct queue_filter *
         return tl_arena_printf(c->arena, "%zu chosen, from %.*s", f->n_ids,
                                TL_SV_ARG(json_text(json_at(ids, 0), TL_SV(""))));
     tl_buf_init(&b, 900);
-    (void)json_write(&b, json_gets(v, "filter"), 0);
+    (void)json_write(&b, admin__filter_shown(c, json_gets(v, "filter")), 0);
     return b.n ? tl_arena_strndup(c->arena, b.p, b.n) : "all";
 }
 
@@ -535,6 +538,17 @@ static enum tl_rc post_rekey(struct admin_call *c, struct tl_err *err)
     return admin__answer(c, 200, json_end(&b), err);
 }
 
+static const struct admin__field bulk_body[] = {
+    {"action", "string", "replay, cancel, discard or move.", true},
+    {"filter", "object",
+     "flow, state, class, fingerprint, from, until, event, ids, key, error, text, target, connection, or q, as for lists; "
+     "{}: everything.",
+     true},
+    {"to", "string", "move: the flow.", false},
+    {"to_target", "string", "move: its target, where it has several.", false},
+    {"include_superseded", "boolean", "replay: also where the key has gone on meanwhile.", false},
+    {"last", "string", "Of the plan: nothing younger is touched.", false},
+    {0}};
 static const struct admin__route routes[] = {
     {.methods = "GET",
      .pattern = "/v1/config/diff",
@@ -545,27 +559,13 @@ static const struct admin__route routes[] = {
      .pattern = "/v1/plan",
      .fn = post_plan,
      .doc = "Count what an action on many would touch.",
-     .body =
-         (const struct admin__field[]){
-             {"action", "string", "replay, cancel, discard or move.", true},
-             {"filter", "object", "flow, state, class, fingerprint, from, until, event, ids.", false},
-             {"to", "string", "move: the flow.", false},
-             {"include_superseded", "boolean", "replay: also where the key has gone on meanwhile.", false},
-             {"last", "string", "Of the plan: nothing younger is touched.", false},
-             {0}},
+     .body = bulk_body,
      .role = ADMIN_VIEWER},
     {.methods = "POST",
      .pattern = "/v1/jobs",
      .fn = post_job,
      .doc = "Act on many; runs in the background.",
-     .body =
-         (const struct admin__field[]){
-             {"action", "string", "replay, cancel, discard or move.", true},
-             {"filter", "object", "flow, state, class, fingerprint, from, until, event, ids.", false},
-             {"to", "string", "move: the flow.", false},
-             {"include_superseded", "boolean", "replay: also where the key has gone on meanwhile.", false},
-             {"last", "string", "Of the plan: nothing younger is touched.", false},
-             {0}},
+     .body = bulk_body,
      .act = "start job",
      .role = ADMIN_OPERATOR},
     {.methods = "GET",

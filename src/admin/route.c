@@ -22,6 +22,71 @@ static void local_caller(struct admin_call *c)
     c->caller.who = tl_arena_printf(c->arena, "uid %u", c->req->peer_uid);
 }
 
+/* ---- what a body may hold: what the route's table says, which the description is made of ---- */
+static const struct admin__field reasons[] = {{"reason", "string", "", false}, {"why", "string", "", false}, {0}};
+
+static const struct admin__field *field_of(const struct admin__field *f, struct tl_sv name)
+{
+    for (; f && f->name; f++)
+        if (tl_sv_eqs(name, f->name))
+            return f;
+    return NULL;
+}
+
+static enum tl_rc no_member(const struct admin__route *r, struct tl_sv name, struct tl_err *err)
+{
+    const char *names[32], *near;
+    size_t n = 0;
+
+    for (const struct admin__field *f = r->body; f && f->name && n < TL_COUNT(names) - 1; f++)
+        names[n++] = f->name;
+    names[n++] = "reason";
+    near = tl_nearest(name, names, n);
+    return tl_fail(err, TL_INVALID, "the body has `%.*s`, which %s does not know%s%s%s; nothing was done",
+                   (int)(name.n < 60 ? name.n : 60), name.p, r->pattern, near ? "; did you mean `" : "",
+                   near ? near : "", near ? "`?" : "");
+}
+
+static bool has_type(const struct admin__field *f, struct json v)
+{
+    static const struct {
+        const char *word;
+        enum json_type type;
+    } types[] = {{"string", JSON_STRING}, {"boolean", JSON_BOOL}, {"object", JSON_OBJECT}};
+    int64_t whole;
+
+    if (strcmp(f->type, "any") == 0 || (v.type == JSON_NULL && !f->required)) /* null: as if it were absent */
+        return true;
+    for (size_t i = 0; i < TL_COUNT(types); i++)
+        if (strcmp(f->type, types[i].word) == 0)
+            return v.type == types[i].type;
+    assert(strcmp(f->type, "integer") == 0);
+    return json_int64(v, &whole);
+}
+
+/* What a handler does not know would be left out without a word, and a filter that is left out is everything. */
+static enum tl_rc check_body(struct admin_call *c, struct tl_err *err)
+{
+    struct json v;
+    enum tl_rc rc;
+
+    if (c->route->raw || !(c->route->body || c->route->act) || c->req->body.n == 0)
+        return TL_OK;
+    rc = admin__body(c, &v, err);
+    for (uint32_t i = 0; rc == TL_OK && i < v.n; i++) {
+        struct tl_sv name = json_view(v.u.members[i].key);
+        const struct admin__field *f = field_of(c->route->body, name);
+
+        f = f ? f : field_of(reasons, name);
+        if (!f)
+            rc = no_member(c->route, name, err);
+        else if (!has_type(f, v.u.members[i].value))
+            rc = tl_fail(err, TL_INVALID, "`%s` must be %s %s; nothing was done", f->name,
+                         strchr("aeiou", f->type[0]) ? "an" : "a", f->type);
+    }
+    return rc;
+}
+
 /* ---- changes: why, and what is noted of them ---- */
 /* From the body, the header or the query, the first that says something. */
 static enum tl_rc read_reason(struct admin_call *c, struct tl_err *err)
@@ -88,14 +153,16 @@ enum tl_rc admin__act(struct admin_call *c, struct tl_err *err, const char *subj
 static enum tl_rc run(struct admin_call *c, struct tl_err *err)
 {
     struct tl_err ignored;
-    enum tl_rc rc = c->route->act ? read_reason(c, err) : TL_OK;
+    enum tl_rc rc = check_body(c, err);
 
+    if (rc == TL_OK && c->route->act)
+        rc = read_reason(c, err);
     if (rc == TL_OK)
         rc = c->route->fn(c, err);
     if (rc != TL_OK && c->audited)
         (void)note(c, err->text, &ignored);
     /* A change that nobody noted is a fault of ours, whoever made it. */
-    assert(rc != TL_OK || !c->route->act || c->audited || c->dry || c->res->status >= 400);
+    assert(rc != TL_OK || !c->route->act || c->route->sometimes || c->audited || c->dry || c->res->status >= 400);
     return rc;
 }
 

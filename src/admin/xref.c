@@ -73,7 +73,9 @@ static enum tl_rc post_forget(struct admin_call *c, struct tl_err *err)
 {
     struct json v;
     struct json_builder b;
+    struct flow_plan *p;
     struct tl_sv model, connection, id;
+    bool hidden;
     uint64_t n = 0;
     enum tl_rc rc = admin__body(c, &v, err);
 
@@ -84,7 +86,11 @@ static enum tl_rc post_forget(struct admin_call *c, struct tl_err *err)
     id = json_text(json_gets(v, "id"), TL_SV(""));
     if (!model.n || !connection.n || !id.n)
         return tl_fail(err, TL_INVALID, "model, connection and id say which record is meant: all three are needed");
-    rc = admin__act(c, err, "%.*s %.*s of %.*s", TL_SV_ARG(model), TL_SV_ARG(id), TL_SV_ARG(connection));
+    p = admin__plan(c->admin);
+    hidden = flow_plan_hides(p, FLOW_HIDES_ID, model, connection);
+    flow_plan_unref(p);
+    rc = admin__act(c, err, "%.*s %.*s of %.*s", TL_SV_ARG(model), TL_SV_ARG(hidden ? TL_SV(FLOW_MASK) : id),
+                    TL_SV_ARG(connection));
     if (rc == TL_OK)
         rc = queue_xref_forget(c->admin->queue, c->task, model, connection, id, &n, err);
     if (rc != TL_OK)

@@ -106,7 +106,9 @@ struct queue_filter {
     size_t n_targets;
     struct tl_sv key;   /* ordering key; .p NULL: all */
     struct tl_sv error; /* in the reason; case ignored */
-    struct tl_sv text;  /* in the payload as it came, where it is stored with its event */
+    struct tl_sv text;  /* in the payload as it came, where it is stored with its event; or what this says of it: */
+    bool (*has_text)(void *arg, struct tl_sv body, struct tl_sv text); /* on the reader's thread; NULL: it is in it */
+    void *has_text_arg;
     bool details;       /* fill key, status and latency of the rows */
     uint32_t budget_ms; /* where no index leads to them: look for so long; 0: at 20,000 ids */
 };

@@ -144,6 +144,25 @@ def test_a_viewer_changes_nothing_and_an_operator_neither_configuration_nor_toke
             assert operator.raw(method.upper(), url, {"reason": "x"}).status != 403, path
 
 
+def test_a_body_holds_what_the_description_says_and_nothing_else(site):
+    web, wrong = client(site), {"string": 7, "boolean": "yes", "integer": "three", "object": []}
+    for path, of in web.get("/v1/openapi.json")["paths"].items():
+        schema = of.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        if "properties" not in schema:
+            continue
+        assert schema["additionalProperties"] is False
+        url = path.replace("{flow}", "orders").replace("{id}", "0000000000001").replace("{fingerprint}", "0000000000001").replace("{name}", "orders")
+        r = web.raw("POST", url, {"reason": "x", "no_such_member": 1})
+        assert r.status == 400 and "`no_such_member`" in r.text and path in r.text, (path, r)
+        for name, member in schema["properties"].items():
+            if "type" in member:
+                r = web.raw("POST", url, {"reason": "x", name: wrong[member["type"]]})
+                assert r.status == 400 and f"`{name}` must be" in r.text, (path, name, r)
+    assert site.flow()["held"] is None
+    r = web.raw("DELETE", "/v1/tokens/board", {"reasn": "typo"})
+    assert r.status == 400 and "did you mean `reason`?" in r.text, r
+
+
 def test_a_wrong_token_waits_longer_each_time_and_a_right_one_does_not_wait_for_it(site):
     port, web = client(site).port, client(site)
     began = time.monotonic()

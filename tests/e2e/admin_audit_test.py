@@ -48,6 +48,27 @@ def test_a_change_is_noted_with_who_when_why_and_from_where(site):
     assert until(lambda: [x for x in site.logged("admin.audit") if x.get("hash") == e["hash"]]), "the log has the hash as well"
 
 
+def test_a_test_that_lets_a_held_connection_go_on_is_noted_and_another_is_not(tmp_path, target):
+    target.behave = lambda r: answer(401)
+    config = project(target, admin={"listen": f"127.0.0.1:{free_port()}"})
+    config["connections"]["erp"]["probe"] = "/me"
+    s = Site(tmp_path, config).start()
+    try:
+        web = client(s, "operator", "anna")
+        s.post({"n": 1})
+        until(lambda: s.connection()["held"] == "connection_auth")
+        before = len(web.get("/v1/audit")["entries"])
+        assert web.post("/v1/connections/erp/test")["ok"] is False and len(web.get("/v1/audit")["entries"]) == before
+        target.behave = lambda r: answer(200, {})
+        assert web.post("/v1/connections/erp/test")["ok"] is True
+        s.wait_counts(delivered=1)
+        e = last(web)[0]
+        assert (e["who"], e["action"]) == ("token anna", "resume connection") and e["subject"].startswith("connection erp"), e
+        assert web.post("/v1/connections/erp/test")["ok"] is True and len(web.get("/v1/audit")["entries"]) == before + 1
+    finally:
+        s.clean_up()
+
+
 def test_what_fails_after_it_was_noted_is_noted_as_failed(site):
     web = client(site)
     id = site.post({"n": 1})

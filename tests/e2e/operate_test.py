@@ -177,8 +177,26 @@ def test_wrong_questions_get_an_answer_that_helps(shop):
     assert s.call("GET", "/v1/events/0000000000009").status == 404
     r = s.call("POST", "/v1/plan", {"action": "replay", "filter": {"clas": "data"}})
     assert r.status == 400 and "did you mean 'class'" in r.text
-    assert s.call("POST", "/v1/plan", {"action": "explode"}).status == 400
+    assert s.call("POST", "/v1/plan", {"action": "explode", "filter": {}}).status == 400
     assert s.call("POST", "/v1/plan", b"[").status == 400
+
+
+def test_what_is_mistyped_or_left_out_acts_on_nothing(shop, target):
+    target.behave = lambda r: answer(422, {"error": "no"})
+    s = shop()
+    s.post({"n": 1})
+    s.wait_counts(dead=1)
+    for body, says in (({"filtr": {"flow": "orders"}}, "did you mean `filter`?"), ({}, "{} is everything"), ({"filter": None}, "an object"),
+                       ({"filter": "flow:orders"}, "an object"), ({"filter": {"q": " "}}, "q must be"), ({"filter": {"q": 7}}, "q must be"),
+                       ({"filter": {"ids": []}}, "nothing was chosen"), ({"filter": {"flw": "orders"}}, "did you mean 'flow'?"),
+                       ({"filter": {}, "include_superseded": "yes"}, "must be a boolean"), ({"filter": {}, "last": 7}, "must be a string")):
+        for path in ("/v1/plan", "/v1/jobs"):
+            r = s.call("POST", path, {"action": "discard", "reason": "typo", **body})
+            assert r.status == 400 and says in r.json["error"]["message"], (path, body, r)
+    r = s.call("POST", "/v1/flows/orders/pause?reason=x", {"reasn": "y"})
+    assert r.status == 400 and "did you mean `reason`?" in r.text and s.flow()["held"] is None
+    assert s.counts()["dead"] == 1 and s.get("/v1/jobs")["jobs"] == []
+    assert s.job("discard", {"q": "flow:orders"})[1]["done"] == 1
 
 
 def test_a_snapshot_is_a_database_that_others_can_read(shop, target, tmp_path):

@@ -27,12 +27,13 @@ TOKENS = {"viewer": "a-viewer-of-the-tests-000000000000", "operator": "an-operat
 @pytest.fixture
 def running(site, targets):
     """A shop whose ERP repeats what it does not like in its answer."""
-    def start(**admin):
+    def start(order_by=None, **admin):
         def refuse(r):
             order = json.loads(r.body)
             return answer(422, {"message": f"customer {order['customer'].get('name')} is locked", "echo": order})
         target = targets(refuse)
-        c = project(target, flow={"steps": [{"map": "order"}]}, mappings={"order": {"to": "order", "jsonata": "order.jsonata"}},
+        order = {"order_by": order_by} if order_by else {}
+        c = project(target, flow={"steps": [{"map": "order"}], **order}, mappings={"order": {"to": "order", "jsonata": "order.jsonata"}},
                     models={"order": "order.schema.json"},
                     admin={"listen": f"127.0.0.1:{free_port()}", **admin,
                            "tokens": [{"name": r, "role": r, "secret": f"${{env:{r.upper()}}}"} for r in TOKENS]})
@@ -114,6 +115,75 @@ def test_a_comparison_of_mappings_and_a_log_of_bodies_are_masked(running):
     assert hidden([(x.get("sent"), x.get("got")) for x in lines]), lines
 
 
+def found(s, role, **asked):
+    query = "&".join(f"{k}={quote(v)}" for k, v in asked.items())
+    return [e["id"] for e in web(s, role).get(f"/v1/events?{query}")["events"]]
+
+
+def planned(s, role, filter):
+    r = web(s, role).raw("POST", "/v1/plan", {"action": "replay", "filter": filter})
+    return r.json["matching"] if r.status == 200 else r.json["error"]["code"]
+
+
+def test_what_is_masked_is_not_found_by_whoever_may_not_reveal_it(running):
+    s = running()
+    for role in TOKENS:
+        for words in ("Ada Lovelace", 'full_name":"A', "da L", "7946"):
+            assert found(s, role, text=words) == found(s, role, q=f'flow:orders "{words.replace(chr(34), "")}"') == [], (role, words)
+            assert planned(s, role, {"text": words}) == "not_found", (role, words)
+        assert found(s, role, text="London") == found(s, role, text="engine") == [s.event], "the rest is"
+        assert found(s, role, text='"city":"London"') == [s.event] and planned(s, role, {"text": "London"}) == 1
+    assert [e["id"] for e in s.get(f"/v1/events?text={quote('Ada Lovelace')}")["events"]] == [s.event], "an admin may reveal it"
+
+
+def test_operators_who_may_reveal_find_it_and_viewers_do_not(running):
+    s = running(reveal="operator")
+    assert found(s, "operator", text="Ada Lovelace") == [s.event] and found(s, "viewer", text="Ada Lovelace") == []
+
+
+def test_what_is_masked_is_not_looked_for_by_its_ordering_key(running):
+    s = running(order_by="body.buyer.full_name")
+    for how in ({"key": "Ada Lovelace"}, {"q": 'key:"Ada Lovelace"'}, {"key": "Ada Lovelace", "flow": "orders"}):
+        query = "&".join(f"{k}={quote(v)}" for k, v in how.items())
+        r = web(s, "viewer").raw("GET", f"/v1/events?{query}")
+        assert r.status == 403 and "admin.reveal" in r.text and "orders" in r.text, r
+        assert planned(s, "viewer", how) == "forbidden"
+        assert s.call("GET", f"/v1/events?{query}").json["events"][0]["id"] == s.event
+
+
+ENCODED = '{ "x": $base64encode(buyer.full_name), "y": $split(buyer.full_name, ""), "city": buyer.city, "n": $length(buyer.full_name) }'
+
+
+def test_a_comparison_runs_on_what_the_caller_may_see(running):
+    s = running()
+    r = web(s, "operator").post("/v1/mappings/shadow", {"name": "order", "source": ENCODED, "flow": "orders"})
+    after = r["different"][0]["after"]
+    assert r["masked"] and after["city"] == "London" and after["x"] == "Kioq" and after["n"] == 3, r
+    assert "QWRhIExvdmVsYWNl" not in json.dumps(r) and '"A", "d", "a"' not in json.dumps(r)
+    assert not [e for e in s.get("/v1/audit")["entries"] if e["action"] == "compare mappings"]
+
+
+def test_a_comparison_by_who_may_reveal_runs_on_the_payloads_and_is_audited(running):
+    s = running(reveal="operator")
+    r = web(s, "operator").post("/v1/mappings/shadow", {"name": "order", "source": ENCODED, "flow": "orders", "reason": "a new ERP"})
+    assert not r["masked"] and r["different"][0]["after"]["n"] == 12, r
+    e = s.get("/v1/audit")["entries"][0]
+    assert (e["action"], e["subject"], e["who"], e["reason"]) == ("compare mappings", "mapping order over flow orders", "token operator",
+                                                                  "a new ERP")
+
+
+def test_the_audit_log_does_not_hold_what_was_looked_for(running):
+    s = running()
+    for filter in ({"text": "Ada Lovelace", "flow": "orders"}, {"q": 'flow:orders "Ada Lovelace" error:"is locked" state:dead'},
+                   {"error": "customer", "q": 'text:"Ada Lovelace"'}):
+        until(lambda: s.call("POST", "/v1/jobs", {"action": "replay", "filter": filter, "reason": "mended"}).status == 202)  # dead again
+        e = s.get("/v1/audit")["entries"][0]
+        assert e["action"] == "start job" and hidden(e) and "***" in e["subject"], e
+    assert s.get("/v1/audit?limit=1")["entries"][0]["subject"] == 'replay {"error":"***","q":"text:***"}'
+    subjects = [e["subject"] for e in s.get("/v1/audit")["entries"] if e["action"] == "start job"]
+    assert subjects[1] == 'replay {"q":"flow:orders *** error:*** state:dead"}' and hidden(s.logged("admin.audit")), subjects
+
+
 def test_what_is_not_json_is_masked_whole(running):
     s = running()
     body = b"<order><name>Ada Lovelace</name></order>"
@@ -122,6 +192,7 @@ def test_what_is_not_json_is_masked_whole(running):
     s.wait_counts(dead=2)
     d = s.get(f"/v1/events/{r.id}")
     assert d["body"] == "***" and d["masked"] and hidden(d), d
+    assert found(s, "viewer", text="Ada") == found(s, "viewer", text="order") == []
 
 
 def cli(s, *args):
@@ -196,6 +267,9 @@ def test_a_record_that_is_known_by_a_marked_field_is_masked_where_it_is_looked_u
         assert [(x["from_id"], x["to_id"]) for x in found["xrefs"]] == [("***", "E-7")], found
     shown = s.get(f"/v1/events/{id}")
     assert hidden(shown) and shown["xrefs"][0]["to_id"] == "E-7", shown
+    s.do("/v1/xrefs/forget", {"model": "person", "connection": "shop", "id": "Ada Lovelace", "reason": "they asked for it"})
+    e = s.get("/v1/audit")["entries"][0]
+    assert e["subject"] == "person *** of shop" and hidden(s.logged("admin.audit")), e
 
 
 def test_a_batch_whose_records_are_refused_one_by_one_is_masked_and_kept(site, targets):

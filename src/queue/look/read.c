@@ -352,8 +352,10 @@ static bool body_has(struct pager *p, const struct store_val *v)
     struct tl_err err;
     struct tl_sv body;
 
-    return queue__column(p->r, place, v[3].i != 0, &v[2], &body, &err) == TL_OK &&
-           tl_sv_find_sv(body, p->f->text) != body.n;
+    if (queue__column(p->r, place, v[3].i != 0, &v[2], &body, &err) != TL_OK)
+        return false;
+    return p->f->has_text ? p->f->has_text(p->f->has_text_arg, body, p->f->text)
+                          : tl_sv_find_sv(body, p->f->text) != body.n;
 }
 
 /* Back through the ids by what an index row says of them; only what fits is read whole. */
