@@ -29,8 +29,8 @@ struct admin_call {
 };
 typedef enum tl_rc admin__fn(struct admin_call *c, struct tl_err *err);
 
-/* A member of a query or of a body: for the description (openapi.c), and of a body for route.c, which refuses others and
- * other types. A table ends with a row without a name. */
+/* A member of a query or of a body: for the description (openapi.c), and of a body for route.c, which refuses others
+ * and other types. A table ends with a row without a name. */
 struct admin__field {
     const char *name, *type, *doc; /* type: string, boolean, integer or object of JSON Schema, or "any" */
     bool required;
@@ -67,6 +67,8 @@ TL_MUST_CHECK enum tl_rc admin__body(struct admin_call *c, struct json *ret, str
 /* Write into the audit log what is about to be done, to what. Called once, when all that can be checked is; suspends
  * until it is on disk. The failure of what follows is noted by route.c. */
 TL_MUST_CHECK enum tl_rc admin__act(struct admin_call *c, struct tl_err *err, const char *subject, ...) TL_PRINTF(3, 4);
+/* For a handler that answers what failed by itself: the second entry, if there is a first. Suspends. */
+void admin__act_failed(struct admin_call *c, const char *why);
 /* A parameter of the query, decoded into the arena; .p NULL: absent. */
 struct tl_sv admin__query(const struct admin_call *c, const char *name);
 /* An id as the API spells it (13 characters), or 0 with TL_INVALID. */

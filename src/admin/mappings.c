@@ -274,7 +274,8 @@ static const struct admin__route routes[] = {
     {.methods = "POST",
      .pattern = "/v1/mappings/shadow",
      .fn = post_shadow,
-     .doc = "An edited mapping beside the one in force, over the last events; over masked ones for whoever may not reveal.",
+     .doc = "An edited mapping beside the one in force, over the last events; over masked ones for whoever may not "
+            "reveal.",
      .act = "compare mappings",
      .no_reason = true,
      .sometimes = true,

@@ -541,7 +541,8 @@ static enum tl_rc post_rekey(struct admin_call *c, struct tl_err *err)
 static const struct admin__field bulk_body[] = {
     {"action", "string", "replay, cancel, discard or move.", true},
     {"filter", "object",
-     "flow, state, class, fingerprint, from, until, event, ids, key, error, text, target, connection, or q, as for lists; "
+     "flow, state, class, fingerprint, from, until, event, ids, key, error, text, target, connection, or q, as for "
+     "lists; "
      "{}: everything.",
      true},
     {"to", "string", "move: the flow.", false},

@@ -150,17 +150,24 @@ enum tl_rc admin__act(struct admin_call *c, struct tl_err *err, const char *subj
     return c->subject ? note(c, "", err) : tl_fail(err, TL_LIMIT, "the request is too large");
 }
 
-static enum tl_rc run(struct admin_call *c, struct tl_err *err)
+void admin__act_failed(struct admin_call *c, const char *why)
 {
     struct tl_err ignored;
+
+    if (c->audited)
+        (void)note(c, why, &ignored);
+}
+
+static enum tl_rc run(struct admin_call *c, struct tl_err *err)
+{
     enum tl_rc rc = check_body(c, err);
 
     if (rc == TL_OK && c->route->act)
         rc = read_reason(c, err);
     if (rc == TL_OK)
         rc = c->route->fn(c, err);
-    if (rc != TL_OK && c->audited)
-        (void)note(c, err->text, &ignored);
+    if (rc != TL_OK)
+        admin__act_failed(c, err->text);
     /* A change that nobody noted is a fault of ours, whoever made it. */
     assert(rc != TL_OK || !c->route->act || c->route->sometimes || c->audited || c->dry || c->res->status >= 400);
     return rc;

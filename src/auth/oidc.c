@@ -20,6 +20,7 @@ struct auth_oidc {
     struct auth *a;          /* NULL: nothing was fetched so far */
     char *token_url, *authorize_url, *jwks_url;
     struct crypto_keys *keys;
+    bool says_iss;             /* its answers name the issuer (RFC 9207) */
     uint64_t read_ms, keys_ms; /* monotonic */
 };
 
@@ -120,6 +121,9 @@ static enum tl_rc read_issuer(struct auth_oidc *o, struct json doc, struct tl_er
     if (rc == TL_OK)
         rc = auth_new(&w, who, "oauth2_authorization_code", &o->client, NULL, &o->a, err);
     if (rc == TL_OK) {
+        struct json says = json_gets(doc, "authorization_response_iss_parameter_supported");
+
+        o->says_iss = says.type == JSON_BOOL && says.u.b;
         o->a->wants_id = true;
         o->read_ms = tl_clock_mono_ms(o->w.clock);
     }
@@ -244,12 +248,12 @@ enum tl_rc auth_oidc_finish(struct task *t, struct auth_oidc *o, struct tl_arena
 
     if (rc != TL_OK)
         return rc;
-    /* RFC 9207 2.4: an answer of another server than the one that was asked is a mix-up attack. */
-    if (http_query_get(query, TL_SV("iss"), arena, &iss, NULL) == TL_OK && iss.n > 0 &&
-        !tl_sv_eqs(iss, o->conf->issuer))
+    rc = know_issuer(t, o, arena, err);
+    /* RFC 9207 2.4: an answer of another server than the one that was asked is a mix-up attack; so is one that names
+     * none where the server says that it always does. */
+    if (rc == TL_OK && http_query_get(query, TL_SV("iss"), arena, &iss, NULL) == TL_OK &&
+        (iss.n > 0 ? !tl_sv_eqs(iss, o->conf->issuer) : o->says_iss))
         rc = tl_fail(err, TL_INVALID, "%s: the answer comes from another issuer; start again", who);
-    if (rc == TL_OK)
-        rc = know_issuer(t, o, arena, err);
     if (rc == TL_OK)
         rc = auth__code_exchange(t, o->a, arena, &attempt->code, tl_sv_str(o->conf->redirect_uri), query, &token, err);
     if (rc == TL_OK && token.id == NULL)

@@ -39,10 +39,11 @@ static struct config_node *list(struct tl_arena *a, const struct config_field *f
 }
 
 /* Where a plain text may stand, a secret may have been written all the same: by the name it stands under (headers,
- * mostly), or by a value as RFC 7235 credentials are. What is no secret is shown: it is why the text may stand there. */
+ * mostly), or by a value as RFC 7235 credentials are. What is no secret is shown: it is why the text may stand there.
+ */
 static bool is_secret(const char *name, const struct config_node *n)
 {
-    static const char *const names[] = {"auth",     "token",     "key",     "secret", "cookie",
+    static const char *const names[] = {"auth",     "token",     "key",     "secret",    "cookie",
                                         "password", "signature", "session", "credential"};
     struct tl_sv key = tl_sv_str(name), value = config__is_scalar(n) ? tl_sv_trim(n->text) : TL_SV("");
 

@@ -109,7 +109,7 @@ def test_signing_out_ends_the_session_and_so_does_the_end_of_its_token(site):
 
 def test_no_answer_can_be_framed_sniffed_or_given_scripts_of_others(site):
     web = client(site)
-    for path in ("/", "/events", "/v1/status", "/v1/nothing", "/no.js"):
+    for path in ("/", "/events", "/v1/status", "/v1/nothing", "/no.js", "/healthz", "/readyz", "/metrics"):
         r = web.raw("GET", path)
         policy = r.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in policy and "default-src 'none'" in policy and "unsafe" not in policy, path

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sign-in to the console by OpenID Connect: oidc-provider as the identity provider, and an issuer whose tokens are wrong."""
+import http.client
 import http.cookiejar
 import json
 import os
@@ -142,10 +143,35 @@ def test_an_attempt_counts_once_and_for_its_own_browser_only(provider):
     assert status == 400 and stranger.me() is None, "another browser"
 
 
+def test_an_attempt_is_not_pushed_out_by_others_and_its_cookie_does_not_count_twice(provider):
+    provider.tell("/as?account=ann")
+    kept = []
+
+    class Crowd(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, req, fp, code, msg, headers, url):
+            if "/callback?" in url:
+                kept.append((url, next(c for c in p.jar if c.name.endswith("_going"))))
+                for _ in range(100):  # nobody in particular begins, and does not go on
+                    c = http.client.HTTPConnection("127.0.0.1", provider.port, timeout=30)
+                    c.request("GET", "/v1/session/oidc")
+                    assert c.getresponse().status == 303
+                    c.close()
+            return super().redirect_request(req, fp, code, msg, headers, url)
+    p = Person(provider)
+    p.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(p.jar), Crowd)
+    assert p.sign_in()[0] == 200 and p.me()["who"] == "oidc ann@example.com"
+    (back, cookie), again = kept[0], Person(provider)
+    assert provider.callback in back and len(cookie.value) > 200
+    for value in (cookie.value, cookie.value[:-2], "x" * 300):
+        again.opener.addheaders = [("Cookie", f"{cookie.name}={value}")]
+        status, page, _ = again.get(back)
+        assert status == 400 and "start again from the console" in sentence(page), page
+
+
 @pytest.mark.parametrize("mode, why", [
     ("nonce", "belongs to another attempt"), ("iss", "iss"), ("aud", "aud"), ("azp", "another client"), ("several", "for several"), ("exp", "exp"),
     ("old", "older than allowed"), ("sub", "names nobody"), ("none", "ID token"), ("hmac", "ID token"), ("key", "ID token"), ("state", "does not belong to this attempt"),
-    ("issuer", "another issuer"), ("denied", "refused: access_denied"), ("client", "invalid_client"), ("no-id", "gave no ID token")])
+    ("issuer", "another issuer"), ("silent", "another issuer"), ("denied", "refused: access_denied"), ("client", "invalid_client"), ("no-id", "gave no ID token")])
 def test_what_is_wrong_with_an_answer_is_one_sentence_and_no_session(forge, mode, why):
     forge.tell(f"/forge/mode?m={mode}")
     p = Person(forge)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * oidc.c - a person signs in at an identity provider and comes back with a role. The browser that comes back must be
- * the one that went (a cookie of its own), with the state and the nonce of its attempt; an attempt counts once.
+ * the one that went, with the state, the verifier (PKCE) and the nonce of its attempt; an attempt counts once.
+ *
+ * The attempt goes along in a cookie that only this process can read and make. Here it would need a place, and whoever
+ * asks often enough, without being anybody, could take the places of others.
  */
 #include <stdio.h>
 
@@ -79,7 +82,7 @@ void admin__oidc_done(struct admin_web *w)
 {
     drop(w->oidc);
     w->oidc = NULL;
-    tl_wipe(w->goers, sizeof w->goers);
+    tl_wipe(&w->going, sizeof w->going);
 }
 
 struct json admin__oidc_offer(struct tl_arena *a, const struct admin_web *w)
@@ -112,18 +115,61 @@ static enum tl_rc go(struct admin_call *c, struct tl_sv where)
     return TL_OK;
 }
 
-/* A free place, else that of who left first. */
-static struct admin__goer *place(struct admin_web *w, uint64_t now)
-{
-    struct admin__goer *p = &w->goers[0];
+struct going {
+    struct auth_oidc_attempt attempt;
+    uint64_t until_ms; /* monotonic */
+};
+#define GOING TL_SV("tieline sign-in")
 
-    for (size_t i = 0; i < TL_COUNT(w->goers); i++) {
-        if (w->goers[i].until_ms <= now)
-            return &w->goers[i];
-        if (w->goers[i].until_ms < p->until_ms)
-            p = &w->goers[i];
-    }
-    return p;
+static enum tl_rc pack(struct admin_call *c, const struct auth_oidc_attempt *attempt, char cookie[1024],
+                       struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf sealed = {0}, text = {0};
+    struct going g;
+    enum tl_rc rc;
+
+    memset(&g, 0, sizeof g); /* holes too: all of it is written */
+    g.attempt = *attempt;
+    g.attempt.code.url = TL_SV_NULL; /* the request's */
+    g.until_ms = tl_clock_mono_ms(c->admin->clock) + AWAY_MS;
+    tl_buf_init(&sealed, 1024);
+    tl_buf_init(&text, 1023);
+    rc = crypto_seal(c->admin->crypto, CRYPTO_XCHACHA20_POLY1305, &c->web->going, GOING,
+                     tl_sv((const char *)&g, sizeof g), &sealed, err);
+    tl_wipe(&g, sizeof g);
+    if (rc == TL_OK && !tl_base64url_encode(&text, sealed.p, sealed.n))
+        rc = tl_fail(err, TL_LIMIT, "the attempt to sign in is too large");
+    if (rc == TL_OK)
+        (void)snprintf(cookie, 1024, "%.*s", (int)text.n, text.p);
+    return rc;
+}
+
+static bool unpack(struct admin_call *c, struct tl_sv cookie, struct auth_oidc_attempt *ret)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf sealed = {0}, plain = {0};
+    struct admin_web *w = c->web;
+    struct tl_err ignored;
+    struct going g;
+    uint8_t hash[ADMIN__HASH];
+    bool good;
+
+    tl_buf_init(&sealed, 1024);
+    tl_buf_init(&plain, 1024);
+    if (!tl_base64url_decode(&sealed, cookie) ||
+        crypto_open(c->admin->crypto, &w->going, 1, GOING, tl_buf_view(&sealed), &plain, &ignored) != TL_OK ||
+        plain.n != sizeof g)
+        return false;
+    memcpy(&g, plain.p, sizeof g);
+    tl_wipe(plain.p, plain.n);
+    good = g.until_ms > tl_clock_mono_ms(c->admin->clock);
+    admin__hash(w, tl_buf_view(&sealed), hash);
+    for (size_t i = 0; i < TL_COUNT(w->came_back); i++)
+        good = good && !crypto_equal(hash, w->came_back[i], ADMIN__HASH);
+    memcpy(w->came_back[w->n_came_back++ % TL_COUNT(w->came_back)], hash, ADMIN__HASH);
+    if (good)
+        *ret = g.attempt;
+    tl_wipe(&g, sizeof g);
+    return good;
 }
 
 /* A person looks at this, not a program: the sentence on a page, and the way back. */
@@ -155,9 +201,7 @@ static enum tl_rc get_begin(struct admin_call *c, struct tl_err *err)
 {
     struct admin__oidc *o = c->web->oidc;
     struct auth_oidc_attempt attempt;
-    struct admin__goer *p;
-    char id[64], name[64];
-    struct tl_sv url;
+    char cookie[1024], name[64];
     enum tl_rc rc;
 
     if (!o)
@@ -165,41 +209,28 @@ static enum tl_rc get_begin(struct admin_call *c, struct tl_err *err)
     o->refs++;
     rc = auth_oidc_begin(c->task, o->oidc, c->arena, &attempt, err);
     drop(o);
+    if (rc == TL_OK)
+        rc = pack(c, &attempt, cookie, err);
     if (rc != TL_OK)
         return rc == TL_CANCELED ? rc : sorry(c, err);
-    url = attempt.code.url;
-    attempt.code.url = TL_SV_NULL; /* the request's */
-    admin__secret("", id);
-    p = place(c->web, tl_clock_mono_ms(c->admin->clock));
-    *p = (struct admin__goer){.attempt = attempt, .until_ms = tl_clock_mono_ms(c->admin->clock) + AWAY_MS};
-    admin__hash(c->web, tl_sv_str(id), p->cookie);
+    tl_wipe(attempt.code.verifier, sizeof attempt.code.verifier);
     cookie_name(c->web, name);
-    admin__set_cookie(c, name, id, HERE, "Lax", AWAY_MS / 1000); /* it must come along when the provider sends back */
-    return go(c, url);
+    admin__set_cookie(c, name, cookie, HERE, "Lax",
+                      AWAY_MS / 1000); /* it must come along when the provider sends back */
+    return go(c, attempt.code.url);
 }
 
 /* ---- and back ---- */
 static enum tl_rc take_attempt(struct admin_call *c, struct auth_oidc_attempt *ret, struct tl_err *err)
 {
-    uint64_t now = tl_clock_mono_ms(c->admin->clock);
-    struct tl_sv id;
-    uint8_t hash[ADMIN__HASH];
+    struct tl_sv cookie;
     char name[64];
 
     cookie_name(c->web, name);
-    id = admin__cookie(c->req, name);
-    if (id.n) {
-        admin__hash(c->web, id, hash);
-        for (size_t i = 0; i < TL_COUNT(c->web->goers); i++) {
-            struct admin__goer *g = &c->web->goers[i];
-
-            if (g->until_ms <= now || !crypto_equal(hash, g->cookie, ADMIN__HASH))
-                continue;
-            *ret = g->attempt;
-            tl_wipe(g, sizeof *g);
-            admin__set_cookie(c, name, "", HERE, "Lax", 0);
-            return TL_OK;
-        }
+    cookie = admin__cookie(c->req, name);
+    if (cookie.n && unpack(c, cookie, ret)) {
+        admin__set_cookie(c, name, "", HERE, "Lax", 0);
+        return TL_OK;
     }
     return tl_fail(err, TL_INVALID,
                    "this browser has not begun to sign in within the last ten minutes, or has finished already: start "
@@ -268,6 +299,12 @@ static void name_of(const struct flow_admin_oidc_conf *c, struct json claims, ch
     who[n] = '\0';
 }
 
+/* What the role follows from is not in force any more. */
+static enum tl_rc reloaded(struct tl_err *err)
+{
+    return tl_fail(err, TL_CONFLICT, "the configuration was reloaded meanwhile: sign in again");
+}
+
 static enum tl_rc finish(struct admin_call *c, struct admin__oidc *o, struct tl_err *err)
 {
     struct auth_oidc_attempt attempt;
@@ -284,14 +321,16 @@ static enum tl_rc finish(struct admin_call *c, struct admin__oidc *o, struct tl_
         rc = role_of(o->from, claims, &role, err);
     if (rc != TL_OK)
         return rc;
+    if (c->web->oidc != o)
+        return reloaded(err);
     name_of(o->from, claims, who);
     c->caller = (struct admin_caller){
         .role = role, .who = tl_arena_strdup(c->arena, who), .how = "session", .from = c->caller.from};
     rc = admin__act(c, err, "%s", who);
     if (rc != TL_OK)
         return rc;
-    if (c->web->oidc != o) /* a reload came between: what the role follows from is not in force any more */
-        return tl_fail(err, TL_CONFLICT, "the configuration was reloaded meanwhile: sign in again");
+    if (c->web->oidc != o)
+        return reloaded(err);
     (void)admin__session_begin(c, who, role, NULL, 0, id);
     admin__set_cookie(c, c->web->cookie, id, "/", "Strict", c->web->session_ms / 1000);
     return go(c, TL_SV("../../../"));
@@ -310,6 +349,7 @@ static enum tl_rc get_callback(struct admin_call *c, struct tl_err *err)
     if (rc == TL_OK || rc == TL_CANCELED)
         return rc;
     err->rc = rc;
+    admin__act_failed(c, err->text); /* what follows is an answer, not a failure */
     return sorry(c, err);
 }
 

@@ -30,7 +30,7 @@ static enum tl_rc get_session(struct admin_call *c, struct tl_err *err)
 void admin__set_cookie(struct admin_call *c, const char *name, const char *value, const char *path, const char *same,
                        int64_t seconds)
 {
-    char text[300];
+    char text[1200];
 
     (void)snprintf(text, sizeof text, "%s=%s; Path=%s; HttpOnly; SameSite=%s; Max-Age=%lld%s", name, value, path, same,
                    (long long)seconds, c->req->secure ? "; Secure" : "");

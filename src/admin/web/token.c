@@ -527,6 +527,7 @@ enum tl_rc admin_web_new(struct admin *a, struct admin_web **ret_web, struct tl_
         return tl_fail(err, TL_IO, "cannot find %s: %s", a->data_path, strerror(errno));
     w = tl_zalloc(sizeof *w);
     w->admin = a;
+    tl_random(w->going.key, sizeof w->going.key);
     tl_buf_init(&w->status, 8 << 20);
     /* Cookies know no ports: two installations on one machine must not overwrite each other's. */
     (void)snprintf(w->cookie, sizeof w->cookie, "tieline_%08x", (unsigned)tl_hash64(where, strlen(where), 1));

@@ -43,14 +43,9 @@ struct admin__slow {
     uint32_t failures, waiting;
     uint64_t last_ms;
 };
-/* oidc.c: a browser that has been sent to the identity provider */
-enum { ADMIN__GOERS = 64 };
+/* oidc.c */
 struct admin__oidc; /* of one configuration; counted, as tasks may be inside when another comes */
-struct admin__goer {
-    uint8_t cookie[ADMIN__HASH]; /* of the browser that went */
-    struct auth_oidc_attempt attempt;
-    uint64_t until_ms; /* monotonic; 0: free */
-};
+enum { ADMIN__CAME_BACK = 64 };
 struct admin_web {
     struct admin *admin;
     struct admin__token tokens[1 + ADMIN__CONFIGURED + ADMIN__TOKENS];
@@ -66,8 +61,10 @@ struct admin_web {
     uint64_t status_ms;
     struct async_mutex changing; /* the ledger's list of tokens */
     char cookie[40];
-    struct admin__oidc *oidc; /* NULL: none */
-    struct admin__goer goers[ADMIN__GOERS];
+    struct admin__oidc *oidc;                         /* NULL: none */
+    struct crypto_seal_key going;                     /* what a browser takes along to the identity provider */
+    uint8_t came_back[ADMIN__CAME_BACK][ADMIN__HASH]; /* attempts that are over, the last ones */
+    size_t n_came_back;
 };
 
 struct tl_sv admin__cookie(const struct http_req *req, const char *name); /* .p NULL: none */

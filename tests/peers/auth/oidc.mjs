@@ -56,7 +56,8 @@ async function idToken() {
 async function forge(path, query, body, res) {
   const json = (v, status = 200) => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(v));
   if (path === '/.well-known/openid-configuration')
-    return json({ issuer: mode === 'mixup' ? base : issuer, authorization_endpoint: `${issuer}/auth`, token_endpoint: `${issuer}/token`, jwks_uri: `${issuer}/jwks` });
+    return json({ issuer: mode === 'mixup' ? base : issuer, authorization_endpoint: `${issuer}/auth`, token_endpoint: `${issuer}/token`, jwks_uri: `${issuer}/jwks`,
+      ...(mode === 'silent' ? { authorization_response_iss_parameter_supported: true } : {}) });
   if (path === '/jwks') return json({ keys: [{ ...(await jose.exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' }] });
   if (path === '/mode') {
     mode = query.get('m');
