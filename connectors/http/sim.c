@@ -19,7 +19,7 @@ struct options {
     const char *host, *key, *order_by, *seq;
     bool quiet;
     double fail, drop, rate, outage[2];
-    int64_t status, delay, jitter;
+    int64_t status, delay, jitter, retry_after;
 };
 
 static const struct connector_sim_option table[] = {
@@ -27,6 +27,8 @@ static const struct connector_sim_option table[] = {
     {"host", CONNECTOR_SIM_TEXT, AT(host), "ADDRESS", "address to listen on (127.0.0.1)", true},
     {"fail", CONNECTOR_SIM_PERCENT, AT(fail), "PERCENT", "so many requests fail", false},
     {"status", CONNECTOR_SIM_INT, AT(status), "N", "status of failures (503); alone: every request fails", false},
+    {"retry-after", CONNECTOR_SIM_INT, AT(retry_after), "SECONDS",
+     "Retry-After of failures, of the outage and of --rate (there 1); 0: none", false},
     {"delay", CONNECTOR_SIM_MS, AT(delay), "MS", "wait before each answer", false},
     {"jitter", CONNECTOR_SIM_MS, AT(jitter), "MS", "random addition to the delay", false},
     {"drop", CONNECTOR_SIM_PERCENT, AT(drop), "PERCENT", "so many are carried out, then cut off unanswered", false},
@@ -207,10 +209,16 @@ static bool over_rate(struct sim *s)
     return false;
 }
 
-static void refuse(struct sim *s, struct http_res *res, int status, const char *why)
+/* retry_after: seconds; 0: the sender is not told. */
+static enum tl_rc refuse(struct sim *s, struct http_req *req, struct http_res *res, int status, int64_t retry_after,
+                         const char *why, struct tl_err *err)
 {
     s->counts.by_status[status]++;
     http_res_error(res, status, "simulated", why);
+    if (retry_after <= 0)
+        return TL_OK;
+    return http_res_header_static(res, TL_SV("Retry-After"),
+                                  tl_sv_str(tl_arena_printf(req->arena, "%lld", (long long)retry_after)), err);
 }
 
 static enum tl_rc pause_before(struct sim *s, struct task *task, struct tl_err *err)
@@ -236,18 +244,13 @@ static enum tl_rc answer(struct sim *s, struct task *task, struct http_req *req,
     enum tl_rc rc;
     char id[14];
 
-    if (in_outage(s)) {
-        refuse(s, res, 503, "simulated outage");
-        return TL_OK;
-    }
-    if (over_rate(s)) {
-        refuse(s, res, 429, "simulated rate limit");
-        return http_res_header_static(res, TL_SV("Retry-After"), TL_SV("1"), err);
-    }
+    if (in_outage(s))
+        return refuse(s, req, res, 503, s->opt.retry_after, "simulated outage", err);
+    if (over_rate(s))
+        return refuse(s, req, res, 429, s->opt.retry_after ? s->opt.retry_after : 1, "simulated rate limit", err);
     if (should_fail(s)) {
         rc = pause_before(s, task, err);
-        refuse(s, res, (int)s->opt.status, "simulated failure");
-        return rc;
+        return rc == TL_OK ? refuse(s, req, res, (int)s->opt.status, s->opt.retry_after, "simulated failure", err) : rc;
     }
     hash = accept_request(s, task, req);
     drop = s->opt.drop > 0 && connector_sim_chance(&s->random) < s->opt.drop;
@@ -298,10 +301,9 @@ static enum tl_rc any_get(struct task *task, struct http_req *req, struct http_r
     struct tl_buf b;
     enum tl_rc rc;
 
-    if (in_outage(s) || should_fail(s)) {
-        refuse(s, res, in_outage(s) ? 503 : (int)s->opt.status, "simulated failure");
-        return TL_OK;
-    }
+    if (in_outage(s) || should_fail(s))
+        return refuse(s, req, res, in_outage(s) ? 503 : (int)s->opt.status, s->opt.retry_after, "simulated failure",
+                      err);
     rc = pause_before(s, task, err);
     if (rc != TL_OK)
         return rc;
@@ -425,6 +427,17 @@ static int check(const struct options *o) /* -1: go on */
     return wrong ? 2 : -1;
 }
 
+/* As the server hands headers out. */
+static const char *lower_case(const char *name, char *to, size_t size)
+{
+    size_t i = 0;
+
+    for (; name[i] && i + 1 < size; i++)
+        to[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
+    to[i] = '\0';
+    return to;
+}
+
 int httpc__sim(int argc, char **argv)
 {
     struct sim *s = tl_zalloc(sizeof *s);
@@ -436,6 +449,7 @@ int httpc__sim(int argc, char **argv)
         {.methods = "POST,PUT,PATCH,DELETE", .pattern = "/{path*}", .handler = any_write, .arg = s},
     };
     struct connector_sim_server server = {.name = "http", .routes = routes, .n_routes = TL_COUNT(routes)};
+    char key[256];
     int status;
 
     s->opt = (struct options){.port = 8081, .key = "idempotency-key", .limit = 10000000, .seed = 1};
@@ -444,6 +458,8 @@ int httpc__sim(int argc, char **argv)
     if (status < 0)
         status = check(&s->opt);
     if (status < 0) {
+        if (!key_in_body(s))
+            s->opt.key = lower_case(s->opt.key, key, sizeof key);
         if (s->opt.status != 0 && s->opt.fail <= 0)
             s->opt.fail = 1;
         s->opt.status = s->opt.status ? s->opt.status : 503;

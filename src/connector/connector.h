@@ -161,6 +161,7 @@ struct connector {
     const char *(*other_url)(const void *connection, size_t i);
     int (*sim)(int argc, char **argv); /* `tieline sim NAME`; NULL: none */
 };
+#define CONNECTOR_SIM_WORDS "--words" /* a simulator prints its options, one a line: for completion */
 
 /* Made by the build from the folders under connectors/: connectors/NAME/NAME.c defines NAME_connector. */
 extern const struct connector *const connector_registry[];

@@ -273,6 +273,25 @@ static void stopped(void *arg, enum tl_rc rc, const struct tl_err *err)
     async_loop_stop(s->loop);
 }
 
+static void say_where(const struct connector_sim *s, const struct connector_sim_server *server)
+{
+    const char *scheme = s->tls ? "https" : "http", *host = server->host ? server->host : "127.0.0.1";
+
+    if (server->json)
+        (void)printf("{\"simulator\":\"%s\",\"url\":\"%s://%s:%u\"", server->name, scheme, host,
+                     (unsigned)connector_sim_port(s));
+    else
+        (void)printf("%s simulator: %s://%s:%u\n", server->name, scheme, host, (unsigned)connector_sim_port(s));
+    if (s->streams && server->json)
+        (void)printf(",\"streams\":\"%s://%s:%u\"", scheme, host, (unsigned)connector_sim_streams_port(s));
+    else if (s->streams)
+        (void)printf("%s simulator, %s: %s://%s:%u\n", server->name, server->streams_name, scheme, host,
+                     (unsigned)connector_sim_streams_port(s));
+    if (server->json)
+        (void)puts("}");
+    (void)fflush(stdout);
+}
+
 static enum tl_rc run(struct async_loop *loop, const struct connector_sim_server *server, struct tl_err *err)
 {
     struct connector_sim *s;
@@ -291,15 +310,8 @@ static enum tl_rc run(struct async_loop *loop, const struct connector_sim_server
         connector_sim_free(s);
         return tl_fail(err, TL_BUSY, "no thread can be started");
     }
-    if (!server->quiet) {
-        (void)printf("%s simulator: %s://%s:%u\n", server->name, s->tls ? "https" : "http",
-                     server->host ? server->host : "127.0.0.1", (unsigned)connector_sim_port(s));
-        if (s->streams)
-            (void)printf("%s simulator, %s: %s://%s:%u\n", server->name, server->streams_name,
-                         s->tls ? "https" : "http", server->host ? server->host : "127.0.0.1",
-                         (unsigned)connector_sim_streams_port(s));
-        (void)fflush(stdout);
-    }
+    if (!server->quiet)
+        say_where(s, server);
     async_loop_keep(loop, true);
     async_loop_run(loop);
     if (task_start(loop, "sim.stop", async_loop_now(loop) + UINT64_C(3000000000), stop_task, s, stopped, NULL, err) ==

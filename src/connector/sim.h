@@ -33,7 +33,8 @@ struct connector_sim_option {
 };
 struct connector_sim_server;
 /* Reads the command line (argv[0]: the simulator's name) into the options, and those named port, host and quiet, which
- * every table has, into the server. -1: go on; else the exit status: 0 after --help, 2 after an error (on stderr). */
+ * every table has, and --json into the server. -1: go on; else the exit status: 0 after --help, 2 after an error (on
+ * stderr). */
 int connector_sim_parse(const struct connector_sim_option *table, size_t n, const char *usage, int argc, char **argv,
                         void *options, struct connector_sim_server *server);
 /* The members of a JSON object; TL_INVALID: nothing was changed. */
@@ -66,6 +67,7 @@ struct connector_sim_server {
     const char *host;                 /* NULL: 127.0.0.1 */
     uint16_t port;                    /* 0: any */
     bool quiet;                       /* do not say where it listens */
+    bool json;                        /* say it as JSON */
     const char *cert_file, *key_file; /* PEM; NULL: plain HTTP */
     const struct http_route *routes;
     size_t n_routes;

@@ -79,6 +79,16 @@ static void help(const struct connector_sim_option *table, size_t n, const char 
                        table[i].value ? table[i].value : "");
         (void)printf("  %-22s %s\n", left, table[i].doc);
     }
+    (void)puts("  --json                 say where it listens in one line of JSON\n"
+               "  -h, --help             this text");
+}
+
+/* For the completion of the shell. */
+static void words(const struct connector_sim_option *table, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)printf("--%s\n", table[i].name);
+    (void)puts("--json\n--help");
 }
 
 static int wrong(const char *name, const char *what, const char *detail)
@@ -130,6 +140,15 @@ int connector_sim_parse(const struct connector_sim_option *table, size_t n, cons
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             help(table, n, usage);
             return 0;
+        }
+        if (strcmp(argv[i], CONNECTOR_SIM_WORDS) == 0) {
+            words(table, n);
+            return 0;
+        }
+        used = 1;
+        if (strcmp(argv[i], "--json") == 0) {
+            server->json = true;
+            continue;
         }
         used = take(table, n, argv[0], argv + i, argc - i, options);
         if (used == 0)

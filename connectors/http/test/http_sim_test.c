@@ -115,7 +115,7 @@ static void a_repeated_key_is_answered_alike_and_counted_as_a_double(void **stat
     char first[40];
 
     (void)state;
-    START(&s, A("--quiet=false"));
+    START(&s, A("--key"), A("Idempotency-Key")); /* a header's name in any case */
     assert_int_equal(ask(&s, "POST", "/orders", "k1", "{}"), 200);
     (void)snprintf(first, sizeof first, "%.*s", TL_SV_ARG(json_text(json_gets(answer(&s), "id"), TL_SV(""))));
     assert_int_equal(ask(&s, "POST", "/orders", "k2", "{}"), 200);
@@ -156,6 +156,36 @@ static void failures_are_as_told_and_can_be_changed_while_it_runs(void **state)
     assert_int_equal(stat_of(&s, "accepted"), 2);
     assert_int_equal(stat_of(&s, "unique"), 2);
     assert_int_equal(stat_of(&s, "received"), 5);
+    stop(&s);
+}
+
+static bool says_after(const struct sim *s, const char *seconds)
+{
+    struct tl_sv v = http_header_get(&s->reply.headers, "retry-after");
+
+    return seconds ? tl_sv_eqs(v, seconds) : v.p == NULL;
+}
+
+static void a_refusal_says_when_to_come_again_only_where_it_was_told_to(void **state)
+{
+    struct sim s;
+
+    (void)state;
+    START(&s, A("--status"), A("429"));
+    assert_int_equal(ask(&s, "POST", "/x", "k", "{}"), 429);
+    assert_true(says_after(&s, NULL));
+    assert_int_equal(ask(&s, "POST", "/__control", NULL, "{\"retry-after\": 7}"), 200);
+    assert_int_equal(ask(&s, "POST", "/x", "k", "{}"), 429);
+    assert_true(says_after(&s, "7"));
+    assert_int_equal(ask(&s, "GET", "/x", NULL, NULL), 429);
+    assert_true(says_after(&s, "7"));
+    assert_int_equal(ask(&s, "POST", "/__control", NULL, "{\"fail\": 0, \"outage\": \"0..3600\"}"), 200);
+    assert_int_equal(ask(&s, "POST", "/x", "k", "{}"), 503);
+    assert_true(says_after(&s, "7"));
+    assert_int_equal(ask(&s, "POST", "/__control", NULL, "{\"outage\": \"0..0\", \"rate\": 1}"), 200);
+    assert_int_equal(ask(&s, "POST", "/x", "k", "{}"), 200);
+    assert_int_equal(ask(&s, "POST", "/x", "k", "{}"), 429);
+    assert_true(says_after(&s, "7"));
     stop(&s);
 }
 
@@ -234,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_repeated_key_is_answered_alike_and_counted_as_a_double),
         cmocka_unit_test(failures_are_as_told_and_can_be_changed_while_it_runs),
+        cmocka_unit_test(a_refusal_says_when_to_come_again_only_where_it_was_told_to),
         cmocka_unit_test(order_is_checked_within_a_key),
         cmocka_unit_test(a_collection_is_read_by_page),
         cmocka_unit_test(what_is_wrong_on_the_command_line_is_said),
