@@ -319,7 +319,7 @@ static bool check_cert(const struct webhook_verifier *v, const struct webhook_re
 }
 
 /* Name, line feed, value, line feed; a member that is not there is left out (Subject). */
-static struct tl_sv sns_text(struct tl_arena *a, struct json body)
+struct tl_sv webhook__sns_text(struct tl_arena *a, struct json body)
 {
     static const char *const notification[] = {"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"};
     static const char *const confirmation[] = {"Message", "MessageId", "SubscribeURL", "Timestamp",
@@ -369,7 +369,7 @@ static void verify_sns(const struct webhook_verifier *v, struct tl_arena *a, con
         webhook__refuse(verdict, 400, "the body is not a message of SNS", "unknown Type or SignatureVersion");
         return;
     }
-    if (!check_cert(v, req, tl_sv_eqs(version, "1") ? CRYPTO_SHA1 : CRYPTO_SHA256, sns_text(a, body),
+    if (!check_cert(v, req, tl_sv_eqs(version, "1") ? CRYPTO_SHA1 : CRYPTO_SHA256, webhook__sns_text(a, body),
                     member(body, "Signature"), now_ms, verdict) ||
         !webhook__check_time(v, member(body, "Timestamp"), now_ms, verdict))
         return;

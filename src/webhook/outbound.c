@@ -14,12 +14,12 @@
 #include "xml/xml.h"
 
 enum { NOTIFICATIONS = 100, MAX_BYTES = 8 << 20, MAX_DEPTH = 12, MAX_NODES = 200000 };
-#define OUTBOUND_NS "http://soap.sforce.com/2005/09/outbound"
 
-static const char ack[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                          "<soapenv:Envelope xmlns:soapenv=\"" XML_SOAP_NS "\"><soapenv:Body>"
-                          "<notificationsResponse xmlns=\"" OUTBOUND_NS "\"><Ack>true</Ack></notificationsResponse>"
-                          "</soapenv:Body></soapenv:Envelope>\n";
+static const char ack[] =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+    "<soapenv:Envelope xmlns:soapenv=\"" XML_SOAP_NS "\"><soapenv:Body>"
+    "<notificationsResponse xmlns=\"" WEBHOOK_OUTBOUND_NS "\"><Ack>true</Ack></notificationsResponse>"
+    "</soapenv:Body></soapenv:Envelope>\n";
 
 bool webhook_is_many(const struct webhook_verifier *v)
 {
@@ -108,7 +108,7 @@ bool webhook_events(const struct webhook_verifier *v, struct tl_arena *a, const 
         (void)snprintf(verdict->why, sizeof verdict->why, "%.150s", err.text);
         return false;
     }
-    if (!tl_sv_eqs(soap.name, "notifications") || !tl_sv_eqs(soap.ns, OUTBOUND_NS))
+    if (!tl_sv_eqs(soap.name, "notifications") || !tl_sv_eqs(soap.ns, WEBHOOK_OUTBOUND_NS))
         return refuse(verdict, 400, "this is not an outbound message", "another element than `notifications`");
     if (!is_ours(v, xml_text(json_gets(soap.body, "OrganizationId"))))
         return refuse(verdict, 401, "the organization is not accepted", "OrganizationId is not the one configured");

@@ -132,9 +132,14 @@ enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, st
     struct webhook_inputs in = {.method = method, .body = body, .form = TL_SV("")};
     struct tl_sv forms[WEBHOOK_MAX_URLS];
 
-    *ret = (struct webhook_signed){.url = url};
-    if (v->s.proof == PROOF_NONE || v->s.proof == PROOF_BODY)
+    *ret = (struct webhook_signed){.url = url, .body = body};
+    in.id = id.n > 0 ? id : fresh_id(a, now_ms);
+    if (v->s.proof == PROOF_NONE)
         return TL_OK;
+    if (v->s.proof == PROOF_BODY)
+        return webhook__put_state(v, a, ret, err);
+    if (webhook__is_foreign(v->s.proof))
+        return webhook__foreign_sign(v, a, in.id, now_ms, ret, err);
     if (v->s.proof == PROOF_TOKEN || v->s.proof == PROOF_BASIC) {
         sign_token(v, a, ret);
         return TL_OK;
@@ -151,7 +156,6 @@ enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, st
         (void)webhook__url_forms(a, v->s.quirk, v->decodes_url, url, forms);
         in.url = forms[0];
     }
-    in.id = id.n > 0 ? id : fresh_id(a, now_ms);
     in.timestamp = time_text(a, v->s.unit, now_ms);
     return sign_message(v, a, &in, now_ms, ret, err);
 }

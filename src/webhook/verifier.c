@@ -39,6 +39,7 @@ void webhook_verifier_unref(struct webhook_verifier *v)
     for (size_t i = 0; i < v->n_verify_tokens; i++)
         wipe(v->verify_tokens[i]);
     crypto_keys_unref(v->own_keys);
+    crypto_key_unref(v->signer);
     crypto_cert_free(v->own_cert);
     tl_arena_free(v->arena);
     tl_free(v);
@@ -319,6 +320,8 @@ enum tl_rc webhook_verifier_new(const struct crypto *c, const struct webhook_set
         rc = take_secrets(v, setup, err);
     if (rc == TL_OK && webhook__is_foreign(v->s.proof))
         rc = webhook__foreign_setup(v, conf, setup->certificate, err);
+    if (rc == TL_OK && setup->signing_key.n > 0)
+        rc = crypto_key_from_pem(c, setup->signing_key, TL_SV_NULL, &v->signer, err);
     if (rc != TL_OK)
         return rc;
     *ret = TL_STEAL(&v);

@@ -81,6 +81,7 @@ struct webhook_setup {
     const struct tl_sv *verify_tokens;
     size_t n_verify_tokens;
     struct tl_sv certificate; /* PEM, the content of conf->certificate; empty: none */
+    struct tl_sv signing_key; /* PEM: a sender's private key, for webhook_sign alone; empty: none */
 };
 struct webhook_verifier; /* reference counted, immutable: any thread. Made anew when a secret changes */
 /* TL_CONFIG with one sentence: no such scheme, malformed secret, public_url missing. c must outlive it. */
@@ -159,11 +160,13 @@ bool webhook_receipt(const struct webhook_verifier *v, struct webhook_answer *re
 struct webhook_signed {
     struct webhook_header headers[6]; /* arena */
     size_t n_headers;
-    struct tl_sv url; /* where to post: Twilio's JSON form puts the body's digest into it */
+    struct tl_sv url;         /* where to post: Twilio's JSON form puts the body's digest into it */
+    struct tl_sv body;        /* what to post: Microsoft Graph, SNS and Salesforce have their proof in it */
+    const char *content_type; /* of that; NULL: as it was given */
 };
 /* Sign with the verifier's first secret (standard webhooks: with each that is good, as the scheme asks for in a
- * rotation). url: absolute, needed where the scheme signs it (else empty). id empty: a fresh one. content_type may be
- * empty. */
+ * rotation), by setup.signing_key where senders have keys of their own (TL_CONFIG: there is none). url: absolute,
+ * needed where the scheme signs it (else empty). id empty: a fresh one. content_type may be empty. */
 TL_MUST_CHECK enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv method,
                                       struct tl_sv url, struct tl_sv content_type, struct tl_sv body, struct tl_sv id,
                                       int64_t now_ms, struct webhook_signed *ret, struct tl_err *err);

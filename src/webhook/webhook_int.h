@@ -108,12 +108,21 @@ struct webhook_verifier {
     bool confirm;
     struct tl_sv *organizations; /* outbound.c */
     size_t n_organizations;
+    struct crypto_key *signer; /* sender.c; NULL: none */
 };
 enum tl_rc webhook__foreign_setup(struct webhook_verifier *v, const struct webhook_conf *conf, struct tl_sv certificate,
                                   struct tl_err *err);
 bool webhook__is_foreign(enum webhook_proof p); /* needs no shared secret */
 void webhook__foreign_verify(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
                              int64_t now_ms, struct webhook_verdict *verdict);
+/* What SNS signs of a message: name, line feed, value, line feed. */
+struct tl_sv webhook__sns_text(struct tl_arena *a, struct json body);
+#define WEBHOOK_OUTBOUND_NS "http://soap.sforce.com/2005/09/outbound"
+/* sender.c: ret->body is the user's body when they are called. TL_CONFIG: there is no key to sign with. */
+enum tl_rc webhook__put_state(const struct webhook_verifier *v, struct tl_arena *a, struct webhook_signed *ret,
+                              struct tl_err *err);
+enum tl_rc webhook__foreign_sign(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv id, int64_t now_ms,
+                                 struct webhook_signed *ret, struct tl_err *err);
 void webhook__refuse(struct webhook_verdict *v, int status, const char *reason, const char *why);
 bool webhook__need_once(const struct webhook_request *req, const char *name, const char *missing, const char *twice,
                         struct tl_sv *ret, struct webhook_verdict *verdict);
