@@ -105,6 +105,8 @@ const struct metrics_desc *alert_metrics(size_t *ret_n); /* what is measured for
 double alert_threshold(const struct alert_conf *c, enum alert_rule_id rule); /* seconds, share, number; 0: none */
 /* False: there is no such receiver, and e says so. */
 bool alert_receiver_check(const struct alert_conf *c, const struct config_text *name, struct config_errors *e);
+/* The same for all that `alerts` itself names; c may be what could be read of one with errors. */
+void alert_names_check(const struct alert_conf *c, struct config_errors *e);
 
 /* ---- the figures ---- */
 struct alert_credential {

@@ -216,7 +216,8 @@ int alert__receiver(const struct alert_conf *c, const char *name)
 static void check_names(const struct alert_conf *c, const struct config_list *names, struct config_errors *e)
 {
     for (size_t i = 0; i < names->n; i++)
-        (void)alert_receiver_check(c, CONFIG_AT(*names, struct config_text, i), e);
+        if (CONFIG_AT(*names, struct config_text, i)->text)
+            (void)alert_receiver_check(c, CONFIG_AT(*names, struct config_text, i), e);
 }
 
 bool alert_receiver_check(const struct alert_conf *c, const struct config_text *name, struct config_errors *e)
@@ -237,21 +238,18 @@ bool alert_receiver_check(const struct alert_conf *c, const struct config_text *
     return false;
 }
 
-static void check(void *conf, const struct config_node *node, struct config_errors *e)
+void alert_names_check(const struct alert_conf *c, struct config_errors *e)
 {
-    const struct alert_conf *c = conf;
-
-    (void)node;
     check_names(c, &c->notify, e);
     check_names(c, &c->page, e);
     for (size_t i = 0; i < ALERT_RULES; i++)
         check_names(c, &c->rules.of[i].notify, e);
 }
+
 const struct config_spec alert_spec = {.name = "alerts",
                                        .size = sizeof(struct alert_conf),
                                        .fields = alert_fields,
                                        .n_fields = TL_COUNT(alert_fields),
-                                       .check = check,
                                        .doc = "What is watched, and who is told."};
 
 double alert_threshold(const struct alert_conf *c, enum alert_rule_id rule)

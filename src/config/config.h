@@ -203,6 +203,15 @@ struct config_options {
 TL_MUST_CHECK enum tl_rc config_parse(struct tl_arena *a, const struct config_spec *spec,
                                       const struct config_node *node, const struct config_options *opt,
                                       struct config_errors *e, void **ret_conf);
+/* The same for who looks for more errors: *ret_conf is what could be read (NULL: no memory) also with TL_CONFIG. What
+ * is at fault is as if it were absent, and zero, also where it is required; lists and maps keep their items, a choice
+ * its variant. config_is_faulty tells which. */
+TL_MUST_CHECK enum tl_rc config_parse_partly(struct tl_arena *a, const struct config_spec *spec,
+                                             const struct config_node *node, const struct config_options *opt,
+                                             struct config_errors *e, void **ret_conf);
+/* Where a place in a text stands in the file; both from 1. False: not known (a folded text, escapes). */
+bool config_text_place(const struct config_errors *e, const struct config_text *t, int32_t line, int32_t column,
+                       struct config_place *ret);
 
 /* ---- from the same tables ---- */
 struct json config_schema(struct tl_arena *a, const struct config_spec *spec, const char *title); /* draft 2020-12 */

@@ -31,10 +31,22 @@ struct config__keys {
 void config__keys_done(struct config__keys *k);
 size_t config__keys_seen(struct config__keys *k, const struct config_node *map, const char *key);
 
+/* As config_parse_yaml, but *ret is the tree also where it has errors; NULL: the text broke off. */
+TL_MUST_CHECK enum tl_rc config__parse_yaml(struct tl_arena *a, const char *file, struct tl_sv text,
+                                            struct config_errors *e, struct config_node **ret);
+
 /* Reports once that the arena is full; returns false. */
 bool config__no_memory(struct config_errors *e);
 /* The line of the error reported last holds a secret: it is never shown. */
 void config__hide_line(struct config_errors *e);
+/* What config_is_faulty answers. */
+void config__mark_faulty(struct config_errors *e, const struct config_node *n);
+struct tl_sv config__source(const struct config_errors *e, const char *file); /* as it was remembered; empty: unknown */
+
+/* ---- excerpt.c ---- */
+/* The line at a place, what may be a secret masked, and a caret below; nothing where the line is not known. */
+void config__put_excerpt(const struct config_errors *e, struct config_place place, bool color, struct tl_buf *b);
+bool config__sounds_secret(struct tl_sv key); /* client_secret, apiKey; not token_url */
 
 /* ---- where in the tree we are (parse.c) ---- */
 struct config__path {

@@ -25,6 +25,8 @@ struct config_errors {
     size_t errors, warnings; /* all of them, also those not kept */
     struct source sources[CONFIG_MAX_FILES];
     size_t n_sources;
+    const struct config_node **faulty; /* compared, never looked into */
+    size_t n_faulty;
     bool no_memory;
 };
 
@@ -41,6 +43,7 @@ void config_errors_free(struct config_errors *e)
     if (!e)
         return;
     tl_arena_free(e->arena);
+    tl_free(e->faulty);
     tl_free(e);
 }
 
@@ -120,6 +123,31 @@ void config_errors_source(struct config_errors *e, const char *file, struct tl_s
         e->n_sources++;
 }
 
+struct tl_sv config__source(const struct config_errors *e, const char *file)
+{
+    for (size_t i = 0; file && i < e->n_sources; i++)
+        if (strcmp(e->sources[i].file, file) == 0)
+            return e->sources[i].text;
+    return TL_SV_NULL;
+}
+
+void config__mark_faulty(struct config_errors *e, const struct config_node *n)
+{
+    if (config_is_faulty(e, n))
+        return;
+    if (e->n_faulty % 64 == 0)
+        e->faulty = tl_reallocarray(e->faulty, e->n_faulty + 64, sizeof *e->faulty);
+    e->faulty[e->n_faulty++] = n;
+}
+
+bool config_is_faulty(const struct config_errors *e, const struct config_node *n)
+{
+    for (size_t i = 0; n && i < e->n_faulty; i++)
+        if (e->faulty[i] == n)
+            return true;
+    return false;
+}
+
 static int by_place(const void *va, const void *vb)
 {
     const struct problem *a = va, *b = vb;
@@ -145,82 +173,6 @@ static struct problem *sorted(const struct config_errors *e)
     return copy;
 }
 
-static bool source_line(const struct config_errors *e, struct config_place at, struct tl_sv *ret)
-{
-    struct tl_sv rest, line;
-
-    for (size_t i = 0; at.file && at.line > 0 && i < e->n_sources; i++) {
-        if (strcmp(e->sources[i].file, at.file) != 0)
-            continue;
-        rest = e->sources[i].text;
-        for (int32_t k = 1; tl_sv_cut(&rest, '\n', &line); k++) {
-            if (k != at.line)
-                continue;
-            if (line.n && line.p[line.n - 1] == '\r')
-                line.n--;
-            *ret = line;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* ---- source lines ----
- * A report may end up in a journal, so a line is shown without what may be a secret: the value of a key that sounds
- * like one, unless it is a reference. A line on which a literal secret was found is not shown at all.
- */
-static size_t secret_word(struct tl_sv s)
-{
-    static const char *const words[] = {"secret", "token",   "passw",  "passphrase", "api_key",
-                                        "apikey", "private", "bearer", "credential"};
-
-    for (size_t i = 0; i < TL_COUNT(words); i++)
-        if (tl_sv_starts_i(s, tl_sv_str(words[i])))
-            return strlen(words[i]);
-    return 0;
-}
-
-static void mask_secrets(char *line, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        size_t end = i + secret_word(tl_sv(line + i, n - i));
-
-        if (end == i)
-            continue;
-        while (end < n && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-\"' ", line[end]))
-            end++;
-        if (end == n || line[end] != ':')
-            continue;
-        for (i = end + 1; i < n && line[i] != ',' && line[i] != '}' && line[i] != ']'; i++) {
-            if (line[i] == '$' && i + 1 < n && line[i + 1] == '{') {
-                while (i + 1 < n && line[i] != '}')
-                    i++;
-            } else if (!strchr(" [{\"'", line[i]) && ((unsigned char)line[i] & 0xc0) != 0x80) {
-                line[i] = '*';
-            } else if ((unsigned char)line[i] >= 0x80) {
-                line[i] = ' ';
-            }
-        }
-    }
-}
-
-/* The line and a caret under the column. Long lines are cut to a window around it. */
-static void put_excerpt(struct tl_buf *b, struct tl_sv line, int32_t column, bool color)
-{
-    size_t at = tl_utf8_offset(line, column > 0 ? (size_t)column - 1 : 0), from = 0, shown;
-
-    if (at > 100)
-        from = tl_utf8_offset(line, tl_utf8_count(tl_sv(line.p, at)) - 60);
-    shown = tl_utf8_offset(tl_sv_from(line, from), 120);
-    tl_buf_puts(b, "    ");
-    for (size_t i = from; i < from + shown; i++)
-        tl_buf_putc(b, (unsigned char)line.p[i] < 0x20 || line.p[i] == 0x7f ? ' ' : line.p[i]);
-    tl_buf_puts(b, "\n    ");
-    for (size_t i = tl_utf8_count(tl_sv(line.p + from, at - from)); i > 0; i--)
-        tl_buf_putc(b, ' ');
-    tl_buf_puts(b, color ? "\033[1;31m^\033[0m\n" : "^\n");
-}
-
 static bool hidden(const struct config_errors *e, struct config_place at)
 {
     for (size_t i = 0; i < e->n; i++)
@@ -238,9 +190,6 @@ void config__hide_line(struct config_errors *e)
 
 static void put_problem(const struct config_errors *e, const struct problem *p, bool color, struct tl_buf *b)
 {
-    struct tl_sv line;
-    TL_CLEANUP(tl_freep) char *copy = NULL;
-
     if (color)
         tl_buf_puts(b, "\033[1m");
     if (p->at.file && p->at.line > 0)
@@ -253,11 +202,8 @@ static void put_problem(const struct config_errors *e, const struct problem *p, 
     if (color)
         tl_buf_puts(b, "\033[0m");
     tl_buf_printf(b, "%s\n", p->message);
-    if (!hidden(e, p->at) && source_line(e, p->at, &line) && tl_utf8_valid(line) == line.n) {
-        copy = tl_strndup(line.p, line.n);
-        mask_secrets(copy, line.n);
-        put_excerpt(b, tl_sv(copy, line.n), p->at.column, color);
-    }
+    if (!hidden(e, p->at))
+        config__put_excerpt(e, p->at, color, b);
     if (p->hint && *p->hint)
         tl_buf_printf(b, "    %s\n", p->hint);
 }

@@ -19,6 +19,7 @@ struct loader {
     struct config_node *root;
     char *files[CONFIG_MAX_FILES]; /* resolved, so that a file included twice is read once */
     size_t n_files, bytes;
+    bool partly; /* something of it could not be read */
 };
 
 static void load_path(struct loader *l, const char *path, struct config_place from, unsigned depth);
@@ -31,7 +32,9 @@ static bool read_file(struct loader *l, const char *path, struct config_place fr
     char *room;
 
     if (fd < 0 || fstat(fd, &st) != 0) {
-        config_error(l->e, from, NULL, "the file %s cannot be read: %s", path, strerror(errno));
+        config_error(l->e, from,
+                     errno == ENOENT && !from.file ? "Name another one; `tieline init` makes one to begin with." : NULL,
+                     "the file %s cannot be read: %s", path, strerror(errno));
     } else if (!S_ISREG(st.st_mode)) {
         config_error(l->e, from, NULL, "%s is not a file", path);
     } else if (st.st_size > CONFIG_MAX_FILE || (l->bytes += (size_t)st.st_size) > CONFIG_MAX_TOTAL) {
@@ -124,6 +127,8 @@ static void include_one(struct loader *l, const struct config_node *n, unsigned 
 
 static void include(struct loader *l, const struct config_node *n, unsigned depth)
 {
+    size_t before = config_errors_count(l->e);
+
     if (depth >= 8)
         config_error(l->e, n->at, NULL, "files include each other more than 8 deep");
     else if (n->kind != CONFIG_NODE_LIST)
@@ -131,6 +136,7 @@ static void include(struct loader *l, const struct config_node *n, unsigned dept
     else
         for (uint32_t i = 0; i < n->n; i++)
             include_one(l, n->items[i], depth);
+    l->partly |= config_errors_count(l->e) != before;
 }
 
 /* ---- files and directories ---- */
@@ -164,9 +170,16 @@ static void load_file(struct loader *l, const char *path, struct config_place fr
     if (seen(l, path, from))
         return;
     tl_buf_init(&b, CONFIG_MAX_FILE + 65536);
-    if (!read_file(l, path, from, &b) || config_parse_yaml(l->arena, path, tl_buf_view(&b), l->e, &n) != TL_OK)
+    if (!read_file(l, path, from, &b)) {
+        l->partly = true;
         return;
+    }
+    if (config__parse_yaml(l->arena, path, tl_buf_view(&b), l->e, &n) != TL_OK && !n) {
+        l->partly = true;
+        return;
+    }
     if (n->kind != CONFIG_NODE_MAP) {
+        l->partly = true;
         config_error(l->e, n->at, "Begin with `version: 1`.", "a configuration is a map of keys, not %s",
                      config_kind_name(n));
         return;
@@ -192,6 +205,7 @@ static void load_dir(struct loader *l, const char *path, struct config_place fro
     int n = scandir(path, &list, is_yaml, alphasort);
     size_t len = strlen(path);
 
+    l->partly |= n <= 0;
     if (n < 0)
         config_error(l->e, from, NULL, "the directory %s cannot be read: %s", path, strerror(errno));
     if (n == 0)
@@ -217,7 +231,8 @@ static void load_path(struct loader *l, const char *path, struct config_place fr
         load_file(l, path, from, depth);
 }
 
-enum tl_rc config_load(struct tl_arena *a, const char *path, struct config_errors *e, struct config_node **ret)
+enum tl_rc config_load_partly(struct tl_arena *a, const char *path, struct config_errors *e, struct config_node **ret,
+                              bool *ret_whole)
 {
     struct loader *l = tl_zalloc(sizeof *l);
     size_t before = config_errors_count(e);
@@ -236,8 +251,18 @@ enum tl_rc config_load(struct tl_arena *a, const char *path, struct config_error
         (void)config__no_memory(e);
     if (root && !dir) /* what is missing at the top is shown in the file */
         root->at = (struct config_place){.file = copy, .line = 1, .column = 1};
+    *ret = root;
+    *ret_whole = root && !l->partly;
     tl_free(l);
-    if (config_errors_count(e) != before)
+    return config_errors_count(e) == before ? TL_OK : TL_CONFIG;
+}
+
+enum tl_rc config_load(struct tl_arena *a, const char *path, struct config_errors *e, struct config_node **ret)
+{
+    struct config_node *root;
+    bool whole;
+
+    if (config_load_partly(a, path, e, &root, &whole) != TL_OK)
         return TL_CONFIG;
     *ret = root;
     return TL_OK;

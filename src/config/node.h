@@ -54,6 +54,8 @@ size_t config_errors_count(const struct config_errors *e); /* errors */
 size_t config_warnings_count(const struct config_errors *e);
 /* Remember a text so that its lines can be shown; the loaders do it. Both are copied. */
 void config_errors_source(struct config_errors *e, const char *file, struct tl_sv text);
+/* While e and the tree live: something was wrong with this node or below it, when it was parsed. NULL: false. */
+bool config_is_faulty(const struct config_errors *e, const struct config_node *n);
 /* For people: file:line:column, the sentence, the source line with a caret, the hint. In order of place. */
 bool config_errors_text(const struct config_errors *e, bool color, struct tl_buf *b);
 /* [{"severity","file","line","column","message","hint"}] */
@@ -76,6 +78,10 @@ TL_MUST_CHECK enum tl_rc config_from_json(struct tl_arena *a, const char *label,
  * places. */
 TL_MUST_CHECK enum tl_rc config_load(struct tl_arena *a, const char *path, struct config_errors *e,
                                      struct config_node **ret);
+/* The same for who looks for more errors: *ret is what could be read (NULL: nothing) also with TL_CONFIG. *ret_whole
+ * false: a file is missing in it, or a part of one. */
+TL_MUST_CHECK enum tl_rc config_load_partly(struct tl_arena *a, const char *path, struct config_errors *e,
+                                            struct config_node **ret, bool *ret_whole);
 
 /* ---- what a reload changes ---- */
 enum config_change_kind { CONFIG_ADDED, CONFIG_REMOVED, CONFIG_CHANGED };

@@ -143,11 +143,15 @@ static bool unknown_key(struct config__parse *p, const struct config__path *path
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf hint = {0};
     char where[CONFIG_PATH_TEXT];
+    const char *near;
 
     tl_buf_init(&hint, 4000);
     config__suggest(tl_sv_str(key), names->names, names->n, &hint);
     config__path_text(path, where);
     config_error(p->e, at, hint.p, "`%.80s` is not known%s%s", key, *where ? " in " : " at the top", where);
+    near = tl_nearest(tl_sv_str(key), names->names, names->n);
+    if (near && config__sounds_secret(tl_sv_str(near))) /* `pasword: hunter2` */
+        config__hide_line(p->e);
     return false;
 }
 
@@ -162,6 +166,17 @@ static bool parse_variant(struct config__parse *p, const struct config__path *pa
         return config__no_memory(p->e);
     *ret_conf = conf;
     return object ? parse_object(p, path, v->spec, n, conf) : parse_value(p, path, v, n, conf);
+}
+
+/* The choice is handed out also where its value is at fault. */
+static bool chosen(struct config__parse *p, const struct config__path *path, const struct config_node *value,
+                   struct config_choice *ch, struct config_choice *dst)
+{
+    bool ok = parse_variant(p, path, ch->variant, value, &ch->conf);
+
+    if (ch->conf)
+        *dst = *ch;
+    return ok;
 }
 
 static bool not_one_key(struct config__parse *p, const struct config__path *path, const struct config_node *n,
@@ -209,10 +224,7 @@ static bool parse_one_of(struct config__parse *p, const struct config__path *pat
     here.name = ch.name = ch.variant->name;
     if (n->kind == CONFIG_NODE_STRING && ch.variant->type != CONFIG_OBJECT && ch.variant->type != CONFIG_OBJECT_REF)
         return config__fault(p, path, n, NULL, "needs a value: write {%s: ...}", ch.name);
-    if (!parse_variant(p, &here, ch.variant, value, &ch.conf))
-        return false;
-    *dst = ch;
-    return true;
+    return chosen(p, &here, value, &ch, dst);
 }
 
 /* ---- objects ---- */
@@ -228,8 +240,8 @@ static bool parse_ref(struct config__parse *p, const struct config__path *path, 
     return parse_object(p, path, spec, n, conf);
 }
 
-static bool parse_value(struct config__parse *p, const struct config__path *path, const struct config_field *f,
-                        const struct config_node *n, void *dst)
+static bool read_value(struct config__parse *p, const struct config__path *path, const struct config_field *f,
+                       const struct config_node *n, void *dst)
 {
     struct config__at c = {.p = p, .path = path, .f = f, .n = n};
 
@@ -270,6 +282,17 @@ static bool parse_value(struct config__parse *p, const struct config__path *path
         break;
     }
     return config__parse_scalar(&c, dst);
+}
+
+static bool parse_value(struct config__parse *p, const struct config__path *path, const struct config_field *f,
+                        const struct config_node *n, void *dst)
+{
+    if (n->kind == CONFIG_NODE_NULL && config_is_faulty(p->e, n))
+        return false; /* an alias: its reader said so */
+    if (read_value(p, path, f, n, dst))
+        return true;
+    config__mark_faulty(p->e, n);
+    return false;
 }
 
 static bool parse_field(struct config__parse *p, const struct config__path *path, const struct config_field *f,
@@ -331,10 +354,7 @@ static bool parse_tagged(struct config__parse *p, const struct config__path *pat
             return config__no_memory(p->e);
         }
     }
-    if (!rest || !parse_variant(p, path, ch.variant, rest, &ch.conf))
-        return rest ? false : config__no_memory(p->e);
-    *dst = ch;
-    return true;
+    return rest ? chosen(p, path, rest, &ch, dst) : config__no_memory(p->e);
 }
 
 static void unknown_keys(struct config__parse *p, const struct config__path *path, const struct config_spec *spec,
@@ -365,6 +385,7 @@ static bool parse_object(struct config__parse *p, const struct config__path *pat
                          const struct config_node *n, void *conf)
 {
     size_t before = config_errors_count(p->e);
+    bool ok = true;
 
     n = as_map(p, spec, n);
     if (n->kind != CONFIG_NODE_MAP)
@@ -375,24 +396,34 @@ static bool parse_object(struct config__parse *p, const struct config__path *pat
     else
         unknown_keys(p, path, spec, n);
     for (size_t i = 0; i < spec->n_fields; i++)
-        (void)parse_field(p, path, &spec->fields[i], n, conf);
-    if (config_errors_count(p->e) == before && spec->check)
+        ok &= parse_field(p, path, &spec->fields[i], n, conf);
+    if (ok && config_errors_count(p->e) == before && spec->check)
         spec->check(conf, n, p->e);
-    return config_errors_count(p->e) == before;
+    return ok && config_errors_count(p->e) == before;
 }
 
-enum tl_rc config_parse(struct tl_arena *a, const struct config_spec *spec, const struct config_node *node,
-                        const struct config_options *opt, struct config_errors *e, void **ret_conf)
+enum tl_rc config_parse_partly(struct tl_arena *a, const struct config_spec *spec, const struct config_node *node,
+                               const struct config_options *opt, struct config_errors *e, void **ret_conf)
 {
     static const struct config_options none = {0};
     struct config__parse p = {.arena = a, .opt = opt ? opt : &none, .e = e};
     void *conf = tl_arena_zalloc(a, spec->size + 1);
 
-    if (!conf) {
+    *ret_conf = conf;
+    if (!conf)
         (void)config__no_memory(e);
-        return TL_CONFIG;
-    }
-    if (!parse_object(&p, NULL, spec, node, conf))
+    if (conf && parse_object(&p, NULL, spec, node, conf))
+        return TL_OK;
+    config__mark_faulty(e, node);
+    return TL_CONFIG;
+}
+
+enum tl_rc config_parse(struct tl_arena *a, const struct config_spec *spec, const struct config_node *node,
+                        const struct config_options *opt, struct config_errors *e, void **ret_conf)
+{
+    void *conf;
+
+    if (config_parse_partly(a, spec, node, opt, e, &conf) != TL_OK)
         return TL_CONFIG;
     *ret_conf = conf;
     return TL_OK;

@@ -257,6 +257,16 @@ static struct config_node *read_map(struct reader *r, const yaml_event_t *start,
     return NULL;
 }
 
+/* What stands for it is at fault already: that it has no value is not said, too. */
+static struct config_node *alias(struct reader *r, const yaml_event_t *ev)
+{
+    struct config_node *n = config__node(r->arena, CONFIG_NODE_NULL, place(r, ev->start_mark));
+
+    if (n)
+        config__mark_faulty(r->e, n);
+    return n;
+}
+
 static struct config_node *read_node(struct reader *r, yaml_event_t *ev, unsigned depth)
 {
     if (depth > CONFIG_MAX_DEPTH) {
@@ -277,7 +287,7 @@ static struct config_node *read_node(struct reader *r, yaml_event_t *ev, unsigne
     if (ev->type == YAML_ALIAS_EVENT) {
         config_error(r->e, place(r, ev->start_mark), "Write the value out; quote a text that begins with *.",
                      "aliases (*name) are not read here");
-        return config__node(r->arena, CONFIG_NODE_NULL, place(r, ev->start_mark));
+        return alias(r, ev);
     }
     config_error(r->e, place(r, ev->start_mark), NULL, "a value is missing here");
     return NULL;
@@ -309,13 +319,14 @@ static struct config_node *read_document(struct reader *r)
     }
 }
 
-enum tl_rc config_parse_yaml(struct tl_arena *a, const char *file, struct tl_sv text, struct config_errors *e,
-                             struct config_node **ret)
+enum tl_rc config__parse_yaml(struct tl_arena *a, const char *file, struct tl_sv text, struct config_errors *e,
+                              struct config_node **ret)
 {
     struct reader r = {.arena = a, .e = e, .file = file ? tl_arena_strdup(a, file) : NULL, .text = text};
     size_t before = config_errors_count(e);
     struct config_node *root;
 
+    *ret = NULL;
     if (text.n > CONFIG_MAX_FILE) {
         config_error(e, (struct config_place){.file = r.file}, "Split it with include.",
                      "the file is larger than %d MB", CONFIG_MAX_FILE >> 20);
@@ -337,7 +348,16 @@ enum tl_rc config_parse_yaml(struct tl_arena *a, const char *file, struct tl_sv 
     yaml_parser_delete(&r.parser);
     if (!root && config_errors_count(e) == before)
         (void)config__no_memory(e);
-    if (!root || config_errors_count(e) != before)
+    *ret = root;
+    return root && config_errors_count(e) == before ? TL_OK : TL_CONFIG;
+}
+
+enum tl_rc config_parse_yaml(struct tl_arena *a, const char *file, struct tl_sv text, struct config_errors *e,
+                             struct config_node **ret)
+{
+    struct config_node *root;
+
+    if (config__parse_yaml(a, file, text, e, &root) != TL_OK)
         return TL_CONFIG;
     *ret = root;
     return TL_OK;

@@ -28,6 +28,10 @@ struct flow_load_options {
      * source has not been read yet; the webhook then answers 503 until the plan is loaded again. */
     enum tl_rc (*secret)(void *arg, const struct config_secret *ref, struct tl_buf *ret, struct tl_err *err);
     void *secret_arg;
+    /* Called at the end, also when there were errors (the plan then has what could be read); may add to e. NULL: not.
+     */
+    void (*look)(void *arg, const struct flow_plan *p, struct config_errors *e);
+    void *look_arg;
 };
 /* Read, check and compile `path` (a file or a directory). All errors are in e; TL_CONFIG when there is one. */
 TL_MUST_CHECK enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *options,

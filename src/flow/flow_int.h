@@ -157,7 +157,8 @@ void flow__material_done(struct flow_material *m);
 void flow__build_verifier(struct flow *f, const struct flow_load_options *o, struct config_errors *e,
                           const struct config_choice *verify);
 void flow__check_secrets(const struct flow_plan *p, struct config_errors *e); /* Vault is named, but not configured */
-/* listeners.c */
+/* listeners.c; a part that is at fault is not looked at */
+void flow__check_listeners(const struct flow_plan *p, struct config_errors *e);
 void flow__check_tls(const struct flow_plan *p, struct config_errors *e); /* blocks on files */
 void flow__check_spans(const struct flow_plan *p, struct config_errors *e);
 /* models.c */

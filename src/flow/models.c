@@ -31,6 +31,8 @@ static bool read_schema(struct flow_plan *p, const struct config_map_entry *entr
     struct tl_err err = {0};
     struct tl_sv kept;
 
+    if (!path) /* the parser said what is wrong with it */
+        return false;
     if (!flow__read_file(path, MAX_MODEL_BYTES, &text)) {
         config_error(e, entry->at, "Check the path and that it is below 4 MB.", "cannot read the model %s", path);
         return false;
@@ -43,24 +45,28 @@ static bool read_schema(struct flow_plan *p, const struct config_map_entry *entr
     return false;
 }
 
-/* What `schemas:` maps: address -> schema. */
-static struct json documents_of(struct flow_plan *p, struct config_errors *e)
+/* What `schemas:` maps: address -> schema. *ret_all false: one of them could not be read. */
+static struct json documents_of(struct flow_plan *p, struct config_errors *e, bool *ret_all)
 {
     const struct config_map *all = &p->project->schemas;
     struct json_builder b;
     struct json v;
 
     json_object_begin(&b, p->arena, all->n);
-    for (size_t i = 0; i < all->n; i++)
+    for (size_t i = 0; i < all->n; i++) {
         if (read_schema(p, &all->entries[i], e, &v))
             (void)json_adds(&b, all->entries[i].key, v);
+        else
+            *ret_all = false;
+    }
     return all->n ? json_end(&b) : JSON_NOTHING;
 }
 
 void flow__load_models(struct flow_plan *p, struct config_errors *e)
 {
     const struct config_map *all = &p->project->models;
-    const struct json_schema_options options = {.formats = true, .documents = documents_of(p, e)};
+    bool all_schemas = !config_is_faulty(e, config_get(p->node, "schemas"));
+    const struct json_schema_options options = {.formats = true, .documents = documents_of(p, e, &all_schemas)};
 
     for (size_t i = 0; i < all->n; i++) {
         const struct config_map_entry *entry = &all->entries[i];
@@ -71,9 +77,12 @@ void flow__load_models(struct flow_plan *p, struct config_errors *e)
         if (!read_schema(p, entry, e, &v))
             continue;
         if (json_schema_compile(v, &options, &s, &err) != TL_OK) {
-            config_error(e, (struct config_place){*(const char *const *)entry->value, 1, 1},
-                         strstr(err.text, "$ref leads to") ? "Give its address a file under `schemas:`." : NULL,
-                         "this model is not a JSON Schema: %s", err.text);
+            bool elsewhere = strstr(err.text, "$ref leads to") != NULL;
+
+            if (!elsewhere || all_schemas)
+                config_error(e, (struct config_place){*(const char *const *)entry->value, 1, 1},
+                             elsewhere ? "Give its address a file under `schemas:`." : NULL,
+                             "this model is not a JSON Schema: %s", err.text);
             continue;
         }
         tl_arena_on_free(p->arena, (void (*)(void *))json_schema_unref, s);

@@ -1,48 +1,131 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan.c - from a configuration to a plan: names looked up, expressions compiled, verifiers built. All errors are
- * found. */
+/*
+ * plan.c - from a configuration to a plan: names looked up, expressions compiled, verifiers built. All errors are found
+ * in one reading: a plan is loaded also from what has errors, as far as it could be read, and thrown away at the end.
+ * So what is required may be absent here, and where something is at fault already, what follows from it is not said.
+ */
 #include "flow/flow_int.h"
 
 #include <stdio.h>
-
-#include "http/url.h"
 
 struct loader {
     struct flow_plan *plan;
     const struct flow_load_options *opt;
     struct config_errors *e;
+    bool whole; /* all files could be read */
 };
 
 enum { MAX_TARGETS = 64, MAX_MAPPING_BYTES = 1 << 20 };
 
-static struct mapping *compile_text(struct loader *l, enum mapping_kind kind, struct tl_sv text, bool strict,
-                                    struct config_place at)
+/* Is a name nowhere? Not where it stands with a fault of its own, or may stand in what could not be read. */
+static bool is_missing(const struct loader *l, const char *section, const char *name)
+{
+    const struct config_node *all = config_get(l->plan->node, section);
+
+    return l->whole && (!all || (all->kind == CONFIG_NODE_MAP && !config_get(all, name)));
+}
+
+/* ---- mappings ---- */
+struct text {
+    struct tl_sv text;
+    const char *file;             /* the text is all of it; or ... */
+    const struct config_text *in; /* ... it stands in the configuration */
+};
+
+/* The end of a text whose last line is ended is shown behind that line. */
+static void step_back(struct tl_sv text, int32_t *line, int32_t *column)
+{
+    struct tl_sv rest = text, last = TL_SV(""), before = last;
+    int32_t n = 0;
+
+    for (struct tl_sv next; tl_sv_cut(&rest, '\n', &next); n++) {
+        before = last;
+        last = next;
+    }
+    if (last.n == 0 && n > 1 && *line == n) {
+        *line = n - 1;
+        *column = (int32_t)tl_utf8_count(before) + 1;
+    }
+}
+
+/* The place of a line and column of the text (0: unknown) in a file; false: of the text as a whole. */
+static bool place_in(const struct loader *l, const struct text *t, int32_t line, int32_t column,
+                     struct config_place *ret)
+{
+    *ret = t->in ? t->in->at : (struct config_place){.file = t->file, .line = 1, .column = 1};
+    if (line < 1)
+        return false;
+    step_back(t->text, &line, &column);
+    if (t->in)
+        return config_text_place(l->e, t->in, line, column, ret);
+    *ret = (struct config_place){.file = t->file, .line = line, .column = column > 0 ? column : 1};
+    return true;
+}
+
+/* Where `$name(` stands; 0: nowhere. */
+static void find_call(struct tl_sv text, struct tl_sv name, int32_t *ret_line, int32_t *ret_column)
+{
+    int32_t line = 1;
+    size_t start = 0;
+
+    *ret_line = *ret_column = 0;
+    for (size_t i = 0; i + name.n < text.n; i++) {
+        if (text.p[i] == '$' && tl_sv_starts(tl_sv_from(text, i + 1), name) &&
+            (i + 1 + name.n == text.n || strchr("( \t\n", text.p[i + 1 + name.n]))) {
+            *ret_line = line;
+            *ret_column = (int32_t)tl_utf8_count(tl_sv(text.p + start, i - start)) + 1;
+            return;
+        }
+        if (text.p[i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    }
+}
+
+static void does_not_compile(struct loader *l, enum mapping_kind kind, const struct text *t, const struct tl_err *err)
+{
+    struct config_place at;
+
+    if (place_in(l, t, err->line, err->column, &at) || err->line <= 0)
+        config_error(l->e, at, NULL, "this %s does not compile: %s", mapping_kind_name(kind), err->text);
+    else
+        config_error(l->e, at, NULL, "this %s does not compile (its line %d, column %d): %s", mapping_kind_name(kind),
+                     err->line, err->column, err->text);
+}
+
+static struct mapping *compile_text(struct loader *l, enum mapping_kind kind, const struct text *t, bool strict)
 {
     struct mapping_options options = {.strict = strict, .workers = l->opt->workers};
     struct mapping *m = NULL;
     struct tl_err err = {0};
     struct tl_sv unknown;
+    struct config_place at;
+    int32_t line, column;
 
-    if (mapping_compile(kind, text, &options, &m, &err) == TL_OK) {
-        tl_arena_on_free(l->plan->arena, (void (*)(void *))mapping_unref, m);
-        unknown = mapping_unknown_function(m);
-        if (unknown.n)
-            config_error(l->e, at, "The functions are in docs/map-data.md.",
-                         "this %s calls $%.*s, and there is no such function", mapping_kind_name(kind),
-                         TL_SV_ARG(unknown));
-        return m;
+    if (mapping_compile(kind, t->text, &options, &m, &err) != TL_OK) {
+        does_not_compile(l, kind, t, &err);
+        return NULL;
     }
-    if (err.line > 0)
-        config_error(l->e, at, NULL, "this %s does not compile (line %d, column %d): %s", mapping_kind_name(kind),
-                     err.line, err.column, err.text);
-    else
-        config_error(l->e, at, NULL, "this %s does not compile: %s", mapping_kind_name(kind), err.text);
-    return NULL;
+    tl_arena_on_free(l->plan->arena, (void (*)(void *))mapping_unref, m);
+    unknown = mapping_unknown_function(m);
+    if (unknown.n) {
+        find_call(t->text, unknown, &line, &column);
+        (void)place_in(l, t, line, column, &at);
+        config_error(l->e, at, "The functions are in docs/map-data.md.",
+                     "this %s calls $%.*s, and there is no such function", mapping_kind_name(kind), TL_SV_ARG(unknown));
+    }
+    return m;
+}
+
+static struct mapping *compile_strict(struct loader *l, const struct config_text *t, bool strict)
+{
+    return compile_text(l, MAPPING_JSONATA, &(struct text){.text = tl_sv_str(t->text), .in = t}, strict);
 }
 
 static struct mapping *compile_expr(struct loader *l, const struct config_text *t)
 {
-    return t->text ? compile_text(l, MAPPING_JSONATA, tl_sv_str(t->text), false, t->at) : NULL;
+    return t->text ? compile_strict(l, t, false) : NULL;
 }
 
 static struct mapping *compile_file(struct loader *l, enum mapping_kind kind, const char *path, bool strict,
@@ -56,10 +139,9 @@ static struct mapping *compile_file(struct loader *l, enum mapping_kind kind, co
         return NULL;
     }
     config_errors_source(l->e, path, tl_buf_view(&b));
-    return compile_text(l, kind, tl_buf_view(&b), strict, (struct config_place){.file = path, .line = 1, .column = 1});
+    return compile_text(l, kind, &(struct text){.text = tl_buf_view(&b), .file = path}, strict);
 }
 
-/* ---- mappings ---- */
 static void load_mappings(struct loader *l)
 {
     const struct config_map *all = &l->plan->project->mappings;
@@ -73,13 +155,16 @@ static void load_mappings(struct loader *l)
 
         for (int k = 0; k < MAPPING_KIND_COUNT; k++)
             given += files[k] != NULL;
+        if (given != 1 &&
+            config_is_faulty(l->e, config_get(config_get(l->plan->node, "mappings"), all->entries[i].key)))
+            continue;
         if (given != 1) {
             config_error(l->e, all->entries[i].at, "Give exactly one of jsonata, table, jq, xslt, text.",
                          "mapping '%s' has %s", all->entries[i].key, given ? "more than one language" : "no text");
             continue;
         }
         if (c->text.text)
-            m = compile_text(l, MAPPING_JSONATA, tl_sv_str(c->text.text), c->strict, c->text.at);
+            m = compile_strict(l, &c->text, c->strict);
         for (int k = 0; k < MAPPING_KIND_COUNT; k++) {
             if (files[k])
                 m = compile_file(l, (enum mapping_kind)k, files[k], c->strict, all->entries[i].at);
@@ -89,11 +174,16 @@ static void load_mappings(struct loader *l)
     }
 }
 
-static struct mapping *use_map(struct loader *l, const struct flow_map_conf *c, struct config_place at)
+/* map: the node that c was read from. */
+static struct mapping *use_map(struct loader *l, const struct flow_map_conf *c, const struct config_node *map,
+                               struct config_place at)
 {
+    int given = (c->use.text != NULL) + (c->jsonata.text != NULL) + (c->file != NULL);
     struct mapping *m;
 
-    if ((c->use.text != NULL) + (c->jsonata.text != NULL) + (c->file != NULL) != 1) {
+    if (given != 1 && config_is_faulty(l->e, map))
+        return NULL;
+    if (given != 1) {
         config_error(l->e, at, "Write `map: NAME`, or `map: { jsonata: ... }`, or `map: { file: ... }`.",
                      "a map needs exactly one of use, jsonata, file");
         return NULL;
@@ -103,7 +193,7 @@ static struct mapping *use_map(struct loader *l, const struct flow_map_conf *c, 
     if (c->file)
         return compile_file(l, MAPPING_JSONATA, c->file, false, at);
     m = tl_map_get(l->plan->mappings, tl_sv_str(c->use.text));
-    if (!m)
+    if (!m && is_missing(l, "mappings", c->use.text))
         config_error(l->e, c->use.at, "Define it under `mappings:`.", "there is no mapping '%s'", c->use.text);
     return m;
 }
@@ -131,6 +221,12 @@ static void calendar_day(const void *zone, int64_t wall_ms, int64_t *ret_start, 
     *ret_end = config_zone_utc_ms(zone, &c);
 }
 
+/* A connector is not shown a connection that has errors: it relies on what is required. */
+static bool is_sound(const struct loader *l, const struct flow_connection *c)
+{
+    return c->connector && !config_is_faulty(l->e, config_get(config_get(l->plan->node, "connections"), c->name));
+}
+
 static void fill_guard(struct loader *l, struct flow_connection *c)
 {
     const struct flow_limits_conf *limits = &c->conf->limits;
@@ -141,7 +237,7 @@ static void fill_guard(struct loader *l, struct flow_connection *c)
     g->breaker_failures = (uint32_t)limits->breaker_failures;
     g->breaker_open_ms = limits->breaker_open_ms;
     g->breaker_most_ms = limits->breaker_most_ms;
-    if (c->connector->budgets)
+    if (is_sound(l, c) && c->connector->budgets)
         c->connector->budgets(c->conf->type.conf, g);
     if (limits->rate && g->n_budgets < GUARD_MAX_BUDGETS) {
         struct guard_budget *b = &g->budgets[g->n_budgets++];
@@ -155,6 +251,8 @@ static void fill_guard(struct loader *l, struct flow_connection *c)
         const struct flow_quota_conf *q = CONFIG_AT(limits->quotas, struct flow_quota_conf, i);
         struct guard_budget *b = &g->budgets[g->n_budgets];
 
+        if (!q->name)
+            continue;
         if (g->n_budgets == GUARD_MAX_BUDGETS) {
             config_error(l->e, c->at, "Leave one of its `quotas` out.",
                          "connection '%s' has more than %d budgets, the connector's own among them", c->name,
@@ -189,29 +287,36 @@ static void load_connections(struct loader *l)
 
         tl_buf_init(&identity, 65536);
         c->conf = all->entries[i].value;
-        c->connector = connector_find(tl_sv_str(c->conf->type.name));
+        c->connector = c->conf->type.variant ? connector_find(tl_sv_str(c->conf->type.name)) : NULL;
         c->name = all->entries[i].key;
         c->at = all->entries[i].at;
         c->index = p->n_connections++;
         fill_guard(l, c);
+        if (!is_sound(l, c))
+            continue;
         tl_buf_printf(&identity, "type=%s ", c->conf->type.name);
         config_identity(c->connector->variant.spec, config_get(nodes, c->name), &identity);
         c->identity = tl_hash64(identity.p, identity.n, 7);
     }
 }
 
+/* NULL also where it is there, but of no type that is known. */
 static const struct flow_connection *find_connection(struct loader *l, const struct config_text *name)
 {
     const char *names[256];
     size_t n = 0;
     const char *near;
 
+    if (!name->text)
+        return NULL;
     for (size_t i = 0; i < l->plan->n_connections; i++) {
         if (strcmp(l->plan->connections[i].name, name->text) == 0)
-            return &l->plan->connections[i];
+            return l->plan->connections[i].connector ? &l->plan->connections[i] : NULL;
         if (n < TL_COUNT(names))
             names[n++] = l->plan->connections[i].name;
     }
+    if (!is_missing(l, "connections", name->text))
+        return NULL;
     near = tl_nearest(tl_sv_str(name->text), names, n);
     if (near)
         config_error(l->e, name->at, NULL, "there is no connection '%s'; did you mean '%s'?", name->text, near);
@@ -247,6 +352,15 @@ static struct config_node *common_part(struct loader *l, const struct config_nod
     return part;
 }
 
+/* That part as far as it can be read; NULL: no memory. */
+static void *parse_common(struct loader *l, const struct config_node *node, const struct config_spec *spec)
+{
+    void *conf;
+
+    (void)!config_parse_partly(l->plan->arena, spec, common_part(l, node, spec), &l->opt->config, l->e, &conf);
+    return conf;
+}
+
 struct prepared {
     void (*release)(void *);
     void *what;
@@ -274,7 +388,7 @@ static void *compile_operation(struct loader *l, const struct flow_connection *c
     struct prepared *p;
     void *what;
 
-    if (!chosen->operation->compile)
+    if (!chosen->operation->compile || !is_sound(l, c))
         return NULL;
     what = chosen->operation->compile(c->conf->type.conf, chosen->conf, l->e);
     if (what && chosen->operation->release) {
@@ -288,28 +402,26 @@ static void *compile_operation(struct loader *l, const struct flow_connection *c
 static void load_target(struct loader *l, struct flow *f, struct flow_target *t, const struct config_node *node)
 {
     struct connector_chosen chosen;
-    void *conf;
 
     if (node->kind != CONFIG_NODE_MAP) {
         config_error(l->e, node->at, "Write { connection: NAME, OPERATION: ... }.", "a target is a map, this is %s",
                      config_kind_name(node));
         return;
     }
-    if (config_parse(l->plan->arena, &flow_target_spec, common_part(l, node, &flow_target_spec), &l->opt->config, l->e,
-                     &conf) != TL_OK)
+    t->conf = parse_common(l, node, &flow_target_spec);
+    if (!t->conf)
         return;
-    t->conf = conf;
+    t->name = t->conf->name ? t->conf->name : t->conf->connection.text;
     t->connection = find_connection(l, &t->conf->connection);
-    if (!t->connection || !choose(l, t->connection, node, &flow_target_spec, 1u << CONNECTOR_WRITE, &chosen))
-        return;
-    t->name = t->conf->name ? t->conf->name : t->connection->name;
-    t->operation = chosen.operation;
-    t->operation_conf = chosen.conf;
-    if (t->operation->facilities)
-        t->operation->facilities(t->connection->conf->type.conf, t->operation_conf, &t->facilities);
-    t->prepared = compile_operation(l, t->connection, &chosen);
+    if (t->connection && choose(l, t->connection, node, &flow_target_spec, 1u << CONNECTOR_WRITE, &chosen)) {
+        t->operation = chosen.operation;
+        t->operation_conf = chosen.conf;
+        if (t->operation->facilities && is_sound(l, t->connection))
+            t->operation->facilities(t->connection->conf->type.conf, t->operation_conf, &t->facilities);
+        t->prepared = compile_operation(l, t->connection, &chosen);
+    }
     t->when = compile_expr(l, &t->conf->when);
-    t->map = t->conf->map ? use_map(l, t->conf->map, node->at) : NULL;
+    t->map = t->conf->map ? use_map(l, t->conf->map, config_get(node, "map"), node->at) : NULL;
     if (t->conf->xref) {
         t->xref_id = compile_expr(l, &t->conf->xref->id);
         t->xref_answer = compile_expr(l, &t->conf->xref->answer);
@@ -321,9 +433,11 @@ static void load_target(struct loader *l, struct flow *f, struct flow_target *t,
 static void load_targets(struct loader *l, struct flow *f)
 {
     const struct config_node *to = f->conf->to;
-    bool list = to->kind == CONFIG_NODE_LIST;
+    bool list = to && to->kind == CONFIG_NODE_LIST;
     size_t n = list ? to->n : 1;
 
+    if (!to)
+        return;
     if (n == 0 || n > MAX_TARGETS) {
         config_error(l->e, to->at, NULL, "flow '%s' has %zu targets; it needs 1 to %d", f->name, n, MAX_TARGETS);
         return;
@@ -343,6 +457,20 @@ static void load_targets(struct loader *l, struct flow *f)
 }
 
 /* ---- steps ---- */
+/* Also where a target has no name, because it is at fault: it may have been meant. */
+static bool has_target(const struct flow *f, const char *name, uint64_t *targets)
+{
+    bool found = f->n_targets == 0;
+
+    for (size_t k = 0; k < f->n_targets; k++) {
+        bool same = f->targets[k].name && strcmp(f->targets[k].name, name) == 0;
+
+        *targets |= same ? 1ull << k : 0;
+        found |= same || !f->targets[k].name;
+    }
+    return found;
+}
+
 static void load_route(struct loader *l, struct flow *f, struct flow_step *s, const struct config_choice *c)
 {
     const struct config_list *rules = c->conf;
@@ -355,15 +483,8 @@ static void load_route(struct loader *l, struct flow *f, struct flow_step *s, co
         s->rules[i].when = compile_expr(l, &w->when);
         for (size_t t = 0; t < w->to.n; t++) {
             const char *name = *CONFIG_AT(w->to, const char *, t);
-            bool found = false;
 
-            for (size_t k = 0; k < f->n_targets; k++) {
-                if (f->targets[k].name && strcmp(f->targets[k].name, name) == 0) {
-                    s->rules[i].targets |= 1ull << k;
-                    found = true;
-                }
-            }
-            if (!found)
+            if (name && !has_target(f, name, &s->rules[i].targets))
                 config_error(l->e, c->at, "Targets are named by `name:` or by their connection.",
                              "flow '%s' has no target '%s'", f->name, name);
         }
@@ -385,6 +506,13 @@ static bool good_variable(const char *name)
     return true;
 }
 
+static void check_variable(struct loader *l, const char *as, struct config_place at)
+{
+    if (as && !good_variable(as))
+        config_error(l->e, at, "Use letters, digits and _, and none of the names that an event has.",
+                     "`as: %s` cannot be the name of a variable", as);
+}
+
 /* `path: X` is what `get: X` was called before. */
 static const struct config_node *with_get(struct loader *l, const struct config_node *node)
 {
@@ -404,7 +532,7 @@ static const struct config_node *with_get(struct loader *l, const struct config_
 }
 
 static void load_unavailable(struct loader *l, struct flow_ask *ask, const struct flow_ask_conf *conf,
-                             const struct config_choice *c)
+                             const struct config_choice *c, const struct config_node *node)
 {
     const struct flow_unavailable_conf *u = &conf->unavailable;
     int64_t day = 86400000;
@@ -413,16 +541,16 @@ static void load_unavailable(struct loader *l, struct flow_ask *ask, const struc
     if (u->then == FLOW_USE_CACHED && !ask->use_cached_ms)
         ask->use_cached_ms = conf->max_age_ms ? conf->max_age_ms : day;
     ask->fallback = compile_expr(l, u->fallback.text ? &u->fallback : &conf->fallback);
-    if (u->then == FLOW_DEFAULT && !u->fallback.text && !conf->fallback.text)
+    if (u->then == FLOW_DEFAULT && !u->fallback.text && !conf->fallback.text && !config_is_faulty(l->e, node))
         config_error(l->e, c->at, "Write `on_unavailable: { default: EXPRESSION }`.",
                      "on_unavailable is default, but there is no default");
 }
 
-static bool is_recognised(const struct flow_ask *ask)
+static bool is_recognised(const struct loader *l, const struct flow_ask *ask)
 {
     struct connector_facilities f = {.idempotency = CONNECTOR_IDEMPOTENT_NONE};
 
-    if (ask->operation->facilities)
+    if (ask->operation->facilities && is_sound(l, ask->connection))
         ask->operation->facilities(ask->connection->conf->type.conf, ask->operation_conf, &f);
     return f.idempotency == CONNECTOR_IDEMPOTENT_KEY || f.idempotency == CONNECTOR_IDEMPOTENT_UPSERT;
 }
@@ -439,20 +567,19 @@ static struct tl_sv identity_of(struct loader *l, const struct flow_ask *ask, co
 }
 
 /* A question to a system: the part of `node` that is an operation of that connection. */
-static bool load_question(struct loader *l, struct flow_ask *ask, const struct config_text *connection,
+static void load_question(struct loader *l, struct flow_ask *ask, const struct config_text *connection,
                           const struct config_node *node, const struct config_spec *common, unsigned kinds)
 {
     struct connector_chosen chosen;
 
     ask->connection = find_connection(l, connection);
     if (!ask->connection || !choose(l, ask->connection, node, common, kinds, &chosen))
-        return false;
+        return;
     ask->operation = chosen.operation;
     ask->operation_conf = chosen.conf;
     ask->prepared = compile_operation(l, ask->connection, &chosen);
-    ask->risky = ask->call && !is_recognised(ask);
+    ask->risky = ask->call && !is_recognised(l, ask);
     ask->identity = identity_of(l, ask, node);
-    return true;
 }
 
 static void load_ask(struct loader *l, struct flow_step *s, const struct config_choice *c)
@@ -461,48 +588,41 @@ static void load_ask(struct loader *l, struct flow_step *s, const struct config_
     const struct config_spec *spec = s->kind == FLOW_STEP_CALL ? &flow_call_spec : &flow_lookup_spec;
     unsigned kinds = 1u << CONNECTOR_CALL | (s->kind == FLOW_STEP_CALL ? 1u << CONNECTOR_WRITE : 0);
     const struct flow_ask_conf *conf;
-    void *parsed;
 
     if (node->kind != CONFIG_NODE_MAP) {
         config_error(l->e, node->at, "Write { connection: NAME, OPERATION: ..., as: NAME }.",
                      "a %s is a map, this is %s", c->name, config_kind_name(node));
         return;
     }
-    if (config_parse(l->plan->arena, spec, common_part(l, *(const struct config_node *const *)c->conf, spec),
-                     &l->opt->config, l->e, &parsed) != TL_OK)
+    conf = parse_common(l, *(const struct config_node *const *)c->conf, spec);
+    if (!conf)
         return;
-    conf = parsed;
     s->as = conf->as;
-    if (!good_variable(conf->as))
-        config_error(l->e, c->at, "Use letters, digits and _, and none of the names that an event has.",
-                     "`as: %s` cannot be the name of a variable", conf->as);
+    check_variable(l, s->as, c->at);
     s->ask = tl_arena_zalloc(l->plan->arena, sizeof *s->ask);
     s->ask->call = s->kind == FLOW_STEP_CALL;
     s->ask->cache_ms = conf->cache_ms;
-    if (!load_question(l, s->ask, &conf->connection, node, spec, kinds))
-        return;
+    load_question(l, s->ask, &conf->connection, node, spec, kinds);
     s->ask->value = compile_expr(l, &conf->value);
-    s->ask->map = conf->map ? use_map(l, conf->map, c->at) : NULL;
-    load_unavailable(l, s->ask, conf, c);
+    s->ask->map = conf->map ? use_map(l, conf->map, config_get(node, "map"), c->at) : NULL;
+    load_unavailable(l, s->ask, conf, c, config_get(node, "on_unavailable"));
 }
 
 static void load_match(struct loader *l, struct flow_step *s, const struct config_node *node)
 {
     const struct flow_match_conf *conf;
-    void *parsed;
 
     if (node->kind != CONFIG_NODE_MAP) {
         config_error(l->e, node->at, "Write { OPERATION: ..., value: EXPRESSION }.", "match_by is a map, this is %s",
                      config_kind_name(node));
         return;
     }
-    if (config_parse(l->plan->arena, &flow_match_spec, common_part(l, node, &flow_match_spec), &l->opt->config, l->e,
-                     &parsed) != TL_OK)
+    conf = parse_common(l, node, &flow_match_spec);
+    if (!conf)
         return;
-    conf = parsed;
     s->ask = tl_arena_zalloc(l->plan->arena, sizeof *s->ask);
-    if (load_question(l, s->ask, &s->xref->to, node, &flow_match_spec, 1u << CONNECTOR_CALL))
-        s->ask->value = compile_expr(l, &conf->value);
+    load_question(l, s->ask, &s->xref->to, node, &flow_match_spec, 1u << CONNECTOR_CALL);
+    s->ask->value = compile_expr(l, &conf->value);
 }
 
 static void load_xref(struct loader *l, struct flow_step *s, const struct config_choice *c)
@@ -510,11 +630,14 @@ static void load_xref(struct loader *l, struct flow_step *s, const struct config
     s->xref = c->conf;
     s->as = s->xref->as;
     s->id = compile_expr(l, &s->xref->id);
-    if (!good_variable(s->as))
-        config_error(l->e, c->at, "Use letters, digits and _, and none of the names that an event has.",
-                     "`as: %s` cannot be the name of a variable", s->as);
+    check_variable(l, s->as, c->at);
     if (s->xref->match_by)
         load_match(l, s, s->xref->match_by);
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return !a || !b || strcmp(a, b) == 0; /* what is at fault may have been meant */
 }
 
 /* Nobody would ever write what the step compares with. */
@@ -524,14 +647,15 @@ static void check_own(struct loader *l, const struct flow_own_conf *own, struct 
 
     for (size_t i = 0; i < p->n_flows; i++)
         for (size_t k = 0; k < p->flows[i].n_targets; k++) {
-            const struct flow_target *t = &p->flows[i].targets[k];
+            const struct flow_target_conf *t = p->flows[i].targets[k].conf;
 
-            if (t->mark && t->connection && strcmp(t->connection->name, own->connection) == 0 &&
-                strcmp(t->conf->xref->model, own->model) == 0)
+            if (!t || (t->xref && t->xref->mark.text && is_same(t->connection.text, own->connection) &&
+                       is_same(t->xref->model, own->model)))
                 return;
         }
-    config_error(l->e, at, "Give the target that writes there `xref: { model, from, id, mark }`.",
-                 "no target of connection '%s' leaves a mark of model '%s'", own->connection, own->model);
+    if (l->whole && own->connection && own->model)
+        config_error(l->e, at, "Give the target that writes there `xref: { model, from, id, mark }`.",
+                     "no target of connection '%s' leaves a mark of model '%s'", own->connection, own->model);
 }
 
 static void check_all_own(struct loader *l)
@@ -543,8 +667,17 @@ static void check_all_own(struct loader *l)
                           CONFIG_AT(l->plan->flows[i].conf->steps, struct config_choice, k)->at);
 }
 
+static void load_validate(struct loader *l, struct flow_step *s, const struct config_text *model)
+{
+    s->model = model->text ? tl_map_get(l->plan->models, tl_sv_str(model->text)) : NULL;
+    if (!s->model && model->text && is_missing(l, "models", model->text))
+        config_error(l->e, model->at, "Define it under `models:`.", "there is no model '%s'", model->text);
+}
+
 static void load_step(struct loader *l, struct flow *f, struct flow_step *s, const struct config_choice *c)
 {
+    if (!c->variant)
+        return;
     s->kind = (enum flow_step_kind)c->index;
     switch (s->kind) {
     case FLOW_STEP_WHEN:
@@ -553,17 +686,14 @@ static void load_step(struct loader *l, struct flow *f, struct flow_step *s, con
         f->expand |= s->kind == FLOW_STEP_SPLIT;
         break;
     case FLOW_STEP_MAP:
-        s->expr = use_map(l, c->conf, c->at);
+        s->expr = use_map(l, c->conf, config_get(c->node, "map"), c->at);
         break;
     case FLOW_STEP_ROUTE:
         load_route(l, f, s, c);
         f->expand = true;
         break;
     case FLOW_STEP_VALIDATE:
-        s->model = tl_map_get(l->plan->models, tl_sv_str(((const struct config_text *)c->conf)->text));
-        if (!s->model)
-            config_error(l->e, ((const struct config_text *)c->conf)->at, "Define it under `models:`.",
-                         "there is no model '%s'", ((const struct config_text *)c->conf)->text);
+        load_validate(l, s, c->conf);
         break;
     case FLOW_STEP_LOOKUP:
     case FLOW_STEP_CALL:
@@ -587,12 +717,14 @@ static void load_step(struct loader *l, struct flow *f, struct flow_step *s, con
 static void load_webhook(struct loader *l, struct flow *f)
 {
     const struct flow_webhook_conf *w = f->conf->from.conf;
+    const struct config_node *node = config_get(f->conf->from.node, "webhook");
 
-    if (w->path[0] != '/')
+    if (w->path && w->path[0] != '/')
         config_error(l->e, f->conf->from.at, NULL, "the path of flow '%s' must begin with /", f->name);
-    for (const struct flow *other = l->plan->flows; other < f; other++) {
-        if (other->source == FLOW_WEBHOOK &&
-            strcmp(((const struct flow_webhook_conf *)other->conf->from.conf)->path, w->path) == 0)
+    for (const struct flow *other = l->plan->flows; other < f && w->path; other++) {
+        const struct flow_webhook_conf *theirs = other->conf->from.conf;
+
+        if (other->source == FLOW_WEBHOOK && theirs && theirs->path && strcmp(theirs->path, w->path) == 0)
             config_error(l->e, f->conf->from.at, "Give each a path of its own.",
                          "flows '%s' and '%s' have the same path %s", other->name, f->name, w->path);
     }
@@ -602,9 +734,9 @@ static void load_webhook(struct loader *l, struct flow *f)
             "flow '%s': server.limits.body_memory has no room for one body of its body_limit: it would never be "
             "taken",
             f->name);
-    if (w->verify.variant && l->opt->secret)
+    if (w->verify.variant && l->opt->secret && !config_is_faulty(l->e, config_get(node, "verify")))
         flow__build_verifier(f, l->opt, l->e, &w->verify);
-    else if (!w->verify.variant && !w->open)
+    else if (!w->verify.variant && !w->open && !config_is_faulty(l->e, f->conf->from.node))
         config_error(l->e, f->conf->from.at, "Add `verify: { SCHEME: ... }`, or `unsigned: true` on a private network.",
                      "anybody could post to flow '%s'", f->name);
 }
@@ -614,7 +746,6 @@ static void load_read(struct loader *l, struct flow *f)
     struct flow_read *r = tl_arena_zalloc(l->plan->arena, sizeof *r);
     const struct config_node *node = *(const struct config_node *const *)f->conf->from.conf;
     struct connector_chosen chosen;
-    void *conf;
 
     f->read = r;
     if (node->kind != CONFIG_NODE_MAP) {
@@ -622,10 +753,9 @@ static void load_read(struct loader *l, struct flow *f)
                      "a read source is a map, this is %s", config_kind_name(node));
         return;
     }
-    if (config_parse(l->plan->arena, &flow_read_spec, common_part(l, node, &flow_read_spec), &l->opt->config, l->e,
-                     &conf) != TL_OK)
+    r->conf = parse_common(l, node, &flow_read_spec);
+    if (!r->conf)
         return;
-    r->conf = conf;
     r->connection = find_connection(l, &r->conf->connection);
     if (!r->connection ||
         !choose(l, r->connection, node, &flow_read_spec, 1u << CONNECTOR_READ | 1u << CONNECTOR_LISTEN, &chosen))
@@ -633,6 +763,13 @@ static void load_read(struct loader *l, struct flow *f)
     r->operation = chosen.operation;
     r->operation_conf = chosen.conf;
     r->prepared = compile_operation(l, r->connection, &chosen);
+}
+
+static bool knows_receivers(const struct loader *l)
+{
+    const struct config_node *alerts = config_get(l->plan->node, "alerts"), *all = config_get(alerts, "receivers");
+
+    return l->whole && (!alerts || alerts->kind == CONFIG_NODE_MAP) && (!all || all->kind == CONFIG_NODE_MAP);
 }
 
 static void load_flow(struct loader *l, struct flow *f, const char *name, const struct flow_conf *conf,
@@ -643,9 +780,9 @@ static void load_flow(struct loader *l, struct flow *f, const char *name, const 
     f->plan = l->plan;
     f->source = source;
     f->receiver = -1;
-    if (conf->on_dead.notify.text)
+    if (conf->on_dead.notify.text && knows_receivers(l))
         (void)alert_receiver_check(&l->plan->project->alerts, &conf->on_dead.notify, l->e);
-    if (f->source == FLOW_WEBHOOK)
+    if (f->source == FLOW_WEBHOOK && conf->from.variant)
         load_webhook(l, f);
     if (f->source == FLOW_READ)
         load_read(l, f);
@@ -663,7 +800,7 @@ static void load_flow(struct loader *l, struct flow *f, const char *name, const 
         load_step(l, f, &f->steps[i], CONFIG_AT(conf->steps, struct config_choice, i));
     /* At the end of a long job its record is made again for the cross-reference, and steps run only once. */
     for (size_t i = 0; i < f->n_targets && f->n_steps > 0; i++)
-        f->expand |= f->targets[i].conf->xref && f->targets[i].operation && f->targets[i].operation->resume;
+        f->expand |= f->targets[i].operation && f->targets[i].operation->resume && f->targets[i].conf->xref;
 }
 
 /* Each receiver of alerts is a flow, `alerts.NAME`: its notifications are retried, die and are replayed like any other
@@ -707,54 +844,6 @@ static void load_flows(struct loader *l)
         load_receiver(l, i);
 }
 
-static void check_listen(struct loader *l, const char *block, const struct flow_server_conf *s)
-{
-    if (!s->listen.loopback && !s->tls && s->behind_proxy.n == 0)
-        config_error(l->e, (struct config_place){0}, "Set `tls`, or name the proxy in `behind_proxy`.",
-                     "%s.listen is %s: beyond loopback, requests and secrets would travel in the clear", block,
-                     s->listen.text);
-}
-
-/* Codes and tokens travel to these addresses: over TLS, or not beyond this machine. */
-static void check_oidc_url(struct loader *l, const char *name, const char *url)
-{
-    struct http_url u;
-
-    if (http_url_parse(tl_sv_str(url), &u, NULL) == TL_OK &&
-        (u.tls || tl_sv_eqs(u.host, "127.0.0.1") || tl_sv_eqs(u.host, "::1") || tl_sv_eqi(u.host, TL_SV("localhost"))))
-        return;
-    config_error(l->e, (struct config_place){0}, "Write it with https://; http is for this machine alone.",
-                 "admin.oidc.%s is not an https address", name);
-}
-
-static void check_oidc(struct loader *l, const struct flow_admin_oidc_conf *o)
-{
-    const struct tl_sv end = TL_SV("/v1/session/oidc/callback"), uri = tl_sv_str(o->redirect_uri);
-
-    check_oidc_url(l, "issuer", o->issuer);
-    check_oidc_url(l, "redirect_uri", o->redirect_uri);
-    if (uri.n < end.n || !tl_sv_eq(tl_sv_from(uri, uri.n - end.n), end))
-        config_error(l->e, (struct config_place){0}, "It is the console's address and then that path.",
-                     "admin.oidc.redirect_uri does not end with /v1/session/oidc/callback");
-    if (o->roles[0].n + o->roles[1].n + o->roles[2].n == 0)
-        config_error(l->e, (struct config_place){0}, "Name at least one value under `viewer`, `operator` or `admin`.",
-                     "admin.oidc gives nobody a role");
-}
-
-static void check_admin(struct loader *l)
-{
-    const struct flow_admin_conf *a = &l->plan->project->admin;
-
-    if (a->off)
-        return;
-    if (a->oidc)
-        check_oidc(l, a->oidc);
-    check_listen(l, "admin", &a->server);
-    if (a->certificates.n && (!a->server.tls || !a->server.tls->client_ca))
-        config_error(l->e, (struct config_place){0}, "Set admin.tls.client_ca to the authority that signs them.",
-                     "admin.certificates names client certificates, but nobody is asked for one");
-}
-
 /* Twice, as one mapping may feed from what another makes. */
 static void mark_sources(struct flow_plan *p)
 {
@@ -789,38 +878,71 @@ static void mark_keys(struct flow_plan *p)
     }
 }
 
+/* `version` may stand in the file that could not be read. */
+static void assume_version(struct loader *l, struct config_node *root)
+{
+    struct config_entry *entries;
+    struct config_node *one;
+
+    if (l->whole || config_get(root, "version"))
+        return;
+    entries = tl_arena_must(l->plan->arena, (root->n + 1) * sizeof *entries);
+    one = tl_arena_must(l->plan->arena, sizeof *one);
+    *one = (struct config_node){.kind = CONFIG_NODE_NUMBER, .at = root->at, .text = TL_SV("1")};
+    if (root->n)
+        memcpy(entries, root->entries, root->n * sizeof *entries);
+    entries[root->n++] = (struct config_entry){.key = "version", .at = root->at, .value = one};
+    root->entries = entries;
+}
+
+static void load_parts(struct loader *l)
+{
+    struct flow_plan *p = l->plan;
+
+    flow__check_listeners(p, l->e);
+    if (knows_receivers(l))
+        alert_names_check(&p->project->alerts, l->e);
+    if (l->whole)
+        flow__check_secrets(p, l->e);
+    flow__load_models(p, l->e);
+    load_mappings(l);
+    load_connections(l);
+    load_flows(l);
+    check_all_own(l);
+    if (l->opt->config.check_files)
+        flow__check_tls(p, l->e);
+    flow__check_spans(p, l->e);
+}
+
 enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *options, struct config_errors *e,
                           struct flow_plan **ret_plan)
 {
     struct flow_plan *p = tl_zalloc(sizeof *p);
     struct loader l = {.plan = p, .opt = options, .e = e};
-    void *project;
+    struct config_node *root;
+    void *project = NULL;
 
     p->refs = 1;
     p->arena = tl_arena_new((size_t)1 << 30);
     p->mappings = tl_map_new();
     p->models = tl_map_new();
-    if (config_load(p->arena, path, e, &p->node) == TL_OK &&
-        config_parse(p->arena, &flow_project_spec, p->node, &options->config, e, &project) == TL_OK) {
-        p->project = project;
-        check_listen(&l, "server", &l.plan->project->server);
-        check_admin(&l);
-        flow__check_secrets(p, e);
-        flow__load_models(p, e);
-        load_mappings(&l);
-        load_connections(&l);
-        load_flows(&l);
-        mark_sources(p);
-        mark_keys(p);
-        check_all_own(&l);
-        if (options->config.check_files)
-            flow__check_tls(p, e);
-        flow__check_spans(p, e);
+    (void)!config_load_partly(p->arena, path, e, &root, &l.whole);
+    if (root) {
+        assume_version(&l, root);
+        p->node = root;
+        (void)!config_parse_partly(p->arena, &flow_project_spec, root, &options->config, e, &project);
     }
+    p->project = project;
+    if (project)
+        load_parts(&l);
+    if (project && options->look)
+        options->look(options->look_arg, p, e);
     if (config_errors_count(e)) {
         flow_plan_unref(p);
         return TL_CONFIG;
     }
+    mark_sources(p);
+    mark_keys(p);
     *ret_plan = p;
     return TL_OK;
 }

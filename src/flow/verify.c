@@ -104,6 +104,6 @@ static void need_vault(void *arg, const struct config_secret *ref)
 
 void flow__check_secrets(const struct flow_plan *p, struct config_errors *e)
 {
-    if (!p->project->secrets.vault)
+    if (!p->project->secrets.vault && !config_is_faulty(e, config_get(p->node, "secrets")))
         flow_plan_each_secret(p, need_vault, e);
 }

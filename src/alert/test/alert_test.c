@@ -33,8 +33,9 @@ static bool configure(struct world *w, const char *yaml)
     if (config_parse_yaml(w->conf_arena, "alerts.yaml", tl_sv_str(yaml), w->errors, &node) != TL_OK ||
         config_parse(w->conf_arena, &alert_spec, node, &(struct config_options){0}, w->errors, &conf) != TL_OK)
         return false;
+    alert_names_check(conf, w->errors);
     w->conf = conf;
-    return true;
+    return config_errors_count(w->errors) == 0;
 }
 
 static void start(struct world *w, const char *yaml)

@@ -359,6 +359,126 @@ static void a_report_never_shows_what_may_be_a_secret(void **state)
     assert_non_null(strstr(report(w), "store: { pth: x, password: *******, client_secret: '*******', a: 1 }\n"));
 }
 
+/* A line with an unknown key at its end, as it is shown. */
+static const struct {
+    const char *line, *shown;
+} excerpts[] = {
+    {"allow_private: yes, zzz: 1", NULL},
+    {"token_url: 'https://login.example.com/token', zzz: 1", NULL},
+    {"oauth2_client_credentials: { client_id: abc, kid: ab12 }, zzz: 1", NULL},
+    {"secrets: { vault: { address: 'https://v.example.com' } }, zzz: 1", NULL},
+    {"map: \"{'token': body.token, 'n': 1}\", zzz: 1", NULL},
+    {"map: \"{'token': 'hunter2', 'n': 1}\", zzz: 1", "map: \"{'token': '*******', 'n': 1}\", zzz: 1"},
+    {"when: \"headers.'x-token' = 'abc'\", zzz: 1", NULL},
+    {"idempotency: { key: body.id }, zzz: 1", NULL},
+    {"tokens: [{ name: ops, secret: hunter2 }], zzz: 1", "tokens: [{ name: ops, secret: ******* }], zzz: 1"},
+    {"api-key: \"${env:KEY}\", zzz: 1", NULL},
+    {"apiKey: hunter2, zzz: 1", "apiKey: *******, zzz: 1"},
+    {"X-API-Key: 'hunter 2', zzz: 1", "X-API-Key: '****** *', zzz: 1"},
+    {"headers: { Authorization: Bearer hunter2 }, zzz: 1", "headers: { Authorization: ****** ******* }, zzz: 1"},
+    {"client_secret: [hunter2, \"${env:B}\", hunter3], zzz: 1",
+     "client_secret: [*******, \"${env:B}\", *******], zzz: 1"},
+    {"password: 'h\xc3\xbcnter', zzz: 1", "password: '** ****', zzz: 1"},
+    {"url: 'https://me:hunter2@h/x', zzz: 1", "url: 'https://**********@h/x', zzz: 1"},
+};
+
+static void an_excerpt_masks_secrets_and_no_harmless_words(void **state)
+{
+    struct world *w = *state;
+
+    for (size_t i = 0; i < TL_COUNT(excerpts); i++) {
+        char *text = tl_sprintf("version: 1\nserver: { %s }\n", excerpts[i].line);
+        char *line = tl_sprintf("    server: { %s }\n", excerpts[i].shown ? excerpts[i].shown : excerpts[i].line);
+
+        config_errors_free(w->e);
+        w->e = config_errors_new();
+        assert_int_equal(read_text(w, tl_sv_str(text), &opts), TL_CONFIG);
+        if (!strstr(report(w), line))
+            fail_msg("wanted %s in\n%s", line, report(w));
+        tl_free(text);
+        tl_free(line);
+    }
+}
+
+static void a_secret_under_a_misspelled_key_is_not_shown(void **state)
+{
+    struct world *w = *state;
+    struct tl_sv text =
+        TL_SV("version: 1\nflows:\n  f:\n    to: { connection: a }\n    from:\n      webhook:\n        path: /x\n"
+              "        verify:\n          shopify:\n            secert: hunter2\n");
+
+    assert_int_equal(read_text(w, text, &opts), TL_CONFIG);
+    assert_non_null(strstr(report(w), "Did you mean `secret`?"));
+    assert_null(strstr(report(w), "hunter2"));
+}
+
+static void what_could_be_read_is_handed_out_and_the_rest_is_marked(void **state)
+{
+    struct world *w = *state;
+    struct tl_sv text = TL_SV("version: 1\nserver: { listen: nowhere, body_max: 2KB }\nconnections:\n"
+                              "  a: { type: http, url: \"http://h\", typo: 1 }\n  b: { type: htpp }\n  c: 5\nflows:\n"
+                              "  f: { from: { webhook: { path: /x, verify: shopify } }, to: { connection: a } }\n");
+    const struct config_node *connections;
+    const struct example_connection *a, *b;
+    const struct example_flow *f;
+    const struct example *conf;
+    void *p;
+
+    assert_int_equal(config_parse_yaml(w->arena, "x", text, w->e, &w->tree), TL_OK);
+    assert_int_equal(config_parse_partly(w->arena, &example_spec, w->tree, &opts, w->e, &p), TL_CONFIG);
+    conf = p;
+    assert_int_equal(conf->version, 1);
+    assert_null(conf->server.listen.text);
+    assert_int_equal(conf->server.body_max, 2048);
+    connections = config_get(w->tree, "connections");
+    assert_true(config_is_faulty(w->e, w->tree));
+    assert_true(config_is_faulty(w->e, connections));
+    assert_true(config_is_faulty(w->e, config_get(connections, "a")));
+    assert_false(config_is_faulty(w->e, config_get(config_get(connections, "a"), "url")));
+    assert_false(config_is_faulty(w->e, NULL));
+    assert_int_equal(conf->connections.n, 3);
+    a = config_map_get(&conf->connections, "a");
+    assert_string_equal(a->type.name, "http");
+    b = config_map_get(&conf->connections, "b");
+    assert_null(b->type.variant);
+    f = config_map_get(&conf->flows, "f");
+    assert_non_null(f->from.variant);
+    assert_non_null(f->from.conf);
+    assert_int_equal(config_errors_count(w->e), 5);
+}
+
+static void a_place_in_a_text_is_found_in_its_file(void **state)
+{
+    static const struct {
+        const char *yaml, *text;
+        int32_t line, column, at_line, at_column; /* at_line 0: not found */
+    } rows[] = {
+        {"a: \"b + c\"", "b + c", 1, 5, 1, 9},
+        {"a: 'b + c'", "b + c", 1, 5, 1, 9},
+        {"a: b + c", "b + c", 1, 5, 1, 8},
+        {"a: \"\xc3\xa4 + c\"", "\xc3\xa4 + c", 1, 5, 1, 9},
+        {"a: \"b\\u0020+ c\"", "b + c", 1, 5, 0, 0},
+        {"a: |\n  b\n    + c\n", "b\n  + c\n", 2, 3, 3, 5},
+        {"a: >\n  b\n  + c\n", "b + c\n", 1, 3, 0, 0},
+        {"a: b", "b", 9, 1, 0, 0},
+        {"a: '''b'' + c'", "'b' + c", 1, 7, 1, 13},
+        {"a: \"\\\"b\\\" + c\"", "\"b\" + c", 1, 7, 1, 13},
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        char *file = tl_sprintf("f%zu", i);
+        struct config_text t = {.text = rows[i].text, .at = {file, 1, 4}};
+        struct config_place place = {0};
+
+        config_errors_source(w->e, file, tl_sv_str(rows[i].yaml));
+        if (config_text_place(w->e, &t, rows[i].line, rows[i].column, &place) != (rows[i].at_line > 0) ||
+            place.line != rows[i].at_line || place.column != rows[i].at_column)
+            fail_msg("row %zu: %d:%d", i, place.line, place.column);
+        tl_free(file);
+    }
+}
+
 static void check_without_the_environment_only_warns(void **state)
 {
     struct world *w = *state;
@@ -494,6 +614,10 @@ int main(void)
         T(only_fifty_errors_are_kept_and_the_rest_counted),
         T(a_literal_secret_is_taken_only_when_allowed_and_never_printed),
         T(a_report_never_shows_what_may_be_a_secret),
+        T(an_excerpt_masks_secrets_and_no_harmless_words),
+        T(a_secret_under_a_misspelled_key_is_not_shown),
+        T(what_could_be_read_is_handed_out_and_the_rest_is_marked),
+        T(a_place_in_a_text_is_found_in_its_file),
         T(check_without_the_environment_only_warns),
         T(a_file_that_must_exist_is_looked_for_when_asked),
         T(the_admin_api_reads_the_same_tables_from_json),

@@ -118,7 +118,7 @@ static void names_that_do_not_exist_are_errors_with_a_suggestion(void **state)
 static void an_expression_that_does_not_compile_is_named_with_its_place(void **state)
 {
     (void)state;
-    expect_error(FLOW "    order_by: 'body.('\n    to: { connection: erp, post: /x }\n", ":8:15");
+    expect_error(FLOW "    order_by: 'body.('\n    to: { connection: erp, post: /x }\n", ":8:22");
     expect_error(FLOW "    steps: [ { when: '1 +' } ]\n    to: { connection: erp, post: /x }\n", "does not compile");
 }
 
