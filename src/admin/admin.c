@@ -183,6 +183,29 @@ enum tl_rc admin__time(struct tl_sv text, const char *name, int64_t now_ms, int6
                    TL_SV_ARG(text));
 }
 
+static const char *state_word(unsigned i)
+{
+    return i + 1 < QUEUE_STATE_MAX ? queue_state_name((enum queue_state)(i + 1)) : NULL;
+}
+
+static const char *class_word(unsigned i)
+{
+    return i + 1 < TL_CLASS_COUNT ? tl_class_name((enum tl_class)(i + 1)) : NULL;
+}
+
+/* With all that there are: they are few. */
+static enum tl_rc no_word(const char *what, struct tl_sv text, const char *(*word)(unsigned i), struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    const char *w;
+
+    tl_buf_init(&b, 1000);
+    for (unsigned i = 0; (w = word(i)) != NULL; i++)
+        if (strcmp(w, "none") != 0)
+            (void)tl_buf_printf(&b, "%s%s", b.n ? ", " : "", w);
+    return tl_fail(err, TL_INVALID, "there is no %s '%.*s'; there are %.*s", what, TL_SV_ARG(text), (int)b.n, b.p);
+}
+
 static enum tl_rc filter_member(struct admin_call *c, struct tl_sv name, struct json value, struct queue_filter *f,
                                 struct tl_err *err)
 {
@@ -205,15 +228,11 @@ static enum tl_rc filter_member(struct admin_call *c, struct tl_sv name, struct 
     if (tl_sv_eqs(name, "until"))
         return admin__time(text, "until", now, &f->until_ms, err);
     if (tl_sv_eqs(name, "state"))
-        return queue_state_parse(text, &f->state)
-                   ? TL_OK
-                   : tl_fail(err, TL_INVALID, "there is no state '%.*s'", TL_SV_ARG(text));
+        return queue_state_parse(text, &f->state) ? TL_OK : no_word("state", text, state_word, err);
     if (tl_sv_eqs(name, "class")) {
         char *word = tl_arena_strndup(c->arena, text.p, text.n);
 
-        return word && tl_class_parse(word, &f->cls)
-                   ? TL_OK
-                   : tl_fail(err, TL_INVALID, "there is no class '%.*s'", TL_SV_ARG(text));
+        return word && tl_class_parse(word, &f->cls) ? TL_OK : no_word("class", text, class_word, err);
     }
     near = tl_nearest(name, names, TL_COUNT(names));
     return tl_fail(err, TL_INVALID, "there is no filter '%.*s'%s%s%s", TL_SV_ARG(name), near ? "; did you mean '" : "",

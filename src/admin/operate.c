@@ -419,7 +419,7 @@ static enum tl_rc post_debug(struct admin_call *c, struct tl_err *err)
         return tl_fail(err, TL_UNREACHABLE, "no server is running: there is nothing to be seen");
     span = json_text(json_gets(v, "for"), TL_SV("10m"));
     if (!tl_duration_parse(span, &ms) || ms < 0 || ms > DEBUG_MOST_MS)
-        return tl_fail(err, TL_INVALID, "`for` must be a duration of at most 24h (0s: stop), not '%.*s'",
+        return tl_fail(err, TL_INVALID, "`for` must be a duration such as 10m, of at most 24h (0s: stop), not '%.*s'",
                        TL_SV_ARG(span));
     bodies = json_gets(v, "bodies");
     rc = admin__act(c, err, "flow %.*s for %.*s%s", TL_SV_ARG(name), TL_SV_ARG(span),

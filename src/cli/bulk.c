@@ -165,7 +165,7 @@ static enum tl_rc follow(struct cli_client *c, const char *what, struct tl_sv jo
 
         rc = cli__call(c, "GET", target, TL_SV(""), ret, err);
         ended = json_gets(*ret, "ended");
-        if (rc != TL_OK || (ended.type == JSON_BOOL && ended.u.b))
+        if (rc != TL_OK || (ended.type == JSON_BOOL && ended.u.b) || cli__is_stopped())
             break;
         cli__progress(what, (uint64_t)number(*ret, "looked"), (uint64_t)number(*ret, "total"));
         nanosleep(&pause, NULL);
@@ -189,6 +189,20 @@ static int report(const struct cli_bulk *b, struct json job)
     return done ? CLI_OK : CLI_FAILED;
 }
 
+/* Ctrl-C while a job goes on. */
+static int stopped(struct cli_client *c, struct json answer)
+{
+    struct tl_sv job = json_text(json_gets(answer, "job"), TL_SV(""));
+
+    if (cli__is_local(c))
+        fputs("tieline: stopped; what was done stays done, and the same command does the rest\n", stderr);
+    else
+        fprintf(stderr,
+                "tieline: the job %.*s goes on in the server; the console shows it under Jobs, and can cancel it\n",
+                TL_SV_ARG(job));
+    return CLI_STOPPED;
+}
+
 static int act(struct cli_client *c, const struct cli_bulk *b, struct json plan)
 {
     struct tl_arena *a = cli__arena(c);
@@ -196,10 +210,13 @@ static int act(struct cli_client *c, const struct cli_bulk *b, struct json plan)
     struct tl_err err = {0};
     enum tl_rc rc = cli__call_json(c, "POST", "/v1/jobs", request(a, b, json_gets(plan, "last")), &answer, &err);
 
+    cli__hold_signals();
     if (rc == TL_OK)
         rc = follow(c, b->action, json_text(json_gets(answer, "job"), TL_SV("")), &job, &err);
     if (rc != TL_OK)
         return cli__fail(&err, b->json);
+    if (!json_gets(job, "ended").u.b)
+        return stopped(c, answer);
     if (b->json)
         cli__print_raw(cli__raw(c));
     return b->json ? (number(job, "done") ? CLI_OK : CLI_FAILED) : report(b, job);

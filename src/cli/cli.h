@@ -2,7 +2,7 @@
 /*
  * cli.h - the command line: one file a subcommand, one table of them (commands.c).
  * Tables for people, --json for programs, --help everywhere. Exit codes: 0 done, 1 failed, 2 wrong usage or
- * configuration, 3 not found, 4 the server is not running (or refused), 5 a mapping's error.
+ * configuration, 3 not found, 4 the server is not running (or refused), 5 a mapping's error, 130 stopped by a signal.
  */
 #ifndef TL_CLI_CLI_H
 #define TL_CLI_CLI_H

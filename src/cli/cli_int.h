@@ -15,7 +15,8 @@ enum cli_exit {
     CLI_USAGE = 2, /* also: the configuration is wrong */
     CLI_NOT_FOUND = 3,
     CLI_NO_SERVER = 4, /* not running, or it refused */
-    CLI_MAPPING = 5
+    CLI_MAPPING = 5,
+    CLI_STOPPED = 130 /* by Ctrl-C or SIGTERM */
 };
 
 /* ---- options: parser, help and completion come from one table ---- */
@@ -77,6 +78,9 @@ struct cli_common {
 bool cli__parse(const struct cli_verb *verb, const char *full, int argc, char **argv, void *options,
                 struct cli_args *ret_args, int *ret_exit);
 void cli__help(const struct cli_verb *verb, const char *full, FILE *out);
+#define CLI_COMPLETE "_complete" /* the command that the completion of a shell asks; in no list */
+int cli__complete(int argc, char **argv, const struct cli_command *more, size_t n_more);
+void cli__help_json(const struct cli_command *more, size_t n_more); /* the table of all commands */
 /* The table of commands.c. */
 size_t cli__verbs(const struct cli_verb *const **ret);
 
@@ -84,6 +88,12 @@ size_t cli__verbs(const struct cli_verb *const **ret);
 int cli__exit_of(enum tl_rc rc);
 int cli__fail(const struct tl_err *err, bool json); /* on stderr; returns the exit code */
 int cli__usage(const struct cli_args *args, const char *fmt, ...) TL_PRINTF(2, 3);
+/* What was printed is out, or it is said that it is not; the exit code of the command. */
+int cli__finish(int code);
+/* Long work that says at its end how far it got: Ctrl-C and SIGTERM do not end the process any more, but are asked for.
+ */
+void cli__hold_signals(void);
+bool cli__is_stopped(void);
 void cli__print_json(struct json v, bool indent); /* one value and a line feed, on stdout */
 void cli__print_raw(struct tl_sv text);           /* as it is, with a line feed at the end */
 bool cli__color(FILE *f);                         /* a terminal, and NO_COLOR is not set */
@@ -172,14 +182,18 @@ struct cli_project {
 struct webhook_verifier;
 struct cli_project_options {
     bool literals, no_check_files, lenient_env;
+    void (*look)(void *arg, const struct flow_plan *p, struct config_errors *e); /* as in flow_load_options */
+    void *look_arg;
 };
 TL_MUST_CHECK enum tl_rc cli__project_load(const char *path, const struct cli_project_options *o,
                                            struct cli_project *ret, struct tl_err *err);
 void cli__project_done(struct cli_project *p);
 /* Read what the configuration wants from Vault; blocks for 10 s at most. What could not be read stays TL_BUSY. */
-TL_MUST_CHECK enum tl_rc cli__project_vault(const struct cli_project *p, struct tl_err *err);
-/* The verifier of a flow's webhook, which can sign too; NULL: unsigned. */
-TL_MUST_CHECK enum tl_rc cli__project_verifier(const struct cli_project *p, const char *flow,
+TL_MUST_CHECK enum tl_rc cli__project_vault(const struct cli_project *p, const struct flow_plan *plan,
+                                            struct tl_err *err);
+/* The verifier of a flow's webhook, which can sign too, with signing_key (may be empty) where its senders have keys of
+ * their own; NULL: unsigned. */
+TL_MUST_CHECK enum tl_rc cli__project_verifier(const struct cli_project *p, const char *flow, struct tl_sv signing_key,
                                                const struct flow_webhook_conf **ret_hook, struct webhook_verifier **ret,
                                                struct tl_err *err);
 

@@ -114,6 +114,12 @@ static size_t take(char *p, size_t size, size_t n, void *arg)
     return tl_buf_put(&c->answer, p, size * n) ? size * n : 0;
 }
 
+static int progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    (void)arg, (void)a, (void)b, (void)c, (void)d;
+    return cli__is_stopped();
+}
+
 static enum tl_rc remote(struct cli_client *c, const char *method, const char *target, struct tl_sv body,
                          struct tl_err *err)
 {
@@ -133,6 +139,8 @@ static enum tl_rc remote(struct cli_client *c, const char *method, const char *t
     curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);
     curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, progress);
     if (strcmp(method, "POST") == 0) {
         curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body.n ? body.p : "");
         curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
@@ -142,6 +150,8 @@ static enum tl_rc remote(struct cli_client *c, const char *method, const char *t
     c->status = (int)status;
     if (code == CURLE_WRITE_ERROR)
         rc = tl_fail(err, TL_LIMIT, "the server's answer is larger than 80 MB; ask for less at a time");
+    else if (code == CURLE_ABORTED_BY_CALLBACK)
+        rc = tl_fail(err, TL_CANCELED, "stopped while the server was asked; what it has begun it ends");
     else if (code != CURLE_OK)
         rc = tl_fail(err, TL_UNREACHABLE, "the server at %s does not answer: %s", c->socket, curl_easy_strerror(code));
     curl_slist_free_all(headers);
@@ -163,7 +173,7 @@ static enum tl_rc local(struct cli_client *c, const char *method, const char *ta
     struct tl_err failed = {0};
     enum tl_rc rc;
 
-    while (queue_turn(c->queue)) /* jobs go on between calls */
+    while (!cli__is_stopped() && queue_turn(c->queue)) /* jobs go on between calls */
         ;
     http_res_init(&res, a);
     (void)tl_sv_cut(&rest, '?', &path);
@@ -367,6 +377,8 @@ enum tl_rc cli__call(struct cli_client *c, const char *method, const char *targe
     enum tl_rc rc;
 
     tl_buf_clear(&c->answer);
+    if (strstr(target, "%2F") && !strchr(target, '?')) /* cli__target: the API would speak of its paths */
+        return tl_fail(err, TL_NOT_FOUND, "there is no such id or name: none has a slash");
     rc = c->curl ? remote(c, method, target, body, err) : local(c, method, target, body, err);
     if (rc != TL_OK)
         return rc;

@@ -59,7 +59,7 @@ static void list(const struct all *all, const struct cli_command *more, size_t n
     for (size_t i = 0; i < all->n; i++)
         fprintf(out, "  %-12s %s\n", all->subs[i].name, all->subs[i].summary);
     fputs("\n`tieline COMMAND --help` tells more. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration,\n"
-          "3 not found, 4 the server is not running or refused, 5 a mapping's error.\n",
+          "3 not found, 4 the server is not running or refused, 5 a mapping's error, 130 stopped by Ctrl-C.\n",
           out);
 }
 
@@ -118,8 +118,6 @@ static int run_verb(const struct cli_verb *verb, const char *full, int argc, cha
         code = verb->run(options, &args);
     tl_free(args.v);
     tl_free(options);
-    if (fflush(stdout) != 0 && code == CLI_OK)
-        code = CLI_FAILED;
     return code;
 }
 
@@ -134,6 +132,12 @@ static int dispatch(struct all *all, int argc, char **argv, const struct cli_com
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
         return run_verb(&version_verb, "version", 1, argv);
+    if (strcmp(argv[1], CLI_COMPLETE) == 0)
+        return cli__complete(argc - 2, argv + 2, more, n_more);
+    if (is_help(argv[1]) && argc == 3 && strcmp(argv[2], "--json") == 0) {
+        cli__help_json(more, n_more);
+        return CLI_OK;
+    }
     if (is_help(argv[1])) {
         if (argc < 3 || strcmp(argv[1], "help") != 0) {
             list(all, more, n_more, stdout);
@@ -162,7 +166,7 @@ int cli_main(int argc, char **argv, const struct cli_command *more, size_t n_mor
     collect(all);
     code = dispatch(all, argc, argv, more, n_more);
     tl_free(all);
-    return code;
+    return cli__finish(code);
 }
 
 size_t cli__verbs(const struct cli_verb *const **ret)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@ int cli__exit_of(enum tl_rc rc)
         return CLI_NOT_FOUND;
     if (rc == TL_CONFIG || rc == TL_INVALID)
         return CLI_USAGE;
+    if (rc == TL_CANCELED && cli__is_stopped())
+        return CLI_STOPPED;
     if (rc == TL_UNREACHABLE || rc == TL_BUSY || rc == TL_FORBIDDEN)
         return CLI_NO_SERVER;
     return CLI_FAILED;
@@ -56,6 +59,40 @@ int cli__usage(const struct cli_args *args, const char *fmt, ...)
     va_end(ap);
     fprintf(stderr, "\nsee: tieline %s --help\n", args->full);
     return CLI_USAGE;
+}
+
+int cli__finish(int code)
+{
+    int failed = fflush(stdout) != 0 ? errno : 0;
+
+    if (!failed && !ferror(stdout))
+        return code;
+    /* A write before this one may have failed, and only that it did is known then. */
+    fprintf(stderr, "tieline: cannot write to standard output%s%s\n", failed ? ": " : "",
+            failed ? strerror(failed) : "");
+    return code == CLI_OK ? CLI_FAILED : code;
+}
+
+static void stop_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGTERM);
+}
+
+void cli__hold_signals(void)
+{
+    sigset_t set;
+
+    stop_signals(&set);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+bool cli__is_stopped(void)
+{
+    sigset_t set;
+
+    return sigpending(&set) == 0 && (sigismember(&set, SIGINT) == 1 || sigismember(&set, SIGTERM) == 1);
 }
 
 void cli__print_raw(struct tl_sv text)

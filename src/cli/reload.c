@@ -73,10 +73,15 @@ static int show_errors(struct json errors)
 
         (void)json_int64(json_gets(e, "line"), &line);
         (void)json_int64(json_gets(e, "column"), &column);
-        fprintf(stderr, "%.*s:%lld:%lld: ", TL_SV_ARG(file), (long long)line, (long long)column);
+        cli__put_safe(stderr, file);
+        if (line)
+            fprintf(stderr, ":%lld:%lld", (long long)line, (long long)column);
+        fputs(file.n ? ": " : "", stderr);
+        fputs(tl_sv_eqs(json_text(json_gets(e, "severity"), TL_SV("")), "warning") ? "warning: " : "error: ", stderr);
         cli__put_safe(stderr, json_text(json_gets(e, "message"), TL_SV("")));
         if (hint.n)
-            fprintf(stderr, "\n  %.*s", TL_SV_ARG(hint));
+            fputs("\n    ", stderr);
+        cli__put_safe(stderr, hint);
         fputs("\n", stderr);
     }
     fputs("tieline: the configuration was refused; the one in force stays\n", stderr);

@@ -15,18 +15,38 @@ static const struct cli_command own[] = {
     {"sim", "a local double of a system: tieline sim NAME", main_sim},
 };
 
+static void list_sims(bool json)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < connector_registry_count; i++) {
+        const struct connector *c = connector_registry[i];
+
+        if (c->sim && json)
+            printf("%s{\"name\":\"%s\",\"title\":\"%s\"}", n++ ? "," : "{\"simulators\":[", c->variant.name, c->title);
+        else if (c->sim)
+            printf("  %-12s %s\n", c->variant.name, c->title);
+    }
+    if (json)
+        puts("]}");
+}
+
 int main_sim(int argc, char **argv)
 {
     const struct connector *c = argc > 1 ? connector_find(tl_sv_str(argv[1])) : NULL;
+    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+    bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
 
     if (c && c->sim)
         return c->sim(argc - 1, argv + 1);
-    fprintf(argc > 1 && argv[1][0] == '-' ? stdout : stderr, "usage: tieline sim NAME [OPTIONS]\n\n");
-    for (size_t i = 0; i < connector_registry_count; i++) {
-        if (connector_registry[i]->sim)
-            printf("  %-12s %s\n", connector_registry[i]->variant.name, connector_registry[i]->title);
-    }
-    return argc > 1 && strcmp(argv[1], "--help") == 0 ? 0 : 2;
+    if (argc > 1 && argv[1][0] != '-')
+        fprintf(stderr, "tieline sim: there is no simulator '%s'\n", argv[1]);
+    if (!json)
+        fputs("usage: tieline sim NAME [OPTIONS]\n\nA local double of a system. `tieline sim NAME --help` tells of its "
+              "options; --json alone lists these:\n\n",
+              help ? stdout : stderr);
+    list_sims(json);
+    return json || help ? 0 : 2;
 }
 
 int main(int argc, char **argv)

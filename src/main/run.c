@@ -36,6 +36,7 @@ enum {
 
 struct server {
     const char *config_path;
+    bool json; /* what is said */
     struct config_options config;
     struct tl_arena *kept;       /* holds started */
     struct config_node *started; /* what held at the start, defaults put in */
@@ -62,18 +63,42 @@ struct server {
     char *control_path;
 };
 
-static int complain(const struct tl_err *err)
+static int complain(const struct server *s, const struct tl_err *err)
 {
-    fprintf(stderr, "tieline: %s\n", err->text);
-    return err->rc == TL_CONFIG ? 2 : 1;
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct json_builder inner, outer;
+    int code = err->rc == TL_CONFIG ? 2 : 1;
+
+    if (!s->json) {
+        fprintf(stderr, "tieline: %s\n", err->text);
+        return code;
+    }
+    json_object_begin(&inner, a, 2);
+    json_adds(&inner, "code", json_str(tl_rc_name(err->rc)));
+    json_adds(&inner, "message", json_str(err->text));
+    json_object_begin(&outer, a, 1);
+    json_adds(&outer, "error", json_end(&inner));
+    tl_buf_init(&b, 65536);
+    json_write(&b, json_end(&outer), 0);
+    fprintf(stderr, "%.*s\n", (int)b.n, b.p ? b.p : "");
+    return code;
 }
 
-static int complain_config(struct config_errors *e)
+static int complain_config(const struct server *s, struct config_errors *e)
 {
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(16 << 20);
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct json_builder o;
 
     tl_buf_init(&b, 1 << 20);
-    config_errors_text(e, isatty(STDERR_FILENO), &b);
+    json_object_begin(&o, a, 2);
+    json_adds(&o, "ok", json_bool(config_errors_count(e) == 0));
+    json_adds(&o, "errors", config_errors_json(e, a));
+    if (s->json)
+        (void)(json_write(&b, json_end(&o), 0) && tl_buf_putc(&b, '\n'));
+    else
+        config_errors_text(e, isatty(STDERR_FILENO), &b);
     fprintf(stderr, "%.*s", (int)b.n, b.p ? b.p : "");
     return 2;
 }
@@ -718,9 +743,9 @@ static void tear_down(struct server *s)
     tl_free(s->control_path);
 }
 
-static struct tl_log *make_log(const struct flow_log_conf *c)
+static struct tl_log *make_log(const struct server *s, const struct flow_log_conf *c)
 {
-    bool json = c->format == 1 || (c->format == 0 && !isatty(STDERR_FILENO));
+    bool json = s->json || c->format == 1 || (c->format == 0 && !isatty(STDERR_FILENO));
 
     return tl_log_new(STDERR_FILENO, (enum tl_level)c->level, json, NULL);
 }
@@ -735,24 +760,24 @@ static int run(struct server *s)
 
     main_systemd_open(&s->systemd);
     if (load_plan(s, e, &plan) != TL_OK)
-        return complain_config(e);
+        return complain_config(s, e);
     if (config_warnings_count(e))
-        (void)complain_config(e);
-    s->log = make_log(&flow_plan_project(plan)->log);
+        (void)complain_config(s, e);
+    s->log = make_log(s, &flow_plan_project(plan)->log);
     if (make_loops(s, flow_plan_project(plan)->server.threads, &err) != TL_OK ||
         main_secrets_first(&s->secrets, s->loops[0], plan, s->log, &again, &err) != TL_OK) {
         flow_plan_unref(plan);
-        return complain(&err);
+        return complain(s, &err);
     }
     if (again) { /* now with what Vault gave */
         flow_plan_unref(plan);
         plan = NULL;
         if (load_plan(s, e, &plan) != TL_OK)
-            return complain_config(e);
+            return complain_config(s, e);
     }
     keep_start(s, plan);
     if (build(s, plan, &err) != TL_OK) {
-        exit_code = complain(&err);
+        exit_code = complain(s, &err);
     } else {
         struct task *watch, *history;
 
@@ -799,40 +824,56 @@ static void harden(void)
 }
 
 static const char usage[] =
-    "usage: tieline run [CONFIG] [--allow-literal-secrets]\n"
+    "usage: tieline run [CONFIG] [OPTIONS]\n"
     "\n"
     "Serve the flows of CONFIG (a file or a directory; default tieline.yaml) until SIGTERM or SIGINT.\n"
     "SIGHUP, or `tieline reload`, reads the configuration again without dropping an event.\n"
     "\n"
     "  --allow-literal-secrets  secrets may be written in the configuration: for tests and demonstrations only\n"
+    "  --json                   log lines and errors as JSON, whatever log.format says\n"
     "  -h, --help               this text\n"
     "\n"
     "exit: 0 stopped when asked, 1 failed, 2 the configuration is wrong, 70 the ledger could not be written\n";
 
+static int wrong_word(const char *what, const char *word)
+{
+    fprintf(stderr, "tieline run: %s %s\nsee: tieline run --help\n", what, word);
+    return 2;
+}
+
 int main_run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"allow-literal-secrets", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"allow-literal-secrets", no_argument, NULL, 'l'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     struct server s = {.config_path = "tieline.yaml"};
     struct tl_err err = {0};
     int c, code;
 
+    opterr = 0;
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (c == 'l') {
             s.config.allow_literal_secrets = true;
+        } else if (c == 'j') {
+            s.json = true;
+        } else if (c == 'h') {
+            fputs(usage, stdout);
+            return 0;
         } else {
-            fputs(usage, c == 'h' ? stdout : stderr);
-            return c == 'h' ? 0 : 2;
+            return wrong_word("there is no option", argv[optind - 1]);
         }
     }
+    if (optind + 1 < argc)
+        return wrong_word("one configuration is enough, not also", argv[optind + 1]);
     if (optind < argc)
         s.config_path = argv[optind];
     s.config.check_files = true;
     harden();
     if (crypto_new(&s.crypto, &err) != TL_OK)
-        return complain(&err);
+        return complain(&s, &err);
     if (main_secrets_init(&s.secrets, s.crypto, &err) != TL_OK)
-        return complain(&err);
+        return complain(&s, &err);
     s.metrics = metrics_new();
     s.workers = mapping_workers_new(&(struct mapping_workers_options){0});
     code = run(&s);

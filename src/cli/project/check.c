@@ -35,13 +35,17 @@ static void probe(void *arg, const struct config_secret *ref)
         config_warn(s->p->errors, ref->at, NULL, "this secret does not resolve here: %s", err.text);
 }
 
-static void probe_all(struct secrets *s)
+/* In the same round as all other errors. */
+static void probe_all(void *arg, const struct flow_plan *plan, struct config_errors *e)
 {
+    struct secrets *s = arg;
     struct tl_err err = {0};
+    bool known = !config_is_faulty(e, config_get(flow_plan_node(plan), "secrets"));
 
-    if (cli__project_vault(s->p, &err) != TL_OK) /* each reference says so, too; this is about Vault as a whole */
-        config_warn(s->p->errors, (struct config_place){0}, NULL, "%s", err.text);
-    flow_plan_each_secret(s->p->plan, probe, s);
+    if (known && cli__project_vault(s->p, plan, &err) != TL_OK) /* each reference says so, too */
+        config_warn(e, (struct config_place){0}, NULL, "%s", err.text);
+    if (known)
+        flow_plan_each_secret(plan, probe, s);
 }
 
 static void say_good(const struct flow_plan *plan, const char *path, const struct secrets *s)
@@ -58,16 +62,15 @@ static void say_good(const struct flow_plan *plan, const char *path, const struc
 static int run_check(void *options, const struct cli_args *args)
 {
     const struct check_options *o = options;
-    const struct cli_project_options how = {.literals = o->literals, .lenient_env = !o->secrets};
     const char *path = args->n ? args->v[0] : "tieline.yaml";
     struct cli_project p;
     struct secrets s = {.p = &p, .strict = o->secrets};
+    const struct cli_project_options how = {
+        .literals = o->literals, .lenient_env = !o->secrets, .look = probe_all, .look_arg = &s};
     struct tl_err err = {0};
     enum tl_rc rc = cli__project_load(path, &how, &p, &err);
     int code = CLI_OK;
 
-    if (rc == TL_OK)
-        probe_all(&s);
     if (config_errors_count(p.errors))
         code = cli__config_errors(p.errors, o->json);
     else if (rc != TL_OK)

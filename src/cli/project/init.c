@@ -8,8 +8,11 @@
 
 #include "cli/cli_int.h"
 
-struct none {
-    bool unused;
+struct init_options {
+    bool json;
+};
+static const struct cli_option init_options[] = {
+    {"json", 0, CLI_FLAG, NULL, offsetof(struct init_options, json), "JSON"},
 };
 
 static const char config[] =
@@ -113,12 +116,12 @@ static enum tl_rc put_dir(const char *path, struct tl_err *err)
 
 static int run_init(void *options, const struct cli_args *args)
 {
+    const struct init_options *o = options;
     const char *dir = args->n ? args->v[0] : ".";
     char *mappings = tl_sprintf("%s/mappings", dir);
     struct tl_err err = {0};
     enum tl_rc rc = put_dir(dir, &err);
 
-    (void)options;
     if (rc == TL_OK)
         rc = is_empty(dir, &err);
     if (rc == TL_OK)
@@ -131,7 +134,11 @@ static int run_init(void *options, const struct cli_args *args)
         rc = put_file(dir, "mappings/order.test.yaml", cases, &err);
     tl_free(mappings);
     if (rc != TL_OK)
-        return cli__fail(&err, false);
+        return cli__fail(&err, o->json);
+    if (o->json) {
+        puts("{\"created\":[\"tieline.yaml\",\"mappings/order.jsonata\",\"mappings/order.test.yaml\"]}");
+        return CLI_OK;
+    }
     printf("%s/tieline.yaml, mappings/order.jsonata and its test are there. Next:\n"
            "  tieline check                                  what is wrong\n"
            "  tieline test                                   the mapping's cases\n"
@@ -148,7 +155,7 @@ const struct cli_verb cli__init_verb = {
     .name = "init",
     .args = "[DIR]",
     .summary = "write a small project with comments into an empty directory",
-    .size = sizeof(struct none),
+    CLI_OPTIONS(init_options, struct init_options),
     .max_args = 1,
     .run = run_init,
 };

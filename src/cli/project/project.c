@@ -14,6 +14,8 @@ enum tl_rc cli__project_load(const char *path, const struct cli_project_options 
         .config = {.allow_literal_secrets = o->literals,
                    .check_files = !o->no_check_files,
                    .env_may_be_missing = o->lenient_env},
+        .look = o->look,
+        .look_arg = o->look_arg,
     };
     struct secret_options secrets;
     enum tl_rc rc;
@@ -52,6 +54,7 @@ void cli__project_done(struct cli_project *p)
 /* ---- Vault ---- */
 struct sync {
     const struct cli_project *p;
+    const struct flow_plan *plan;
     struct async_loop *loop;
     enum tl_rc rc;
     struct tl_err *err;
@@ -62,7 +65,7 @@ static enum tl_rc sync_task(struct task *task, void *arg, struct tl_err *err)
     struct sync *s = arg;
 
     (void)err;
-    s->rc = secret_vault_use(s->p->vault, flow_plan_project(s->p->plan)->secrets.vault, s->loop, s->err);
+    s->rc = secret_vault_use(s->p->vault, flow_plan_project(s->plan)->secrets.vault, s->loop, s->err);
     if (s->rc == TL_OK)
         s->rc = secret_vault_sync(task, s->p->vault, s->p->secrets, s->err);
     return TL_OK;
@@ -74,14 +77,14 @@ static void note(void *arg, const struct config_secret *ref)
         (void)(secret_probe(arg, ref, NULL) == TL_OK); /* only to be noted */
 }
 
-enum tl_rc cli__project_vault(const struct cli_project *p, struct tl_err *err)
+enum tl_rc cli__project_vault(const struct cli_project *p, const struct flow_plan *plan, struct tl_err *err)
 {
-    struct sync s = {.p = p, .err = err};
+    struct sync s = {.p = p, .plan = plan, .err = err};
     enum tl_rc rc;
 
-    if (!flow_plan_project(p->plan)->secrets.vault)
+    if (!flow_plan_project(plan)->secrets.vault)
         return TL_OK;
-    flow_plan_each_secret(p->plan, note, p->secrets);
+    flow_plan_each_secret(plan, note, p->secrets);
     (void)signal(SIGPIPE, SIG_IGN);
     rc = async_loop_new(4, NULL, &s.loop, err);
     if (rc != TL_OK)
@@ -104,20 +107,22 @@ static enum tl_rc value_of(const struct cli_project *p, const struct config_secr
 {
     enum tl_rc rc = secret_get(p->secrets, ref, &v->held[v->n], NULL, err);
 
-    if (rc == TL_OK)
-        *ret = secret_view(v->held[v->n++]);
-    return rc;
+    if (rc != TL_OK)
+        return tl_err_prefix(err, "%s:%d:%d", ref->at.file, ref->at.line, ref->at.column);
+    *ret = secret_view(v->held[v->n++]);
+    return TL_OK;
 }
 
 static enum tl_rc make_verifier(const struct cli_project *p, const struct config_choice *verify,
-                                struct webhook_verifier **ret, struct tl_err *err)
+                                struct tl_sv signing_key, struct webhook_verifier **ret, struct tl_err *err)
 {
     const struct webhook_conf *c = verify->conf;
     struct webhook_secret secrets[MAX_SECRETS] = {{.until_ms = 0}};
     struct tl_sv tokens[MAX_SECRETS];
-    struct webhook_setup setup = {.scheme = verify->name, .conf = c, .secrets = secrets, .verify_tokens = tokens};
+    struct webhook_setup setup = {
+        .scheme = verify->name, .conf = c, .secrets = secrets, .verify_tokens = tokens, .signing_key = signing_key};
     struct values values = {.n = 0};
-    enum tl_rc rc = cli__project_vault(p, err);
+    enum tl_rc rc = cli__project_vault(p, p->plan, err);
 
     for (size_t i = 0; i < c->secrets.n && i < MAX_SECRETS && rc == TL_OK; i++)
         rc = value_of(p, &CONFIG_AT(c->secrets, struct webhook_conf_secret, i)->value, &values,
@@ -132,7 +137,7 @@ static enum tl_rc make_verifier(const struct cli_project *p, const struct config
     return rc;
 }
 
-enum tl_rc cli__project_verifier(const struct cli_project *p, const char *flow,
+enum tl_rc cli__project_verifier(const struct cli_project *p, const char *flow, struct tl_sv signing_key,
                                  const struct flow_webhook_conf **ret_hook, struct webhook_verifier **ret,
                                  struct tl_err *err)
 {
@@ -159,5 +164,5 @@ enum tl_rc cli__project_verifier(const struct cli_project *p, const char *flow,
     hook = f->from.conf;
     *ret_hook = hook;
     *ret = NULL;
-    return hook->verify.variant ? make_verifier(p, &hook->verify, ret, err) : TL_OK;
+    return hook->verify.variant ? make_verifier(p, &hook->verify, signing_key, ret, err) : TL_OK;
 }

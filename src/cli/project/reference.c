@@ -5,8 +5,12 @@
 
 enum { MAX_PAGE = 64 << 20 };
 
-struct none {
-    bool unused;
+struct reference_options {
+    bool json;
+};
+/* What is JSON by itself is printed as it is; a text becomes a member. */
+static const struct cli_option reference_options[] = {
+    {"json", 0, CLI_FLAG, NULL, offsetof(struct reference_options, json), "JSON"},
 };
 
 /* ---- schema ---- */
@@ -22,7 +26,7 @@ static int run_schema(void *options, const struct cli_args *args)
 const struct cli_verb cli__schema_verb = {
     .name = "schema",
     .summary = "JSON Schema of the configuration, for editors",
-    .size = sizeof(struct none),
+    CLI_OPTIONS(reference_options, struct reference_options),
     .run = run_schema,
 };
 
@@ -89,27 +93,27 @@ static void put_commands(FILE *out)
     fputs(
         "# Commands\n\nWhat `--help` says, on one page. `tieline run --help` and `tieline sim NAME --help` tell of the "
         "server and the\nsimulators. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 the "
-        "server is not running or\nrefused, 5 a mapping's error.\n",
+        "server is not running or\nrefused, 5 a mapping's error, 130 stopped by Ctrl-C.\n",
         out);
     for (size_t i = 0; i < n; i++)
         put_command(verbs[i], verbs[i]->name, 2, out);
 }
 
-static void put_metrics_table(const struct metrics_desc *d, size_t n)
+static void put_metrics_table(const struct metrics_desc *d, size_t n, FILE *out)
 {
     static const char *const types[] = {
         [METRICS_COUNTER] = "counter", [METRICS_GAUGE] = "gauge", [METRICS_HISTOGRAM] = "histogram"};
 
-    fputs("| metric | type | labels | meaning |\n|---|---|---|---|\n", stdout);
+    fputs("| metric | type | labels | meaning |\n|---|---|---|---|\n", out);
     for (size_t i = 0; i < n; i++) {
-        printf("| `%s` | %s | ", d[i].name, types[d[i].type]);
+        fprintf(out, "| `%s` | %s | ", d[i].name, types[d[i].type]);
         for (size_t k = 0; d[i].labels[k]; k++)
-            printf("%s`%s`", k ? ", " : "", d[i].labels[k]);
-        printf(" | %s |\n", d[i].help);
+            fprintf(out, "%s`%s`", k ? ", " : "", d[i].labels[k]);
+        fprintf(out, " | %s |\n", d[i].help);
     }
 }
 
-static void put_metrics(void)
+static void put_metrics(FILE *out)
 {
     size_t n;
     const struct metrics_desc *d = flow_metrics(&n);
@@ -120,127 +124,123 @@ static void put_metrics(void)
         "`X_sum` and `X_count`, and\n`X_quantile` with the quantiles 0.5, 0.95 and 0.99 since the start, to be read "
         "without a Prometheus. Alert rules are in\n`packaging/prometheus/tieline.rules.yml`.\n\n"
         "## Events, deliveries and calls\n\n",
-        stdout);
-    put_metrics_table(d, n);
+        out);
+    put_metrics_table(d, n, out);
     fputs("\n## State, read when somebody asks\n\nA series of a hold appears with the first hold of its kind and is 0 "
           "afterwards.\n\n",
-          stdout);
+          out);
     d = admin_metrics(&n);
-    put_metrics_table(d, n);
-    fputs("\n## Measured for the alert rules\n\n", stdout);
+    put_metrics_table(d, n, out);
+    fputs("\n## Measured for the alert rules\n\n", out);
     d = alert_metrics(&n);
-    put_metrics_table(d, n);
-    fputs("\n## With `telemetry` on\n\n", stdout);
+    put_metrics_table(d, n, out);
+    fputs("\n## With `telemetry` on\n\n", out);
     d = otlp_metrics(&n);
-    put_metrics_table(d, n);
+    put_metrics_table(d, n, out);
 }
 
-static int put_made(bool (*make)(struct tl_buf *b))
+static void put_made(bool (*make)(struct tl_buf *b), FILE *out)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    struct tl_err err = {0};
+    struct tl_sv page;
 
     tl_buf_init(&b, MAX_PAGE);
-    if (!make(&b)) {
-        (void)tl_fail(&err, TL_LIMIT, "the page is larger than 64 MB");
-        return cli__fail(&err, false);
-    }
-    cli__print_raw(tl_sv_trim(tl_buf_view(&b)));
-    return CLI_OK;
+    (void)make(&b); /* 64 MB hold it */
+    page = tl_sv_trim(tl_buf_view(&b));
+    fprintf(out, "%.*s\n", TL_SV_ARG(page));
+}
+
+static const struct page {
+    const char *name;
+    bool (*make)(struct tl_buf *b); /* or ... */
+    void (*put)(FILE *out);
+} pages[] = {
+    {"configuration", put_configuration, NULL}, {"commands", NULL, put_commands},       {"metrics", NULL, put_metrics},
+    {"alerts", alert_reference, NULL},          {"prometheus", alert_prometheus, NULL},
+};
+
+/* {"NAME": "the text"} */
+static void print_member(const char *name, struct tl_sv text)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
+    struct json_builder b;
+
+    json_object_begin(&b, a, 1);
+    json_adds(&b, name, json_sv(text));
+    cli__print_json(json_end(&b), false);
 }
 
 static int run_reference(void *options, const struct cli_args *args)
 {
-    (void)options;
-    if (args->n && strcmp(args->v[0], "commands") == 0) {
-        put_commands(stdout);
-        return CLI_OK;
-    }
-    if (args->n && strcmp(args->v[0], "metrics") == 0) {
-        put_metrics();
-        return CLI_OK;
-    }
-    if (args->n && strcmp(args->v[0], "alerts") == 0)
-        return put_made(alert_reference);
-    if (args->n && strcmp(args->v[0], "prometheus") == 0)
-        return put_made(alert_prometheus);
-    if (args->n && strcmp(args->v[0], "configuration") != 0)
+    const struct reference_options *o = options;
+    const struct page *p = NULL;
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = stdout;
+
+    for (size_t i = 0; i < TL_COUNT(pages); i++)
+        if (strcmp(pages[i].name, args->n ? args->v[0] : "configuration") == 0)
+            p = &pages[i];
+    if (!p)
         return cli__usage(args, "there are configuration, commands, metrics, alerts and prometheus");
-    return put_made(put_configuration);
+    if (o->json)
+        out = open_memstream(&text, &n);
+    if (!out)
+        return CLI_FAILED;
+    if (p->make)
+        put_made(p->make, out);
+    else
+        p->put(out);
+    if (o->json) {
+        (void)fclose(out);
+        print_member("page", tl_sv(text, n));
+        tl_free(text);
+    }
+    return CLI_OK;
 }
 const struct cli_verb cli__reference_verb = {
     .name = "reference",
     .args = "[configuration | commands | metrics | alerts | prometheus]",
     .summary = "a reference page in Markdown; prometheus: the alert rules as a rules file",
-    .size = sizeof(struct none),
+    CLI_OPTIONS(reference_options, struct reference_options),
     .max_args = 1,
     .run = run_reference,
 };
 
-/* ---- completion ---- */
-static void put_words(const struct cli_verb *v, struct tl_buf *b)
-{
-    for (size_t i = 0; i < v->n_subs; i++)
-        (void)tl_buf_printf(b, "%s ", v->subs[i].name);
-    for (size_t i = 0; v->run && i < v->n_options; i++)
-        (void)tl_buf_printf(b, "--%s ", v->options[i].name);
-    (void)tl_buf_puts(b, "--help");
-}
-
-static void put_case(const char *path, const struct cli_verb *v, struct tl_buf *b)
-{
-    (void)tl_buf_printf(b, "    '%s') words='", path);
-    put_words(v, b);
-    (void)tl_buf_puts(b, "' ;;\n");
-    for (size_t i = 0; i < v->n_subs; i++) {
-        char *below = tl_sprintf("%s %s", path, v->subs[i].name);
-
-        put_case(below, &v->subs[i], b);
-        tl_free(below);
-    }
-}
+/* ---- completion: the program itself knows the words (complete.c) ---- */
+static const char bash[] =
+    "# bash completion of tieline: eval \"$(tieline completion bash)\"\n"
+    "_tieline() {\n"
+    "  local cur=${COMP_WORDS[COMP_CWORD]} w\n"
+    "  [[ $cur == = ]] && cur=''\n"
+    "  COMPREPLY=()\n"
+    "  while IFS= read -r w; do\n"
+    "    [[ $w == \"$cur\"* ]] && COMPREPLY+=(\"$w\")\n"
+    "  done < <(\"${COMP_WORDS[0]/#\\~/$HOME}\" " CLI_COMPLETE " \"$COMP_CWORD\" \"${COMP_WORDS[@]:1}\" 2>/dev/null)\n"
+    "  [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+    "}\n"
+    "complete -o filenames -F _tieline tieline\n";
 
 static int run_completion(void *options, const struct cli_args *args)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    const struct cli_verb *const *verbs;
-    size_t n = cli__verbs(&verbs);
+    const struct reference_options *o = options;
 
-    (void)options;
     if (strcmp(args->v[0], "bash") != 0)
         return cli__usage(args, "there is completion for bash only, not for '%s'", args->v[0]);
-    tl_buf_init(&b, 1 << 20);
-    (void)tl_buf_puts(&b, "# bash completion of tieline: eval \"$(tieline completion bash)\"\n"
-                          "_tieline() {\n"
-                          "  local cur=${COMP_WORDS[COMP_CWORD]} path='' words='' i w\n"
-                          "  for ((i = 1; i < COMP_CWORD && i < 3; i++)); do\n"
-                          "    w=${COMP_WORDS[i]}; [[ $w == -* ]] && break; path=\"${path:+$path }$w\"\n"
-                          "  done\n"
-                          "  while :; do\n"
-                          "    case $path in\n"
-                          "    '') words='run sim help ");
-    for (size_t i = 0; i < n; i++)
-        (void)tl_buf_printf(&b, "%s ", verbs[i]->name);
-    (void)tl_buf_puts(&b, "--help' ;;\n");
-    for (size_t i = 0; i < n; i++)
-        put_case(verbs[i]->name, verbs[i], &b);
-    (void)tl_buf_puts(&b, "    esac\n"
-                          "    [[ -n $words || $path != *' '* ]] && break\n"
-                          "    path=${path% *}\n"
-                          "  done\n"
-                          "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-                          "  [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-                          "}\n"
-                          "complete -o filenames -F _tieline tieline\n");
-    cli__print_raw(tl_buf_view(&b));
+    if (o->json)
+        print_member("script", tl_sv_str(bash));
+    else
+        fputs(bash, stdout);
     return CLI_OK;
 }
 const struct cli_verb cli__completion_verb = {
     .name = "completion",
     .args = "bash",
     .summary = "a completion script for the shell",
-    .about = "eval \"$(tieline completion bash)\"\n",
-    .size = sizeof(struct none),
+    .about =
+        "eval \"$(tieline completion bash)\"\nIt completes commands, options, and the names that the configuration "
+        "has: flows, connections, mappings.\n",
+    CLI_OPTIONS(reference_options, struct reference_options),
     .min_args = 1,
     .max_args = 1,
     .run = run_completion,

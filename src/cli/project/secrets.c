@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* secrets.c - `tieline secrets`: the local encrypted store behind ${store:NAME}. Values are never printed. */
+#include <signal.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
@@ -94,6 +95,10 @@ static enum tl_rc open_store(const struct secrets_options *o, struct opened *s, 
 static int finish(const struct secrets_options *o, enum tl_rc rc, const struct tl_err *err, const char *text,
                   const char *name)
 {
+    if (rc == TL_CANCELED) {
+        (void)cli__fail(err, o->json);
+        return CLI_STOPPED;
+    }
     if (rc != TL_OK)
         return cli__fail(err, o->json);
     if (o->json)
@@ -103,29 +108,49 @@ static int finish(const struct secrets_options *o, enum tl_rc rc, const struct t
     return CLI_OK;
 }
 
+static void awake(int sig)
+{
+    (void)sig; /* only that the read ends */
+}
+
+/* From the keyboard, without echo. Ctrl-C leaves the terminal as it was. */
+static enum tl_rc ask_value(struct tl_buf *ret, struct tl_err *err)
+{
+    const struct sigaction act = {.sa_handler = awake};
+    struct sigaction int_before, term_before;
+    struct termios before, quiet;
+    char line[4096];
+    ssize_t n;
+
+    (void)sigaction(SIGINT, &act, &int_before);
+    (void)sigaction(SIGTERM, &act, &term_before);
+    (void)tcgetattr(STDIN_FILENO, &before);
+    quiet = before;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    fputs("value: ", stderr);
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+    n = read(STDIN_FILENO, line, sizeof line);
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    (void)sigaction(SIGINT, &int_before, NULL);
+    (void)sigaction(SIGTERM, &term_before, NULL);
+    fputs("\n", stderr);
+    if (n < 0)
+        return tl_fail(err, TL_CANCELED, "no value was given; nothing was changed");
+    (void)tl_buf_put(ret, line, (size_t)n);
+    tl_wipe(line, sizeof line);
+    return TL_OK;
+}
+
 /* A value comes from a file, a terminal without echo, or a pipe; never from the command line, where `ps` shows it. */
 static enum tl_rc read_value(const struct secrets_options *o, struct tl_buf *ret, struct tl_err *err)
 {
-    struct termios before, quiet;
-    enum tl_rc rc = TL_OK;
+    enum tl_rc rc;
 
-    if (o->from || !isatty(STDIN_FILENO)) {
+    tl_buf_init(ret, MAX_VALUE);
+    if (o->from || !isatty(STDIN_FILENO))
         rc = cli__read_file(o->from ? o->from : "-", MAX_VALUE, ret, err);
-    } else {
-        char line[4096];
-
-        tl_buf_init(ret, MAX_VALUE);
-        (void)tcgetattr(STDIN_FILENO, &before);
-        quiet = before;
-        quiet.c_lflag &= ~(tcflag_t)ECHO;
-        fputs("value: ", stderr);
-        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-        if (fgets(line, sizeof line, stdin))
-            (void)tl_buf_puts(ret, line);
-        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        tl_wipe(line, sizeof line);
-        fputs("\n", stderr);
-    }
+    else
+        rc = ask_value(ret, err);
     if (rc == TL_OK && ret->n && ret->p[ret->n - 1] == '\n')
         ret->n--;
     if (rc == TL_OK && ret->n && ret->p[ret->n - 1] == '\r')

@@ -28,10 +28,26 @@ static const char *last_error(void)
     return text ? text : "the connection was closed";
 }
 
-enum tl_rc cli__tls_new(const struct http_url *url, const char *ca_file, struct send_tls **ret, struct tl_err *err)
+static enum tl_rc use_cert(struct send_tls *t, const struct send_files *files, struct tl_err *err)
+{
+    if (!files->cert)
+        return TL_OK;
+    if (!files->key)
+        return tl_fail(err, TL_INVALID, "--cert needs its private key: give --key FILE");
+    if (SSL_CTX_use_certificate_chain_file(t->ctx, files->cert) != 1)
+        return tl_fail(err, TL_CONFIG, "cannot read a certificate from %s: %s", files->cert, last_error());
+    if (SSL_CTX_use_PrivateKey_file(t->ctx, files->key, SSL_FILETYPE_PEM) != 1)
+        return tl_fail(err, TL_CONFIG, "cannot use the private key in %s for the certificate in %s: %s", files->key,
+                       files->cert, last_error());
+    return TL_OK;
+}
+
+enum tl_rc cli__tls_new(const struct http_url *url, const struct send_files *files, struct send_tls **ret,
+                        struct tl_err *err)
 {
     struct send_tls *t = tl_zalloc(sizeof *t);
     unsigned char address[16];
+    enum tl_rc rc;
     int ok;
 
     (void)signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to sockets that the other side may have closed */
@@ -43,17 +59,17 @@ enum tl_rc cli__tls_new(const struct http_url *url, const char *ca_file, struct 
     SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
     (void)SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
     (void)SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    ok = ca_file ? SSL_CTX_load_verify_file(t->ctx, ca_file) : SSL_CTX_set_default_verify_paths(t->ctx);
+    ok = files->ca ? SSL_CTX_load_verify_file(t->ctx, files->ca) : SSL_CTX_set_default_verify_paths(t->ctx);
     t->host = tl_strndup(url->host.p, url->host.n);
     t->is_address = inet_pton(url->host_is_v6 ? AF_INET6 : AF_INET, t->host, address) == 1;
-    if (ok == 1) {
+    rc = ok == 1 ? use_cert(t, files, err)
+                 : tl_fail(err, TL_CONFIG, "cannot read certificates of authorities from %s: %s",
+                           files->ca ? files->ca : "the system's store", last_error());
+    if (rc == TL_OK)
         *ret = t;
-        return TL_OK;
-    }
-    (void)tl_fail(err, TL_CONFIG, "cannot read certificates of authorities from %s: %s",
-                  ca_file ? ca_file : "the system's store", last_error());
-    cli__tls_free(t);
-    return TL_CONFIG;
+    else
+        cli__tls_free(t);
+    return rc;
 }
 
 void cli__tls_free(struct send_tls *t)

@@ -6,10 +6,11 @@
 #include "cli/send/send.h"
 #include "config/config.h"
 
-enum { MAX_INPUT = 256 << 20, MAX_CONCURRENCY = 4096, MAX_TEMPLATES = 1 << 20 };
+enum { MAX_KEY = 65536, MAX_INPUT = 256 << 20, MAX_CONCURRENCY = 4096, MAX_TEMPLATES = 1 << 20 };
 
 struct send_options {
-    const char *config, *url, *flow, *file, *key_field, *content_type, *scheme, *secret_env, *id_prefix, *ca;
+    const char *config, *url, *flow, *file, *key_field, *content_type, *scheme, *secret_env, *id_prefix, *ca, *cert,
+        *key;
     uint64_t count, concurrency, keys, first, timeout;
     double rate, duplicate, malformed;
     bool json, lines, literals;
@@ -36,6 +37,9 @@ static const struct cli_option send_options[] = {
     {"id-prefix", 0, CLI_TEXT, "TEXT", AT(id_prefix), "delivery ids are TEXT-1, TEXT-2 ... (random)"},
     {"content-type", 0, CLI_TEXT, "TYPE", AT(content_type), "application/json"},
     {"ca", 0, CLI_TEXT, "FILE", AT(ca), "https: who may have signed the server's certificate (PEM; the system's)"},
+    {"cert", 0, CLI_TEXT, "FILE", AT(cert), "https: a client certificate of ours (PEM)"},
+    {"key", 0, CLI_TEXT, "FILE", AT(key),
+     "private key (PEM): of --cert, or of a sender who signs with one (sns, paypal, jwt, google_pubsub)"},
     {"timeout", 0, CLI_NUMBER, "SECONDS", AT(timeout), "longest wait for an answer (30)"},
     {"allow-literal-secrets", 0, CLI_FLAG, NULL, AT(literals), "secrets may be written in the configuration"},
     {"json", 0, CLI_FLAG, NULL, AT(json), "JSON"},
@@ -47,7 +51,7 @@ struct sender {
     struct cli_project project;
     struct crypto *crypto;
     struct webhook_verifier *verifier;
-    struct tl_buf url, file;
+    struct tl_buf url, file, key;
     struct tl_sv *templates;
     size_t n_templates;
     struct send_plan plan;
@@ -64,6 +68,9 @@ static void done(struct sender *s)
         crypto_free(s->crypto);
     tl_buf_done(&s->url);
     tl_buf_done(&s->file);
+    if (s->key.p)
+        tl_wipe(s->key.p, s->key.cap);
+    tl_buf_done(&s->key);
     tl_free(s->templates);
     tl_free(s->result.latency_us);
 }
@@ -79,7 +86,7 @@ static enum tl_rc from_flow(struct sender *s, struct tl_err *err)
                                       &s->project, err);
 
     if (rc == TL_OK)
-        rc = cli__project_verifier(&s->project, o->flow, &hook, &s->verifier, err);
+        rc = cli__project_verifier(&s->project, o->flow, tl_buf_view(&s->key), &hook, &s->verifier, err);
     if (rc != TL_OK)
         return rc;
     server = &flow_plan_project(s->project.plan)->server;
@@ -110,7 +117,10 @@ static enum tl_rc by_scheme(struct sender *s, struct tl_err *err)
     if (!s->o->scheme)
         return TL_OK;
     if (!value || !*value)
-        return tl_fail(err, TL_CONFIG, "--secret-env must name a variable that holds the secret");
+        return tl_fail(
+            err, TL_CONFIG,
+            "--secret-env must name a variable that holds the secret; what needs more than that is sent with "
+            "--flow and its configuration");
     secret.value = tl_sv_str(value);
     conf.public_url = s->o->url;
     rc = crypto_new(&s->crypto, err);
@@ -155,13 +165,15 @@ static enum tl_rc prepare(struct sender *s, struct tl_err *err)
     enum tl_rc rc;
 
     tl_buf_init(&s->url, 8192);
-    rc = o->flow || !o->url ? from_flow(s, err) : by_scheme(s, err);
+    rc = o->key && !o->cert ? cli__read_file(o->key, MAX_KEY, &s->key, err) : TL_OK;
+    if (rc == TL_OK)
+        rc = o->flow || !o->url ? from_flow(s, err) : by_scheme(s, err);
     if (rc == TL_OK)
         rc = http_url_parse(tl_buf_view(&s->url), &p->url, err);
     if (rc == TL_OK && p->url.tls)
-        rc = cli__tls_new(&p->url, o->ca, &p->tls, err);
-    else if (rc == TL_OK && o->ca)
-        rc = tl_fail(err, TL_INVALID, "--ca is of https addresses; this one is http");
+        rc = cli__tls_new(&p->url, &(struct send_files){o->ca, o->cert, o->key}, &p->tls, err);
+    else if (rc == TL_OK && (o->ca || o->cert))
+        rc = tl_fail(err, TL_INVALID, "--%s is of https addresses; this one is http", o->ca ? "ca" : "cert");
     if (rc == TL_OK)
         rc = read_bodies(s, err);
     p->url_text = tl_buf_view(&s->url);
@@ -279,8 +291,9 @@ static int run_send(void *options, const struct cli_args *args)
     if (rc == TL_OK)
         rc = cli__send(&s.plan, r, &err);
     if (rc != TL_OK) {
-        code = s.project.errors && config_errors_count(s.project.errors) ? cli__config_errors(s.project.errors, false)
-                                                                         : cli__fail(&err, s.o->json);
+        code = s.project.errors && config_errors_count(s.project.errors)
+                   ? cli__config_errors(s.project.errors, s.o->json)
+                   : cli__fail(&err, s.o->json);
     } else {
         if (r->n_latency)
             qsort(r->latency_us, r->n_latency, sizeof *r->latency_us, by_value);
@@ -288,7 +301,10 @@ static int run_send(void *options, const struct cli_args *args)
             report_json(r);
         else
             report(&s.plan, r);
-        if (r->failed && !r->sent)
+        if (cli__is_stopped()) {
+            fputs("tieline send: stopped before the end\n", stderr);
+            code = CLI_STOPPED;
+        } else if (r->failed && !r->sent)
             code = CLI_NO_SERVER;
         else if (r->failed || r->accepted < r->sent)
             code = CLI_FAILED;

@@ -24,9 +24,13 @@ extern const char cli__sample_order[]; /* the template when none is given */
 bool cli__chosen(uint64_t seq, double share);
 
 /* ---- sending ---- */
-struct send_tls; /* whom to trust; NULL in a plan: plain HTTP */
-/* ca_file: PEM of authorities; NULL: the system's. The server's name is verified. TL_CONFIG. */
-TL_MUST_CHECK enum tl_rc cli__tls_new(const struct http_url *url, const char *ca_file, struct send_tls **ret,
+struct send_tls;            /* whom to trust; NULL in a plan: plain HTTP */
+struct send_files {         /* PEM */
+    const char *ca;         /* authorities; NULL: the system's */
+    const char *cert, *key; /* ours; NULL: none */
+};
+/* The server's name is verified. TL_CONFIG. */
+TL_MUST_CHECK enum tl_rc cli__tls_new(const struct http_url *url, const struct send_files *files, struct send_tls **ret,
                                       struct tl_err *err);
 void cli__tls_free(struct send_tls *t);                          /* NULL allowed */
 struct send_secure;                                              /* one connection */

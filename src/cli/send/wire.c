@@ -101,6 +101,7 @@ static enum tl_rc make_request(struct wire *w, struct wire_conn *c, struct tl_er
     const struct send_plan *p = w->p;
     bool malformed = cli__chosen(c->job.seq - p->first + 1, p->malformed);
     struct webhook_signed s = {.n_headers = 0};
+    struct tl_sv body;
     struct http_url to = p->url;
     char id[64];
     enum tl_rc rc = cli__body(p->bodies, c->job.seq, malformed, &w->body, err);
@@ -114,16 +115,18 @@ static enum tl_rc make_request(struct wire *w, struct wire_conn *c, struct tl_er
         rc = http_url_parse(s.url, &to, err);
     if (rc != TL_OK)
         return rc;
+    body = s.body.p ? s.body : tl_buf_view(&w->body);
     tl_buf_clear(&c->out);
     (void)tl_buf_printf(&c->out, "POST %.*s%s%.*s HTTP/1.1\r\nHost: %s%.*s%s:%u\r\nUser-Agent: tieline-send/%s\r\n",
                         p->url.path.n ? (int)p->url.path.n : 1, p->url.path.n ? p->url.path.p : "/",
                         to.query.n ? "?" : "", TL_SV_ARG(to.query), p->url.host_is_v6 ? "[" : "",
                         TL_SV_ARG(p->url.host), p->url.host_is_v6 ? "]" : "", p->url.port, TIELINE_VERSION);
-    (void)tl_buf_printf(&c->out, "Content-Type: %s\r\nContent-Length: %zu\r\n", p->content_type, w->body.n);
+    (void)tl_buf_printf(&c->out, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+                        s.content_type ? s.content_type : p->content_type, body.n);
     for (size_t i = 0; i < s.n_headers; i++)
         (void)tl_buf_printf(&c->out, "%.*s: %.*s\r\n", TL_SV_ARG(s.headers[i].name), TL_SV_ARG(s.headers[i].value));
     (void)tl_buf_puts(&c->out, "\r\n");
-    (void)tl_buf_sv(&c->out, tl_buf_view(&w->body));
+    (void)tl_buf_sv(&c->out, body);
     c->written = 0;
     return c->out.failed ? tl_fail(err, TL_LIMIT, "a request is larger than 64 MB") : TL_OK;
 }
@@ -454,7 +457,7 @@ static enum tl_rc loop(struct wire *w, struct tl_err *err)
         int n;
 
         rc = hand_out(w, err);
-        if (w->n_busy == 0 && !job_left(w))
+        if ((w->n_busy == 0 && !job_left(w)) || cli__is_stopped())
             break;
         n = epoll_wait(w->epoll, events, TL_COUNT(events), w->p->rate > 0 ? 1 : 100);
         for (int i = 0; i < n; i++)
@@ -480,8 +483,10 @@ static enum tl_rc look_up(struct wire *w, struct tl_err *err)
 
     snprintf(port, sizeof port, "%u", w->p->url.port);
     code = getaddrinfo(host, port, &hints, &w->address);
+    if (code)
+        (void)tl_fail(err, TL_UNREACHABLE, "cannot look up the host %s: %s", host, gai_strerror(code));
     tl_free(host);
-    return code ? tl_fail(err, TL_UNREACHABLE, "cannot look up the host: %s", gai_strerror(code)) : TL_OK;
+    return code ? TL_UNREACHABLE : TL_OK;
 }
 
 enum tl_rc cli__send(const struct send_plan *p, struct send_result *ret, struct tl_err *err)
@@ -501,6 +506,7 @@ enum tl_rc cli__send(const struct send_plan *p, struct send_result *ret, struct 
         tl_buf_init(&w.conns[i].in, MAX_ANSWER);
     }
     w.begun_ns = now_ns();
+    cli__hold_signals();
     rc = loop(&w, err);
     ret->seconds = (double)(now_ns() - w.begun_ns) / 1e9;
     for (size_t i = 0; i < p->concurrency; i++) {

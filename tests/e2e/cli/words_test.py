@@ -5,14 +5,17 @@ import re
 import subprocess
 
 import pytest
+from support.program import BINARY
 
-COMMANDS = ["run", "sim", "init", "check", "reload", "status", "events", "dlq", "pause", "resume", "ledger", "send", "map",
-            "test", "secrets", "schema", "reference", "completion", "version"]
-BELOW = {"events": ["list", "show", "tail", "cancel", "move", "promote"],
-         "dlq": ["list", "groups", "show", "edit", "replay", "discard"],
-         "pause": ["flow", "connection"], "resume": ["flow", "connection"], "ledger": ["snapshot"], "map": ["explain"],
-         "secrets": ["set", "list", "rm", "rotate", "rekey", "key"]}
-ALL = [[c] for c in COMMANDS] + [[c, s] for c, subs in BELOW.items() for s in subs]
+
+def table():
+    """The program's own table of commands: who adds one is tested."""
+    return json.loads(subprocess.run([BINARY, "help", "--json"], capture_output=True, check=True).stdout)["commands"]
+
+
+TABLE = {c["command"]: c for c in table()}
+ALL = [c.split() for c in TABLE]
+COMMANDS = list(dict.fromkeys(words[0] for words in ALL))
 
 
 def test_without_a_command_all_are_listed_and_the_exit_code_is_2(empty):
@@ -27,6 +30,40 @@ def test_without_a_command_all_are_listed_and_the_exit_code_is_2(empty):
 def test_every_command_has_help(empty, words):
     done = empty.ok(*words, "--help")
     assert done.out.startswith(f"usage: tieline {' '.join(words)}") and not done.err
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_command_has_json(empty, words):
+    page = empty.ok(*words, "--help").out
+    assert re.search(r"^ +--json ", page, re.M) or words == ["sim"], page
+    if "options" in TABLE[" ".join(words)]:
+        assert "json" in [o["name"] for o in TABLE[" ".join(words)]["options"]]
+
+
+# Whatever a command without a server, a configuration or a ledger says with --json, on stdout or stderr, is JSON.
+NEEDS = {"ID": "1", "NAME": "x", "FLOW": "x", "PATH": "x.db", "MODEL": "m", "CONNECTION": "c", "bash": "bash"}
+
+
+@pytest.mark.parametrize("words", [w for w in ALL if w[0] not in ("run", "sim")], ids=" ".join)
+def test_what_is_said_with_json_is_json(empty, words):
+    needed = [NEEDS[w] for w in TABLE[" ".join(words)]["args"].split() if w in NEEDS]
+    done = empty.run(*words, *needed, "--json", stdin="")
+    assert done.code in (0, 1, 2, 3, 4, 5), done.code
+    if done.out:
+        json.loads(done.out)
+    elif done.code and not done.err.startswith(f"tieline {' '.join(words)}: "):  # wrong usage is for people
+        json.loads(done.err)
+
+
+def test_simulators_are_listed_as_json_and_say_as_json_where_they_are(empty):
+    for sim in json.loads(empty.ok("sim", "--json").out)["simulators"]:
+        assert "--json" in empty.ok("sim", sim["name"], "--help").out
+    with subprocess.Popen([BINARY, "sim", "http", "--port", "0", "--json"], stdout=subprocess.PIPE, cwd=empty.folder) as p:
+        assert re.fullmatch(r"http://127.0.0.1:\d+", json.loads(p.stdout.readline())["url"])
+        p.terminate()
+        assert json.loads(p.stdout.read())["received"] == 0
+    done = empty.run("sim", "htpp")
+    assert done.code == 2 and "there is no simulator 'htpp'" in done.err
 
 
 def test_help_before_the_command_is_the_same_page(empty):
@@ -62,19 +99,49 @@ def test_version(empty):
     assert re.fullmatch(r"\d+\.\d+\.\d+", empty.ok("version", "--json").json["version"])
 
 
-def complete(script, *words):
+def complete(p, *words):
     line = 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tieline; printf "%s\\n" "${COMPREPLY[@]}"'
-    done = subprocess.run(["bash", "-c", script + "\n" + line, "bash", *words], capture_output=True, text=True, check=True)
+    done = subprocess.run(["bash", "-c", p.ok("completion", "bash").out + line, "bash", BINARY, *words], capture_output=True, text=True,
+                          check=True, cwd=p.folder)
     return done.stdout.split()
 
 
 def test_completion_knows_commands_and_options(empty):
-    script = empty.ok("completion", "bash").out
-    assert complete(script, "tieline", "sta") == ["status"]
-    assert "replay" in complete(script, "tieline", "dlq", "")
-    assert complete(script, "tieline", "dlq", "replay", "--inc") == ["--include-superseded"]
-    assert complete(script, "tieline", "check", "--sec") == ["--secrets"]
+    assert complete(empty, "sta") == ["status"]
+    assert "replay" in complete(empty, "dlq", "")
+    assert complete(empty, "dlq", "replay", "--inc") == ["--include-superseded"]
+    assert complete(empty, "check", "--sec") == ["--secrets"]
+    assert complete(empty, "events", "list", "--state", "de") == ["dead", "delivered"]
+    assert complete(empty, "run", "--j") == ["--json"] and complete(empty, "help", "stat") == ["status"]
     assert empty.run("completion", "fish").code == 2
+
+
+def test_completion_knows_the_names_of_the_configuration(project):
+    project.write("other.yaml", "version: 1\nflows: { returns: {}, refunds: 7 }\nconnections: { crm: {} }\nalerts: { receivers: { ops: {} } }\n")
+    assert complete(project, "pause", "flow", "") == ["orders"]
+    assert complete(project, "resume", "connection", "e") == ["erp"]
+    assert complete(project, "send", "--flow", "o") == ["orders"]
+    assert complete(project, "send", "--flow", "=", "o") == ["orders"], "bash takes --flow=o apart"
+    assert complete(project, "send", "--flow", "=") == ["orders"]
+    assert complete(project, "debug", "--for", "1m", "or") == ["orders"]
+    assert complete(project, "connect", "") == ["erp"]
+    assert complete(project, "dlq", "list", "--config", "other.yaml", "--flow", "") == ["returns", "refunds", "alerts.ops"]
+    assert complete(project, "events", "move", "1", "--to", "") == ["orders"]
+    assert "tieline.yaml" in complete(project, "check", "tie")
+
+
+def test_completion_knows_simulators_and_their_options(empty):
+    assert {"http", "netsuite", "salesforce"} <= set(complete(empty, "sim", ""))
+    assert complete(empty, "sim", "h") == ["http"]
+    for sim in json.loads(empty.ok("sim", "--json").out)["simulators"]:
+        assert "--port" in complete(empty, "sim", sim["name"], "--p"), sim
+    assert complete(empty, "sim", "http", "--retry") == ["--retry-after"]
+
+
+def test_names_that_a_shell_would_obey_are_not_offered(empty):
+    empty.write("tieline.yaml", "flows: { '$(touch obeyed)': {}, '`touch obeyed`': {}, fine: {} }\n")
+    assert complete(empty, "pause", "flow", "") == ["fine"]
+    assert not (empty.folder / "obeyed").exists()
 
 
 def test_the_schema_is_json_and_the_reference_is_markdown(empty):
