@@ -210,13 +210,14 @@ static int act(struct cli_client *c, const struct cli_bulk *b, struct json plan)
     struct tl_err err = {0};
     enum tl_rc rc = cli__call_json(c, "POST", "/v1/jobs", request(a, b, json_gets(plan, "last")), &answer, &err);
 
-    cli__hold_signals();
-    if (rc == TL_OK)
-        rc = follow(c, b->action, json_text(json_gets(answer, "job"), TL_SV("")), &job, &err);
     if (rc != TL_OK)
         return cli__fail(&err, b->json);
-    if (!json_gets(job, "ended").u.b)
+    cli__hold_signals();
+    rc = follow(c, b->action, json_text(json_gets(answer, "job"), TL_SV("")), &job, &err);
+    if (cli__is_stopped() && !json_gets(job, "ended").u.b)
         return stopped(c, answer);
+    if (rc != TL_OK)
+        return cli__fail(&err, b->json);
     if (b->json)
         cli__print_raw(cli__raw(c));
     return b->json ? (number(job, "done") ? CLI_OK : CLI_FAILED) : report(b, job);

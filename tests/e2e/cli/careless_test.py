@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The user who is careless: each command answers with one sentence that says what, where and what to do, and with a
 documented exit code."""
+import contextlib
+import http.server
 import json
 import os
 import pty
 import signal
+import socketserver
 import subprocess
+import threading
 import time
 
 import pytest
@@ -196,3 +200,55 @@ def test_ctrl_c_ends_a_simulator_and_a_server_with_0(empty, tmp_path_factory):
     p = Project(tmp_path_factory.mktemp("ctrl-c"))
     code, _, err = interrupted(p, "run", "tieline.yaml", after=2)
     assert code == 0 and "server.stopped" in err
+
+
+class Stalled(http.server.BaseHTTPRequestHandler):
+    """A server whose job never ends; with `hangs` it does not even answer when asked for it."""
+    hangs = False
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if self.path.startswith("/v1/jobs/"):
+            self.server.asked.set()
+            if self.hangs:
+                time.sleep(30)
+        self.answer({"ended": False, "looked": 1, "total": 3})
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.answer({"matching": 3, "last": "0000000000003", "job": "0000000000009"})
+
+    def answer(self, value):
+        body = json.dumps(value).encode()
+        with contextlib.suppress(OSError):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def address_string(self):
+        return "local"
+
+    def log_message(self, *_):
+        pass
+
+
+class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_ctrl_c_while_a_job_goes_on_says_where_it_goes_on(empty, hangs):
+    (empty.folder / "data").mkdir()
+    server = UnixServer(str(empty.folder / "data/control.sock"), type("It", (Stalled,), {"hangs": hangs}))
+    server.asked = threading.Event()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    p = subprocess.Popen([BINARY, "events", "cancel", "--flow", "orders", "--yes", "--data", "data"], cwd=empty.folder,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert server.asked.wait(20)
+    p.send_signal(signal.SIGINT)
+    _, err = p.communicate(timeout=20)
+    server.shutdown()
+    server.server_close()
+    assert p.returncode == 130 and "the job 0000000000009 goes on in the server" in err, (p.returncode, err)
