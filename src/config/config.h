@@ -110,7 +110,7 @@ struct config_spec {
     const char *tag;
     const struct config_variants *variants;
     size_t choice_offset;
-    /* Cross-field checks, after every field was read without error; reports with config_error. */
+    /* Cross-field checks, after every field was read without error and is known; reports with config_error. */
     void (*check)(void *conf, const struct config_node *node, struct config_errors *e);
 };
 #define CONFIG_SPEC(spec_name, type, table, text)                                                                      \

@@ -60,6 +60,7 @@ struct config__parse {
     struct tl_arena *arena;
     const struct config_options *opt;
     struct config_errors *e;
+    size_t unknown; /* values that a variable which is missing here would give */
 };
 /* "<path> <sentence>" at the node's place. Returns false. */
 bool config__fault(struct config__parse *p, const struct config__path *path, const struct config_node *n,

@@ -54,7 +54,8 @@ size_t config_errors_count(const struct config_errors *e); /* errors */
 size_t config_warnings_count(const struct config_errors *e);
 /* Remember a text so that its lines can be shown; the loaders do it. Both are copied. */
 void config_errors_source(struct config_errors *e, const char *file, struct tl_sv text);
-/* While e and the tree live: something was wrong with this node or below it, when it was parsed. NULL: false. */
+/* While e and the tree live: something was wrong with this node or below it when it was parsed, or is not known here
+ * because of a variable that may be missing (env_may_be_missing). NULL: false. */
 bool config_is_faulty(const struct config_errors *e, const struct config_node *n);
 /* For people: file:line:column, the sentence, the source line with a caret, the hint. In order of place. */
 bool config_errors_text(const struct config_errors *e, bool color, struct tl_buf *b);

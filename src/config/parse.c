@@ -287,12 +287,15 @@ static bool read_value(struct config__parse *p, const struct config__path *path,
 static bool parse_value(struct config__parse *p, const struct config__path *path, const struct config_field *f,
                         const struct config_node *n, void *dst)
 {
+    size_t before = p->unknown;
+    bool ok;
+
     if (n->kind == CONFIG_NODE_NULL && config_is_faulty(p->e, n))
         return false; /* an alias: its reader said so */
-    if (read_value(p, path, f, n, dst))
-        return true;
-    config__mark_faulty(p->e, n);
-    return false;
+    ok = read_value(p, path, f, n, dst);
+    if (!ok || p->unknown != before)
+        config__mark_faulty(p->e, n);
+    return ok;
 }
 
 static bool parse_field(struct config__parse *p, const struct config__path *path, const struct config_field *f,
@@ -384,7 +387,7 @@ static const struct config_node *as_map(struct config__parse *p, const struct co
 static bool parse_object(struct config__parse *p, const struct config__path *path, const struct config_spec *spec,
                          const struct config_node *n, void *conf)
 {
-    size_t before = config_errors_count(p->e);
+    size_t before = config_errors_count(p->e), unknown = p->unknown;
     bool ok = true;
 
     n = as_map(p, spec, n);
@@ -397,7 +400,7 @@ static bool parse_object(struct config__parse *p, const struct config__path *pat
         unknown_keys(p, path, spec, n);
     for (size_t i = 0; i < spec->n_fields; i++)
         ok &= parse_field(p, path, &spec->fields[i], n, conf);
-    if (ok && config_errors_count(p->e) == before && spec->check)
+    if (ok && config_errors_count(p->e) == before && p->unknown == unknown && spec->check)
         spec->check(conf, n, p->e);
     return ok && config_errors_count(p->e) == before;
 }

@@ -240,8 +240,10 @@ bool config__parse_scalar(const struct config__at *c, void *dst)
                              "has no value");
     if (!c->f->raw && c->f->type != CONFIG_EXPR && !config__interpolate(c, &s, &known))
         return false;
-    if (!known)
+    if (!known) {
+        c->p->unknown++;
         return true; /* warned; stays at zero */
+    }
     switch (c->f->type) {
     case CONFIG_STRING:
         return parse_string(c, s, dst);

@@ -161,6 +161,12 @@ void flow__check_secrets(const struct flow_plan *p, struct config_errors *e); /*
 void flow__check_listeners(const struct flow_plan *p, struct config_errors *e);
 void flow__check_tls(const struct flow_plan *p, struct config_errors *e); /* blocks on files */
 void flow__check_spans(const struct flow_plan *p, struct config_errors *e);
+/* places.c */
+/* The end of a text whose last line is ended is shown behind that line. */
+void flow__step_back(struct tl_sv text, int32_t *line, int32_t *column);
+/* Where `$name(` stands; 0: nowhere. */
+void flow__find_call(struct tl_sv text, struct tl_sv name, int32_t *ret_line, int32_t *ret_column);
+int32_t flow__line_in(const char *words); /* jq says the line in its words; 0: it does not */
 /* models.c */
 /* The whole file; false when it cannot be read or is larger than max. b is initialised. */
 bool flow__read_file(const char *path, size_t max, struct tl_buf *b);

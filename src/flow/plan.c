@@ -32,22 +32,6 @@ struct text {
     const struct config_text *in; /* ... it stands in the configuration */
 };
 
-/* The end of a text whose last line is ended is shown behind that line. */
-static void step_back(struct tl_sv text, int32_t *line, int32_t *column)
-{
-    struct tl_sv rest = text, last = TL_SV(""), before = last;
-    int32_t n = 0;
-
-    for (struct tl_sv next; tl_sv_cut(&rest, '\n', &next); n++) {
-        before = last;
-        last = next;
-    }
-    if (last.n == 0 && n > 1 && *line == n) {
-        *line = n - 1;
-        *column = (int32_t)tl_utf8_count(before) + 1;
-    }
-}
-
 /* The place of a line and column of the text (0: unknown) in a file; false: of the text as a whole. */
 static bool place_in(const struct loader *l, const struct text *t, int32_t line, int32_t column,
                      struct config_place *ret)
@@ -55,39 +39,19 @@ static bool place_in(const struct loader *l, const struct text *t, int32_t line,
     *ret = t->in ? t->in->at : (struct config_place){.file = t->file, .line = 1, .column = 1};
     if (line < 1)
         return false;
-    step_back(t->text, &line, &column);
+    flow__step_back(t->text, &line, &column);
     if (t->in)
         return config_text_place(l->e, t->in, line, column, ret);
     *ret = (struct config_place){.file = t->file, .line = line, .column = column > 0 ? column : 1};
     return true;
 }
 
-/* Where `$name(` stands; 0: nowhere. */
-static void find_call(struct tl_sv text, struct tl_sv name, int32_t *ret_line, int32_t *ret_column)
-{
-    int32_t line = 1;
-    size_t start = 0;
-
-    *ret_line = *ret_column = 0;
-    for (size_t i = 0; i + name.n < text.n; i++) {
-        if (text.p[i] == '$' && tl_sv_starts(tl_sv_from(text, i + 1), name) &&
-            (i + 1 + name.n == text.n || strchr("( \t\n", text.p[i + 1 + name.n]))) {
-            *ret_line = line;
-            *ret_column = (int32_t)tl_utf8_count(tl_sv(text.p + start, i - start)) + 1;
-            return;
-        }
-        if (text.p[i] == '\n') {
-            line++;
-            start = i + 1;
-        }
-    }
-}
-
 static void does_not_compile(struct loader *l, enum mapping_kind kind, const struct text *t, const struct tl_err *err)
 {
     struct config_place at;
+    int32_t line = err->line > 0 || kind != MAPPING_JQ ? err->line : flow__line_in(err->text);
 
-    if (place_in(l, t, err->line, err->column, &at) || err->line <= 0)
+    if (place_in(l, t, line, err->column, &at) || err->line <= 0)
         config_error(l->e, at, NULL, "this %s does not compile: %s", mapping_kind_name(kind), err->text);
     else
         config_error(l->e, at, NULL, "this %s does not compile (its line %d, column %d): %s", mapping_kind_name(kind),
@@ -110,7 +74,7 @@ static struct mapping *compile_text(struct loader *l, enum mapping_kind kind, co
     tl_arena_on_free(l->plan->arena, (void (*)(void *))mapping_unref, m);
     unknown = mapping_unknown_function(m);
     if (unknown.n) {
-        find_call(t->text, unknown, &line, &column);
+        flow__find_call(t->text, unknown, &line, &column);
         (void)place_in(l, t, line, column, &at);
         config_error(l->e, at, "The functions are in docs/map-data.md.",
                      "this %s calls $%.*s, and there is no such function", mapping_kind_name(kind), TL_SV_ARG(unknown));
@@ -382,13 +346,24 @@ static bool choose(struct loader *l, const struct flow_connection *c, const stru
     return connector_choose(l->plan->arena, c->connector, node, common, kinds, &l->opt->config, l->e, ret);
 }
 
+/* Nor an operation: node is where its fields stand. */
+static bool is_sound_use(const struct loader *l, const struct flow_connection *c, const struct config_node *node)
+{
+    bool sound = is_sound(l, c);
+
+    for (uint32_t i = 0; i < node->n && sound; i++)
+        sound = !config_is_faulty(l->e, node->entries[i].value);
+    return sound;
+}
+
 /* What the operation makes of its configuration lives as long as the plan. */
-static void *compile_operation(struct loader *l, const struct flow_connection *c, const struct connector_chosen *chosen)
+static void *compile_operation(struct loader *l, const struct flow_connection *c, const struct connector_chosen *chosen,
+                               const struct config_node *node)
 {
     struct prepared *p;
     void *what;
 
-    if (!chosen->operation->compile || !is_sound(l, c))
+    if (!chosen->operation->compile || !is_sound_use(l, c, node))
         return NULL;
     what = chosen->operation->compile(c->conf->type.conf, chosen->conf, l->e);
     if (what && chosen->operation->release) {
@@ -416,9 +391,9 @@ static void load_target(struct loader *l, struct flow *f, struct flow_target *t,
     if (t->connection && choose(l, t->connection, node, &flow_target_spec, 1u << CONNECTOR_WRITE, &chosen)) {
         t->operation = chosen.operation;
         t->operation_conf = chosen.conf;
-        if (t->operation->facilities && is_sound(l, t->connection))
+        if (t->operation->facilities && is_sound_use(l, t->connection, node))
             t->operation->facilities(t->connection->conf->type.conf, t->operation_conf, &t->facilities);
-        t->prepared = compile_operation(l, t->connection, &chosen);
+        t->prepared = compile_operation(l, t->connection, &chosen, node);
     }
     t->when = compile_expr(l, &t->conf->when);
     t->map = t->conf->map ? use_map(l, t->conf->map, config_get(node, "map"), node->at) : NULL;
@@ -546,11 +521,11 @@ static void load_unavailable(struct loader *l, struct flow_ask *ask, const struc
                      "on_unavailable is default, but there is no default");
 }
 
-static bool is_recognised(const struct loader *l, const struct flow_ask *ask)
+static bool is_recognised(const struct loader *l, const struct flow_ask *ask, const struct config_node *node)
 {
     struct connector_facilities f = {.idempotency = CONNECTOR_IDEMPOTENT_NONE};
 
-    if (ask->operation->facilities && is_sound(l, ask->connection))
+    if (ask->operation->facilities && is_sound_use(l, ask->connection, node))
         ask->operation->facilities(ask->connection->conf->type.conf, ask->operation_conf, &f);
     return f.idempotency == CONNECTOR_IDEMPOTENT_KEY || f.idempotency == CONNECTOR_IDEMPOTENT_UPSERT;
 }
@@ -577,8 +552,8 @@ static void load_question(struct loader *l, struct flow_ask *ask, const struct c
         return;
     ask->operation = chosen.operation;
     ask->operation_conf = chosen.conf;
-    ask->prepared = compile_operation(l, ask->connection, &chosen);
-    ask->risky = ask->call && !is_recognised(l, ask);
+    ask->prepared = compile_operation(l, ask->connection, &chosen, node);
+    ask->risky = ask->call && !is_recognised(l, ask, node);
     ask->identity = identity_of(l, ask, node);
 }
 
@@ -762,7 +737,7 @@ static void load_read(struct loader *l, struct flow *f)
         return;
     r->operation = chosen.operation;
     r->operation_conf = chosen.conf;
-    r->prepared = compile_operation(l, r->connection, &chosen);
+    r->prepared = compile_operation(l, r->connection, &chosen, node);
 }
 
 static bool knows_receivers(const struct loader *l)

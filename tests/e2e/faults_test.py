@@ -95,6 +95,30 @@ def test_one_reading_finds_exactly_what_is_wrong(faulty):
     as_wanted(faults(faulty))
 
 
+def test_what_a_missing_variable_would_give_is_not_looked_at(site):
+    """`check` away from production."""
+    s = site("""version: 1
+connections: { erp: { type: http, url: "${env:NOT_HERE}", timeout: "${env:NOT_HERE}" }, crm: { type: http, url: "http://h" } }
+flows:
+  a:
+    from: { webhook: { path: "${env:NOT_HERE}", unsigned: true } }
+    to:
+      - { connection: erp, post: "/x", idempotency_header: "${env:NOT_HERE}" }
+      - { connection: crm, post: "${env:NOT_HERE}", body: "${env:NOT_HERE}", headers: { a: "${env:NOT_HERE}" } }
+""")
+    done = subprocess.run([BIN, "check"], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "is good" in done.stdout and "NOT_HERE is not set here" in done.stderr, done
+    done = subprocess.run([BIN, "send"], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "a variable that is not set here" in done.stderr, done
+
+
+def test_the_line_of_a_fault_in_jq(site):
+    s = site("version: 1\nmappings: { j: { jq: j.jq } }\n")
+    (s.folder / "j.jq").write_text(".a |\n  foo(\n")
+    [e] = faults(s)
+    assert e["file"] == "j.jq" and e["line"] == 2, e
+
+
 def test_an_error_at_the_end_of_a_mapping_is_shown_in_its_last_line(faulty):
     (faulty.folder / "mappings/broken.jsonata").write_text("{\n  'a': $sum(lines\n")
     done = subprocess.run([BIN, "check"], cwd=faulty.folder, env=faulty.env, capture_output=True, text=True, timeout=60)

@@ -90,6 +90,9 @@ static enum tl_rc from_flow(struct sender *s, struct tl_err *err)
     if (rc != TL_OK)
         return rc;
     server = &flow_plan_project(s->project.plan)->server;
+    if (!o->url && (!server->listen.text || !hook->path))
+        return tl_fail(err, TL_CONFIG,
+                       "where the server listens comes from a variable that is not set here: set it, or give --url");
     if (o->url)
         (void)tl_buf_puts(&s->url, o->url);
     else

@@ -487,6 +487,7 @@ static void check_without_the_environment_only_warns(void **state)
     assert_int_equal(
         read_text(w, TL_SV("version: 1\nserver: { idle: \"${env:IDLE}\", body_max: \"${env:N}KB\" }\n"), &lax), TL_OK);
     assert_int_equal(config_warnings_count(w->e), 1);
+    assert_true(config_is_faulty(w->e, config_get(w->tree, "server"))); /* as it is not known */
     assert_int_equal(w->conf->server.body_max, 7 * 1024);
     assert_non_null(strstr(report(w), "warning: the environment variable IDLE is not set here"));
 }
