@@ -21,7 +21,13 @@
 enum alert_kind { ALERT_FLOW, ALERT_CONNECTION, ALERT_SERVER };
 enum alert_unit { ALERT_NOTHING, ALERT_TIME, ALERT_SHARE, ALERT_NUMBER }; /* of the threshold: seconds, 0.05, 3 */
 enum alert_severity { ALERT_TICKET, ALERT_PAGE };                         /* in working hours; now */
-enum { ALERT_WINDOW_S = 300, ALERT_LONG_WINDOW_S = 900, ALERT_LEAST_CALLS = 20, ALERT_LEAST_RETRIES = 10 };
+enum {
+    ALERT_WINDOW_S = 300,
+    ALERT_LONG_WINDOW_S = 900,
+    ALERT_LEAST_CALLS = 20,
+    ALERT_LEAST_RETRIES = 10,
+    ALERT_LEAST_WAIT_S = 900 /* what a retry may take is no old backlog, whatever the flow promises */
+};
 
 /* id, name, kind, threshold, its default, hold, severity, what it watches */
 #define ALERT_RULE_TABLE(X)                                                                                            \
@@ -44,9 +50,11 @@ enum { ALERT_WINDOW_S = 300, ALERT_LONG_WINDOW_S = 900, ALERT_LEAST_CALLS = 20, 
     X(DEAD_LETTERS_GROW, dead_letters_grow, FLOW, NUMBER, "0", "0s", TICKET,                                           \
       "More than this many deliveries of a flow died within 15 minutes.")                                              \
     X(DELAY_HIGH, delay_high, FLOW, TIME, "1h", "10m", TICKET,                                                         \
-      "95 of 100 events of a flow within 5 minutes were delivered later than its `sla: { delay_p95 }`; without one, "  \
+      "95 of 100 events of a flow within 15 minutes were delivered later than its `sla: { delay_p95 }`; without one, " \
       "than the threshold.")                                                                                           \
-    X(BACKLOG_OLD, backlog_old, FLOW, TIME, "1h", "5m", TICKET, "The oldest event of a flow has waited for longer.")   \
+    X(BACKLOG_OLD, backlog_old, FLOW, TIME, "1h", "5m", TICKET,                                                        \
+      "The oldest event of a flow has waited for longer than its `sla: { delay_p95 }`, and 15 minutes at least; "      \
+      "without one, than the threshold.")                                                                              \
     X(SOURCE_FAILS, source_fails, FLOW, TIME, "2m", "0s", TICKET,                                                      \
       "Every read of the source of a flow has failed for longer: nothing comes in.")                                   \
     X(RETRIES_HIGH, retries_high, FLOW, NUMBER, "3", "10m", TICKET,                                                    \
@@ -132,7 +140,7 @@ struct alert_flow {
 };
 struct alert_connection {
     const char *name;
-    const char *held; /* NULL, or "connection_auth", "identity" */
+    const char *held; /* NULL, or queue_held_name of refused credentials, of a changed identity */
     const char *held_text;
     const char *breaker; /* "closed", "open", "half_open" */
     uint64_t calls, failed;

@@ -8,7 +8,7 @@
 #include "alert/alert.h"
 
 enum {
-    ALERT_TOLD_MAX = 8,    /* receivers of one alert */
+    ALERT_TOLD_MAX = 48, /* receivers of one alert: 20 of `notify`, 20 of `page`, a flow's own; a reload names others */
     ALERT_OPEN_MAX = 2000, /* more are counted, not kept */
     ALERT_KEPT_MAX = 200,  /* resolved ones */
     ALERT_SILENCES_MAX = 200,
@@ -43,6 +43,8 @@ struct alert {
     uint64_t patience_ms;                /* it may not hold for so long before it is over */
     uint64_t fold_until_mono;            /* what explained it is over, but not its consequences */
     uint64_t because;                    /* the alert that explains it */
+    bool because_fired;                  /* that one was firing */
+    uint64_t suspect_until_mono;         /* for so long one that is still pending may explain it; 0: none has yet */
     struct alert_person acknowledged;
     char flows[ALERT_FLOWS_MAX][128]; /* the first that it touches */
     size_t n_flows;

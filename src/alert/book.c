@@ -279,18 +279,48 @@ static uint64_t grace(const struct alert_book *b, const struct alert *a)
     return drain + (uint64_t)b->conf->rules.of[a->rule].hold_ms;
 }
 
+/* One that fires, else one that is pending. */
+static const struct alert *cause_of(const struct alert_book *b, const struct alert *a)
+{
+    const struct alert *pending = NULL;
+
+    for (const struct alert *cause = b->open; cause; cause = cause->next) {
+        if (!explains(b, cause, a))
+            continue;
+        if (cause->state == ALERT_FIRING)
+            return cause;
+        pending = cause;
+    }
+    return pending;
+}
+
+/*
+ * What is pending explains only for as long as it has to hold before it fires, once in the life of `a`: a breaker that
+ * opens and closes again and again never fires, and would keep everybody from hearing of what it does.
+ */
+static bool suspected(const struct alert_book *b, const struct alert *cause, struct alert *a)
+{
+    uint64_t now = b->s->mono_ms;
+
+    if (!a->suspect_until_mono)
+        a->suspect_until_mono = now + (uint64_t)b->conf->rules.of[cause->rule].hold_ms;
+    return now < a->suspect_until_mono;
+}
+
 static void fold(struct alert_book *b)
 {
     uint64_t now = b->s->mono_ms;
 
     for (struct alert *a = b->open; a; a = a->next) {
-        const struct alert *cause = b->open;
+        const struct alert *cause = cause_of(b, a);
+        bool fires = cause && cause->state == ALERT_FIRING;
 
-        while (cause && !explains(b, cause, a))
-            cause = cause->next;
-        if (cause) {
+        if (fires || (cause && !(a->because && a->because_fired) && suspected(b, cause, a))) {
             a->because = cause->id;
+            a->because_fired = fires;
             a->fold_until_mono = 0;
+        } else if (a->because && !a->because_fired) {
+            a->because = 0;
         } else if (a->because && !a->fold_until_mono) { /* the backlog that it left has yet to drain */
             a->fold_until_mono = now + grace(b, a);
         } else if (a->because && now >= a->fold_until_mono) {

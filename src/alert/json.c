@@ -209,9 +209,11 @@ static struct json kept_json(const struct alert_book *b, const struct alert *al,
         json_adds(&o, "ended", id_json(a, al->told[i].ended));
         json_push(&list, json_end(&o));
     }
-    json_object_begin(&o, a, 2);
+    json_object_begin(&o, a, 3);
     json_adds(&o, "alert", alert__json(b, al, a));
     json_adds(&o, "told", json_end(&list));
+    if (al->because && !al->because_fired)
+        json_adds(&o, "suspected", json_bool(true));
     return json_end(&o);
 }
 
@@ -360,6 +362,7 @@ static struct alert *get_alert(struct json kept)
     get_person(json_gets(v, "acknowledged"), &a->acknowledged);
     get_flows(json_gets(v, "flows"), a);
     get_told(json_gets(kept, "told"), a);
+    a->because_fired = json_gets(kept, "suspected").type != JSON_BOOL;
     return a;
 }
 
@@ -368,7 +371,7 @@ static uint64_t patience(const struct alert *a, const struct alert_conf *c)
 {
     uint64_t least = RESTORED_MS;
 
-    if (a->rule == ALERT_DEAD_LETTERS_GROW || a->rule == ALERT_RETRIES_HIGH)
+    if (a->rule == ALERT_DEAD_LETTERS_GROW || a->rule == ALERT_RETRIES_HIGH || a->rule == ALERT_DELAY_HIGH)
         least = (uint64_t)ALERT_LONG_WINDOW_S * 1000;
     else if (alert_rules[a->rule].unit != ALERT_NOTHING)
         least = (uint64_t)ALERT_WINDOW_S * 1000;

@@ -8,23 +8,25 @@
 #include <ctype.h>
 
 struct prom {
-    const char *expr;    /* with {t} where the threshold stands; lines are indented as they come */
+    const char *expr;    /* {t}: the threshold; {calls}, {retries}, {wait}: ALERT_LEAST_... */
     const char *summary; /* annotations */
 };
 static const struct prom proms[ALERT_RULES] = {
     [ALERT_CONNECTION_AUTH] = {"tieline_connection_held{reason=\"connection_auth\"} == 1",
                                "Connection {{ $labels.connection }}: the credentials are refused"},
-    [ALERT_CONNECTION_IDENTITY] = {"tieline_connection_held{reason=\"identity\"} == 1",
+    [ALERT_CONNECTION_IDENTITY] = {"tieline_connection_held{reason=\"identity_changed\"} == 1",
                                    "Connection {{ $labels.connection }}: another account or host than before"},
     [ALERT_BREAKER_OPEN] = {"tieline_connection_breaker{state=\"closed\"} == 0",
                             "Connection {{ $labels.connection }}: the other side has been failing"},
     [ALERT_CALLS_SLOW] =
         {"histogram_quantile(0.95, sum by (connection, instance, le) "
-         "(rate(tieline_call_duration_seconds_bucket[5m]))) > {t}",
+         "(rate(tieline_call_duration_seconds_bucket[5m]))) > {t} and sum by (connection, instance) "
+         "(increase(tieline_call_duration_seconds_count[5m])) >= {calls}",
          "Connection {{ $labels.connection }}: 95 of 100 calls take up to {{ $value | humanizeDuration }}"},
     [ALERT_CALLS_FAIL] =
-        {"sum by (connection, instance) (rate(tieline_calls_total{status!~\"2xx|3xx\"}[5m])) > {t} * sum by "
-         "(connection, instance) (rate(tieline_calls_total[5m]))",
+        {"sum by (connection, instance) (rate(tieline_calls_total{status!~\"2xx|3xx|429\"}[5m])) > {t} * sum by "
+         "(connection, instance) (rate(tieline_calls_total[5m])) and sum by (connection, instance) "
+         "(increase(tieline_calls_total[5m])) >= {calls}",
          "Connection {{ $labels.connection }}: too many of the calls fail"},
     [ALERT_QUOTA_NEARLY_USED] = {"tieline_connection_budget_used > {t} * tieline_connection_budget_limit",
                                  "Connection {{ $labels.connection }}: {{ $labels.budget }} is nearly used up"},
@@ -37,24 +39,29 @@ static const struct prom proms[ALERT_RULES] = {
                                  "Flow {{ $labels.flow }}: {{ $value | humanize }} new dead letters in 15 minutes"},
     [ALERT_DELAY_HIGH] =
         {"histogram_quantile(0.95, sum by (flow, instance, le) "
-         "(rate(tieline_delivery_delay_seconds_bucket[5m]))) > on (flow, instance) "
+         "(rate(tieline_delivery_delay_seconds_bucket[15m]))) > on (flow, instance) "
          "(tieline_flow_delay_objective_seconds > 0)",
          "Flow {{ $labels.flow }}: 95 of 100 events take up to {{ $value | humanizeDuration }}, longer than "
          "promised"},
-    [ALERT_BACKLOG_OLD] = {"tieline_flow_oldest_seconds > {t}",
-                           "Flow {{ $labels.flow }}: the oldest event has waited for {{ $value | humanizeDuration }}"},
+    [ALERT_BACKLOG_OLD] =
+        {"tieline_flow_oldest_seconds > on (flow, instance) clamp_min(tieline_flow_delay_objective_seconds, {wait}) or "
+         "(tieline_flow_oldest_seconds > {t} unless on (flow, instance) tieline_flow_delay_objective_seconds)",
+         "Flow {{ $labels.flow }}: the oldest event has waited for {{ $value | humanizeDuration }}"},
     [ALERT_SOURCE_FAILS] = {"time() - (tieline_source_failing_since_timestamp_seconds > 0) > {t}",
                             "Flow {{ $labels.flow }}: its source has failed for {{ $value | humanizeDuration }}"},
     [ALERT_RETRIES_HIGH] =
         {"sum by (flow, instance) (rate(tieline_retries_total[15m])) > {t} * sum by (flow, instance) "
-         "(rate(tieline_deliveries_total{outcome=\"delivered\"}[15m]))",
+         "(rate(tieline_deliveries_total{outcome=\"delivered\"}[15m])) and sum by (flow, instance) "
+         "(increase(tieline_retries_total[15m])) >= {retries}",
          "Flow {{ $labels.flow }}: too many retries for each delivery"},
     [ALERT_ERROR_BUDGET_SPENT] = {"tieline_flow_error_budget_remaining < 0",
                                   "Flow {{ $labels.flow }} has more failures in 30 days than it promises"},
     [ALERT_REQUESTS_REFUSED] =
         {"sum by (flow, instance) (rate(tieline_webhooks_refused_total[5m])) > {t} * (sum by (flow, "
          "instance) (rate(tieline_events_received_total[5m])) + sum by (flow, instance) "
-         "(rate(tieline_webhooks_refused_total[5m])))",
+         "(rate(tieline_webhooks_refused_total[5m]))) and sum by (flow, instance) "
+         "(increase(tieline_events_received_total[5m])) + sum by (flow, instance) "
+         "(increase(tieline_webhooks_refused_total[5m])) >= {calls}",
          "Flow {{ $labels.flow }}: too many requests have a signature that is not good"},
     [ALERT_DISK_FILLING] = {"tieline_disk_free_bytes < {t} * tieline_disk_reserve_bytes or "
                             "predict_linear(tieline_disk_free_bytes[1h], 6 * 3600) < on (instance, job) "
@@ -98,12 +105,28 @@ static double base_threshold(const struct alert_rule *r)
 
 static bool put_expr(struct tl_buf *b, const struct alert_rule *r, const char *expr)
 {
-    struct tl_sv s = tl_sv_str(expr);
-    size_t at = tl_sv_find_sv(s, TL_SV("{t}"));
+    const struct {
+        struct tl_sv word;
+        double value;
+    } places[] = {{TL_SV("{t}"), base_threshold(r)},
+                  {TL_SV("{calls}"), ALERT_LEAST_CALLS},
+                  {TL_SV("{retries}"), ALERT_LEAST_RETRIES},
+                  {TL_SV("{wait}"), ALERT_LEAST_WAIT_S}};
+    struct tl_sv rest = tl_sv_str(expr);
 
-    if (at == s.n)
-        return tl_buf_puts(b, expr);
-    return tl_buf_printf(b, "%.*s%.10g%s", (int)at, expr, base_threshold(r), expr + at + 3);
+    while (rest.n) {
+        size_t at = tl_sv_find(rest, '{'), i = 0;
+
+        if (!tl_buf_put(b, rest.p, at))
+            return false;
+        rest = tl_sv_from(rest, at);
+        while (i < TL_COUNT(places) && !tl_sv_starts(rest, places[i].word))
+            i++;
+        if (i < TL_COUNT(places) ? !tl_buf_printf(b, "%.10g", places[i].value) : rest.n && !tl_buf_putc(b, '{'))
+            return false;
+        rest = tl_sv_from(rest, i < TL_COUNT(places) ? places[i].word.n : 1);
+    }
+    return true;
 }
 
 /* YAML's single quotes: a quote within them is doubled. */

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * watch.c - the conditions of the rules. Counters are compared with what they were some minutes ago: a sample a minute
- * is kept for each flow and connection, and of histograms only the stretch of buckets that is not zero.
+ * is kept for each flow and connection, and of histograms only the stretch of buckets that is not zero. They count from
+ * the start of the process, as the book does: before its first look there was nothing.
  */
 #include "alert/alert_int.h"
 
 #include <math.h>
 #include <stdio.h>
 
-enum { SAMPLES = 17, SPANS = 7, EVERY_MS = 60000, COUNTERS = 5 };
+#include "queue/operate.h"
+
+enum { SAMPLES = 17, SPANS = 17, EVERY_MS = 60000, COUNTERS = 5 };
 
 struct span { /* of a histogram, at some time */
     uint64_t mono_ms;
@@ -61,7 +64,10 @@ static void keep_span(struct alert_past *p, const struct metrics_hist *h, uint64
     }
 }
 
-/* Made when it is new; its first sample is now, so that the first look finds nothing. */
+/*
+ * A name that the book has never seen begins at zero: what died while the ledger opened, or between a reload and the
+ * next look, is news. One that was away for a while begins with what it has now.
+ */
 static struct alert_past *past_of(struct alert_book *b, enum alert_kind kind, const char *name,
                                   const uint64_t c[COUNTERS], const struct metrics_hist *h)
 {
@@ -71,6 +77,7 @@ static struct alert_past *past_of(struct alert_book *b, enum alert_kind kind, co
 
     if (!p) {
         p = tl_zalloc(sizeof *p);
+        p->samples[p->n++].mono_ms = p->spans[p->n_spans++].mono_ms = now;
         (void)tl_map_put(map, tl_sv_str(name), p);
     }
     p->seen = true;
@@ -107,7 +114,8 @@ static uint64_t grown(const struct alert_past *p, uint64_t now_ms, unsigned wind
 }
 
 /* The 95th percentile of what came in the window, in seconds; *ret_n: how many. */
-static double p95(const struct alert_past *p, const struct metrics_hist *h, uint64_t now, uint64_t *ret_n)
+static double p95(const struct alert_past *p, const struct metrics_hist *h, uint64_t now, unsigned window_s,
+                  uint64_t *ret_n)
 {
     size_t kept = p->n_spans < SPANS ? p->n_spans : SPANS;
     const struct span *s = NULL;
@@ -115,7 +123,7 @@ static double p95(const struct alert_past *p, const struct metrics_hist *h, uint
 
     for (size_t i = 1; i <= kept; i++) {
         s = &p->spans[(p->n_spans - i) % SPANS];
-        if (now - s->mono_ms >= (uint64_t)ALERT_WINDOW_S * 1000)
+        if (now - s->mono_ms >= (uint64_t)window_s * 1000)
             break;
     }
     for (size_t i = 0; s && i < s->n; i++)
@@ -158,12 +166,12 @@ static void watch_hold(struct alert_book *b, const struct alert_connection *c)
                               .connection = c};
     struct words w;
 
-    if (c->held && strcmp(c->held, "connection_auth") == 0) {
+    if (c->held && strcmp(c->held, queue_held_name(QUEUE_HELD_CONNECTION_AUTH)) == 0) {
         SUMMARY(&w, "Connection %s: the credentials are refused", c->name);
         CAUSE(&w, "%s", c->held_text && *c->held_text ? c->held_text : "The other side refuses our credentials.");
         say(b, f, &w);
     }
-    if (c->held && strcmp(c->held, "identity") == 0) {
+    if (c->held && strcmp(c->held, queue_held_name(QUEUE_HELD_IDENTITY)) == 0) {
         f.rule = ALERT_CONNECTION_IDENTITY;
         SUMMARY(&w, "Connection %s: another account or host than before", c->name);
         CAUSE(&w, "%s", c->held_text && *c->held_text ? c->held_text : "Its identity in the configuration changed.");
@@ -189,7 +197,7 @@ static void watch_calls(struct alert_book *b, const struct alert_connection *c)
 
     f.rule = ALERT_CALLS_SLOW;
     f.threshold = alert_threshold(b->conf, f.rule);
-    f.value = c->latency ? p95(p, c->latency, now, &n) : 0;
+    f.value = c->latency ? p95(p, c->latency, now, ALERT_WINDOW_S, &n) : 0;
     if (n >= ALERT_LEAST_CALLS && f.value > f.threshold) {
         SUMMARY(&w, "Connection %s: calls take up to %s", c->name, span_text(f.value, a));
         CAUSE(&w, "95 of 100 of the last %llu calls took up to %s; the threshold is %s.", (unsigned long long)n, a,
@@ -290,7 +298,7 @@ static void watch_flow_state(struct alert_book *b, const struct alert_flow *fl)
         say(b, f, &w);
     }
     f.rule = ALERT_BACKLOG_OLD;
-    f.threshold = alert_threshold(b->conf, f.rule);
+    f.threshold = fl->objective_s > 0 ? fmax(fl->objective_s, ALERT_LEAST_WAIT_S) : alert_threshold(b->conf, f.rule);
     f.value = fl->oldest_s;
     if (f.value > f.threshold) {
         SUMMARY(&w, "Flow %s: the oldest event has waited for %s", fl->name, span_text(f.value, a));
@@ -357,7 +365,7 @@ static void watch_flow_rates(struct alert_book *b, const struct alert_flow *fl)
     }
     f.rule = ALERT_DELAY_HIGH;
     f.threshold = fl->objective_s > 0 ? fl->objective_s : alert_threshold(b->conf, f.rule);
-    f.value = fl->delay ? p95(p, fl->delay, now, &n) : 0;
+    f.value = fl->delay ? p95(p, fl->delay, now, ALERT_LONG_WINDOW_S, &n) : 0;
     if (n > 0 && f.value > f.threshold) {
         SUMMARY(&w, "Flow %s: events are delivered up to %s after they came", fl->name, span_text(f.value, a));
         CAUSE(&w, "95 of 100 of the last %llu took up to %s; %s is %s.", (unsigned long long)n, a,
@@ -393,7 +401,7 @@ static void watch_server(struct alert_book *b)
     watch_credentials(b, "", "This server", NULL, s->certificates, s->n_certificates);
 }
 
-/* Names that are gone take their past with them. */
+/* Of names that are gone only that they were there is kept: their counters go on when they come back. */
 static void forget(struct tl_map *m)
 {
     struct tl_sv key;
@@ -406,8 +414,11 @@ static void forget(struct tl_map *m)
             p->seen = false;
             continue;
         }
-        (void)tl_map_remove(m, key);
-        past_free(p);
+        p->n = p->n_spans = 0;
+        for (size_t k = 0; k < SPANS; k++) {
+            tl_free(p->spans[k].v);
+            p->spans[k] = (struct span){0};
+        }
     }
 }
 

@@ -37,7 +37,7 @@ static const struct metrics_desc descs[] = {
                           0,
                           1e-6},
     [FLOW_F_CALLS] = {"tieline_calls_total",
-                      "Calls to other systems by class of their status; none: no answer, or not HTTP.",
+                      "Calls to other systems by class of their status, 429 by itself; none: no answer, or not HTTP.",
                       METRICS_COUNTER,
                       {"connection", "operation", "status"},
                       0,

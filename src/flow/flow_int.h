@@ -354,8 +354,9 @@ struct flow_watch *flow__first_watch(struct flow_engine *e);             /* sla.
 void flow__watches_free(struct flow_engine *e);
 bool flow__debugged(const struct flow *f);
 enum tl_level flow__debug_level(const struct flow *f); /* of its lines for debugging: INFO while its switch is on */
+enum { FLOW_CALL_STATUSES = 7 };
 struct flow_call_meters {
-    struct metric *duration, *status[6]; /* none, 1xx .. 5xx */
+    struct metric *duration, *status[FLOW_CALL_STATUSES]; /* none, 1xx .. 5xx, 429 */
 };
 const struct flow_call_meters *flow__call_meters(struct flow_engine *e, struct tl_arena *a, const char *connection,
                                                  const char *operation);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "alert/alert.h"
+#include "queue/operate.h"
 
 /* A flow "orders" on a connection "erp", a flow "parts" on "erp" too, a receiver's own flow on "chat". */
 struct world {
@@ -98,6 +99,16 @@ static size_t look(struct world *w)
     return w->n_due;
 }
 
+/* What was counted before now is past: it has left all windows. */
+static void long_ago(struct world *w)
+{
+    for (int i = 0; i < 2; i++) {
+        look(w);
+        after(w, 1200);
+    }
+    look(w);
+}
+
 static struct json all(struct world *w, enum alert_which which)
 {
     const struct alert_query q = {.which = which, .limit = 1000};
@@ -168,6 +179,19 @@ static void refused_credentials_fire_at_once_and_say_all_that_matters(void **sta
     assert_true(tl_sv_eqs(text(a, "drain"), "10m"));
     assert_true(tl_sv_starts(text(a, "link"), TL_SV("https://tl.example.com/#/alerts/")));
     assert_int_equal(json_gets(json_at(json_gets(a, "alerts"), 0), "flows").n, 2);
+    stop(&w);
+}
+
+static void a_changed_identity_fires_by_the_word_of_the_ledger(void **state)
+{
+    struct world w;
+
+    (void)state;
+    start(&w, OPS " }");
+    w.connections[0].held = queue_held_name(QUEUE_HELD_IDENTITY);
+    assert_int_equal(look(&w), 1);
+    assert_true(fires(&w, "connection_identity", "erp"));
+    assert_int_equal(all(&w, ALERT_OPEN).n, 1);
     stop(&w);
 }
 
@@ -245,7 +269,7 @@ static void slow_calls_are_those_of_the_window_not_of_the_whole_past(void **stat
     start(&w, OPS ", rules: { calls_slow: { hold: 0s } } }");
     for (int i = 0; i < 100000; i++)
         metrics_hist_add(w.latency, 50000);
-    look(&w);
+    long_ago(&w);
     for (int i = 0; i < 30; i++)
         metrics_hist_add(w.latency, 7000000);
     after(&w, 60);
@@ -278,7 +302,7 @@ static void rates_are_measured_within_their_windows(void **state)
           OPS ", rules: { calls_fail: { hold: 0s }, retries_high: { hold: 0s }, requests_refused: { hold: 0s } } }");
     w.connections[0].calls = 100000;
     w.flows[0].received = w.flows[0].delivered = 100000;
-    look(&w);
+    long_ago(&w);
     after(&w, 60);
     w.connections[0].calls += 100;
     w.connections[0].failed = 5;
@@ -300,6 +324,51 @@ static void rates_are_measured_within_their_windows(void **state)
     look(&w);
     look(&w);
     assert_int_equal(all(&w, ALERT_OPEN).n, 0);
+    stop(&w);
+}
+
+static void what_died_before_the_first_look_is_told(void **state)
+{
+    struct world w;
+
+    (void)state;
+    start(&w, OPS " }");
+    w.flows[0].died = w.flows[0].dead = 1; /* the third crash during one attempt: counted while the ledger opens */
+    w.s.n_flows = 1;
+    assert_int_equal(look(&w), 1);
+    assert_true(fires(&w, "dead_letters_grow", "orders"));
+    after(&w, 5);
+    w.s.n_flows = 3; /* a reload, and the new flow's first event dies at once */
+    w.flows[1].died = w.flows[1].dead = 1;
+    assert_int_equal(look(&w), 1);
+    assert_true(fires(&w, "dead_letters_grow", "parts"));
+    long_ago(&w);
+    assert_int_equal(all(&w, ALERT_OPEN).n, 0);
+    stop(&w);
+}
+
+static void a_name_that_comes_back_begins_with_what_it_had(void **state)
+{
+    struct world w;
+
+    (void)state;
+    start(&w, OPS " }");
+    w.flows[0].died = 7;
+    long_ago(&w);
+    w.s.n_flows = 0;
+    look(&w);
+    after(&w, 5);
+    look(&w);
+    after(&w, 60);
+    look(&w);
+    w.s.n_flows = 3;
+    after(&w, 5);
+    assert_int_equal(look(&w), 0);
+    assert_int_equal(all(&w, ALERT_OPEN).n, 0);
+    after(&w, 5);
+    w.flows[0].died = 8;
+    assert_int_equal(look(&w), 1);
+    assert_true(json_number(json_gets(named(&w, "dead_letters_grow", "orders"), "value")) == 1);
     stop(&w);
 }
 
@@ -334,6 +403,51 @@ static void a_promise_is_the_threshold_of_its_flow(void **state)
     assert_true(fires(&w, "delay_high", "orders"));
     assert_true(json_number(json_gets(named(&w, "delay_high", "orders"), "threshold")) == 300);
     stop(&w);
+}
+
+static void a_flow_with_few_events_that_are_all_late_is_late(void **state)
+{
+    struct world w;
+
+    (void)state;
+    start(&w, OPS " }");
+    w.flows[0].objective_s = 300;
+    look(&w);
+    for (int i = 0; i < 5 * 12; i++) { /* one each ten minutes, an hour late each; a look every ten seconds */
+        if (i % 60 == 0)
+            metrics_hist_add(w.delay, 3600000000);
+        after(&w, 10);
+        look(&w);
+    }
+    metrics_hist_add(w.delay, 3600000000);
+    after(&w, 10);
+    look(&w);
+    assert_true(fires(&w, "delay_high", "orders"));
+    long_ago(&w);
+    assert_int_equal(all(&w, ALERT_OPEN).n, 0);
+    stop(&w);
+}
+
+static void a_backlog_is_old_by_the_promise_of_its_flow(void **state)
+{
+    static const struct {
+        double objective_s, oldest_s;
+        bool fires;
+    } cases[] = {{1800, 1799, false}, {1800, 1801, true}, {7200, 7199, false},
+                 {7200, 7201, true},  {5, 899, false},    {5, 901, true}, /* what is tried again may wait for a while */
+                 {0, 3599, false},    {0, 3601, true}};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        struct world w;
+
+        start(&w, OPS ", rules: { backlog_old: { hold: 0s } } }");
+        w.flows[0].objective_s = cases[i].objective_s;
+        w.flows[0].oldest_s = cases[i].oldest_s;
+        look(&w);
+        assert_int_equal(fires(&w, "backlog_old", "orders"), cases[i].fires);
+        stop(&w);
+    }
 }
 
 static void quotas_credentials_backlogs_budgets_and_the_disk_are_watched(void **state)
@@ -449,6 +563,54 @@ static void what_another_alert_explains_is_shown_and_not_told(void **state)
     stop(&w);
 }
 
+/* Ten looks in which the breaker is open in every second one; how many notices. */
+static size_t flap(struct world *w)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < 10; i++) {
+        w->connections[0].breaker = i % 2 ? "closed" : "open";
+        n += look(w);
+        after(w, 5);
+    }
+    return n;
+}
+
+static void a_breaker_that_only_flaps_explains_nothing(void **state)
+{
+    struct world w;
+
+    (void)state;
+    start(&w, OPS ", rules: { calls_fail: { hold: 0s } } }");
+    w.connections[0].calls = 100;
+    w.connections[0].failed = 50;
+    assert_int_equal(flap(&w), 1);
+    assert_true(fires(&w, "calls_fail", "erp"));
+    assert_int_equal(json_gets(named(&w, "calls_fail", "erp"), "notified").n, 1);
+    assert_false(fires(&w, "breaker_open", "erp"));
+    stop(&w);
+}
+
+static void what_is_about_to_fire_explains_for_as_long_as_it_has_to_hold(void **state)
+{
+    struct world w;
+
+    (void)state;
+    start(&w, OPS ", rules: { calls_fail: { hold: 0s } } }");
+    w.connections[0].calls = 100;
+    w.connections[0].failed = 50;
+    w.connections[0].breaker = "open";
+    for (int i = 0; i < 24; i++) { /* two minutes: it is the breaker that is told, and nothing else */
+        assert_int_equal(look(&w), 0);
+        after(&w, 5);
+    }
+    assert_int_equal(look(&w), 1);
+    assert_true(tl_sv_eqs(text(w.due[0].body, "rule"), "breaker_open"));
+    assert_true(
+        tl_sv_eq(text(named(&w, "calls_fail", "erp"), "because"), text(named(&w, "breaker_open", "erp"), "id")));
+    stop(&w);
+}
+
 static void alerts_of_one_rule_that_begin_together_are_one_notice_until_the_last_is_over(void **state)
 {
     struct world w;
@@ -503,6 +665,27 @@ static void a_receiver_is_not_told_of_its_own_trouble_but_others_are(void **stat
     w.flows[2].died = 5;
     assert_int_equal(look(&w), 0);
     assert_true(fires(&w, "dead_letters_grow", "alerts.ops"));
+    stop(&w);
+}
+
+static void every_receiver_that_may_be_named_is_told(void **state)
+{
+    struct world w;
+    char yaml[2000], *at = yaml;
+
+    (void)state;
+    at += sprintf(at, "{ receivers: { own: {}");
+    for (int i = 0; i < 40; i++)
+        at += sprintf(at, ", r%d: {}", i);
+    at += sprintf(at, " }, notify: [r0");
+    for (int i = 1; i < 40; i++)
+        at += sprintf(at, "%sr%d", i == 20 ? "], page: [" : ", ", i);
+    (void)sprintf(at, "] }");
+    start(&w, yaml);
+    w.flows[0].held = "flow_config";
+    w.flows[0].notify = "own";
+    assert_int_equal(look(&w), 41);
+    assert_int_equal(look(&w), 0);
     stop(&w);
 }
 
@@ -748,30 +931,74 @@ static void the_tables_are_whole(void **state)
         assert_true(text(json_at(list, i), "fix").n > 20);
     }
     assert_true(tl_sv_find_sv(tl_buf_view(&rules), TL_SV("alert: TielineCallsSlow")) < rules.n);
-    assert_true(tl_sv_find_sv(tl_buf_view(&rules), TL_SV("> 5\n        for: 5m")) < rules.n);
+    assert_true(tl_sv_find_sv(tl_buf_view(&rules), TL_SV("> 5 and ")) < rules.n);
     assert_true(tl_sv_find_sv(tl_buf_view(&rules), TL_SV("> 0.9 * tieline_connection_budget_limit")) < rules.n);
-    assert_true(tl_sv_find_sv(tl_buf_view(&rules), TL_SV("{t}")) == rules.n);
+    assert_true(tl_sv_find_sv(tl_buf_view(&rules), TL_SV("and sum by (connection, instance) "
+                                                         "(increase(tieline_calls_total[5m])) >= 20")) < rules.n);
     stop(&w);
+}
+
+static bool is_held_name(struct tl_sv word)
+{
+    for (int h = QUEUE_HELD_NONE + 1; h <= QUEUE_HELD_TARGET_CHANGED; h++) {
+        if (tl_sv_eqs(word, queue_held_name((enum queue_held)h)))
+            return true;
+    }
+    return false;
+}
+
+static void the_rules_for_prometheus_name_holds_as_the_ledger_does_and_have_no_place_left_open(void **state)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf rules = {0};
+    struct tl_sv rest, word;
+    size_t n = 0;
+
+    (void)state;
+    tl_buf_init(&rules, 1 << 20);
+    assert_true(alert_prometheus(&rules));
+    rest = tl_buf_view(&rules);
+    for (size_t at; at = tl_sv_find_sv(rest, TL_SV("{reason=")), at < rest.n;) {
+        struct tl_sv words;
+
+        rest = tl_sv_from(rest, at + 8);
+        assert_true(tl_sv_cut(&rest, '"', &word)); /* = or =~ */
+        assert_true(tl_sv_cut(&rest, '"', &words));
+        for (; tl_sv_cut(&words, '|', &word); n++)
+            if (!is_held_name(word))
+                fail_msg("the ledger knows no hold '%.*s'", TL_SV_ARG(word));
+    }
+    assert_true(n >= 6);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(tl_sv_find_sv(tl_buf_view(&rules),
+                                  tl_sv_str((const char *[]){"{t}", "{calls}", "{retries}", "{wait}"}[i])) == rules.n);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_credentials_fire_at_once_and_say_all_that_matters),
+        cmocka_unit_test(a_changed_identity_fires_by_the_word_of_the_ledger),
         cmocka_unit_test(an_alert_is_told_once_and_resolves_when_its_cause_was_gone_for_a_while),
         cmocka_unit_test(a_flapping_cause_is_one_alert),
         cmocka_unit_test(hold_keeps_a_short_trouble_quiet),
         cmocka_unit_test(slow_calls_are_those_of_the_window_not_of_the_whole_past),
         cmocka_unit_test(rates_are_measured_within_their_windows),
+        cmocka_unit_test(what_died_before_the_first_look_is_told),
+        cmocka_unit_test(a_name_that_comes_back_begins_with_what_it_had),
         cmocka_unit_test(dead_letters_go_to_whom_the_flow_names),
         cmocka_unit_test(a_promise_is_the_threshold_of_its_flow),
+        cmocka_unit_test(a_flow_with_few_events_that_are_all_late_is_late),
+        cmocka_unit_test(a_backlog_is_old_by_the_promise_of_its_flow),
         cmocka_unit_test(quotas_credentials_backlogs_budgets_and_the_disk_are_watched),
         cmocka_unit_test(a_source_that_fails_for_longer_is_told_with_its_reason_and_folded_under_its_connection),
         cmocka_unit_test(a_removed_flow_counts_only_while_something_waits_in_it),
         cmocka_unit_test(what_another_alert_explains_is_shown_and_not_told),
+        cmocka_unit_test(a_breaker_that_only_flaps_explains_nothing),
+        cmocka_unit_test(what_is_about_to_fire_explains_for_as_long_as_it_has_to_hold),
         cmocka_unit_test(alerts_of_one_rule_that_begin_together_are_one_notice_until_the_last_is_over),
         cmocka_unit_test(a_later_alert_of_the_same_rule_is_a_notice_of_its_own),
         cmocka_unit_test(a_receiver_is_not_told_of_its_own_trouble_but_others_are),
+        cmocka_unit_test(every_receiver_that_may_be_named_is_told),
         cmocka_unit_test(what_could_not_be_told_stays_due_and_is_the_same_notice),
         cmocka_unit_test(a_silence_holds_for_rule_and_subject_until_its_time),
         cmocka_unit_test(an_acknowledgement_is_kept_and_refused_when_it_comes_too_late),
@@ -782,6 +1009,7 @@ int main(void)
         cmocka_unit_test(off_means_off),
         cmocka_unit_test(receivers_that_do_not_exist_are_found),
         cmocka_unit_test(the_tables_are_whole),
+        cmocka_unit_test(the_rules_for_prometheus_name_holds_as_the_ledger_does_and_have_no_place_left_open),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
