@@ -1,153 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
+#include "world.h"
 
-#include <cmocka.h>
-
-#include "alert/alert.h"
 #include "queue/operate.h"
-
-/* A flow "orders" on a connection "erp", a flow "parts" on "erp" too, a receiver's own flow on "chat". */
-struct world {
-    struct tl_arena *arena, *conf_arena;
-    const struct alert_conf *conf;
-    struct config_errors *errors;
-    struct alert_book *book;
-    struct alert_flow flows[4];
-    struct alert_connection connections[2];
-    struct alert_snapshot s;
-    struct metrics_hist *latency, *delay;
-    struct alert_notice *due;
-    size_t n_due;
-};
-
-static const char *const on_erp[] = {"erp"}, *const on_chat[] = {"chat"};
-
-static bool configure(struct world *w, const char *yaml)
-{
-    struct config_node *node;
-    void *conf;
-
-    if (config_parse_yaml(w->conf_arena, "alerts.yaml", tl_sv_str(yaml), w->errors, &node) != TL_OK ||
-        config_parse(w->conf_arena, &alert_spec, node, &(struct config_options){0}, w->errors, &conf) != TL_OK)
-        return false;
-    alert_names_check(conf, w->errors);
-    w->conf = conf;
-    return config_errors_count(w->errors) == 0;
-}
-
-static void start(struct world *w, const char *yaml)
-{
-    *w = (struct world){
-        .arena = tl_arena_new(64 << 20), .conf_arena = tl_arena_new(64 << 20), .errors = config_errors_new()};
-    if (!configure(w, yaml)) {
-        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-
-        tl_buf_init(&b, 1 << 20);
-        config_errors_text(w->errors, false, &b);
-        fail_msg("%.*s", (int)b.n, b.p);
-    }
-    w->book = alert_book_new();
-    w->latency = tl_arena_zalloc(w->arena, sizeof *w->latency);
-    w->delay = tl_arena_zalloc(w->arena, sizeof *w->delay);
-    for (size_t i = 0; i < 3; i++)
-        w->flows[i] = (struct alert_flow){.name = (const char *[]){"orders", "parts", "alerts.ops"}[i],
-                                          .connections = i < 2 ? on_erp : on_chat,
-                                          .n_connections = 1,
-                                          .receiver = i < 2 ? -1 : 0,
-                                          .error_budget_left = (double)NAN};
-    w->flows[0].owner = "erp-team";
-    w->flows[0].runbook = "https://wiki/erp";
-    w->flows[0].delay = w->delay;
-    for (size_t i = 0; i < 2; i++)
-        w->connections[i] = (struct alert_connection){
-            .name = i ? "chat" : "erp", .breaker = "closed", .drain_ms = UINT64_MAX, .drain_reason = ""};
-    w->connections[0].latency = w->latency;
-    w->s = (struct alert_snapshot){.wall_ms = 1790000000000,
-                                   .mono_ms = 5000,
-                                   .flows = w->flows,
-                                   .n_flows = 3,
-                                   .connections = w->connections,
-                                   .n_connections = 2,
-                                   .disk_free = (uint64_t)100 << 30,
-                                   .disk_reserve = 1 << 30};
-}
-
-static void stop(struct world *w)
-{
-    alert_book_free(w->book);
-    config_errors_free(w->errors);
-    tl_arena_free(w->arena);
-    tl_arena_free(w->conf_arena);
-}
-
-static void after(struct world *w, unsigned seconds)
-{
-    w->s.wall_ms += (int64_t)seconds * 1000;
-    w->s.mono_ms += (uint64_t)seconds * 1000;
-}
-
-/* One look, and everything due is told. */
-static size_t look(struct world *w)
-{
-    alert_look(w->book, w->conf, &w->s, w->arena, &w->due, &w->n_due);
-    for (size_t i = 0; i < w->n_due; i++)
-        alert_told(w->book, &w->due[i], 4711 + i);
-    return w->n_due;
-}
-
-/* What was counted before now is past: it has left all windows. */
-static void long_ago(struct world *w)
-{
-    for (int i = 0; i < 2; i++) {
-        look(w);
-        after(w, 1200);
-    }
-    look(w);
-}
-
-static struct json all(struct world *w, enum alert_which which)
-{
-    const struct alert_query q = {.which = which, .limit = 1000};
-
-    return alert_list_json(w->book, &q, w->arena);
-}
-
-static struct tl_sv text(struct json v, const char *name)
-{
-    return json_text(json_gets(v, name), TL_SV(""));
-}
-
-static struct json named(struct world *w, const char *rule, const char *subject)
-{
-    struct json list = all(w, ALERT_OPEN);
-
-    for (uint32_t i = 0; i < list.n; i++) {
-        struct json a = json_at(list, i);
-
-        if (tl_sv_eqs(text(a, "rule"), rule) && tl_sv_eqs(text(a, "subject"), subject))
-            return a;
-    }
-    return JSON_NOTHING;
-}
-
-static bool fires(struct world *w, const char *rule, const char *subject)
-{
-    return tl_sv_eqs(text(named(w, rule, subject), "state"), "firing");
-}
-
-static uint64_t id_of(struct json alert)
-{
-    uint64_t id = 0;
-
-    assert_true(tl_id32_parse(text(alert, "id").p, text(alert, "id").n, &id));
-    return id;
-}
-
-#define OPS "{ receivers: { ops: { connection: chat, notify: x }, oncall: {} }, notify: ops, resolve_after: 10s"
 
 /* ---- one rule after the other ---- */
 static void refused_credentials_fire_at_once_and_say_all_that_matters(void **state)
@@ -671,17 +525,18 @@ static void a_receiver_is_not_told_of_its_own_trouble_but_others_are(void **stat
 static void every_receiver_that_may_be_named_is_told(void **state)
 {
     struct world w;
-    char yaml[2000], *at = yaml;
+    TL_CLEANUP(tl_buf_done) struct tl_buf yaml = {0};
 
     (void)state;
-    at += sprintf(at, "{ receivers: { own: {}");
+    tl_buf_init(&yaml, 4096);
+    assert_true(tl_buf_puts(&yaml, "{ receivers: { own: {}"));
     for (int i = 0; i < 40; i++)
-        at += sprintf(at, ", r%d: {}", i);
-    at += sprintf(at, " }, notify: [r0");
+        assert_true(tl_buf_printf(&yaml, ", r%d: {}", i));
+    assert_true(tl_buf_puts(&yaml, " }, notify: [r0"));
     for (int i = 1; i < 40; i++)
-        at += sprintf(at, "%sr%d", i == 20 ? "], page: [" : ", ", i);
-    (void)sprintf(at, "] }");
-    start(&w, yaml);
+        assert_true(tl_buf_printf(&yaml, "%sr%d", i == 20 ? "], page: [" : ", ", i));
+    assert_true(tl_buf_puts(&yaml, "] }") && tl_buf_putc(&yaml, '\0'));
+    start(&w, yaml.p);
     w.flows[0].held = "flow_config";
     w.flows[0].notify = "own";
     assert_int_equal(look(&w), 41);
@@ -855,124 +710,6 @@ static void what_is_not_ours_is_refused(void **state)
     stop(&w);
 }
 
-/* ---- configuration ---- */
-static void rules_can_be_changed_turned_off_and_kept_from_some(void **state)
-{
-    struct world w;
-
-    (void)state;
-    start(&w, "{ receivers: { ops: {}, dba: {} }, notify: ops, rules: { flow_held: { except: parts }, "
-              "dead_letters_grow: { off: true }, breaker_open: { hold: 0s, severity: ticket, notify: [dba], owner: net "
-              "} } }");
-    look(&w);
-    after(&w, 5);
-    w.flows[0].died = w.flows[1].died = 4;
-    w.flows[1].held = "flow_config";
-    w.connections[0].breaker = "open";
-    assert_int_equal(look(&w), 1);
-    assert_string_equal(w.due[0].name, "dba");
-    assert_true(tl_sv_eqs(text(w.due[0].body, "owner"), "net") && tl_sv_eqs(text(w.due[0].body, "severity"), "ticket"));
-    assert_int_equal(all(&w, ALERT_ALL).n, 1);
-    stop(&w);
-}
-
-static void off_means_off(void **state)
-{
-    struct world w;
-
-    (void)state;
-    start(&w, "{ off: true }");
-    w.s.intake_stopped = true;
-    w.connections[0].held = "connection_auth";
-    look(&w);
-    assert_int_equal(all(&w, ALERT_ALL).n, 0);
-    stop(&w);
-}
-
-static void receivers_that_do_not_exist_are_found(void **state)
-{
-    static const char *const bad[] = {"{ notify: ops }", "{ receivers: { ops: {} }, page: opps }",
-                                      "{ rules: { calls_slow: { notify: x } } }", "{ rules: { calls_slo: {} } }",
-                                      "{ rules: { flow_held: { threshold: 5 } } }"};
-    struct world w;
-
-    (void)state;
-    start(&w, "{}");
-    for (size_t i = 0; i < TL_COUNT(bad); i++) {
-        size_t n = config_errors_count(w.errors);
-
-        assert_false(configure(&w, bad[i]));
-        assert_true(config_errors_count(w.errors) > n);
-    }
-    stop(&w);
-}
-
-static void the_tables_are_whole(void **state)
-{
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0}, rules = {0}, page = {0};
-    struct world w;
-    struct json list;
-
-    (void)state;
-    start(&w, "{}");
-    config_lint_spec(&alert_spec, w.errors);
-    tl_buf_init(&b, 1 << 20);
-    if (config_errors_count(w.errors) && config_errors_text(w.errors, false, &b))
-        fail_msg("%.*s", (int)b.n, b.p);
-    tl_buf_init(&rules, 1 << 20);
-    tl_buf_init(&page, 1 << 20);
-    assert_true(alert_prometheus(&rules) && alert_reference(&page));
-    list = alert_rules_json(w.conf, w.arena);
-    assert_int_equal(list.n, ALERT_RULES);
-    for (uint32_t i = 0; i < list.n; i++) {
-        struct tl_sv name = text(json_at(list, i), "name");
-
-        assert_true(tl_sv_find_sv(tl_buf_view(&page), name) < page.n);
-        assert_true(text(json_at(list, i), "fix").n > 20);
-    }
-    assert_true(tl_sv_find_sv(tl_buf_view(&rules), TL_SV("alert: TielineCallsSlow")) < rules.n);
-    assert_true(tl_sv_find_sv(tl_buf_view(&rules), TL_SV("> 5 and ")) < rules.n);
-    assert_true(tl_sv_find_sv(tl_buf_view(&rules), TL_SV("> 0.9 * tieline_connection_budget_limit")) < rules.n);
-    assert_true(tl_sv_find_sv(tl_buf_view(&rules), TL_SV("and sum by (connection, instance) "
-                                                         "(increase(tieline_calls_total[5m])) >= 20")) < rules.n);
-    stop(&w);
-}
-
-static bool is_held_name(struct tl_sv word)
-{
-    for (int h = QUEUE_HELD_NONE + 1; h <= QUEUE_HELD_TARGET_CHANGED; h++) {
-        if (tl_sv_eqs(word, queue_held_name((enum queue_held)h)))
-            return true;
-    }
-    return false;
-}
-
-static void the_rules_for_prometheus_name_holds_as_the_ledger_does_and_have_no_place_left_open(void **state)
-{
-    TL_CLEANUP(tl_buf_done) struct tl_buf rules = {0};
-    struct tl_sv rest, word;
-    size_t n = 0;
-
-    (void)state;
-    tl_buf_init(&rules, 1 << 20);
-    assert_true(alert_prometheus(&rules));
-    rest = tl_buf_view(&rules);
-    for (size_t at; at = tl_sv_find_sv(rest, TL_SV("{reason=")), at < rest.n;) {
-        struct tl_sv words;
-
-        rest = tl_sv_from(rest, at + 8);
-        assert_true(tl_sv_cut(&rest, '"', &word)); /* = or =~ */
-        assert_true(tl_sv_cut(&rest, '"', &words));
-        for (; tl_sv_cut(&words, '|', &word); n++)
-            if (!is_held_name(word))
-                fail_msg("the ledger knows no hold '%.*s'", TL_SV_ARG(word));
-    }
-    assert_true(n >= 6);
-    for (size_t i = 0; i < 4; i++)
-        assert_true(tl_sv_find_sv(tl_buf_view(&rules),
-                                  tl_sv_str((const char *[]){"{t}", "{calls}", "{retries}", "{wait}"}[i])) == rules.n);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1005,11 +742,6 @@ int main(void)
         cmocka_unit_test(a_restart_tells_nobody_twice_and_the_end_is_still_told),
         cmocka_unit_test(what_is_kept_is_all_of_it),
         cmocka_unit_test(what_is_not_ours_is_refused),
-        cmocka_unit_test(rules_can_be_changed_turned_off_and_kept_from_some),
-        cmocka_unit_test(off_means_off),
-        cmocka_unit_test(receivers_that_do_not_exist_are_found),
-        cmocka_unit_test(the_tables_are_whole),
-        cmocka_unit_test(the_rules_for_prometheus_name_holds_as_the_ledger_does_and_have_no_place_left_open),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
