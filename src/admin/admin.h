@@ -51,8 +51,8 @@ struct admin {
 /* Readers of the ledger that are kept open; freed before the ledger is closed. */
 struct admin_readers *admin_readers_new(void) TL_MUST_CHECK;
 void admin_readers_free(struct admin_readers *r); /* NULL allowed */
-/* The last 24 hours by flow and connection, at most 600 series (some 25 MB). tick: every ten seconds, blocks (a worker
- * thread); nothing ticks or reads when it is freed. */
+/* The last 24 hours by flow and connection, at most 2400 series (some 50 MB; 140 KB a flow). tick: every ten seconds,
+ * blocks (a worker thread); nothing ticks or reads when it is freed. */
 struct admin_series *admin_series_new(struct admin *a) TL_MUST_CHECK;
 void admin_series_tick(struct admin_series *s);
 void admin_series_free(struct admin_series *s); /* NULL allowed */

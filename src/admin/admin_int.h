@@ -155,6 +155,8 @@ TL_MUST_CHECK enum tl_rc admin__time(struct tl_sv text, const char *name, int64_
                                      struct tl_err *err);
 /* in_per_s, out_per_s, failed_5m, p95_ms of a flow or connection ("" : all flows), where they are known. */
 void admin__series_now(struct admin *a, struct json_builder *b, const char *name, bool connection);
+int64_t admin__series_oldest(struct admin *a,
+                             const char *flow); /* when its oldest live delivery came; 0: none, not known */
 /* Members of a filter, added to *ret; unknown ones are refused. */
 TL_MUST_CHECK enum tl_rc admin__filter(struct admin_call *c, struct json v, struct queue_filter *ret,
                                        struct tl_err *err);

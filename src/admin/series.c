@@ -4,7 +4,9 @@
  * anew, and the answers say since when.
  *
  * The figures are the ledger's, read every ten seconds into counters of our own; delays and times of calls are the
- * histograms that /metrics shows. The tick runs on a worker thread; reading is safe from any.
+ * histograms that /metrics shows, merged for all flows and for a connection. Where there are more flows than there is
+ * room, the last ones have no figures (null); the total and the connections always have. The tick runs on a worker
+ * thread; reading is safe from any.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -12,7 +14,7 @@
 #include "admin/admin_int.h"
 #include "http/http.h"
 
-enum { SERIES_MAX = 600, FLOWS_MAX = 1000, POINTS_MAX = 1500, OPERATIONS = 4, STATS_LIMIT = 64 << 20 };
+enum { SERIES_MAX = 2400, FLOWS_MAX = 1000, POINTS_MAX = 1500, OPERATIONS = 16, STATS_LIMIT = 64 << 20 };
 
 enum what { S_IN, S_OUT, S_FAILED, S_DIED, S_BACKLOG, S_DEAD, S_CALLS, S_CALL_FAILED, S_WAITING, S_KINDS };
 static const struct {
@@ -39,14 +41,16 @@ struct line {
     bool connection;
     struct metric *m[S_KINDS]; /* NULL: not of this kind, or there is no room */
     uint64_t seen[S_KINDS];
-    struct metric *hist[OPERATIONS]; /* delays, or times of calls by operation */
-    size_t n_hist;
+    struct metric *hist;              /* delays, or times of calls: never observed, a sum of those of /metrics */
+    struct metric *parts[OPERATIONS]; /* those that were found */
+    size_t n_parts;
+    int64_t oldest_ms; /* of a flow: when its oldest live delivery came; 0: none */
 };
 
 struct admin_series {
     struct admin *admin;
     struct metrics *own;
-    struct metrics_family *families[S_KINDS];
+    struct metrics_family *families[S_KINDS], *times;
     struct metrics_history *history;
     pthread_mutex_t lock; /* of lines: found on any thread, added by the tick */
     struct line *lines;
@@ -84,6 +88,9 @@ static struct line *add(struct admin_series *s, const char *name, bool connectio
         if (metrics_history_track(s->history, m))
             l->m[k] = m;
     }
+    l->hist = metrics_series(s->times, values);
+    if (!metrics_history_track(s->history, l->hist))
+        l->hist = NULL;
     (void)pthread_mutex_lock(&s->lock);
     l->next = s->lines;
     s->lines = l;
@@ -113,21 +120,35 @@ static uint64_t sum(const uint64_t failed[TL_CLASS_COUNT])
     return n;
 }
 
-static void watch_hist(struct admin_series *s, struct line *l, const char *family)
+/* total: what counts these too; NULL: nothing does. */
+static void watch_hist(struct admin_series *s, struct line *l, const struct line *total, const char *family)
 {
-    struct metric *found[OPERATIONS];
-    size_t n = metrics_find(s->admin->metrics, family, l->name, found, OPERATIONS);
+    size_t n = l->n_parts;
 
-    for (size_t i = l->n_hist; i < n; i++)
-        if (metrics_history_track(s->history, found[i]))
-            l->hist[l->n_hist++] = found[i];
+    l->n_parts = metrics_find(s->admin->metrics, family, l->name, l->parts, OPERATIONS);
+    for (; n < l->n_parts; n++) {
+        if (l->hist)
+            metrics_history_add(s->history, l->hist, l->parts[n]);
+        if (total && total->hist)
+            metrics_history_add(s->history, total->hist, l->parts[n]);
+    }
 }
 
-static void take_flows(struct admin_series *s, const struct queue_stat *stat)
+static int64_t oldest(const struct queue_flow_stat *f, struct queue_reader *r)
+{
+    int64_t received;
+    struct tl_err ignored;
+
+    if (!r || f->count[QUEUE_QUEUED] + f->count[QUEUE_RETRYING] == 0 ||
+        queue_oldest(r, f->id, &received, &ignored) != TL_OK)
+        return 0;
+    return received;
+}
+
+static void take_flows(struct admin_series *s, struct line *total, bool first, const struct queue_stat *stat,
+                       struct queue_reader *r)
 {
     uint64_t all[S_KINDS] = {0};
-    struct line *total = find(s, "", false), *l;
-    bool first = total == NULL;
 
     for (size_t i = 0; i < stat->n_flows; i++) {
         const struct queue_flow_stat *f = &stat->flows[i];
@@ -138,16 +159,17 @@ static void take_flows(struct admin_series *s, const struct queue_stat *stat)
                                [S_BACKLOG] = f->count[QUEUE_QUEUED] + f->count[QUEUE_RETRYING],
                                [S_DEAD] = f->count[QUEUE_DEAD]};
         bool fresh = !find(s, f->name, false);
+        struct line *l = add(s, f->name, false);
 
-        l = add(s, f->name, false);
         for (int k = S_IN; k <= S_DEAD; k++) {
             count(l, (enum what)k, v[k], fresh && first);
             all[k] += v[k];
         }
-        if (l)
-            watch_hist(s, l, "tieline_delivery_delay_seconds");
+        if (!l)
+            continue;
+        watch_hist(s, l, total, "tieline_delivery_delay_seconds");
+        __atomic_store_n(&l->oldest_ms, oldest(f, r), __ATOMIC_RELAXED);
     }
-    total = add(s, "", false);
     for (int k = S_IN; k <= S_DEAD; k++)
         count(total, (enum what)k, all[k], first);
 }
@@ -162,7 +184,7 @@ static void take_connections(struct admin_series *s, const struct queue_stat *st
         count(l, S_CALL_FAILED, sum(c->failed), false);
         count(l, S_WAITING, c->waiting, false);
         if (l)
-            watch_hist(s, l, "tieline_call_duration_seconds");
+            watch_hist(s, l, NULL, "tieline_call_duration_seconds");
     }
 }
 
@@ -170,12 +192,20 @@ static void collect(void *arg)
 {
     struct admin_series *s = arg;
     struct tl_arena *arena = tl_arena_new(STATS_LIMIT);
+    struct queue_reader *r = NULL;
     struct queue_stat stat;
     struct tl_err ignored;
 
     if (queue_stats(s->admin->queue, NULL, arena, &stat, &ignored) == TL_OK) {
-        take_flows(s, &stat);
+        bool first = !find(s, "", false);
+        struct line *total = add(s, "", false); /* it and the connections before the flows: these may be too many */
+
         take_connections(s, &stat);
+        if (stat.live > 0 && queue_reader_open(s->admin->queue, &r, &ignored) != TL_OK)
+            r = NULL;
+        take_flows(s, total, first, &stat, r);
+        if (r)
+            queue_reader_close(r);
     }
     tl_arena_free(arena);
 }
@@ -196,6 +226,12 @@ struct admin_series *admin_series_new(struct admin *a)
         s->families[k] = metrics_family(
             s->own, &(struct metrics_desc){name, kinds[k].doc, kinds[k].type, {"of", "name"}, FLOWS_MAX + 1, 0});
     }
+    s->times = metrics_family(s->own, &(struct metrics_desc){"times_seconds",
+                                                             "Delays of a flow, times of calls of a connection.",
+                                                             METRICS_HISTOGRAM,
+                                                             {"of", "name"},
+                                                             FLOWS_MAX + 1,
+                                                             1e-6});
     metrics_on_collect(s->own, collect, s);
     return s;
 }
@@ -220,36 +256,49 @@ void admin_series_tick(struct admin_series *s)
 }
 
 /* ---- figures of now, for the status ---- */
-static double recent(struct admin_series *s, const struct line *l, enum what k, int64_t from, int64_t now)
+static double recent(struct admin_series *s, const struct line *l, enum what k, int64_t from,
+                     int64_t now) /* -1: none */
 {
     struct metrics_point p[64];
     double all = 0;
-    size_t n = l->m[k] ? metrics_history_read(s->history, l->m[k], from, now, p, TL_COUNT(p), NULL) : 0;
+    size_t n = 0;
 
+    if (!l->m[k])
+        return -1;
+    n = metrics_history_read(s->history, l->m[k], from, now, p, TL_COUNT(p), NULL);
     for (size_t i = 0; i < n; i++)
         all += p[i].value;
     return all;
 }
 
-/* The highest of the operations: the slowest is what one waits for. */
+/* The highest of the last minute. */
 static double p95_now(struct admin_series *s, const struct line *l, int64_t now)
 {
     double worst = -1;
+    struct metrics_point p[8];
+    size_t n = l->hist ? metrics_history_read(s->history, l->hist, now - 60000, now, p, TL_COUNT(p), NULL) : 0;
 
-    for (size_t i = 0; i < l->n_hist; i++) {
-        struct metrics_point p[8];
-        size_t n = metrics_history_read(s->history, l->hist[i], now - 60000, now, p, TL_COUNT(p), NULL);
-
-        for (size_t k = 0; k < n; k++)
-            if (p[k].value > 0 && p[k].p95 > worst)
-                worst = p[k].p95;
-    }
+    for (size_t k = 0; k < n; k++)
+        if (p[k].value > 0 && p[k].p95 > worst)
+            worst = p[k].p95;
     return worst;
 }
 
 static struct json per_second(double n, double seconds)
 {
-    return json_double((double)(int64_t)(n / seconds * 100 + 0.5) / 100);
+    return n < 0 ? json_null() : json_double((double)(int64_t)(n / seconds * 100 + 0.5) / 100);
+}
+
+static struct json whole(double n)
+{
+    return n < 0 ? json_null() : json_int((int64_t)n);
+}
+
+int64_t admin__series_oldest(struct admin *a, const char *flow)
+{
+    const struct line *l = a->series ? find(a->series, flow, false) : NULL;
+
+    return l ? __atomic_load_n(&l->oldest_ms, __ATOMIC_RELAXED) : 0;
 }
 
 void admin__series_now(struct admin *a, struct json_builder *b, const char *name, bool connection)
@@ -264,12 +313,12 @@ void admin__series_now(struct admin *a, struct json_builder *b, const char *name
     if (!connection) { /* the last whole half minute, so that a figure of now does not jump */
         json_adds(b, "in_per_s", per_second(recent(s, l, S_IN, now - 40000, now - 10000), 30));
         json_adds(b, "out_per_s", per_second(recent(s, l, S_OUT, now - 40000, now - 10000), 30));
-        json_adds(b, "failed_5m", json_int((int64_t)recent(s, l, S_FAILED, now - 300000, now)));
+        json_adds(b, "failed_5m", whole(recent(s, l, S_FAILED, now - 300000, now)));
     } else {
         json_adds(b, "calls_per_s", per_second(recent(s, l, S_CALLS, now - 40000, now - 10000), 30));
-        json_adds(b, "failed_5m", json_int((int64_t)recent(s, l, S_CALL_FAILED, now - 300000, now)));
+        json_adds(b, "failed_5m", whole(recent(s, l, S_CALL_FAILED, now - 300000, now)));
     }
-    json_adds(b, "p95_ms", p95 < 0 ? json_null() : json_int((int64_t)(p95 * 1000 + 0.5)));
+    json_adds(b, "p95_ms", whole(p95 < 0 ? -1 : p95 * 1000 + 0.5));
 }
 
 /* ---- GET /v1/series ---- */
@@ -311,7 +360,7 @@ static enum tl_rc choose(struct admin_call *c, struct admin_series *s, struct wa
         return tl_fail(err, TL_INVALID,
                        "metric must be in, out, failed, died, backlog, dead, p50, p95, p99; of a "
                        "connection calls, failed, waiting, p50, p95, p99");
-    w->m = w->l && w->l->n_hist ? w->l->hist[0] : NULL;
+    w->m = w->l ? w->l->hist : NULL;
     w->unit = "seconds";
     return TL_OK;
 }

@@ -41,15 +41,14 @@ static void add_shape(const struct flow_plan *p, struct tl_arena *a, const char 
         json_add(b, json_view(v.u.members[i].key), v.u.members[i].value);
 }
 
-/* As the gauges found it last, at most ten seconds ago: no query here. */
-static struct json oldest_json(const struct admin *admin, const struct queue_flow_stat *f)
+/* As the series found it last, at most ten seconds ago: no query here. */
+static struct json oldest_json(struct admin *admin, const struct queue_flow_stat *f)
 {
-    struct metric *m;
+    int64_t now = tl_clock_wall_ms(admin->clock), received = admin__series_oldest(admin, f->name);
 
-    if (f->count[QUEUE_QUEUED] + f->count[QUEUE_RETRYING] == 0 || !admin->metrics ||
-        metrics_find(admin->metrics, "tieline_flow_oldest_seconds", f->name, &m, 1) == 0)
+    if (f->count[QUEUE_QUEUED] + f->count[QUEUE_RETRYING] == 0 || !received)
         return json_null();
-    return json_int((int64_t)(metrics_value(m) * 1000));
+    return json_int(received < now ? now - received : 0);
 }
 
 static struct json flow_json(struct admin *admin, const struct flow_plan *p, struct tl_arena *a,

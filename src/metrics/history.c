@@ -15,8 +15,10 @@ static const struct {
 } tiers[TIERS] = {{10000, 360}, {60000, 1440}};
 
 struct slot {
-    int64_t stamp; /* at_ms / step; the ring is stale where it differs. 0: never written */
-    double value;
+    uint32_t stamp; /* at_ms / step; the ring is stale where it differs. 0: never written */
+    float value;
+};
+struct quantiles {
     float p50, p95, p99;
 };
 
@@ -25,10 +27,13 @@ struct tier {
     double base;                    /* counter, number of observations */
     struct metrics_hist *base_hist; /* histogram */
     struct slot *ring;
+    struct quantiles *quantiles; /* of each slot; histogram */
 };
 
 struct tracked {
     struct metric *m;
+    struct metric **parts; /* histogram: what it is the sum of, with itself */
+    size_t n_parts;
     double last;
     struct metrics_hist *now, *last_hist;
     struct tier tier[TIERS];
@@ -40,6 +45,7 @@ struct metrics_history {
     struct tracked *list;
     size_t n, max;
     int64_t last_tick;
+    struct metrics_hist part; /* room for one of a sum */
 };
 
 struct metrics_history *metrics_history_new(struct metrics *m, size_t max_series)
@@ -60,8 +66,10 @@ void metrics_history_free(struct metrics_history *h)
     for (size_t i = 0; i < h->n; i++) {
         for (size_t t = 0; t < TIERS; t++) {
             tl_free(h->list[i].tier[t].ring);
+            tl_free(h->list[i].tier[t].quantiles);
             tl_free(h->list[i].tier[t].base_hist);
         }
+        tl_free(h->list[i].parts);
         tl_free(h->list[i].now);
         tl_free(h->list[i].last_hist);
     }
@@ -93,8 +101,10 @@ static void start(struct tracked *k, struct metric *m)
     }
     for (size_t t = 0; t < TIERS; t++) {
         k->tier[t].ring = tl_zalloc(tiers[t].n * sizeof(struct slot));
-        if (hist)
+        if (hist) {
             k->tier[t].base_hist = tl_zalloc(sizeof(struct metrics_hist));
+            k->tier[t].quantiles = tl_zalloc(tiers[t].n * sizeof(struct quantiles));
+        }
     }
 }
 
@@ -112,16 +122,42 @@ bool metrics_history_track(struct metrics_history *h, struct metric *m)
     return ok;
 }
 
-static void quantiles(const struct tracked *k, const struct tier *t, struct slot *slot)
+void metrics_history_add(struct metrics_history *h, struct metric *sum, struct metric *part)
+{
+    struct metrics_hist *before = tl_alloc(sizeof *before);
+    struct tracked *k;
+    size_t i = 0;
+
+    (void)pthread_mutex_lock(&h->lock);
+    k = find(h, sum);
+    while (k && i < k->n_parts && k->parts[i] != part)
+        i++;
+    if (k && k->now && i == k->n_parts) {
+        if ((i & (i + 1)) == 0) /* 0, 1, 3, 7 are full */
+            k->parts = tl_realloc(k->parts, (2 * i + 1) * sizeof(struct metric *));
+        k->parts[k->n_parts++] = part;
+        metrics_hist_read(part, before); /* of no interval: as if it had always been there */
+        metrics_hist_merge(k->last_hist, before);
+        k->last = (double)metrics_hist_count(k->last_hist);
+        for (size_t t = 0; t < TIERS; t++) {
+            metrics_hist_merge(k->tier[t].base_hist, before);
+            k->tier[t].base += (double)metrics_hist_count(before);
+        }
+    }
+    (void)pthread_mutex_unlock(&h->lock);
+    tl_free(before);
+}
+
+static void quantiles(const struct tracked *k, const struct tier *t, struct quantiles *q)
 {
     struct metrics_hist d = {.max = k->now->max};
     double scale = k->m->family->scale;
 
     for (size_t i = 0; i < METRICS_BUCKETS; i++)
         d.buckets[i] = k->now->buckets[i] - t->base_hist->buckets[i];
-    slot->p50 = (float)(scale * (double)metrics_hist_quantile(&d, 0.5));
-    slot->p95 = (float)(scale * (double)metrics_hist_quantile(&d, 0.95));
-    slot->p99 = (float)(scale * (double)metrics_hist_quantile(&d, 0.99));
+    q->p50 = (float)(scale * (double)metrics_hist_quantile(&d, 0.5));
+    q->p95 = (float)(scale * (double)metrics_hist_quantile(&d, 0.95));
+    q->p99 = (float)(scale * (double)metrics_hist_quantile(&d, 0.99));
 }
 
 static void put(struct tracked *k, size_t which, int64_t now_ms, double now)
@@ -129,7 +165,8 @@ static void put(struct tracked *k, size_t which, int64_t now_ms, double now)
     struct tier *t = &k->tier[which];
     /* A tick at the very end of an interval closes it. */
     int64_t stamp = (now_ms - 1) / tiers[which].step_ms;
-    struct slot *slot = &t->ring[(size_t)stamp % tiers[which].n];
+    size_t at = (size_t)stamp % tiers[which].n;
+    struct slot *slot = &t->ring[at];
     bool gauge = k->m->family->type == METRICS_GAUGE;
 
     if (stamp != t->stamp) {
@@ -139,13 +176,22 @@ static void put(struct tracked *k, size_t which, int64_t now_ms, double now)
             *t->base_hist = *k->last_hist;
     }
     if (slot->stamp != stamp)
-        *slot = (struct slot){.stamp = stamp, .value = gauge ? now : 0};
+        *slot = (struct slot){.stamp = (uint32_t)stamp, .value = gauge ? (float)now : 0};
     if (!gauge)
-        slot->value = now - t->base;
-    else if (now > slot->value)
-        slot->value = now;
+        slot->value = (float)(now - t->base);
+    else if ((float)now > slot->value)
+        slot->value = (float)now;
     if (t->base_hist)
-        quantiles(k, t, slot);
+        quantiles(k, t, &t->quantiles[at]);
+}
+
+static void read_hist(struct metrics_history *h, struct tracked *k)
+{
+    metrics_hist_read(k->m, k->now);
+    for (size_t i = 0; i < k->n_parts; i++) {
+        metrics_hist_read(k->parts[i], &h->part);
+        metrics_hist_merge(k->now, &h->part);
+    }
 }
 
 void metrics_history_tick(struct metrics_history *h, int64_t now_ms)
@@ -159,7 +205,7 @@ void metrics_history_tick(struct metrics_history *h, int64_t now_ms)
         double now;
 
         if (k->now) {
-            metrics_hist_read(k->m, k->now);
+            read_hist(h, k);
             now = (double)metrics_hist_count(k->now);
         } else {
             now = metrics_value(k->m);
@@ -182,17 +228,19 @@ static size_t read_tier(const struct tracked *k, size_t which, int64_t from_ms, 
     size_t n = 0;
 
     for (int64_t s = from > first ? from : first; s <= newest && s * step < to_ms && n < max; s++) {
-        const struct slot *slot;
+        size_t at = (size_t)s % tiers[which].n;
+        const struct slot *slot = &k->tier[which].ring[at];
 
-        if (s <= 0)
+        if (s <= 0 || slot->stamp != s)
             continue;
-        slot = &k->tier[which].ring[(size_t)s % tiers[which].n];
-        if (slot->stamp == s)
-            out[n++] = (struct metrics_point){.at_ms = s * step,
-                                              .value = slot->value,
-                                              .p50 = (double)slot->p50,
-                                              .p95 = (double)slot->p95,
-                                              .p99 = (double)slot->p99};
+        out[n++] = (struct metrics_point){.at_ms = s * step, .value = (double)slot->value};
+        if (k->tier[which].quantiles) {
+            const struct quantiles *q = &k->tier[which].quantiles[at];
+
+            out[n - 1].p50 = (double)q->p50;
+            out[n - 1].p95 = (double)q->p95;
+            out[n - 1].p99 = (double)q->p99;
+        }
     }
     return n;
 }

@@ -96,10 +96,14 @@ struct metrics_point {
     double value;         /* counter: increase; gauge: highest seen; histogram: observations */
     double p50, p95, p99; /* histogram, scaled */
 };
-/* About 45 KB a series (60 KB a histogram) from metrics_history_track on; at most max_series. */
+/* 14 KB a series (55 KB a histogram) from metrics_history_track on; at most max_series. A value is a float: exact to 16
+ * million. */
 struct metrics_history *metrics_history_new(struct metrics *m, size_t max_series) TL_MUST_CHECK;
 void metrics_history_free(struct metrics_history *h);
 bool metrics_history_track(struct metrics_history *h, struct metric *m); /* false: full; again is no change */
+/* What the histogram `part` observes from now on counts as `sum`'s too, in its history alone; again is no change.
+ * Nothing where sum is not tracked. Both of one scale. */
+void metrics_history_add(struct metrics_history *h, struct metric *sum, struct metric *part);
 /* To be called every 10 seconds or so with the wall clock; collects first. */
 void metrics_history_tick(struct metrics_history *h, int64_t now_ms);
 /* Points that begin in [from_ms, to_ms), oldest first, at most max; 10 s points when from_ms is within the last hour

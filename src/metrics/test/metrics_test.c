@@ -219,6 +219,39 @@ static void history_has_the_quantiles_of_each_interval_and_no_points_where_nobod
     metrics_history_free(h);
 }
 
+static void history_of_a_sum_has_the_quantiles_of_all_parts_from_when_each_joined(void **state)
+{
+    struct world *w = *state;
+    struct metric *a = metrics_series(latency(w->m), (const char *const[]){"a"}),
+                  *b = metrics_series(latency(w->m), (const char *const[]){"b"}),
+                  *all = metrics_series(latency(w->m), (const char *const[]){""});
+    struct metrics_history *h = metrics_history_new(w->m, 1);
+    struct metrics_point p[10];
+
+    assert_true(metrics_history_track(h, all));
+    metrics_history_add(h, all, a);
+    metrics_history_add(h, all, a); /* again is no change */
+    metrics_history_add(h, a, b);   /* not tracked: nothing */
+    for (int i = 0; i < 90; i++)
+        metrics_observe(a, 1024);
+    metrics_history_tick(h, T0 + 10000);
+    for (int i = 0; i < 90; i++)
+        metrics_observe(a, 1024);
+    for (int i = 0; i < 500; i++)
+        metrics_observe(b, 1 << 20); /* before it joined: of no interval */
+    metrics_history_add(h, all, b);
+    for (int i = 0; i < 10; i++)
+        metrics_observe(b, 1 << 20);
+    metrics_history_tick(h, T0 + 20000);
+    assert_int_equal(metrics_history_read(h, all, T0, T0 + 60000, p, 10, NULL), 2);
+    assert_true(p[0].value == 90 && p[0].p99 < 0.0011);
+    assert_true(p[1].value == 100 && p[1].p50 < 0.0011 && p[1].p95 > 1);
+    metrics_history_tick(h, T0 + 40000000);
+    assert_int_equal(metrics_history_read(h, all, T0, T0 + 60000, p, 10, NULL), 1);
+    assert_true(p[0].value == 190 && p[0].p99 > 1);
+    metrics_history_free(h);
+}
+
 /* ---- threads ---- */
 
 struct busy {
@@ -284,6 +317,7 @@ int main(void)
         T(hooks_set_gauges_before_a_scrape),
         T(history_keeps_increases_in_two_steps),
         T(history_has_the_quantiles_of_each_interval_and_no_points_where_nobody_ticked),
+        T(history_of_a_sum_has_the_quantiles_of_all_parts_from_when_each_joined),
         T(nothing_is_lost_when_threads_count_and_others_read),
     };
 
