@@ -192,8 +192,10 @@ static enum tl_rc compile_edited(struct admin_call *c, struct json v, struct sam
     if (!source.p)
         return TL_OK;
     rc = mapping_compile(mapping_kind_of(s->m), source, &o, &edited, err);
-    if (rc != TL_OK)
-        return tl_fail(err, TL_INVALID, "the edited mapping does not compile: %s", err->text);
+    if (rc != TL_OK) {
+        err->rc = TL_INVALID;
+        return tl_err_prefix(err, "the edited mapping does not compile");
+    }
     mapping_unref(s->m);
     s->m = edited;
     return TL_OK;

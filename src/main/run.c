@@ -56,7 +56,8 @@ struct server {
     struct admin_gauges *gauges;
     struct main_auth auth;
     struct main_alerts alerts;
-    struct otlp_sender telemetry; /* .otlp NULL: off */
+    struct main_telemetry *collector; /* NULL: off */
+    struct otlp_sender telemetry;     /* .otlp NULL: off */
     struct main_systemd systemd;
     uv_signal_t signals[3];
     bool stopping;
@@ -439,9 +440,8 @@ static enum tl_rc open_ledger(struct server *s, const struct flow_project *c, st
 
     if (e)
         rc = secret_seal_keys(s->secrets.box, s->crypto, &e->key, &e->old_keys, keys, &o.n_keys, err);
-    if (rc == TL_BUSY) /* Vault has not been read */
-        rc = tl_fail(err, TL_CONFIG, "the ledger's key is not there yet, and nothing is accepted without it: %s",
-                     err->text);
+    if (rc == TL_BUSY) /* Vault has not been read: no fault of the configuration, and whoever starts us may try again */
+        rc = tl_err_prefix(err, "the ledger's key is not there yet, and nothing is accepted without it");
     if (rc != TL_OK)
         return tl_err_prefix(err, "store.encrypt");
     rc = queue_open(&o, &s->queue, err);
@@ -627,8 +627,9 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
                                     .mask_arg = &s->secrets,
                                     .fatal = fatal,
                                     .fatal_arg = s};
-    enum tl_rc rc = main_telemetry_new(&c->telemetry, s->secrets.box, s->metrics, s->log, &s->telemetry.otlp, err);
+    enum tl_rc rc = main_telemetry_new(&c->telemetry, s->secrets.box, s->metrics, s->log, &s->collector, err);
 
+    s->telemetry.otlp = main_telemetry_otlp(s->collector);
     o.n_loops = s->n_loops;
     o.otlp = s->telemetry.otlp;
     s->engine = flow_engine_new(&o);
@@ -723,7 +724,7 @@ static void tear_down(struct server *s)
     if (s->queue)
         queue_close(s->queue);
     flow_engine_free(s->engine);
-    otlp_free(s->telemetry.otlp);
+    main_telemetry_free(s->collector);
     main_auth_done(&s->auth);
     main_listen_done(&s->public_at);
     main_listen_done(&s->web_at);

@@ -57,13 +57,6 @@ struct otlp *otlp_new(const struct otlp_options *options)
     o->opt.url = tl_strndup(options->url, n);
     o->opt.service = tl_strdup(options->service ? options->service : "tieline");
     o->opt.instance = tl_strdup(options->instance ? options->instance : "");
-    o->opt.n_headers = options->n_headers < OTLP_HEADERS ? options->n_headers : OTLP_HEADERS;
-    for (size_t i = 0; i < o->opt.n_headers; i++) {
-        const struct http_header *h = &options->headers[i];
-
-        o->headers[i].name = tl_sv(tl_strndup(h->name.p, h->name.n), h->name.n);
-        o->headers[i].value = tl_sv(tl_strndup(h->value.p, h->value.n), h->value.n);
-    }
     o->started_ns = clock_ns(CLOCK_REALTIME);
     o->cap = options->queue ? options->queue : OTLP_QUEUE;
     o->ring = tl_alloc(o->cap * sizeof *o->ring);
@@ -74,26 +67,18 @@ struct otlp *otlp_new(const struct otlp_options *options)
     return o;
 }
 
-static void free_text(const char *p, size_t wipe)
+static void free_text(const char *p)
 {
-    char *mine = (char *)(uintptr_t)p;
-
-    if (wipe)
-        tl_wipe(mine, wipe);
-    tl_free(mine);
+    tl_free((char *)(uintptr_t)p);
 }
 
 void otlp_free(struct otlp *o)
 {
     if (!o)
         return;
-    free_text(o->opt.url, 0);
-    free_text(o->opt.service, 0);
-    free_text(o->opt.instance, 0);
-    for (size_t i = 0; i < o->opt.n_headers; i++) {
-        free_text(o->headers[i].name.p, 0);
-        free_text(o->headers[i].value.p, o->headers[i].value.n);
-    }
+    free_text(o->opt.url);
+    free_text(o->opt.service);
+    free_text(o->opt.instance);
     (void)pthread_mutex_destroy(&o->lock);
     tl_free(o->ring);
     tl_free(o);

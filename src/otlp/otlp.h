@@ -13,11 +13,15 @@
 #include "json/json.h"
 #include "metrics/metrics.h"
 
+enum { OTLP_HEADERS = 16 };
 struct otlp;
 struct otlp_options {
-    const char *url;                   /* of the collector: /v1/traces and /v1/metrics are added */
-    const struct http_header *headers; /* copied; values may be secrets and stand in no text */
-    size_t n_headers;
+    const char *url; /* of the collector: /v1/traces and /v1/metrics are added */
+    /* Headers of a request, asked for before each, on the loop of the task: values may be secrets, which come late and
+     * change; they stand in no text. A failure is reported, and the request tried again later. May be NULL. */
+    enum tl_rc (*headers)(void *arg, struct tl_arena *a, struct http_header ret[OTLP_HEADERS], size_t *ret_n,
+                          struct tl_err *err);
+    void *headers_arg;
     const char *service, *instance; /* service.name, service.instance.id; copied */
     bool traces;
     double sample;           /* of traces that nobody has decided about, 0 to 1 */

@@ -7,11 +7,10 @@
 
 #include "otlp/otlp.h"
 
-enum { OTLP_BATCH = 512, OTLP_QUEUE = 4096, OTLP_HEADERS = 16 };
+enum { OTLP_BATCH = 512, OTLP_QUEUE = 4096 };
 
 struct otlp {
     struct otlp_options opt; /* texts are ours */
-    struct http_header headers[OTLP_HEADERS];
     uint64_t started_ns;
     pthread_mutex_t lock; /* of the ring; held for a copy */
     struct otlp_span *ring;

@@ -58,7 +58,7 @@ static enum tl_rc post(struct task *task, struct otlp_sender *s, struct batch *b
     struct http_header headers[OTLP_HEADERS + 1] = {{TL_SV("content-type"), TL_SV("application/json")}};
     struct http_request_out req = {.method = TL_SV("POST"),
                                    .headers = headers,
-                                   .n_headers = o->opt.n_headers + 1,
+                                   .n_headers = 1,
                                    .body = tl_buf_view(&b->text),
                                    .idempotent = true, /* a doubled span has the same id */
                                    .timeout_ms = *s->stopping ? LAST_MS : TIMEOUT_MS};
@@ -66,12 +66,16 @@ static enum tl_rc post(struct task *task, struct otlp_sender *s, struct batch *b
     char text[440];
     enum tl_rc rc;
 
-    for (size_t i = 0; i < o->opt.n_headers; i++)
-        headers[i + 1] = o->headers[i];
+    *ret_status = 0;
+    *ret_wait_ms = 0;
+    if (o->opt.headers && o->opt.headers(o->opt.headers_arg, b->arena, headers + 1, &req.n_headers, err) != TL_OK) {
+        report(o, err->text);
+        return TL_OK;
+    }
+    req.n_headers += o->opt.headers != NULL;
     req.url = tl_sv_str(tl_arena_printf(b->arena, "%s/v1/%s", o->opt.url, b->metrics ? "metrics" : "traces"));
     rc = http_client_call(task, s->client, &req, b->arena, &reply, err);
     *ret_status = reply.status;
-    *ret_wait_ms = 0;
     if (rc == TL_CANCELED)
         return rc;
     (void)http_retry_after_ms(http_header_get(&reply.headers, "retry-after"), (int64_t)(otlp__now_ns() / 1000000),

@@ -5,8 +5,10 @@ import subprocess
 
 import pytest
 from support.sender import SECRET
-from support.site import BIN, hook, project, until
+from support.site import BIN, free_port, hook, project, until
+from support.target import Target
 from support.vault import Vault
+from support.web import Web
 
 ROLE = {"role_id": "the-role", "secret_id": "the-secret-id-of-the-role"}
 
@@ -89,6 +91,44 @@ def test_a_vault_that_is_not_there_at_the_start_holds_what_needs_it_and_loses_no
     s.post({"n": 1})
     s.wait_counts(delivered=1)
     assert s.flow()["not_ready"] is None
+
+
+def test_a_key_of_the_ledger_that_vault_cannot_give_yet_is_no_fault_of_the_configuration(site, target, vault, env):
+    key = base64.b64encode(bytes(range(32))).decode()
+    vault.kv2["kv/ledger"] = {"key": key}
+    c = config(target, vault)
+    c["store"]["encrypt"] = {"key": "${vault:kv/ledger#key}"}
+    vault.stop()
+    s = site(c, env=env)
+    code, said = s.fails()
+    assert code == 1 and "the ledger's key is not there yet" in said and "has not been read from Vault" in said, said
+    assert said.count("the ledger's key") == 1, "the words of the cause are not the sentence again"
+    vault.start()
+    s.start()
+    s.post({"n": 1})
+    s.wait_counts(delivered=1)
+
+
+def test_a_token_and_a_header_that_vault_gives_later_stop_no_start_and_are_taken_up_when_they_come(site, target, vault, env):
+    collector = Target()
+    vault.kv2["kv/ours"] = {"token": "a-token-of-the-tests-that-is-long", "key": "for the collector"}
+    c = config(target, vault)
+    c["flows"]["open"] = {"from": hook("/hooks/open"), "to": {"connection": "erp", "post": "/orders"}}
+    c["admin"] = {"listen": f"127.0.0.1:{free_port()}",
+                  "tokens": [{"name": "ci", "role": "viewer", "secret": "${vault:kv/ours#token}"}]}
+    c["telemetry"] = {"url": collector.url, "sample": "100%", "interval": "100ms", "headers": {"X-Key": "${vault:kv/ours#key}"}}
+    vault.stop()
+    s = site(c, env=env).start(timeout=40)
+    assert "kv/ours#token" in s.logged("admin.token_waits")[0]["text"] and "kv/ours#key" in s.logged("telemetry.waits")[0]["text"]
+    s.post({"n": 1}, path="/hooks/open")
+    s.wait_counts("open", delivered=1)
+    web = Web(s.logged("admin.ready")[-1]["port"], "a-token-of-the-tests-that-is-long")
+    assert web.raw("GET", "/v1/status").status == 401 and collector.count() == 0
+    vault.start()
+    until(lambda: web.raw("GET", "/v1/status").status == 200, timeout=60, every=1)
+    until(lambda: collector.count(), timeout=90)
+    assert all(r.headers["x-key"] == "for the collector" for r in collector.all())
+    collector.stop()
 
 
 def test_leased_credentials_change_before_they_end(site, target, vault, env):

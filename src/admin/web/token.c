@@ -114,6 +114,13 @@ static enum tl_rc conf_token(struct admin_web *w, const struct flow_admin_token_
     TL_CLEANUP(secret_unrefp) struct secret *value = NULL;
     enum tl_rc rc = secret_get(w->admin->secrets, &c->secret, &value, NULL, err);
 
+    if (rc == TL_BUSY) { /* Vault has not been read: what is read in a later round reloads us */
+        TL_LOG(w->admin->log, TL_WARN, "admin.token_waits", err->text, KV_STR("token", c->name),
+               KV_STR("what", "nobody is let in with it until it comes"));
+        tl_err_clear(err);
+        memset(hash, 0, ADMIN__HASH); /* of no token */
+        return TL_OK;
+    }
     if (rc != TL_OK)
         return tl_err_prefix(err, "admin.tokens: %s", c->name);
     if (!admin__name_ok(tl_sv_str(c->name)))
