@@ -234,6 +234,7 @@ static void set_held(struct admin_gauges *g, enum family f, const char *name, en
 static void flow_gauges(struct admin_gauges *g, const struct queue_flow_stat *f, struct queue_reader *r, int64_t now)
 {
     static const enum queue_state states[] = {QUEUE_QUEUED, QUEUE_RUNNING, QUEUE_RETRYING, QUEUE_DEAD};
+    bool empty = f->removed && f->count[QUEUE_QUEUED] + f->count[QUEUE_RETRYING] == 0; /* held, and nothing is */
     int64_t received = now;
     struct tl_err err;
 
@@ -242,19 +243,33 @@ static void flow_gauges(struct admin_gauges *g, const struct queue_flow_stat *f,
     if (r && f->count[QUEUE_QUEUED] + f->count[QUEUE_RETRYING] > 0 && queue_oldest(r, f->id, &received, &err) != TL_OK)
         received = now;
     set(g, G_FLOW_OLDEST, f->name, NULL, received < now ? (double)(now - received) / 1000 : 0);
-    set_held(g, G_FLOW_HELD, f->name, f->held);
+    set_held(g, G_FLOW_HELD, f->name, empty ? QUEUE_HELD_NONE : f->held);
     follow(g, G_FLOW_ENDED, f->name, "delivered", f->delivered);
     follow(g, G_FLOW_ENDED, f->name, "skipped", f->skipped);
     for (size_t i = TL_CLASS_NONE + 1; i < TL_CLASS_COUNT; i++)
         follow(g, G_FLOW_DIED, f->name, tl_class_name((enum tl_class)i), f->died_of[i]);
 }
 
+/* What is shown of one that is gone: no number, which no rule compares. Others set it again when it comes back. */
+static void forget(struct admin_gauges *g, const char *family, const char *name)
+{
+    struct metric *m[16];
+    size_t n = metrics_find(g->admin->metrics, family, name, m, TL_COUNT(m));
+
+    for (size_t i = 0; i < n; i++)
+        metrics_set(m[i], (double)NAN);
+}
+
+/* What a flow that is gone had promised is neither kept nor broken. */
 static void sla_gauges(struct admin_gauges *g, struct tl_arena *a, const char *flow)
 {
     struct json v = g->admin->engine ? flow_engine_sla(g->admin->engine, a, tl_sv_str(flow)) : json_null(), n;
 
-    if (v.type != JSON_OBJECT)
+    if (v.type != JSON_OBJECT) {
+        for (int f = G_SLA_SUCCESS; f <= G_SLA_MET; f++)
+            forget(g, descs[f].name, flow);
         return;
+    }
     n = json_gets(v, "success");
     if (json_is_number(n))
         set(g, G_SLA_SUCCESS, flow, NULL, json_number(n));
@@ -272,16 +287,19 @@ static void connection_gauges(struct admin_gauges *g, const struct queue_connect
 {
     static const char *const states[] = {"closed", "half_open", "open"};
 
-    set_held(g, G_CONN_HELD, c->name, c->held);
+    /* one that is gone takes no calls, and nobody shall be called for it; what waits for it shows with its flow */
+    set_held(g, G_CONN_HELD, c->name, c->removed ? QUEUE_HELD_NONE : c->held);
     for (size_t i = 0; i < TL_COUNT(states); i++)
-        set(g, G_CONN_BREAKER, c->name, states[i], strcmp(states[i], c->breaker) == 0);
+        set(g, G_CONN_BREAKER, c->name, states[i], strcmp(states[i], c->removed ? "closed" : c->breaker) == 0);
     set(g, G_CONN_RUNNING, c->name, NULL, (double)c->running);
     set(g, G_CONN_WAITING, c->name, NULL, (double)c->waiting);
     set(g, G_CONN_LIMIT, c->name, NULL, c->concurrency);
     set(g, G_CONN_DRAIN, c->name, NULL, c->drain_ms == UINT64_MAX ? (double)NAN : (double)c->drain_ms / 1000);
+    if (c->removed)
+        forget(g, "tieline_credential_expires_timestamp_seconds", c->name);
     for (size_t i = 0; i < c->n_budgets; i++) {
         set(g, G_BUDGET_LIMIT, c->name, c->budgets[i].name, c->budgets[i].amount);
-        set(g, G_BUDGET_USED, c->name, c->budgets[i].name, c->budgets[i].used);
+        set(g, G_BUDGET_USED, c->name, c->budgets[i].name, c->removed ? 0 : c->budgets[i].used);
         set(g, G_BUDGET_LEFT, c->name, c->budgets[i].name, c->budgets[i].remaining);
     }
 }

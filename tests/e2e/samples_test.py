@@ -46,7 +46,7 @@ def test_samples_are_run_against_the_mapping_in_force_and_an_edited_one(play):
     assert (r["passed"], r["failed"]) == (1, 1) and r["samples"][0]["expected"]["number"] == 7 and r["samples"][0]["output"]["number"] == 8, r
     r = s.call("POST", "/v1/mappings/samples/run", {"name": "order", "source": "{"})
     assert r.status == 400 and "does not compile" in r.text
-    assert r.text.count("does not compile") == 1 and "expected" in r.text, r.text
+    assert r.text.count("does not compile") == 1 and "Expected" in r.text, r.text
 
 
 def test_a_new_sample_is_proposed_by_operators_and_written_by_admins_for_tieline_test(play):

@@ -58,6 +58,28 @@ def test_metrics_show_backlog_age_and_breaker(shop, target):
     assert m['tieline_flow_oldest_seconds{flow="orders"}'] == 0 and m['tieline_connection_breaker{connection="erp",state="closed"}'] == 1
 
 
+def test_what_was_removed_alarms_no_prometheus(shop, target):
+    target.behave = lambda r: answer(422)
+    s = shop(limits={"breaker_failures": 2, "breaker_open": "1h", "quotas": [{"name": "daily", "amount": 3, "per": "24h"}]},
+             flow={"sla": {"success": "99%"}, "retry": {**FAST, "attempts": 50}})
+    s.post({"n": 0})
+    s.wait_counts(dead=1)
+    until(lambda: s.metrics()['tieline_flow_error_budget_remaining{flow="orders"}'] < 0, timeout=40)
+    target.stop()
+    id = s.post({"n": 1})
+    until(lambda: s.connection()["breaker"] == "open")
+    s.change(lambda c: (c["flows"].clear(), c["connections"].clear()))
+    s.do("/v1/reload")
+    held = 'tieline_flow_held{flow="orders",reason="flow_removed"}'
+    assert s.metrics()[held] == 1, "something waits in it"
+    s.job("cancel", {"ids": [id]})
+    until(lambda: s.counts()["queued"] + s.counts()["retrying"] == 0)
+    m = s.metrics()
+    assert m[held] == 0 and m['tieline_connection_breaker{connection="erp",state="closed"}'] == 1
+    assert not m['tieline_flow_error_budget_remaining{flow="orders"}'] < 0
+    assert m['tieline_connection_budget_used{connection="erp",budget="daily"}'] == 0
+
+
 def test_the_status_page_has_flows_connections_and_the_ledger(shop, target):
     s = shop()
     s.wait_state(s.post({"n": 1}), "delivered")
