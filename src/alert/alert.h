@@ -130,6 +130,7 @@ struct alert_flow {
     int receiver;                                         /* a receiver's own flow: its index, else -1 */
     double objective_s;                                   /* 0: none */
     double oldest_s, error_budget_left;                   /* NAN: no promise */
+    bool promises_all;                                    /* sla: { success: 100% } */
     uint64_t waiting, dead;                               /* now */
     uint64_t received, refused, delivered, retries, died; /* since the start */
     const struct metrics_hist *delay;                     /* microseconds, since the start; may be NULL */

@@ -294,7 +294,10 @@ static void watch_flow_state(struct alert_book *b, const struct alert_flow *fl)
         f.value = fl->error_budget_left;
         f.threshold = 0;
         SUMMARY(&w, "Flow %s has more failures in 30 days than it promises", fl->name);
-        CAUSE(&w, "%.3g %% of what `sla: { success }` allows was used.", (1 - fl->error_budget_left) * 100);
+        if (fl->promises_all)
+            CAUSE(&w, "%.0f died, and `sla: { success: 100%% }` allows none.", -fl->error_budget_left);
+        else
+            CAUSE(&w, "%.3g %% of what `sla: { success }` allows was used.", (1 - fl->error_budget_left) * 100);
         say(b, f, &w);
     }
     f.rule = ALERT_BACKLOG_OLD;

@@ -786,7 +786,7 @@ static void load_receiver(struct loader *l, size_t i)
     const struct config_map_entry *en = &p->project->alerts.receivers.entries[i];
     struct config_node *to = *(struct config_node *const *)en->value, *node = tl_arena_must(p->arena, sizeof *node);
     struct config_entry *entry = tl_arena_must(p->arena, sizeof *entry);
-    const char *name = tl_arena_printf(p->arena, "alerts.%s", en->key);
+    const char *name = tl_arena_printf(p->arena, FLOW_RECEIVER_PREFIX "%s", en->key);
     struct flow *f = &p->flows[p->n_flows];
     void *conf;
 

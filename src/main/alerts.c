@@ -170,6 +170,8 @@ static void add_flow(struct figures *f, const struct queue_flow_stat *q, struct 
     left = json_gets(sla, "error_budget_left");
     if (json_is_number(left))
         to->error_budget_left = json_number(left);
+    left = json_gets(sla, "success_objective");
+    to->promises_all = json_is_number(left) && json_number(left) >= 1;
 }
 
 static void add_connection(struct figures *f, const struct queue_connection_stat *q)

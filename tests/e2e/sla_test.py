@@ -4,7 +4,7 @@ import datetime
 import json
 import subprocess
 
-from support.site import BIN, project, until
+from support.site import BIN, hook, project, until
 from support.target import answer
 
 
@@ -46,6 +46,35 @@ def test_a_month_says_what_was_delivered_what_died_and_whether_the_promise_held(
     s.start()
     until(lambda: report(s)[1]["orders"]["delivered"] == 9, timeout=40)
     assert report(s)[1]["orders"] == f, "the same after a restart"
+
+
+def test_a_promise_of_all_is_broken_by_the_first_that_dies_and_somebody_is_told(shop, target):
+    target.behave = lambda r: answer(422)
+    s = shop(flow={"sla": {"success": "100%"}}, alerts={"rules": {"error_budget_spent": {"hold": "0s"}}})
+    assert s.flow()["sla"]["error_budget_left"] == 1
+    for n in range(2):
+        s.post({"n": n})
+    until(lambda: s.flow()["sla"]["error_budget_left"] == -2, timeout=40)
+    a = until(lambda: next((a for a in s.get("/v1/alerts")["alerts"] if a["rule"] == "error_budget_spent"), None))
+    assert a["state"] == "firing" and "allows none" in a["cause"], a
+    assert s.metrics()['tieline_flow_error_budget_remaining{flow="orders"}'] == -2
+
+
+def test_a_flow_that_left_the_configuration_keeps_its_months_in_the_report(site, target):
+    s = site(project(target, flows={"gone": {"from": hook("/hooks/gone"), "to": {"connection": "erp", "post": "/x"}},
+                                    "idle": {"from": hook("/hooks/idle"), "to": {"connection": "erp", "post": "/x"}}})).start()
+    s.post({"n": 1}, path="/hooks/gone")
+    s.wait_counts("gone", delivered=1)
+    s.change(lambda c: (c["flows"].pop("gone"), c["flows"].pop("idle")))
+    s.do("/v1/reload")
+    for _ in range(2):
+        until(lambda: "gone" in report(s)[1], timeout=40)
+        r, flows = report(s)
+        assert flows["gone"]["delivered"] == 1 and flows["gone"]["removed"] is True and flows["gone"]["success_objective"] is None
+        assert flows["orders"]["removed"] is False and "idle" not in flows and month() in r["months"]
+        s.stop()
+        s.start()
+    assert report(s)[1]["orders"]["delivered"] == 0
 
 
 def test_months_that_are_not_kept_and_texts_that_are_none_get_one_sentence(shop):

@@ -15,6 +15,7 @@
 
 #include "queue/operate.h"
 
+#define KEY "flow/sla/%s"
 enum { VERSION = 3, SAVE_EVERY = 6, TICK_MS = 10000, DAY_MS = 86400000, INCIDENT_FAILURES = 3 };
 
 /* ---- delays in buckets: four in each power of two of milliseconds ---- */
@@ -215,7 +216,7 @@ static uint32_t version_of(size_t bytes)
 static void load(struct flow_engine *e, struct task *task, struct flow_watch *w)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    TL_CLEANUP(tl_freep) char *key = tl_sprintf("flow/sla/%s", w->name);
+    TL_CLEANUP(tl_freep) char *key = tl_sprintf(KEY, w->name);
     struct saved *s;
     struct tl_err err;
 
@@ -238,7 +239,7 @@ static void load(struct flow_engine *e, struct task *task, struct flow_watch *w)
 
 static void save(struct flow_engine *e, struct task *task, struct flow_watch *w)
 {
-    TL_CLEANUP(tl_freep) char *key = tl_sprintf("flow/sla/%s", w->name);
+    TL_CLEANUP(tl_freep) char *key = tl_sprintf(KEY, w->name);
     struct saved *s = tl_zalloc(sizeof *s);
     struct tl_err err;
 
@@ -282,12 +283,32 @@ static void look(struct flow_engine *e, struct task *task)
     }
 }
 
+/* Flows that left the configuration before this start: those that figures are kept of have a watch too. */
+static void remember_removed(struct flow_engine *e, struct task *task)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(64 << 20);
+    struct queue_stat s;
+    struct tl_err err;
+
+    if (queue_stats(e->queue, task, a, &s, &err) != TL_OK)
+        return;
+    for (size_t i = 0; i < s.n_flows; i++) {
+        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+        tl_buf_init(&b, 65536);
+        if (s.flows[i].removed &&
+            queue_kv_get(e->queue, task, tl_sv_str(tl_arena_printf(a, KEY, s.flows[i].name)), &b, &err) == TL_OK)
+            (void)flow__watch(e, s.flows[i].name);
+    }
+}
+
 enum tl_rc flow__sla_task(struct task *task, void *arg, struct tl_err *err)
 {
     struct flow_engine *e = arg;
     unsigned ticks = 0;
     enum tl_rc rc = TL_OK;
 
+    remember_removed(e, task);
     while (rc == TL_OK && !__atomic_load_n(&e->stopping, __ATOMIC_RELAXED)) {
         for (struct flow_watch *w = flow__first_watch(e); w; w = w->next) {
             if (!w->loaded)
@@ -359,10 +380,11 @@ static struct json report(struct tl_arena *a, const struct flow_sla_conf *c, con
     json_adds(&b, "died", json_int((int64_t)s->died));
     json_adds(&b, "success", number_or_null(all > 0, all > 0 ? (double)s->delivered / all : 0));
     json_adds(&b, "success_objective", number_or_null(c->success > 0, c->success));
-    /* what is left of the failures that the objective allows; below 0: broken. 100 % allows none */
+    /* what is left of the failures that the objective allows; below 0: broken. 100 % allows none: as if it were one, so
+     * that the first breaks it */
     json_adds(&b, "error_budget_left",
               number_or_null(c->success > 0, allowed > 0 ? 1 - (double)s->died / allowed
-                                             : s->died   ? 0
+                                             : s->died   ? -(double)s->died
                                                          : 1));
     json_adds(&b, "delay_p50_ms", s->delivered ? json_int((int64_t)quantile(s, 0.5)) : json_null());
     json_adds(&b, "delay_p95_ms", s->delivered ? json_int((int64_t)p95) : json_null());
@@ -416,8 +438,13 @@ static int64_t month_ms(int32_t month)
     return tl_days_from_civil(month / 12, month % 12 + 1, 1) * DAY_MS;
 }
 
-/* In order of time; those of all flows. */
-static struct json months_json(struct tl_arena *a, const struct flow_plan *p, int32_t now)
+static bool has_month(const struct flow_watch *w, int32_t month)
+{
+    return __atomic_load_n(&w->months[month % FLOW_SLA_MONTHS].day, __ATOMIC_RELAXED) == month;
+}
+
+/* In order of time; those of all flows, also of those that are gone. */
+static struct json months_json(struct tl_arena *a, struct flow_engine *e, int32_t now)
 {
     struct json_builder list;
 
@@ -425,30 +452,65 @@ static struct json months_json(struct tl_arena *a, const struct flow_plan *p, in
     for (int32_t m = now - FLOW_SLA_MONTHS + 1; m <= now; m++) {
         bool there = m == now;
 
-        for (size_t i = 0; i < p->n_flows && !there; i++)
-            there = __atomic_load_n(&p->flows[i].watch->months[m % FLOW_SLA_MONTHS].day, __ATOMIC_RELAXED) == m;
+        for (const struct flow_watch *w = flow__first_watch(e); w && !there; w = w->next)
+            there = has_month(w, m);
         if (there)
             json_push(&list, month_json(a, m));
     }
     return json_end(&list);
 }
 
-static struct json flow_month(struct tl_arena *a, const struct flow *f, int32_t month, struct flow_sla_day *s)
+/* conf NULL: the flow is gone, and what it promised with it. */
+static struct json flow_month(struct tl_arena *a, struct flow_watch *w, const struct flow_sla_conf *conf, int32_t month,
+                              struct flow_sla_day *s)
 {
+    const struct flow_sla_conf none = {0};
     struct json_builder b;
     struct json v;
 
     *s = (struct flow_sla_day){.day = month};
-    pthread_mutex_lock(&f->watch->lock);
-    if (f->watch->months[month % FLOW_SLA_MONTHS].day == month)
-        *s = f->watch->months[month % FLOW_SLA_MONTHS];
-    pthread_mutex_unlock(&f->watch->lock);
-    v = report(a, &f->conf->sla, s, month_ms(month), 0);
-    json_object_begin(&b, a, v.n + 1);
-    json_adds(&b, "flow", json_str(f->name));
+    pthread_mutex_lock(&w->lock);
+    if (w->months[month % FLOW_SLA_MONTHS].day == month)
+        *s = w->months[month % FLOW_SLA_MONTHS];
+    pthread_mutex_unlock(&w->lock);
+    v = report(a, conf ? conf : &none, s, month_ms(month), 0);
+    json_object_begin(&b, a, v.n + 2);
+    json_adds(&b, "flow", json_str(w->name));
+    json_adds(&b, "removed", json_bool(!conf));
     for (uint32_t i = 0; i < v.n; i++)
         json_add(&b, json_view(v.u.members[i].key), v.u.members[i].value);
     return json_end(&b);
+}
+
+/* Gone, and not without a trace. */
+static bool is_gone(const struct flow_plan *p, struct flow_watch *w, int32_t month)
+{
+    const struct flow_sla_day *m = &w->months[month % FLOW_SLA_MONTHS];
+    bool had;
+
+    for (size_t i = 0; i < p->n_flows; i++)
+        if (p->flows[i].watch == w)
+            return false;
+    pthread_mutex_lock(&w->lock);
+    had = m->day == month && (m->delivered || m->died);
+    pthread_mutex_unlock(&w->lock);
+    return had && strncmp(w->name, FLOW_RECEIVER_PREFIX, strlen(FLOW_RECEIVER_PREFIX)) != 0;
+}
+
+/* Those of the configuration, then those that left it and have figures of that month. */
+static struct json flows_json(struct flow_engine *e, const struct flow_plan *p, struct tl_arena *a, int32_t month)
+{
+    struct flow_sla_day *s = tl_arena_must(a, sizeof *s);
+    struct json_builder list;
+
+    json_array_begin(&list, a, p->n_flows);
+    for (size_t i = 0; i < p->n_flows; i++)
+        if (p->flows[i].source != FLOW_RECEIVER)
+            json_push(&list, flow_month(a, p->flows[i].watch, &p->flows[i].conf->sla, month, s));
+    for (struct flow_watch *w = flow__first_watch(e); w; w = w->next)
+        if (is_gone(p, w, month))
+            json_push(&list, flow_month(a, w, NULL, month, s));
+    return json_end(&list);
 }
 
 enum tl_rc flow_engine_sla_month(struct flow_engine *e, struct tl_arena *a, struct tl_sv wanted, struct json *ret,
@@ -456,8 +518,7 @@ enum tl_rc flow_engine_sla_month(struct flow_engine *e, struct tl_arena *a, stru
 {
     int64_t now_ms = tl_clock_wall_ms(e->opt.clock);
     int32_t now = month_of(now_ms), month = now;
-    struct flow_sla_day *s = tl_arena_must(a, sizeof *s);
-    struct json_builder b, list;
+    struct json_builder b;
     struct flow_plan *p;
     uint64_t y, m;
 
@@ -473,13 +534,9 @@ enum tl_rc flow_engine_sla_month(struct flow_engine *e, struct tl_arena *a, stru
     p = flow_engine_plan(e);
     json_object_begin(&b, a, 6);
     json_adds(&b, "month", month_json(a, month));
-    json_adds(&b, "months", months_json(a, p, now));
+    json_adds(&b, "months", months_json(a, e, now));
     json_adds(&b, "complete", json_bool(month < now));
-    json_array_begin(&list, a, p->n_flows);
-    for (size_t i = 0; i < p->n_flows; i++)
-        if (p->flows[i].source != FLOW_RECEIVER)
-            json_push(&list, flow_month(a, &p->flows[i], month, s));
-    json_adds(&b, "flows", json_end(&list));
+    json_adds(&b, "flows", flows_json(e, p, a, month));
     *ret = json_copy(a, json_end(&b)); /* the plan's words go with the plan */
     flow_plan_unref(p);
     return TL_OK;
