@@ -130,7 +130,6 @@ struct admin__read {
     struct queue_filter filter;
     const struct queue_plan *plan; /* that it is for */
     uint64_t cursor, id;
-    uint32_t flow;
     size_t limit, n;
     struct tl_sv source, key;
     /* answers, in the arena */

@@ -3,9 +3,18 @@
 #include "admin/admin_int.h"
 #include "http/http.h"
 
+enum { SHOWN = 1000 };
+
+struct asked {
+    struct queue_group_query query;
+    size_t more;
+};
+
 static enum tl_rc groups(struct admin__read *l, struct queue_reader *r, struct tl_err *err)
 {
-    return queue_dead_groups(r, l->arena, l->flow, l->limit, &l->groups, &l->n, err);
+    struct asked *a = l->arg;
+
+    return queue_dead_groups(r, l->arena, &a->query, &l->groups, &l->n, &a->more, err);
 }
 
 static struct json group_json(struct tl_arena *a, const struct admin_names *names, const struct queue_group *g)
@@ -35,13 +44,16 @@ static struct json group_json(struct tl_arena *a, const struct admin_names *name
 
 static enum tl_rc get_dead(struct admin_call *c, struct tl_err *err)
 {
-    struct admin__read l = {.limit = 200, .fn = groups};
+    struct asked a = {.query = {.limit = SHOWN}};
+    struct admin__read l = {.fn = groups, .arg = &a};
     struct tl_sv flow = admin__query(c, "flow"), state = admin__query(c, "state");
     enum queue_group_state wanted = QUEUE_GROUP_OPEN;
     struct admin_names names;
     struct json_builder list, b;
-    enum tl_rc rc = flow.n ? admin__flow(c, flow, &l.flow, err) : TL_OK;
+    enum tl_rc rc = flow.n ? admin__flow(c, flow, &a.query.flow, err) : TL_OK;
 
+    if (state.n)
+        a.query.state = &wanted;
     if (rc == TL_OK && state.n && !queue_group_state_parse(state, &wanted))
         rc = tl_fail(err, TL_INVALID, "state must be open, acknowledged, ignored or resolved");
     if (rc == TL_OK)
@@ -52,10 +64,10 @@ static enum tl_rc get_dead(struct admin_call *c, struct tl_err *err)
         return rc;
     json_array_begin(&list, c->arena, l.n);
     for (size_t i = 0; i < l.n; i++)
-        if (!state.n || l.groups[i].state == wanted)
-            json_push(&list, group_json(c->arena, &names, &l.groups[i]));
-    json_object_begin(&b, c->arena, 1);
+        json_push(&list, group_json(c->arena, &names, &l.groups[i]));
+    json_object_begin(&b, c->arena, 2);
     json_adds(&b, "groups", json_end(&list));
+    json_adds(&b, "more", json_int((int64_t)a.more)); /* groups, smaller ones, that are not shown */
     return admin__answer(c, 200, json_end(&b), err);
 }
 
@@ -88,7 +100,7 @@ static const struct admin__route routes[] = {
     {.methods = "GET",
      .pattern = "/v1/dead",
      .fn = get_dead,
-     .doc = "Dead letters by cause.",
+     .doc = "Dead letters by cause, the largest first; at most 1,000, `more` says how many are left out.",
      .query = (const struct admin__field[]){{"flow", "string", "Of this flow.", false},
                                             {"state", "string", "open, acknowledged, ignored or resolved.", false},
                                             {0}},

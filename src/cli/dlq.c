@@ -60,6 +60,7 @@ static int run_groups(void *options, const struct cli_args *args)
     TL_CLEANUP(tl_buf_done) struct tl_buf q = {0};
     struct json answer = JSON_NOTHING;
     struct tl_err err = {0};
+    int64_t more = 0;
     enum tl_rc rc = cli__open(&o->common, &c, &err);
 
     (void)args;
@@ -74,6 +75,8 @@ static int run_groups(void *options, const struct cli_args *args)
         cli__print_raw(cli__raw(c));
     else
         show_groups(json_gets(answer, "groups"));
+    if (!o->common.json && json_int64(json_gets(answer, "more"), &more) && more > 0)
+        printf("and %lld smaller groups; --flow shows those of one flow\n", (long long)more);
     return CLI_OK;
 }
 

@@ -306,7 +306,7 @@ void flow__arena_back(struct flow_loop *l, struct tl_arena *a);
 /* ---- told.c ---- */
 void flow__told_write(void *engine);
 
-#define FLOW_RECEIVER_PREFIX "alerts." /* of the flow of a receiver; no flow's own name has a dot */
+#define FLOW_RECEIVER_PREFIX "alerts." /* of the flow of a receiver */
 /* ---- sla.c ---- */
 enum { FLOW_SLA_BUCKETS = 128, FLOW_SLA_DAYS = 31, FLOW_SLA_MONTHS = 14 };
 struct flow_sla_day {

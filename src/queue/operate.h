@@ -218,8 +218,15 @@ struct queue_group {
     int64_t marked_ms; /* 0: nobody has said anything */
 };
 /* Dead deliveries by flow and fingerprint, the largest groups first. Counts stop at 10,000 a group. */
-TL_MUST_CHECK enum tl_rc queue_dead_groups(struct queue_reader *r, struct tl_arena *arena, uint32_t flow, size_t limit,
-                                           struct queue_group **ret_groups, size_t *ret_n, struct tl_err *err);
+struct queue_group_query {
+    uint32_t flow;                       /* 0: all */
+    const enum queue_group_state *state; /* NULL: all */
+    size_t limit;                        /* of those in that state */
+};
+/* *ret_more: how many more there are; at least, where there are thousands. */
+TL_MUST_CHECK enum tl_rc queue_dead_groups(struct queue_reader *r, struct tl_arena *arena,
+                                           const struct queue_group_query *query, struct queue_group **ret_groups,
+                                           size_t *ret_n, size_t *ret_more, struct tl_err *err);
 struct queue_mark {
     uint32_t flow;
     uint64_t fingerprint;

@@ -123,26 +123,35 @@ static enum tl_rc gather(struct queue_reader *r, struct tl_arena *arena, uint32_
     return rc;
 }
 
-enum tl_rc queue_dead_groups(struct queue_reader *r, struct tl_arena *arena, uint32_t flow, size_t limit,
-                             struct queue_group **ret_groups, size_t *ret_n, struct tl_err *err)
+enum tl_rc queue_dead_groups(struct queue_reader *r, struct tl_arena *arena, const struct queue_group_query *query,
+                             struct queue_group **ret_groups, size_t *ret_n, size_t *ret_more, struct tl_err *err)
 {
     uint32_t *ids;
     struct gathering a = {.left = COUNT_ALL};
-    size_t n_ids;
-    enum tl_rc rc = queue__numbers(r, READ_FLOWS, flow, &ids, &n_ids, err);
+    size_t n_ids, n = 0, more = 0;
+    enum tl_rc rc = queue__numbers(r, READ_FLOWS, query->flow, &ids, &n_ids, err);
 
     for (size_t i = 0; i < n_ids && rc == TL_OK; i++)
         rc = gather(r, arena, ids[i], &a, err);
     tl_free(ids);
     if (rc == TL_OK && a.n)
         qsort(a.g, a.n, sizeof(*a.g), largest_first);
-    a.n = limit && a.n > limit ? limit : a.n;
-    for (size_t i = 0; i < a.n && rc == TL_OK; i++)
-        rc = describe(r, arena, &a.g[i], err);
+    for (size_t i = 0; i < a.n && rc == TL_OK;
+         i++) { /* what people said of the small ones counts too: before the cut */
+        if (n < query->limit || query->state)
+            rc = describe(r, arena, &a.g[i], err);
+        if (rc != TL_OK || (query->state && a.g[i].state != *query->state))
+            continue;
+        if (n < query->limit)
+            a.g[n++] = a.g[i];
+        else
+            more++;
+    }
     if (rc != TL_OK)
         return rc;
     *ret_groups = a.g;
-    *ret_n = a.n;
+    *ret_n = n;
+    *ret_more = more;
     return TL_OK;
 }
 

@@ -388,13 +388,52 @@ static void groups(struct bench *b, struct queue_group *ret, size_t *ret_n, stru
 {
     struct queue_reader *r;
     struct queue_group *g;
+    size_t more;
     struct tl_err err;
 
     assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
-    assert_int_equal(queue_dead_groups(r, a, 0, 10, &g, ret_n, &err), TL_OK);
+    assert_int_equal(queue_dead_groups(r, a, &(struct queue_group_query){.limit = 10}, &g, ret_n, &more, &err), TL_OK);
+    assert_int_equal(more, 0);
     for (size_t i = 0; i < *ret_n; i++)
         ret[i] = g[i];
     queue_reader_close(r);
+}
+
+static void a_small_cause_is_found_by_what_people_said_of_it_and_those_left_out_are_counted(void **state)
+{
+    struct bench *b = *state;
+    struct tl_arena *a = tl_arena_new(1 << 20);
+    const enum queue_group_state open = QUEUE_GROUP_OPEN, seen = QUEUE_GROUP_ACKNOWLEDGED;
+    struct queue_group g[10], *found;
+    struct queue_mark mark = {.state = seen, .by = TL_SV("me")};
+    struct queue_reader *r;
+    struct tl_err err;
+    size_t n, more;
+
+    help_open(b);
+    for (int i = 0; i < 4; i++) {
+        (void)help_put(b, NULL, NULL, "x");
+        help_turn(b);
+        die(b, i < 2 ? "field 'a' is missing" : i == 2 ? "field 'a' is too long" : "no field 'b'");
+    }
+    groups(b, g, &n, a);
+    assert_int_equal(n, 3);
+    mark.flow = g[2].flow;
+    mark.fingerprint = g[2].fingerprint;
+    assert_int_equal(queue_mark_group(b->q, NULL, &mark, &err), TL_OK);
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    assert_int_equal(
+        queue_dead_groups(r, a, &(struct queue_group_query){.state = &seen, .limit = 1}, &found, &n, &more, &err),
+        TL_OK);
+    assert_true(n == 1 && more == 0 && found[0].fingerprint == mark.fingerprint);
+    assert_int_equal(
+        queue_dead_groups(r, a, &(struct queue_group_query){.state = &open, .limit = 1}, &found, &n, &more, &err),
+        TL_OK);
+    assert_true(n == 1 && more == 1 && found[0].fingerprint == g[0].fingerprint);
+    assert_int_equal(queue_dead_groups(r, a, &(struct queue_group_query){.limit = 1}, &found, &n, &more, &err), TL_OK);
+    assert_true(n == 1 && more == 2 && found[0].count == 2);
+    queue_reader_close(r);
+    tl_arena_free(a);
 }
 
 static void a_cause_of_death_is_marked_and_opens_again_when_one_more_dies_of_it(void **state)
@@ -567,6 +606,7 @@ int main(void)
         TEST(bulk_actions_refuse_filters_that_lists_alone_know),
         TEST(who_watches_is_told_the_ids_of_what_changed_and_how_many_were_missed),
         TEST(a_cause_of_death_is_marked_and_opens_again_when_one_more_dies_of_it),
+        TEST(a_small_cause_is_found_by_what_people_said_of_it_and_those_left_out_are_counted),
         TEST(what_people_did_is_listed_newest_first_and_outlives_a_restart),
         TEST(a_change_in_what_people_did_shows),
         TEST(a_job_remembers_who_wanted_it_and_why),

@@ -213,8 +213,11 @@ const journeys = {
         await reason(page, "they sleep until eight");
         await press(page, "Silence");
         await alert.getByText("they sleep until eight").waitFor();
-        await alert.getByRole("button", { name: "End the silence" }).click();
-        await alert.getByRole("button", { name: "Silence…" }).waitFor();
+        await alert.getByRole("button", { name: "End the silence…" }).click();
+        await reason(page, "they are up");
+        await press(page, "End the silence");
+        await alert.getByRole("button", { name: "Silence…", exact: true }).waitFor();
+        assert.equal(await alert.getByText("they sleep until eight").count(), 0);
         assert.deepEqual(errors, []);
     },
 
