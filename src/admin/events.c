@@ -22,7 +22,7 @@ struct json admin__row_json(struct tl_arena *a, const struct admin_names *names,
     const struct flow_target_info *t = admin__target(names, r->target);
     struct json_builder b;
 
-    json_object_begin(&b, a, 34);
+    json_object_begin(&b, a, 36);
     json_adds(&b, "id", admin__id_json(a, r->delivery));
     json_adds(&b, "event", admin__id_json(a, r->event));
     json_adds(&b, "flow", json_str(admin__flow_name(names, r->flow)));
@@ -63,6 +63,10 @@ struct json admin__row_json(struct tl_arena *a, const struct admin_names *names,
     json_adds(&b, "held", r->held != QUEUE_HELD_NONE ? json_str(queue_held_name(r->held)) : json_null());
     if (r->held_text[0])
         json_adds(&b, "held_reason", json_str_copy(a, tl_sv_str(r->held_text)));
+    if (r->held == QUEUE_HELD_EVENT) {
+        json_adds(&b, "held_by", json_str_copy(a, tl_sv_str(r->held_by)));
+        json_adds(&b, "held_at", admin__time_json(a, r->held_at_ms));
+    }
     json_adds(&b, "ahead", admin__id_json(a, r->ahead));
     json_adds(&b, "cause", admin__id_json(a, r->cause));
     json_adds(&b, "replay_of", admin__id_json(a, r->replay_of));

@@ -271,8 +271,10 @@ static enum tl_rc pick(struct admin__read *l, struct queue_reader *r, struct tl_
         if (rc != TL_OK)
             return rc;
         for (size_t i = 0; i < page.n; i++) {
+            bool held = page.rows[i].held == QUEUE_HELD_EVENT;
+
             if (page.rows[i].expanded || (last && page.rows[i].delivery > last) ||
-                !queue_acts_on(l->plan, page.rows[i].state))
+                !queue_acts_on(l->plan, held ? QUEUE_HELD : page.rows[i].state))
                 continue;
             if (n == PICK_MOST)
                 return tl_fail(err, TL_LIMIT, "more than %d match: narrow it (since:, until:, flow:)", PICK_MOST);

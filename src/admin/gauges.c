@@ -65,12 +65,14 @@ static const struct metrics_desc descs[G_FAMILIES] = {
     [G_RESIDENT] = {"process_resident_memory_bytes", "Memory in use.", METRICS_GAUGE, {0}, 0, 0},
     [G_CPU] = {"process_cpu_seconds_total", "CPU time used, in whole seconds.", METRICS_COUNTER, {0}, 0, 0},
     [G_FILES] = {"process_max_fds", "File descriptors that may be open.", METRICS_GAUGE, {0}, 0, 0},
-    [G_FLOW_DELIVERIES] = {"tieline_flow_deliveries",
-                           "Deliveries that are not at their end, by state; dead ones wait for a person.",
-                           METRICS_GAUGE,
-                           {"flow", "state"},
-                           MANY,
-                           0},
+    [G_FLOW_DELIVERIES] =
+        {"tieline_flow_deliveries",
+         "Deliveries that are not at their end, by state; dead ones wait for a person; held: of the queued and "
+         "retrying ones those that a person holds.",
+         METRICS_GAUGE,
+         {"flow", "state"},
+         MANY,
+         0},
     [G_FLOW_OLDEST] =
         {"tieline_flow_oldest_seconds", "Age of the oldest live delivery; 0: none.", METRICS_GAUGE, {"flow"}, 0, 0},
     [G_FLOW_HELD] = {"tieline_flow_held",
@@ -233,8 +235,9 @@ static void set_held(struct admin_gauges *g, enum family f, const char *name, en
 
 static void flow_gauges(struct admin_gauges *g, const struct queue_flow_stat *f, struct queue_reader *r, int64_t now)
 {
-    static const enum queue_state states[] = {QUEUE_QUEUED, QUEUE_RUNNING, QUEUE_RETRYING, QUEUE_DEAD};
-    bool empty = f->removed && f->count[QUEUE_QUEUED] + f->count[QUEUE_RETRYING] == 0; /* held, and nothing is */
+    static const enum queue_state states[] = {QUEUE_QUEUED, QUEUE_RUNNING, QUEUE_RETRYING, QUEUE_DEAD, QUEUE_HELD};
+    bool empty = f->removed && f->count[QUEUE_QUEUED] + f->count[QUEUE_RETRYING] + f->count[QUEUE_HELD] == 0; /* held,
+                                                                                                      and nothing is */
     int64_t received = now;
     struct tl_err err;
 

@@ -5,7 +5,10 @@
 #include "http/http.h"
 
 static const char *const actions[] = {
-    [QUEUE_REPLAY] = "replay", [QUEUE_CANCEL] = "cancel", [QUEUE_DISCARD] = "discard", [QUEUE_MOVE] = "move"};
+    [QUEUE_REPLAY] = "replay", [QUEUE_CANCEL] = "cancel", [QUEUE_DISCARD] = "discard",
+    [QUEUE_MOVE] = "move",     [QUEUE_HOLD] = "hold",     [QUEUE_RELEASE] = "release"};
+#define ACTIONS "replay, cancel, discard, move, hold or release"
+enum { COUNT_MS = 60 }; /* of a plan, at once */
 
 static enum tl_rc move_to(struct admin_call *c, struct json v, struct queue_plan *plan, struct tl_err *err)
 {
@@ -26,8 +29,23 @@ static enum tl_rc move_to(struct admin_call *c, struct json v, struct queue_plan
                : tl_fail(err, TL_NOT_FOUND, "flow %.*s has no target '%.*s'", TL_SV_ARG(flow), TL_SV_ARG(name));
 }
 
+/* Where the next slice of a plan begins: part, dot, id. */
+static enum tl_rc read_next(struct json v, struct queue_plan *ret, struct tl_err *err)
+{
+    struct tl_sv next = json_text(json_gets(v, "next"), TL_SV("")), part;
+    uint64_t n;
+
+    if (!next.n)
+        return TL_OK;
+    if (!ret->last_id || !tl_sv_cut(&next, '.', &part) || !tl_sv_u64(part, &n) || n > 9 ||
+        !tl_id32_parse(next.p, next.n, &ret->at.cursor))
+        return tl_fail(err, TL_INVALID, "next and last must be those of the answer before");
+    ret->at.part = (uint32_t)n;
+    return TL_OK;
+}
+
 /* {"action": "replay", "filter": {...}, "to": flow, "to_target": name, "include_superseded": true, "last": id of the
- * plan} */
+ * plan, "next": of the slice before} */
 static enum tl_rc read_plan(struct admin_call *c, struct queue_plan *ret, struct tl_err *err)
 {
     struct json v, superseded;
@@ -43,7 +61,7 @@ static enum tl_rc read_plan(struct admin_call *c, struct queue_plan *ret, struct
     for (i = 0; i < TL_COUNT(actions) && !tl_sv_eqs(action, actions[i]); i++)
         ;
     if (i == TL_COUNT(actions))
-        return tl_fail(err, TL_INVALID, "action must be replay, cancel, discard or move");
+        return tl_fail(err, TL_INVALID, "action must be " ACTIONS);
     ret->action = (enum queue_action)i;
     if (json_gets(v, "filter").type == JSON_UNDEFINED) /* not everything by an oversight */
         return tl_fail(err, TL_INVALID, "`filter` says which are meant: {} is everything");
@@ -52,6 +70,8 @@ static enum tl_rc read_plan(struct admin_call *c, struct queue_plan *ret, struct
         rc = move_to(c, v, ret, err);
     if (rc == TL_OK && json_gets(v, "last").type == JSON_STRING)
         rc = admin__id(json_view(json_gets(v, "last")), &ret->last_id, err);
+    if (rc == TL_OK)
+        rc = read_next(v, ret, err);
     if (rc == TL_OK)
         rc = admin__pick(c, ret, err);
     return rc;
@@ -75,6 +95,13 @@ static void count_plan(void *arg)
     queue_reader_close(r);
 }
 
+static struct json next_json(struct tl_arena *a, const struct queue_plan *plan)
+{
+    char id[14];
+
+    return json_str_copy(a, tl_sv_str(tl_arena_printf(a, "%u.%s", plan->at.part, tl_id32_format(plan->at.cursor, id))));
+}
+
 static enum tl_rc post_plan(struct admin_call *c, struct tl_err *err)
 {
     struct admin *a = c->admin;
@@ -83,6 +110,7 @@ static enum tl_rc post_plan(struct admin_call *c, struct tl_err *err)
     struct json_builder b;
     enum tl_rc rc = read_plan(c, &plan, err);
 
+    plan.budget_ms = COUNT_MS;
     if (rc == TL_OK)
         rc = admin__blocking(c, count_plan, &p, err);
     if (rc == TL_OK && p.rc != TL_OK) {
@@ -91,14 +119,17 @@ static enum tl_rc post_plan(struct admin_call *c, struct tl_err *err)
     }
     if (rc != TL_OK)
         return rc;
-    json_object_begin(&b, c->arena, 8);
+    json_object_begin(&b, c->arena, 11);
     json_adds(&b, "action", json_str(actions[plan.action]));
     json_adds(&b, "matching", json_int((int64_t)plan.matching));
     json_adds(&b, "superseded", json_int((int64_t)plan.superseded));
     json_adds(&b, "unknown_outcome", json_int((int64_t)plan.unknown_outcome));
     json_adds(&b, "running", json_int((int64_t)plan.running));
     json_adds(&b, "final", json_int((int64_t)plan.final));
+    json_adds(&b, "behind", json_int((int64_t)plan.behind));
+    json_adds(&b, "behind_more", json_bool(plan.behind_more));
     json_adds(&b, "last", admin__id_json(c->arena, plan.last_id));
+    json_adds(&b, "next", plan.more ? next_json(c->arena, &plan) : json_null());
     return admin__answer(c, 200, json_end(&b), err);
 }
 
@@ -125,18 +156,31 @@ static enum tl_rc post_job(struct admin_call *c, struct tl_err *err)
     struct queue_plan plan;
     struct planning p = {.queue = a->queue, .plan = &plan};
     struct json_builder b;
+    struct json v;
+    int64_t matching;
     uint64_t job, last;
     enum tl_rc rc = read_plan(c, &plan, err);
 
-    last = rc == TL_OK ? plan.last_id : 0;
-    if (rc == TL_OK) /* counted again: how many there are is shown with the progress */
+    if (rc == TL_OK && plan.action == QUEUE_HOLD && !c->reason.n)
+        rc = tl_fail(err, TL_INVALID, "say why they are held (`reason`): whoever finds them has nothing else to go by");
+    if (rc == TL_OK)
+        rc = admin__body(c, &v, err);
+    if (rc != TL_OK)
+        return rc;
+    plan.budget_ms = COUNT_MS;
+    plan.at = (struct queue_plan_at){0};
+    last = plan.last_id;
+    if (last && json_int64(json_gets(v, "matching"), &matching) && matching >= 0) {
+        plan.matching = (uint64_t)matching; /* counted before: how many there are is only shown with the progress */
+    } else {
         rc = admin__blocking(c, count_plan, &p, err);
-    if (rc == TL_OK && p.rc != TL_OK) {
-        *err = p.err;
-        rc = p.rc;
+        if (rc == TL_OK && p.rc != TL_OK) {
+            *err = p.err;
+            rc = p.rc;
+        }
+        if (last) /* else not planned before: the border is now */
+            plan.last_id = last;
     }
-    if (last) /* else not planned before: the border is now */
-        plan.last_id = last;
     plan.by = tl_sv_str(c->caller.who);
     plan.reason = c->reason;
     if (rc == TL_OK)
@@ -538,18 +582,23 @@ static enum tl_rc post_rekey(struct admin_call *c, struct tl_err *err)
     return admin__answer(c, 200, json_end(&b), err);
 }
 
-static const struct admin__field bulk_body[] = {
-    {"action", "string", "replay, cancel, discard or move.", true},
-    {"filter", "object",
-     "flow, state, class, fingerprint, from, until, event, ids, key, error, text, target, connection, or q, as for "
-     "lists; "
-     "{}: everything.",
-     true},
-    {"to", "string", "move: the flow.", false},
-    {"to_target", "string", "move: its target, where it has several.", false},
-    {"include_superseded", "boolean", "replay: also where the key has gone on meanwhile.", false},
-    {"last", "string", "Of the plan: nothing younger is touched.", false},
-    {0}};
+/* Of a plan and of its job. */
+#define BULK_FIELDS                                                                                                    \
+    {"action", "string", ACTIONS ".", true},                                                                           \
+        {"filter", "object",                                                                                           \
+         "flow, state, class, fingerprint, from, until, event, ids, key, error, text, target, connection, or q, as "   \
+         "for lists; {}: everything.",                                                                                 \
+         true},                                                                                                        \
+        {"to", "string", "move: the flow.", false},                                                                    \
+        {"to_target", "string", "move: its target, where it has several.", false},                                     \
+        {"include_superseded", "boolean", "replay: also where the key has gone on meanwhile.", false},                 \
+    {                                                                                                                  \
+        "last", "string", "Of the plan: nothing younger is touched.", false                                            \
+    }
+static const struct admin__field plan_body[] = {
+    BULK_FIELDS, {"next", "string", "Of the answer before, with its `last`: the next slice.", false}, {0}};
+static const struct admin__field job_body[] = {
+    BULK_FIELDS, {"matching", "integer", "Of the plan, with its `last`: shown as the job's total.", false}, {0}};
 static const struct admin__route routes[] = {
     {.methods = "GET",
      .pattern = "/v1/config/diff",
@@ -559,14 +608,15 @@ static const struct admin__route routes[] = {
     {.methods = "POST",
      .pattern = "/v1/plan",
      .fn = post_plan,
-     .doc = "Count what an action on many would touch.",
-     .body = bulk_body,
+     .doc = "Count what an action on many would touch: a slice of it at once, the next one from `next` until that is "
+            "null; the sums are the plan.",
+     .body = plan_body,
      .role = ADMIN_VIEWER},
     {.methods = "POST",
      .pattern = "/v1/jobs",
      .fn = post_job,
      .doc = "Act on many; runs in the background.",
-     .body = bulk_body,
+     .body = job_body,
      .act = "start job",
      .role = ADMIN_OPERATOR},
     {.methods = "GET",

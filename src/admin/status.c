@@ -8,8 +8,9 @@
 
 static struct json counts_json(struct tl_arena *a, const struct queue_flow_stat *f)
 {
-    static const enum queue_state shown[] = {QUEUE_QUEUED,    QUEUE_RUNNING, QUEUE_RETRYING,  QUEUE_DEAD,
-                                             QUEUE_DELIVERED, QUEUE_SKIPPED, QUEUE_CANCELLED, QUEUE_DISCARDED};
+    static const enum queue_state shown[] = {QUEUE_QUEUED,  QUEUE_RUNNING,   QUEUE_RETRYING,
+                                             QUEUE_HELD,    QUEUE_DEAD,      QUEUE_DELIVERED,
+                                             QUEUE_SKIPPED, QUEUE_CANCELLED, QUEUE_DISCARDED};
     struct json_builder b;
 
     json_object_begin(&b, a, TL_COUNT(shown));

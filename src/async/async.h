@@ -139,6 +139,10 @@ void task_on_main_stack(struct task *t, void (*fn)(void *arg), void *arg);
  * error with drop given, arg is not the caller's any more. */
 TL_MUST_CHECK enum tl_rc task_blocking(struct task *t, void (*fn)(void *arg), void *arg, void (*drop)(void *arg),
                                        struct tl_err *err);
+/* The same, without drop, for work that may take seconds: of one loop's so many run at once (async_loop_set_long; 2),
+ * so that worker threads are left for what is short. The others wait in line, first come first served. */
+TL_MUST_CHECK enum tl_rc task_blocking_long(struct task *t, void (*fn)(void *arg), void *arg, struct tl_err *err);
+void async_loop_set_long(struct async_loop *loop, unsigned most); /* at least 1; before the run */
 
 /* ---- timers without a task: for servers' time-outs. Embedded in the owner, O(1) to set, re-arm and stop. ---- */
 struct async_timer {

@@ -95,6 +95,8 @@ struct async_loop {
     size_t pooled;
     struct task *current;
     void *sp; /* the loop's own, while a task runs */
+    unsigned long_out, long_most; /* task_blocking_long */
+    struct async_waiter *long_first, *long_last;
     void (*main_fn)(void *arg);
     void *main_arg;
     void *asan_fake, *tsan_fiber;

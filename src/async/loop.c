@@ -147,6 +147,7 @@ enum tl_rc async_loop_new(size_t max_tasks, const struct tl_clock *clock, struct
     loop->clock = clock ? clock : tl_clock_system();
     loop->foreign_clock = loop->clock != tl_clock_system();
     loop->max_tasks = max_tasks;
+    loop->long_most = 2; /* half of libuv's own four threads */
     async__wheel_init(&loop->wheel, async_loop_now(loop));
     *ret_loop = loop;
     return TL_OK;

@@ -16,6 +16,11 @@ static void add_rows(struct cli_table *t, struct json rows, uint64_t limit)
                      reason = json_text(json_gets(r, "reason"), TL_SV(""));
         TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
 
+        if (tl_sv_eqs(json_text(json_gets(r, "held"), TL_SV("")), "event_held")) {
+            state = TL_SV("held");
+            reason = json_text(json_gets(r, "held_reason"), TL_SV(""));
+            cls = TL_SV("");
+        }
         tl_buf_init(&b, 4096);
         (void)tl_buf_printf(&b, "%.*s%s%.*s", TL_SV_ARG(cls), cls.n && reason.n ? ": " : "", TL_SV_ARG(reason));
         cli__table_json(t, json_gets(r, "id"));
@@ -89,8 +94,9 @@ int cli__list(const struct cli_common *common, const struct cli_filter *f, uint6
 }
 
 /* ---- plan, confirm, job ---- */
-static struct json request(struct tl_arena *a, const struct cli_bulk *b, struct json last)
+static struct json request(struct tl_arena *a, const struct cli_bulk *b, struct json plan)
 {
+    struct json last = json_gets(plan, "last");
     struct json_builder body, filter, ids;
     const struct {
         const char *name, *value;
@@ -109,7 +115,7 @@ static struct json request(struct tl_arena *a, const struct cli_bulk *b, struct 
         json_push(&ids, json_str(b->ids[i]));
     if (b->n_ids)
         json_adds(&filter, "ids", json_end(&ids));
-    json_object_begin(&body, a, 6);
+    json_object_begin(&body, a, 9);
     json_adds(&body, "action", json_str(b->action));
     json_adds(&body, "filter", json_end(&filter));
     if (b->to)
@@ -118,8 +124,14 @@ static struct json request(struct tl_arena *a, const struct cli_bulk *b, struct 
         json_adds(&body, "to_target", json_str(b->to_target));
     if (b->include_superseded)
         json_adds(&body, "include_superseded", json_bool(true));
+    if (b->reason)
+        json_adds(&body, "reason", json_str(b->reason));
     if (last.type == JSON_STRING)
         json_adds(&body, "last", last);
+    if (json_gets(plan, "next").type == JSON_STRING)
+        json_adds(&body, "next", json_gets(plan, "next"));
+    else if (last.type == JSON_STRING)
+        json_adds(&body, "matching", json_gets(plan, "matching"));
     return json_end(&body);
 }
 
@@ -140,6 +152,7 @@ static void show_plan(const struct cli_bulk *b, struct json plan)
         {"superseded", "have later deliveries of the same key that went on without them"},
         {"unknown_outcome", "have an attempt with unknown outcome: the target may have them already"},
         {"running", "are running just now"},
+        {"behind", "others stand behind them in the order of their keys and would wait too"},
         {"final", replays ? "are finished: a replay makes new events" : "are finished, and stay as they are"},
     };
 
@@ -148,8 +161,11 @@ static void show_plan(const struct cli_bulk *b, struct json plan)
     else
         printf("%s: nothing to do\n", b->action);
     for (size_t i = 0; i < TL_COUNT(lines); i++) {
+        bool behind = strcmp(lines[i].name, "behind") == 0, more = behind && json_gets(plan, "behind_more").u.b;
+
         if (number(plan, lines[i].name))
-            printf("  of these %lld %s%s\n", (long long)number(plan, lines[i].name), lines[i].text,
+            printf("  %s%lld %s%s\n", more ? "at least " : behind ? "" : "of these ",
+                   (long long)number(plan, lines[i].name), lines[i].text,
                    i == 0 && !b->include_superseded ? " (left out; --include-superseded takes them along)" : "");
     }
 }
@@ -208,7 +224,7 @@ static int act(struct cli_client *c, const struct cli_bulk *b, struct json plan)
     struct tl_arena *a = cli__arena(c);
     struct json answer = JSON_NOTHING, job = JSON_NOTHING;
     struct tl_err err = {0};
-    enum tl_rc rc = cli__call_json(c, "POST", "/v1/jobs", request(a, b, json_gets(plan, "last")), &answer, &err);
+    enum tl_rc rc = cli__call_json(c, "POST", "/v1/jobs", request(a, b, plan), &answer, &err);
 
     if (rc != TL_OK)
         return cli__fail(&err, b->json);
@@ -236,6 +252,38 @@ static int nothing(const struct cli_bulk *b, struct tl_err *err)
     return cli__fail(err, b->json);
 }
 
+/* The plan comes in slices: their sum. */
+static enum tl_rc count(struct cli_client *c, const struct cli_bulk *b, struct json *ret, struct tl_err *err)
+{
+    static const char *const sums[] = {"matching", "superseded", "unknown_outcome", "running", "final", "behind"};
+    struct tl_arena *a = cli__arena(c);
+    int64_t sum[TL_COUNT(sums)] = {0};
+    struct json plan = JSON_NOTHING;
+    bool more = false;
+    struct json_builder o;
+    enum tl_rc rc;
+
+    do {
+        rc = cli__call_json(c, "POST", "/v1/plan", request(a, b, plan), &plan, err);
+        if (rc != TL_OK)
+            return rc;
+        for (size_t i = 0; i < TL_COUNT(sums); i++)
+            sum[i] += number(plan, sums[i]);
+        more = more || json_gets(plan, "behind_more").u.b;
+        if (json_gets(plan, "next").type == JSON_STRING)
+            cli__progress("counting", (uint64_t)sum[0], 0);
+    } while (json_gets(plan, "next").type == JSON_STRING);
+    cli__progress_end();
+    json_object_begin(&o, a, TL_COUNT(sums) + 3);
+    json_adds(&o, "action", json_gets(plan, "action"));
+    for (size_t i = 0; i < TL_COUNT(sums); i++)
+        json_adds(&o, sums[i], json_int(sum[i]));
+    json_adds(&o, "behind_more", json_bool(more));
+    json_adds(&o, "last", json_gets(plan, "last"));
+    *ret = json_end(&o);
+    return TL_OK;
+}
+
 int cli__bulk(const struct cli_common *common, const struct cli_bulk *b)
 {
     TL_CLEANUP(cli__closep) struct cli_client *c = NULL;
@@ -245,11 +293,11 @@ int cli__bulk(const struct cli_common *common, const struct cli_bulk *b)
     enum tl_rc rc = cli__open(common, &c, &err);
 
     if (rc == TL_OK)
-        rc = cli__call_json(c, "POST", "/v1/plan", request(cli__arena(c), b, JSON_NOTHING), &plan, &err);
+        rc = count(c, b, &plan, &err);
     if (rc != TL_OK)
         return cli__fail(&err, b->json);
     if (b->dry_run && b->json) {
-        cli__print_raw(cli__raw(c));
+        cli__print_json(plan, false);
         return CLI_OK;
     }
     if (!b->json)

@@ -160,7 +160,7 @@ struct cli_filter {
         "until", 0, CLI_TEXT, "TIME", offsetof(type, filter.until), "received before"                                  \
     }
 struct cli_bulk {
-    const char *action, *to, *to_target;
+    const char *action, *to, *to_target, *reason;
     struct cli_filter filter;
     const char *const *ids;
     size_t n_ids;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* events.c - `tieline events`: list, show, tail, cancel, move, promote. */
+/* events.c - `tieline events`: list, show, tail, hold, release, cancel, move, promote. */
 #include <time.h>
 
 #include "cli/cli_int.h"
@@ -15,7 +15,7 @@ struct list_options {
 static const struct cli_option list_options[] = {
     CLI_FILTER_OPTIONS(struct list_options),
     {"state", 0, CLI_TEXT, "STATE", offsetof(struct list_options, filter.state),
-     "queued, retrying, dead, delivered, skipped, cancelled or discarded"},
+     "queued, retrying, held (by a person), dead, delivered, skipped, cancelled or discarded"},
     {"event", 0, CLI_TEXT, "ID", offsetof(struct list_options, filter.event), "this event and its deliveries"},
     {"limit", 'n', CLI_NUMBER, "N", offsetof(struct list_options, limit), "so many, newest first (50)"},
     {"all", 0, CLI_FLAG, NULL, offsetof(struct list_options, all), "all of them; with --json one line each"},
@@ -120,20 +120,23 @@ static int run_tail(void *options, const struct cli_args *args)
     return cli__fail(&err, t.o->common.json);
 }
 
-/* ---- cancel, move ---- */
+/* ---- hold, release, cancel, move ---- */
 struct act_options {
     struct cli_common common;
     struct cli_filter filter;
-    const char *to, *to_target;
+    const char *to, *to_target, *reason;
     bool yes, dry_run;
 };
 #define ACT_OPTIONS                                                                                                    \
     CLI_FILTER_OPTIONS(struct act_options),                                                                            \
-        {"state", 0, CLI_TEXT, "STATE", offsetof(struct act_options, filter.state), "queued, retrying or dead"},       \
+        {"state", 0, CLI_TEXT, "STATE", offsetof(struct act_options, filter.state),                                     \
+         "queued, retrying, held (by a person) or dead"},                                                              \
+        {"reason", 0, CLI_TEXT, "TEXT", offsetof(struct act_options, reason), "why, for the audit log"},               \
         {"yes", 'y', CLI_FLAG, NULL, offsetof(struct act_options, yes), "do it without asking"},                       \
         {"dry-run", 0, CLI_FLAG, NULL, offsetof(struct act_options, dry_run), "show the plan only"},                   \
         CLI_COMMON_OPTIONS(struct act_options)
-static const struct cli_option cancel_options[] = {ACT_OPTIONS};
+static const struct cli_option cancel_options[] = {ACT_OPTIONS}, hold_options[] = {ACT_OPTIONS},
+                               release_options[] = {ACT_OPTIONS};
 static const struct cli_option move_options[] = {
     {"to", 0, CLI_TEXT, "FLOW", offsetof(struct act_options, to), "the flow that takes them over"},
     {"to-target", 0, CLI_TEXT, "NAME", offsetof(struct act_options, to_target),
@@ -151,6 +154,7 @@ static int act(const struct act_options *o, const struct cli_args *args, const c
     struct cli_bulk b = {.action = action,
                          .to = o->to,
                          .to_target = o->to_target,
+                         .reason = o->reason,
                          .filter = o->filter,
                          .ids = args->v,
                          .n_ids = (size_t)args->n,
@@ -165,6 +169,18 @@ static int act(const struct act_options *o, const struct cli_args *args, const c
 static int run_cancel(void *options, const struct cli_args *args)
 {
     return act(options, args, "cancel");
+}
+static int run_hold(void *options, const struct cli_args *args)
+{
+    const struct act_options *o = options;
+
+    if (!o->reason && !o->dry_run)
+        return cli__usage(args, "why? --reason TEXT is missing: whoever finds them held has nothing else to go by");
+    return act(o, args, "hold");
+}
+static int run_release(void *options, const struct cli_args *args)
+{
+    return act(options, args, "release");
 }
 static int run_move(void *options, const struct cli_args *args)
 {
@@ -210,6 +226,18 @@ static const struct cli_verb subs[] = {
      .max_args = 1,
      .run = cli__run_show},
     {.name = "tail", .summary = "events as they come", CLI_OPTIONS(tail_options, struct tail_options), .run = run_tail},
+    {.name = "hold",
+     .args = "[ID...]",
+     .summary = "events that wait are not delivered until they are released, nor what is behind them in their key",
+     CLI_OPTIONS(hold_options, struct act_options),
+     .max_args = -1,
+     .run = run_hold},
+    {.name = "release",
+     .args = "[ID...]",
+     .summary = "events that a person holds go on",
+     CLI_OPTIONS(release_options, struct act_options),
+     .max_args = -1,
+     .run = run_release},
     {.name = "cancel",
      .args = "[ID...]",
      .summary = "events that wait shall not be delivered",
@@ -231,4 +259,4 @@ static const struct cli_verb subs[] = {
      .run = run_promote},
 };
 const struct cli_verb cli__events_verb = {
-    .name = "events", .summary = "look at events: list, show, tail; and cancel, move, promote", CLI_SUBS(subs)};
+    .name = "events", .summary = "look at events: list, show, tail; and hold, release, cancel, move, promote", CLI_SUBS(subs)};

@@ -82,7 +82,7 @@ static void show_asked(struct json attempts)
 
 static void show_deliveries(struct json rows)
 {
-    static const char *const heads[] = {"delivery", ">item", "state", ">attempts", "reason"};
+    static const char *const heads[] = {"delivery", ">item", "state", ">attempts", "held", "reason"};
     struct cli_table *t;
 
     if (rows.n == 0)
@@ -96,7 +96,9 @@ static void show_deliveries(struct json rows)
         cli__table_json(t, json_gets(r, "item"));
         cli__table_cell(t, state, cli__state_shade(state));
         cli__table_json(t, json_gets(r, "attempts"));
-        cli__table_json(t, json_gets(r, "reason"));
+        cli__table_json(t, json_gets(r, "held"));
+        cli__table_json(t, json_gets(r, "held_reason").type == JSON_STRING ? json_gets(r, "held_reason")
+                                                                            : json_gets(r, "reason"));
     }
     puts("");
     cli__table_print(t);
@@ -141,6 +143,8 @@ static void show(struct json d)
     }
     line("held", json_gets(e, "held"));
     line("because", json_gets(e, "held_reason"));
+    line("held by", json_gets(e, "held_by"));
+    line("since", json_gets(e, "held_at"));
     line("waits for", json_gets(d, "ahead"));
     line("revision", json_gets(e, "revision"));
     line("replay of", json_gets(e, "replay_of"));

@@ -56,6 +56,16 @@ static void fails_cell(struct cli_table *t, struct json why)
     cli__table_cell(t, tl_sv_str(text), CLI_BAD);
 }
 
+/* It flows; some that a person holds may not. */
+static const char *by_hand(struct json flow, char text[80])
+{
+    int64_t n = 0;
+
+    (void)json_int64(json_gets(json_gets(flow, "counts"), "held"), &n);
+    (void)snprintf(text, 80, n ? "flows; %lld held by a person" : "flows", (long long)n);
+    return text;
+}
+
 static void show_flows(struct json flows)
 {
     static const char *const heads[] = {"flow",       ">received", ">waiting",    ">running", ">retrying", ">dead",
@@ -65,6 +75,7 @@ static void show_flows(struct json flows)
 
     for (uint32_t i = 0; i < flows.n; i++) {
         struct json f = json_at(flows, i);
+        char text[80];
 
         cli__table_json(t, json_gets(f, "name"));
         count_cell(t, json_gets(f, "events"), CLI_PLAIN);
@@ -79,7 +90,7 @@ static void show_flows(struct json flows)
         else if (json_gets(f, "held").type != JSON_STRING && json_gets(f, "source_waits").type == JSON_STRING)
             waits_cell(t, json_gets(f, "source_waits"));
         else
-            held_cell(t, f, "flows");
+            held_cell(t, f, by_hand(f, text));
     }
     cli__table_print(t);
     cli__table_free(t);

@@ -456,6 +456,7 @@ struct flow_place { /* where steps run, and what they did */
     const struct flow *flow;
     struct queue_work *work;
     const struct queue_claim *claim;
+    bool large; /* the event: over FLOW_LARGE_BODY */
     /* what came of it */
     struct json_builder asked;  /* [{as, connection, operation, from, age_ms, status, latency_ms}] */
     size_t n_asked;             /* also those that `asked` has no room for */

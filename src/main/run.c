@@ -28,6 +28,7 @@
 enum {
     MAX_LOOPS = 64,
     MAX_TASKS = 8000,
+    WORKER_THREADS = 8,
     RELOAD_MS = 30000,
     SECRETS_MS = 500,
     CERTIFICATE_ROUNDS = 4,
@@ -467,6 +468,7 @@ static enum tl_rc make_loops(struct server *s, int64_t wanted, struct tl_err *er
 
         if (rc != TL_OK)
             return rc;
+        async_loop_set_long(s->loops[i], (unsigned)(WORKER_THREADS / 2 / s->n_loops));
         if (i > 0)
             async_loop_keep(s->loops[i], true);
     }
@@ -812,7 +814,7 @@ static void harden(void)
     struct rlimit files;
 
     signal(SIGPIPE, SIG_IGN);
-    setenv("UV_THREADPOOL_SIZE", "8", 0); /* look-ups of names, large mappings and readers share it */
+    setenv("UV_THREADPOOL_SIZE", "8", 0); /* WORKER_THREADS; look-ups of names, large mappings and readers share it */
     /* Arenas come and go with every event: keep their pages instead of giving them back each time. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20); /* the most that glibc takes */
     mallopt(M_TRIM_THRESHOLD, 64 << 20);

@@ -79,8 +79,9 @@ struct mapping_turn { /* what all evaluations of one mapping_run may take togeth
 /* Evaluates, with input.turn = turn. It is called once more from the start (with NULL) when the turn was over, so until
  * then it leaves what it was given as it was. */
 typedef void mapping_fn(void *arg, struct mapping_turn *turn);
-/* Run fn on the loop's big stack for a turn of about 5 ms; what needs longer, or blocks on a child, on a worker thread.
- * A mapping that was too slow goes there at once the next 256 times. elsewhere: go there at once, the input is large.
+/* Run fn on the loop's big stack for a turn of about 5 ms; what needs longer, or blocks on a child, on a worker thread,
+ * and only some of those at once (task_blocking_long). A mapping that was too slow goes there at once the next 256
+ * times. elsewhere: the input is large, a worker thread has it from the beginning; for 300 ms it is not one of those.
  * Suspends. The error is that of waiting for the thread; what became of fn, fn says itself. */
 TL_MUST_CHECK enum tl_rc mapping_run(struct task *task, bool elsewhere, mapping_fn *fn, void *arg, struct tl_err *err);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* turn.c - how long mappings may keep a loop from everybody else, and where they go then. */
+/* turn.c - how long mappings may keep a loop from everybody else, and where they go then: to a worker thread, and what
+ * is slow there too, for some 300 ms, to the few that what takes long may have. */
 #include "mapping/mapping_int.h"
 
 /* Some 5 ms on a slow machine. Steps and not time, so that a machine under load decides as an idle one does. */
-enum { TURN_STEPS = 32768, SLOW_FOR = 256, BEGIN_STEPS = 8 /* what beginning an evaluation costs */ };
+enum { TURN_STEPS = 32768, LARGE_STEPS = 64 * TURN_STEPS, SLOW_FOR = 256, BEGIN_STEPS = 8 /* what beginning an evaluation costs */ };
 
 static uint32_t *slow_of(const struct mapping *m)
 {
@@ -45,15 +46,17 @@ static void call(void *arg)
 
 enum tl_rc mapping_run(struct task *task, bool elsewhere, mapping_fn *fn, void *arg, struct tl_err *err)
 {
-    struct mapping_turn turn = {.steps = TURN_STEPS};
+    struct mapping_turn turn = {.steps = elsewhere ? LARGE_STEPS : TURN_STEPS};
     struct run r = {.fn = fn, .arg = arg, .turn = &turn};
+    enum tl_rc rc = TL_OK;
 
-    if (!elsewhere) {
+    if (elsewhere)
+        rc = task_blocking(task, call, &r, NULL, err);
+    else
         task_on_main_stack(task, call, &r);
-        if (!turn.over)
-            return TL_OK;
-        tl_err_clear(err);
-    }
+    if (rc != TL_OK || !turn.over)
+        return rc;
+    tl_err_clear(err);
     r.turn = NULL;
-    return task_blocking(task, call, &r, NULL, err);
+    return task_blocking_long(task, call, &r, err);
 }

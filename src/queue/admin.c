@@ -137,6 +137,8 @@ static enum tl_rc promote_apply(struct queue *q, struct op *op, struct tl_err *e
 
     if (!queue__unit(q, a->id, &a->row))
         return q->txn_rc != TL_OK ? q->txn_rc : tl_fail(err, TL_NOT_FOUND, "there is no such delivery");
+    if (queue__is_held(&a->row))
+        return tl_fail(err, TL_CONFLICT, "a person holds it: release it first");
     if (a->row.live != 1)
         return tl_fail(err, TL_CONFLICT, "it is %s", queue_state_name((enum queue_state)a->row.state));
     low = a->row.keyed ? queue__lane_lowest(q, a->row.lane, a->id) : a->id;

@@ -15,6 +15,7 @@ struct job {
     char refusal[200];
     uint64_t *ids;
     size_t n_ids;
+    char by[100], reason[1001]; /* of what is held */
 };
 struct queue__change {
     struct row row;   /* as it was */
@@ -49,6 +50,8 @@ static enum tl_rc end_it(struct queue *q, const struct row *r, enum queue_verb v
     if (!queue_transition((enum queue_state)r->state, verb, &to))
         return refuse(err, r, "it has ended already");
     (void)RUN(q, UNIT_END, store_u64(r->id), store_int(to), store_int(queue__wall(q)));
+    if (queue__is_held(r))
+        queue__held_gone(q, r);
     if (r->keyed && r->live)
         queue__line_end(q, r->lane, r->id);
     if (r->idem1 || r->idem2)
@@ -143,6 +146,25 @@ static enum tl_rc move_child(struct queue *q, const struct row *from, struct row
     return q->txn_rc;
 }
 
+/* Where it stands now: what a person holds stays held. */
+static void stand_moved(struct queue *q, const struct row *was, const struct row *r, bool dead, bool block)
+{
+    bool held = queue__is_held(was);
+
+    if (was->keyed && was->live)
+        queue__line_end(q, was->lane, was->id);
+    if (r->keyed && !dead && !held)
+        queue__line_add(q, r->lane, r->id);
+    else if (r->keyed && (block || held))
+        queue__line_keep(q, r->lane, r->id);
+    if (dead || held)
+        queue__note_dead(q, r);
+    if (held) {
+        queue__count(q, queue__flow(q, was->flow), QUEUE_HELD, -1);
+        queue__count(q, queue__flow(q, r->flow), QUEUE_HELD, 1);
+    }
+}
+
 static enum tl_rc move_it(struct queue *q, struct queue__change *c, const struct queue_plan *p, struct tl_err *err)
 {
     struct flow *f = queue__flow(q, p->to_flow);
@@ -167,15 +189,10 @@ static enum tl_rc move_it(struct queue *q, struct queue__change *c, const struct
     c->to_lane = r.lane;
     (void)RUN(q, UNIT_MOVE, store_u64(r.id), store_int(f->id), store_int(r.target), store_int(r.kind),
               r.keyed ? store_u64(r.lane) : store_null(), store_int((int64_t)(r.lane % 256)), store_int(to),
-              to == QUEUE_DEAD ? (f->block ? store_int(2) : store_null()) : store_int(1), store_int(queue__wall(q)));
-    if (r.keyed && c->row.live)
-        queue__line_end(q, c->row.lane, r.id);
-    if (r.keyed && to != QUEUE_DEAD)
-        queue__line_add(q, r.lane, r.id);
-    else if (r.keyed && f->block)
-        queue__line_keep(q, r.lane, r.id);
-    if (to == QUEUE_DEAD)
-        queue__note_dead(q, &r);
+              to == QUEUE_DEAD ? (f->block ? store_int(2) : store_null()) : store_int(queue__is_held(&c->row) ? 2 : 1),
+              store_int(queue__wall(q)));
+    r.flow = f->id;
+    stand_moved(q, &c->row, &r, to == QUEUE_DEAD, f->block);
     queue__count(q, queue__flow(q, c->row.flow), c->row.state, -1);
     queue__count(q, f, to, 1);
     return q->txn_rc;
@@ -330,8 +347,10 @@ static enum tl_rc replay_it(struct queue *q, struct queue__change *c, bool super
     return q->txn_rc;
 }
 
-static enum tl_rc change(struct queue *q, const struct queue_plan *p, struct queue__change *c, struct tl_err *err)
+static enum tl_rc change(struct queue *q, const struct job *j, struct queue__change *c, struct tl_err *err)
 {
+    const struct queue_plan *p = &j->plan;
+
     c->action = p->action;
     switch (p->action) {
     case QUEUE_CANCEL:
@@ -342,6 +361,10 @@ static enum tl_rc change(struct queue *q, const struct queue_plan *p, struct que
         return move_it(q, c, p, err);
     case QUEUE_REPLAY:
         return replay_it(q, c, p->include_superseded, err);
+    case QUEUE_HOLD:
+        return queue__hold_one(q, &c->row, tl_sv_str(j->by), tl_sv_str(j->reason), err);
+    case QUEUE_RELEASE:
+        return queue__release_one(q, &c->row, err);
     default:
         return tl_fail(err, TL_BUG, "unknown action");
     }
@@ -355,10 +378,13 @@ static void note(struct queue *q, const struct queue__change *c)
                                            [QUEUE_DISCARD] = QUEUE_DISCARDED,
                                            [QUEUE_MOVE] = QUEUE_QUEUED};
     const struct row *r = c->fresh.id ? &c->fresh : &c->row;
+    bool stays = c->action == QUEUE_HOLD || c->action == QUEUE_RELEASE ||
+                 (c->action == QUEUE_MOVE && r->state == QUEUE_DEAD);
+    enum queue_state to = stays ? (enum queue_state)r->state : now[c->action];
 
-    if (now[c->action] >= QUEUE_CANCELLED)
-        queue__tell_end(q, r, now[c->action], TL_CLASS_NONE, TL_SV_NULL, NULL);
-    queue__feed(q, r->id, r->flow, c->action == QUEUE_MOVE && r->state == QUEUE_DEAD ? QUEUE_DEAD : now[c->action]);
+    if (to >= QUEUE_CANCELLED)
+        queue__tell_end(q, r, to, TL_CLASS_NONE, TL_SV_NULL, NULL);
+    queue__feed(q, r->id, r->flow, to);
 }
 
 /* Who is its head may have changed. */
@@ -387,8 +413,6 @@ static void settle_one(struct queue *q, const struct queue__change *c)
         look_again(q, l);
     else if (t)
         queue__rescan(q, t);
-    if (c->action == QUEUE_REPLAY && !l && t)
-        queue__rescan(q, t);
     if (c->to && queue__target(q, c->to))
         queue__rescan(q, queue__target(q, c->to));
     l = c->to && c->row.keyed ? queue__lane_find(q, c->to_lane) : NULL;
@@ -411,8 +435,8 @@ void queue__job_settle(struct queue *q)
 /* ---- steps ---- */
 static bool read_job(struct queue *q, struct job *j)
 {
-    struct store_val v[21];
-    bool found = queue__start(q, SQL_JOB_OPEN, NULL, 0) && queue__next(q, SQL_JOB_OPEN, v, 21);
+    struct store_val v[23];
+    bool found = queue__start(q, SQL_JOB_OPEN, NULL, 0) && queue__next(q, SQL_JOB_OPEN, v, 23);
 
     *j = (struct job){0};
     if (found) {
@@ -441,6 +465,8 @@ static bool read_job(struct queue *q, struct job *j)
         j->refused = (uint64_t)v[17].i;
         j->refusal_rc = v[18].i;
         (void)snprintf(j->refusal, sizeof(j->refusal), "%.*s", TL_SV_ARG(v[19].s));
+        (void)snprintf(j->by, sizeof(j->by), "%.*s", TL_SV_ARG(v[21].s));
+        (void)snprintf(j->reason, sizeof(j->reason), "%.*s", TL_SV_ARG(v[22].s));
     }
     queue__end(q, SQL_JOB_OPEN);
     return found;
@@ -463,6 +489,8 @@ static enum queue_sql way(const struct job *j, uint64_t *ret_to)
         return SQL_JOB_DEAD_FP;
     if (f->flow && f->state == QUEUE_DEAD)
         return SQL_JOB_DEAD;
+    if (f->state == QUEUE_HELD)
+        return SQL_JOB_HELD;
     if (j->plan.last_id - j->cursor > JOB_STRETCH)
         *ret_to = j->cursor + JOB_STRETCH;
     return SQL_JOB_SCAN;
@@ -494,6 +522,7 @@ static size_t candidates(struct queue *q, struct job *j, struct candidate *c, bo
                                           store_int(f->cls), store_u64(f->fingerprint)},
                      sql == SQL_JOB_SCAN      ? 7
                      : sql == SQL_JOB_DEAD_FP ? 5
+                     : sql == SQL_JOB_HELD    ? 3
                                               : 4))
         while (n < JOB_STEP && queue__next(q, sql, v, 3))
             c[n++] = (struct candidate){(uint64_t)v[0].i, (uint64_t)v[1].i, (enum tl_class)v[2].i};
@@ -508,6 +537,10 @@ bool queue_acts_on(const struct queue_plan *p, enum queue_state state)
     const struct queue_filter *f = &p->filter;
     bool waits = state == QUEUE_QUEUED || state == QUEUE_RETRYING;
 
+    if (p->action == QUEUE_HOLD)
+        return waits;
+    if (p->action == QUEUE_RELEASE || (state == QUEUE_HELD && !f->event && !f->n_ids))
+        return state == QUEUE_HELD && (p->action == QUEUE_RELEASE || f->state == QUEUE_HELD);
     return p->action == QUEUE_REPLAY || f->state || f->event || f->n_ids || waits ||
            (p->action == QUEUE_DISCARD && state == QUEUE_DEAD);
 }
@@ -524,9 +557,10 @@ static bool by_itself(struct queue *q, const struct row *r)
 static bool wanted(const struct job *j, const struct row *r, const struct candidate *c)
 {
     const struct queue_filter *f = &j->plan.filter;
+    enum queue_state state = queue__is_held(r) ? QUEUE_HELD : (enum queue_state)r->state;
 
-    return (j->n_ids || queue_acts_on(&j->plan, (enum queue_state)r->state)) && (!f->flow || r->flow == f->flow) &&
-           (!f->state || r->state == f->state) && (!f->event || r->event == f->event) &&
+    return (j->n_ids || queue_acts_on(&j->plan, state)) && (!f->flow || r->flow == f->flow) &&
+           (!f->state || state == f->state) && (!f->event || r->event == f->event) &&
            (!f->fingerprint || c->fp == f->fingerprint) && (!f->cls || c->cls == f->cls) &&
            (!f->from_ms || r->received >= f->from_ms) && (!f->until_ms || r->received < f->until_ms);
 }
@@ -540,7 +574,7 @@ static void touch(struct queue *q, struct job *j, const struct candidate *c)
     if (!queue__unit(q, c->id, &ch->row) || !wanted(j, &ch->row, c) || !by_itself(q, &ch->row))
         return;
     j->looked++;
-    if (change(q, &j->plan, ch, &err) == TL_OK) {
+    if (change(q, j, ch, &err) == TL_OK) {
         j->done++;
         q->job_settle_n++;
     } else if (q->txn_rc == TL_OK) {

@@ -144,6 +144,8 @@ static enum tl_rc start_up(struct queue *q, struct tl_err *err)
     (void)queue__load_names(q, NULL);
     if (q->txn_rc == TL_OK)
         queue__load_dead_lanes(q);
+    if (q->txn_rc == TL_OK)
+        queue__load_held(q);
     queue__keys_load(q);
     if (q->txn_rc == TL_OK)
         queue__recover(q);

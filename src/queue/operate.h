@@ -31,7 +31,8 @@ enum queue_held { /* why the oldest waiting delivery waits */
                   QUEUE_HELD_BEHIND,
                   QUEUE_HELD_DISK,
                   QUEUE_HELD_DRAINING,
-                  QUEUE_HELD_TARGET_CHANGED
+                  QUEUE_HELD_TARGET_CHANGED,
+                  QUEUE_HELD_EVENT /* a person holds this one */
 };
 const char *queue_held_name(enum queue_held h); /* "flow_paused" */
 
@@ -39,7 +40,8 @@ struct queue_flow_stat {
     uint32_t id;
     char name[128];
     uint64_t
-        count[QUEUE_STATE_MAX]; /* by state on disk, and RUNNING; deliveries, plus events whose steps have not run */
+        count[QUEUE_STATE_MAX]; /* by state on disk, RUNNING, and HELD: of those that wait, so many a person holds;
+                                   deliveries, plus events whose steps have not run */
     uint64_t events, duplicates, other_body, no_key; /* since the ledger was made */
     uint64_t attempts, retries;
     uint64_t failed[TL_CLASS_COUNT];
@@ -94,7 +96,8 @@ void queue_reader_close(struct queue_reader *r);
 
 struct queue_filter {
     uint32_t flow;             /* 0: all */
-    enum queue_state state;    /* on disk; NONE: all */
+    /* On disk, without those that a person holds; HELD: those; NONE: all (plans: but those that a person holds). */
+    enum queue_state state;
     enum tl_class cls;         /* of dead ones; NONE: all */
     uint64_t fingerprint;      /* of dead ones; 0: all */
     int64_t from_ms, until_ms; /* received; 0: open */
@@ -127,11 +130,15 @@ struct queue_row {
     uint32_t status, latency_ms; /* of the last attempt, and ... */
     struct tl_sv key;            /* ... the first 200 bytes of the ordering key, where `details` were asked for */
     /* of one that waits */
+    bool keyed, superseded, unknown; /* unknown: an attempt of it has an unknown outcome */
     uint64_t lane, ahead; /* ahead: lowest live delivery of its lane if that is another one, 0: this is the head */
     bool ahead_dead;      /* that one is dead and blocks the lane */
+    bool ahead_held;      /* that one a person holds */
     bool running;         /* filled by queue_why, and ... */
     enum queue_held held; /* ... why it waits; NONE: it does not, or it is about to start */
     char held_text[200];  /* in words, where the flow or connection has a reason of its own */
+    char held_by[100];    /* EVENT: who holds it, why (held_text), ... */
+    int64_t held_at_ms;   /* ... and since when */
 };
 struct queue_page {
     struct queue_row *rows; /* in the arena, newest first */
@@ -256,7 +263,10 @@ TL_MUST_CHECK enum tl_rc queue_edit(struct queue *q, struct task *task, uint64_t
                                     struct tl_sv by, uint32_t *ret_revision, struct tl_err *err);
 
 /* ---- acting on many: plan, confirm, job ---- */
-enum queue_action { QUEUE_REPLAY, QUEUE_CANCEL, QUEUE_DISCARD, QUEUE_MOVE };
+/* HOLD: one that waits is not handed out, nor what stands behind it in its lane, until RELEASE; it can be cancelled,
+ * discarded and moved, and stays held where it goes. One that runs just now is refused. */
+enum queue_action { QUEUE_REPLAY, QUEUE_CANCEL, QUEUE_DISCARD, QUEUE_MOVE, QUEUE_HOLD, QUEUE_RELEASE };
+#define QUEUE_HELD_MOST 10000 /* at once: for more there is the flow's pause */
 struct queue_plan {
     enum queue_action action;
     struct queue_filter filter;
@@ -267,10 +277,21 @@ struct queue_plan {
     struct tl_sv by, reason; /* kept with the job */
     /* counted by queue_plan */
     uint64_t matching, superseded, unknown_outcome, running, final; /* final: replay makes new events */
-    uint64_t last_id;                                               /* a job touches nothing younger */
+    uint64_t behind;  /* HOLD: others that would wait behind them, of the same keys */
+    bool behind_more; /* ... at least */
+    uint64_t last_id; /* a job touches nothing younger */
+    /* Counting in slices: so long at a time (0: to the end), beginning here ({0}: at the beginning). After it, `more`
+     * and where the next one begins; the counts are of the slice. */
+    uint32_t budget_ms;
+    struct queue_plan_at {
+        uint32_t part;
+        uint64_t cursor;
+    } at;
+    bool more;
 };
 /* Count what the action would touch: where the filter names no state, event or ids, what it can do something about
- * (cancel and move: what waits; discard: the dead too), and a job leaves the rest alone. Blocks; any thread. */
+ * (cancel and move: what waits; discard: the dead too), and a job leaves the rest alone. Of what waits, what a person
+ * holds is left alone unless it is named. Blocks; any thread. */
 TL_MUST_CHECK enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl_err *err);
 /* What a filter without a state, an event or ids stands for: what the action can do something about. */
 bool queue_acts_on(const struct queue_plan *p, enum queue_state state);

@@ -99,6 +99,12 @@ struct row {
     uint8_t kind, state, live, unknown;
     bool keyed;
 };
+/* A person holds it: like a dead one that blocks its lane it is not `ready` on disk, in no lane in memory, and the next
+ * of its lane is not that lane's head. Who, why and since when: hold_one.c. */
+static inline bool queue__is_held(const struct row *r)
+{
+    return r->live == 2 && r->state != QUEUE_DEAD;
+}
 
 /* Which lanes may hold something: never says no when it is yes. One bit for many lanes. */
 #define LANE_BITS 65536u
@@ -605,6 +611,16 @@ enum tl_rc queue__save_holds(struct queue *q);
 bool queue__holds_waiting(const struct queue *q);
 void queue__holds_saved(struct queue *q);
 void queue__try_held(struct queue *q); /* let one through where a hold ends by itself */
+
+/* ---- hold_one.c: one delivery that a person holds; in the transaction ---- */
+TL_MUST_CHECK enum tl_rc queue__hold_one(struct queue *q, const struct row *r, struct tl_sv by, struct tl_sv reason,
+                                         struct tl_err *err);
+TL_MUST_CHECK enum tl_rc queue__release_one(struct queue *q, const struct row *r, struct tl_err *err);
+void queue__held_gone(struct queue *q, const struct row *r); /* it has ended: forget that it was held */
+void queue__load_held(struct queue *q);                      /* at the start, after the counters */
+struct tl_sv queue__held_key(uint64_t id, char buf[32]);
+/* What is kept of it: the views are of `value`. */
+void queue__held_read(struct tl_sv value, int64_t *ret_at_ms, struct tl_sv *ret_by, struct tl_sv *ret_reason);
 
 /* ---- config.c ---- */
 enum tl_rc queue__load_names(struct queue *q, struct tl_err *err);

@@ -59,6 +59,7 @@ const char *queue_held_name(enum queue_held h)
         [QUEUE_HELD_DISK] = "disk",
         [QUEUE_HELD_DRAINING] = "draining",
         [QUEUE_HELD_TARGET_CHANGED] = "target_changed",
+        [QUEUE_HELD_EVENT] = "event_held",
     };
 
     return (unsigned)h < TL_COUNT(held) && held[h] ? held[h] : "none";

@@ -51,6 +51,14 @@ def test_a_connection_is_paused_and_resumed_on_a_telephone(busy):
     browse("journeys.mjs", busy, "pause")
 
 
+def test_one_event_is_held_found_among_the_held_ones_and_released_on_a_telephone(busy):
+    browse("journeys.mjs", busy, "hold")
+
+
+def test_the_graph_of_all_flows_is_readable_on_a_telephone(busy):
+    browse("journeys.mjs", busy, "graphs")
+
+
 def test_an_alert_is_explained_acknowledged_and_silenced(busy):
     browse("journeys.mjs", busy, "alert")
 

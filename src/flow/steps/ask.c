@@ -26,6 +26,8 @@ struct question {
     struct tl_sv key; /* of the cache; empty: it cannot be kept */
     struct json got, *ret;
     enum tl_rc rc;
+    bool large;
+    char hidden[sizeof((struct tl_err *)0)->text];
     struct tl_err *err;
 };
 
@@ -171,7 +173,7 @@ static void take_default(void *arg, struct mapping_turn *turn)
 
 static enum tl_rc answered(struct task *task, struct question *q)
 {
-    enum tl_rc rc = mapping_run(task, false, take_value, q, q->err);
+    enum tl_rc rc = mapping_run(task, q->large, take_value, q, q->err);
 
     rc = rc == TL_OK ? q->rc : rc;
     return rc == TL_OK ? TL_OK : tl_err_prefix(q->err, "value");
@@ -195,7 +197,7 @@ static enum tl_rc mapped(struct task *task, struct question *q)
     enum tl_rc rc = TL_OK;
 
     if (q->ask->map)
-        rc = mapping_run(task, false, take_map, q, q->err);
+        rc = mapping_run(task, q->large, take_map, q, q->err);
     rc = rc == TL_OK ? q->rc : rc;
     q->record.envelope = q->envelope;
     q->record.value = json_gets(q->envelope, "body");
@@ -234,7 +236,7 @@ static enum tl_rc otherwise(struct task *task, struct question *q, enum tl_rc rc
         return rc;
     tl_err_clear(q->err);
     noted(q, note(q, "default"));
-    rc = mapping_run(task, false, take_default, q, q->err);
+    rc = mapping_run(task, q->large, take_default, q, q->err);
     rc = rc == TL_OK ? q->rc : rc;
     return rc == TL_OK ? TL_OK : tl_err_prefix(q->err, "default");
 }
@@ -269,14 +271,24 @@ static enum tl_rc further(void *arg, struct task *task, struct connector_call *c
 }
 
 /* Its failure may hold the connection, with its words as the reason for everybody. */
-static void hide(void *arg)
+static void hide(void *arg, struct mapping_turn *turn)
 {
     struct question *q = arg;
     const struct json of[] = {q->envelope, q->record.value};
     struct tl_sv text =
         flow__hide(q->place->flow->plan, q->arena, of, TL_COUNT(of), tl_arena_sv(q->arena, tl_sv_str(q->err->text)));
 
-    (void)snprintf(q->err->text, sizeof q->err->text, "%.*s", TL_SV_ARG(text));
+    (void)turn; /* it takes as long as the event is large */
+    (void)snprintf(q->hidden, sizeof q->hidden, "%.*s", TL_SV_ARG(text));
+}
+
+static void hide_error(struct task *task, struct question *q)
+{
+    struct tl_err ignored;
+
+    if (mapping_run(task, q->large, hide, q, &ignored) != TL_OK)
+        (void)snprintf(q->hidden, sizeof q->hidden, "it was not told: the server is stopping");
+    (void)snprintf(q->err->text, sizeof q->err->text, "%s", q->hidden);
 }
 
 static enum tl_rc run(struct task *task, struct question *q, const struct queue_permit *permit)
@@ -300,7 +312,7 @@ static enum tl_rc run(struct task *task, struct question *q, const struct queue_
     else
         q->got = call.output.type == JSON_UNDEFINED ? json_null() : call.output;
     if (rc != TL_OK)
-        task_on_main_stack(task, hide, q);
+        hide_error(task, q);
     if (!call.latency_us)
         call.latency_us = (now_ns(q) - began) / 1000;
     flow__call_ended(&owner, call.status, call.latency_us);
@@ -375,7 +387,8 @@ enum tl_rc flow__ask(struct flow_place *place, struct task *task, const struct f
                      size_t item, struct tl_arena *arena, struct json *ret, struct tl_err *err)
 {
     struct question q = {
-        .place = place, .s = s, .ask = s->ask, .envelope = envelope, .arena = arena, .ret = ret, .err = err};
+        .place = place, .s = s, .ask = s->ask, .envelope = envelope, .arena = arena, .ret = ret, .large = place->large,
+        .err = err};
     enum tl_rc rc;
 
     q.record = (struct connector_record){.event = place->claim->event,

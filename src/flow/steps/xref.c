@@ -119,7 +119,7 @@ static enum tl_rc text_in_step(const struct flow_place *place, struct task *task
                         .data = envelope,
                         .clock = place->plan->engine->opt.clock,
                         .err = err};
-    enum tl_rc rc = mapping_run(task, false, text_of, &t, err);
+    enum tl_rc rc = mapping_run(task, place->large, text_of, &t, err);
 
     *ret = t.text;
     return rc == TL_OK ? t.rc : rc;

@@ -136,6 +136,61 @@ static void what_is_endless_fails_on_the_worker(void **state)
     assert_int_equal(s.calls, 2);
 }
 
+/* Six large bodies meet an endless mapping, and two bodies are quick. */
+struct crowd {
+    struct scene slow[6], quick[2];
+    int left;
+    bool quick_was_first;
+};
+static struct crowd *crowd;
+
+static void one_less(void *arg, enum tl_rc rc, const struct tl_err *err)
+{
+    (void)arg;
+    (void)rc;
+    (void)err;
+    crowd->left--;
+}
+
+static void one_quick_less(void *arg, enum tl_rc rc, const struct tl_err *err)
+{
+    one_less(arg, rc, err);
+    crowd->quick_was_first = crowd->left >= 2; /* of the slow ones some still stand in line */
+}
+
+static void endless_ones_leave_worker_threads_for_others(void **state)
+{
+    TL_CLEANUP(mapping_unrefp) struct mapping *endless = compiled(ENDLESS), *quick = compiled(QUICK);
+    struct crowd c = {.left = 8};
+    struct async_loop *loop;
+    struct tl_err err;
+
+    (void)state;
+    crowd = &c;
+    assert_int_equal(async_loop_new(10, tl_clock_system(), &loop, &err), TL_OK);
+    async_loop_set_long(loop, 1);
+    for (size_t i = 0; i < 6; i++) {
+        c.slow[i] = (struct scene){.arena = tl_arena_new(64 << 20), .m = endless, .times = 1};
+        assert_int_equal(task_start(loop, "slow", 0, run_it, &c.slow[i], one_less, NULL, &err), TL_OK);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        c.quick[i] = (struct scene){.arena = tl_arena_new(64 << 20), .m = quick, .times = 1, .elsewhere = true};
+        assert_int_equal(task_start(loop, "quick", 0, run_it, &c.quick[i], one_quick_less, NULL, &err), TL_OK);
+    }
+    async_loop_run(loop);
+    async_loop_free(loop);
+    assert_int_equal(c.left, 0);
+    assert_true(c.quick_was_first);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(c.slow[i].rc, TL_BUDGET);
+        tl_arena_free(c.slow[i].arena);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(c.quick[i].rc, TL_OK);
+        tl_arena_free(c.quick[i].arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +199,7 @@ int main(void)
                                         help_teardown),
         cmocka_unit_test_setup_teardown(many_quick_evaluations_share_one_turn, help_setup, help_teardown),
         cmocka_unit_test_setup_teardown(what_is_endless_fails_on_the_worker, help_setup, help_teardown),
+        cmocka_unit_test_setup_teardown(endless_ones_leave_worker_threads_for_others, help_setup, help_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

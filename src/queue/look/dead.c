@@ -218,25 +218,59 @@ enum tl_rc queue__bulk_filter(const struct queue_filter *f, struct tl_err *err)
     return TL_OK;
 }
 
-static enum tl_rc plan_row(struct queue_reader *r, struct queue_plan *plan, const struct queue_row *row,
-                           struct tl_err *err)
+#define BEHIND_MOST 1000 /* looked at; more is said to be "at least" */
+
+struct planned {
+    uint64_t lane, id;
+};
+struct counting {
+    struct queue_reader *r;
+    struct queue_plan *plan;
+    uint64_t until_ns; /* 0: to the end */
+    struct planned *held; /* HOLD: what would be, of those that have a key */
+    size_t n_held, cap;
+};
+
+static void note_held(struct counting *c, const struct queue_row *row)
 {
-    struct store_val v[ROW_N], one;
-    bool found = false, blocks;
-    uint64_t later;
+    if (c->n_held == c->cap) {
+        c->cap = c->cap ? c->cap * 2 : 256;
+        c->held = tl_reallocarray(c->held, c->cap, sizeof(*c->held));
+    }
+    c->held[c->n_held++] = (struct planned){row->lane, row->delivery};
+}
+
+/* A dead one whose lane has gone on, or has later ones that wait. */
+static enum tl_rc is_superseded(struct queue_reader *r, const struct queue_row *row, bool *ret, struct tl_err *err)
+{
+    enum reader_after how;
+    uint64_t later = 0;
+    enum tl_rc rc = TL_OK;
+
+    *ret = row->superseded;
+    if (!row->keyed || row->blocks || *ret)
+        return TL_OK;
+    rc = queue__reader_after(r, row->lane, row->delivery, &later, &how, err);
+    *ret = later != 0;
+    return rc;
+}
+
+static enum tl_rc plan_row(struct counting *c, const struct queue_row *row, struct tl_err *err)
+{
+    struct queue_plan *plan = c->plan;
+    bool found = row->unknown, superseded = false;
+    struct store_val one;
     enum tl_rc rc = TL_OK;
 
     plan->matching++;
     plan->final += row->state >= QUEUE_DELIVERED;
-    if (row->state == QUEUE_DEAD) {
-        rc = store_one(r->st[READ_ONE], VALS(store_u64(row->delivery)), v, ROW_N, &found, err);
-        if (rc == TL_OK && found && v[23].type == STORE_INT && v[10].i != 2) {
-            rc = queue__reader_after(r, (uint64_t)v[23].i, row->delivery, &later, &blocks, err);
-            plan->superseded += (rc == TL_OK && later) || v[25].i;
-        }
-    }
-    if (rc == TL_OK)
-        rc = store_one(r->st[READ_UNKNOWN],
+    if (plan->action == QUEUE_HOLD && row->keyed)
+        note_held(c, row);
+    if (row->state == QUEUE_DEAD && plan->action == QUEUE_REPLAY)
+        rc = is_superseded(c->r, row, &superseded, err);
+    plan->superseded += superseded;
+    if (rc == TL_OK && row->state >= QUEUE_DELIVERED) /* the row has forgotten it: it is over */
+        rc = store_one(c->r->st[READ_UNKNOWN],
                        VALS(store_u64(row->delivery * ATTEMPT_SPAN), store_u64((row->delivery + 1) * ATTEMPT_SPAN)),
                        &one, 1, &found, err);
     plan->unknown_outcome += found;
@@ -244,44 +278,109 @@ static enum tl_rc plan_row(struct queue_reader *r, struct queue_plan *plan, cons
 }
 
 /* As job.c does: an event with deliveries is treated by them. */
-static enum tl_rc plan_event(struct queue_reader *r, struct queue_plan *plan, const struct queue_row *row,
-                             struct tl_err *err)
+static enum tl_rc plan_event(struct counting *c, const struct queue_row *row, struct tl_err *err)
 {
     struct store_val v[ROW_N];
     bool has = row->state != QUEUE_SKIPPED;
     enum tl_rc rc = TL_OK;
 
     if (!has)
-        rc = store_one(r->st[READ_CHILDREN], VALS(store_u64(row->delivery), store_u64(INT64_MAX), store_int(1)), v,
+        rc = store_one(c->r->st[READ_CHILDREN], VALS(store_u64(row->delivery), store_u64(INT64_MAX), store_int(1)), v,
                        ROW_N, &has, err);
-    return rc != TL_OK || has ? rc : plan_row(r, plan, row, err);
+    return rc != TL_OK || has ? rc : plan_row(c, row, err);
 }
 
-static enum tl_rc plan_pages(struct queue_reader *r, struct queue_plan *plan, const struct queue_filter *f,
-                             struct tl_err *err)
+static bool is_time_up(const struct counting *c)
 {
-    struct queue_page page = {.more = true};
+    return c->until_ns && tl_clock_mono_ns(tl_clock_system()) >= c->until_ns;
+}
+
+/* plan->more: the time was up before the end; plan->at.cursor says where. */
+static enum tl_rc plan_pages(struct counting *c, const struct queue_filter *f, struct tl_err *err)
+{
+    struct queue_plan *plan = c->plan;
+    struct queue_page page = {.more = true, .cursor = plan->at.cursor};
     enum tl_rc rc = TL_OK;
 
-    while (rc == TL_OK && page.more) {
+    plan->at.cursor = 0;
+    while (rc == TL_OK && page.more && !plan->more) {
         struct tl_arena *arena = tl_arena_new(16u << 20);
         uint64_t cursor = page.cursor;
 
-        rc = queue_list(r, arena, f, cursor, 1000, &page, err);
-        for (size_t i = 0; rc == TL_OK && i < page.n; i++)
-            rc =
-                page.rows[i].expanded ? plan_event(r, plan, &page.rows[i], err) : plan_row(r, plan, &page.rows[i], err);
+        rc = queue_list(c->r, arena, f, cursor, 1000, &page, err);
+        for (size_t i = 0; rc == TL_OK && i < page.n; i++) {
+            const struct queue_row *row = &page.rows[i];
+
+            if (row->delivery <= plan->last_id)
+                rc = row->expanded ? plan_event(c, row, err) : plan_row(c, row, err);
+        }
         tl_arena_free(arena);
         if (page.more && (page.cursor == 0 || page.cursor == cursor))
             break;
+        if (page.more && is_time_up(c)) {
+            plan->more = true;
+            plan->at.cursor = page.cursor;
+        }
+    }
+    return rc;
+}
+
+static int by_lane_and_id(const void *x, const void *y)
+{
+    const struct planned *a = x, *b = y;
+
+    if (a->lane != b->lane)
+        return a->lane < b->lane ? -1 : 1;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* What stands behind the first of each lane, but those that would be held themselves. */
+static enum tl_rc count_behind(struct counting *c, struct tl_err *err)
+{
+    size_t looked = 0;
+    enum tl_rc rc = TL_OK;
+
+    if (c->n_held)
+        qsort(c->held, c->n_held, sizeof(*c->held), by_lane_and_id);
+    for (size_t i = 0, next; i < c->n_held && rc == TL_OK; i = next) {
+        uint64_t id = c->held[i].id, behind = 0;
+        enum reader_after how;
+
+        for (next = i + 1; next < c->n_held && c->held[next].lane == c->held[i].lane; next++)
+            ;
+        for (; rc == TL_OK && id && looked < BEHIND_MOST; looked++) {
+            rc = queue__reader_after(c->r, c->held[i].lane, id, &id, &how, err);
+            behind += rc == TL_OK && id;
+        }
+        c->plan->behind += behind > next - i - 1 ? behind - (next - i - 1) : 0;
+        c->plan->behind_more = c->plan->behind_more || looked >= BEHIND_MOST;
+    }
+    return rc;
+}
+
+static enum tl_rc plan_parts(struct counting *c, struct tl_err *err)
+{
+    static const enum queue_state open[] = {QUEUE_QUEUED, QUEUE_RETRYING, QUEUE_DEAD, QUEUE_HELD};
+    struct queue_plan *plan = c->plan;
+    struct queue_filter f = plan->filter;
+    enum tl_rc rc = TL_OK;
+
+    if (queue_acts_on(plan, QUEUE_DELIVERED))
+        return plan_pages(c, &f, err);
+    while (rc == TL_OK && plan->at.part < TL_COUNT(open)) { /* by an index, however long the history is */
+        f.state = open[plan->at.part];
+        if (queue_acts_on(plan, f.state) && (!plan->filter.state || plan->filter.state == f.state))
+            rc = plan_pages(c, &f, err);
+        if (plan->more)
+            break;
+        plan->at.part++;
     }
     return rc;
 }
 
 enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl_err *err)
 {
-    static const enum queue_state open[] = {QUEUE_QUEUED, QUEUE_RETRYING, QUEUE_DEAD};
-    struct queue_filter f = plan->filter;
+    struct counting c = {.r = r, .plan = plan};
     struct store_val v;
     bool row;
     enum tl_rc rc = queue__bulk_filter(&plan->filter, err);
@@ -289,15 +388,17 @@ enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl
     if (rc != TL_OK)
         return rc;
     rc = store_one(r->st[READ_NEWEST], NULL, 0, &v, 1, &row, err);
-
-    plan->matching = plan->superseded = plan->unknown_outcome = plan->running = plan->final = 0;
-    plan->last_id = rc == TL_OK ? (uint64_t)v.i : 0;
-    if (rc == TL_OK && queue_acts_on(plan, QUEUE_DELIVERED))
-        return plan_pages(r, plan, &f, err);
-    for (size_t i = 0; rc == TL_OK && i < TL_COUNT(open); i++) { /* by an index, however long the history is */
-        f.state = open[i];
-        if (queue_acts_on(plan, f.state))
-            rc = plan_pages(r, plan, &f, err);
-    }
+    if (rc != TL_OK)
+        return rc;
+    plan->matching = plan->superseded = plan->unknown_outcome = plan->running = plan->final = plan->behind = 0;
+    plan->more = plan->behind_more = false;
+    if (!plan->at.part && !plan->at.cursor)
+        plan->last_id = (uint64_t)v.i;
+    if (plan->budget_ms)
+        c.until_ns = tl_clock_mono_ns(tl_clock_system()) + plan->budget_ms * NS_PER_MS;
+    rc = plan_parts(&c, err);
+    if (rc == TL_OK)
+        rc = count_behind(&c, err);
+    tl_free(c.held);
     return rc;
 }

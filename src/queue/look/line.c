@@ -93,7 +93,7 @@ static size_t lower(const struct reader_line *l, uint64_t lane, uint64_t id)
 }
 
 enum tl_rc queue__reader_after(struct queue_reader *r, uint64_t lane, uint64_t after, uint64_t *ret_id,
-                               bool *ret_blocks, struct tl_err *err)
+                               enum reader_after *ret_how, struct tl_err *err)
 {
     struct store_val v[2];
     bool found = false;
@@ -105,11 +105,11 @@ enum tl_rc queue__reader_after(struct queue_reader *r, uint64_t lane, uint64_t a
     if (rc != TL_OK)
         return rc;
     *ret_id = found ? (uint64_t)v[0].i : 0;
-    *ret_blocks = found && v[1].i == 2;
+    *ret_how = found ? (enum reader_after)v[1].i : AFTER_GOES;
     i = lower(r->line, lane, after + 1);
     if (i < r->line->n && r->line->young[i].lane == lane && (!found || r->line->young[i].id < *ret_id)) {
         *ret_id = r->line->young[i].id;
-        *ret_blocks = false;
+        *ret_how = AFTER_GOES;
     }
     return TL_OK;
 }

@@ -54,6 +54,30 @@ void queue_reader_close(struct queue_reader *r)
     tl_free(r);
 }
 
+/* Who holds it, and why. */
+static void read_held(struct queue_reader *r, struct queue_row *row)
+{
+    char buf[32];
+    struct tl_sv key = queue__held_key(row->delivery, buf), value, by, reason;
+    struct tl_err err;
+    struct store_val v[2];
+    bool found = false;
+
+    if (store_query(r->st[READ_KV], VALS(store_text(key)), &err) == TL_OK &&
+        store_next(r->st[READ_KV], v, 2, &found, &err) == TL_OK && found) {
+        if (queue__column(r, PLACE(KV, .name = key), v[1].i != 0, &v[0], &value, &err) == TL_OK) {
+            queue__held_read(value, &row->held_at_ms, &by, &reason);
+            by = tl_utf8_cut(by, sizeof(row->held_by) - 1);
+            reason = tl_utf8_cut(reason, sizeof(row->held_text) - 1);
+            (void)snprintf(row->held_by, sizeof(row->held_by), "%.*s", TL_SV_ARG(by));
+            (void)snprintf(row->held_text, sizeof(row->held_text), "%.*s", TL_SV_ARG(reason));
+        } else {
+            (void)snprintf(row->held_text, sizeof(row->held_text), "%.199s", err.text);
+        }
+    }
+    store_reset(r->st[READ_KV]);
+}
+
 void queue__row_read(struct queue_reader *reader, const struct store_val *v, struct queue_row *r)
 {
     struct tl_err err;
@@ -70,7 +94,8 @@ void queue__row_read(struct queue_reader *reader, const struct store_val *v, str
         .attempts_used = (uint32_t)v[7].i,
         .state = (enum queue_state)v[8].i,
         .expanded = v[9].i == KIND_EXPANDED,
-        .blocks = v[10].i == 2,
+        .blocks = v[10].i == 2 && v[8].i == QUEUE_DEAD,
+        .held = v[10].i == 2 && v[8].i != QUEUE_DEAD ? QUEUE_HELD_EVENT : QUEUE_HELD_NONE,
         .received_ms = v[11].i,
         .updated_ms = v[12].i,
         .next_at_ms = v[8].i == QUEUE_RETRYING ? v[13].i : 0,
@@ -84,8 +109,13 @@ void queue__row_read(struct queue_reader *reader, const struct store_val *v, str
         .done_at_once = v[26].type == STORE_INT,
         .status = (uint32_t)v[28].i,
         .latency_ms = (uint32_t)v[29].i,
+        .keyed = v[23].type == STORE_INT,
         .lane = v[23].type == STORE_INT ? (uint64_t)v[23].i : queue__own_lane((uint64_t)v[0].i),
+        .superseded = v[25].i != 0,
+        .unknown = v[30].i != 0,
     };
+    if (r->held == QUEUE_HELD_EVENT)
+        read_held(reader, r);
     if (r->state == QUEUE_DELIVERED) { /* the row keeps the class and words of a failure before that */
         r->cls = TL_CLASS_NONE;
         r->rc = TL_OK;
@@ -99,16 +129,17 @@ void queue__row_read(struct queue_reader *reader, const struct store_val *v, str
 
 enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl_err *err)
 {
+    enum reader_after how;
     uint64_t first;
-    bool blocks;
     enum tl_rc rc;
 
     if ((row->state != QUEUE_QUEUED && row->state != QUEUE_RETRYING) || row->expanded)
         return TL_OK;
-    rc = queue__reader_after(r, row->lane, 0, &first, &blocks, err);
+    rc = queue__reader_after(r, row->lane, 0, &first, &how, err);
     if (rc == TL_OK && first && first != row->delivery) {
         row->ahead = first;
-        row->ahead_dead = blocks;
+        row->ahead_dead = how == AFTER_DEAD;
+        row->ahead_held = how == AFTER_HELD;
     }
     return rc;
 }
@@ -152,6 +183,14 @@ static bool has_text(struct tl_sv s, struct tl_sv part)
     return false;
 }
 
+/* Those that a person holds are a kind of their own: whoever asks for what is queued means what can go. */
+static bool has_state(const struct queue_row *r, enum queue_state wanted)
+{
+    enum queue_state s = r->held == QUEUE_HELD_EVENT ? QUEUE_HELD : r->state;
+
+    return wanted == QUEUE_STATE_NONE || wanted == s;
+}
+
 static bool matches(const struct queue_filter *f, const struct queue_row *r)
 {
     if (f->n_ids) {
@@ -162,7 +201,7 @@ static bool matches(const struct queue_filter *f, const struct queue_row *r)
         if (!is)
             return false;
     }
-    return (!f->flow || f->flow == r->flow) && (f->state == QUEUE_STATE_NONE || f->state == r->state) &&
+    return (!f->flow || f->flow == r->flow) && has_state(r, f->state) &&
            (f->cls == TL_CLASS_NONE || f->cls == r->cls) && (!f->fingerprint || f->fingerprint == r->fingerprint) &&
            (!f->from_ms || r->received_ms >= f->from_ms) && (!f->until_ms || r->received_ms < f->until_ms) &&
            (!f->event || f->event == r->event) && (!f->n_targets || has_number(f->targets, f->n_targets, r->target)) &&
@@ -513,6 +552,13 @@ static enum tl_rc in_lanes(struct pager *p, uint64_t cursor, struct tl_err *err)
     return rc;
 }
 
+static enum tl_rc held_ones(struct pager *p, uint64_t cursor, struct tl_err *err)
+{
+    if (!room(p, p->limit))
+        return tl_fail(err, TL_LIMIT, "the page is too large");
+    return collect(p, READ_HELD, VALS(store_u64(cursor)), QUEUE_HELD_MOST, err);
+}
+
 static enum tl_rc list(struct pager *p, uint64_t cursor, struct tl_err *err)
 {
     const struct queue_filter *f = p->f;
@@ -526,6 +572,8 @@ static enum tl_rc list(struct pager *p, uint64_t cursor, struct tl_err *err)
         return by_id(p, cursor, err);
     if (f->text.n)
         return by_id(p, cursor, err);
+    if (f->state == QUEUE_HELD)
+        return held_ones(p, cursor, err);
     if (f->state == QUEUE_DEAD && f->key.p && p->n_lanes <= LANES_MAX)
         return merged(p, READ_DEAD_LANE, p->lanes, p->n_lanes, cursor, err);
     if ((f->state == QUEUE_QUEUED || f->state == QUEUE_RETRYING) && f->key.p && p->n_lanes <= LANES_MAX)

@@ -8,8 +8,8 @@
 
 #define ROW_COLUMNS                                                                                                    \
     "id,event,flow,target,item,rev,attempts,used,state,kind,live,received,updated,next_at,fp,cause,replay_of,bytes,"   \
-    "cls,rc,text,upload,ticket,lane,n_open,superseded,d_epoch,d_started,d_status,d_latency"
-#define ROW_N 30
+    "cls,rc,text,upload,ticket,lane,n_open,superseded,d_epoch,d_started,d_status,d_latency,unknown"
+#define ROW_N 31
 
 #define READS(X)                                                                                                       \
     X(ONE, "SELECT " ROW_COLUMNS " FROM unit WHERE id=?1")                                                             \
@@ -20,6 +20,9 @@
       "SELECT " ROW_COLUMNS " FROM unit WHERE fp IS NOT NULL AND flow=?1 AND fp=?4 AND id<?2 ORDER BY id DESC LIMIT "  \
       "?3")                                                                                                            \
     X(LIVE, "SELECT " ROW_COLUMNS " FROM unit WHERE live=1 AND target=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")         \
+    X(HELD, "SELECT " ROW_COLUMNS " FROM unit WHERE id IN (SELECT CAST(substr(key,6) AS INTEGER) FROM kv WHERE "       \
+            "key>='held/' AND key<'held/'||printf('%020d',?1)) ORDER BY id DESC")                                      \
+    X(KV, "SELECT value,key_id FROM kv WHERE key=?1")                                                                  \
     X(LIVE_LANE,                                                                                                       \
       "SELECT " ROW_COLUMNS " FROM unit WHERE live>0 AND lane=?1 AND id IN (SELECT id FROM line WHERE lane=?1 AND "    \
       "id<?2 ORDER BY id DESC LIMIT ?3) ORDER BY id DESC")                                                             \
@@ -54,7 +57,7 @@
       "SELECT id,model,ca,ia,cb,ib,at FROM xref WHERE id IN (SELECT id FROM xref WHERE ia=?2 UNION SELECT id FROM "    \
       "xref WHERE ib=?2) AND id<?1 ORDER BY id DESC")                                                                  \
     X(MARK, "SELECT mark FROM own_write WHERE model=?1 AND c=?2 AND i=?3 ORDER BY id DESC LIMIT 1")                    \
-    X(AFTER, "SELECT u.id,u.live FROM line l CROSS JOIN unit u ON u.id=l.id WHERE l.lane=?1 AND l.id>?2 AND "          \
+    X(AFTER, "SELECT u.id,CASE WHEN u.live=1 THEN 1 WHEN u.state=4 THEN 2 ELSE 3 END FROM line l CROSS JOIN unit u ON u.id=l.id WHERE l.lane=?1 AND l.id>?2 AND "          \
              "u.live>0 AND u.lane=?1 ORDER BY l.id LIMIT 1")                                                           \
     X(LINE_FROM, "SELECT value FROM meta WHERE name='line_from'")                                                      \
     X(YOUNG, "SELECT id,lane FROM unit WHERE live=1 AND target=?1 AND id>=?2 ORDER BY id")                             \
@@ -103,9 +106,10 @@ enum tl_rc queue__row(struct queue_reader *r, uint64_t id, struct queue_row *ret
 /* For a live row: what is ahead of it in its lane. */
 enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl_err *err);
 /* ---- line.c ---- */
-/* The lowest live one of a lane behind `after`; 0: none. *ret_blocks: it is dead. */
+/* The lowest live one of a lane behind `after`; 0: none. *ret_how: whether it can go. */
+enum reader_after { AFTER_GOES = 1, AFTER_DEAD, AFTER_HELD };
 enum tl_rc queue__reader_after(struct queue_reader *r, uint64_t lane, uint64_t after, uint64_t *ret_id,
-                               bool *ret_blocks, struct tl_err *err);
+                               enum reader_after *ret_how, struct tl_err *err);
 /* Those that stand in these lanes (sorted by value) and are not in the table `line` yet: ids below `before`, newest
  * first, in the arena. All others are below *ret_from. */
 enum tl_rc queue__reader_young(struct queue_reader *r, struct tl_arena *arena, const uint64_t *lanes, size_t n_lanes,

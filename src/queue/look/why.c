@@ -8,6 +8,13 @@ struct why_op {
     size_t n;
 };
 
+static enum queue_held behind(struct queue_row *r)
+{
+    if (r->ahead_held)
+        (void)snprintf(r->held_text, sizeof(r->held_text), "a person holds the one ahead of it");
+    return QUEUE_HELD_BEHIND;
+}
+
 static enum queue_held of_conn(const struct queue *q, const struct conn *c, struct queue_row *r)
 {
     if (c->held != QUEUE_HELD_NONE) {
@@ -15,7 +22,7 @@ static enum queue_held of_conn(const struct queue *q, const struct conn *c, stru
         return c->held;
     }
     if (r->ahead)
-        return r->ahead_dead ? QUEUE_HELD_KEY_BLOCKED : QUEUE_HELD_BEHIND;
+        return r->ahead_dead ? QUEUE_HELD_KEY_BLOCKED : behind(r);
     if (r->job) { /* it is under way over there, whether we ask just now or later */
         r->running = true;
         return QUEUE_HELD_NONE;
@@ -55,7 +62,7 @@ static void why(struct queue *q, struct queue_row *r)
     if (r->running && !waits_in_a_step(q, l, r))
         return;
     r->running = false;
-    if (r->held != QUEUE_HELD_NONE)
+    if (r->held != QUEUE_HELD_NONE) /* by a person (the reader knows), or in a step */
         return;
     if (queue__is_gone(q, f->removed || t->removed, f->gone)) {
         r->held = QUEUE_HELD_FLOW_REMOVED;

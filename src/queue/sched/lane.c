@@ -67,7 +67,7 @@ void queue__bits_tidy(struct queue *q)
 {
     if (!any(q, QUEUE_RETRYING))
         memset(&q->away, 0, sizeof(q->away));
-    if (!any(q, QUEUE_DEAD)) {
+    if (!any(q, QUEUE_DEAD) && !any(q, QUEUE_HELD)) {
         memset(&q->dead, 0, sizeof(q->dead));
         q->dead_known = true;
     }

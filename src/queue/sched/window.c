@@ -3,7 +3,8 @@
  * The window: which lane heads are in memory.
  *
  * Invariant, for each target: a live delivery that is the lowest live one of its lane is (a) in memory, or (b) beyond
- * `cursor` while `complete` is false, or (c) retrying and due beyond (due_at, due_id), or (d) dead and blocking.
+ * `cursor` while `complete` is false, or (c) retrying and due beyond (due_at, due_id), or (d) dead and blocking, or held
+ * by a person.
  * A later one is reached through its lane: when the head ends, lane_next asks the store for the lowest that is left.
  */
 #include "queue/queue_int.h"
@@ -87,7 +88,7 @@ static struct lane *enter(struct queue *q, const struct row *row, bool more)
 static bool may_have_earlier(const struct queue *q, const struct flow *f, uint64_t lane)
 {
     return (f->count[QUEUE_RETRYING] > 0 && queue__may_be_away(q, lane)) ||
-           (f->block && f->count[QUEUE_DEAD] > 0 && queue__may_hold_dead(q, lane));
+           (((f->block && f->count[QUEUE_DEAD] > 0) || f->count[QUEUE_HELD] > 0) && queue__may_hold_dead(q, lane));
 }
 
 void queue__arrive(struct queue *q, const struct row *row, struct queue_blob *blob)

@@ -79,6 +79,9 @@
                 "next_at,id LIMIT 1")                                                                                  \
     X(SUPERSEDE, "UPDATE unit SET superseded=1 WHERE fp IS NOT NULL AND lane=?1 AND id<?2")                            \
     X(DEAD_LANES, "SELECT lane FROM unit WHERE fp IS NOT NULL AND lane IS NOT NULL LIMIT ?1")                          \
+    X(HELD_ALL, "SELECT flow,lane FROM unit WHERE id IN (SELECT CAST(substr(key,6) AS INTEGER) FROM kv WHERE "         \
+                "key>='held/' AND key<'held0')")                                                                       \
+    X(UNIT_LIVE, "UPDATE unit SET live=?2,updated=?3 WHERE id=?1")                                                     \
     X(UNBLOCK, "UPDATE unit SET live=NULL WHERE flow=?1 AND fp IS NOT NULL AND live=2")                                \
     X(ATTEMPT_BEGIN,                                                                                                   \
       "INSERT OR REPLACE INTO attempt(id,epoch,started,ended,end,flags,call) VALUES(?1,?2,?3,0,0,0,?4)")               \
@@ -154,7 +157,7 @@
       "INSERT INTO job(id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,"             \
       "cursor,total,looked,done,refused,refusal_rc,refusal,ended,who,reason,at,to_target) VALUES(?1,?2,?3,?4,"         \
       "?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,0,0,0,0,NULL,0,?16,?17,?18,?19)")                                        \
-    X(JOB_SET, "UPDATE job SET cursor=?2,looked=?3,done=?4,refused=?5,refusal_rc=?6,refusal=?7,ended=?8 WHERE id=?1")  \
+    X(JOB_SET, "UPDATE job SET total=max(total,?3),cursor=?2,looked=?3,done=?4,refused=?5,refusal_rc=?6,refusal=?7,ended=?8 WHERE id=?1")  \
     X(JOB_GET, "SELECT total,looked,done,refused,refusal_rc,refusal,ended FROM job WHERE id=?1")                       \
     X(JOB_END, "UPDATE job SET ended=2 WHERE id=?1 AND ended=0")                                                       \
     X(JOB_SCAN, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND (?4=0 OR flow=?4) AND (?5=0 OR state=?5) AND "  \
@@ -162,6 +165,8 @@
     X(JOB_DEAD,                                                                                                        \
       "SELECT id,fp,cls FROM unit WHERE fp IS NOT NULL AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")         \
     X(JOB_DEAD_FP, "SELECT id,fp,cls FROM unit WHERE fp=?5 AND flow=?4 AND id>?1 AND id<=?2 ORDER BY id LIMIT ?3")     \
+    X(JOB_HELD, "SELECT id,fp,cls FROM unit WHERE id IN (SELECT CAST(substr(key,6) AS INTEGER) FROM kv WHERE "         \
+                "key>'held/'||printf('%020d',?1) AND key<'held0' ORDER BY key LIMIT ?3) AND id<=?2 ORDER BY id")       \
     X(JOB_EVENT, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND (id=?4 OR event=?4) ORDER BY id LIMIT ?3")     \
     X(AUDIT_ADD, "INSERT INTO audit(id,at,who,role,how,origin,action,subject,reason,detail,hash) VALUES(?1,?2,?3,?4,"  \
                  "?5,?6,?7,?8,?9,?10,?11)")                                                                            \
@@ -199,7 +204,7 @@
     X(KEY_OLD, "DELETE FROM data_key WHERE id<>?1")                                                                    \
     X(UNIT_REPLAYS, "UPDATE unit SET replay_of=?2 WHERE id=?1")                                                        \
     X(JOB_OPEN, "SELECT id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,cursor,"     \
-                "total,looked,done,refused,refusal_rc,refusal,to_target FROM job WHERE ended=0 ORDER BY id LIMIT 1")
+                "total,looked,done,refused,refusal_rc,refusal,to_target,who,reason FROM job WHERE ended=0 ORDER BY id LIMIT 1")
 
 enum queue_sql {
 #define X(name, text) SQL_##name,

@@ -191,6 +191,30 @@ def test_a_paused_flow_takes_events_and_delivers_none_until_resumed(project):
     assert project.counts()["delivered"] == 9 and project.counts()["cancelled"] == 1
 
 
+def test_an_event_is_held_for_a_reason_shown_and_released(project):
+    project.serve()
+    project.ok("pause", "flow", "orders")
+    send(project, "--count", 4)
+    ids = [e["id"] for e in project.get("/v1/events")["events"]]
+    unsaid = project.run("events", "hold", ids[0], "--yes")
+    assert unsaid.code == 2 and "--reason TEXT is missing" in unsaid.err
+    plan = project.ok("events", "hold", *ids, "--dry-run").out
+    assert "hold: 4 match" in plan, plan
+    assert "hold: 1 done" in project.ok("events", "hold", ids[0], "--reason", "wait for the new address", "--yes").out
+    project.ok("resume", "flow", "orders")
+    project.drained(3)
+    shown = project.ok("events", "show", ids[0]).out
+    assert "event_held" in shown and "wait for the new address" in shown and "held by" in shown, shown
+    listed = project.ok("events", "list", "--state", "held").out
+    assert ids[0] in listed and "wait for the new address" in listed, listed
+    assert "flows; 1 held by a person" in project.ok("status").out
+    assert "release: 1 done" in project.ok("events", "release", "--flow", "orders", "--yes").out
+    project.drained()
+    assert project.counts()["delivered"] == 4 and project.counts()["held"] == 0
+    audit = project.ok("audit", "list").out
+    assert "hold" in audit and "wait for the new address" in audit, audit
+
+
 def test_cancel_and_move_take_what_waits_and_say_when_nothing_does(project):
     project.serve()
     send(project, "--count", 4)

@@ -101,6 +101,55 @@ const journeys = {
         assert.deepEqual(errors, []);
     },
 
+    /** One order must not go out yet: hold it, find it again among the held ones, release it; on a telephone. */
+    async hold(browser) {
+        const { page, errors } = await open(browser, { viewport: NARROW });
+        await go(page, "#/events?q=flow:returns-to-erp state:queued");
+        await page.locator("table.events tbody tr a").first().click();
+        await page.getByRole("button", { name: "Hold…" }).click();
+        const dialog = page.getByRole("dialog");
+        await dialog.getByText("They are not sent until somebody releases them").waitFor();
+        await press(page, "Hold 1 delivery");
+        await dialog.getByText(/Say in a few words why/).waitFor();
+        await reason(page, "the customer wants another address");
+        await press(page, "Hold 1 delivery");
+        await dialog.getByText("1 of 1 held").waitFor();
+        await press(page, "Close");
+        const id = page.url().match(/events\/([0-9A-Z]{13})/)[1];
+        await page.locator(".page-head .chip", { hasText: "held" }).waitFor();
+        await page.getByText("the customer wants another address").first().waitFor();
+        await page.getByText(/^Held by /).waitFor();
+        assert.equal((await api(page, "v1/status")).flows.find((f) => f.name === "returns-to-erp").counts.held, 1);
+        await go(page, "#/events");
+        await page.getByRole("button", { name: "held", exact: true }).click();
+        await page.getByText("the customer wants another address").first().waitFor();
+        assert.equal(await page.locator("table.events tbody tr").count(), 1);
+        assert.equal((await serious(page)).join("\n"), "");
+        await page.locator("table.events tbody tr a").first().click();
+        await page.getByRole("button", { name: "Release…" }).click();
+        await reason(page, "the address is changed");
+        await press(page, "Release 1 delivery");
+        await page.getByRole("dialog").getByText("1 of 1 released").waitFor();
+        await press(page, "Close");
+        await until("released", async () => (await api(page, `v1/events/${id}`)).event.held === "flow_paused");
+        await page.getByRole("button", { name: "Hold…" }).waitFor();
+        assert.deepEqual(errors, []);
+    },
+
+    /** The graph of all flows on a telephone: each flow by itself, as large as on a desk. */
+    async graphs(browser) {
+        const { page, errors } = await open(browser, { viewport: NARROW });
+        await go(page, "#/flows?show=graph");
+        await page.getByRole("group", { name: "The path of orders-to-erp" }).waitFor();
+        assert.equal(await page.locator(".each-flow > li").count(), 4);
+        for (const svg of await page.locator(".each-flow svg").all()) {
+            const [shown, drawn] = await svg.evaluate((e) => [e.getBoundingClientRect().width, e.viewBox.baseVal.width]);
+            assert.equal(shown, drawn);
+            assert.ok(shown <= 370, `${shown} pixels`);
+        }
+        assert.deepEqual(errors, []);
+    },
+
     /** Three in the morning, on a telephone: one alert says what is wrong and what waits; the file names the new token, its
      *  secret is in the store: reload, test, and it drains. */
     async night(browser) {

@@ -14,7 +14,7 @@ export interface Filter {
 export const KEYS: Record<string, { param: string; hint: string; values?: string[] }> = {
     state: {
         param: "state", hint: "state of the delivery",
-        values: ["queued", "retrying", "dead", "delivered", "skipped", "cancelled", "discarded"],
+        values: ["queued", "retrying", "held", "dead", "delivered", "skipped", "cancelled", "discarded"],
     },
     flow: { param: "flow", hint: "name of the flow" },
     class: { param: "class", hint: "class of the error", values: ["transient", "rate_limit", "auth", "config", "data", "bug"] },

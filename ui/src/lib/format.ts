@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // format.ts - numbers, times and sizes as people read them. The exact value goes into the title of what shows them.
+import type { State } from "./types";
 
 const int = new Intl.NumberFormat("en-US");
 export function num(n: number | null | undefined): string {
@@ -88,6 +89,11 @@ export function exact(iso: string): string {
 
 export function plural(n: number, one: string, many = one + "s"): string {
     return `${num(n)} ${n === 1 ? one : many}`;
+}
+
+/** Where a delivery stands; what a person holds is a state of its own, whatever it was before. */
+export function stateOf(r: { state: State; held: string | null }): State {
+    return r.held === "event_held" ? "held" : r.state;
 }
 
 /** Words of the API as people read them: "connection_auth" -> "connection auth". */

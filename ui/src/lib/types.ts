@@ -2,7 +2,7 @@
 // types.ts - what the API answers (src/admin). Times are ISO texts in UTC, ids 13 letters and digits.
 
 export type Role = "viewer" | "operator" | "admin";
-export type State = "queued" | "running" | "retrying" | "dead" | "delivered" | "skipped" | "cancelled" | "discarded";
+export type State = "queued" | "running" | "retrying" | "held" | "dead" | "delivered" | "skipped" | "cancelled" | "discarded";
 export type Counts = Record<State, number>;
 
 export interface Session {
@@ -151,6 +151,11 @@ export interface Row {
     error?: string;
     fingerprint?: string;
     reason: string;
+    running?: boolean;
+    held: string | null; // why it waits; "event_held": a person holds it
+    held_reason?: string;
+    held_by?: string;
+    held_at?: string;
     cause: string | null;
     replay_of: string | null;
 }
@@ -246,7 +251,7 @@ export interface Group {
     marked_at: string | null;
 }
 
-export type Action = "replay" | "cancel" | "discard" | "move";
+export type Action = "replay" | "cancel" | "discard" | "move" | "hold" | "release";
 
 export interface Plan {
     action: Action;
@@ -255,7 +260,10 @@ export interface Plan {
     unknown_outcome: number;
     running: number;
     final: number;
+    behind: number;
+    behind_more: boolean; // at least so many
     last: string | null;
+    next: string | null; // the counts are of a slice: the next one begins here
 }
 
 export interface Job {

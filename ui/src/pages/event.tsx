@@ -2,7 +2,7 @@
 // event.tsx - one delivery: where it stands and why, its attempts as a timeline, its payload, what can be done about it.
 import { useEffect, useState } from "preact/hooks";
 import { api, may, query } from "../lib/api";
-import { bytes, duration, plural, words } from "../lib/format";
+import { bytes, duration, plural, stateOf, words } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { status } from "../lib/live";
 import { go, link } from "../lib/router";
@@ -23,7 +23,8 @@ function story(d: Detail): string {
     const r = d.event;
     if (r.job)
         return `Runs over there as ${r.job.name || "a long job"}: asked ${duration(Date.now() - Date.parse(r.job.polled_at))} ago, and again by itself.`;
-    switch (r.state) {
+    switch (stateOf(r)) {
+        case "held": return "A person holds it: nothing is sent until it is released, and what is behind it in its key waits, too.";
         case "delivered": return `Delivered with ${plural(r.attempts, "attempt")}, ${duration(Date.parse(r.updated_at) - Date.parse(r.received_at))} after it was received.`;
         case "dead": return r.attempts ? `Given up after ${plural(r.attempts, "attempt")}. Mend the cause, then replay.` : "Could not be sent at all: it waits here until somebody mends or discards it.";
         case "retrying": return "The last attempt failed; the next one is planned.";
@@ -97,7 +98,7 @@ function Timeline({ d }: { d: Detail }) {
     const list = [...d.attempts].reverse();
     return (
         <ol class="timeline">
-            {d.event.state === "retrying" && d.event.next_at && <li class="attempt busy"><div class="attempt-line"><b>Next attempt</b><span class="grow" />{Date.parse(d.event.next_at) > Date.now() ? <Time at={d.event.next_at} /> : <span class="faint">as soon as its connection and its key let it</span>}</div></li>}
+            {stateOf(d.event) === "retrying" && d.event.next_at && <li class="attempt busy"><div class="attempt-line"><b>Next attempt</b><span class="grow" />{Date.parse(d.event.next_at) > Date.now() ? <Time at={d.event.next_at} /> : <span class="faint">as soon as its connection and its key let it</span>}</div></li>}
             {list.map((a) => <AttemptRow key={a.attempt} a={a} before={d.attempts[d.attempts.indexOf(a) - 1]} />)}
             <li class="attempt quiet"><div class="attempt-line"><b>Received</b><span class="grow" /><Time at={d.event.received_at} /></div></li>
         </ol>
@@ -223,7 +224,9 @@ function Actions({ d, reload, onReveal }: { d: Detail; reload: () => void; onRev
             show("Edit the payload", <EditForm d={whole} done={reload} />, { wide: true });
     };
     const r = d.event;
-    const one = { ids: [r.id] };
+    const one = d.deliveries.length ? { event: r.id } : { ids: [r.id] };
+    const state = stateOf(r), waits = LIVE.includes(r.state) && !r.running && !r.job;
+    const held = state === "held" || d.deliveries.some((x) => stateOf(x) === "held");
     const what = `The delivery ${r.id} of ${r.flow}`;
     const promote = async () => {
         const reason = await ask({ title: r.state === "retrying" ? "Retry now" : "Send this one first", body: <p>{r.state === "retrying" ? "It does not wait for its next attempt any longer: it" : "It"} becomes the next of its flow, within the order of its key.</p>, confirm: r.state === "retrying" ? "Retry" : "Send first", reason: true });
@@ -237,7 +240,9 @@ function Actions({ d, reload, onReveal }: { d: Detail; reload: () => void; onRev
         <Act run={async () => copyText(curl(d), "Command")}><Icon name="copy" />Copy as curl</Act>
         {may("operator") && <>
             {d.masked && <Act run={onReveal}><Icon name="key" />Reveal…</Act>}
-            {LIVE.includes(r.state) && r.state !== "running" && !d.ahead && <Act run={promote}><Icon name={r.state === "retrying" ? "retrying" : "right"} />{r.state === "retrying" ? "Retry now…" : "Send first…"}</Act>}
+            {waits && !held && !d.ahead && !d.deliveries.length && <Act run={promote}><Icon name={r.state === "retrying" ? "retrying" : "right"} />{r.state === "retrying" ? "Retry now…" : "Send first…"}</Act>}
+            {held && <Act class="primary" run={async () => bulk({ action: "release", filter: one }, what, reload)}><Icon name="running" />Release…</Act>}
+            {waits && state !== "held" && <Act run={async () => bulk({ action: "hold", filter: one }, what, reload)}><Icon name="held" />Hold…</Act>}
             {LIVE.includes(r.state) && <Act run={async () => bulk({ action: "cancel", filter: one }, what, reload)}><Icon name="cancelled" />Cancel…</Act>}
             {r.state === "dead" && <Act run={async () => bulk({ action: "discard", filter: one }, what, reload)}><Icon name="discarded" />Discard…</Act>}
             {r.state === "dead" && <Act run={edit}><Icon name="edit" />Edit…</Act>}
@@ -273,7 +278,7 @@ function Deliveries({ rows }: { rows: Row[] }) {
     return (
         <Card title="Deliveries of this event"><Scroll label="Deliveries"><table class="grid">
             <thead><tr><th scope="col">Id</th><th scope="col">State</th><th scope="col" class="n">Item</th><th scope="col" class="n">Attempts</th><th scope="col" class="wide">Last error</th></tr></thead>
-            <tbody>{rows.map((r) => <tr key={r.id}><td><a href={link(["events", r.id])}><IdText id={r.id} /></a></td><td><StateChip state={r.state} /></td><td class="n">{r.item}</td><td class="n">{r.attempts}</td><td class="wide">{r.reason}</td></tr>)}</tbody>
+            <tbody>{rows.map((r) => <tr key={r.id}><td><a href={link(["events", r.id])}><IdText id={r.id} /></a></td><td><StateChip state={stateOf(r)} /></td><td class="n">{r.item}</td><td class="n">{r.attempts}</td><td class="wide">{r.reason}</td></tr>)}</tbody>
         </table></Scroll></Card>
     );
 }
@@ -307,8 +312,10 @@ export function EventDetail({ id, back }: { id: string; back: string }) {
         return x;
     };
     return <>
-        <PageHead title={title} sub={<span class="chips"><StateChip state={r.state} />{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}<span>{story(d)}</span></span>}><Actions d={seen} reload={() => setTimeout(load, 250)} onReveal={onReveal} /></PageHead>
+        <PageHead title={title} sub={<span class="chips"><StateChip state={stateOf(r)} />{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}<span>{story(d)}</span></span>}><Actions d={seen} reload={() => setTimeout(load, 250)} onReveal={onReveal} /></PageHead>
         {error ? <Problem error={error} retry={load} /> : null}
+        {r.held === "event_held" && <div class="notice held"><Icon name="held" /><div><b>Held by {r.held_by}</b> <Time at={r.held_at} /><p>{r.held_reason}</p></div></div>}
+        {r.held && r.held !== "event_held" && LIVE.includes(r.state) && !["backoff", "concurrency", "behind"].includes(r.held) && <div class="notice held"><Icon name="clock" /><div><b>Waits: {words(r.held)}</b>{r.held_reason && <p>{r.held_reason}</p>}</div></div>}
         {r.reason && r.state !== "skipped" && <div class={`notice ${r.state === "dead" ? "bad" : r.state === "delivered" ? "quiet" : "warn"}`}><Icon name={r.state === "dead" ? "cross" : "info"} />
             <div><b>{r.class ? words(r.class) : "Reason"}</b><p>{r.reason}</p></div></div>}
         <div class="detail">

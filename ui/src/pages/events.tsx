@@ -4,12 +4,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, may, query } from "../lib/api";
 import * as filters from "../lib/filter";
-import { bytes, num, plural } from "../lib/format";
+import { bytes, num, plural, stateOf, words } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { paused, status } from "../lib/live";
 import { go, link, place } from "../lib/router";
 import { openStream } from "../lib/stream";
-import type { Page, Row } from "../lib/types";
+import type { Action, Page, Row } from "../lib/types";
 import { Act, Card, Chip, Empty, Loading, PageHead, Problem, Scroll, StateChip, Time } from "../parts/bits";
 import { bulk } from "../parts/bulk";
 import { Icon } from "../parts/icon";
@@ -17,7 +17,7 @@ import { EventDetail } from "./event";
 
 const PAGE = 50, MOST_ROWS = 2000, MOST_FRESH = 500, TAIL_MS = 2000;
 
-const QUICK: [string, string][] = [["all", ""], ["dead", "state:dead"], ["retrying", "state:retrying"], ["queued", "state:queued"], ["delivered", "state:delivered"], ["last hour", "since:1h"]];
+const QUICK: [string, string][] = [["all", ""], ["dead", "state:dead"], ["retrying", "state:retrying"], ["queued", "state:queued"], ["held", "state:held"], ["delivered", "state:delivered"], ["last hour", "since:1h"]];
 
 function Suggestions({ text, pick }: { text: string; pick: (t: string) => void }) {
     const last = text.split(/\s+/).pop() ?? "";
@@ -194,13 +194,15 @@ function EventList({ text }: { text: string }) {
         { keys: "r", does: "Replay the row, or those picked", run: replay },
         { keys: "n", does: "Show what is new", run: showFresh },
     ]);
-    const filterAction = (action: "replay" | "discard" | "cancel") => bulk({ action, filter: picked.size ? { ids: [...picked] } : params },
+    const held = picked.size ? rows.some((r) => picked.has(r.id) && stateOf(r) === "held") : /\bstate:held\b/.test(text);
+    const filterAction = (action: Action) => bulk({ action, filter: picked.size ? { ids: [...picked] } : params },
         picked.size ? plural(picked.size, "picked delivery", "picked deliveries") : `Everything that matches ${text}`, () => { setPicked(new Set()); reload(); });
     return <>
         <PageHead title="Events" sub="Each row is a delivery: one event on its way to one target.">
             {may("operator") && (picked.size > 0 || (text && rows.length > 0)) && <>
                 <span class="faint">{picked.size ? plural(picked.size, "row picked", "rows picked") : "All that match:"}</span>
                 <Act run={async () => filterAction("replay")}><Icon name="retrying" />Replay…</Act>
+                {held ? <Act run={async () => filterAction("release")}><Icon name="running" />Release…</Act> : <Act run={async () => filterAction("hold")}><Icon name="held" />Hold…</Act>}
                 <Act run={async () => filterAction("cancel")}><Icon name="cancelled" />Cancel…</Act>
             </>}
         </PageHead>
@@ -237,17 +239,19 @@ export function IdText({ id }: { id: string }) {
     return <span class="id" title={id}><span class="faint">{id.slice(0, id.length - head.length)}</span>{head}</span>;
 }
 
+const WAITS = ["queued", "retrying"], OWN = ["backoff", "concurrency"]; // these say nothing that the row does not
+
 function EventRow({ r, at, picked, toggle, open, q, keys }: { r: Row; at: boolean; picked: boolean; toggle: () => void; open: () => void; q: string; keys: boolean }) {
     return (
         <tr class={`${at ? "at" : ""} ${picked ? "picked" : ""}`} aria-current={at ? "true" : undefined} onClick={open}>
             <td class="tick" onClick={(e) => e.stopPropagation()}><input type="checkbox" aria-label={`Pick ${r.id}`} checked={picked} onChange={toggle} /></td>
             <td class="nowrap c-time"><Time at={r.received_at} /></td>
-            <td class="c-state"><StateChip state={r.state} /></td>
+            <td class="c-state"><StateChip state={stateOf(r)} /></td>
             <td class="c-id nowrap"><a href={link(["events", r.id], { q })} onClick={(e) => e.stopPropagation()}><IdText id={r.id} /></a>{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}</td>
             <td class="nowrap c-flow">{r.flow}{r.target && r.target !== r.connection && <span class="faint"> → {r.target}</span>}</td>
             {keys && <td class="nowrap c-key">{r.key ? <a class="mono" href={link(["events"], { q: filters.format([{ key: "flow", value: r.flow }, { key: "key", value: r.key }]) })} onClick={(e) => e.stopPropagation()}>{r.key}</a> : <span class="faint">–</span>}</td>}
             <td class="n c-attempts">{r.attempts}</td>
-            <td class="wide">{r.class && <span class="cls">{r.class} </span>}{r.reason && <span class="reason" title={r.reason}>{r.reason}</span>}{r.state === "retrying" && r.next_at && <span class="faint"> again <Time at={r.next_at} /></span>}</td>
+            <td class="wide">{WAITS.includes(r.state) && r.held && !OWN.includes(r.held) && <span class="held-why">{r.held === "event_held" ? `${r.held_by}: ` : `${words(r.held)}${r.held_reason ? ": " : " "}`}{r.held_reason} </span>}{r.class && <span class="cls">{r.class} </span>}{r.reason && <span class="reason" title={r.reason}>{r.reason}</span>}{stateOf(r) === "retrying" && r.next_at && <span class="faint"> again <Time at={r.next_at} /></span>}</td>
             <td class="n nowrap c-size">{bytes(r.bytes)}</td>
         </tr>
     );

@@ -46,7 +46,29 @@ function sourceIcon(source: string): IconName {
 
 const paused = (held: string | null) => !!held && (held.endsWith("_paused") || isProblem(held));
 
+const NARROW = matchMedia("(max-width: 620px)");
+
+function useNarrow(): boolean {
+    const [narrow, setNarrow] = useState(NARROW.matches);
+    useEffect(() => {
+        const on = () => setNarrow(NARROW.matches);
+        NARROW.addEventListener("change", on);
+        return () => NARROW.removeEventListener("change", on);
+    }, []);
+    return narrow;
+}
+
+/** On a narrow screen, where all in one would be too small to read: each flow with a small graph of its own. */
+function EachFlow({ flows, nodes, edges }: { flows: Flow[]; nodes: GraphNode[]; edges: GraphEdge[] }) {
+    return <ul class="each-flow">{flows.map((f) => {
+        const own = edges.filter((e) => e.from.endsWith(`:${f.name}`) && (e.to === `flow:${f.name}` || e.from === `flow:${f.name}`));
+        const ids = new Set(own.flatMap((e) => [e.from, e.to]));
+        return <li key={f.name}><Graph small label={`The path of ${f.name}`} nodes={nodes.filter((n) => ids.has(n.id))} edges={own} /></li>;
+    })}</ul>;
+}
+
 export function AllFlows({ s }: { s: Status }) {
+    const narrow = useNarrow();
     const nodes: GraphNode[] = [], edges: GraphEdge[] = [];
     const flows = s.flows.filter((f) => !f.removed && f.source);
     const most = Math.max(1, ...flows.map((f) => recent("delivered", f.name) ?? 0));
@@ -60,6 +82,8 @@ export function AllFlows({ s }: { s: Status }) {
     }
     const used = new Set(edges.map((e) => e.to));
     nodes.push(...s.connections.filter((c) => used.has(`connection:${c.name}`)).map(connectionNode));
+    if (narrow)
+        return <EachFlow flows={flows} nodes={nodes} edges={edges} />;
     return <Graph label="All flows, from their sources to the connections" nodes={nodes} edges={edges} />;
 }
 

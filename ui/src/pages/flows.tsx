@@ -95,7 +95,7 @@ export function Flows() {
     </>;
 }
 
-const STATES: State[] = ["queued", "running", "retrying", "dead", "delivered", "skipped", "cancelled", "discarded"];
+const STATES: State[] = ["queued", "running", "retrying", "held", "dead", "delivered", "skipped", "cancelled", "discarded"];
 
 function Counts({ f }: { f: Flow }) {
     return (

@@ -16,13 +16,13 @@ export function Prose({ text }: { text: string }) {
 }
 
 const STATE_ICON: Record<State, IconName> = {
-    queued: "queued", running: "running", retrying: "retrying", dead: "cross", delivered: "delivered", skipped: "skipped",
+    queued: "queued", running: "running", retrying: "retrying", held: "held", dead: "cross", delivered: "delivered", skipped: "skipped",
     cancelled: "cancelled", discarded: "discarded",
 };
 
 export type Tone = "ok" | "bad" | "warn" | "busy" | "held" | "quiet";
 const STATE_TONE: Record<State, Tone> = {
-    queued: "quiet", running: "busy", retrying: "warn", dead: "bad", delivered: "ok", skipped: "quiet", cancelled: "quiet",
+    queued: "quiet", running: "busy", retrying: "warn", held: "held", dead: "bad", delivered: "ok", skipped: "quiet", cancelled: "quiet",
     discarded: "quiet",
 };
 

@@ -15,19 +15,22 @@ export interface BulkRequest {
     to?: string;
 }
 
-export const VERB: Record<Action, string> = { replay: "Replay", cancel: "Cancel", discard: "Discard", move: "Move" };
-export const PAST: Record<Action, string> = { replay: "replayed", cancel: "cancelled", discard: "discarded", move: "moved" };
+export const VERB: Record<Action, string> = { replay: "Replay", cancel: "Cancel", discard: "Discard", move: "Move", hold: "Hold", release: "Release" };
+export const PAST: Record<Action, string> = { replay: "replayed", cancel: "cancelled", discard: "discarded", move: "moved", hold: "held", release: "released" };
 
 const EFFECT: Record<Action, string> = {
     replay: "Dead deliveries go back into their queue; finished ones are sent again as new events.",
     cancel: "Nothing more is attempted. Idempotency keys are released, so that a sender may send again.",
     discard: "They leave the dead letters for good. Their payloads stay until retention removes them.",
     move: "They run under another flow from now on.",
+    hold: "They are not sent until somebody releases them, whatever happens meanwhile. What is running just now is left alone.",
+    release: "They go on where they stood, in the order of their keys.",
 };
 
 function Facts({ plan }: { plan: Plan }) {
     const rows: [string, number, string][] = [
         ["match", plan.matching, ""],
+        [`${plan.behind === 1 ? "stands" : "stand"} behind them in the order of their keys${plan.behind_more ? ", at least" : ""}`, plan.behind, "They would wait, too."],
         ["have later deliveries of the same key", plan.superseded, "Replaying these may put an older state over a newer one."],
         ["have an attempt with unknown outcome", plan.unknown_outcome, "The other side may have them already; it decides by its idempotency key."],
         ["run right now", plan.running, "They are left alone."],
@@ -45,6 +48,25 @@ function Facts({ plan }: { plan: Plan }) {
 /** Who presses Stop in a hurry is not asked for another reason: that of the job is kept with it. */
 export function stopJob(id: string, reason: string): Promise<unknown> {
     return api(`v1/jobs/${id}/cancel`, { json: { reason: `stopped: ${reason}`.slice(0, 200) } });
+}
+
+const SUMS = ["matching", "superseded", "unknown_outcome", "running", "final", "behind"] as const;
+
+/** The plan comes in slices, so that counting many holds up nobody: their sum, told after each. */
+async function count(body: object, tell: (p: Plan) => void, gone: () => boolean): Promise<void> {
+    let sum: Plan | null = null;
+    do {
+        const slice: Plan = await api<Plan>("v1/plan", { json: sum ? { ...body, last: sum.last, next: sum.next } : body });
+        if (gone())
+            return;
+        if (sum) {
+            for (const k of SUMS)
+                slice[k] += sum[k];
+            slice.behind_more ||= sum.behind_more;
+        }
+        sum = slice;
+        tell(sum);
+    } while (sum.next);
 }
 
 export function Progress({ id, action, planned, reason, done }: { id: string; action: Action; planned: number; reason: string; done?: () => void }) {
@@ -108,9 +130,11 @@ function Bulk({ request, what, done }: { request: BulkRequest; what: string; don
     const body = { ...request, include_superseded: superseded, ...(move ? { to } : {}) };
     useEffect(() => {
         if (move && !to)
-            return;
+            return undefined;
         setPlan(null);
-        api<Plan>("v1/plan", { json: body }).then(setPlan, setError);
+        let gone = false;
+        count(body, setPlan, () => gone).catch(setError);
+        return () => { gone = true; };
     }, [superseded, to]);
     const confirm = async () => {
         if (!reason.trim()) {
@@ -118,7 +142,7 @@ function Bulk({ request, what, done }: { request: BulkRequest; what: string; don
             document.getElementById("bulk-reason")?.focus();
             return;
         }
-        setJob((await api<{ job: string }>("v1/jobs", { json: { ...body, last: plan!.last, reason: reason.trim() } })).job);
+        setJob((await api<{ job: string }>("v1/jobs", { json: { ...body, last: plan!.last, matching: plan!.matching, reason: reason.trim() } })).job);
     };
     if (job)
         return <>
@@ -131,7 +155,7 @@ function Bulk({ request, what, done }: { request: BulkRequest; what: string; don
             <p>{what}. {EFFECT[request.action]}</p>
             {move && <div class="field"><label for="bulk-to">To the flow</label><select id="bulk-to" value={to} onChange={(e) => setTo(e.currentTarget.value)}>
                 <option value="">choose…</option>{status.value?.flows.filter((f) => !f.removed).map((f) => <option key={f.name}>{f.name}</option>)}</select></div>}
-            {error ? <Problem error={error} /> : plan ? <Facts plan={plan} /> : !move || to ? <Loading what="the plan" /> : null}
+            {error ? <Problem error={error} /> : plan ? <><Facts plan={plan} />{plan.next && <p class="loading" role="status">Counting… {num(plan.matching)} so far</p>}</> : !move || to ? <Loading what="the plan" /> : null}
             {plan && request.action === "replay" && plan.superseded > 0 && (
                 <label class="check"><input type="checkbox" checked={superseded} onChange={(e) => setSuperseded(e.currentTarget.checked)} /> Also those with later deliveries of their key</label>
             )}
@@ -141,11 +165,11 @@ function Bulk({ request, what, done }: { request: BulkRequest; what: string; don
                     onInput={(e) => { setReason(e.currentTarget.value); setMissing(false); }} />
                 <p id="bulk-reason-note" class={missing ? "error" : "faint"}>{missing ? "Say in a few words why: it is kept with the change." : "Kept with the change, under your name."}</p>
             </div>}
-            {plan && plan.matching === 0 && <p>There is nothing to do: no delivery matches any more.</p>}
+            {plan && plan.matching === 0 && !plan.next && <p>There is nothing to do: no delivery matches any more.</p>}
         </div>
         <div class="dialog-foot">
             <button onClick={close}>Leave it</button>
-            {plan && plan.matching > 0 && <Act class={request.action === "replay" || move ? "primary" : "danger"} run={confirm} disabled={count === 0}>{VERB[request.action]} {plural(count, "delivery", "deliveries")}</Act>}
+            {plan && plan.matching > 0 && !plan.next && <Act class={!["cancel", "discard"].includes(request.action) ? "primary" : "danger"} run={confirm} disabled={count === 0}>{VERB[request.action]} {plural(count, "delivery", "deliveries")}</Act>}
         </div>
     </>;
 }

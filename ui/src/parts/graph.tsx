@@ -61,8 +61,8 @@ function place(nodes: GraphNode[], edges: GraphEdge[], down: boolean): Placed {
         const a = at[e.from]!, b = at[e.to]!;
         if (down) {
             const y1 = a.y + HEIGHT / 2, y2 = b.y - HEIGHT / 2;
-            labels.push({ x: a.x + 34, y: (y1 + y2) / 2 + 9 });
-            return `M${a.x} ${y1}L${b.x} ${y2}`;
+            labels.push({ x: (a.x + b.x) / 2 + 34, y: (y1 + y2) / 2 + 9 });
+            return `M${a.x} ${y1}C${a.x} ${(y1 + y2) / 2} ${b.x} ${(y1 + y2) / 2} ${b.x} ${y2}`;
         }
         const x1 = a.x + WIDTH / 2, x2 = b.x - WIDTH / 2, mid = (x1 + x2) / 2;
         labels.push({ x: mid, y: (a.y + b.y) / 2 });
@@ -96,11 +96,12 @@ function NodeBox({ n, x, y }: { n: GraphNode; x: number; y: number }) {
 
 const STEPS = [0.5, 0.65, 0.8, 1, 1.25, 1.5];
 
-export function Graph({ label, nodes, edges }: { label: string; nodes: GraphNode[]; edges: GraphEdge[] }) {
+/** small: one of many on a narrow screen; it goes down, and needs no tools. */
+export function Graph({ label, nodes, edges, small = false }: { label: string; nodes: GraphNode[]; edges: GraphEdge[]; small?: boolean }) {
     const shape = nodes.map((n) => n.id).join() + "|" + edges.map((e) => `${e.from}>${e.to}`).join();
     const box = useRef<HTMLDivElement>(null);
     const [room, setRoom] = useState(0);
-    const down = room > 0 && room < 500 && isLine(nodes, edges);
+    const down = small || (room > 0 && room < 500 && isLine(nodes, edges));
     const placed = useMemo(() => place(nodes, edges, down), [shape, down]);
     const [zoom, setZoom] = useState(0); // 0: as large as fits
     const fit = room ? Math.min(1, Math.max(0.5, (room - 30) / placed.width)) : 1;
@@ -133,11 +134,11 @@ export function Graph({ label, nodes, edges }: { label: string; nodes: GraphNode
     };
     return (
         <div class="graph" role="group" aria-label={label} onKeyDown={key}>
-            <div class="graph-tools">
+            {!small && <div class="graph-tools">
                 <button class="small" onClick={() => step(false)} aria-label="Smaller" title="Smaller (-)">−</button>
                 <button class="small" onClick={() => step(true)} aria-label="Larger" title="Larger (+)">+</button>
                 <button class="small" onClick={() => setZoom(0)} title="As large as fits (1)">Fit</button>
-            </div>
+            </div>}
             <div class="graph-room" ref={box} onWheel={(e) => { if (e.ctrlKey) { e.preventDefault(); step(e.deltaY < 0); } }}>
                 <svg width={placed.width * scale} height={placed.height * scale} viewBox={`0 0 ${placed.width} ${placed.height}`}>
                     <g aria-hidden="true">{edges.map((e, i) => (
