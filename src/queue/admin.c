@@ -180,8 +180,8 @@ static enum tl_rc edit_apply(struct queue *q, struct op *op, struct tl_err *err)
 
     if (!queue__unit(q, a->id, &a->row))
         return q->txn_rc != TL_OK ? q->txn_rc : tl_fail(err, TL_NOT_FOUND, "there is no such delivery");
-    if (a->row.state != QUEUE_DEAD || a->row.kind == KIND_EXPANDED)
-        return tl_fail(err, TL_CONFLICT, "only a dead delivery can be edited; this is %s",
+    if ((a->row.state != QUEUE_DEAD && !queue__is_held(&a->row)) || a->row.kind == KIND_EXPANDED)
+        return tl_fail(err, TL_CONFLICT, "only a delivery that is dead, or held by a person, can be edited; this is %s",
                        queue_state_name((enum queue_state)a->row.state));
     a->revision = a->row.rev + 1;
     queue__add_edit(q, a->id, a->revision, queue__wall(q), store_text(a->by), a->text);

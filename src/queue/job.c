@@ -411,7 +411,7 @@ static void settle_one(struct queue *q, const struct queue__change *c)
         l->revoked = true; /* it runs: its outcome will be refused, its lane goes on when it is back */
     if (l)
         look_again(q, l);
-    else if (t)
+    else if (t && c->action != QUEUE_HOLD) /* what is held the scans have not met */
         queue__rescan(q, t);
     if (c->to && queue__target(q, c->to))
         queue__rescan(q, queue__target(q, c->to));

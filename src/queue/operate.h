@@ -258,7 +258,7 @@ TL_MUST_CHECK enum tl_rc queue_resume_connection(struct queue *q, struct task *t
                                                  struct tl_err *err);
 /* Next of its flow, within its lane's rules. TL_CONFLICT: not the head of its lane (err says what is ahead). */
 TL_MUST_CHECK enum tl_rc queue_promote(struct queue *q, struct task *task, uint64_t delivery, struct tl_err *err);
-/* A new revision of what will be sent; the original stays. Dead deliveries only. */
+/* A new revision of what will be sent; the original stays. Of dead deliveries, and of those that a person holds. */
 TL_MUST_CHECK enum tl_rc queue_edit(struct queue *q, struct task *task, uint64_t delivery, struct tl_sv body,
                                     struct tl_sv by, uint32_t *ret_revision, struct tl_err *err);
 

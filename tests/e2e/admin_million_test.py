@@ -20,8 +20,9 @@ IDS = ("/v1/events/{id}", "/v1/jobs/{id}", "/v1/alerts/{id}")
 # series wants a metric; a stream has no end; the chain of the audit log is calculated again whole, that is what one asks for;
 # prepare asks the other side
 APART = {"/v1/series", "/v1/stream", "/v1/audit/verify", "/v1/connections/{name}/prepare"}
-# A plan of dead letters looks at all that are dead, however long the history is.
-CHANGES = {"/v1/plan": [{"action": "cancel", "filter": {"state": "retrying"}}, {"action": "cancel", "filter": {"flow": "orders"}}]}
+# A plan of dead letters counts for 60 ms at once, however many are dead.
+CHANGES = {"/v1/plan": [{"action": "cancel", "filter": {"state": "retrying"}}, {"action": "cancel", "filter": {"flow": "orders"}},
+                        {"action": "discard", "filter": {"state": "dead"}}, {"action": "replay", "filter": {"state": "dead", "flow": "orders"}}]}
 
 
 def paths(web):

@@ -57,6 +57,18 @@ def test_a_held_one_is_cancelled_discarded_and_moved_when_it_is_named_and_left_a
     assert target.count("/other") == 1 and s.counts("other")["held"] == 0
 
 
+def test_what_is_held_can_be_edited_before_it_goes(site, target):
+    s, ids, other = waiting(site, target)
+    assert s.call("POST", f"/v1/events/{other}/edit", b"{}").status == 409
+    s.job("hold", {"ids": [other]}, reason="another address")
+    s.do(f"/v1/events/{other}/edit", b'{"n": 9, "buyer": "B", "city": "Lima"}')
+    s.do("/v1/flows/orders/resume")
+    s.job("release", {"ids": [other]})
+    s.wait_state(other, "delivered")
+    assert next(r for r in target.all() if json.loads(r.body)["n"] == 9).key.endswith(".r1")
+    assert {"n": 9, "buyer": "B", "city": "Lima"} in target.bodies()
+
+
 def test_a_hold_without_a_reason_is_refused_and_one_that_cannot_be_says_why(site, target):
     s, ids, _ = waiting(site, target)
     plan = s.do("/v1/plan", {"action": "hold", "filter": {"ids": [ids[0]]}})

@@ -202,7 +202,7 @@ def test_an_event_is_held_for_a_reason_shown_and_released(project):
     assert "hold: 4 match" in plan, plan
     assert "hold: 1 done" in project.ok("events", "hold", ids[0], "--reason", "wait for the new address", "--yes").out
     project.ok("resume", "flow", "orders")
-    project.drained(3)
+    project.wait(lambda: project.counts()["delivered"] == 3)
     shown = project.ok("events", "show", ids[0]).out
     assert "event_held" in shown and "wait for the new address" in shown and "held by" in shown, shown
     listed = project.ok("events", "list", "--state", "held").out

@@ -21,7 +21,7 @@ export interface Sample {
 export const samples = signal<Sample[]>([]);
 
 const sum = (o: Record<string, number>) => Object.values(o).reduce((a, b) => a + b, 0);
-export const waiting = (f: Flow) => f.counts.queued + f.counts.retrying + f.counts.running;
+export const waiting = (f: Flow) => f.counts.queued + f.counts.retrying; // those that run are among them
 
 function sample(s: Status): Sample {
     const flows: Sample["flows"] = {};

@@ -174,11 +174,12 @@ async function reveal(d: Detail): Promise<Detail | null> {
 }
 
 function EditForm({ d, done }: { d: Detail; done: () => void }) {
+    const action = d.event.state === "dead" ? "replay" : "release";
     const [text, setText] = useState(bodyText(d.body));
     const [reason, setReason] = useState("");
     const [error, setError] = useState("");
     const original = bodyText(d.body);
-    const save = async (replay: boolean) => {
+    const save = async (send: boolean) => {
         try {
             JSON.parse(text);
         } catch (e) {
@@ -192,13 +193,13 @@ function EditForm({ d, done }: { d: Detail; done: () => void }) {
         }
         try {
             await api(`v1/events/${d.event.id}/edit${query({ reason: reason.trim() })}`, { raw: text });
-            if (replay) {
+            if (send) {
                 const filter = { ids: [d.event.id] };
-                const plan = await api<{ last: string; superseded: number }>("v1/plan", { json: { action: "replay", filter } });
-                await api("v1/jobs", { json: { action: "replay", filter, last: plan.last, include_superseded: true, reason: reason.trim() } });
+                const plan = await api<{ last: string; superseded: number }>("v1/plan", { json: { action, filter } });
+                await api("v1/jobs", { json: { action, filter, last: plan.last, include_superseded: true, reason: reason.trim() } });
             }
             close();
-            toast(replay ? "Edited and on its way again" : "Edited; replay it when you want");
+            toast(send ? "Edited and on its way again" : `Edited; ${action} it when you want`);
             done();
         } catch (e) {
             setError((e as Error).message);
@@ -213,7 +214,7 @@ function EditForm({ d, done }: { d: Detail; done: () => void }) {
                 <input id="edit-reason" value={reason} maxLength={200} autocomplete="off" onInput={(e) => { setReason(e.currentTarget.value); setError(""); }} aria-describedby="edit-note" aria-invalid={!!error} />
                 <p id="edit-note" class={error ? "error" : "faint"} role={error ? "alert" : undefined}>{error || "Kept with the revision, under your name."}</p></div>
         </div>
-        <div class="dialog-foot"><button onClick={close}>Leave it</button><Act run={() => save(false)}>Save only</Act><Act class="primary" run={() => save(true)}>Save and replay</Act></div>
+        <div class="dialog-foot"><button onClick={close}>Leave it</button><Act run={() => save(false)}>Save only</Act><Act class="primary" run={() => save(true)}>Save and {action}</Act></div>
     </>;
 }
 
@@ -245,7 +246,7 @@ function Actions({ d, reload, onReveal }: { d: Detail; reload: () => void; onRev
             {waits && state !== "held" && <Act run={async () => bulk({ action: "hold", filter: one }, what, reload)}><Icon name="held" />Hold…</Act>}
             {LIVE.includes(r.state) && <Act run={async () => bulk({ action: "cancel", filter: one }, what, reload)}><Icon name="cancelled" />Cancel…</Act>}
             {r.state === "dead" && <Act run={async () => bulk({ action: "discard", filter: one }, what, reload)}><Icon name="discarded" />Discard…</Act>}
-            {r.state === "dead" && <Act run={edit}><Icon name="edit" />Edit…</Act>}
+            {(r.state === "dead" || state === "held") && <Act run={edit}><Icon name="edit" />Edit…</Act>}
             {!LIVE.includes(r.state) && <Act class={r.state === "dead" ? "primary" : ""} run={async () => bulk({ action: "replay", filter: one }, what, reload)}><Icon name="retrying" />Replay…</Act>}
         </>}
     </>;

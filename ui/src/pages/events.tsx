@@ -195,6 +195,7 @@ function EventList({ text }: { text: string }) {
         { keys: "n", does: "Show what is new", run: showFresh },
     ]);
     const held = picked.size ? rows.some((r) => picked.has(r.id) && stateOf(r) === "held") : /\bstate:held\b/.test(text);
+    const dead = picked.size ? rows.every((r) => !picked.has(r.id) || r.state === "dead") : /\bstate:dead\b/.test(text);
     const filterAction = (action: Action) => bulk({ action, filter: picked.size ? { ids: [...picked] } : params },
         picked.size ? plural(picked.size, "picked delivery", "picked deliveries") : `Everything that matches ${text}`, () => { setPicked(new Set()); reload(); });
     return <>
@@ -202,8 +203,8 @@ function EventList({ text }: { text: string }) {
             {may("operator") && (picked.size > 0 || (text && rows.length > 0)) && <>
                 <span class="faint">{picked.size ? plural(picked.size, "row picked", "rows picked") : "All that match:"}</span>
                 <Act run={async () => filterAction("replay")}><Icon name="retrying" />Replay…</Act>
-                {held ? <Act run={async () => filterAction("release")}><Icon name="running" />Release…</Act> : <Act run={async () => filterAction("hold")}><Icon name="held" />Hold…</Act>}
-                <Act run={async () => filterAction("cancel")}><Icon name="cancelled" />Cancel…</Act>
+                {dead ? null : held ? <Act run={async () => filterAction("release")}><Icon name="running" />Release…</Act> : <Act run={async () => filterAction("hold")}><Icon name="held" />Hold…</Act>}
+                {dead ? <Act run={async () => filterAction("discard")}><Icon name="discarded" />Discard…</Act> : <Act run={async () => filterAction("cancel")}><Icon name="cancelled" />Cancel…</Act>}
             </>}
         </PageHead>
         <FilterBar text={text} error={error} apply={apply} />

@@ -8,6 +8,7 @@ import { go, link, place } from "../lib/router";
 import type { Flow, State } from "../lib/types";
 import { Act, Card, Chip, Empty, FlowChip, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time } from "../parts/bits";
 import { Spark } from "../parts/chart";
+import { bulk } from "../parts/bulk";
 import { ask } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { toast } from "../parts/toast";
@@ -122,16 +123,19 @@ function Facts({ f }: { f: Flow }) {
 }
 
 function One({ f }: { f: Flow }) {
-    const held = f.held?.startsWith("flow_");
+    const held = f.held?.startsWith("flow_"), gone = f.held === "flow_removed";
+    const filter = { flow: f.name }, what = `What waits in ${f.name}`;
     return <>
         <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><FlowChip f={f} /><Objective f={f} />{route(f)}</span>}>
             <a class="button" href={link(["events"], { q: `flow:${f.name}` })}><Icon name="events" />Events</a>
-            {may("operator") && (held ? <Act class="primary" run={() => setPaused("flows", f.name, false)}><Icon name="running" />Resume</Act>
+            {may("operator") && !gone && (held ? <Act class="primary" run={() => setPaused("flows", f.name, false)}><Icon name="running" />Resume</Act>
                 : <Act run={() => setPaused("flows", f.name, true)}><Icon name="held" />Pause</Act>)}
         </PageHead>
         {held && <div class={`notice ${f.held === "flow_paused" ? "held" : "bad"}`}><Icon name={f.held === "flow_paused" ? "held" : "warning"} />
             <div><b>{f.held === "flow_paused" ? "Paused" : `Held: ${words(f.held!.slice(5))}`}</b> <Time at={f.held_since} empty="" />{f.held_reason && <p>{f.held_reason}</p>}
                 {f.held === "flow_tripped" && <p>The same error again and again: the rest is held so that it does not die, too. <a href={link(["dead"], { flow: f.name })}>See the dead letters</a>, mend the cause, then resume.</p>}
+                {gone && <p>{f.removed ? "The configuration has this flow no longer" : "The flow has a target no longer"}; what waited for it is kept. Let another flow take it over, or cancel it{f.removed && "; or put the flow back and reload"}.</p>}
+                {gone && may("operator") && <p class="actions"><Act class="primary" run={async () => bulk({ action: "move", filter }, what)}><Icon name="right" />Move…</Act><Act run={async () => bulk({ action: "cancel", filter }, what)}><Icon name="cancelled" />Cancel…</Act></p>}
                 {f.held === "flow_config" && <p>The configuration of this flow does not work as it is. Correct it and reload; the flow then goes on by itself.</p>}</div></div>}
         {f.source && <Card title="Path"><OneFlow f={f} connections={status.value?.connections ?? []} /></Card>}
         <Card title="Deliveries by state"><Counts f={f} /></Card>
