@@ -407,11 +407,13 @@ static void settle_one(struct queue *q, const struct queue__change *c)
         queue__arrive(q, &c->fresh, NULL);
         return;
     }
+    if (c->action == QUEUE_HOLD && (!l || l->row.id != c->row.id))
+        return; /* what runs or is ready is another one, or none is in memory */
     if (l && l->where == LANE_OUT && l->row.id == c->row.id)
         l->revoked = true; /* it runs: its outcome will be refused, its lane goes on when it is back */
     if (l)
         look_again(q, l);
-    else if (t && c->action != QUEUE_HOLD) /* what is held the scans have not met */
+    else if (t)
         queue__rescan(q, t);
     if (c->to && queue__target(q, c->to))
         queue__rescan(q, queue__target(q, c->to));

@@ -400,5 +400,7 @@ enum tl_rc queue_plan(struct queue_reader *r, struct queue_plan *plan, struct tl
     if (rc == TL_OK)
         rc = count_behind(&c, err);
     tl_free(c.held);
+    if (!plan->more)
+        plan->at = (struct queue_plan_at){0};
     return rc;
 }

@@ -53,7 +53,7 @@ export function stopJob(id: string, reason: string): Promise<unknown> {
 const SUMS = ["matching", "superseded", "unknown_outcome", "running", "final", "behind"] as const;
 
 /** The plan comes in slices, so that counting many holds up nobody: their sum, told after each. */
-async function count(body: object, tell: (p: Plan) => void, gone: () => boolean): Promise<void> {
+async function tally(body: object, tell: (p: Plan) => void, gone: () => boolean): Promise<void> {
     let sum: Plan | null = null;
     do {
         const slice: Plan = await api<Plan>("v1/plan", { json: sum ? { ...body, last: sum.last, next: sum.next } : body });
@@ -133,7 +133,7 @@ function Bulk({ request, what, done }: { request: BulkRequest; what: string; don
             return undefined;
         setPlan(null);
         let gone = false;
-        count(body, setPlan, () => gone).catch(setError);
+        tally(body, setPlan, () => gone).catch(setError);
         return () => { gone = true; };
     }, [superseded, to]);
     const confirm = async () => {
