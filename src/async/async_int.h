@@ -94,7 +94,7 @@ struct async_loop {
     struct task *pool;
     size_t pooled;
     struct task *current;
-    void *sp; /* the loop's own, while a task runs */
+    void *sp;                     /* the loop's own, while a task runs */
     unsigned long_out, long_most; /* task_blocking_long */
     struct async_waiter *long_first, *long_last;
     void (*main_fn)(void *arg);

@@ -164,7 +164,10 @@ static void show_plan(const struct cli_bulk *b, struct json plan)
         bool behind = strcmp(lines[i].name, "behind") == 0, more = behind && json_gets(plan, "behind_more").u.b;
 
         if (number(plan, lines[i].name))
-            printf("  %s%lld %s%s\n", more ? "at least " : behind ? "" : "of these ",
+            printf("  %s%lld %s%s\n",
+                   more     ? "at least "
+                   : behind ? ""
+                            : "of these ",
                    (long long)number(plan, lines[i].name), lines[i].text,
                    i == 0 && !b->include_superseded ? " (left out; --include-superseded takes them along)" : "");
     }

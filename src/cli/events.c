@@ -129,7 +129,11 @@ struct act_options {
 };
 #define ACT_OPTIONS                                                                                                    \
     CLI_FILTER_OPTIONS(struct act_options),                                                                            \
-        {"state", 0, CLI_TEXT, "STATE", offsetof(struct act_options, filter.state),                                     \
+        {"state",                                                                                                      \
+         0,                                                                                                            \
+         CLI_TEXT,                                                                                                     \
+         "STATE",                                                                                                      \
+         offsetof(struct act_options, filter.state),                                                                   \
          "queued, retrying, held (by a person) or dead"},                                                              \
         {"reason", 0, CLI_TEXT, "TEXT", offsetof(struct act_options, reason), "why, for the audit log"},               \
         {"yes", 'y', CLI_FLAG, NULL, offsetof(struct act_options, yes), "do it without asking"},                       \
@@ -259,4 +263,6 @@ static const struct cli_verb subs[] = {
      .run = run_promote},
 };
 const struct cli_verb cli__events_verb = {
-    .name = "events", .summary = "look at events: list, show, tail; and hold, release, cancel, move, promote", CLI_SUBS(subs)};
+    .name = "events",
+    .summary = "look at events: list, show, tail; and hold, release, cancel, move, promote",
+    CLI_SUBS(subs)};

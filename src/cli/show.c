@@ -98,7 +98,7 @@ static void show_deliveries(struct json rows)
         cli__table_json(t, json_gets(r, "attempts"));
         cli__table_json(t, json_gets(r, "held"));
         cli__table_json(t, json_gets(r, "held_reason").type == JSON_STRING ? json_gets(r, "held_reason")
-                                                                            : json_gets(r, "reason"));
+                                                                           : json_gets(r, "reason"));
     }
     puts("");
     cli__table_print(t);

@@ -181,8 +181,8 @@ static void trace(struct run *r, const struct queue_claim *c, struct json envelo
 
 static struct flow_place place_of(struct run *r, const struct queue_claim *c)
 {
-    return (struct flow_place){.plan = r->plan, .loop = r->loop->index, .flow = r->flow, .work = r->work, .claim = c,
-                               .large = r->large};
+    return (struct flow_place){
+        .plan = r->plan, .loop = r->loop->index, .flow = r->flow, .work = r->work, .claim = c, .large = r->large};
 }
 
 /* What a step's question came to, whether the steps went through or not. */

@@ -4,7 +4,12 @@
 #include "mapping/mapping_int.h"
 
 /* Some 5 ms on a slow machine. Steps and not time, so that a machine under load decides as an idle one does. */
-enum { TURN_STEPS = 32768, LARGE_STEPS = 64 * TURN_STEPS, SLOW_FOR = 256, BEGIN_STEPS = 8 /* what beginning an evaluation costs */ };
+enum {
+    TURN_STEPS = 32768,
+    LARGE_STEPS = 64 * TURN_STEPS,
+    SLOW_FOR = 256,
+    BEGIN_STEPS = 8 /* what beginning an evaluation costs */
+};
 
 static uint32_t *slow_of(const struct mapping *m)
 {

@@ -74,8 +74,7 @@ enum tl_rc queue__hold_one(struct queue *q, const struct row *r, struct tl_sv by
     if (r->ticket)
         return tl_fail(err, TL_CONFLICT, "%s is in a long job of the other side: wait for it, or cancel it", id);
     if (all_held(q) >= QUEUE_HELD_MOST)
-        return tl_fail(err, TL_LIMIT, "%d events are held one by one already: pause the flow instead",
-                       QUEUE_HELD_MOST);
+        return tl_fail(err, TL_LIMIT, "%d events are held one by one already: pause the flow instead", QUEUE_HELD_MOST);
     n = snprintf(value, sizeof(value), "%" PRId64 "\n%.*s\n%.*s", queue__wall(q), TL_SV_ARG(by), TL_SV_ARG(reason));
     (void)queue__kv_set(q, queue__held_key(r->id, key), tl_sv(value, (size_t)n));
     (void)RUN(q, UNIT_LIVE, store_u64(r->id), store_int(2), store_int(queue__wall(q)));

@@ -378,8 +378,8 @@ static void note(struct queue *q, const struct queue__change *c)
                                            [QUEUE_DISCARD] = QUEUE_DISCARDED,
                                            [QUEUE_MOVE] = QUEUE_QUEUED};
     const struct row *r = c->fresh.id ? &c->fresh : &c->row;
-    bool stays = c->action == QUEUE_HOLD || c->action == QUEUE_RELEASE ||
-                 (c->action == QUEUE_MOVE && r->state == QUEUE_DEAD);
+    bool stays =
+        c->action == QUEUE_HOLD || c->action == QUEUE_RELEASE || (c->action == QUEUE_MOVE && r->state == QUEUE_DEAD);
     enum queue_state to = stays ? (enum queue_state)r->state : now[c->action];
 
     if (to >= QUEUE_CANCELLED)

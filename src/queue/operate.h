@@ -39,9 +39,8 @@ const char *queue_held_name(enum queue_held h); /* "flow_paused" */
 struct queue_flow_stat {
     uint32_t id;
     char name[128];
-    uint64_t
-        count[QUEUE_STATE_MAX]; /* by state on disk, RUNNING, and HELD: of those that wait, so many a person holds;
-                                   deliveries, plus events whose steps have not run */
+    uint64_t count[QUEUE_STATE_MAX]; /* by state on disk, RUNNING, and HELD: of those that wait, so many a person holds;
+                                        deliveries, plus events whose steps have not run */
     uint64_t events, duplicates, other_body, no_key; /* since the ledger was made */
     uint64_t attempts, retries;
     uint64_t failed[TL_CLASS_COUNT];
@@ -95,7 +94,7 @@ TL_MUST_CHECK enum tl_rc queue_reader_open(struct queue *q, struct queue_reader 
 void queue_reader_close(struct queue_reader *r);
 
 struct queue_filter {
-    uint32_t flow;             /* 0: all */
+    uint32_t flow; /* 0: all */
     /* On disk, without those that a person holds; HELD: those; NONE: all (plans: but those that a person holds). */
     enum queue_state state;
     enum tl_class cls;         /* of dead ones; NONE: all */

@@ -25,7 +25,7 @@ test("a bare word is looked for in payloads, with blanks when it is quoted", () 
 });
 test("what is wrong in a filter is said with what would be right", () => {
     assert.match(filter.parse("stat:dead").error, /state:/);
-    assert.match(filter.parse("state:failed").error, /queued, retrying, dead/);
+    assert.match(filter.parse("state:failed").error, /queued, retrying, held, dead/);
     assert.match(filter.parse("flow:").error, /name of the flow/);
 });
 test("one word of a filter is replaced and the others stay", () => {

@@ -386,9 +386,14 @@ static struct tl_sv key_of(const struct question *q, size_t item)
 enum tl_rc flow__ask(struct flow_place *place, struct task *task, const struct flow_step *s, struct json envelope,
                      size_t item, struct tl_arena *arena, struct json *ret, struct tl_err *err)
 {
-    struct question q = {
-        .place = place, .s = s, .ask = s->ask, .envelope = envelope, .arena = arena, .ret = ret, .large = place->large,
-        .err = err};
+    struct question q = {.place = place,
+                         .s = s,
+                         .ask = s->ask,
+                         .envelope = envelope,
+                         .arena = arena,
+                         .ret = ret,
+                         .large = place->large,
+                         .err = err};
     enum tl_rc rc;
 
     q.record = (struct connector_record){.event = place->claim->event,

@@ -226,7 +226,7 @@ struct planned {
 struct counting {
     struct queue_reader *r;
     struct queue_plan *plan;
-    uint64_t until_ns; /* 0: to the end */
+    uint64_t until_ns;    /* 0: to the end */
     struct planned *held; /* HOLD: what would be, of those that have a key */
     size_t n_held, cap;
 };

@@ -57,7 +57,8 @@
       "SELECT id,model,ca,ia,cb,ib,at FROM xref WHERE id IN (SELECT id FROM xref WHERE ia=?2 UNION SELECT id FROM "    \
       "xref WHERE ib=?2) AND id<?1 ORDER BY id DESC")                                                                  \
     X(MARK, "SELECT mark FROM own_write WHERE model=?1 AND c=?2 AND i=?3 ORDER BY id DESC LIMIT 1")                    \
-    X(AFTER, "SELECT u.id,CASE WHEN u.live=1 THEN 1 WHEN u.state=4 THEN 2 ELSE 3 END FROM line l CROSS JOIN unit u ON u.id=l.id WHERE l.lane=?1 AND l.id>?2 AND "          \
+    X(AFTER, "SELECT u.id,CASE WHEN u.live=1 THEN 1 WHEN u.state=4 THEN 2 ELSE 3 END FROM line l CROSS JOIN unit u "   \
+             "ON u.id=l.id WHERE l.lane=?1 AND l.id>?2 AND "                                                           \
              "u.live>0 AND u.lane=?1 ORDER BY l.id LIMIT 1")                                                           \
     X(LINE_FROM, "SELECT value FROM meta WHERE name='line_from'")                                                      \
     X(YOUNG, "SELECT id,lane FROM unit WHERE live=1 AND target=?1 AND id>=?2 ORDER BY id")                             \

@@ -122,8 +122,8 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
             continue;
         s->waiting += t->n_ready;
         if (!t->complete || t->n_ready) /* a flow with several targets counts whole: an upper bound */
-            b.waiting += (uint64_t)(t->flow->count[QUEUE_QUEUED] + t->flow->count[QUEUE_RETRYING] -
-                                    t->flow->count[QUEUE_HELD]);
+            b.waiting +=
+                (uint64_t)(t->flow->count[QUEUE_QUEUED] + t->flow->count[QUEUE_RETRYING] - t->flow->count[QUEUE_HELD]);
     }
     b.lanes = s->waiting + s->running;
     s->drain_ms = guard_drain_ms(c->guard, queue__now(q), queue__wall(q), &b, &reason);

@@ -3,9 +3,9 @@
  * The window: which lane heads are in memory.
  *
  * Invariant, for each target: a live delivery that is the lowest live one of its lane is (a) in memory, or (b) beyond
- * `cursor` while `complete` is false, or (c) retrying and due beyond (due_at, due_id), or (d) dead and blocking, or held
- * by a person.
- * A later one is reached through its lane: when the head ends, lane_next asks the store for the lowest that is left.
+ * `cursor` while `complete` is false, or (c) retrying and due beyond (due_at, due_id), or (d) dead and blocking, or
+ * held by a person. A later one is reached through its lane: when the head ends, lane_next asks the store for the
+ * lowest that is left.
  */
 #include "queue/queue_int.h"
 

@@ -157,7 +157,9 @@
       "INSERT INTO job(id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,"             \
       "cursor,total,looked,done,refused,refusal_rc,refusal,ended,who,reason,at,to_target) VALUES(?1,?2,?3,?4,"         \
       "?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,0,0,0,0,NULL,0,?16,?17,?18,?19)")                                        \
-    X(JOB_SET, "UPDATE job SET total=max(total,?3),cursor=?2,looked=?3,done=?4,refused=?5,refusal_rc=?6,refusal=?7,ended=?8 WHERE id=?1")  \
+    X(JOB_SET,                                                                                                         \
+      "UPDATE job SET total=max(total,?3),cursor=?2,looked=?3,done=?4,refused=?5,refusal_rc=?6,refusal=?7,ended=?8 "   \
+      "WHERE id=?1")                                                                                                   \
     X(JOB_GET, "SELECT total,looked,done,refused,refusal_rc,refusal,ended FROM job WHERE id=?1")                       \
     X(JOB_END, "UPDATE job SET ended=2 WHERE id=?1 AND ended=0")                                                       \
     X(JOB_SCAN, "SELECT id,fp,cls FROM unit WHERE id>?1 AND id<=?2 AND (?4=0 OR flow=?4) AND (?5=0 OR state=?5) AND "  \
@@ -203,8 +205,9 @@
     X(MOVED_CONN, "UPDATE connection SET held_text=?2 WHERE id=?1")                                                    \
     X(KEY_OLD, "DELETE FROM data_key WHERE id<>?1")                                                                    \
     X(UNIT_REPLAYS, "UPDATE unit SET replay_of=?2 WHERE id=?1")                                                        \
-    X(JOB_OPEN, "SELECT id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,cursor,"     \
-                "total,looked,done,refused,refusal_rc,refusal,to_target,who,reason FROM job WHERE ended=0 ORDER BY id LIMIT 1")
+    X(JOB_OPEN,                                                                                                        \
+      "SELECT id,action,to_flow,superseded,flow,state,cls,fp,from_ms,until_ms,event,ids,last_id,cursor,"               \
+      "total,looked,done,refused,refusal_rc,refusal,to_target,who,reason FROM job WHERE ended=0 ORDER BY id LIMIT 1")
 
 enum queue_sql {
 #define X(name, text) SQL_##name,

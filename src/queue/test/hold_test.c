@@ -7,7 +7,9 @@
 
 static struct queue_job act(struct bench *b, enum queue_action action, uint64_t id)
 {
-    struct queue_plan plan = {.action = action, .filter = {.ids = &id, .n_ids = 1}, .by = TL_SV("ada"),
+    struct queue_plan plan = {.action = action,
+                              .filter = {.ids = &id, .n_ids = 1},
+                              .by = TL_SV("ada"),
                               .reason = TL_SV("the customer asked")};
 
     return help_job(b, &plan);

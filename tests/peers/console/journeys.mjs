@@ -114,7 +114,7 @@ const journeys = {
         await reason(page, "the customer wants another address");
         await press(page, "Hold 1 delivery");
         await dialog.getByText("1 of 1 held").waitFor();
-        await press(page, "Close");
+        await dialog.locator(".dialog-foot").getByRole("button", { name: "Close" }).click();
         const id = page.url().match(/events\/([0-9A-Z]{13})/)[1];
         await page.locator(".page-head .chip", { hasText: "held" }).waitFor();
         await page.getByText("the customer wants another address").first().waitFor();
@@ -130,7 +130,7 @@ const journeys = {
         await reason(page, "the address is changed");
         await press(page, "Release 1 delivery");
         await page.getByRole("dialog").getByText("1 of 1 released").waitFor();
-        await press(page, "Close");
+        await dialog.locator(".dialog-foot").getByRole("button", { name: "Close" }).click();
         await until("released", async () => (await api(page, `v1/events/${id}`)).event.held === "flow_paused");
         await page.getByRole("button", { name: "Hold…" }).waitFor();
         assert.deepEqual(errors, []);
@@ -142,7 +142,7 @@ const journeys = {
         await go(page, "#/flows?show=graph");
         await page.getByRole("group", { name: "The path of orders-to-erp" }).waitFor();
         assert.equal(await page.locator(".each-flow > li").count(), 4);
-        for (const svg of await page.locator(".each-flow svg").all()) {
+        for (const svg of await page.locator(".each-flow .graph-room > svg").all()) {
             const [shown, drawn] = await svg.evaluate((e) => [e.getBoundingClientRect().width, e.viewBox.baseVal.width]);
             assert.equal(shown, drawn);
             assert.ok(shown <= 370, `${shown} pixels`);
