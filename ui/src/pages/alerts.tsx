@@ -108,12 +108,12 @@ function Rules() {
     if (!rules)
         return <Loading what="the rules" />;
     return (
-        <Card><Scroll label="Rules"><table class="grid">
+        <Card><Scroll label="Rules"><table class="grid stack named">
             <thead><tr><th scope="col">Rule</th><th scope="col">Of</th><th scope="col">Severity</th><th scope="col" class="n">Alert at</th><th scope="col" class="n">Held for</th><th scope="col" class="wide">Means</th></tr></thead>
             <tbody>{rules.map((r) => (
-                <tr key={r.name}><th scope="row" class="nowrap">{r.name}</th><td>{r.kind}</td>
+                <tr key={r.name}><th scope="row" class="nowrap">{r.name}</th><td data-name="of a">{r.kind}</td>
                     <td>{r.off ? <Chip tone="quiet" icon="cancelled">off</Chip> : r.severity === "page" ? <Chip tone="bad" icon="alerts">page</Chip> : <Chip tone="warn" icon="warning">ticket</Chip>}</td>
-                    <td class="n nowrap">{r.threshold === null ? "–" : amount(r.threshold, r.unit)}</td><td class="n nowrap">{r.hold_ms ? duration(r.hold_ms) : "at once"}</td><td class="wide"><Prose text={r.doc} /></td></tr>
+                    <td class="n nowrap" data-name="at">{r.threshold === null ? "–" : amount(r.threshold, r.unit)}</td><td class="n nowrap" data-name="for">{r.hold_ms ? duration(r.hold_ms) : "at once"}</td><td class="wide"><Prose text={r.doc} /></td></tr>
             ))}</tbody>
         </table></Scroll></Card>
     );

@@ -31,15 +31,15 @@ export function Audit() {
         {verdict && <Verdict v={verdict} />}
         {error ? <Problem error={error} retry={reload} /> : !rows ? <Loading what="the audit log" /> : !rows.length
             ? <Empty title="Nobody has changed anything so far" icon="audit"><p>Whatever changes something, here, by the API or the command line, is kept with its reason.</p></Empty>
-            : <Card><Scroll label="Audit log"><table class="grid">
+            : <Card><Scroll label="Audit log"><table class="grid stack named">
                 <thead><tr><th scope="col" class="n">Entry</th><th scope="col">When</th><th scope="col">Who</th><th scope="col">Action</th><th scope="col" class="wide">On</th><th scope="col" class="wide">Reason</th><th scope="col">From</th><th scope="col">Hash</th></tr></thead>
                 <tbody>{rows.map((e) => (
                     <tr key={e.entry}>
-                        <td class="n">{num(e.entry)}</td><td class="nowrap"><Time at={e.at} /></td>
+                        <td class="n" data-name="#">{num(e.entry)}</td><td class="nowrap"><Time at={e.at} /></td>
                         <td class="nowrap">{e.who} <span class="faint">{e.role}</span></td>
                         <td class="nowrap">{e.action}{e.failed && <> <Chip tone="bad" icon="cross" title={e.failed}>failed</Chip></>}</td>
-                        <td class="wide">{e.subject}</td><td class="wide">{e.reason || <span class="faint">none given</span>}</td>
-                        <td class="nowrap faint">{[e.how, e.from].filter(Boolean).join(", ")}</td><td class="mono faint nowrap" title={e.hash}>{e.hash.slice(0, 8)}</td>
+                        <td class="wide" data-name="on">{e.subject}</td><td class="wide" data-name="because">{e.reason || <span class="faint">none given</span>}</td>
+                        <td class="nowrap faint" data-name="by">{[e.how, e.from].filter(Boolean).join(", ")}</td><td class="mono faint nowrap" data-name="hash" title={e.hash}>{e.hash.slice(0, 8)}</td>
                     </tr>
                 ))}</tbody>
             </table></Scroll>{more && <div class="table-foot"><button class="small" onClick={more}>Older ones</button></div>}</Card>}

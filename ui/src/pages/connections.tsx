@@ -86,6 +86,7 @@ function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
             </div>
             {held && <div class={`notice ${c.held === "connection_paused" ? "held" : "bad"}`}><Icon name={c.held === "connection_paused" ? "held" : "warning"} />
                 <div><b>{words(c.held!.replace("connection_", ""))}</b> <Time at={c.held_since} empty="" />{c.held_reason && <p>{c.held_reason}</p>}{FIX[c.held!] && <p>{FIX[c.held!]}</p>}</div></div>}
+            {!held && c.breaker !== "closed" && <div class="notice bad"><Icon name="warning" /><div><b>The other side does not answer</b>{c.held_reason && <p>{c.held_reason}</p>}<p>Nothing is sent meanwhile and no attempt is used up. It is probed, and what waits goes on by itself when it answers; <i>Test</i> asks it now.</p></div></div>}
             <dl class="facts">
                 {c.host && <div><dt>Host</dt><dd>{c.host}</dd></div>}
                 <div><dt>Breaker</dt><dd><Breaker state={c.breaker} /></dd></div>

@@ -18,6 +18,13 @@ import { Pairs } from "./xrefs";
 
 const LIVE = ["queued", "running", "retrying"];
 
+const WAITS: Record<string, string> = {
+    flow_paused: ": its flow is paused", flow_tripped: ": the same error came again and again in its flow", flow_config: ": the configuration of its flow does not work",
+    flow_removed: ": its flow, or its target, is gone", target_changed: ": its target leads to another system now", connection_paused: ": its connection is paused",
+    connection_auth: ": its connection is not let in", identity_changed: ": its connection leads to another system now", breaker: ": the other side does not answer",
+    rate: " for the rate that its connection may have", quota: " for the quota of its connection", disk: ": the disk is nearly full", draining: ": the server is stopping",
+};
+
 /** One sentence: where it stands and what comes next. */
 function story(d: Detail): string {
     const r = d.event;
@@ -29,7 +36,7 @@ function story(d: Detail): string {
         case "dead": return r.attempts ? `Given up after ${plural(r.attempts, "attempt")}. Mend the cause, then replay.` : "Could not be sent at all: it waits here until somebody mends or discards it.";
         case "retrying": return "The last attempt failed; the next one is planned.";
         case "running": return "An attempt is under way.";
-        case "queued": return d.ahead ? "Waits behind an earlier delivery of the same key." : "Waits for its turn.";
+        case "queued": return d.ahead ? "Waits behind an earlier delivery of the same key." : `Waits${WAITS[r.held ?? ""] ?? " for its turn"}.`;
         case "skipped": return `Nothing was sent${r.reason ? `: ${words(r.reason)}` : ""}.`;
         case "cancelled": return "Cancelled by a person; nothing more is attempted.";
         default: return "Discarded by a person.";
@@ -316,7 +323,8 @@ export function EventDetail({ id, back }: { id: string; back: string }) {
         <PageHead title={title} sub={<span class="chips"><StateChip state={stateOf(r)} />{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}<span>{story(d)}</span></span>}><Actions d={seen} reload={() => setTimeout(load, 250)} onReveal={onReveal} /></PageHead>
         {error ? <Problem error={error} retry={load} /> : null}
         {r.held === "event_held" && <div class="notice held"><Icon name="held" /><div><b>Held by {r.held_by}</b> <Time at={r.held_at} /><p>{r.held_reason}</p></div></div>}
-        {r.held && r.held !== "event_held" && LIVE.includes(r.state) && !["backoff", "concurrency", "behind"].includes(r.held) && <div class="notice held"><Icon name="clock" /><div><b>Waits: {words(r.held)}</b>{r.held_reason && <p>{r.held_reason}</p>}</div></div>}
+        {r.held && r.held !== "event_held" && r.held_reason && LIVE.includes(r.state) && <div class="notice held"><Icon name="clock" /><div><b>{words(r.held)}</b><p>{r.held_reason}</p>
+            {r.held.startsWith("flow_") || r.held === "target_changed" ? <p><a href={link(["flows", r.flow])}>To the flow {r.flow}</a></p> : r.connection && r.held !== "behind" ? <p><a href={link(["connections", r.connection])}>To the connection {r.connection}</a></p> : null}</div></div>}
         {r.reason && r.state !== "skipped" && <div class={`notice ${r.state === "dead" ? "bad" : r.state === "delivered" ? "quiet" : "warn"}`}><Icon name={r.state === "dead" ? "cross" : "info"} />
             <div><b>{r.class ? words(r.class) : "Reason"}</b><p>{r.reason}</p></div></div>}
         <div class="detail">

@@ -49,22 +49,22 @@ function Table({ flows }: { flows: Flow[] }) {
     const wide = flows.some((f) => f.source);
     return (
         <Card><Scroll label="All flows">
-            <table class="grid">
-                <thead><tr>{head("name", "Flow", "")}{wide && <th scope="col">From and to</th>}<th scope="col">State</th><th scope="col">Delivered, last minutes</th>
-                    <th scope="col" class="n">In/s</th><th scope="col" class="n">Out/s</th>{head("waiting", "Waiting")}{head("dead", "Dead")}{head("failed", "Attempts failed")}
+            <table class="grid stack named flows">
+                <thead><tr>{head("name", "Flow", "")}{wide && <th scope="col">From and to</th>}<th scope="col">State</th><th scope="col">Lately</th>
+                    <th scope="col" class="n">In/s</th><th scope="col" class="n">Out/s</th>{head("waiting", "Waiting")}{head("dead", "Dead")}{head("failed", "Failed")}
                     <th scope="col" class="n">p95</th><th scope="col">Objective</th></tr></thead>
                 <tbody>{[...flows].sort(SORTS[sort]).map((f) => (
                     <tr key={f.name}>
                         <th scope="row"><a href={link(["flows", f.name])}>{f.name}</a>{f.removed && <span class="faint"> (removed)</span>}</th>
-                        {wide && <td>{route(f)}</td>}
+                        {wide && <td class="full">{route(f)}</td>}
                         <td><FlowChip f={f} /></td>
-                        <td><Spark values={series("delivered", f.name).values} label={`Delivered by ${f.name}`} /></td>
-                        <td class="n">{rate(recent("events", f.name))}</td><td class="n">{rate(recent("delivered", f.name))}</td>
-                        <td class="n">{waiting(f) ? <a href={link(["events"], { q: `flow:${f.name} state:queued` })}>{num(waiting(f))}</a> : "0"}</td>
-                        <td class="n">{f.counts.dead ? <a class="bad-text" href={link(["dead"], { flow: f.name })}>{num(f.counts.dead)}</a> : "0"}</td>
-                        <td class="n">{f.attempts ? percent(failures(f) / f.attempts) : "–"}</td>
-                        <td class="n">{duration(f.sla?.delay_p95_ms)}</td>
-                        <td><Objective f={f} /></td>
+                        <td class="spark-cell"><Spark values={series("delivered", f.name).values} label={`Delivered by ${f.name} in the last minutes`} width={80} /></td>
+                        <td class="n" data-name="in/s">{rate(recent("events", f.name))}</td><td class="n" data-name="out/s">{rate(recent("delivered", f.name))}</td>
+                        <td class="n" data-name="waiting">{waiting(f) ? <a href={link(["events"], { q: `flow:${f.name} state:queued` })}>{num(waiting(f))}</a> : "0"}</td>
+                        <td class="n" data-name="dead">{f.counts.dead ? <a class="bad-text" href={link(["dead"], { flow: f.name })}>{num(f.counts.dead)}</a> : "0"}</td>
+                        <td class="n" data-name="failed">{f.attempts ? percent(failures(f) / f.attempts) : "–"}</td>
+                        <td class="n" data-name="p95">{duration(f.sla?.delay_p95_ms)}</td>
+                        <td data-name="objective">{<Objective f={f} />}</td>
                     </tr>
                 ))}</tbody>
             </table>
