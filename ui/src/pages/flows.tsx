@@ -57,7 +57,7 @@ function Table({ flows }: { flows: Flow[] }) {
                     <tr key={f.name}>
                         <th scope="row"><a href={link(["flows", f.name])}>{f.name}</a>{f.removed && <span class="faint"> (removed)</span>}</th>
                         {wide && <td class="full">{route(f)}</td>}
-                        <td><FlowChip f={f} /></td>
+                        <td class="c-state"><FlowChip f={f} /></td>
                         <td class="spark-cell"><Spark values={series("delivered", f.name).values} label={`Delivered by ${f.name} in the last minutes`} width={80} /></td>
                         <td class="n" data-name="in/s">{rate(recent("events", f.name))}</td><td class="n" data-name="out/s">{rate(recent("delivered", f.name))}</td>
                         <td class="n" data-name="waiting">{waiting(f) ? <a href={link(["events"], { q: `flow:${f.name} state:queued` })}>{num(waiting(f))}</a> : "0"}</td>
