@@ -3,6 +3,7 @@
 import json
 
 from support.site import project, until
+from support.target import answer
 
 
 def waiting(site, target, **how):
@@ -67,6 +68,31 @@ def test_what_is_held_can_be_edited_before_it_goes(site, target):
     s.wait_state(other, "delivered")
     assert next(r for r in target.all() if json.loads(r.body)["n"] == 9).key.endswith(".r1")
     assert {"n": 9, "buyer": "B", "city": "Lima"} in target.bodies()
+
+
+def test_of_an_event_with_several_deliveries_each_is_held_and_the_event_by_all_of_them(site, target, targets):
+    down = [True]
+    target.behave = lambda r: answer(503) if down else None
+    mail = targets(lambda r: answer(503) if down else None)
+    c = project(target, flow={"to": [{"connection": "erp", "post": "/a"}, {"connection": "mail", "post": "/b"}],
+                              "retry": {"attempts": 50, "backoff": "300ms..300ms", "jitter": "none"}})
+    c["connections"]["mail"] = {"type": "http", "url": mail.url}
+    s = site(c).start()
+    id = s.post({"n": 1})
+    s.wait_counts(retrying=2)
+
+    def hold_all():  # what is being delivered at that moment is refused
+        s.job("hold", {"event": id}, reason="wait")
+        return s.counts()["held"] == 2
+    until(hold_all)
+    down.clear()
+    rows = s.show(id)["deliveries"]
+    assert [r["held"] for r in rows] == ["event_held"] * 2, rows
+    s.job("release", {"ids": [rows[0]["id"]]})
+    s.wait_state(rows[0]["id"], "delivered")
+    assert s.state(id) == "queued" and s.counts()["held"] == 1
+    s.job("release", {"event": id})
+    s.wait_state(id, "delivered")
 
 
 def test_a_hold_without_a_reason_is_refused_and_one_that_cannot_be_says_why(site, target):
