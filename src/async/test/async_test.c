@@ -603,6 +603,43 @@ struct left {
     int dropped;
 };
 
+static void work_until_told(void *arg);
+
+static enum tl_rc works_long(struct task *t, void *arg, struct tl_err *err)
+{
+    return task_blocking_long(t, work_until_told, arg, err);
+}
+
+static void of_work_that_takes_long_so_much_runs_at_once_and_what_stands_in_line_can_be_cancelled(void **state)
+{
+    struct world *w = *state;
+    struct left l[4] = {0};
+    struct seen quick = {0};
+    struct task *t[4];
+
+    async_loop_set_long(w->loop, 1);
+    for (size_t i = 0; i < TL_COUNT(l); i++)
+        t[i] = start(w, &l[i].seen, 0, works_long);
+    async_loop_poll(w->loop);
+    while (!l[0].began)
+        usleep(500);
+    (void)start(w, &quick, 0, works); /* it does not stand behind them */
+    while (!quick.done)
+        async_loop_poll(w->loop);
+    assert_int_equal(l[1].began + l[2].began + l[3].began, 0);
+    task_cancel(t[1]);
+    async_loop_poll(w->loop);
+    assert_int_equal(l[1].seen.rc, TL_CANCELED);
+    assert_int_equal(l[1].seen.done, 1);
+    l[0].gate = l[2].gate = l[3].gate = 1;
+    async_loop_run(w->loop);
+    assert_int_equal(l[1].began, 0);
+    for (size_t i = 0; i < TL_COUNT(l); i++)
+        if (i != 1)
+            assert_int_equal(l[i].seen.rc, TL_OK);
+    assert_int_equal(l[0].began + l[2].began + l[3].began, 3);
+}
+
 static void work_until_told(void *arg)
 {
     struct left *l = arg;
@@ -802,6 +839,7 @@ int main(int argc, char **argv)
         T(a_mutex_goes_from_one_to_the_next_in_order),
         T(posts_of_four_threads_arrive_all_and_in_the_order_of_each),
         T(blocking_work_is_done_on_a_thread_and_waited_for),
+        T(of_work_that_takes_long_so_much_runs_at_once_and_what_stands_in_line_can_be_cancelled),
         T(abandoned_work_is_dropped_on_the_loop_when_it_has_ended),
         T(a_task_woken_by_a_timer_of_libuv_runs_before_the_loop_waits_again),
         T(fifty_kilobytes_of_stack_can_be_used),
