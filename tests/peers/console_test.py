@@ -55,6 +55,10 @@ def test_one_event_is_held_found_among_the_held_ones_and_released_on_a_telephone
     browse("journeys.mjs", busy, "hold")
 
 
+def test_whatever_can_hold_things_up_is_on_the_overview_and_can_be_ended_where_that_leads(busy):
+    browse("journeys.mjs", busy, "troubles")
+
+
 def test_the_graph_of_all_flows_is_readable_on_a_telephone(busy):
     browse("journeys.mjs", busy, "graphs")
 

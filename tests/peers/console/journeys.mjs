@@ -122,8 +122,8 @@ const journeys = {
         assert.equal((await api(page, "v1/status")).flows.find((f) => f.name === "returns-to-erp").counts.held, 1);
         await go(page, "#/events");
         await page.getByRole("button", { name: "held", exact: true }).click();
+        await until("only the held one", async () => (await page.locator("table.events tbody tr").count()) === 1);
         await page.getByText("the customer wants another address").first().waitFor();
-        assert.equal(await page.locator("table.events tbody tr").count(), 1);
         assert.equal((await serious(page)).join("\n"), "");
         await page.locator("table.events tbody tr a").first().click();
         await page.getByRole("button", { name: "Release…" }).click();
@@ -134,6 +134,41 @@ const journeys = {
         await until("released", async () => (await api(page, `v1/events/${id}`)).event.held === "flow_paused");
         await page.getByRole("button", { name: "Hold…" }).waitFor();
         assert.deepEqual(errors, []);
+    },
+
+    /** Whatever can hold things up is named on the overview, with the button that ends it on the page that it leads to. */
+    async troubles(browser) {
+        const { page } = await open(browser);
+        const real = await api(page, "v1/status");
+        await page.route("**/v1/stream*", (r) => r.abort());
+        await page.route("**/v1/status", (r) => {
+            const s = structuredClone(real), flow = (n) => s.flows.find((f) => f.name === n);
+            Object.assign(flow("orders-to-erp"), { held: null, read_failing_since: real.started_at, read_failure: "no such file" });
+            Object.assign(flow("returns-to-erp"), { held: "target_changed", held_reason: "another account" });
+            Object.assign(flow("stock-to-warehouse"), { held: "flow_removed", held_reason: "", removed: true });
+            Object.assign(flow("customers-to-crm"), { held: null, not_ready: "env SHOP_SECRET" });
+            Object.assign(s.connections.find((c) => c.name === "crm"), { held: "identity_changed", held_reason: "another host", breaker: "closed" });
+            s.vault = { address: "https://vault:8200", ok: false, waiting: 1, reason: "sealed" };
+            return r.fulfill({ json: s });
+        });
+        await page.reload();
+        for (const text of [/cannot read its source: no such file/, /takes nothing in: env SHOP_SECRET/, /does not answer: sealed/, /returns-to-erp: another account/])
+            await page.locator(".matters").getByText(text).waitFor();
+        await go(page, "#/flows/returns-to-erp");
+        await page.getByText("What waits was meant for another account or host").waitFor();
+        await page.getByRole("button", { name: "Resume" }).waitFor();
+        await go(page, "#/flows/stock-to-warehouse");
+        await page.getByRole("button", { name: "Move…" }).click();
+        await page.getByRole("dialog").getByLabel("To the flow").selectOption("orders-to-erp");
+        await page.getByRole("dialog").getByText("They run under another flow").waitFor();
+        await page.getByRole("dialog").getByRole("button", { name: /^Move / }).waitFor();
+        await page.keyboard.press("Escape");
+        assert.equal((await serious(page)).join("\n"), "");
+        await go(page, "#/connections/crm");
+        await page.getByRole("button", { name: "Resume" }).waitFor();
+        await page.getByText("what was queued for the former one is held").waitFor();
+        await go(page, "#/nothing");
+        await heading(page, "Not found");
     },
 
     /** The graph of all flows on a telephone: each flow by itself, as large as on a desk. */

@@ -119,9 +119,12 @@ export const problems = computed(() => {
     const s = status.value;
     if (!s)
         return 0;
-    return s.flows.filter((f) => isProblem(f.held)).length +
+    return s.flows.filter((f) => isProblem(f.held) || f.not_ready || f.read_failing_since).length +
         s.connections.filter((c) => isProblem(c.held) || c.breaker === "open").length;
 });
+
+/** Of a flow: it is held itself, not by a connection. */
+export const ownHold = (f: Flow) => !!f.held && (f.held.startsWith("flow_") || f.held === "target_changed");
 
 /** Waiting for a rate or one's turn is daily business; these are not. */
 export function isProblem(held: string | null): boolean {

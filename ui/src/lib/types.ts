@@ -60,6 +60,9 @@ export interface Flow {
     source?: string;
     targets?: Target[];
     source_waits?: string;
+    not_ready?: string | null; // a secret is not here: its senders wait
+    read_failing_since?: string | null; // its source cannot be read, because of ...
+    read_failure?: string | null;
     oldest_ms?: number | null;
 }
 
@@ -122,6 +125,7 @@ export interface Status {
     running: boolean;
     started_at: string;
     ledger: Ledger;
+    vault: { address: string; ok: boolean; waiting: number; reason: string } | null; // null: none is configured
     flows: Flow[];
     connections: Connection[];
 }

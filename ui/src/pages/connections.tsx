@@ -65,7 +65,7 @@ function Tested({ t }: { t: TestResult }) {
 
 const FIX: Record<string, string> = {
     connection_auth: "Renew the credential where its reference points (tieline secrets set), then press Test: when it is let in again, what waits goes on. Events and attempts are kept meanwhile.",
-    identity: "Its type, account or host has changed: what was queued for the former one is held. Resume if it is the same system.",
+    identity_changed: "Its type, account or host has changed: what was queued for the former one is held. Resume if it is the same system.",
 };
 
 function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
@@ -76,7 +76,7 @@ function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
         setTested(await api<TestResult>(`v1/connections/${encodeURIComponent(c.name)}/test`, { json: {} }));
         await refresh();
     };
-    const held = c.held?.startsWith("connection_") || c.held === "identity";
+    const held = c.held?.startsWith("connection_") || c.held === "identity_changed";
     const failed = Object.entries(c.failed).filter(([, n]) => n);
     return (
         <section class="card connection" aria-label={c.name}>
@@ -119,7 +119,7 @@ export function Connections() {
     if (name !== undefined) {
         const c = s.connections.find((x) => x.name === name);
         return c ? <><PageHead title={<><a class="crumb" href="#/connections">Connections</a> {c.name}</>} /><CardOf c={c} alone /></>
-            : <Empty title={`There is no connection ${name}`} icon="warning"><a href="#/connections">To all connections</a></Empty>;
+            : <><PageHead title="Connections" /><Empty title={`There is no connection ${name}`} icon="warning"><a href="#/connections">To all connections</a></Empty></>;
     }
     return <>
         <PageHead title="Connections" sub="Limits and breakers belong to the connection and are shared by all flows that use it." />

@@ -4,7 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { api } from "../lib/api";
 import { num, rate, words } from "../lib/format";
-import { isProblem, recent, waiting } from "../lib/live";
+import { isProblem, ownHold, recent, waiting } from "../lib/live";
 import { link } from "../lib/router";
 import type { Connection, Flow, FlowGraph, Status } from "../lib/types";
 import { Loading, Problem, type Tone } from "../parts/bits";
@@ -29,7 +29,7 @@ function stateOf(held: string | null, breaker = "closed"): State {
 }
 
 function flowNode(f: Flow): GraphNode {
-    const own = f.held?.startsWith("flow_") || !isProblem(f.held);
+    const own = ownHold(f) || !isProblem(f.held);
     const s = own ? stateOf(f.held) : { tone: "busy" as Tone, state: "waits: connection", problem: false };
     const parts = [waiting(f) ? `${num(waiting(f))} wait` : "", f.counts.dead ? `${num(f.counts.dead)} dead` : ""].filter(Boolean);
     return { id: `flow:${f.name}`, kind: "flow", title: f.name, sub: f.sla?.owner ? `owner ${f.sla.owner}` : "", icon: "flows", figures: parts.join(", "), href: link(["flows", f.name]), ...s,

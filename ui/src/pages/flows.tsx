@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { api, may } from "../lib/api";
 import { duration, num, percent, plural, rate, words } from "../lib/format";
-import { recent, refresh, series, status, statusError, waiting } from "../lib/live";
+import { ownHold, recent, refresh, series, status, statusError, waiting } from "../lib/live";
 import { go, link, place } from "../lib/router";
 import type { Flow, State } from "../lib/types";
 import { Act, Card, Chip, Empty, FlowChip, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time } from "../parts/bits";
@@ -87,7 +87,7 @@ export function Flows() {
         return <><PageHead title="Flows" />{statusError.value ? <Problem error={statusError.value} retry={() => void refresh()} /> : <Loading what="the flows" />}</>;
     if (name !== undefined) {
         const flow = s.flows.find((f) => f.name === name);
-        return flow ? <One f={flow} /> : <Empty title={`There is no flow ${name}`} icon="warning"><a href="#/flows">To all flows</a></Empty>;
+        return flow ? <One f={flow} /> : <><PageHead title="Flows" /><Empty title={`There is no flow ${name}`} icon="warning"><a href="#/flows">To all flows</a></Empty></>;
     }
     return <>
         <PageHead title="Flows" sub={`${plural(s.flows.length, "flow")}, ${num(s.flows.filter((f) => !f.held).length)} flowing freely`} />
@@ -123,7 +123,7 @@ function Facts({ f }: { f: Flow }) {
 }
 
 function One({ f }: { f: Flow }) {
-    const held = f.held?.startsWith("flow_"), gone = f.held === "flow_removed";
+    const held = ownHold(f), gone = f.held === "flow_removed";
     const filter = { flow: f.name }, what = `What waits in ${f.name}`;
     return <>
         <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><FlowChip f={f} /><Objective f={f} />{route(f)}</span>}>
@@ -132,11 +132,14 @@ function One({ f }: { f: Flow }) {
                 : <Act run={() => setPaused("flows", f.name, true)}><Icon name="held" />Pause</Act>)}
         </PageHead>
         {held && <div class={`notice ${f.held === "flow_paused" ? "held" : "bad"}`}><Icon name={f.held === "flow_paused" ? "held" : "warning"} />
-            <div><b>{f.held === "flow_paused" ? "Paused" : `Held: ${words(f.held!.slice(5))}`}</b> <Time at={f.held_since} empty="" />{f.held_reason && <p>{f.held_reason}</p>}
+            <div><b>{f.held === "flow_paused" ? "Paused" : `Held: ${words(f.held!.replace(/^flow_/, ""))}`}</b> <Time at={f.held_since} empty="" />{f.held_reason && <p>{f.held_reason}</p>}
                 {f.held === "flow_tripped" && <p>The same error again and again: the rest is held so that it does not die, too. <a href={link(["dead"], { flow: f.name })}>See the dead letters</a>, mend the cause, then resume.</p>}
                 {gone && <p>{f.removed ? "The configuration has this flow no longer" : "The flow has a target no longer"}; what waited for it is kept. Let another flow take it over, or cancel it{f.removed && "; or put the flow back and reload"}.</p>}
                 {gone && may("operator") && <p class="actions"><Act class="primary" run={async () => bulk({ action: "move", filter }, what)}><Icon name="right" />Move…</Act><Act run={async () => bulk({ action: "cancel", filter }, what)}><Icon name="cancelled" />Cancel…</Act></p>}
+                {f.held === "target_changed" && <p>What waits was meant for another account or host. Resume if that is right; if not, correct the connection and reload.</p>}
                 {f.held === "flow_config" && <p>The configuration of this flow does not work as it is. Correct it and reload; the flow then goes on by itself.</p>}</div></div>}
+        {!held && f.not_ready && <div class="notice bad"><Icon name="key" /><div><b>Its senders wait: a secret is not here</b><p>{f.not_ready}</p><p>They are answered 503 and send again. See to the store that the secret comes from; the flow goes on by itself.</p></div></div>}
+        {!held && f.read_failing_since && <div class="notice bad"><Icon name="warning" /><div><b>Its source cannot be read</b> <Time at={f.read_failing_since} /><p>{f.read_failure}</p><p>Nothing comes in meanwhile and nothing is passed over: it is read again by itself from where it stands.</p></div></div>}
         {f.source && <Card title="Path"><OneFlow f={f} connections={status.value?.connections ?? []} /></Card>}
         <Card title="Deliveries by state"><Counts f={f} /></Card>
         <div class="two">

@@ -2,10 +2,10 @@
 // overview.tsx - what flows, what is broken, what waits: everything that needs a person is in one list at the top.
 import type { ComponentChildren } from "preact";
 import { bytes, duration, num, percent, plural, rate, short, words } from "../lib/format";
-import { isProblem, recent, refresh, series, status, statusError, waiting } from "../lib/live";
+import { isProblem, ownHold, recent, refresh, series, status, statusError, waiting } from "../lib/live";
 import { link } from "../lib/router";
 import type { Connection, Flow, Status } from "../lib/types";
-import { Card, Chip, Empty, HeldChip, Loading, PageHead, Problem, Scroll, Time, type Tone } from "../parts/bits";
+import { Card, Chip, Empty, FlowChip, HeldChip, Loading, PageHead, Problem, Scroll, Time, type Tone } from "../parts/bits";
 import { Gauge, Spark } from "../parts/chart";
 import { Icon, type IconName } from "../parts/icon";
 import { Traffic } from "../parts/traffic";
@@ -48,12 +48,18 @@ function ofConnection(c: Connection): Matter | null {
 function ofFlow(f: Flow): Matter[] {
     const out: Matter[] = [];
     const to = link(["flows", f.name]);
-    if (f.held?.startsWith("flow_"))
+    if (ownHold(f))
         out.push({
-            tone: f.held === "flow_paused" ? "held" : "bad", icon: f.held === "flow_paused" ? "held" : "warning", word: words(f.held.slice(5)),
-            text: <>Flow <b>{f.name}</b>: {f.held_reason || (f.held === "flow_paused" ? "paused" : words(f.held))}</>,
+            tone: f.held === "flow_paused" ? "held" : "bad", icon: f.held === "flow_paused" ? "held" : "warning", word: words(f.held!.replace(/^flow_/, "")),
+            text: <>Flow <b>{f.name}</b>: {f.held_reason || (f.held === "flow_paused" ? "paused" : words(f.held!))}</>,
             note: `${plural(waiting(f), "delivery waits", "deliveries wait")}`, to, since: f.held_since,
         });
+    if (f.not_ready)
+        out.push({ tone: "bad", icon: "key", word: "not ready", text: <>Flow <b>{f.name}</b> takes nothing in: {f.not_ready}</>, note: "A secret is not here. Its senders are answered 503 and send again.", to, since: null });
+    if (f.read_failing_since)
+        out.push({ tone: "bad", icon: "warning", word: "source", text: <>Flow <b>{f.name}</b> cannot read its source: {f.read_failure}</>, note: "It is read again by itself from where it stands.", to, since: f.read_failing_since });
+    if (f.counts.held)
+        out.push({ tone: "held", icon: "held", word: "held", text: <><b>{plural(f.counts.held, "event")}</b> of {f.name} {f.counts.held === 1 ? "is" : "are"} held by a person</>, note: "Neither they nor what is behind them in their key are sent until they are released.", to: link(["events"], { q: `flow:${f.name} state:held` }), since: null });
     if (f.counts.dead)
         out.push({ tone: "bad", icon: "dead", word: "dead", text: <><b>{plural(f.counts.dead, "dead delivery", "dead deliveries")}</b> in {f.name}</>, note: "See the groups, mend the cause, then replay.", to: link(["dead"], { flow: f.name }), since: null });
     if (f.sla && f.sla.met === false)
@@ -63,7 +69,8 @@ function ofFlow(f: Flow): Matter[] {
 
 function matters(s: Status): Matter[] {
     const rank: Record<string, number> = { bad: 0, warn: 1, held: 2 };
-    return [...s.connections.filter((c) => !c.removed).map(ofConnection).filter((m): m is Matter => !!m), ...s.flows.flatMap(ofFlow)]
+    const vault: Matter[] = s.vault && !s.vault.ok ? [{ tone: "bad", icon: "key", word: "vault", text: <>The secrets' store at <b>{s.vault.address}</b> does not answer: {s.vault.reason}</>, note: `What was read of it is in use${s.vault.waiting ? `; ${plural(s.vault.waiting, "secret")} ${s.vault.waiting === 1 ? "is" : "are"} not here yet` : ""}. It is asked again by itself.`, to: "#/config", since: null }] : [];
+    return [...vault, ...s.connections.filter((c) => !c.removed).map(ofConnection).filter((m): m is Matter => !!m), ...s.flows.flatMap(ofFlow)]
         .sort((a, b) => (rank[a.tone] ?? 3) - (rank[b.tone] ?? 3));
 }
 
@@ -88,7 +95,7 @@ function FlowRows({ s }: { s: Status }) {
             <table class="grid">
                 <thead><tr><th scope="col">Flow</th><th scope="col">State</th><th scope="col" class="n">Waiting</th><th scope="col" class="n">Dead</th><th scope="col" class="n">Delivered/s</th></tr></thead>
                 <tbody>{s.flows.map((f) => (
-                    <tr key={f.name}><th scope="row"><a href={link(["flows", f.name])}>{f.name}</a></th><td><HeldChip held={f.held} reason={f.held_reason} /></td>
+                    <tr key={f.name}><th scope="row"><a href={link(["flows", f.name])}>{f.name}</a></th><td><FlowChip f={f} /></td>
                         <td class="n">{num(waiting(f))}</td><td class={`n ${f.counts.dead ? "bad-text" : ""}`}>{num(f.counts.dead)}</td><td class="n">{rate(recent("delivered", f.name))}</td></tr>
                 ))}</tbody>
             </table>

@@ -6,7 +6,7 @@ import { ApiError, sentence } from "../lib/api";
 import { clock, exact, words } from "../lib/format";
 import { now } from "../lib/live";
 import { zone } from "../lib/prefs";
-import type { State } from "../lib/types";
+import type { Flow, State } from "../lib/types";
 import { Icon, type IconName } from "./icon";
 import { toast } from "./toast";
 
@@ -48,7 +48,9 @@ export function HeldChip({ held, reason }: { held: string | null; reason?: strin
 }
 
 /** Of a flow: what holds it, else what its source waits for before it reads on. */
-export function FlowChip({ f }: { f: { held: string | null; held_reason: string; source_waits?: string } }) {
+export function FlowChip({ f }: { f: Flow }) {
+    if (!f.held && (f.not_ready || f.read_failing_since))
+        return <Chip tone="bad" icon="warning" title={f.not_ready ?? f.read_failure ?? undefined}>{f.not_ready ? "not ready" : "source fails"}</Chip>;
     return !f.held && f.source_waits ? <Chip tone="busy" icon="clock" title="What was read goes on; the source reads on when its connection lets it.">source waits: {words(f.source_waits)}</Chip>
         : <HeldChip held={f.held} reason={f.held_reason} />;
 }

@@ -8,7 +8,7 @@ import { paused, problems, status } from "../lib/live";
 import { density, theme, zone } from "../lib/prefs";
 import { go, place } from "../lib/router";
 import { lookForMappings, PAGES, type PageInfo } from "../pages";
-import { Chip, Empty } from "./bits";
+import { Chip, Empty, PageHead } from "./bits";
 import { Icon } from "./icon";
 import { openPalette } from "./palette";
 import { openSheet } from "./sheet";
@@ -119,7 +119,7 @@ export function Frame() {
                     </div>
                 </div>
                 <Banner />
-                <main id="main" tabIndex={-1}>{Shown ? <Shown key={at} /> : <Empty title="There is no such page" icon="warning"><a href="#/overview">To the overview</a></Empty>}</main>
+                <main id="main" tabIndex={-1}>{Shown ? <Shown key={at} /> : <><PageHead title="Not found" /><Empty title="There is no such page" icon="warning"><a href="#/overview">To the overview</a></Empty></>}</main>
             </div>
         </div>
     );
