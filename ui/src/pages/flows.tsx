@@ -64,7 +64,7 @@ function Table({ flows }: { flows: Flow[] }) {
                         <td class="n" data-name="dead">{f.counts.dead ? <a class="bad-text" href={link(["dead"], { flow: f.name })}>{num(f.counts.dead)}</a> : "0"}</td>
                         <td class="n" data-name="failed">{f.attempts ? percent(failures(f) / f.attempts) : "–"}</td>
                         <td class="n" data-name="p95">{duration(f.sla?.delay_p95_ms)}</td>
-                        <td data-name="objective">{<Objective f={f} />}</td>
+                        <td data-name="objective"><Objective f={f} /></td>
                     </tr>
                 ))}</tbody>
             </table>
@@ -72,10 +72,12 @@ function Table({ flows }: { flows: Flow[] }) {
     );
 }
 
+const promises = (f: Flow) => !!f.sla && f.sla.met !== null && (f.sla.success_objective !== null || f.sla.delay_p95_objective_ms !== null);
+
 function Objective({ f }: { f: Flow }) {
-    if (!f.sla || f.sla.met === null || (f.sla.success_objective === null && f.sla.delay_p95_objective_ms === null))
+    if (!promises(f))
         return <span class="faint">none set</span>;
-    return f.sla.met ? <Chip tone="ok" icon="delivered">met</Chip> : <Chip tone="warn" icon="warning">missed</Chip>;
+    return f.sla!.met ? <Chip tone="ok" icon="delivered">met</Chip> : <Chip tone="warn" icon="warning">missed</Chip>;
 }
 
 export function Flows() {
@@ -126,7 +128,7 @@ function One({ f }: { f: Flow }) {
     const held = ownHold(f), gone = f.held === "flow_removed";
     const filter = { flow: f.name }, what = `What waits in ${f.name}`;
     return <>
-        <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><FlowChip f={f} /><Objective f={f} />{route(f)}</span>}>
+        <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><FlowChip f={f} />{promises(f) && <Objective f={f} />}{route(f)}</span>}>
             <a class="button" href={link(["events"], { q: `flow:${f.name}` })}><Icon name="events" />Events</a>
             {may("operator") && !gone && (held ? <Act class="primary" run={() => setPaused("flows", f.name, false)}><Icon name="running" />Resume</Act>
                 : <Act run={() => setPaused("flows", f.name, true)}><Icon name="held" />Pause</Act>)}
