@@ -4,6 +4,8 @@
  * Strict where the specification says MUST: names, types, required attributes; a lenient reading would let two systems
  * see two different events.
  */
+#include <stdio.h>
+
 #include "webhook/webhook_int.h"
 
 enum { MAX_EVENTS = 10000, MAX_ATTRIBUTE = 64 * 1024 };
@@ -322,15 +324,30 @@ static enum tl_rc parse_binary(struct tl_arena *a, const struct webhook_header *
     return TL_OK;
 }
 
+static struct tl_sv type_of(struct tl_sv content_type)
+{
+    return tl_sv_trim(tl_sv(content_type.p, tl_sv_find(content_type, ';')));
+}
+
+static bool is_binary(const struct webhook_request *req)
+{
+    static const char *const names[] = {"ce-specversion", "ce_specversion", "ce-id", "ce_id", "ce-type", "ce_type"};
+    size_t n = 0;
+
+    for (size_t i = 0; i < TL_COUNT(names) && n == 0; i++)
+        (void)webhook__header(req, names[i], &n);
+    return n > 0;
+}
+
 enum tl_rc webhook_ce_parse(struct tl_arena *a, const struct webhook_header *headers, size_t n_headers,
                             struct tl_sv body, enum webhook_ce_mode *ret_mode, struct webhook_ce **ret_events,
                             size_t *ret_n, struct tl_err *err)
 {
     struct webhook_request req = {.headers = headers, .n_headers = n_headers};
-    size_t n_types = 0, http = 0, kafka = 0;
+    size_t n_types = 0;
     struct tl_sv content_type = tl_sv_trim(webhook__header(&req, "content-type", &n_types));
-    struct tl_sv type = tl_sv_trim(tl_sv(content_type.p, tl_sv_find(content_type, ';')));
-    bool batch = tl_sv_starts_i(type, TL_SV("application/cloudevents-batch"));
+    struct tl_sv type = type_of(content_type);
+    bool batch = tl_sv_starts_i(type, TL_SV("application/cloudevents-batch")), binary;
 
     if (n_types > 1)
         return tl_fail(err, TL_INVALID, "the content type is given twice");
@@ -341,14 +358,10 @@ enum tl_rc webhook_ce_parse(struct tl_arena *a, const struct webhook_header *hea
         *ret_mode = batch ? WEBHOOK_CE_BATCH : WEBHOOK_CE_STRUCTURED;
         return parse_structured(a, body, batch, ret_events, ret_n, err);
     }
-    (void)webhook__header(&req, "ce-specversion", &http);
-    (void)webhook__header(&req, "ce_specversion", &kafka);
-    for (size_t i = 0; i < n_headers && http + kafka == 0; i++)
-        http += tl_sv_eqi(headers[i].name, TL_SV("ce-id")) || tl_sv_eqi(headers[i].name, TL_SV("ce-type")) ||
-                tl_sv_eqi(headers[i].name, TL_SV("ce_id")) || tl_sv_eqi(headers[i].name, TL_SV("ce_type"));
-    *ret_mode = http + kafka > 0 ? WEBHOOK_CE_BINARY : WEBHOOK_CE_NONE;
+    binary = is_binary(&req);
+    *ret_mode = binary ? WEBHOOK_CE_BINARY : WEBHOOK_CE_NONE;
     *ret_n = 0;
-    return http + kafka > 0 ? parse_binary(a, headers, n_headers, content_type, body, ret_events, ret_n, err) : TL_OK;
+    return binary ? parse_binary(a, headers, n_headers, content_type, body, ret_events, ret_n, err) : TL_OK;
 }
 
 struct json webhook_ce_json(struct tl_arena *a, const struct webhook_ce *e)
@@ -367,4 +380,73 @@ struct json webhook_ce_json(struct tl_arena *a, const struct webhook_ce *e)
         (void)json_adds(&o, "data", e->data);
     }
     return json_end(&o);
+}
+
+/* ---- the events of a request ---- */
+
+/* A scheme's own delivery id is proved with the request; what these headers say may not be, so they do not replace it. */
+static bool has_own_id(const struct webhook_scheme *s)
+{
+    return s->id_body != NULL || s->id_header[0] != NULL || s->families[0].id != NULL || s->proof == PROOF_BODY ||
+           s->proof == PROOF_OUTBOUND;
+}
+
+bool webhook__is_ce(const struct webhook_verifier *v, const struct webhook_request *req)
+{
+    size_t n;
+
+    if (v != NULL && strcmp(v->s.name, "cloudevents") != 0 && has_own_id(&v->s))
+        return false;
+    return tl_sv_starts_i(type_of(tl_sv_trim(webhook__header(req, "content-type", &n))),
+                          TL_SV("application/cloudevents")) ||
+           is_binary(req);
+}
+
+/* Section 3.1.1: source and id together are unique to the event. A source holds no space. */
+static struct tl_sv key_of(struct tl_arena *a, const struct webhook_ce *e)
+{
+    struct tl_sv source = json_text(json_gets(e->attributes, "source"), TL_SV("")),
+                 id = json_text(json_gets(e->attributes, "id"), TL_SV(""));
+
+    return tl_sv_str(tl_arena_printf(a, "%.*s %.*s", TL_SV_ARG(source), TL_SV_ARG(id)));
+}
+
+static bool refuse_ce(struct tl_arena *a, struct webhook_verdict *verdict, const struct tl_err *err)
+{
+    int status = err->rc == TL_LIMIT ? 413 : err->rc == TL_UNSUPPORTED ? 415 : 400;
+
+    webhook__refuse(verdict, status, "the CloudEvent is not one that its specification allows", "");
+    (void)snprintf(verdict->why, sizeof verdict->why, "%.150s", err->text);
+    verdict->sentence = tl_arena_printf(a, "%s", err->text);
+    return false;
+}
+
+bool webhook__ce_events(struct tl_arena *a, const struct webhook_request *req, struct webhook_verdict *verdict,
+                        struct webhook_event **ret, size_t *ret_n)
+{
+    enum webhook_ce_mode mode = WEBHOOK_CE_NONE;
+    struct webhook_event *events;
+    struct webhook_ce *list = NULL;
+    struct tl_err err = {.rc = TL_OK};
+    size_t n = 0;
+
+    if (webhook_ce_parse(a, req->headers, req->n_headers, req->body, &mode, &list, &n, &err) != TL_OK)
+        return refuse_ce(a, verdict, &err);
+    events = tl_arena_zalloc(a, (n + 1) * sizeof *events);
+    if (events == NULL) {
+        (void)tl_fail(&err, TL_LIMIT, "the batch of CloudEvents is too large");
+        return refuse_ce(a, verdict, &err);
+    }
+    for (size_t i = 0; i < n; i++) {
+        events[i].body = webhook_ce_json(a, &list[i]);
+        events[i].delivery_id = key_of(a, &list[i]);
+        events[i].event_type = json_text(json_gets(list[i].attributes, "type"), TL_SV(""));
+        if (events[i].event_type.n > WEBHOOK_MAX_ID)
+            events[i].event_type = TL_SV_NULL;
+        if (mode == WEBHOOK_CE_STRUCTURED)
+            events[i].raw = req->body;
+    }
+    *ret = events;
+    *ret_n = n;
+    return true;
 }

@@ -21,9 +21,9 @@ static const char ack[] =
     "<notificationsResponse xmlns=\"" WEBHOOK_OUTBOUND_NS "\"><Ack>true</Ack></notificationsResponse>"
     "</soapenv:Body></soapenv:Envelope>\n";
 
-bool webhook_is_many(const struct webhook_verifier *v)
+bool webhook_is_many(const struct webhook_verifier *v, const struct webhook_request *req)
 {
-    return v->s.proof == PROOF_OUTBOUND;
+    return (v && v->s.proof == PROOF_OUTBOUND) || webhook__is_ce(v, req);
 }
 
 bool webhook_receipt(const struct webhook_verifier *v, struct webhook_answer *ret)
@@ -94,8 +94,8 @@ static bool one_event(struct tl_arena *a, struct json message, struct json notif
     return true;
 }
 
-bool webhook_events(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
-                    struct webhook_verdict *verdict, struct webhook_event **ret, size_t *ret_n)
+static bool notifications(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
+                          struct webhook_verdict *verdict, struct webhook_event **ret, size_t *ret_n)
 {
     const struct xml_limits limits = {.max_bytes = MAX_BYTES, .max_depth = MAX_DEPTH, .max_nodes = MAX_NODES};
     struct xml_soap soap;
@@ -124,4 +124,11 @@ bool webhook_events(const struct webhook_verifier *v, struct tl_arena *a, const 
         return refuse(verdict, 413, "the message is too large", "the request's memory");
     *ret_n = n;
     return true;
+}
+
+bool webhook_events(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
+                    struct webhook_verdict *verdict, struct webhook_event **ret, size_t *ret_n)
+{
+    return v && v->s.proof == PROOF_OUTBOUND ? notifications(v, a, req, verdict, ret, ret_n)
+                                             : webhook__ce_events(a, req, verdict, ret, ret_n);
 }

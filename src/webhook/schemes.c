@@ -2,6 +2,9 @@
 /*
  * schemes.c - one row a sender. A new sender is a new row here, a line in conf.c's choices, and a case in
  * test/schemes_test.c. Sources: the vendors' pages on verifying webhooks, named in each row's doc.
+ *
+ * A row has a delivery id only where the sender's stays the same over its repetitions and differs otherwise: by a
+ * wrong one, two honest events are one. A body is none, unless its sender puts ids and times into every one.
  */
 #include "webhook/webhook_int.h"
 
@@ -134,7 +137,6 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .key = KEY_TEXT,
      .signed_text = "{url}{form}",
      .id_header = {"i-twilio-idempotency-token"},
-     .id_body = "#",
      .quirk = QUIRK_TWILIO,
      .doc = "Twilio, form and JSON requests."},
     {.name = "zendesk", /* developer.zendesk.com, verifying webhooks */
@@ -169,7 +171,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .encoding = ENCODING_HEX,
      .key = KEY_TEXT,
      .signed_text = "{body}",
-     .id_body = "#",
+     .id_body = "#", /* ids and times are all over it, and it is repeated as it was */
      .type_body = "/object",
      .handshake = SHAKE_META,
      .retry_span_ms = HOURS(36),
@@ -192,7 +194,6 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .encoding = ENCODING_HEX,
      .key = KEY_TEXT,
      .signed_text = "{body}",
-     .id_body = "#",
      .doc = "Convoy, simple signatures."},
     {.name = "convoy_advanced", /* a comma, not a full stop, after the time */
      .families = {{"x-convoy-signature", NULL, NULL}},
@@ -204,7 +205,6 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .signed_text = "{timestamp},{body}",
      .has_time = true,
      .tolerance_ms = FIVE_MINUTES,
-     .id_body = "#",
      .doc = "Convoy, advanced signatures."},
     {.name = "outpost", /* hookdeck/outpost, webhook destination */
      .families = {{"x-outpost-signature", NULL, NULL}},
@@ -216,7 +216,6 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .signed_text = "{body}",
      .id_header = {"x-outpost-event-id"},
      .type_header = {"x-outpost-topic"},
-     .id_body = "#",
      .doc = "Outpost, default signatures."},
     {.name = "hookdeck", /* hookdeck.com/docs/authentication */
      .families = {{"x-hookdeck-signature", NULL, NULL}, {"x-hookdeck-signature-2", NULL, NULL}},
@@ -226,7 +225,6 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .key = KEY_TEXT,
      .signed_text = "{body}",
      .id_header = {"x-hookdeck-eventid"},
-     .id_body = "#",
      .doc = "Hookdeck; list both secrets during a rotation."},
     {.name = "x", /* docs.x.com, securing webhooks */
      .families = {{"x-twitter-webhooks-signature", NULL, NULL}},
@@ -236,7 +234,7 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .encoding = ENCODING_BASE64,
      .key = KEY_TEXT,
      .signed_text = "{body}",
-     .id_body = "#",
+     .id_body = "#", /* ids and times are all over it, and it is repeated as it was */
      .handshake = SHAKE_X,
      .doc = "X (Twitter) account activity."},
     {.name = "okta",
@@ -248,7 +246,6 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .doc = "Okta event hooks: the value of the Authorization header that was given to Okta."},
     {.name = "microsoft_graph",
      .proof = PROOF_BODY, /* learn.microsoft.com, change notifications through webhooks */
-     .id_body = "#",
      .type_body = "/value/0/changeType",
      .handshake = SHAKE_GRAPH,
      .retry_span_ms = HOURS(4),
@@ -285,11 +282,9 @@ const struct webhook_scheme webhook_scheme_table[] = {
      .proof = PROOF_JWT,
      .families = {{"authorization", NULL, NULL}},
      .prefix = "Bearer ",
-     .id_body = "#",
      .doc = "A JWT, by a JWK set that is fetched and kept, or by configured keys. It proves the sender, not the body."},
     {.name = "client_certificate",
      .proof = PROOF_PEER,
-     .id_body = "#",
      .doc = "Mutual TLS: the client certificate that the server has verified (server.tls.client_ca)."},
     {.name = "salesforce_outbound", /* developer.salesforce.com, SOAP API, Outbound Messaging */
      .proof = PROOF_OUTBOUND,
@@ -299,13 +294,11 @@ const struct webhook_scheme webhook_scheme_table[] = {
     {.name = "basic",
      .proof = PROOF_BASIC,
      .families = {{"authorization", NULL, NULL}},
-     .id_body = "#",
      .doc = "HTTP Basic (RFC 7617): senders without signatures, such as ServiceNow, Workday, Datadog."},
     {.name = "token",
      .proof = PROOF_TOKEN,
      .families = {{"authorization", NULL, NULL}},
      .prefix = "Bearer ",
-     .id_body = "#",
      .doc = "A fixed token in a header, by default \"Authorization: Bearer\"."},
     {.name = "generic",
      .syntax = SYNTAX_BARE,

@@ -97,6 +97,7 @@ struct webhook_verdict {
     bool ok;
     int status;               /* 200, or what the sender gets: 400, 401 */
     const char *reason;       /* one static sentence for the sender; tells an attacker nothing new */
+    const char *sentence;     /* what the sender reads in the place of reason; the arena's, NULL: reason itself */
     char why[160];            /* for our log: which part failed; no secret, no signature */
     struct tl_sv delivery_id; /* default idempotency key; .n 0: look into the body (webhook_identify) or none */
     struct tl_sv event_type;  /* likewise */
@@ -125,14 +126,17 @@ void webhook_identify(const struct webhook_verifier *v, struct tl_arena *a, stru
  * others. */
 bool webhook_proof_is_body(const struct webhook_verifier *v); /* then a body that does not parse proves nothing */
 bool webhook_verify_body(const struct webhook_verifier *v, struct json body, struct webhook_verdict *verdict);
-/* Schemes whose requests carry several events (Salesforce's outbound messages): after webhook_verify, in the place of
- * webhook_body_parse and what follows it. Each event has a key of its own, because its sender bundles them anew when it
- * sends again. False: refused, the verdict says why. Memory: the arena's. */
+/* Requests that say themselves which events they carry: Salesforce's outbound messages and CloudEvents, one or a batch.
+ * After webhook_verify, in the place of webhook_body_parse and what follows it. Each event has a key of its own, because
+ * its sender bundles them anew when it sends again. False: refused, the verdict says why. CloudEvents are looked for
+ * where the scheme is `cloudevents` or has no delivery id of its own, and where nothing is verified (v NULL); the event
+ * is its JSON format in every mode, its key source and id. Memory: the arena's. */
 struct webhook_event {
     struct json body;
+    struct tl_sv raw; /* body as it came; .n 0: it is to be written */
     struct tl_sv delivery_id, event_type;
 };
-bool webhook_is_many(const struct webhook_verifier *v);
+bool webhook_is_many(const struct webhook_verifier *v, const struct webhook_request *req);
 bool webhook_events(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
                     struct webhook_verdict *verdict, struct webhook_event **ret, size_t *ret_n);
 /* Headers that must not be stored: signatures, tokens, Authorization, Cookie. */

@@ -123,6 +123,10 @@ enum tl_rc webhook__put_state(const struct webhook_verifier *v, struct tl_arena 
                               struct tl_err *err);
 enum tl_rc webhook__foreign_sign(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv id, int64_t now_ms,
                                  struct webhook_signed *ret, struct tl_err *err);
+/* cloudevents.c, for webhook_is_many and webhook_events; v may be NULL. */
+bool webhook__is_ce(const struct webhook_verifier *v, const struct webhook_request *req);
+bool webhook__ce_events(struct tl_arena *a, const struct webhook_request *req, struct webhook_verdict *verdict,
+                        struct webhook_event **ret, size_t *ret_n);
 void webhook__refuse(struct webhook_verdict *v, int status, const char *reason, const char *why);
 bool webhook__need_once(const struct webhook_request *req, const char *name, const char *missing, const char *twice,
                         struct tl_sv *ret, struct webhook_verdict *verdict);

@@ -50,6 +50,8 @@ static void take_key(const struct hook *h, struct queue_put *put, struct tl_sv d
         put->key = TL_SV_NULL;
 }
 
+enum { CE_ATTRIBUTES = 1 << 17 }; /* of headers, at most */
+
 /* One of several events: its body is what the scheme made of its part of the request. */
 static enum tl_rc examine_part(struct hook *h, const struct webhook_event *e, struct queue_put *put)
 {
@@ -57,9 +59,10 @@ static enum tl_rc examine_part(struct hook *h, const struct webhook_event *e, st
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     enum tl_rc rc;
 
-    tl_buf_init(&b, 2 * h->req->body.n + 4096);
-    *put = (struct queue_put){.flow = h->f->id, .source = tl_sv_str(h->f->name)};
-    put->body = json_write(&b, e->body, 0) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
+    tl_buf_init(&b, 6 * h->req->body.n + CE_ATTRIBUTES); /* each byte of a text may become \u0000 */
+    *put = (struct queue_put){.flow = h->f->id, .source = tl_sv_str(h->f->name), .body = e->raw};
+    if (!e->raw.n)
+        put->body = json_write(&b, e->body, 0) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
     if (!put->body.p)
         return tl_fail(h->err, TL_LIMIT, "the request needs more memory than it may have");
     h->verdict.delivery_id = e->delivery_id;
@@ -80,7 +83,7 @@ static void examine_many(struct hook *h)
         h->refused = true;
         return;
     }
-    h->many = tl_arena_zalloc(a, h->n_many * sizeof *h->many);
+    h->many = tl_arena_zalloc(a, (h->n_many + 1) * sizeof *h->many);
     if (!h->many)
         h->rc = tl_fail(h->err, TL_LIMIT, "the request needs more memory than it may have");
     for (size_t i = 0; h->rc == TL_OK && i < h->n_many; i++)
@@ -112,7 +115,7 @@ static void examine(struct hook *h)
             return;
         }
     }
-    if (f->verifier && webhook_is_many(f->verifier)) {
+    if (webhook_is_many(f->verifier, &h->wr)) {
         examine_many(h);
         return;
     }
@@ -160,12 +163,31 @@ static void give_answer(const struct webhook_answer *a, struct http_res *res)
         (void)http_res_header(res, a->headers[i].name, a->headers[i].value, &ignored);
 }
 
+static char *event_text(const struct queue_put *put, struct http_res *res)
+{
+    char id[14];
+
+    return tl_arena_printf(res->arena, "{\"id\":\"%s\",\"duplicate\":%s}", tl_id32_format(put->ret_event, id),
+                           put->ret_duplicate ? "true" : "false");
+}
+
+/* {"events": [...]} in the order of the batch. */
+static char *events_text(const struct hook *h, struct http_res *res)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, 16 << 20);
+    (void)tl_buf_puts(&b, "{\"events\":[");
+    for (size_t i = 0; i < h->n_many; i++)
+        (void)tl_buf_printf(&b, "%s%s", i > 0 ? "," : "", event_text(&h->many[i], res));
+    (void)tl_buf_puts(&b, "]}");
+    return tl_arena_printf(res->arena, "%.*s", TL_SV_ARG(tl_buf_view(&b)));
+}
+
 static void give_event(const struct hook *h, struct http_res *res)
 {
     const struct flow_webhook_conf *w = h->f->conf->from.conf;
     struct webhook_answer receipt;
-    char id[14];
-    char *text;
 
     if (h->f->verifier && webhook_receipt(h->f->verifier, &receipt)) {
         give_answer(&receipt, res);
@@ -175,9 +197,9 @@ static void give_event(const struct hook *h, struct http_res *res)
         http_res_set(res, 204, NULL, TL_SV(""));
         return;
     }
-    text = tl_arena_printf(res->arena, "{\"id\":\"%s\",\"duplicate\":%s}", tl_id32_format(h->put.ret_event, id),
-                           h->put.ret_duplicate ? "true" : "false");
-    http_res_set(res, (int)w->status, "application/json", tl_sv_str(text));
+    http_res_set(res, (int)w->status, "application/json",
+                 tl_sv_str(h->many && h->n_many != 1 ? events_text(h, res)
+                                                     : event_text(h->many ? h->many : &h->put, res)));
 }
 
 /* ---- keys of the sender ---- */
@@ -253,7 +275,7 @@ static enum tl_rc store(struct task *task, struct hook *h, struct tl_err *err)
 
     for (size_t i = 0; h->rc == TL_OK && i < n; i++)
         h->rc = flow__upload(f, task, &puts[i], err);
-    if (h->rc == TL_OK)
+    if (h->rc == TL_OK && n > 0)
         h->rc = h->many ? queue_emit(flow__queue(f), task, &all, err) : queue_put(flow__queue(f), task, puts, err);
     for (size_t i = 0; i < n; i++)
         flow__upload_end(f, &puts[i], h->rc);
@@ -300,7 +322,8 @@ static enum tl_rc answer_with(struct task *task, struct http_req *req, struct ht
     }
     if (h.refused) {
         flow__refused(f, req, &h.verdict);
-        http_res_error(res, h.verdict.status ? h.verdict.status : 401, "not_verified", h.verdict.reason);
+        http_res_error(res, h.verdict.status ? h.verdict.status : 401, "not_verified",
+                       h.verdict.sentence ? h.verdict.sentence : h.verdict.reason);
         return TL_OK;
     }
     if (h.rc != TL_OK)

@@ -52,7 +52,7 @@ static void start(struct world *w, const char *organization, const char *name)
     *w = (struct world){.a = tl_arena_new(16u << 20)};
     assert_int_equal(crypto_new(&w->c, NULL), TL_OK);
     assert_int_equal(webhook_verifier_new(w->c, &setup, &w->v, NULL), TL_OK);
-    assert_true(webhook_is_many(w->v));
+    assert_true(webhook_is_many(w->v, &(struct webhook_request){0}));
 }
 
 static void end(struct world *w)
