@@ -2,6 +2,8 @@
 /* read.c - get (one thing, for look-ups) and poll (pages with a cursor, for sources). */
 #include "http/httpc_int.h"
 
+#include <stdio.h>
+
 enum { PAGE_MAX = 32 << 20, RECORDS_MAX = 100000 };
 
 /* ---- get ---- */
@@ -167,6 +169,67 @@ static enum tl_rc read_items(struct task *task, struct page *page, struct tl_err
     return rc == TL_OK ? TL_OK : tl_err_prefix(err, "key");
 }
 
+/* ---- a cursor that stays where it is ----
+ * The next read asks for the same page. Its records were taken in, and only another page is news: so what the page said
+ * is part of the position, "CURSOR US DIGEST". */
+enum { DIGEST = 32, UNIT_SEPARATOR = 0x1f };
+
+static void position_split(struct tl_sv position, struct tl_sv *cursor, struct tl_sv *digest)
+{
+    size_t at = position.n > DIGEST ? position.n - DIGEST - 1 : 0;
+    bool has = position.n > DIGEST && position.p[at] == UNIT_SEPARATOR;
+
+    *cursor = has ? tl_sv(position.p, at) : position;
+    *digest = has ? tl_sv_from(position, at + 1) : TL_SV("");
+}
+
+static bool page_digest(const struct page *page, char ret[DIGEST + 1])
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, PAGE_MAX);
+    for (size_t i = 0; i < page->n; i++) {
+        if (!json_write(&b, page->records[i].value, 0) || !tl_buf_putc(&b, '\n'))
+            return false;
+    }
+    (void)snprintf(ret, DIGEST + 1, "%016llx%016llx", (unsigned long long)tl_hash64(b.p, b.n, 1),
+                   (unsigned long long)tl_hash64(b.p, b.n, 2));
+    return true;
+}
+
+/* One run of the operation. */
+struct polling {
+    struct connector_call *call;
+    struct tl_sv cursor, digest; /* where the next page begins; of the page there, if it has been taken in */
+    bool more;                   /* this was not the last page */
+    char remark[400];            /* empty: none */
+};
+
+static enum tl_rc page_again(struct task *task, struct polling *p, const struct page *page, bool no_cursor,
+                             struct tl_err *err)
+{
+    struct connector_call *call = p->call;
+    char digest[DIGEST + 1] = "";
+    struct tl_sv position = p->cursor;
+
+    if (page->n > 0 && page_digest(page, digest)) {
+        if (tl_sv_eqs(p->digest, digest))
+            return TL_OK;
+        position =
+            tl_sv_str(tl_arena_printf(call->arena, "%.*s%c%s", TL_SV_ARG(p->cursor), UNIT_SEPARATOR, digest));
+    } else if (page->n == 0 && p->digest.n == 0) {
+        return TL_OK;
+    }
+    if (page->n > 0 && !page->p->key)
+        (void)snprintf(p->remark, sizeof p->remark,
+                       "`cursor` %s%.*s after a page of %zu records, so the next read asks for that page again: it is "
+                       "taken in again, whole, when it has changed. Give `key`, so that each record counts once; and "
+                       "mend `cursor` if this is not the last page",
+                       no_cursor ? "finds nothing" : "stays at ", no_cursor ? 0 : (int)(p->cursor.n < 80 ? p->cursor.n : 80),
+                       p->cursor.p, page->n);
+    return connector_emit(task, call, page->records, page->n, position, err);
+}
+
 static struct json envelope(struct tl_arena *a, struct connector_call *call, struct tl_sv cursor)
 {
     struct json_builder b;
@@ -177,10 +240,10 @@ static struct json envelope(struct tl_arena *a, struct connector_call *call, str
     return json_end(&b);
 }
 
-/* One page: fetched, taken in. *cursor becomes where the next begins; *ret_more is false when this was the last. */
-static enum tl_rc one_page(struct task *task, struct connector_call *call, struct tl_sv *cursor, bool *ret_more,
-                           struct tl_err *err)
+/* One page: fetched, taken in. p->cursor becomes where the next begins. */
+static enum tl_rc one_page(struct task *task, struct polling *p, struct tl_err *err)
 {
+    struct connector_call *call = p->call;
     const struct httpc_poll *conf = call->operation;
     struct page page = {.call = call, .p = call->prepared};
     struct json next = JSON_NOTHING;
@@ -188,12 +251,12 @@ static enum tl_rc one_page(struct task *task, struct connector_call *call, struc
     struct tl_sv after;
     enum tl_rc rc;
 
-    rc = fetch(task, call, &page.p->address, envelope(call->arena, call, *cursor), conf->timeout_ms, &reply, err);
+    rc = fetch(task, call, &page.p->address, envelope(call->arena, call, p->cursor), conf->timeout_ms, &reply, err);
     if (rc == TL_OK)
         rc = connector_classify(call, &reply, err);
     if (rc != TL_OK)
         return rc;
-    page.doc = httpc__reply_doc(task, call->arena, &reply, json_sv(*cursor));
+    page.doc = httpc__reply_doc(task, call->arena, &reply, json_sv(p->cursor));
     rc = read_items(task, &page, err);
     if (rc != TL_OK)
         return rc;
@@ -202,19 +265,16 @@ static enum tl_rc one_page(struct task *task, struct connector_call *call, struc
         return tl_err_prefix(err, "cursor");
     after = httpc__kept(call->arena, next);
     /* A renamed member: the records are somewhere else in the page, and this cursor would go past them for good. */
-    if (page.no_items && after.p && !tl_sv_eq(after, *cursor))
+    if (page.no_items && after.p && !tl_sv_eq(after, p->cursor))
         return tl_fail(err, TL_INVALID,
                        "`items` finds nothing in the page, but `cursor` goes on to %.*s: the position stays. Mend "
                        "`items`; where no record is right, let it give an empty array: `items: \"[...]\"`",
                        (int)(after.n < 80 ? after.n : 80), after.p);
-    *ret_more = after.p && page.n > 0 && !tl_sv_eq(after, *cursor);
-    if (!after.p)
-        after = *cursor;
-    if (page.n == 0 && tl_sv_eq(after, *cursor))
-        return TL_OK;
+    if (!after.p || tl_sv_eq(after, p->cursor))
+        return page_again(task, p, &page, !after.p, err);
     rc = connector_emit(task, call, page.records, page.n, after, err);
-    if (rc == TL_OK)
-        *cursor = after;
+    p->cursor = after;
+    p->more = page.n > 0;
     return rc;
 }
 
@@ -222,22 +282,26 @@ enum tl_rc httpc__poll(struct task *task, struct connector_call *call, struct tl
 {
     const struct httpc_poll *conf = call->operation;
     TL_CLEANUP(tl_buf_done) struct tl_buf at = {0};
-    bool more = true;
+    struct polling p = {.call = call, .more = true};
     enum tl_rc rc = TL_OK;
 
+    position_split(call->position, &p.cursor, &p.digest);
     tl_buf_init(&at, 64 << 10);
-    tl_buf_sv(&at, call->position.n > 0 ? call->position : tl_sv_str(conf->start));
-    for (int64_t i = 0; i < conf->pages && more && rc == TL_OK; i++) {
+    tl_buf_sv(&at, call->position.n > 0 ? p.cursor : tl_sv_str(conf->start));
+    for (int64_t i = 0; i < conf->pages && p.more && rc == TL_OK; i++) {
         struct connector_scratch scratch = connector_scratch_begin(call);
-        struct tl_sv cursor = tl_buf_view(&at);
 
-        more = false;
-        rc = one_page(task, call, &cursor, &more, err);
-        if (rc == TL_OK && more) {
+        p.cursor = tl_buf_view(&at);
+        p.more = false;
+        rc = one_page(task, &p, err);
+        if (rc == TL_OK && p.more) {
+            p.digest = TL_SV("");
             tl_buf_clear(&at);
-            tl_buf_sv(&at, cursor);
+            tl_buf_sv(&at, p.cursor);
         }
         connector_scratch_end(call, scratch);
     }
+    if (p.remark[0])
+        call->remark = tl_sv_str(tl_arena_printf(call->arena, "%s", p.remark));
     return rc;
 }

@@ -70,6 +70,7 @@ struct connector_call {
     /* read, listen */
     struct tl_sv source;   /* name of the source instance */
     struct tl_sv position; /* where the last emit stopped; empty: from the start */
+    struct tl_sv remark;   /* out: what somebody should know though all went well; logged once; the arena's */
     /* call: input and answer. A write of one record may leave the reply in `output` too, for the step `call`. */
     struct json input, output;
     /* for people and the guard */

@@ -18,6 +18,7 @@ struct source {
     char name[160];
     uint64_t epoch;
     uint32_t failures;         /* since it last came forward */
+    bool remarked;             /* it has had one */
     struct async_mutex taking; /* parts of a read take in one after another: each renews the lease */
 };
 
@@ -176,7 +177,7 @@ static void one_record(struct incoming *in, size_t i)
         json_adds(&meta, "h", r->headers);
     in->puts[i] = (struct queue_put){.flow = f->id,
                                      .source = tl_sv_str(in->s->name),
-                                     .key = r->key.n ? r->key : TL_SV_NULL,
+                                     .key = r->key.n && !f->no_key ? r->key : TL_SV_NULL,
                                      .order_by = r->order_by,
                                      .meta = written(in->a, json_end(&meta)),
                                      .body = written(in->a, r->value)};
@@ -291,6 +292,11 @@ static enum tl_rc run_reader(struct task *task, struct reader *reader, const str
     connector_call_begin(&call, flow__host(s->plan, r->connection, 0), &ledger);
     rc = body->part ? body->part(task, &call, body->i, body->arg, err) : r->operation->run(task, &call, err);
     *ret_wait_ms = call.pending ? call.next_poll_ms : r->conf->every_ms;
+    if (rc == TL_OK && call.remark.n && !s->remarked) {
+        s->remarked = true;
+        TL_LOG(s->loop->engine->opt.log, TL_WARN, "source.remark", "a source goes on, but somebody should look at it",
+               KV_STR("flow", s->flow->name), KV_SV("remark", call.remark));
+    }
     flow__reading_end(&reader->reading, &call, rc, err);
     return rc;
 }
