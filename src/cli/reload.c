@@ -63,6 +63,17 @@ static void show_restart(struct json paths)
     }
 }
 
+static void show_sources(struct json sentences)
+{
+    if (sentences.n)
+        puts("sources:");
+    for (uint32_t i = 0; i < sentences.n; i++) {
+        fputs("  ", stdout);
+        cli__put_safe(stdout, json_text(json_at(sentences, i), TL_SV("")));
+        puts("");
+    }
+}
+
 static int show_errors(struct json errors)
 {
     for (uint32_t i = 0; i < errors.n; i++) {
@@ -111,6 +122,7 @@ static int run_reload(void *options, const struct cli_args *args)
     puts(o->dry_run ? "would change:" : "changed:");
     show_changes(json_gets(answer, "changes"));
     show_restart(json_gets(answer, "needs_restart"));
+    show_sources(json_gets(answer, "sources_elsewhere"));
     puts("the ledger:");
     show_ledger(json_gets(answer, "ledger"));
     return CLI_OK;

@@ -45,6 +45,8 @@ uint64_t flow_plan_version(const struct flow_plan *p);               /* grows wi
 void flow_plan_each_secret(const struct flow_plan *p, void (*fn)(void *arg, const struct config_secret *ref),
                            void *arg);
 /* Names in the order of the file; NULL past the end. */
+/* One sentence for each flow of both plans that would read from another system now: its position is another one. */
+struct json flow_plan_sources_elsewhere(const struct flow_plan *old, const struct flow_plan *now, struct tl_arena *a);
 const char *flow_plan_flow_name(const struct flow_plan *p, size_t i);
 /* A compiled mapping by name, for `tieline map` and the playground; NULL. */
 struct mapping *flow_plan_mapping(const struct flow_plan *p, struct tl_sv name);

@@ -437,6 +437,18 @@ bool flow__source_state(const struct flow *f, struct flow_source_state *ret);
 void flow__reading_end(struct flow_reading *r, const struct connector_call *call, enum tl_rc rc,
                        const struct tl_err *err);
 
+/* position.c: the ledger's key of the position of a source, by what it reads from. Written under its lease. Suspends. */
+#define FLOW_CURSOR "cursor"
+enum { FLOW_POSITION_KEY = 48 };
+struct flow_position {
+    struct flow_engine *engine;
+    const struct flow *flow;
+    const char *lease;
+    uint64_t epoch;
+};
+TL_MUST_CHECK enum tl_rc flow__position_begin(struct task *task, const struct flow_position *p,
+                                              char ret_key[FLOW_POSITION_KEY], struct tl_err *err);
+
 /* sources.c: schedules and reads, on loop 0; a new plan stops the old plan's sources */
 void flow__sources_start(struct flow_engine *e, struct flow_plan *p);
 

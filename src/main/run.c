@@ -259,13 +259,14 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
         admin_web_use(s->admin.web, access);
     admin_access_free(access);
     changes = config_diff(arena, flow_plan_node(old), flow_plan_node(r->plan), 10000, &n); /* any that people write */
-    json_object_begin(&b, arena, 6);
+    json_object_begin(&b, arena, 7);
     json_adds(&b, "applied", json_bool(rc == TL_OK && !dry_run));
     json_adds(&b, "changes", config_diff_json(arena, changes, n));
     changes = config_needs_restart(arena, &flow_project_spec, s->started ? s->started : flow_plan_node(old),
                                    flow_plan_node(r->plan), 200, &n);
     json_adds(&b, "needs_restart", restart_json(dry_run ? NULL : s->log, arena, changes, n));
     json_adds(&b, "ledger", answer_json(arena, &counts));
+    json_adds(&b, "sources_elsewhere", flow_plan_sources_elsewhere(old, r->plan, arena));
     if (dry_run) { /* what holds, and what the file would make hold; secrets as references */
         add_effective(&b, "running", old);
         add_effective(&b, "file", r->plan);

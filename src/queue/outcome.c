@@ -173,10 +173,30 @@ static bool target_is_down(struct queue *q, struct work *w, const struct member 
     return guard_breaker_trip(w->conn->guard, queue__now(q), m->row.used);
 }
 
+/* The same of a system that a step asks (`on_unavailable: hold`): while nobody gets an answer it is waited for, by the
+ * breaker or, where that has no say, by the pause before the last attempt. A 5xx while it answers others is this
+ * record's own fault. */
+static bool step_waits(struct queue *q, struct work *w, struct member *m, const struct queue_outcome *o, int64_t *ret_ms)
+{
+    const struct guard_retry *r = &w->target->retry;
+    struct conn *c = o->connection ? queue__conn(q, o->connection) : NULL;
+    bool unreachable = o->rc == TL_UNREACHABLE || o->rc == TL_TIMEOUT;
+
+    *ret_ms = 0;
+    if (!c || (!unreachable && o->rc != TL_UPSTREAM) || (r->max_age_ms > 0 && m->row.age >= r->max_age_ms))
+        return false;
+    if (guard_breaker_trip(c->guard, queue__now(q), m->row.used))
+        return true;
+    if (!unreachable || !guard_retry_delay(r, m->row.used - 1, m->row.age, o->retry_after_ms, tl_random_unit(), ret_ms))
+        return false;
+    *ret_ms += *ret_ms == 0;
+    return true;
+}
+
 /* A failure while the breaker is not closed, or of its probe, uses no attempt. */
 static void fail_transient(struct queue *q, struct work *w, struct member *m, const struct queue_outcome *o)
 {
-    int64_t ms;
+    int64_t ms = 0;
 
     m->counted = o->connection ? w->step_counts : !w->pub.probe && queue__gate_closed(w->conn);
     if (!m->counted) {
@@ -185,14 +205,18 @@ static void fail_transient(struct queue *q, struct work *w, struct member *m, co
     }
     m->row.used++;
     if (!guard_retry_delay(&w->target->retry, m->row.used, m->row.age, o->retry_after_ms, tl_random_unit(), &ms)) {
-        if (target_is_down(q, w, m, o)) {
-            m->row.used--;
-            m->counted = false;
+        bool waits = target_is_down(q, w, m, o) || step_waits(q, w, m, o, &ms);
+
+        if (!waits) {
+            die(m, o, TL_CLASS_TRANSIENT);
+            return;
+        }
+        m->row.used--;
+        m->counted = false;
+        if (ms == 0) {
             m->verdict = V_BACK;
             return;
         }
-        die(m, o, TL_CLASS_TRANSIENT);
-        return;
     }
     m->row.age += ms;
     m->row.next_at = queue__wall(q) + ms;

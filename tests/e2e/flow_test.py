@@ -174,6 +174,19 @@ def test_a_schedule_fires_once_a_minute_and_each_time_is_an_event(ticking):
     assert all(e["received_at"][17:19] < "05" for e in s.list(flow="tick")), "at the beginning of the minute"
 
 
+def test_a_run_of_a_schedule_has_the_order_of_the_flow(ticking):
+    s, target = ticking
+    target.wait(1, timeout=65, path="/tick")
+    assert [s.show(e["id"])["order_by"] for e in s.list(flow="tick")][:1] == ["sync"]
+
+
+def test_the_first_run_of_a_new_schedule_is_made_up_for_too(ticking, missed):
+    s, stopped = missed
+    time.sleep(max(0, (stopped // 60 + 1) * 60 + 1 - time.time()))
+    s.start()
+    s.wait_counts(delivered=1, timeout=8)
+
+
 class Shop:
     """A source of records: GET /orders?since=N gives at most 10 that are newer."""
 

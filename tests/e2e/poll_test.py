@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sources that poll: cursors that stay, keys that are off, positions and what they belong to."""
-import json
-import time
-
 import pytest
-from support.site import FAST, project, until
+from support.site import project, until
 from support.target import answer
 
 
@@ -71,3 +68,35 @@ def test_records_have_no_key_where_it_is_off(site, targets):
     s = site(polling(targets(behave), {"idempotency": {"off": True}}, key="id")).start()
     s.wait_counts(delivered=3)
     assert s.flow()["duplicates"] == 0
+
+
+def test_a_position_belongs_to_what_is_read(site, targets):
+    """Another system's cursor says nothing here; the flow goes on where it was when it comes back."""
+    a, b = Pages(orders=[], next="a9"), Pages(orders=[], next="b3")
+    first, second, erp = targets(a), targets(b), targets()
+    c = project(erp, connections={"a": {"type": "http", "url": first.url}, "b": {"type": "http", "url": second.url}},
+                flow={"from": {"read": {"connection": "a", "poll": "/list?since={cursor}", "items": "body.orders",
+                                        "cursor": "body.next", "start": "0", "every": "100ms"}},
+                      "to": {"connection": "erp", "post": "/sink"}})
+    s = site(c).start()
+    until(lambda: a.asked[-1:] == ["/list?since=a9"])
+    said = []
+    for name, pages in (("b", b), ("a", a), ("b", b)):
+        before = len(pages.asked)
+        s.change(lambda c: c["flows"]["orders"]["from"]["read"].update(connection=name))
+        said += [s.do("/v1/reload?dry_run=true")["sources_elsewhere"], s.do("/v1/reload")["sources_elsewhere"]]
+        until(lambda: len(pages.asked) > before + 1)
+    assert all("reads from another system now" in x[0] for x in said) and b.asked[0] == "/list?since=0"
+    assert [x for x in a.asked if x == "/list?since=0"] == a.asked[:1], "it went on where it was"
+    assert b.asked.count("/list?since=0") == 1 and s.logged("source.other")
+
+
+def test_the_same_system_under_another_address_keeps_its_position_where_a_person_says_so(site, targets):
+    a, b = Pages(orders=[], next="a9"), Pages(orders=[], next="a9")
+    first, second = targets(a), targets(b)
+    s = site(polling(first)).start()
+    until(lambda: a.asked[-1:] == ["/list?since=a9"])
+    s.change(lambda c: c["connections"]["erp"].update(accept_identity=True, url=second.url))
+    assert s.do("/v1/reload")["sources_elsewhere"] == []
+    until(lambda: b.asked)
+    assert b.asked[0] == "/list?since=a9"

@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 
-#define CURSOR "cursor"
 enum { LEASE_MS = 60000, MANY_RECORDS = 2000 };
 
 struct source {
@@ -19,6 +18,7 @@ struct source {
     uint64_t epoch;
     uint32_t failures;         /* since it last came forward */
     bool remarked;             /* it has had one */
+    char position_key[FLOW_POSITION_KEY];
     struct async_mutex taking; /* parts of a read take in one after another: each renews the lease */
 };
 
@@ -26,7 +26,7 @@ struct source {
 struct reader {
     struct source *s;
     struct flow_reading reading;
-    char position_key[24];
+    char position_key[FLOW_POSITION_KEY + 24];
 };
 
 static bool over(const struct source *s)
@@ -54,6 +54,17 @@ static enum tl_rc pause_until(struct task *task, struct source *s, int64_t wall_
 static enum tl_rc take_lease(struct task *task, struct source *s, struct tl_err *err)
 {
     return queue_lease(s->loop->engine->queue, task, tl_sv_str(s->name), TL_SV("node"), LEASE_MS, &s->epoch, err);
+}
+
+/* The lease, and the position that belongs to it. */
+static enum tl_rc begin(struct task *task, struct source *s, struct tl_err *err)
+{
+    enum tl_rc rc = take_lease(task, s, err);
+
+    if (rc != TL_OK)
+        return rc;
+    return flow__position_begin(task, &(struct flow_position){s->loop->engine, s->flow, s->name, s->epoch},
+                                s->position_key, err);
 }
 
 static enum tl_rc emit(struct task *task, struct source *s, struct queue_put *puts, size_t n, const char *position_key,
@@ -89,26 +100,59 @@ static struct tl_sv written(struct tl_arena *a, struct json v)
 }
 
 /* ---- schedule ---- */
+struct run { /* of a schedule */
+    struct source *s;
+    struct tl_arena *a;
+    struct queue_put put;
+    struct json body;
+    struct tl_sv time;
+    struct tl_err no_key;
+};
+
+static void keys_of_run(void *arg, struct mapping_turn *turn)
+{
+    struct run *r = arg;
+    struct flow_event event = {.received_ms = tl_clock_wall_ms(r->s->loop->engine->opt.clock)};
+    struct json_builder meta;
+
+    json_object_begin(&meta, r->a, 1);
+    json_adds(&meta, "k", json_str("json"));
+    tl_err_clear(&r->no_key);
+    r->put.key = r->time;
+    r->put.order_by = TL_SV_NULL;
+    flow__own_keys(r->s->flow, r->a,
+                   flow__envelope(r->a, r->s->flow->name, json_end(&meta), r->body, JSON_NOTHING, &event), turn,
+                   &r->put, &r->no_key);
+}
+
 static enum tl_rc run_schedule_once(struct task *task, struct source *s, int64_t due_ms, struct tl_err *err)
 {
     const struct flow_schedule_conf *c = s->flow->conf->from.conf;
-    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(64 << 20);
     char time[TL_TIME_TEXT];
-    struct queue_put put = {.flow = s->flow->id, .source = tl_sv_str(s->name), .meta = TL_SV("{\"k\":\"json\"}")};
+    struct run r = {.s = s, .a = a, .time = tl_sv_str(tl_time_format(due_ms, time))};
     struct json_builder b;
+    enum tl_rc rc;
 
-    put.key = tl_sv_str(tl_time_format(due_ms, time));
+    r.put = (struct queue_put){.flow = s->flow->id, .source = tl_sv_str(s->name), .meta = TL_SV("{\"k\":\"json\"}")};
     if (c->body) {
-        put.body = written(a, config_to_json(a, c->body));
+        r.body = config_to_json(a, c->body);
     } else {
         json_object_begin(&b, a, 1);
-        json_adds(&b, "scheduled_for", json_str(time));
-        put.body = written(a, json_end(&b));
+        json_adds(&b, "scheduled_for", json_sv(r.time));
+        r.body = json_end(&b);
     }
-    return emit(task, s, &put, 1, CURSOR, put.key, err);
+    r.put.body = written(a, r.body);
+    rc = mapping_run(task, false, keys_of_run, &r, err);
+    if (rc == TL_OK)
+        rc = emit(task, s, &r.put, 1, s->position_key, r.time, err);
+    if (rc == TL_OK)
+        flow__told_no_key(s->flow, &r.no_key, &r.put, 1);
+    return rc;
 }
 
-/* Where to go on: after the last run that was kept; a new schedule starts now. A missed time is made up for once. */
+/* Where to go on: after the last run that was kept. A new schedule starts now, and that is kept at once: what it misses
+ * from here on is made up for. A missed time is made up for once. */
 static enum tl_rc schedule_start(struct task *task, struct source *s, int64_t *ret_after, struct tl_err *err)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
@@ -116,10 +160,14 @@ static enum tl_rc schedule_start(struct task *task, struct source *s, int64_t *r
     enum tl_rc rc;
 
     tl_buf_init(&b, CONNECTOR_POSITION_MAX);
-    rc = queue_position(s->loop->engine->queue, task, tl_sv_str(s->name), TL_SV(CURSOR), &b, err);
+    rc = queue_position(s->loop->engine->queue, task, tl_sv_str(s->name), tl_sv_str(s->position_key), &b, err);
     *ret_after = now;
-    if (rc == TL_NOT_FOUND)
-        return TL_OK;
+    if (rc == TL_NOT_FOUND) {
+        char time[TL_TIME_TEXT];
+
+        tl_err_clear(err);
+        return emit(task, s, NULL, 0, s->position_key, tl_sv_str(tl_time_format(now, time)), err);
+    }
     if (rc == TL_OK && tl_time_parse(tl_buf_view(&b), ret_after)) {
         const struct flow_schedule_conf *c = s->flow->conf->from.conf;
         int64_t next, last = *ret_after;
@@ -136,7 +184,7 @@ static enum tl_rc schedule(struct task *task, struct source *s, struct tl_err *e
 {
     const struct flow_schedule_conf *c = s->flow->conf->from.conf;
     int64_t after, due;
-    enum tl_rc rc = take_lease(task, s, err);
+    enum tl_rc rc = begin(task, s, err);
 
     if (rc == TL_OK)
         rc = schedule_start(task, s, &after, err);
@@ -308,20 +356,21 @@ static enum tl_rc read_part(void *arg, struct task *task, size_t i, connector_pa
     int64_t unused;
 
     flow__reading_ok(&whole->reading, NULL); /* it waits for its parts and calls nothing */
-    snprintf(part.position_key, sizeof part.position_key, CURSOR "/%zu", i);
+    snprintf(part.position_key, sizeof part.position_key, "%s/%zu", whole->s->position_key, i);
     return run_reader(task, &part, &(struct body){.part = fn, .i = i, .arg = fn_arg}, &unused, err);
 }
 
 static enum tl_rc read_once(struct task *task, struct source *s, int64_t *ret_wait_ms, struct tl_err *err)
 {
-    struct reader whole = {.s = s, .position_key = CURSOR};
+    struct reader whole = {.s = s};
 
+    snprintf(whole.position_key, sizeof whole.position_key, "%s", s->position_key);
     return run_reader(task, &whole, &(struct body){.part = NULL}, ret_wait_ms, err);
 }
 
 static enum tl_rc read_on(struct task *task, struct source *s, struct tl_err *err)
 {
-    enum tl_rc rc = take_lease(task, s, err);
+    enum tl_rc rc = begin(task, s, err);
     int64_t wait_ms = 0;
 
     while (rc == TL_OK) {

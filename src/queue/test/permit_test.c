@@ -141,6 +141,50 @@ static void a_failure_while_the_breaker_of_the_asked_system_is_open_uses_no_atte
     assert_string_equal(stat_of(b, "c").breaker, "closed");
 }
 
+/* `on_unavailable: hold`: what the flow's `attempts` says is for what answers. */
+static void cannot_reach(struct bench *b, bool breaker)
+{
+    struct queue_work *w;
+    struct queue_permit p;
+    struct queue_row row;
+    uint64_t id;
+
+    two_connections(b);
+    b->guard.no_breaker = !breaker;
+    b->guard.breaker_failures = 1000;
+    b->retry.attempts = 2;
+    b->retry.base_ms = b->retry.most_ms = 1;
+    help_open(b);
+    id = help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    for (int i = 0; i < 5; i++) {
+        w = help_take(b);
+        assert_non_null(w);
+        p = permit_of(b, w);
+        assert_int_equal(take(b, &p), TL_OK);
+        queue_permit_give(b->q, &p, &(struct queue_permit_end){.rc = TL_UNREACHABLE});
+        w->claims[0].outcome =
+            (struct queue_outcome){.end = QUEUE_END_FAILED, .rc = TL_UNREACHABLE, .connection = p.connection};
+        queue_finish(b->q, w);
+        help_turn(b);
+        help_row(b, id, &row);
+        assert_int_not_equal(row.state, QUEUE_DEAD);
+        assert_int_equal(row.attempts_used, 1);
+        help_after(b, 70000);
+    }
+    assert_int_equal(strcmp(stat_of(b, "crm").breaker, "closed") == 0, !breaker);
+}
+
+static void a_system_that_a_step_cannot_reach_is_waited_for_by_its_breaker_whatever_attempts_says(void **state)
+{
+    cannot_reach(*state, true);
+}
+
+static void a_system_that_a_step_cannot_reach_kills_nothing_without_a_breaker_either(void **state)
+{
+    cannot_reach(*state, false);
+}
+
 static void one_whose_look_up_failed_waits_behind_those_that_have_not_asked_yet(void **state)
 {
     enum { AT_ONCE = 512 };
@@ -343,6 +387,8 @@ int main(void)
         T(a_permit_is_counted_by_the_guard_of_its_connection),
         T(a_failure_of_a_step_pauses_its_connection_and_not_the_targets),
         T(a_failure_while_the_breaker_of_the_asked_system_is_open_uses_no_attempt),
+        T(a_system_that_a_step_cannot_reach_kills_nothing_without_a_breaker_either),
+        T(a_system_that_a_step_cannot_reach_is_waited_for_by_its_breaker_whatever_attempts_says),
         T(one_whose_look_up_failed_waits_behind_those_that_have_not_asked_yet),
         T(a_step_that_got_no_permit_leaves_no_attempt_behind),
         T(a_further_request_draws_on_the_quota_while_its_call_keeps_the_slot),
