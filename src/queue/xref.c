@@ -91,6 +91,9 @@ static enum tl_rc own_apply(struct queue *q, struct op *op, struct tl_err *err)
             k->own = tl_sv_eq(v.s, k->mark);
         }
     queue__end(q, SQL_OWN_HAS);
+    /* All of them, also those of writes whose own event is still to come: what is no write of ours goes to the other
+     * side, which then no longer holds what it gave us. The event of our write must follow it there, or a change that
+     * came late would stay. */
     if (any && !k->own)
         (void)RUN(q, OWN_DEL, store_text(k->model), store_text(k->connection), store_text(k->id));
     return q->txn_rc;

@@ -384,7 +384,8 @@ struct json webhook_ce_json(struct tl_arena *a, const struct webhook_ce *e)
 
 /* ---- the events of a request ---- */
 
-/* A scheme's own delivery id is proved with the request; what these headers say may not be, so they do not replace it. */
+/* A scheme's own delivery id is proved with the request; what these headers say may not be, so they do not replace it.
+ */
 static bool has_own_id(const struct webhook_scheme *s)
 {
     return s->id_body != NULL || s->id_header[0] != NULL || s->families[0].id != NULL || s->proof == PROOF_BODY ||

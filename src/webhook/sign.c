@@ -62,6 +62,13 @@ static enum tl_rc put_signature(const struct webhook_verifier *v, const struct w
     return rc;
 }
 
+static const char no_good[] = "every secret is past its `until`: nothing can be signed";
+
+static bool is_good(const struct webhook_key_one *k, int64_t now_ms)
+{
+    return k->until_ms == 0 || now_ms < k->until_ms;
+}
+
 static enum tl_rc sign_message(const struct webhook_verifier *v, struct tl_arena *a, struct webhook_inputs *in,
                                int64_t now_ms, struct webhook_signed *ret, struct tl_err *err)
 {
@@ -69,17 +76,20 @@ static enum tl_rc sign_message(const struct webhook_verifier *v, struct tl_arena
     bool many = v->s.syntax != SYNTAX_BARE;
     enum tl_rc rc = TL_OK;
     struct tl_buf b;
+    size_t n = 0;
 
     tl_buf_init(&b, 16 * 1024);
     if (v->s.syntax == SYNTAX_PAIRS && f->timestamp == NULL)
         tl_buf_printf(&b, "t=%.*s,", TL_SV_ARG(in->timestamp));
-    for (size_t i = 0; i < v->n_keys && rc == TL_OK && (i == 0 || many); i++) {
-        if (v->keys[i].until_ms != 0 && now_ms >= v->keys[i].until_ms)
+    for (size_t i = 0; i < v->n_keys && rc == TL_OK && (n == 0 || many); i++) {
+        if (!is_good(&v->keys[i], now_ms))
             continue;
-        if (i > 0)
+        if (n++ > 0)
             tl_buf_putc(&b, v->s.syntax == SYNTAX_SPACES ? ' ' : ',');
         rc = put_signature(v, &v->keys[i], in, &b, err);
     }
+    if (n == 0)
+        rc = tl_fail(err, TL_CONFIG, "%s", no_good);
     if (v->signs_id)
         add_header(ret, a, f->id, in->id);
     else
@@ -91,23 +101,30 @@ static enum tl_rc sign_message(const struct webhook_verifier *v, struct tl_arena
     return rc;
 }
 
-static void sign_token(const struct webhook_verifier *v, struct tl_arena *a, struct webhook_signed *ret)
+static enum tl_rc sign_token(const struct webhook_verifier *v, struct tl_arena *a, int64_t now_ms,
+                             struct webhook_signed *ret, struct tl_err *err)
 {
     struct tl_buf b, pair;
+    size_t i = 0;
 
+    while (i < v->n_keys && !is_good(&v->keys[i], now_ms))
+        i++;
+    if (i == v->n_keys)
+        return tl_fail(err, TL_CONFIG, "%s", no_good);
     tl_buf_init(&b, 16 * 1024);
     tl_buf_init(&pair, 8 * 1024);
     if (v->s.proof == PROOF_BASIC) {
-        tl_buf_printf(&pair, "%.*s:%.*s", TL_SV_ARG(v->user), TL_SV_ARG(v->keys[0].value));
+        tl_buf_printf(&pair, "%.*s:%.*s", TL_SV_ARG(v->user), TL_SV_ARG(v->keys[i].value));
         tl_buf_puts(&b, "Basic ");
         tl_base64_encode(&b, pair.p, pair.n);
     } else {
         tl_buf_puts(&b, v->s.prefix != NULL ? v->s.prefix : "");
-        tl_buf_sv(&b, v->keys[0].value);
+        tl_buf_sv(&b, v->keys[i].value);
     }
     add_header(ret, a, v->s.families[0].signature, tl_buf_view(&b));
     tl_buf_done(&pair);
     tl_buf_done(&b);
+    return TL_OK;
 }
 
 static struct tl_sv with_digest(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv url,
@@ -140,10 +157,8 @@ enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, st
         return webhook__put_state(v, a, ret, err);
     if (webhook__is_foreign(v->s.proof))
         return webhook__foreign_sign(v, a, in.id, now_ms, ret, err);
-    if (v->s.proof == PROOF_TOKEN || v->s.proof == PROOF_BASIC) {
-        sign_token(v, a, ret);
-        return TL_OK;
-    }
+    if (v->s.proof == PROOF_TOKEN || v->s.proof == PROOF_BASIC)
+        return sign_token(v, a, now_ms, ret, err);
     if (v->signs_url && url.n == 0)
         url = ret->url = v->public_url;
     if (v->s.quirk == QUIRK_TWILIO && webhook__is_form(content_type)) {

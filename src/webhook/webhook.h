@@ -127,10 +127,10 @@ void webhook_identify(const struct webhook_verifier *v, struct tl_arena *a, stru
 bool webhook_proof_is_body(const struct webhook_verifier *v); /* then a body that does not parse proves nothing */
 bool webhook_verify_body(const struct webhook_verifier *v, struct json body, struct webhook_verdict *verdict);
 /* Requests that say themselves which events they carry: Salesforce's outbound messages and CloudEvents, one or a batch.
- * After webhook_verify, in the place of webhook_body_parse and what follows it. Each event has a key of its own, because
- * its sender bundles them anew when it sends again. False: refused, the verdict says why. CloudEvents are looked for
- * where the scheme is `cloudevents` or has no delivery id of its own, and where nothing is verified (v NULL); the event
- * is its JSON format in every mode, its key source and id. Memory: the arena's. */
+ * After webhook_verify, in the place of webhook_body_parse and what follows it. Each event has a key of its own,
+ * because its sender bundles them anew when it sends again. False: refused, the verdict says why. CloudEvents are
+ * looked for where the scheme is `cloudevents` or has no delivery id of its own, and where nothing is verified (v
+ * NULL); the event is its JSON format in every mode, its key source and id. Memory: the arena's. */
 struct webhook_event {
     struct json body;
     struct tl_sv raw; /* body as it came; .n 0: it is to be written */
@@ -168,9 +168,10 @@ struct webhook_signed {
     struct tl_sv body;        /* what to post: Microsoft Graph, SNS and Salesforce have their proof in it */
     const char *content_type; /* of that; NULL: as it was given */
 };
-/* Sign with the verifier's first secret (standard webhooks: with each that is good, as the scheme asks for in a
- * rotation), by setup.signing_key where senders have keys of their own (TL_CONFIG: there is none). url: absolute,
- * needed where the scheme signs it (else empty). id empty: a fresh one. content_type may be empty. */
+/* Sign with the verifier's first secret that is good (TL_CONFIG: none is; standard webhooks: with each that is good, as
+ * the scheme asks for in a rotation), by setup.signing_key where senders have keys of their own (TL_CONFIG: there is
+ * none). url: absolute, needed where the scheme signs it (else empty). id empty: a fresh one. content_type may be empty.
+ */
 TL_MUST_CHECK enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv method,
                                       struct tl_sv url, struct tl_sv content_type, struct tl_sv body, struct tl_sv id,
                                       int64_t now_ms, struct webhook_signed *ret, struct tl_err *err);

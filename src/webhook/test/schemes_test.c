@@ -522,6 +522,38 @@ static void ed25519_signatures_of_standard_webhooks_are_made_and_verified(void *
     webhook_verifier_unref(v);
 }
 
+static void the_first_secret_that_is_still_good_signs(void **state)
+{
+    static const char *const schemes[] = {"github", "standard_webhooks", "stripe", "token", "basic"};
+    const struct webhook_conf conf = {.user = "u"};
+    struct world *w = *state;
+
+    for (size_t i = 0; i < TL_COUNT(schemes); i++) {
+        struct webhook_secret keys[] = {{.value = TL_SV("whsec_b2xk"), .until_ms = 1000},
+                                        {.value = TL_SV("whsec_bmV3")}};
+        struct webhook_verifier *v = verifier_with(w, schemes[i], &conf, keys, 2);
+        struct webhook_signed out;
+        struct webhook_request req = {.method = TL_SV("POST"), .target = TL_SV("/in/a"), .body = TL_SV("{}")};
+        struct webhook_verdict verdict;
+        struct tl_err err;
+
+        assert_int_equal(
+            webhook_sign(v, w->a, req.method, TL_SV(""), TL_SV(""), req.body, TL_SV("m"), 2000, &out, &err), TL_OK);
+        req.headers = out.headers;
+        req.n_headers = out.n_headers;
+        webhook_verify(v, w->a, &req, 2000, &verdict);
+        if (!verdict.ok || verdict.secret != 1)
+            fail_msg("%s: %s", schemes[i], verdict.why);
+        webhook_verifier_unref(v);
+        keys[1].until_ms = 1500;
+        v = verifier_with(w, schemes[i], &conf, keys, 2);
+        assert_int_equal(
+            webhook_sign(v, w->a, req.method, TL_SV(""), TL_SV(""), req.body, TL_SV("m"), 2000, &out, &err), TL_CONFIG);
+        assert_non_null(strstr(err.text, "until"));
+        webhook_verifier_unref(v);
+    }
+}
+
 static bool shake(struct world *w, const char *scheme, const char *method, const char *target, const char *header,
                   const char *value, struct webhook_answer *ret)
 {
@@ -773,6 +805,7 @@ int main(void)
         T(a_wrong_setup_is_refused_with_one_sentence),
         T(what_we_sign_we_accept_and_it_equals_the_senders),
         T(ed25519_signatures_of_standard_webhooks_are_made_and_verified),
+        T(the_first_secret_that_is_still_good_signs),
         T(handshakes_are_answered_only_by_the_scheme_they_belong_to),
         T(slack_and_graph_look_into_the_body),
         T(forms_become_objects_and_a_payload_field_its_json),
