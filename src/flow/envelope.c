@@ -14,6 +14,29 @@ enum { MAX_META = 32768, MAX_QUERY = 100 };
 static const char *const kinds[] = {
     [WEBHOOK_JSON] = "json", [WEBHOOK_FORM] = "form", [WEBHOOK_XML] = "xml", [WEBHOOK_RAW] = "raw"};
 
+/* One that is a list by its grammar: several of them are one list (W3C Trace Context 3.3.1, RFC 9110 5.3). */
+static bool is_list(struct tl_sv name)
+{
+    static const char *const lists[] = {"tracestate", "baggage"};
+
+    for (size_t i = 0; i < TL_COUNT(lists); i++)
+        if (tl_sv_eqi(name, tl_sv_str(lists[i])))
+            return true;
+    return false;
+}
+
+/* Two of them say nothing: none (W3C Trace Context 3.2). */
+struct tl_sv flow__traceparent(const struct http_req *req)
+{
+    struct tl_sv found = TL_SV_NULL;
+
+    for (size_t i = 0, n = 0; req->headers && i < req->headers->n; i++) {
+        if (tl_sv_eqi(req->headers->v[i].name, TL_SV("traceparent")))
+            found = n++ == 0 ? req->headers->v[i].value : TL_SV_NULL;
+    }
+    return found;
+}
+
 static struct json headers_json(struct tl_arena *a, const struct http_req *req, const struct webhook_verifier *v)
 {
     struct json_builder b;
@@ -21,9 +44,16 @@ static struct json headers_json(struct tl_arena *a, const struct http_req *req, 
     json_object_begin(&b, a, req->headers ? req->headers->n : 0);
     for (size_t i = 0; req->headers && i < req->headers->n; i++) {
         const struct http_header *h = &req->headers->v[i];
+        struct tl_sv value = h->value, before = TL_SV_NULL;
 
-        if (!webhook_header_is_secret(v, h->name))
-            json_set(&b, h->name, json_sv(h->value));
+        if (webhook_header_is_secret(v, h->name) ||
+            (tl_sv_eqi(h->name, TL_SV("traceparent")) && !flow__traceparent(req).p))
+            continue;
+        if (is_list(h->name))
+            before = json_text(json_get(json_end(&b), h->name), TL_SV_NULL);
+        if (before.n)
+            value = tl_sv_str(tl_arena_printf(a, "%.*s,%.*s", TL_SV_ARG(before), TL_SV_ARG(value)));
+        json_set(&b, h->name, json_sv(value));
     }
     return json_end(&b);
 }

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be seen of a running program: metrics, calls in the log, traces, what a flow promises."""
+import http.client
 import json
 import re
 import subprocess
 import time
 from pathlib import Path
 
+from support import sender
 from support.sender import SECRET
 from support.site import BIN, FAST, NO_BREAKER, project, until
 from support.target import answer
@@ -60,6 +62,26 @@ def test_what_waits_has_an_age_a_reason_and_an_end(site, target):
     m = s.metrics()
     assert m['tieline_connection_held{connection="erp",reason="connection_paused"}'] == 0
     assert m['tieline_flow_oldest_seconds{flow="orders"}'] == 0
+
+
+def test_several_headers_tracestate_are_one_list_and_two_traceparents_are_none(shop, target):
+    s = shop()
+    body = b'{"n":1}'
+    for parents in (1, 2):
+        c = http.client.HTTPConnection("127.0.0.1", s.port)
+        c.putrequest("POST", "/hooks/shop")
+        for k, v in {**sender.github(body), "Content-Type": "application/json", "Content-Length": "7"}.items():
+            c.putheader(k, v)
+        for n in range(parents):
+            c.putheader("traceparent", f"00-{TRACE}-00f067aa0ba902b{n}-01")
+        c.putheader("tracestate", "a=1")
+        c.putheader("tracestate", "b=2,c=3")
+        c.endheaders(body)
+        assert c.getresponse().status == 200
+        c.close()
+        last = target.wait(parents)[-1]
+        assert (last.headers["traceparent"].split("-")[1] == TRACE) == (parents == 1)
+        assert last.headers.get("tracestate") == ("a=1,b=2,c=3" if parents == 1 else None)
 
 
 def test_trace_and_request_id_go_with_each_attempt(shop, target):

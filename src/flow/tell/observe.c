@@ -281,8 +281,8 @@ void flow__log_received(const struct flow *f, struct http_req *req, const struct
         got = shown(e, &v, NULL, req->body);
         flow_veil_end(&v);
     }
-    connector_trace_of(http_req_header(req, "traceparent"), TL_SV_NULL, http_req_header(req, "x-request-id"),
-                       put->ret_event, queue_origin(flow__queue(f), put->ret_event), &t);
+    connector_trace_of(flow__traceparent(req), TL_SV_NULL, http_req_header(req, "x-request-id"), put->ret_event,
+                       queue_origin(flow__queue(f), put->ret_event), &t);
     TL_LOG(e->opt.log, level, "webhook.received", put->ret_duplicate ? "a known event again" : "stored",
            KV_STR("flow", f->name), KV_STR("event", tl_id32_format(put->ret_event, id)),
            KV_STR("from", http_addr_format(&req->client, from)), KV_U64("bytes", req->body.n), KV_STR("trace", t.id),

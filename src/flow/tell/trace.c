@@ -88,8 +88,7 @@ void flow__trace_received(const struct flow *f, struct http_req *req, const stru
     struct otlp *o = f->plan->engine->opt.otlp;
     struct otlp_span s;
 
-    if (!o || !put->ret_event || put->ret_duplicate ||
-        !begin(f, http_req_header(req, "traceparent"), put->ret_event, &s))
+    if (!o || !put->ret_event || put->ret_duplicate || !begin(f, flow__traceparent(req), put->ret_event, &s))
         return;
     s.id = receive_span(put->ret_event);
     s.name = "receive";
