@@ -215,8 +215,7 @@ static enum tl_rc page_again(struct task *task, struct polling *p, const struct 
     if (page->n > 0 && page_digest(page, digest)) {
         if (tl_sv_eqs(p->digest, digest))
             return TL_OK;
-        position =
-            tl_sv_str(tl_arena_printf(call->arena, "%.*s%c%s", TL_SV_ARG(p->cursor), UNIT_SEPARATOR, digest));
+        position = tl_sv_str(tl_arena_printf(call->arena, "%.*s%c%s", TL_SV_ARG(p->cursor), UNIT_SEPARATOR, digest));
     } else if (page->n == 0 && p->digest.n == 0) {
         return TL_OK;
     }
@@ -225,8 +224,8 @@ static enum tl_rc page_again(struct task *task, struct polling *p, const struct 
                        "`cursor` %s%.*s after a page of %zu records, so the next read asks for that page again: it is "
                        "taken in again, whole, when it has changed. Give `key`, so that each record counts once; and "
                        "mend `cursor` if this is not the last page",
-                       no_cursor ? "finds nothing" : "stays at ", no_cursor ? 0 : (int)(p->cursor.n < 80 ? p->cursor.n : 80),
-                       p->cursor.p, page->n);
+                       no_cursor ? "finds nothing" : "stays at ",
+                       no_cursor ? 0 : (int)(p->cursor.n < 80 ? p->cursor.n : 80), p->cursor.p, page->n);
     return connector_emit(task, call, page->records, page->n, position, err);
 }
 

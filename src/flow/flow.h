@@ -32,6 +32,9 @@ struct flow_load_options {
      */
     void (*look)(void *arg, const struct flow_plan *p, struct config_errors *e);
     void *look_arg;
+    /* Not NULL: the tree of this plan and the files of its mappings and models, as they were read for it, in the place
+     * of what is on disk now. For new values of secrets. */
+    struct flow_plan *same;
 };
 /* Read, check and compile `path` (a file or a directory). All errors are in e; TL_CONFIG when there is one. */
 TL_MUST_CHECK enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *options,

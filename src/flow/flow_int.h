@@ -102,6 +102,8 @@ struct flow_plan {
     struct config_node *node;
     struct tl_map *mappings; /* name -> struct mapping * */
     struct tl_map *models;   /* name -> struct json_schema * */
+    struct tl_map *files;    /* path -> struct tl_sv *: what the files held that were read for it */
+    struct flow_plan *same;  /* whose tree and files these are; NULL: read for this one */
     struct flow_pii *pii;    /* NULL: there is no model */
     struct flow_connection *connections;
     size_t n_connections;
@@ -170,6 +172,8 @@ int32_t flow__line_in(const char *words); /* jq says the line in its words; 0: i
 /* models.c */
 /* The whole file; false when it cannot be read or is larger than max. b is initialised. */
 bool flow__read_file(const char *path, size_t max, struct tl_buf *b);
+/* The same for what a plan is made of: kept with it, for plans that are loaded as it was. */
+bool flow__plan_file(struct flow_plan *p, const char *path, size_t max, struct tl_buf *b);
 void flow__load_models(struct flow_plan *p, struct config_errors *e);
 
 /* steps.c */
@@ -230,6 +234,7 @@ void flow__own_keys(const struct flow *f, struct tl_arena *a, struct json envelo
 void flow__told_no_key(struct flow *f, const struct tl_err *why, const struct queue_put *puts, size_t n);
 /* A key as text: strings as they are, other values as JSON; .p NULL: none. */
 struct tl_sv flow__key_text(struct tl_arena *a, struct json v);
+struct tl_sv flow__traceparent(const struct http_req *req); /* .p NULL: none, or several */
 /* The body of an event as a value, by the kind in its meta. */
 TL_MUST_CHECK enum tl_rc flow__body(struct tl_arena *a, struct json meta, struct tl_sv body, struct json *ret,
                                     struct tl_err *err);
@@ -437,7 +442,8 @@ bool flow__source_state(const struct flow *f, struct flow_source_state *ret);
 void flow__reading_end(struct flow_reading *r, const struct connector_call *call, enum tl_rc rc,
                        const struct tl_err *err);
 
-/* position.c: the ledger's key of the position of a source, by what it reads from. Written under its lease. Suspends. */
+/* position.c: the ledger's key of the position of a source, by what it reads from. Written under its lease. Suspends.
+ */
 #define FLOW_CURSOR "cursor"
 enum { FLOW_POSITION_KEY = 48 };
 struct flow_position {

@@ -22,6 +22,23 @@ bool flow__read_file(const char *path, size_t max, struct tl_buf *b)
     return room && got == 0;
 }
 
+bool flow__plan_file(struct flow_plan *p, const char *path, size_t max, struct tl_buf *b)
+{
+    const struct tl_sv *kept = p->same ? tl_map_get(p->same->files, tl_sv_str(path)) : NULL;
+    struct tl_sv *keep;
+
+    if (kept) {
+        tl_buf_init(b, max);
+        return tl_buf_sv(b, *kept);
+    }
+    if (!flow__read_file(path, max, b))
+        return false;
+    keep = tl_arena_must(p->arena, sizeof *keep);
+    *keep = tl_sv(tl_arena_strndup(p->arena, b->p ? b->p : "", b->n), b->n);
+    (void)tl_map_put(p->files, tl_sv_str(path), keep);
+    return true;
+}
+
 /* The JSON of a file; it lives in the plan's arena. False: an error was added. */
 static bool read_schema(struct flow_plan *p, const struct config_map_entry *entry, struct config_errors *e,
                         struct json *ret)
@@ -33,7 +50,7 @@ static bool read_schema(struct flow_plan *p, const struct config_map_entry *entr
 
     if (!path) /* the parser said what is wrong with it */
         return false;
-    if (!flow__read_file(path, MAX_MODEL_BYTES, &text)) {
+    if (!flow__plan_file(p, path, MAX_MODEL_BYTES, &text)) {
         config_error(e, entry->at, "Check the path and that it is below 4 MB.", "cannot read the model %s", path);
         return false;
     }

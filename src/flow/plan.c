@@ -97,7 +97,7 @@ static struct mapping *compile_file(struct loader *l, enum mapping_kind kind, co
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
 
-    if (!flow__read_file(path, MAX_MAPPING_BYTES, &b)) {
+    if (!flow__plan_file(l->plan, path, MAX_MAPPING_BYTES, &b)) {
         config_error(l->e, at, "Check the path (relative to the file it is written in) and that it is below 1 MB.",
                      "cannot read %s", path);
         return NULL;
@@ -889,6 +889,24 @@ static void load_parts(struct loader *l)
     flow__check_spans(p, l->e);
 }
 
+/* From the files; or as it was read for another plan, which keeps the tree and what its files held. NULL: there is
+ * nothing to be read. */
+static struct config_node *take_tree(struct loader *l, const char *path)
+{
+    struct flow_plan *p = l->plan, *same = l->opt->same;
+    struct config_node *root = NULL;
+
+    if (same) {
+        p->same = flow_plan_ref(same->same ? same->same : same);
+        l->whole = true;
+        return p->same->node;
+    }
+    (void)!config_load_partly(p->arena, path, l->e, &root, &l->whole);
+    if (root)
+        assume_version(l, root);
+    return root;
+}
+
 enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *options, struct config_errors *e,
                           struct flow_plan **ret_plan)
 {
@@ -901,9 +919,9 @@ enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *opti
     p->arena = tl_arena_new((size_t)1 << 30);
     p->mappings = tl_map_new();
     p->models = tl_map_new();
-    (void)!config_load_partly(p->arena, path, e, &root, &l.whole);
+    p->files = tl_map_new();
+    root = take_tree(&l, path);
     if (root) {
-        assume_version(&l, root);
         p->node = root;
         (void)!config_parse_partly(p->arena, &flow_project_spec, root, &options->config, e, &project);
     }
@@ -937,6 +955,8 @@ void flow_plan_unref(struct flow_plan *p)
     tl_arena_free(p->arena);
     tl_map_free(p->mappings);
     tl_map_free(p->models);
+    tl_map_free(p->files);
+    flow_plan_unref(p->same);
     tl_free(p);
 }
 

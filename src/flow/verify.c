@@ -52,7 +52,7 @@ void flow__build_verifier(struct flow *f, const struct flow_load_options *o, str
             config_error(e, verify->at, "Write 2026-12-31T00:00:00Z.", "`until` is not a time: %s", s->until);
     }
     tl_buf_init(&pem, 64 << 10);
-    if (c->certificate && !flow__read_file(c->certificate, 64 << 10, &pem))
+    if (c->certificate && !flow__plan_file(f->plan, c->certificate, 64 << 10, &pem))
         config_error(e, verify->at, NULL, "the certificate %s cannot be read, or is larger than 64 KB", c->certificate);
     setup.certificate = tl_buf_view(&pem);
     for (size_t i = 0; i < c->verify_tokens.n && i < MAX_SECRETS; i++)

@@ -63,6 +63,7 @@ struct server {
     uv_signal_t signals[3];
     bool stopping;
     char *control_path;
+    struct async_mutex reloading;
 };
 
 static int complain(const struct server *s, const struct tl_err *err)
@@ -106,14 +107,17 @@ static int complain_config(const struct server *s, struct config_errors *e)
 }
 
 /* ---- configuration ---- */
-static enum tl_rc load_plan(struct server *s, struct config_errors *e, struct flow_plan **ret)
+/* same: NULL, or whose configuration is to be taken in the place of what the files say now. */
+static enum tl_rc load_plan(struct server *s, struct flow_plan *same, struct config_errors *e, struct flow_plan **ret)
 {
-    const struct flow_load_options o = {.config = s->config,
-                                        .crypto = s->crypto,
-                                        .workers = s->workers,
-                                        .secret = main_secrets_resolve,
-                                        .secret_arg = &s->secrets};
+    struct flow_load_options o = {.config = s->config,
+                                  .crypto = s->crypto,
+                                  .workers = s->workers,
+                                  .secret = main_secrets_resolve,
+                                  .secret_arg = &s->secrets,
+                                  .same = same};
 
+    o.config.check_files = o.config.check_files && !same;
     return flow_plan_load(s->config_path, &o, e, ret);
 }
 
@@ -133,6 +137,7 @@ static void keep_start(struct server *s, const struct flow_plan *plan)
 /* ---- reloading: parsing may take a while, so it happens on a worker thread ---- */
 struct reload {
     struct server *s;
+    struct flow_plan *same; /* NULL: what the files say now */
     struct config_errors *e;
     struct flow_plan *plan;
     enum tl_rc rc;
@@ -142,7 +147,7 @@ static void read_again(void *arg)
     struct reload *r = arg;
 
     (void)secret_reload(r->s->secrets.box, NULL, NULL);
-    r->rc = load_plan(r->s, r->e, &r->plan);
+    r->rc = load_plan(r->s, r->same, r->e, &r->plan);
 }
 
 static struct json answer_json(struct tl_arena *a, const struct queue_config_answer *q)
@@ -289,13 +294,13 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     return rc;
 }
 
-static enum tl_rc reload(void *arg, struct task *task, bool dry_run, struct tl_arena *arena, struct json *ret,
-                         struct tl_err *err)
+static enum tl_rc reload_locked(struct server *s, struct task *task, bool same, bool dry_run, struct tl_arena *arena,
+                                struct json *ret, struct tl_err *err)
 {
-    struct server *s = arg;
-    struct reload r = {.s = s, .e = config_errors_new()};
+    struct reload r = {.s = s, .same = same ? flow_engine_plan(s->engine) : NULL, .e = config_errors_new()};
     enum tl_rc rc = task_blocking(task, read_again, &r, NULL, err);
 
+    flow_plan_unref(r.same);
     if (rc == TL_OK && r.rc != TL_OK) {
         struct json_builder b;
 
@@ -310,6 +315,25 @@ static enum tl_rc reload(void *arg, struct task *task, bool dry_run, struct tl_a
     flow_plan_unref(r.plan);
     config_errors_free(r.e);
     return rc;
+}
+
+/* One after another: what was read first must not come into force last. All of them run on loop 0. */
+static enum tl_rc reload_in_turn(struct server *s, struct task *task, bool same, bool dry_run, struct tl_arena *arena,
+                                 struct json *ret, struct tl_err *err)
+{
+    enum tl_rc rc = async_lock(task, &s->reloading, err);
+
+    if (rc != TL_OK)
+        return rc;
+    rc = reload_locked(s, task, same, dry_run, arena, ret, err);
+    async_unlock(&s->reloading);
+    return rc;
+}
+
+static enum tl_rc reload(void *arg, struct task *task, bool dry_run, struct tl_arena *arena, struct json *ret,
+                         struct tl_err *err)
+{
+    return reload_in_turn(arg, task, false, dry_run, arena, ret, err);
 }
 
 /* ---- servers ---- */
@@ -508,8 +532,6 @@ static enum tl_rc hup_task(struct task *task, void *arg, struct tl_err *err)
     return rc;
 }
 
-/* A secret that changed at its source (a file, the store, Vault) is taken up without a restart: verifiers are made anew
- * by a reload of the same configuration, which also lets go on what was held for the want of it. */
 /* ---- the history of a day ---- */
 static void tick(void *arg)
 {
@@ -549,6 +571,21 @@ static void watch_certificates(struct server *s, struct task *task, const struct
     TL_LOG(s->log, TL_ERROR, "tls.not_renewed", err.text, KV_STR("what", "the certificates in use go on"));
 }
 
+/* A secret that changed at its source (a file, the store, Vault) is taken up without a restart: verifiers are made anew
+ * by a reload of the configuration in force, which also lets go on what was held for the want of it. What somebody is
+ * writing into the files stays there until it is reloaded. */
+static void take_up_secrets(struct task *task, struct server *s, struct tl_err *err)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(64 << 20);
+    struct json answer;
+
+    if (reload_in_turn(s, task, true, false, a, &answer, err) == TL_OK)
+        TL_LOG(s->log, TL_INFO, "secrets.taken_up", "the configuration in force has the new values",
+               KV_BOOL("applied", true));
+    else
+        TL_LOG(s->log, TL_ERROR, "secrets.not_taken_up", err->text, KV_STR("what", "the values in use go on"));
+}
+
 static enum tl_rc watch_secrets(struct task *task, void *arg, struct tl_err *err)
 {
     struct server *s = arg;
@@ -565,7 +602,7 @@ static enum tl_rc watch_secrets(struct task *task, void *arg, struct tl_err *err
         if (rc != TL_OK)
             break;
         if (changed)
-            (void)hup_task(task, s, err);
+            take_up_secrets(task, s, err);
     }
     return TL_OK;
 }
@@ -763,7 +800,7 @@ static int run(struct server *s)
     int exit_code = 0;
 
     main_systemd_open(&s->systemd);
-    if (load_plan(s, e, &plan) != TL_OK)
+    if (load_plan(s, NULL, e, &plan) != TL_OK)
         return complain_config(s, e);
     if (config_warnings_count(e))
         (void)complain_config(s, e);
@@ -776,7 +813,7 @@ static int run(struct server *s)
     if (again) { /* now with what Vault gave */
         flow_plan_unref(plan);
         plan = NULL;
-        if (load_plan(s, e, &plan) != TL_OK)
+        if (load_plan(s, NULL, e, &plan) != TL_OK)
             return complain_config(s, e);
     }
     keep_start(s, plan);

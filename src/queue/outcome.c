@@ -176,7 +176,8 @@ static bool target_is_down(struct queue *q, struct work *w, const struct member 
 /* The same of a system that a step asks (`on_unavailable: hold`): while nobody gets an answer it is waited for, by the
  * breaker or, where that has no say, by the pause before the last attempt. A 5xx while it answers others is this
  * record's own fault. */
-static bool step_waits(struct queue *q, struct work *w, struct member *m, const struct queue_outcome *o, int64_t *ret_ms)
+static bool step_waits(struct queue *q, struct work *w, struct member *m, const struct queue_outcome *o,
+                       int64_t *ret_ms)
 {
     const struct guard_retry *r = &w->target->retry;
     struct conn *c = o->connection ? queue__conn(q, o->connection) : NULL;

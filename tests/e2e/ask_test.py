@@ -2,6 +2,7 @@
 """Steps that ask other systems: their permits, their failures, their cache, and calls that change something."""
 import json
 import subprocess
+import time
 
 from support.site import BIN, FAST, NO_BREAKER, hook, project, until
 from support.target import DROP, answer
@@ -53,6 +54,20 @@ def test_a_look_up_without_a_permit_waits_with_its_reason_and_uses_no_attempt(si
     s.wait_counts(delivered=60)
     assert crm.count() == 59 and sorted(b["n"] for b in erp.bodies()) == [*range(1, 60), 100]
     assert all(len(s.show(id)["attempts"]) == 1 for id in (ids[0], ids[-1]))
+
+
+def test_an_event_whose_look_up_cannot_be_made_waits_whatever_attempts_says(site, targets):
+    crm, erp = targets(lambda r: answer(200, {"tier": "gold"})), targets()
+    config = project(erp, connections={"crm": {"type": "http", "url": crm.url}},
+                     flow={"steps": [{"lookup": {"connection": "crm", "get": "/c/{body.c}", "as": "x"}}],
+                           "retry": {"attempts": 2, "backoff": "20ms..50ms", "jitter": "none"}})
+    s = site(config).start()
+    crm.stop()
+    id = s.post({"c": 1})
+    until(lambda: s.connection("crm")["breaker"] != "closed")
+    assert s.state(id) == "queued" or s.state(id) == "retrying"
+    time.sleep(0.5)
+    assert s.state(id) in ("queued", "retrying", "running") and s.counts()["dead"] == 0
 
 
 def test_waiting_look_ups_are_answered_when_the_process_stops_and_go_on_after_it(site, targets):

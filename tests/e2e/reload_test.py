@@ -141,6 +141,29 @@ def test_sighup_reloads_and_a_bad_file_is_only_logged(site, target):
     s.wait_state(s.post({"n": 2}), "delivered")
 
 
+def test_a_new_value_of_a_secret_brings_no_edit_into_force_and_is_kept_out_by_none(site, target):
+    config = project(target, flow={"from": hook("/hooks/shop", secret="${file:hook.secret}"),
+                                   "to": {"connection": "erp", "post": "/orders", "map": "m"}},
+                     mappings={"m": {"jsonata": "m.jsonata"}})
+    s = site(config)
+    secret, mapping = s.folder / "hook.secret", s.folder / "m.jsonata"
+    secret.write_text("first-one")
+    secret.chmod(0o600)
+    mapping.write_text('{"v": 1}')
+    s.start()
+    mapping.write_text('{"v": 2}')
+    s.change(lambda c: c["flows"].update(draft={"from": hook("/hooks/draft"), "to": {"connection": "erp", "post": "/d"}}))
+    for value in ("second-one", "third-one"):
+        secret.write_text(value)
+        until(lambda: s.sender.post({"n": 1}, secret=value).status == 200, timeout=40, every=0.2)
+        assert [f["name"] for f in s.get("/v1/status")["flows"]] == ["orders"]
+        s.configure("version: 1\nflows: [")  # somebody is in the middle of writing it
+        mapping.unlink(missing_ok=True)
+    until(lambda: target.count() >= 2)
+    assert all(b == {"v": 1} for b in target.bodies())
+    assert not s.logged("config.refused") and s.call("POST", "/v1/reload").status == 422
+
+
 def test_a_rotated_secret_is_read_by_a_reload(site, target):
     config = project(target, flow={"from": hook("/hooks/shop", secret="${file:hook.secret}")})
     s = site(config)

@@ -197,9 +197,9 @@ static void give_event(const struct hook *h, struct http_res *res)
         http_res_set(res, 204, NULL, TL_SV(""));
         return;
     }
-    http_res_set(res, (int)w->status, "application/json",
-                 tl_sv_str(h->many && h->n_many != 1 ? events_text(h, res)
-                                                     : event_text(h->many ? h->many : &h->put, res)));
+    http_res_set(
+        res, (int)w->status, "application/json",
+        tl_sv_str(h->many && h->n_many != 1 ? events_text(h, res) : event_text(h->many ? h->many : &h->put, res)));
 }
 
 /* ---- keys of the sender ---- */

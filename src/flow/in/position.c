@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * position.c - what a source's position belongs to: the flow and what it reads from. A cursor of one system says nothing
- * about another, so each has a position of its own, and a flow that comes back to a system goes on where it was there.
+ * position.c - what a source's position belongs to: the flow and what it reads from. A cursor of one system says
+ * nothing about another, so each has a position of its own, and a flow that comes back to a system goes on where it was
+ * there.
  *
  * In the ledger, under the source's lease: "reads" is the key of the position in use, and "reads/HASH" that of what the
  * hash stands for. The first one is "cursor", as it is called where the ledger is older than this.

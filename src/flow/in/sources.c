@@ -16,8 +16,8 @@ struct source {
     struct flow *flow;
     char name[160];
     uint64_t epoch;
-    uint32_t failures;         /* since it last came forward */
-    bool remarked;             /* it has had one */
+    uint32_t failures; /* since it last came forward */
+    bool remarked;     /* it has had one */
     char position_key[FLOW_POSITION_KEY];
     struct async_mutex taking; /* parts of a read take in one after another: each renews the lease */
 };
