@@ -95,6 +95,13 @@ struct flow {
     struct flow_watch *watch; /* the engine's */
 };
 
+struct flow_files { /* what was read from the disk for a plan, and for those that are loaded as it was */
+    int refs;       /* atomic */
+    bool complete;  /* the first load is over: it is not changed any more */
+    struct tl_arena *arena;
+    struct config_node *node;
+    struct tl_map *texts; /* path -> struct tl_sv * */
+};
 struct flow_plan {
     int refs; /* atomic */
     struct tl_arena *arena;
@@ -102,9 +109,8 @@ struct flow_plan {
     struct config_node *node;
     struct tl_map *mappings; /* name -> struct mapping * */
     struct tl_map *models;   /* name -> struct json_schema * */
-    struct tl_map *files;    /* path -> struct tl_sv *: what the files held that were read for it */
-    struct flow_plan *same;  /* whose tree and files these are; NULL: read for this one */
-    struct flow_pii *pii;    /* NULL: there is no model */
+    struct flow_files *files;
+    struct flow_pii *pii; /* NULL: there is no model */
     struct flow_connection *connections;
     size_t n_connections;
     struct flow *flows;

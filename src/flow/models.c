@@ -24,7 +24,7 @@ bool flow__read_file(const char *path, size_t max, struct tl_buf *b)
 
 bool flow__plan_file(struct flow_plan *p, const char *path, size_t max, struct tl_buf *b)
 {
-    const struct tl_sv *kept = p->same ? tl_map_get(p->same->files, tl_sv_str(path)) : NULL;
+    const struct tl_sv *kept = tl_map_get(p->files->texts, tl_sv_str(path));
     struct tl_sv *keep;
 
     if (kept) {
@@ -33,9 +33,11 @@ bool flow__plan_file(struct flow_plan *p, const char *path, size_t max, struct t
     }
     if (!flow__read_file(path, max, b))
         return false;
-    keep = tl_arena_must(p->arena, sizeof *keep);
-    *keep = tl_sv(tl_arena_strndup(p->arena, b->p ? b->p : "", b->n), b->n);
-    (void)tl_map_put(p->files, tl_sv_str(path), keep);
+    if (p->files->complete)
+        return true;
+    keep = tl_arena_must(p->files->arena, sizeof *keep);
+    *keep = tl_sv(tl_arena_strndup(p->files->arena, b->p ? b->p : "", b->n), b->n);
+    (void)tl_map_put(p->files->texts, tl_sv_str(path), keep);
     return true;
 }
 

@@ -861,8 +861,8 @@ static void assume_version(struct loader *l, struct config_node *root)
 
     if (l->whole || config_get(root, "version"))
         return;
-    entries = tl_arena_must(l->plan->arena, (root->n + 1) * sizeof *entries);
-    one = tl_arena_must(l->plan->arena, sizeof *one);
+    entries = tl_arena_must(l->plan->files->arena, (root->n + 1) * sizeof *entries);
+    one = tl_arena_must(l->plan->files->arena, sizeof *one);
     *one = (struct config_node){.kind = CONFIG_NODE_NUMBER, .at = root->at, .text = TL_SV("1")};
     if (root->n)
         memcpy(entries, root->entries, root->n * sizeof *entries);
@@ -889,22 +889,34 @@ static void load_parts(struct loader *l)
     flow__check_spans(p, l->e);
 }
 
-/* From the files; or as it was read for another plan, which keeps the tree and what its files held. NULL: there is
- * nothing to be read. */
+/* From the files; or as it was read for another plan. NULL: there is nothing to be read. */
 static struct config_node *take_tree(struct loader *l, const char *path)
 {
-    struct flow_plan *p = l->plan, *same = l->opt->same;
+    struct flow_plan *p = l->plan;
     struct config_node *root = NULL;
 
-    if (same) {
-        p->same = flow_plan_ref(same->same ? same->same : same);
+    if (l->opt->same) {
+        p->files = l->opt->same->files;
+        __atomic_add_fetch(&p->files->refs, 1, __ATOMIC_RELAXED);
         l->whole = true;
-        return p->same->node;
+        return p->files->node;
     }
-    (void)!config_load_partly(p->arena, path, l->e, &root, &l->whole);
+    p->files = tl_zalloc(sizeof *p->files);
+    *p->files = (struct flow_files){.refs = 1, .arena = tl_arena_new((size_t)1 << 30), .texts = tl_map_new()};
+    (void)!config_load_partly(p->files->arena, path, l->e, &root, &l->whole);
     if (root)
         assume_version(l, root);
+    p->files->node = root;
     return root;
+}
+
+static void files_unref(struct flow_files *f)
+{
+    if (!f || __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    tl_arena_free(f->arena);
+    tl_map_free(f->texts);
+    tl_free(f);
 }
 
 enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *options, struct config_errors *e,
@@ -919,7 +931,6 @@ enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *opti
     p->arena = tl_arena_new((size_t)1 << 30);
     p->mappings = tl_map_new();
     p->models = tl_map_new();
-    p->files = tl_map_new();
     root = take_tree(&l, path);
     if (root) {
         p->node = root;
@@ -936,6 +947,8 @@ enum tl_rc flow_plan_load(const char *path, const struct flow_load_options *opti
     }
     mark_sources(p);
     mark_keys(p);
+    if (!options->same)
+        p->files->complete = true;
     *ret_plan = p;
     return TL_OK;
 }
@@ -955,8 +968,7 @@ void flow_plan_unref(struct flow_plan *p)
     tl_arena_free(p->arena);
     tl_map_free(p->mappings);
     tl_map_free(p->models);
-    tl_map_free(p->files);
-    flow_plan_unref(p->same);
+    files_unref(p->files);
     tl_free(p);
 }
 
