@@ -156,6 +156,7 @@ static struct json connection_json(struct admin *admin, const struct flow_plan *
     json_adds(&b, "held", c->held ? json_str(queue_held_name(c->held)) : json_null());
     json_adds(&b, "held_reason", json_str(c->held_text));
     json_adds(&b, "held_since", admin__time_json(a, c->held_since_ms));
+    json_adds(&b, "next_try_at", admin__time_json(a, c->next_ms));
     return json_end(&b);
 }
 

@@ -59,6 +59,8 @@ struct queue_connection_stat {
     enum queue_held held;
     char held_text[200];
     int64_t held_since_ms;
+    int64_t next_ms; /* BREAKER, RATE, QUOTA: wall clock at which one is tried again, to the second; 0: not known, or
+                        soon */
     uint64_t waiting, running; /* lane heads in memory */
     uint64_t calls, failed[TL_CLASS_COUNT];
     int64_t last_ok_ms; /* when a call last succeeded; 0: never. Of an earlier run: to a minute */

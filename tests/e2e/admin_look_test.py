@@ -155,6 +155,23 @@ def test_a_stream_tells_the_status_and_what_changes_with_its_filter(site):
         dead.close()
 
 
+def test_a_row_of_a_stream_says_why_it_waits_as_the_list_does(site):
+    web = client(site)
+    s = Stream(web, "topics=rows")
+    web.post("/v1/connections/erp/pause", {"reason": "stock-taking"})
+    try:
+        time.sleep(0.5)
+        id = site.post({"n": 1, "customer": "why"})
+        until(lambda: any(r["id"] == id for r in s.rows()))
+        told = next(r for r in reversed(s.rows()) if r["id"] == id)
+        assert (told["held"], told["held_reason"]) == ("connection_paused", "stock-taking")
+        assert told == web.get(f"/v1/events?event={id}")["events"][0]
+    finally:
+        s.close()
+        web.post("/v1/connections/erp/resume", {"reason": "done"})
+    site.wait_state(id, "delivered")
+
+
 def test_a_stream_under_load_shows_fifty_rows_a_second_and_counts_the_rest(site):
     web = client(site)
     s = Stream(web, "topics=rows")

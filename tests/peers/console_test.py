@@ -31,6 +31,13 @@ def desk(tmp_path_factory):
     scene.close()
 
 
+@pytest.fixture(scope="module")
+def trouble(tmp_path_factory):
+    scene = Scene.trouble(tmp_path_factory.mktemp("trouble"))
+    yield scene
+    scene.close()
+
+
 def test_axe_finds_nothing_serious_and_every_page_fits_its_screen(busy):
     browse("journeys.mjs", busy, "accessible", timeout=900)
 
@@ -105,10 +112,47 @@ def test_the_graph_follows_what_happens(busy):
     browse("journeys.mjs", busy, "graph", timeout=240)
 
 
+def test_axe_finds_nothing_serious_either_when_all_goes_wrong(trouble):
+    browse("journeys.mjs", trouble, "accessible", timeout=900)
+
+
+def test_every_delivery_that_waits_says_why_and_what_ends_it(trouble):
+    browse("journeys.mjs", trouble, "reasons")
+
+
+def test_what_was_meant_for_another_host_is_resumed_from_the_console(trouble):
+    browse("journeys.mjs", trouble, "moved")
+
+
+def test_an_edit_that_may_overwrite_a_newer_state_asks(desk):
+    def superseded(row):
+        return desk.post("/v1/plan", {"action": "replay", "filter": {"ids": [row["id"]]}})["superseded"]
+    desk.control(desk.crm_port, fail=0)
+    desk.send("orders-to-crm", 60)
+    desk.wait(lambda: desk.counts()["queued"] + desk.counts()["retrying"] == 0)
+    browse("journeys.mjs", desk, "superseded", EVENT=next(r for r in desk.get("/v1/events?state=dead&limit=100")["events"] if superseded(r))["id"])
+
+
+def test_focus_is_never_under_the_bar(busy):
+    browse("journeys.mjs", busy, "focus")
+
+
+def test_words_of_the_filter_are_taken_by_keyboard(busy):
+    browse("journeys.mjs", busy, "suggested")
+
+
 def test_new_events_are_announced_and_do_not_move_the_table(busy):
+    send_meanwhile(busy, "tail")
+
+
+def test_what_happened_in_a_hidden_tab_is_announced(busy):
+    send_meanwhile(busy, "hidden")
+
+
+def send_meanwhile(busy, journey):
     env = {**os.environ, "CONSOLE_URL": busy.url, "CONSOLE_TOKEN": busy.token, "VIEWER_TOKEN": VIEWER,
            "CHROMIUM": shutil.which("chromium"), "CONSOLE_MODULES": str(modules())}
-    node = subprocess.Popen(["node", str(ROOT / "tests/peers/console/journeys.mjs"), "tail"], env=env, stdin=subprocess.PIPE,
+    node = subprocess.Popen(["node", str(ROOT / "tests/peers/console/journeys.mjs"), journey], env=env, stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert node.stdout.readline().strip() == "READY", node.stderr.read()

@@ -3,6 +3,7 @@
 the CRM lets nobody in, the warehouse is down, and the returns are paused."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import urllib.request
@@ -75,6 +76,41 @@ flows:
 DESK_MODEL = {"type": "object", "properties": {
     "customerName": {"type": "string", "pii": True}, "email": {"type": "string", "pii": True},
     "shipTo": {"type": "object", "properties": {"name": {"type": "string", "pii": True}, "street": {"type": "string", "pii": True}}}}}
+# A night on which all goes wrong: a flow or connection for each reason why something waits, or does not.
+TROUBLE = """\
+version: 1
+server: {{ listen: 127.0.0.1:{port} }}
+admin: {{ listen: 127.0.0.1:{admin}, tokens: [ {{ name: board, role: viewer, secret: "${{env:VIEWER_TOKEN}}" }} ] }}
+store: {{ path: ./data, reserve: 1MB }}
+egress: {{ allow_private: true }}
+connections:
+  erp: {{ type: http, url: "http://127.0.0.1:{erp}", timeout: 5s, limits: {{ concurrency: 4 }} }}
+  crm: {{ type: http, url: "http://127.0.0.1:{crm}", timeout: 2s }}
+  warehouse: {{ type: http, url: "http://127.0.0.1:{warehouse}", timeout: 2s, limits: {{ concurrency: 4 }} }}
+  courier: {{ type: http, url: "http://127.0.0.1:{erp}", timeout: 2s, limits: {{ quotas: [ {{ name: parcels, amount: 5, per: 24h }} ] }} }}
+  books: {{ type: http, url: "http://127.0.0.1:{erp}", timeout: 2s }}
+  books-2: {{ type: http, url: "http://localhost:{erp}", timeout: 2s }}
+flows:
+  orders-to-erp:
+    from: {hook}
+    order_by: body.customer.id
+    to: {{ connection: erp, post: /orders, idempotency_header: Idempotency-Key }}
+    retry: {{ attempts: 4, backoff: 200ms..5s, jitter: full }}
+    on_dead: {{ key: block }}
+    sla: {{ owner: erp-team, success: 97%, delay_p95: 1m }}
+  customers-to-crm: {{ from: {hook}, order_by: body.customer.id, to: {{ connection: crm, post: /customers }} }}
+  stock-to-warehouse: {{ from: {hook}, to: {{ connection: warehouse, post: /stock }} }}
+  parcels-to-courier: {{ from: {hook}, to: {{ connection: courier, post: /parcels }} }}
+  returns-to-erp: {{ from: {hook}, to: {{ connection: erp, post: /returns }} }}
+  invoices-to-erp:
+    from: {hook}
+    steps: [ {{ map: {{ jsonata: "$error('the invoice has no tax code: ' & $string(id))" }} }} ]
+    to: {{ connection: erp, post: /invoices }}
+    on_dead: {{ trip_in_a_row: 3 }}
+  bookings-to-books: {{ from: {hook}, to: {{ connection: books, post: /bookings }} }}
+  offers-to-books: {{ from: {hook}, to: {{ connection: books, post: /offers }} }}
+  letters-to-books: {{ from: {hook}, to: {{ connection: books, post: /letters }} }}
+"""
 VIEWER = "a-viewer-of-the-tests-000000000000"
 
 
@@ -95,6 +131,34 @@ class Scene(Project):
         scene.send("orders-to-crm", orders)
         scene.wait(lambda: scene.counts()["dead"] > 0 and sum(scene.counts()[s] for s in ("queued", "retrying", "running")) == 0)
         return scene
+
+    @classmethod
+    def trouble(cls, folder):
+        hook = iter('{{ webhook: {{ path: /hooks/%d, verify: {{ shopify: {{ secret: "${{env:SHOP_SECRET}}" }} }} }} }}' % n for n in range(20))
+        scene = cls(folder, re.sub(r"\{hook\}", lambda _: next(hook), TROUBLE))
+        scene.begin(erp=("--fail", "12", "--status", "422"))
+        held = {"returns-to-erp": "flows", "books": "connections"}
+        for name, kind in held.items():
+            scene.post(f"/v1/{kind}/{name}/pause", {"reason": "stock-taking until Monday"})
+        for flow, n in (("orders-to-erp", 80), ("customers-to-crm", 30), ("stock-to-warehouse", 30), ("parcels-to-courier", 9), ("returns-to-erp", 8),
+                        ("invoices-to-erp", 12), ("bookings-to-books", 4), ("offers-to-books", 3), ("letters-to-books", 2)):
+            scene.send(flow, n)
+        one = {"ids": [scene.get("/v1/events?flow=returns-to-erp&limit=1")["events"][0]["id"]]}
+        scene.post("/v1/jobs", {"action": "hold", "filter": one, "last": scene.post("/v1/plan", {"action": "hold", "filter": one})["last"],
+                                "reason": "the customer wants another address"})
+        scene.wait(lambda: scene.held() >= {"flow_tripped", "quota", "breaker", "connection_auth"})
+        config = scene.folder / "tieline.yaml"
+        text = config.read_text().replace(f'books: {{ type: http, url: "http://127.0.0.1:{scene.erp_port}"', f'books: {{ type: http, url: "http://localhost:{scene.erp_port}"')
+        text = text.replace("{ connection: books, post: /offers }", "{ connection: books-2, post: /offers }")
+        config.write_text("\n".join(line for line in text.splitlines() if "letters-to-books" not in line) + "\n")
+        scene.post("/v1/reload", {"reason": "the books have moved"})
+        scene.post("/v1/connections/books/resume", {"reason": "the move is done"})
+        scene.wait(lambda: scene.held() >= {"flow_tripped", "quota", "breaker", "connection_auth", "identity_changed", "target_changed", "flow_removed"})
+        return scene
+
+    def held(self):
+        s = self.status()
+        return {x["held"] for x in s["flows"] + s["connections"]}
 
     @property
     def url(self):

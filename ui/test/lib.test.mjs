@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { curl, pathOf } from "../src/lib/curl.ts";
 import { diff } from "../src/lib/diff.ts";
 import * as filter from "../src/lib/filter.ts";
+import * as held from "../src/lib/held.ts";
 import { bytes, clock, duration, percent, short } from "../src/lib/format.ts";
 import { lines, linesOf } from "../src/lib/jsonlines.ts";
 import { link, parse } from "../src/lib/router.ts";
@@ -31,6 +35,30 @@ test("what is wrong in a filter is said with what would be right", () => {
 test("one word of a filter is replaced and the others stay", () => {
     assert.equal(filter.withTerm("state:dead flow:a", "state", "queued"), "flow:a state:queued");
     assert.equal(filter.withTerm("state:dead flow:a", "state", ""), "flow:a");
+});
+
+test("the words for why something waits are those of the server, each with what ends it", () => {
+    const c = readFileSync(join(import.meta.dirname, "../../src/queue/state.c"), "utf8");
+    const words = [...c.matchAll(/\[QUEUE_HELD_\w+\] = "(\w+)"/g)].map((m) => m[1]).filter((w) => w !== "none");
+    assert.ok(words.length > 15);
+    for (const w of words)
+        assert.ok(held.meaning(w).next, w);
+});
+test("a person ends at the flow what the flow holds, and at the connection what the connection holds", () => {
+    assert.deepEqual(["target_changed", "flow_tripped", "identity_changed", "flow_removed", null].map(held.resumesFlow), [true, true, false, false, false]);
+    assert.deepEqual(["identity_changed", "connection_auth", "breaker", "target_changed", null].map(held.resumesConnection), [true, true, false, false, false]);
+});
+test("what runs does not wait, and is not counted twice", () => {
+    assert.equal(held.waitsFor({ state: "queued", running: true, held: null }), "");
+    assert.equal(held.waitsFor({ state: "queued", held: "quota" }), "quota");
+    assert.equal(held.waitsFor({ state: "delivered", held: null }), "");
+    assert.equal(held.live({ counts: { queued: 3, retrying: 1, running: 2 } }), 4);
+});
+test("a request has its query again, as it is kept: decoded", () => {
+    assert.equal(pathOf({ p: "/hooks/shop", q: { store: "7", "a b": "c&d", dry: "" } }), "/hooks/shop?store=7&a%20b=c%26d&dry=");
+    assert.equal(pathOf({ p: "/hooks/shop" }), "/hooks/shop");
+    const text = curl({ request: { m: "POST", p: "/h", q: { lang: "de" }, h: { host: "tl", "x-a": "it's" } }, body: { n: 1 } });
+    assert.equal(text, `curl -i -X POST 'http://tl/h?lang=de' \\\n  -H 'x-a: it'\\''s' \\\n  --data-binary '{"n":1}'`);
 });
 
 function apply(lines, side) {

@@ -149,13 +149,17 @@ static enum tl_rc put_rows(struct stream *s, struct admin_call *c, struct tl_err
     rc = admin__names(c, &names, err);
     if (rc == TL_OK)
         rc = admin__read(c, &l, err);
+    if (l.page.n > ROWS_A_SECOND) {
+        more += l.page.n - ROWS_A_SECOND;
+        l.page.n = ROWS_A_SECOND;
+    }
+    if (rc == TL_OK && l.page.n)
+        rc = queue_why(c->admin->queue, c->task, l.page.rows, l.page.n, err);
     if (rc != TL_OK || (l.page.n == 0 && more == 0))
         return rc;
     json_array_begin(&rows, c->arena, l.page.n);
-    for (size_t i = 0; i < l.page.n && i < ROWS_A_SECOND; i++)
+    for (size_t i = 0; i < l.page.n; i++)
         json_push(&rows, admin__row_json(c->arena, &names, &l.page.rows[i]));
-    if (l.page.n > ROWS_A_SECOND)
-        more += l.page.n - ROWS_A_SECOND;
     json_object_begin(&b, c->arena, 2);
     json_adds(&b, "events", json_end(&rows));
     json_adds(&b, "more", json_int((int64_t)more));

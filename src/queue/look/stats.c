@@ -24,10 +24,14 @@ static bool target_hold(struct queue *q, struct target *t, struct queue_flow_sta
     return s->held != QUEUE_HELD_NONE;
 }
 
+/* What it waited for last is over when nothing is left that may go, as of a flow that is paused; not so its breaker. */
 static enum queue_held conn_hold(const struct conn *c, int64_t *ret_since_ms)
 {
-    *ret_since_ms = c->held != QUEUE_HELD_NONE ? c->held_at : c->why != QUEUE_HELD_NONE ? c->why_at : 0;
-    return c->held != QUEUE_HELD_NONE ? c->held : c->why;
+    bool waits = c->why == QUEUE_HELD_BREAKER || c->ring || c->first_permit;
+    enum queue_held why = waits ? c->why : QUEUE_HELD_NONE;
+
+    *ret_since_ms = c->held != QUEUE_HELD_NONE ? c->held_at : why != QUEUE_HELD_NONE ? c->why_at : 0;
+    return c->held != QUEUE_HELD_NONE ? c->held : why;
 }
 
 /* Does the flow as a whole wait, and for what? Its own hold, else that of the connection of its first waiting target.
@@ -99,6 +103,18 @@ static void budget_stats(struct queue *q, struct conn *c, struct queue_connectio
     }
 }
 
+/* When the clock lets the next one try, to the second, so that it stands still; 0: not for its sake, or at once. */
+static int64_t next_try(struct queue *q, const struct conn *c, enum queue_held held)
+{
+    uint64_t now = queue__now(q);
+
+    if (held != QUEUE_HELD_BREAKER && held != QUEUE_HELD_RATE && held != QUEUE_HELD_QUOTA)
+        return 0;
+    if (c->wake_ns <= now + 1000 * NS_PER_MS || c->wake_ns == UINT64_MAX)
+        return 0;
+    return (queue__wall(q) + (int64_t)((c->wake_ns - now) / NS_PER_MS) + 500) / 1000 * 1000;
+}
+
 static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_stat *s)
 {
     const char *reason = "";
@@ -108,6 +124,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     s->id = c->id;
     (void)snprintf(s->name, sizeof(s->name), "%s", c->name);
     s->held = conn_hold(c, &s->held_since_ms);
+    s->next_ms = next_try(q, c, s->held);
     (void)snprintf(s->held_text, sizeof(s->held_text), "%s", c->held_text);
     s->running = c->running;
     s->waiting = c->n_permits;
@@ -118,8 +135,8 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     for (size_t i = 1; i <= q->n_targets; i++) {
         const struct target *t = q->targets[i];
 
-        if (!t || t->conn != c || t->removed)
-            continue;
+        if (!t || t->conn != c || t->removed || t->elsewhere || t->flow->held != QUEUE_HELD_NONE)
+            continue; /* the flow itself keeps it back */
         s->waiting += t->n_ready;
         if (!t->complete || t->n_ready) /* a flow with several targets counts whole: an upper bound */
             b.waiting +=

@@ -118,6 +118,34 @@ static void whatever_waits_says_why(void **state)
     assert_false(why(b, second)->running);
 }
 
+/* Its former reason would be shown for as long as the pause lasts, and a time to drain that is none. */
+static void what_a_paused_flow_keeps_back_does_not_wait_for_its_connection(void **state)
+{
+    struct bench *b = *state;
+    struct tl_arena *a = tl_arena_new(1 << 20);
+    struct queue_stat s;
+    struct tl_err err;
+
+    b->guard.concurrency = 1;
+    help_open(b);
+    (void)help_put(b, NULL, "a", "1");
+    help_turn(b);
+    (void)help_put(b, NULL, "b", "1");
+    help_turn(b);
+    assert_int_equal(queue_stats(b->q, NULL, a, &s, &err), TL_OK);
+    assert_int_equal(s.connections[0].held, QUEUE_HELD_CONCURRENCY);
+    assert_int_equal(s.connections[0].waiting, 1);
+    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[0].ret_id, TL_SV("stock-taking"), &err), TL_OK);
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    help_turn(b);
+    assert_int_equal(queue_stats(b->q, NULL, a, &s, &err), TL_OK);
+    assert_int_equal(s.connections[0].held, QUEUE_HELD_NONE);
+    assert_int_equal(s.connections[0].waiting, 0);
+    assert_int_equal(queue_resume_flow(b->q, NULL, b->flows[0].ret_id, &err), TL_OK);
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, NULL);
+    tl_arena_free(a);
+}
+
 static void is_removed(struct queue *q, bool flow, bool connection, enum queue_held held)
 {
     struct tl_arena *a = tl_arena_new(1 << 20);
@@ -595,6 +623,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(whatever_waits_says_why),
+        TEST(what_a_paused_flow_keeps_back_does_not_wait_for_its_connection),
         TEST(without_a_server_only_what_was_removed_is_called_removed),
         TEST(a_call_that_reached_nobody_costs_nothing),
         TEST(what_is_delivered_at_last_has_no_class_of_failure),

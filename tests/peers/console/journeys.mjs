@@ -292,7 +292,7 @@ const journeys = {
         await reason(page, "calling the CRM's people");
         await press(page, "Acknowledge");
         await alert.getByText("calling the CRM's people").waitFor();
-        await alert.getByRole("button", { name: "Silence…" }).click();
+        await alert.getByRole("button", { name: "Silence…", exact: true }).click();
         await page.getByRole("dialog").getByLabel("For").selectOption("8h");
         await reason(page, "they sleep until eight");
         await press(page, "Silence");
@@ -486,6 +486,143 @@ const journeys = {
         assert.equal((await first.innerText()).split(/\s/).includes(before.split(/\s/)[0]), true);
         await fresh.click();
         assert.notEqual(await first.innerText(), before);
+        assert.deepEqual(errors, []);
+    },
+
+    /** Every delivery that waits says why, in the table and on its page, with what ends it; and so do flow, connection and overview. */
+    async reasons(browser) {
+        const { page, errors } = await open(browser, { viewport: NARROW });
+        const { events } = await api(page, "v1/events?limit=500");
+        const waits = new Map(events.filter((r) => r.held).map((r) => [r.held, r]));
+        const wanted = {
+            flow_tripped: [/Waits: tripped/, /the invoice has no tax code.*mend the cause, then resume the flow/s, "Flow invoices-to-erp"],
+            flow_removed: [/Waits: removed/, /Move it to another flow, cancel it, or put the flow back/, "Flow letters-to-books"],
+            flow_paused: [/Waits: flow paused/, /stock-taking until Monday/, "Flow returns-to-erp"],
+            target_changed: [/Waits: target changed/, /Resume the flow if that is right/, "Flow offers-to-books"],
+            identity_changed: [/Waits: identity changed/, /Resume the connection if that is right/, "Connection books"],
+            connection_auth: [/Waits: auth/, /HTTP 401.*press Test at the connection/s, "Connection crm"],
+            breaker: [/Waits: breaker.*the next one is tried in/s, /It is probed, and goes on by itself/, "Connection warehouse"],
+            quota: [/Waits: quota.*the next one goes in .*for all that wait/s, /the allowance comes back/, "Connection courier"],
+            key_blocked: [/Waits: key blocked/, /Replay or discard that one/, "The one ahead of it"],
+            event_held: [/Held by /, /the customer wants another address/, null],
+        };
+        for (const [held, [head, text, to]] of Object.entries(wanted)) {
+            const r = waits.get(held);
+            assert.ok(r, `nothing in the scene is held for ${held}`);
+            await go(page, `#/events?q=event:${r.event}`);
+            const row = page.locator("table.events tbody tr", { hasText: r.id.replace(/^0+/, "") });
+            await row.locator(".waits .chip").waitFor();
+            await go(page, `#/events/${r.id}`);
+            const notice = page.locator(".waits-for");
+            await notice.filter({ hasText: head }).waitFor();
+            assert.match(await notice.innerText(), text);
+            assert.doesNotMatch(await page.locator(".page-head").innerText(), /Waits for its turn/);
+            if (to)
+                await notice.getByRole("link", { name: to }).waitFor();
+        }
+        await go(page, "#/overview");
+        const matters = page.locator(".matters");
+        for (const name of ["crm", "warehouse", "books", "returns-to-erp", "invoices-to-erp", "offers-to-books", "letters-to-books", "orders-to-erp"])
+            await matters.locator("li", { hasText: name }).first().waitFor();
+        await go(page, "#/flows/customers-to-crm");
+        await page.getByText("Waits for crm: auth").waitFor();
+        assert.deepEqual(await serious(page), []);
+        assert.deepEqual(errors, []);
+    },
+
+    /** What is held because another system is meant now: the flow and the connection are resumed from their pages, after it was said what that does. */
+    async moved(browser) {
+        const { page, errors } = await open(browser, { viewport: NARROW });
+        for (const [hash, flow] of [["connections/books", "bookings-to-books"], ["flows/offers-to-books", "offers-to-books"]]) {
+            await go(page, "#/" + hash);
+            await page.locator(".notice", { hasText: "another account or host" }).first().waitFor();
+            await page.locator("main").getByRole("button", { name: "Resume" }).click();
+            await page.getByRole("dialog").getByText("is sent to the one that is configured now").waitFor();
+            await reason(page, "the books have moved, this is right");
+            await press(page, "Resume");
+            await until("drained", async () => { const c = (await api(page, "v1/status")).flows.find((f) => f.name === flow).counts; return c.queued + c.retrying === 0; });
+            await page.locator("main").getByRole("button", { name: "Pause" }).waitFor();
+        }
+        assert.deepEqual(errors, []);
+    },
+
+    /** An old state must not go over a newer one without a word: the edit of a dead one says so, and asks. */
+    async superseded(browser) {
+        const { page, errors } = await open(browser);
+        const id = process.env.EVENT;
+        const state = async () => (await api(page, `v1/events/${id}`)).event;
+        await go(page, `#/events/${id}`);
+        await page.getByText("Personal data is masked.").waitFor();
+        await page.getByRole("button", { name: "Edit…" }).click();
+        await reason(page, "to mend it");
+        await press(page, "Show");
+        const dialog = page.getByRole("dialog");
+        await dialog.getByText("Later deliveries of its key have gone on").waitFor();
+        assert.deepEqual(await serious(page), []);
+        await reason(page, "the first address was wrong");
+        await press(page, "Save and replay");
+        await dialog.getByText(/say that it is to be sent all the same/).waitFor();
+        assert.deepEqual([(await state()).state, (await state()).revision], ["dead", 0]);
+        await dialog.getByLabel("Send it all the same").check();
+        await press(page, "Save and replay");
+        await until("sent", async () => (await state()).revision === 1 && (await state()).attempts > 1);
+        assert.deepEqual(errors, []);
+    },
+
+    /** What happened while the tab was hidden is there when somebody comes back. */
+    async hidden(browser) {
+        const { page, errors } = await open(browser);
+        await go(page, "#/events");
+        await page.locator("table.events tbody tr").first().waitFor();
+        const hide = (yes) => page.evaluate((y) => {
+            Object.defineProperty(document, "hidden", { configurable: true, get: () => y });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }, yes);
+        await page.waitForTimeout(500);
+        await hide(true);
+        console.log("READY");
+        await new Promise((resolve) => process.stdin.once("data", resolve));
+        await hide(false);
+        await page.getByRole("button", { name: /^\d+\+? new$/ }).waitFor();
+        assert.deepEqual(errors, []);
+    },
+
+    /** By keyboard alone: what has the focus, and the row that j and k move, are never under the bar at the top. */
+    async focus(browser) {
+        const { page, errors } = await open(browser);
+        await go(page, "#/events");
+        await page.locator("table.events tbody tr").nth(45).waitFor();
+        const under = (selector) => page.evaluate((s) => {
+            const e = s ? document.querySelector(s) : document.activeElement, r = e.getBoundingClientRect();
+            return e.closest(".top, .side") ? 0 : document.querySelector(".top").getBoundingClientRect().bottom - r.top;
+        }, selector);
+        await page.evaluate(() => document.querySelectorAll("table.events tbody tr td.c-id a")[44].focus());
+        for (let i = 0; i < 80; i++) {
+            await page.keyboard.press("Shift+Tab");
+            assert.ok((await under("")) <= 0, `press ${i}: ${await under("")} pixels are under the bar`);
+        }
+        await page.evaluate(() => document.activeElement.blur());
+        for (const [key, n] of [["j", 40], ["k", 38]])
+            for (let i = 0; i < n; i++)
+                await page.keyboard.press(key);
+        assert.ok((await under("tr.at")) <= 0);
+        assert.deepEqual(errors, []);
+    },
+
+    /** Words of the filter are offered, and taken by keyboard. */
+    async suggested(browser) {
+        const { page, errors } = await open(browser);
+        await go(page, "#/events");
+        const filter = page.getByRole("combobox", { name: "Filter" });
+        await filter.pressSequentially("state:d");
+        await page.getByRole("option", { name: "state:dead" }).waitFor();
+        await page.keyboard.press("ArrowDown");
+        await page.getByRole("option", { name: "state:dead", selected: true }).waitFor();
+        assert.deepEqual(await serious(page), []);
+        await page.keyboard.press("Enter");
+        assert.equal(await filter.inputValue(), "state:dead ");
+        await page.keyboard.press("Enter");
+        await until("the filter in the address", () => /q=state:dead$/.test(page.url()));
         assert.deepEqual(errors, []);
     },
 

@@ -91,9 +91,9 @@ export function plural(n: number, one: string, many = one + "s"): string {
     return `${num(n)} ${n === 1 ? one : many}`;
 }
 
-/** Where a delivery stands; what a person holds is a state of its own, whatever it was before. */
-export function stateOf(r: { state: State; held: string | null }): State {
-    return r.held === "event_held" ? "held" : r.state;
+/** Where a delivery stands; what a person holds is a state of its own, whatever it was before, and so is what runs. */
+export function stateOf(r: { state: State; held: string | null; running?: boolean }): State {
+    return r.held === "event_held" ? "held" : r.running ? "running" : r.state;
 }
 
 /** Words of the API as people read them: "connection_auth" -> "connection auth". */

@@ -3,8 +3,9 @@
 // short history of it for the little charts.
 import { computed, effect, signal } from "@preact/signals";
 import { api, session, unreachable } from "./api";
+import { holdsFlow, live, meaning } from "./held";
 import { openStream, type Stream } from "./stream";
-import type { Alerts, Flow, Status } from "./types";
+import type { Alerts, Connection, Flow, Status } from "./types";
 
 export const status = signal<Status | null>(null);
 export const statusError = signal<unknown>(null);
@@ -115,18 +116,18 @@ export function recent(figure: "events" | "delivered" | "failures", flow?: strin
     return Math.max(0, (total(last, figure, flow) - total(first, figure, flow)) / ((last.at - first.at) / 1000));
 }
 
+/** By itself, not by a connection: that is counted once. A removed one with nothing left to do is no matter. */
+export const heldBadly = (f: Flow) => !!f.not_ready || !!f.read_failing_since || (holdsFlow(f.held) && isProblem(f.held) && (f.held !== "flow_removed" || live(f) > 0));
+export const broken = (c: Connection) => !c.removed && (isProblem(c.held) || c.breaker === "open");
+
 export const problems = computed(() => {
     const s = status.value;
     if (!s)
         return 0;
-    return s.flows.filter((f) => isProblem(f.held) || f.not_ready || f.read_failing_since).length +
-        s.connections.filter((c) => isProblem(c.held) || c.breaker === "open").length;
+    return s.flows.filter(heldBadly).length + s.connections.filter(broken).length;
 });
-
-/** Of a flow: it is held itself, not by a connection. */
-export const ownHold = (f: Flow) => !!f.held && (f.held.startsWith("flow_") || f.held === "target_changed");
 
 /** Waiting for a rate or one's turn is daily business; these are not. */
 export function isProblem(held: string | null): boolean {
-    return !!held && !["rate", "concurrency", "backoff", "behind", "quota", "flow_paused", "connection_paused"].includes(held);
+    return !!held && meaning(held).tone === "bad";
 }

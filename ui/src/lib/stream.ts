@@ -11,7 +11,8 @@ export interface Stream {
     close: () => void;
 }
 
-export function openStream(params: Record<string, string>, on: Record<string, (data: unknown) => void>): Stream {
+/** opened: each time that news begin to come; what happened before that is not among them. */
+export function openStream(params: Record<string, string>, on: Record<string, (data: unknown) => void>, opened?: () => void): Stream {
     let source: EventSource | null = null, timer = 0, closed = false;
     const open = () => {
         clearTimeout(timer);
@@ -20,6 +21,7 @@ export function openStream(params: Record<string, string>, on: Record<string, (d
         source = new EventSource("v1/stream" + query(params));
         for (const [name, run] of Object.entries(on))
             source.addEventListener(name, (e) => run(JSON.parse((e as MessageEvent<string>).data)));
+        source.addEventListener("open", () => opened?.());
         source.addEventListener("end", () => shut());
         source.onerror = () => {
             // The browser connects again by itself unless the answer was none of 200.

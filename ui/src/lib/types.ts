@@ -103,6 +103,7 @@ export interface Connection {
     held: string | null;
     held_reason: string;
     held_since: string | null;
+    next_try_at: string | null; // breaker, rate, quota: by the clock
     last_success_at?: string | null;
 }
 
@@ -160,6 +161,7 @@ export interface Row {
     held_reason?: string;
     held_by?: string;
     held_at?: string;
+    ahead?: string | null; // of its key
     cause: string | null;
     replay_of: string | null;
 }
@@ -217,7 +219,7 @@ export interface Xref extends Pair {
 export interface Request {
     m?: string; // method
     p?: string; // path
-    q?: string; // query
+    q?: Record<string, string>; // query
     h?: Record<string, string>; // headers
     k?: string; // how the body is read: json, text, ...
 }

@@ -22,6 +22,7 @@ async function reload(dry: boolean, reason = ""): Promise<Reload> {
     }
 }
 
+const MOST = 200; // that a comparison lists (src/main/run.c)
 const TONE = { added: "ok", removed: "bad", changed: "busy" } as const;
 
 function Changes({ r }: { r: Reload }) {
@@ -40,6 +41,7 @@ function Changes({ r }: { r: Reload }) {
             <thead><tr><th scope="col">Change</th><th scope="col" class="wide">Where in the configuration</th><th scope="col">File</th></tr></thead>
             <tbody>{r.changes.map((c) => <tr key={c.path}><td><Chip tone={TONE[c.change as keyof typeof TONE] ?? "quiet"} icon={c.change === "removed" ? "cross" : c.change === "added" ? "plus" : "edit"}>{c.change}</Chip></td><td class="wide mono">{c.path}</td><td class="nowrap">{c.file ? `${c.file}${c.line ? `:${c.line}` : ""}` : ""}</td></tr>)}</tbody>
         </table></Scroll>
+        {r.changes.length >= MOST && <p class="pad"><b>The first {num(MOST)} changes are shown; there may be more.</b> <code>tieline check</code> looks at the whole file.</p>}
         {!!r.needs_restart?.length && <div class="notice warn"><Icon name="warning" /><div><b>In force only after a restart</b><p class="mono">{r.needs_restart.join(", ")}</p></div></div>}
         <p class="pad">{effects.length ? `In the ledger: ${effects.map(([k, n]) => `${words(k)} ${num(n)}`).join(", ")}.` : "Nothing in the ledger is held or moved by it."} Events under way are not lost; queued ones run under the new configuration.</p>
     </>;

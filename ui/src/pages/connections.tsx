@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { api, may, sentence } from "../lib/api";
 import { duration, num, plural, words } from "../lib/format";
+import { resumesConnection } from "../lib/held";
 import { isProblem, now, refresh, status, statusError } from "../lib/live";
 import { link, place } from "../lib/router";
 import type { Auth, Budget, Connection, Credential, ConnectionDetail, TestResult } from "../lib/types";
@@ -63,9 +64,10 @@ function Tested({ t }: { t: TestResult }) {
         <p>{t.asked ? <>{t.who && <>We are {t.who}</>}{t.where && <> at {t.where}</>}{t.details && <>; {t.details}</>}</> : <>This connector has no question to ask without side effects; the next delivery will tell.</>}</p></div></div>;
 }
 
+const TITLE: Record<string, string> = { connection_paused: "Paused", connection_auth: "We are not let in", identity_changed: "It is another account or host now" };
 const FIX: Record<string, string> = {
-    connection_auth: "Renew the credential where its reference points (tieline secrets set), then press Test: when it is let in again, what waits goes on. Events and attempts are kept meanwhile.",
-    identity_changed: "Its type, account or host has changed: what was queued for the former one is held. Resume if it is the same system.",
+    connection_auth: "Renew the credential where its reference points (`tieline secrets set`), then press Test: when it is let in again, what waits goes on. Events and attempts are kept meanwhile.",
+    identity_changed: "Its type, account or host has changed: what was queued for the former one is held. Resume to send it to the one that is configured now; if that is wrong, change it back and reload.",
 };
 
 function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
@@ -76,7 +78,7 @@ function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
         setTested(await api<TestResult>(`v1/connections/${encodeURIComponent(c.name)}/test`, { json: {} }));
         await refresh();
     };
-    const held = c.held?.startsWith("connection_") || c.held === "identity_changed";
+    const held = resumesConnection(c.held);
     const failed = Object.entries(c.failed).filter(([, n]) => n);
     return (
         <section class="card connection" aria-label={c.name}>
@@ -85,8 +87,8 @@ function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
                 <div class="card-aside"><HeldChip held={c.held} reason={c.held_reason} /></div>
             </div>
             {held && <div class={`notice ${c.held === "connection_paused" ? "held" : "bad"}`}><Icon name={c.held === "connection_paused" ? "held" : "warning"} />
-                <div><b>{words(c.held!.replace("connection_", ""))}</b> <Time at={c.held_since} empty="" />{c.held_reason && <p>{c.held_reason}</p>}{FIX[c.held!] && <p>{FIX[c.held!]}</p>}</div></div>}
-            {!held && c.breaker !== "closed" && <div class="notice bad"><Icon name="warning" /><div><b>The other side does not answer</b>{c.held_reason && <p>{c.held_reason}</p>}<p>Nothing is sent meanwhile and no attempt is used up. It is probed, and what waits goes on by itself when it answers; <i>Test</i> asks it now.</p></div></div>}
+                <div><b>{TITLE[c.held!]}</b> <Time at={c.held_since} empty="" />{c.held_reason && <p>{c.held_reason}</p>}{FIX[c.held!] && <p><Prose text={FIX[c.held!]!} /></p>}</div></div>}
+            {!held && c.breaker !== "closed" && <div class="notice bad"><Icon name="warning" /><div><b>{c.breaker === "open" ? "The other side does not answer" : "The other side is tried again"}</b>{c.held_reason && <p>{c.held_reason}</p>}<p>It is probed, and what waits goes on by itself when it answers; no attempt is used up. <i>Test</i> asks it now. <a href={link(["events"], { q: `connection:${c.name} state:retrying` })}>What it answered last</a></p></div></div>}
             <dl class="facts">
                 {c.host && <div><dt>Host</dt><dd>{c.host}</dd></div>}
                 <div><dt>Breaker</dt><dd><Breaker state={c.breaker} /></dd></div>
@@ -94,6 +96,7 @@ function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
                 <div><dt>Calls now</dt><dd>{num(c.running)} of {num(c.concurrency)} allowed</dd></div>
                 <div><dt>Calls in all</dt><dd>{num(c.calls)}{failed.length > 0 && <span class="faint">, failed: {failed.map(([k, n]) => `${words(k)} ${num(n)}`).join(", ")}</span>}</dd></div>
                 <div><dt>Last success</dt><dd><Time at={c.last_success_at} empty="none so far" /></dd></div>
+                {c.next_try_at && <div><dt>{c.held === "breaker" ? "Probed again" : "The next one goes"}</dt><dd><Time at={c.next_try_at} /></dd></div>}
                 {detail?.auth && <Credentials auth={detail.auth} />}
                 {c.credentials?.map((x) => <CredentialRow key={x.what} c={x} />)}
             </dl>
@@ -101,7 +104,7 @@ function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
             {tested && <Tested t={tested} />}
             {may("operator") && <div class="card-foot">
                 <Act run={test}><Icon name="connections" />Test</Act>
-                {held ? <Act class="primary" run={() => setPaused("connections", c.name, false)}><Icon name="running" />Resume</Act>
+                {held ? <Act class="primary" run={() => setPaused("connections", c.name, false, c.held)}><Icon name="running" />Resume</Act>
                     : <Act run={() => setPaused("connections", c.name, true)}><Icon name="held" />Pause</Act>}
             </div>}
         </section>

@@ -61,7 +61,7 @@ export function Dead() {
         <PageHead title="Dead letters" sub={groups ? `${plural(total, "delivery", "deliveries")} in ${plural(groups.length, "group")} by cause` : undefined}>
             <label class="picker"><span>Flow</span><select value={flow} onChange={(e) => go(link(["dead"], { flow: e.currentTarget.value, state }))}>
                 <option value="">all</option>{status.value?.flows.map((f) => <option key={f.name}>{f.name}</option>)}</select></label>
-            {may("operator") && total > 0 && <Act run={async () => bulk({ action: "replay", filter: { state: "dead", ...(flow ? { flow } : {}) } }, flow ? `All dead deliveries of ${flow}` : "All dead deliveries", load)}><Icon name="retrying" />Replay all…</Act>}
+            {may("operator") && total > 0 && !state && <Act run={async () => bulk({ action: "replay", filter: { state: "dead", ...(flow ? { flow } : {}) } }, flow ? `All dead deliveries of ${flow}, ignored groups too` : "All dead deliveries, ignored groups too", load)}><Icon name="retrying" />Replay all…</Act>}
         </PageHead>
         <div class="tab-line"><Tabs label="State of the group" at={state} onPick={(v) => go(link(["dead"], { flow, state: v }))} tabs={[["", "All"], ...STATES] as [string, string][]} /></div>
         {error ? <Problem error={error} retry={load} /> : !groups ? <Loading what="the dead letters" /> : !groups.length && state ? <Empty title={`No group is ${state}`} icon="dead"><p><a href={link(["dead"], { flow })}>Show all</a></p></Empty> : !groups.length ? (

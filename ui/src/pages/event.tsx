@@ -2,28 +2,25 @@
 // event.tsx - one delivery: where it stands and why, its attempts as a timeline, its payload, what can be done about it.
 import { useEffect, useState } from "preact/hooks";
 import { api, may, query } from "../lib/api";
+import { curl, pathOf } from "../lib/curl";
+import { format } from "../lib/filter";
 import { bytes, duration, plural, stateOf, words } from "../lib/format";
+import { meaning, waitsFor } from "../lib/held";
 import { useKeys } from "../lib/keys";
 import { status } from "../lib/live";
 import { go, link } from "../lib/router";
-import type { Asked, Attempt, Detail, Payloads, Row } from "../lib/types";
+import type { Asked, Attempt, Detail, Payloads, Plan, Row } from "../lib/types";
 import { Act, Card, Chip, Copy, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time, copyText } from "../parts/bits";
 import { bulk } from "../parts/bulk";
 import { Code, Diff, Editor, bodyText, languageOf } from "../parts/code";
 import { ask, close, show } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { toast } from "../parts/toast";
+import { Waits, WaitsNotice } from "../parts/waits";
 import { IdText } from "./events";
 import { Pairs } from "./xrefs";
 
 const LIVE = ["queued", "running", "retrying"];
-
-const WAITS: Record<string, string> = {
-    flow_paused: ": its flow is paused", flow_tripped: ": the same error came again and again in its flow", flow_config: ": the configuration of its flow does not work",
-    flow_removed: ": its flow, or its target, is gone", target_changed: ": its target leads to another system now", connection_paused: ": its connection is paused",
-    connection_auth: ": its connection is not let in", identity_changed: ": its connection leads to another system now", breaker: ": the other side does not answer",
-    rate: " for the rate that its connection may have", quota: " for the quota of its connection", disk: ": the disk is nearly full", draining: ": the server is stopping",
-};
 
 /** One sentence: where it stands and what comes next. */
 function story(d: Detail): string {
@@ -34,32 +31,13 @@ function story(d: Detail): string {
         case "held": return "A person holds it: nothing is sent until it is released, and what is behind it in its key waits, too.";
         case "delivered": return `Delivered with ${plural(r.attempts, "attempt")}, ${duration(Date.parse(r.updated_at) - Date.parse(r.received_at))} after it was received.`;
         case "dead": return r.attempts ? `Given up after ${plural(r.attempts, "attempt")}. Mend the cause, then replay.` : "Could not be sent at all: it waits here until somebody mends or discards it.";
-        case "retrying": return "The last attempt failed; the next one is planned.";
+        case "retrying": return r.held && r.held !== "backoff" ? "The last attempt failed; the next one waits." : "The last attempt failed; the next one is planned.";
         case "running": return "An attempt is under way.";
-        case "queued": return d.ahead ? "Waits behind an earlier delivery of the same key." : `Waits${WAITS[r.held ?? ""] ?? " for its turn"}.`;
+        case "queued": return r.expanded ? "Under way in parts: each delivery below has a state of its own." : r.held ? "Waits for its first attempt." : "Is about to be sent.";
         case "skipped": return `Nothing was sent${r.reason ? `: ${words(r.reason)}` : ""}.`;
         case "cancelled": return "Cancelled by a person; nothing more is attempted.";
         default: return "Discarded by a person.";
     }
-}
-
-function quoteShell(s: string): string {
-    return `'${s.replace(/'/g, "'\\''")}'`;
-}
-
-const HOP = /^(host|content-length|connection|transfer-encoding|accept-encoding)$/i;
-
-/** The request as it came in, for a terminal; what is masked stays masked. */
-export function curl(d: Detail): string {
-    const r = d.request ?? {};
-    const host = r.h?.["host"] ?? "HOST";
-    const parts = [`curl -i -X ${r.m ?? "POST"} ${quoteShell(`http://${host}${r.p ?? "/"}${r.q ? `?${r.q}` : ""}`)}`];
-    for (const [k, v] of Object.entries(r.h ?? {}))
-        if (!HOP.test(k))
-            parts.push(`-H ${quoteShell(`${k}: ${v}`)}`);
-    if (d.body !== undefined)
-        parts.push(`--data-binary ${quoteShell(typeof d.body === "string" ? d.body : JSON.stringify(d.body))}`);
-    return parts.join(" \\\n  ");
 }
 
 const TONE: Record<string, "ok" | "bad" | "warn" | "busy" | "quiet"> = { delivered: "ok", failed: "bad", running: "busy", pending: "busy", "unknown outcome": "warn" };
@@ -105,7 +83,7 @@ function Timeline({ d }: { d: Detail }) {
     const list = [...d.attempts].reverse();
     return (
         <ol class="timeline">
-            {stateOf(d.event) === "retrying" && d.event.next_at && <li class="attempt busy"><div class="attempt-line"><b>Next attempt</b><span class="grow" />{Date.parse(d.event.next_at) > Date.now() ? <Time at={d.event.next_at} /> : <span class="faint">as soon as its connection and its key let it</span>}</div></li>}
+            {waitsFor(d.event) && <li class="attempt busy"><div class="attempt-line"><b>{d.attempts.length ? "Next attempt" : "First attempt"}</b><span class="grow" />{d.event.held === "backoff" && d.event.next_at ? <Time at={d.event.next_at} /> : <span class="faint">waits: {meaning(d.event.held!).word}</span>}</div></li>}
             {list.map((a) => <AttemptRow key={a.attempt} a={a} before={d.attempts[d.attempts.indexOf(a) - 1]} />)}
             <li class="attempt quiet"><div class="attempt-line"><b>Received</b><span class="grow" /><Time at={d.event.received_at} /></div></li>
         </ol>
@@ -147,7 +125,7 @@ function Payload({ d }: { d: Detail }) {
             </div>}
             {view === "diff" && <Diff before={bodyText(d.original_body)} after={bodyText(d.body)} label="Original against the newest revision" />}
             {view === "request" && <Scroll label="Request"><table class="plain"><tbody>
-                <tr><th scope="row">{d.request!.m}</th><td class="mono">{d.request!.p}{d.request!.q ? `?${d.request!.q}` : ""}</td></tr>
+                <tr><th scope="row">{d.request!.m}</th><td class="mono">{pathOf(d.request!)}</td></tr>
                 {Object.entries(d.request!.h ?? {}).map(([k, v]) => <tr key={k}><th scope="row">{k}</th><td class="mono">{v}</td></tr>)}
             </tbody></table></Scroll>}
         </Card>
@@ -185,6 +163,15 @@ function EditForm({ d, done }: { d: Detail; done: () => void }) {
     const [text, setText] = useState(bodyText(d.body));
     const [reason, setReason] = useState("");
     const [error, setError] = useState("");
+    const [plan, setPlan] = useState<Plan | null>(null);
+    const [anyway, setAnyway] = useState(false);
+    const filter = { ids: [d.event.id] };
+    const look = async () => {
+        const p = await api<Plan>("v1/plan", { json: { action, filter } });
+        setPlan(p);
+        return p;
+    };
+    useEffect(() => void look().catch(() => undefined), []);
     const original = bodyText(d.body);
     const save = async (send: boolean) => {
         try {
@@ -199,12 +186,14 @@ function EditForm({ d, done }: { d: Detail; done: () => void }) {
             return;
         }
         try {
-            await api(`v1/events/${d.event.id}/edit${query({ reason: reason.trim() })}`, { raw: text });
-            if (send) {
-                const filter = { ids: [d.event.id] };
-                const plan = await api<{ last: string; superseded: number }>("v1/plan", { json: { action, filter } });
-                await api("v1/jobs", { json: { action, filter, last: plan.last, include_superseded: true, reason: reason.trim() } });
+            const now = send ? await look() : null;
+            if (now?.superseded && !anyway) {
+                setError("A later delivery of its key may be overwritten: say that it is to be sent all the same, or save only.");
+                return;
             }
+            await api(`v1/events/${d.event.id}/edit${query({ reason: reason.trim() })}`, { raw: text });
+            if (now)
+                await api("v1/jobs", { json: { action, filter, last: now.last, include_superseded: anyway, reason: reason.trim() } });
             close();
             toast(send ? "Edited and on its way again" : `Edited; ${action} it when you want`);
             done();
@@ -217,6 +206,10 @@ function EditForm({ d, done }: { d: Detail; done: () => void }) {
             <p>The original stays as it is. The new revision is sent with its own outgoing key.</p>
             <Editor value={text} language="json" label="New payload" onChange={(t) => { setText(t); setError(""); }} class="tall" />
             <details><summary>What changes</summary><Diff before={original} after={text} label="Changes" /></details>
+            {plan && plan.superseded > 0 && <div class="notice warn"><Icon name="warning" /><div><b>Later deliveries of its key have gone on</b>
+                <p>Sending this one may put an older state over a newer one. {d.order_by && <a href={link(["events"], { q: format([{ key: "flow", value: d.event.flow }, { key: "key", value: d.order_by }]) })} onClick={close}>See those of the key</a>}</p>
+                <label class="check"><input type="checkbox" checked={anyway} onChange={(e) => { setAnyway(e.currentTarget.checked); setError(""); }} /> Send it all the same</label></div></div>}
+            {plan && plan.unknown_outcome > 0 && <div class="notice warn"><Icon name="info" /><div>An attempt of it has an unknown outcome: the other side may have it already. The new revision has an outgoing key of its own, so it would not be recognised.</div></div>}
             <div class="field"><label for="edit-reason">Reason</label>
                 <input id="edit-reason" value={reason} maxLength={200} autocomplete="off" onInput={(e) => { setReason(e.currentTarget.value); setError(""); }} aria-describedby="edit-note" aria-invalid={!!error} />
                 <p id="edit-note" class={error ? "error" : "faint"} role={error ? "alert" : undefined}>{error || "Kept with the revision, under your name."}</p></div>
@@ -285,8 +278,8 @@ function Facts({ d }: { d: Detail }) {
 function Deliveries({ rows }: { rows: Row[] }) {
     return (
         <Card title="Deliveries of this event"><Scroll label="Deliveries"><table class="grid">
-            <thead><tr><th scope="col">Id</th><th scope="col">State</th><th scope="col" class="n">Item</th><th scope="col" class="n">Attempts</th><th scope="col" class="wide">Last error</th></tr></thead>
-            <tbody>{rows.map((r) => <tr key={r.id}><td><a href={link(["events", r.id])}><IdText id={r.id} /></a></td><td><StateChip state={stateOf(r)} /></td><td class="n">{r.item}</td><td class="n">{r.attempts}</td><td class="wide">{r.reason}</td></tr>)}</tbody>
+            <thead><tr><th scope="col">Id</th><th scope="col">State</th><th scope="col" class="n">Item</th><th scope="col" class="n">Attempts</th><th scope="col" class="wide">Last error, or why it waits</th></tr></thead>
+            <tbody>{rows.map((r) => <tr key={r.id}><td><a href={link(["events", r.id])}><IdText id={r.id} /></a></td><td><StateChip state={stateOf(r)} /></td><td class="n">{r.item}</td><td class="n">{r.attempts}</td><td class="wide"><Waits r={r} />{r.reason}</td></tr>)}</tbody>
         </table></Scroll></Card>
     );
 }
@@ -322,9 +315,7 @@ export function EventDetail({ id, back }: { id: string; back: string }) {
     return <>
         <PageHead title={title} sub={<span class="chips"><StateChip state={stateOf(r)} />{r.revision > 0 && <Chip tone="quiet" icon="edit">edited</Chip>}<span>{story(d)}</span></span>}><Actions d={seen} reload={() => setTimeout(load, 250)} onReveal={onReveal} /></PageHead>
         {error ? <Problem error={error} retry={load} /> : null}
-        {r.held === "event_held" && <div class="notice held"><Icon name="held" /><div><b>Held by {r.held_by}</b> <Time at={r.held_at} /><p>{r.held_reason}</p></div></div>}
-        {r.held && r.held !== "event_held" && r.held_reason && LIVE.includes(r.state) && <div class="notice held"><Icon name="clock" /><div><b>{words(r.held)}</b><p>{r.held_reason}</p>
-            {r.held.startsWith("flow_") || r.held === "target_changed" ? <p><a href={link(["flows", r.flow])}>To the flow {r.flow}</a></p> : r.connection && r.held !== "behind" ? <p><a href={link(["connections", r.connection])}>To the connection {r.connection}</a></p> : null}</div></div>}
+        <WaitsNotice r={r} />
         {r.reason && r.state !== "skipped" && <div class={`notice ${r.state === "dead" ? "bad" : r.state === "delivered" ? "quiet" : "warn"}`}><Icon name={r.state === "dead" ? "cross" : "info"} />
             <div><b>{r.class ? words(r.class) : "Reason"}</b><p>{r.reason}</p></div></div>}
         <div class="detail">

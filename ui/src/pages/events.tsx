@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // events.tsx - the table of deliveries: a filter as text that stands in the address, newest first, older ones as one
 // scrolls; what is new is announced and shown when asked for.
+import { computed } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, may, query } from "../lib/api";
 import * as filters from "../lib/filter";
-import { bytes, num, plural, stateOf, words } from "../lib/format";
+import { bytes, num, plural, stateOf } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { paused, status } from "../lib/live";
 import { go, link, place } from "../lib/router";
@@ -13,13 +14,14 @@ import type { Action, Page, Row } from "../lib/types";
 import { Act, Card, Chip, Empty, Loading, PageHead, Problem, Scroll, StateChip, Time } from "../parts/bits";
 import { bulk } from "../parts/bulk";
 import { Icon } from "../parts/icon";
+import { Waits } from "../parts/waits";
 import { EventDetail } from "./event";
 
 const PAGE = 50, MOST_ROWS = 2000, MOST_FRESH = 500, TAIL_MS = 2000;
 
 const QUICK: [string, string][] = [["all", ""], ["dead", "state:dead"], ["retrying", "state:retrying"], ["queued", "state:queued"], ["held", "state:held"], ["delivered", "state:delivered"], ["last hour", "since:1h"]];
 
-function Suggestions({ text, pick }: { text: string; pick: (t: string) => void }) {
+function suggestions(text: string): [string, string][] {
     const last = text.split(/\s+/).pop() ?? "";
     const at = last.indexOf(":");
     const before = text.slice(0, text.length - last.length);
@@ -31,11 +33,13 @@ function Suggestions({ text, pick }: { text: string; pick: (t: string) => void }
         const values = last.startsWith("flow:") ? status.value?.flows.map((f) => f.name) ?? [] : key?.values ?? [];
         list = values.filter((v) => v.startsWith(last.slice(at + 1)) && v !== last.slice(at + 1)).map((v) => [`${last.slice(0, at)}:${v}`, ""]);
     }
-    if (!list.length)
-        return null;
+    return list.slice(0, 10).map(([t, hint]) => [before + t + (t.endsWith(":") ? "" : " "), hint]);
+}
+
+function Suggestions({ list, at, pick }: { list: [string, string][]; at: number; pick: (t: string) => void }) {
     return (
-        <ul class="suggestions">{list.slice(0, 10).map(([t, hint]) => (
-            <li key={t}><button type="button" tabIndex={-1} onMouseDown={(e) => { e.preventDefault(); pick(before + t + (t.endsWith(":") ? "" : " ")); }}><b>{t}</b><span class="faint">{hint}</span></button></li>
+        <ul class="suggestions" id="suggestions" role="listbox" aria-label="Words of the filter">{list.map(([t, hint], i) => (
+            <li key={t} id={`suggestion-${i}`} role="option" aria-selected={i === at} onMouseDown={(e) => { e.preventDefault(); pick(t); }}><b>{t.trimEnd().split(/\s+/).pop()}</b><span class="faint">{hint}</span></li>
         ))}</ul>
     );
 }
@@ -43,18 +47,33 @@ function Suggestions({ text, pick }: { text: string; pick: (t: string) => void }
 function FilterBar({ text, error, apply }: { text: string; error: string; apply: (t: string) => void }) {
     const [draft, setDraft] = useState(text);
     const [open, setOpen] = useState(false);
+    const [at, setAt] = useState(-1);
     useEffect(() => setDraft(text), [text]);
+    const offered = open ? suggestions(draft) : [];
+    const pick = (t: string) => { setDraft(t); setAt(-1); document.getElementById("filter")?.focus(); };
+    const press = (e: KeyboardEvent) => {
+        const step = e.key === "ArrowDown" ? 1 : e.key === "ArrowUp" ? -1 : 0;
+        if (step && offered.length) {
+            e.preventDefault();
+            setAt((at + step + (at < 0 && step < 0 ? 1 : 0) + offered.length) % offered.length);
+        } else if (e.key === "Enter" && offered[at]) {
+            e.preventDefault();
+            pick(offered[at]![0]);
+        } else if (e.key === "Escape") {
+            (e.currentTarget as HTMLElement).blur();
+        }
+    };
     return (
         <form class="filter" role="search" onSubmit={(e) => { e.preventDefault(); setOpen(false); apply(draft.trim()); }}>
             <div class="filter-field">
                 <Icon name="filter" size={14} />
                 <input id="filter" type="text" value={draft} spellcheck={false} autocomplete="off" autocapitalize="off" aria-label="Filter" aria-invalid={!!error} aria-describedby="filter-note"
                     placeholder="an order number, an id, or state:dead flow:orders since:1h"
-                    onFocus={() => setOpen(true)} onBlur={() => setOpen(false)} onInput={(e) => setDraft(e.currentTarget.value)}
-                    onKeyDown={(e) => e.key === "Escape" && e.currentTarget.blur()} />
+                    role="combobox" aria-expanded={offered.length > 0} aria-controls="suggestions" aria-autocomplete="list" aria-activedescendant={offered[at] ? `suggestion-${at}` : undefined}
+                    onFocus={() => setOpen(true)} onBlur={() => { setOpen(false); setAt(-1); }} onInput={(e) => { setDraft(e.currentTarget.value); setAt(-1); setOpen(true); }} onKeyDown={press} />
                 {draft && <button type="button" class="ghost icon-button" aria-label="Clear the filter" onClick={() => apply("")}><Icon name="cross" size={14} /></button>}
                 <button type="submit">Filter</button>
-                {open && <Suggestions text={draft} pick={(t) => { setDraft(t); document.getElementById("filter")?.focus(); }} />}
+                {offered.length > 0 && <Suggestions list={offered} at={at} pick={pick} />}
             </div>
             <p id="filter-note" class={error ? "error" : "sr"} role={error ? "alert" : undefined}>{error || "Words such as state:dead or flow:orders, separated by blanks"}</p>
             <div class="quick" role="group" aria-label="Often used filters">{QUICK.map(([name, t]) => (
@@ -63,6 +82,9 @@ function FilterBar({ text, error, apply }: { text: string; error: string; apply:
         </form>
     );
 }
+
+/** What holds flows and connections, as one text. */
+const holds = computed(() => [...(status.value?.flows ?? []), ...(status.value?.connections ?? [])].map((x) => `${x.held} ${x.held_reason}`).join("\n"));
 
 interface List {
     rows: Row[];
@@ -81,6 +103,8 @@ function useEvents(text: string) {
     const params = filters.params(terms);
     const key = JSON.stringify(params);
     const at = useRef(key);
+    const shown = useRef(0);
+    shown.current = list.rows.length;
     const load = async (cursor: string | null) => {
         at.current = key;
         if (!cursor)
@@ -108,14 +132,23 @@ function useEvents(text: string) {
     useEffect(() => {
         if (error)
             return undefined;
-        const news = (page: Page & { more?: number }) => at.current === key && setList((l) => merge(l, page.events, page.more ?? 0));
-        const stream = paused.value ? null : openStream({ topics: "rows", ...params }, { rows: (d) => news(d as Page) });
-        const timer = setInterval(async () => {
-            if (document.hidden || paused.value || stream?.live())
-                return;
-            const page = await api<Page>("v1/events" + query({ ...params, limit: PAGE })).catch(() => null);
+        const news = (page: Page & { more?: number }, all = false) => at.current === key && setList((l) => {
+            const gap = all && !page.events.some((r) => l.rows.some((x) => x.id === r.id) || l.fresh.some((x) => x.id === r.id));
+            return merge(l, page.events, (page.more ?? 0) + (gap ? 1 : 0));
+        });
+        // What came while nobody looked is not in the stream; and why a row waits may change without the row.
+        const catchUp = async () => {
+            const page = await api<Page>("v1/events" + query({ ...params, limit: Math.min(MOST_FRESH, Math.max(PAGE, shown.current)) })).catch(() => null);
             if (page)
-                news(page);
+                news({ ...page, more: 0 }, !!page.cursor);
+        };
+        const stream = paused.value ? null : openStream({ topics: "rows", ...params }, { rows: (d) => news(d as Page) }, () => void catchUp());
+        let was = holds.peek();
+        const timer = setInterval(() => {
+            if (document.hidden || paused.value || (stream?.live() && was === holds.peek()))
+                return;
+            was = holds.peek();
+            void catchUp();
         }, TAIL_MS);
         return () => {
             stream?.close();
@@ -240,8 +273,6 @@ export function IdText({ id }: { id: string }) {
     return <span class="id" title={id}><span class="faint">{id.slice(0, id.length - head.length)}</span>{head}</span>;
 }
 
-const WAITS = ["queued", "retrying"], OWN = ["backoff", "concurrency"]; // these say nothing that the row does not
-
 function EventRow({ r, at, picked, toggle, open, q, keys }: { r: Row; at: boolean; picked: boolean; toggle: () => void; open: () => void; q: string; keys: boolean }) {
     return (
         <tr class={`${at ? "at" : ""} ${picked ? "picked" : ""}`} aria-current={at ? "true" : undefined} onClick={open}>
@@ -252,7 +283,7 @@ function EventRow({ r, at, picked, toggle, open, q, keys }: { r: Row; at: boolea
             <td class="nowrap c-flow">{r.flow}{r.target && r.target !== r.connection && <span class="faint"> → {r.target}</span>}</td>
             {keys && <td class="nowrap c-key">{r.key ? <a class="mono" href={link(["events"], { q: filters.format([{ key: "flow", value: r.flow }, { key: "key", value: r.key }]) })} onClick={(e) => e.stopPropagation()}>{r.key}</a> : <span class="faint">–</span>}</td>}
             <td class="n c-attempts">{r.attempts}</td>
-            <td class="wide">{WAITS.includes(r.state) && r.held && !OWN.includes(r.held) && <span class="held-why">{r.held === "event_held" ? `${r.held_by}: ` : `${words(r.held)}${r.held_reason ? ": " : " "}`}{r.held_reason} </span>}{r.class && <span class="cls">{r.class} </span>}{r.reason && <span class="reason" title={r.reason}>{r.reason}</span>}{stateOf(r) === "retrying" && r.next_at && <span class="faint"> again <Time at={r.next_at} /></span>}</td>
+            <td class="wide"><Waits r={r} />{r.class && <span class="cls">{r.class} </span>}{r.reason && <span class="reason" title={r.reason}>{r.reason}</span>}</td>
             <td class="n nowrap c-size">{bytes(r.bytes)}</td>
         </tr>
     );

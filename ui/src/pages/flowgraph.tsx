@@ -3,8 +3,9 @@
 // with its steps.
 import { useEffect, useState } from "preact/hooks";
 import { api } from "../lib/api";
-import { num, rate, words } from "../lib/format";
-import { isProblem, ownHold, recent, waiting } from "../lib/live";
+import { num, rate } from "../lib/format";
+import { holdsFlow, meaning } from "../lib/held";
+import { isProblem, recent, waiting } from "../lib/live";
 import { link } from "../lib/router";
 import type { Connection, Flow, FlowGraph, Status } from "../lib/types";
 import { Loading, Problem, type Tone } from "../parts/bits";
@@ -22,15 +23,13 @@ function stateOf(held: string | null, breaker = "closed"): State {
         return { tone: "bad", state: "does not answer", problem: true };
     if (!held)
         return { tone: "ok", state: "flowing", problem: false };
-    if (held.endsWith("_paused"))
-        return { tone: "held", state: "paused", problem: false };
-    const text = words(held.replace(/^(flow|connection)_/, ""));
-    return isProblem(held) ? { tone: "bad", state: text, problem: true } : { tone: "busy", state: `waits: ${text}`, problem: false };
+    const m = meaning(held);
+    return m.tone === "busy" ? { tone: "busy", state: `waits: ${m.word}`, problem: false } : { tone: m.tone, state: m.tone === "held" ? "paused" : m.word, problem: m.tone === "bad" };
 }
 
 function flowNode(f: Flow): GraphNode {
-    const own = ownHold(f) || !isProblem(f.held);
-    const s = own ? stateOf(f.held) : { tone: "busy" as Tone, state: "waits: connection", problem: false };
+    const own = holdsFlow(f.held) || !isProblem(f.held);
+    const s = own ? stateOf(f.held) : { tone: "busy" as Tone, state: `waits: ${meaning(f.held!).word}`, problem: false };
     const parts = [waiting(f) ? `${num(waiting(f))} wait` : "", f.counts.dead ? `${num(f.counts.dead)} dead` : ""].filter(Boolean);
     return { id: `flow:${f.name}`, kind: "flow", title: f.name, sub: f.sla?.owner ? `owner ${f.sla.owner}` : "", icon: "flows", figures: parts.join(", "), href: link(["flows", f.name]), ...s,
         ...(f.counts.dead && s.tone === "ok" ? { tone: "warn" as Tone, problem: true } : {}) };

@@ -3,7 +3,8 @@
 import { useState } from "preact/hooks";
 import { api, may } from "../lib/api";
 import { duration, num, percent, plural, rate, words } from "../lib/format";
-import { ownHold, recent, refresh, series, status, statusError, waiting } from "../lib/live";
+import { holdsFlow, keptBy, meaning, resumesConnection } from "../lib/held";
+import { recent, refresh, series, status, statusError, waiting } from "../lib/live";
 import { go, link, place } from "../lib/router";
 import type { Flow, State } from "../lib/types";
 import { Act, Card, Chip, Empty, FlowChip, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time } from "../parts/bits";
@@ -16,15 +17,17 @@ import { Traffic } from "../parts/traffic";
 import { AllFlows, OneFlow } from "./flowgraph";
 import { SlaReport } from "./sla";
 
-export async function setPaused(kind: "flows" | "connections", name: string, pause: boolean): Promise<void> {
+export async function setPaused(kind: "flows" | "connections", name: string, pause: boolean, held: string | null = null): Promise<void> {
     const what = kind === "flows" ? "flow" : "connection";
     const reason = await ask(pause
         ? { title: `Pause the ${what} ${name}`, body: <p>Events are still taken in and kept. Nothing is sent {kind === "flows" ? "by this flow" : "over this connection, by any flow,"} until it is resumed; what is under way now is finished.</p>, confirm: "Pause", reason: true }
-        : { title: `Resume the ${what} ${name}`, body: <p>What waits is sent from now on, in its order, at the pace that the limits allow.</p>, confirm: "Resume", reason: true });
+        : { title: `Resume the ${what} ${name}`, body: <p>{held === "identity_changed" || held === "target_changed" ? "What was queued for the former account or host is sent to the one that is configured now, in its order." : "What waits is sent from now on, in its order, at the pace that the limits allow."}</p>, confirm: "Resume", reason: true });
     if (reason === null)
         return;
-    await api(`v1/${kind}/${encodeURIComponent(name)}/${pause ? "pause" : "resume"}`, { json: { why: reason, reason } });
-    toast(`${name} is ${pause ? "paused" : "resumed"}`);
+    const left = await api<{ held: string | null }>(`v1/${kind}/${encodeURIComponent(name)}/${pause ? "pause" : "resume"}`, { json: { why: reason, reason } });
+    // It may have been held twice, paused and another host.
+    const still = !pause && left.held && (kind === "flows" ? holdsFlow : resumesConnection)(left.held);
+    toast(still ? `${name} is resumed, and held still: ${meaning(left.held!).word}` : `${name} is ${pause ? "paused" : "resumed"}`);
     await refresh();
 }
 
@@ -117,7 +120,7 @@ function Facts({ f }: { f: Flow }) {
         <div><dt>Failed by class</dt><dd>{failed.length ? failed.map(([c, n]) => `${words(c)} ${num(n)}`).join(", ") : "none"}</dd></div>
         {f.sla && <>
             <div><dt>Owner</dt><dd>{f.sla.owner ?? "none"}{f.sla.runbook && <> · <a href={f.sla.runbook} rel="noreferrer">runbook</a></>}</dd></div>
-            <div><dt>Delivered this month</dt><dd>{percent(f.sla.success, 2)}{f.sla.success_objective !== null && <> of {percent(f.sla.success_objective, 2)} wanted</>}</dd></div>
+            <div><dt>Delivered, 30 days</dt><dd>{percent(f.sla.success, 2)}{f.sla.success_objective !== null && <> of {percent(f.sla.success_objective, 2)} wanted</>}</dd></div>
             <div><dt>Delay p50, p95</dt><dd>{duration(f.sla.delay_p50_ms)}, {duration(f.sla.delay_p95_ms)}{f.sla.delay_p95_objective_ms !== null && <> (at most {duration(f.sla.delay_p95_objective_ms)} wanted)</>}</dd></div>
             {f.sla.error_budget_left !== null && <div><dt>Error budget left</dt><dd>{percent(f.sla.error_budget_left)}</dd></div>}
         </>}
@@ -125,21 +128,23 @@ function Facts({ f }: { f: Flow }) {
 }
 
 function One({ f }: { f: Flow }) {
-    const held = ownHold(f), gone = f.held === "flow_removed";
+    const held = holdsFlow(f.held), by = keptBy(f, status.value?.connections ?? []), gone = f.held === "flow_removed";
     const filter = { flow: f.name }, what = `What waits in ${f.name}`;
     return <>
-        <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><FlowChip f={f} />{promises(f) && <Objective f={f} />}{route(f)}</span>}>
+        <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><FlowChip f={f} />{promises(f) && <span>objective <Objective f={f} /></span>}{route(f)}</span>}>
             <a class="button" href={link(["events"], { q: `flow:${f.name}` })}><Icon name="events" />Events</a>
-            {may("operator") && !gone && (held ? <Act class="primary" run={() => setPaused("flows", f.name, false)}><Icon name="running" />Resume</Act>
+            {may("operator") && !gone && (held ? <Act class="primary" run={() => setPaused("flows", f.name, false, f.held)}><Icon name="running" />Resume</Act>
                 : <Act run={() => setPaused("flows", f.name, true)}><Icon name="held" />Pause</Act>)}
         </PageHead>
         {held && <div class={`notice ${f.held === "flow_paused" ? "held" : "bad"}`}><Icon name={f.held === "flow_paused" ? "held" : "warning"} />
-            <div><b>{f.held === "flow_paused" ? "Paused" : `Held: ${words(f.held!.replace(/^flow_/, ""))}`}</b> <Time at={f.held_since} empty="" />{f.held_reason && <p>{f.held_reason}</p>}
+            <div><b>{f.held === "flow_paused" ? "Paused" : `Held: ${meaning(f.held!).word}`}</b> <Time at={f.held_since} empty="" />{f.held_reason && <p>{f.held_reason}</p>}
                 {f.held === "flow_tripped" && <p>The same error again and again: the rest is held so that it does not die, too. <a href={link(["dead"], { flow: f.name })}>See the dead letters</a>, mend the cause, then resume.</p>}
                 {gone && <p>{f.removed ? "The configuration has this flow no longer" : "The flow has a target no longer"}; what waited for it is kept. Let another flow take it over, or cancel it{f.removed && "; or put the flow back and reload"}.</p>}
                 {gone && may("operator") && <p class="actions"><Act class="primary" run={async () => bulk({ action: "move", filter }, what)}><Icon name="right" />Move…</Act><Act run={async () => bulk({ action: "cancel", filter }, what)}><Icon name="cancelled" />Cancel…</Act></p>}
-                {f.held === "target_changed" && <p>What waits was meant for another account or host. Resume if that is right; if not, correct the connection and reload.</p>}
+                {f.held === "target_changed" && <p>What waits was meant for another account or host. Resume to send it to the one that is configured now; if that is wrong, change it back and reload.</p>}
                 {f.held === "flow_config" && <p>The configuration of this flow does not work as it is. Correct it and reload; the flow then goes on by itself.</p>}</div></div>}
+        {by && <div class={`notice ${meaning(f.held!).tone === "busy" ? "quiet" : meaning(f.held!).tone}`}><Icon name={meaning(f.held!).tone === "bad" ? "warning" : "clock"} />
+            <div><b>Waits for <a href={link(["connections", by.name])}>{by.name}</a>: {meaning(f.held!).word}</b>{by.held_reason && <p>{by.held_reason}</p>}<p>{meaning(f.held!).next}</p></div></div>}
         {!held && f.not_ready && <div class="notice bad"><Icon name="key" /><div><b>Its senders wait: a secret is not here</b><p>{f.not_ready}</p><p>They are answered 503 and send again. See to the store that the secret comes from; the flow goes on by itself.</p></div></div>}
         {!held && f.read_failing_since && <div class="notice bad"><Icon name="warning" /><div><b>Its source cannot be read</b> <Time at={f.read_failing_since} /><p>{f.read_failure}</p><p>Nothing comes in meanwhile and nothing is passed over: it is read again by itself from where it stands.</p></div></div>}
         {f.source && <Card title="Path"><OneFlow f={f} connections={status.value?.connections ?? []} /></Card>}

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // overview.tsx - what flows, what is broken, what waits: everything that needs a person is in one list at the top.
 import type { ComponentChildren } from "preact";
-import { bytes, duration, num, percent, plural, rate, short, words } from "../lib/format";
-import { isProblem, ownHold, recent, refresh, series, status, statusError, waiting } from "../lib/live";
+import { bytes, clock, duration, num, percent, plural, rate, short, words } from "../lib/format";
+import { holdsFlow, live, meaning } from "../lib/held";
+import { isProblem, now, recent, refresh, series, status, statusError, waiting } from "../lib/live";
 import { link } from "../lib/router";
 import type { Connection, Flow, Status } from "../lib/types";
 import { Card, Chip, Empty, FlowChip, HeldChip, Loading, PageHead, Problem, Scroll, Time, type Tone } from "../parts/bits";
@@ -36,10 +37,10 @@ function ofConnection(c: Connection): Matter | null {
     const held = `${plural(c.waiting, "key")} wait${c.waiting === 1 ? "s" : ""}${drain}`;
     if (c.held === "connection_auth")
         return { tone: "bad", icon: "key", word: "auth", text: <>Connection <b>{c.name}</b> is not let in: {c.held_reason}</>, note: `${held}. Nothing is lost: renew the credential, then resume.`, to: link(["connections", c.name]), since: c.held_since };
-    if (c.breaker === "open" || c.breaker === "half-open")
-        return { tone: "bad", icon: "warning", word: "down", text: <>Connection <b>{c.name}</b> does not answer{c.held_reason ? `: ${c.held_reason}` : ""}</>, note: `${held}. It is probed and goes on by itself.`, to: link(["connections", c.name]), since: c.held_since };
+    if (c.breaker === "open" || c.breaker === "half_open")
+        return { tone: "bad", icon: "warning", word: "down", text: <>Connection <b>{c.name}</b> does not answer{c.held_reason ? `: ${c.held_reason}` : ""}</>, note: `${held}. It is probed and goes on by itself${c.next_try_at ? `; next ${clock(c.next_try_at, "relative", now.value)}` : ""}.`, to: link(["connections", c.name]), since: c.held_since };
     if (isProblem(c.held))
-        return { tone: "bad", icon: "warning", word: words(c.held!), text: <>Connection <b>{c.name}</b> is held{c.held_reason ? `: ${c.held_reason}` : ""}</>, note: held, to: link(["connections", c.name]), since: c.held_since };
+        return { tone: "bad", icon: "warning", word: meaning(c.held!).word, text: <>Connection <b>{c.name}</b> is held{c.held_reason ? `: ${c.held_reason}` : ""}</>, note: `${held}.${c.held === "identity_changed" ? " Resume it if that is right, or change it back." : ""}`, to: link(["connections", c.name]), since: c.held_since };
     if (c.held === "connection_paused")
         return { tone: "held", icon: "held", word: "paused", text: <>Connection <b>{c.name}</b> is paused{c.held_reason ? `: ${c.held_reason}` : ""}</>, note: held, to: link(["connections", c.name]), since: c.held_since };
     return null;
@@ -48,11 +49,11 @@ function ofConnection(c: Connection): Matter | null {
 function ofFlow(f: Flow): Matter[] {
     const out: Matter[] = [];
     const to = link(["flows", f.name]);
-    if (ownHold(f))
+    if (holdsFlow(f.held) && (f.held !== "flow_removed" || live(f)))
         out.push({
-            tone: f.held === "flow_paused" ? "held" : "bad", icon: f.held === "flow_paused" ? "held" : "warning", word: words(f.held!.replace(/^flow_/, "")),
-            text: <>Flow <b>{f.name}</b>: {f.held_reason || (f.held === "flow_paused" ? "paused" : words(f.held!))}</>,
-            note: `${plural(waiting(f), "delivery waits", "deliveries wait")}`, to, since: f.held_since,
+            tone: f.held === "flow_paused" ? "held" : "bad", icon: f.held === "flow_paused" ? "held" : "warning", word: f.held === "flow_paused" ? "paused" : meaning(f.held!).word,
+            text: <>Flow <b>{f.name}</b>: {f.held_reason || (f.held === "flow_paused" ? "paused" : f.held === "flow_removed" ? "the configuration has it no longer" : meaning(f.held!).word)}</>,
+            note: `${plural(waiting(f), "delivery waits", "deliveries wait")}${f.held === "flow_tripped" ? ". Mend what its dead letters died of, then resume it." : f.held === "target_changed" ? ". Resume it if that is right, or change it back." : f.held === "flow_removed" ? ". Move them to another flow, or cancel them." : ""}`, to, since: f.held_since,
         });
     if (f.not_ready)
         out.push({ tone: "bad", icon: "key", word: "not ready", text: <>Flow <b>{f.name}</b> takes nothing in: {f.not_ready}</>, note: "A secret is not here. Its senders are answered 503 and send again.", to, since: null });
@@ -112,7 +113,7 @@ function ConnectionRows({ s }: { s: Status }) {
                     const b = [...c.budgets].sort((x, y) => x.remaining / x.limit - y.remaining / y.limit)[0];
                     return <tr key={c.name}><th scope="row"><a href={link(["connections", c.name])}>{c.name}</a></th><td><HeldChip held={c.held} reason={c.held_reason} /></td>
                         <td class="n">{num(c.waiting)}</td><td class="n">{c.waiting ? duration(c.drain_ms) : "–"}</td>
-                        <td>{b ? <span class="limit"><Gauge used={b.limit - b.remaining} limit={b.limit} label={b.name} /><span class="faint">{words(b.name)}</span></span> : <span class="faint">none</span>}</td></tr>;
+                        <td>{b ? <span class="limit" title={words(b.name)}><Gauge used={b.limit - b.remaining} limit={b.limit} label={words(b.name)} /></span> : <span class="faint">none</span>}</td></tr>;
                 })}</tbody>
             </table>
         </Scroll>

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { ApiError, sentence } from "../lib/api";
 import { clock, exact, words } from "../lib/format";
+import { meaning } from "../lib/held";
 import { now } from "../lib/live";
 import { zone } from "../lib/prefs";
 import type { Flow, State } from "../lib/types";
@@ -35,16 +36,11 @@ export function StateChip({ state }: { state: State }) {
     return <Chip tone={STATE_TONE[state] ?? "quiet"} icon={STATE_ICON[state]}>{state}</Chip>;
 }
 
-const PAUSED = ["flow_paused", "connection_paused"];
-const BUSY = ["rate", "concurrency", "backoff", "behind", "quota"];
 export function HeldChip({ held, reason }: { held: string | null; reason?: string }) {
     if (!held)
         return <Chip tone="ok" icon="delivered">flowing</Chip>;
-    if (PAUSED.includes(held))
-        return <Chip tone="held" icon="held" title={reason}>paused</Chip>;
-    if (BUSY.includes(held))
-        return <Chip tone="busy" icon="clock" title={reason || `waits for ${words(held)}`}>{words(held)}</Chip>;
-    return <Chip tone="bad" icon="warning" title={reason}>{words(held.replace(/^(flow|connection)_/, ""))}</Chip>;
+    const m = meaning(held);
+    return <Chip tone={m.tone} icon={m.tone === "held" ? "held" : m.tone === "busy" ? "clock" : "warning"} title={[reason, m.next].filter(Boolean).join("\n")}>{m.tone === "held" ? "paused" : m.word}</Chip>;
 }
 
 /** Of a flow: what holds it, else what its source waits for before it reads on. */

@@ -4,7 +4,7 @@ import type { ComponentChildren, FunctionComponent } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { session, signOut, unreachable } from "../lib/api";
 import { useKeys } from "../lib/keys";
-import { paused, problems, status } from "../lib/live";
+import { broken, heldBadly, paused, problems, status } from "../lib/live";
 import { density, theme, zone } from "../lib/prefs";
 import { go, place } from "../lib/router";
 import { lookForMappings, PAGES, type PageInfo } from "../pages";
@@ -22,8 +22,7 @@ function count(p: PageInfo): ComponentChildren {
         return n ? <span class="badge" title={`${n} dead deliveries`}>{n > 9999 ? "9999+" : n}</span> : null;
     }
     if (p.path === "connections" || p.path === "flows") {
-        const n = p.path === "flows" ? s.flows.filter((f) => f.held === "flow_tripped" || f.held === "flow_config").length
-            : s.connections.filter((c) => c.held === "connection_auth" || c.breaker === "open").length;
+        const n = p.path === "flows" ? s.flows.filter(heldBadly).length : s.connections.filter(broken).length;
         return n ? <span class="badge bad" title={`${n} with a problem`}>{n}</span> : null;
     }
     return p.badge?.() ?? null;
