@@ -124,10 +124,15 @@ struct secret_vault_options {
     bool kv1;                    /* where Vault does not say what a mount is: KV version 1 */
     int64_t refresh_ms;          /* how old a value may get before it is read again; 0: 5 min */
 };
+struct secret_vault_request {
+    const char *method, *url;
+    const char *name_space; /* NULL: none */
+    struct tl_sv token;     /* empty: none, as at a login */
+    struct tl_sv body;      /* JSON; empty: none */
+};
 struct secret_vault_http { /* one request; suspends. *ret_status and *ret_body (arena) on TL_OK */
-    enum tl_rc (*call)(struct task *t, void *arg, const char *method, const char *url, const char *name_space,
-                       struct tl_sv token, struct tl_sv body, struct tl_arena *arena, int *ret_status,
-                       struct tl_sv *ret_body, struct tl_err *err);
+    enum tl_rc (*call)(struct task *t, void *arg, const struct secret_vault_request *request, struct tl_arena *arena,
+                       int *ret_status, struct tl_sv *ret_body, struct tl_err *err);
     void *arg;
 };
 struct secret_vault;

@@ -21,17 +21,16 @@ static void wipe_answer(void *arg)
     tl_wipe((void *)(uintptr_t)body->p, body->n);
 }
 
-static enum tl_rc call(struct task *t, void *arg, const char *method, const char *url, const char *name_space,
-                       struct tl_sv token, struct tl_sv body, struct tl_arena *arena, int *ret_status,
-                       struct tl_sv *ret_body, struct tl_err *err)
+static enum tl_rc call(struct task *t, void *arg, const struct secret_vault_request *r, struct tl_arena *arena,
+                       int *ret_status, struct tl_sv *ret_body, struct tl_err *err)
 {
     struct vault_http *h = arg;
     struct http_header headers[4] = {{TL_SV("x-vault-request"), TL_SV("true")}};
-    struct http_request_out req = {.method = tl_sv_str(method),
-                                   .url = tl_sv_str(url),
+    struct http_request_out req = {.method = tl_sv_str(r->method),
+                                   .url = tl_sv_str(r->url),
                                    .headers = headers,
                                    .n_headers = 1,
-                                   .body = body,
+                                   .body = r->body,
                                    .idempotent = true,
                                    .timeout_ms = TIMEOUT_MS,
                                    .max_body = MAX_ANSWER};
@@ -39,11 +38,11 @@ static enum tl_rc call(struct task *t, void *arg, const char *method, const char
     struct tl_sv *kept;
     enum tl_rc rc;
 
-    if (token.n > 0)
-        headers[req.n_headers++] = (struct http_header){TL_SV("x-vault-token"), token};
-    if (name_space != NULL)
-        headers[req.n_headers++] = (struct http_header){TL_SV("x-vault-namespace"), tl_sv_str(name_space)};
-    if (body.n > 0)
+    if (r->token.n > 0)
+        headers[req.n_headers++] = (struct http_header){TL_SV("x-vault-token"), r->token};
+    if (r->name_space != NULL)
+        headers[req.n_headers++] = (struct http_header){TL_SV("x-vault-namespace"), tl_sv_str(r->name_space)};
+    if (r->body.n > 0)
         headers[req.n_headers++] = (struct http_header){TL_SV("content-type"), TL_SV("application/json")};
     rc = http_client_call(t, h->client, &req, arena, &reply, err);
     if (rc != TL_OK)

@@ -45,10 +45,14 @@ enum tl_rc secret__vault_call(struct task *t, struct secret_vault *v, struct sec
                               const char *method, const char *path, struct tl_sv body, struct json *ret,
                               struct tl_err *err)
 {
-    const char *url = tl_arena_printf(a, "%s/v1/%s", v->o.address, path);
-    struct tl_sv token = v->token != NULL ? secret_view(v->token) : TL_SV_NULL, text = TL_SV("");
+    struct secret_vault_request r = {.method = method,
+                                     .url = tl_arena_printf(a, "%s/v1/%s", v->o.address, path),
+                                     .name_space = v->o.name_space,
+                                     .token = v->token != NULL ? secret_view(v->token) : TL_SV_NULL,
+                                     .body = body};
+    struct tl_sv text = TL_SV("");
     int status = 0;
-    enum tl_rc rc = v->http.call(t, v->http.arg, method, url, v->o.name_space, token, body, a, &status, &text, err);
+    enum tl_rc rc = v->http.call(t, v->http.arg, &r, a, &status, &text, err);
 
     if (rc != TL_OK)
         return rc == TL_CANCELED ? rc : tl_err_prefix(err, "vault at %.100s", v->o.address);

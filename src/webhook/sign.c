@@ -142,15 +142,14 @@ static struct tl_sv with_digest(const struct webhook_verifier *v, struct tl_aren
     return out;
 }
 
-enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv method, struct tl_sv url,
-                        struct tl_sv content_type, struct tl_sv body, struct tl_sv id, int64_t now_ms,
-                        struct webhook_signed *ret, struct tl_err *err)
+enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_message *m,
+                        int64_t now_ms, struct webhook_signed *ret, struct tl_err *err)
 {
-    struct webhook_inputs in = {.method = method, .body = body, .form = TL_SV("")};
+    struct webhook_inputs in = {.method = m->method, .body = m->body, .form = TL_SV("")};
     struct tl_sv forms[WEBHOOK_MAX_URLS];
 
-    *ret = (struct webhook_signed){.url = url, .body = body};
-    in.id = id.n > 0 ? id : fresh_id(a, now_ms);
+    *ret = (struct webhook_signed){.url = m->url, .body = m->body};
+    in.id = m->id.n > 0 ? m->id : fresh_id(a, now_ms);
     if (v->s.proof == PROOF_NONE)
         return TL_OK;
     if (v->s.proof == PROOF_BODY)
@@ -159,16 +158,16 @@ enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, st
         return webhook__foreign_sign(v, a, in.id, now_ms, ret, err);
     if (v->s.proof == PROOF_TOKEN || v->s.proof == PROOF_BASIC)
         return sign_token(v, a, now_ms, ret, err);
-    if (v->signs_url && url.n == 0)
-        url = ret->url = v->public_url;
-    if (v->s.quirk == QUIRK_TWILIO && webhook__is_form(content_type)) {
-        if (!webhook__sorted_form(a, body, &in.form))
+    if (v->signs_url && ret->url.n == 0)
+        ret->url = v->public_url;
+    if (v->s.quirk == QUIRK_TWILIO && webhook__is_form(m->content_type)) {
+        if (!webhook__sorted_form(a, m->body, &in.form))
             return tl_fail(err, TL_INVALID, "the form in the body is malformed");
-    } else if (v->s.quirk == QUIRK_TWILIO && body.n > 0) {
-        url = ret->url = with_digest(v, a, url, body);
+    } else if (v->s.quirk == QUIRK_TWILIO && m->body.n > 0) {
+        ret->url = with_digest(v, a, ret->url, m->body);
     }
     if (v->signs_url) {
-        (void)webhook__url_forms(a, v->s.quirk, v->decodes_url, url, forms);
+        (void)webhook__url_forms(a, v->s.quirk, v->decodes_url, ret->url, forms);
         in.url = forms[0];
     }
     in.timestamp = time_text(a, v->s.unit, now_ms);

@@ -161,6 +161,13 @@ bool webhook_handshake_body(const struct webhook_verifier *v, struct tl_arena *a
 bool webhook_receipt(const struct webhook_verifier *v, struct webhook_answer *ret);
 
 /* ---- signing ---- */
+struct webhook_message { /* what is to be posted */
+    struct tl_sv method;
+    struct tl_sv url;          /* absolute; empty: where the scheme signs it, the public URL */
+    struct tl_sv content_type; /* may be empty */
+    struct tl_sv body;
+    struct tl_sv id; /* empty: a fresh one */
+};
 struct webhook_signed {
     struct webhook_header headers[6]; /* arena */
     size_t n_headers;
@@ -170,11 +177,10 @@ struct webhook_signed {
 };
 /* Sign with the verifier's first secret that is good (TL_CONFIG: none is; standard webhooks: with each that is good, as
  * the scheme asks for in a rotation), by setup.signing_key where senders have keys of their own (TL_CONFIG: there is
- * none). url: absolute, needed where the scheme signs it (else empty). id empty: a fresh one. content_type may be empty.
- */
-TL_MUST_CHECK enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv method,
-                                      struct tl_sv url, struct tl_sv content_type, struct tl_sv body, struct tl_sv id,
-                                      int64_t now_ms, struct webhook_signed *ret, struct tl_err *err);
+ * none). TL_INVALID: the body does not fit its content type. */
+TL_MUST_CHECK enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a,
+                                      const struct webhook_message *message, int64_t now_ms, struct webhook_signed *ret,
+                                      struct tl_err *err);
 
 /* ---- bodies ---- */
 enum webhook_body_kind { WEBHOOK_JSON, WEBHOOK_FORM, WEBHOOK_XML, WEBHOOK_RAW };

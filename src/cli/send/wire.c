@@ -100,6 +100,8 @@ static enum tl_rc make_request(struct wire *w, struct wire_conn *c, struct tl_er
 {
     const struct send_plan *p = w->p;
     bool malformed = cli__chosen(c->job.seq - p->first + 1, p->malformed);
+    struct webhook_message m = {
+        .method = TL_SV("POST"), .url = p->signed_url, .content_type = tl_sv_str(p->content_type)};
     struct webhook_signed s = {.n_headers = 0};
     struct tl_sv body;
     struct http_url to = p->url;
@@ -107,10 +109,10 @@ static enum tl_rc make_request(struct wire *w, struct wire_conn *c, struct tl_er
     enum tl_rc rc = cli__body(p->bodies, c->job.seq, malformed, &w->body, err);
 
     tl_arena_reset(w->arena);
+    m.body = tl_buf_view(&w->body);
+    m.id = tl_sv_str(cli__body_id(p->bodies, c->job.seq, id));
     if (rc == TL_OK && p->verifier)
-        rc = webhook_sign(p->verifier, w->arena, TL_SV("POST"), p->signed_url, tl_sv_str(p->content_type),
-                          tl_buf_view(&w->body), tl_sv_str(cli__body_id(p->bodies, c->job.seq, id)),
-                          tl_clock_wall_ms(tl_clock_system()), &s, err);
+        rc = webhook_sign(p->verifier, w->arena, &m, tl_clock_wall_ms(tl_clock_system()), &s, err);
     if (rc == TL_OK && s.url.n && !tl_sv_eq(s.url, p->signed_url)) /* the scheme puts something into the query */
         rc = http_url_parse(s.url, &to, err);
     if (rc != TL_OK)

@@ -88,34 +88,54 @@ static enum tl_rc read_wrote(struct queue_reader *r, struct tl_arena *arena, uin
     return rc;
 }
 
-/* Column `col` of the first row of a payload's table, of `max` bytes at most, copied. .p NULL: none. */
-static enum tl_rc blob_of(struct queue_reader *r, int read, const struct store_val *v, size_t n, size_t col, size_t key,
-                          struct place p, size_t max, struct tl_arena *arena, struct tl_sv *ret, struct tl_err *err)
-{
-    struct store_val c[5];
-    struct tl_sv s;
-    bool row = false;
-    enum tl_rc rc = store_query(r->st[read], v, n, err);
+/* Where the payload of a place stands: the statement that finds its row, and which columns that gives. */
+struct payload {
+    int read;
+    size_t columns, text, key; /* how many; the payload's own, and that of the key it is sealed with */
+    size_t params; /* 1: found by place.id; 2: and by place.more, the revision (0 for what steps found out) */
+};
+static const struct payload payloads[] = {
+    [PLACE_ORDER] = {READ_BODY, 5, 0, 3, 1}, [PLACE_META] = {READ_BODY, 5, 1, 3, 1},
+    [PLACE_BODY] = {READ_BODY, 5, 2, 3, 1},  [PLACE_EDIT] = {READ_EDIT, 3, 0, 1, 2},
+    [PLACE_VARS] = {READ_EDIT, 3, 2, 1, 2},  [PLACE_TICKET] = {READ_TICKET, 2, 0, 1, 1},
+};
 
-    if (rc == TL_OK)
-        rc = store_next(r->st[read], c, read == READ_BODY ? 5 : read == READ_EDIT ? 3 : key + 1, &row, err);
-    if (p.kind == PLACE_BODY && row)
-        p.more = (uint64_t)c[4].i;
+/* The payload of a place, opened: good until found(). .p NULL: there is none; *ret_row says whether there is a row. */
+static enum tl_rc find(struct queue_reader *r, struct place p, struct tl_sv *ret, bool *ret_row, struct tl_err *err)
+{
+    const struct payload *l = &payloads[p.kind];
+    struct store_stmt *st = r->st[l->read];
+    struct store_val c[5];
+    enum tl_rc rc = store_query(st, (struct store_val[]){store_u64(p.id), store_u64(p.more)}, l->params, err);
+
     *ret = TL_SV_NULL;
-    if (rc == TL_OK && row && c[col].type != STORE_NULL) {
-        rc = queue__column(r, p, c[key].i != 0, &c[col], &s, err);
-        if (rc == TL_OK)
-            *ret = tl_arena_sv(arena, tl_sv(s.p, s.n < max ? s.n : max));
-    }
-    store_reset(r->st[read]);
-    return rc;
+    *ret_row = false;
+    if (rc == TL_OK)
+        rc = store_next(st, c, l->columns, ret_row, err);
+    if (rc != TL_OK || !*ret_row || c[l->text].type == STORE_NULL)
+        return rc;
+    if (p.kind == PLACE_BODY)
+        p.more = (uint64_t)c[4].i; /* the event's own chunks, whatever the delivery says */
+    return queue__column(r, p, c[l->key].i != 0, &c[l->text], ret, err);
 }
 
-/* READ_BODY */
-static enum tl_rc body_of(struct queue_reader *r, uint64_t event, size_t col, struct place p, size_t max,
-                          struct tl_arena *arena, struct tl_sv *ret, struct tl_err *err)
+/* After what find() gave was copied. */
+static void found(struct queue_reader *r, struct place p)
 {
-    return blob_of(r, READ_BODY, VALS(store_u64(event)), col, 3, p, max, arena, ret, err);
+    store_reset(r->st[payloads[p.kind].read]);
+}
+
+/* The first `max` bytes of the payload of a place, copied. .p NULL: none. */
+static enum tl_rc copy_of(struct queue_reader *r, struct place p, size_t max, struct tl_arena *arena, struct tl_sv *ret,
+                          struct tl_err *err)
+{
+    struct tl_sv s;
+    bool row;
+    enum tl_rc rc = find(r, p, &s, &row, err);
+
+    *ret = rc == TL_OK && s.p ? tl_arena_sv(arena, tl_sv(s.p, s.n < max ? s.n : max)) : TL_SV_NULL;
+    found(r, p);
+    return rc;
 }
 
 static enum tl_rc too_large(struct tl_err *err)
@@ -162,22 +182,20 @@ static enum tl_rc read_bodies(struct queue_reader *r, struct tl_arena *arena, ui
                               struct queue_detail *d, struct tl_err *err)
 {
     uint64_t event = d->row.event;
-    enum tl_rc rc = body_of(r, event, 0, PLACE(ORDER, .id = event), SIZE_MAX, arena, &d->order_by, err);
+    enum tl_rc rc = copy_of(r, PLACE(ORDER, .id = event), SIZE_MAX, arena, &d->order_by, err);
 
     if (rc == TL_OK)
-        rc = body_of(r, event, 1, PLACE(META, .id = event), SIZE_MAX, arena, &d->meta, err);
+        rc = copy_of(r, PLACE(META, .id = event), SIZE_MAX, arena, &d->meta, err);
     if (rc == TL_OK && event != d->row.delivery)
-        rc = blob_of(r, READ_EDIT, VALS(store_u64(d->row.delivery), store_int(0)), 2, 1,
-                     PLACE(VARS, .id = d->row.delivery), SIZE_MAX, arena, &d->vars, err);
+        rc = copy_of(r, PLACE(VARS, .id = d->row.delivery), SIZE_MAX, arena, &d->vars, err);
     if (rc != TL_OK || max == 0)
         return rc;
     /* Read first also when chunks follow: it says that these chunks belong to this event. */
-    rc = body_of(r, event, 2, PLACE(BODY, .id = event), max, arena, &d->original_body, err);
+    rc = copy_of(r, PLACE(BODY, .id = event), max, arena, &d->original_body, err);
     if (rc == TL_OK && upload)
         rc = chunks_of(r, upload, max, arena, &d->original_body, err);
     if (rc == TL_OK)
-        rc = blob_of(r, READ_EDIT, VALS(store_u64(d->row.delivery), store_int(d->row.revision)), 0, 1,
-                     PLACE(EDIT, .id = d->row.delivery, .more = d->row.revision), max, arena, &d->body, err);
+        rc = copy_of(r, PLACE(EDIT, .id = d->row.delivery, .more = d->row.revision), max, arena, &d->body, err);
     if (!d->body.p)
         d->body = d->original_body;
     return rc;
@@ -231,8 +249,7 @@ static enum tl_rc show(struct queue_reader *r, struct tl_arena *arena, uint64_t 
     if (rc == TL_OK)
         rc = queue__ahead(r, &d->row, err);
     if (rc == TL_OK && v[22].i)
-        rc = blob_of(r, READ_TICKET, VALS(store_int(v[22].i)), 0, 1, PLACE(TICKET, .id = (uint64_t)v[22].i), SIZE_MAX,
-                     arena, &d->ticket, err);
+        rc = copy_of(r, PLACE(TICKET, .id = (uint64_t)v[22].i), SIZE_MAX, arena, &d->ticket, err);
     if (rc == TL_OK && d->n_attempts == 0)
         rc = read_attempts(r, arena, id, d, err);
     if (rc == TL_OK)
@@ -264,23 +281,15 @@ enum tl_rc queue_show(struct queue_reader *r, struct tl_arena *arena, uint64_t d
     return rc;
 }
 
-static enum tl_rc append_one(struct queue_reader *r, int read, const struct store_val *v, size_t n, size_t col,
-                             size_t key, struct place p, struct tl_buf *out, bool *ret_row, struct tl_err *err)
+/* The payload of a place behind what is in `out`. *ret_row: as of find(). */
+static enum tl_rc append(struct queue_reader *r, struct place p, struct tl_buf *out, bool *ret_row, struct tl_err *err)
 {
-    struct store_val c[5];
     struct tl_sv s;
-    enum tl_rc rc = store_query(r->st[read], v, n, err);
+    enum tl_rc rc = find(r, p, &s, ret_row, err);
 
-    *ret_row = false;
-    if (rc == TL_OK)
-        rc = store_next(r->st[read], c, read == READ_BODY ? 5 : key + 1, ret_row, err);
-    if (p.kind == PLACE_BODY && *ret_row)
-        p.more = (uint64_t)c[4].i; /* the event's own chunks, whatever the delivery says */
-    if (rc == TL_OK && *ret_row)
-        rc = queue__column(r, p, c[key].i != 0, &c[col], &s, err);
     if (rc == TL_OK && *ret_row && !tl_buf_sv(out, s))
         rc = too_large(err);
-    store_reset(r->st[read]);
+    found(r, p);
     return rc;
 }
 
@@ -299,11 +308,10 @@ enum tl_rc queue_read_body(struct queue_reader *r, uint64_t delivery, bool origi
     event = v[1].type == STORE_NULL ? delivery : (uint64_t)v[1].i;
     upload = (uint64_t)v[21].i;
     if (!original) {
-        rc = append_one(r, READ_EDIT, VALS(store_u64(delivery), store_int(v[5].i)), 0, 1,
-                        PLACE(EDIT, .id = delivery, .more = (uint64_t)v[5].i), ret_body, &row, err);
+        rc = append(r, PLACE(EDIT, .id = delivery, .more = (uint64_t)v[5].i), ret_body, &row, err);
         if (rc != TL_OK || row)
             return rc;
     }
-    rc = append_one(r, READ_BODY, VALS(store_u64(event)), 2, 3, PLACE(BODY, .id = event), ret_body, &row, err);
+    rc = append(r, PLACE(BODY, .id = event), ret_body, &row, err);
     return rc == TL_OK && upload ? append_chunks(r, upload, ret_body, err) : rc;
 }

@@ -31,20 +31,22 @@ static const char *env(void *arg, const char *name)
     return strcmp(name, "SECRET_ID") == 0 ? "the-secret-id" : NULL;
 }
 
-static enum tl_rc respond(struct world *w, const char *url, struct tl_sv token, struct tl_sv body, struct tl_arena *a,
-                          int *ret_status, struct tl_sv *ret_body)
+static enum tl_rc respond(struct world *w, const struct secret_vault_request *r, struct tl_arena *a, int *ret_status,
+                          struct tl_sv *ret_body)
 {
+    const char *url = r->url;
+
     *ret_status = 200;
     if (strcmp(url, "http://v/v1/auth/approle/login") == 0) {
         w->logins++;
-        if (!tl_sv_eqs(body, "{\"role_id\":\"r\",\"secret_id\":\"the-secret-id\"}")) {
+        if (!tl_sv_eqs(r->body, "{\"role_id\":\"r\",\"secret_id\":\"the-secret-id\"}")) {
             *ret_status = 400;
             return TL_OK;
         }
         (void)snprintf(w->token, sizeof(w->token), "hvs.token-%d", ++w->tokens);
         *ret_body = tl_sv_str(tl_arena_printf(
             a, "{\"auth\":{\"client_token\":\"%s\",\"lease_duration\":60,\"renewable\":true}}", w->token));
-    } else if (!tl_sv_eqs(token, w->token)) {
+    } else if (!tl_sv_eqs(r->token, w->token)) {
         *ret_status = 403;
     } else if (strcmp(url, "http://v/v1/auth/token/renew-self") == 0) {
         w->renewals++;
@@ -84,18 +86,16 @@ static enum tl_rc respond(struct world *w, const char *url, struct tl_sv token, 
     return TL_OK;
 }
 
-static enum tl_rc call(struct task *t, void *arg, const char *method, const char *url, const char *name_space,
-                       struct tl_sv token, struct tl_sv body, struct tl_arena *arena, int *ret_status,
-                       struct tl_sv *ret_body, struct tl_err *err)
+static enum tl_rc call(struct task *t, void *arg, const struct secret_vault_request *r, struct tl_arena *arena,
+                       int *ret_status, struct tl_sv *ret_body, struct tl_err *err)
 {
     struct world *w = arg;
     enum tl_rc rc = task_yield(t, err);
 
-    (void)method;
-    assert_string_equal(name_space, "team");
+    assert_string_equal(r->name_space, "team");
     if (rc == TL_OK && w->down)
         return tl_fail(err, TL_UNREACHABLE, "connection refused");
-    return rc == TL_OK ? respond(w, url, token, body, arena, ret_status, ret_body) : rc;
+    return rc == TL_OK ? respond(w, r, arena, ret_status, ret_body) : rc;
 }
 
 static int given_world(void **state)

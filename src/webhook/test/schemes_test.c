@@ -473,6 +473,7 @@ static void what_we_sign_we_accept_and_it_equals_the_senders(void **state)
 
     for (size_t i = 0; i < TL_COUNT(cases); i++) {
         struct webhook_verifier *v = verifier(w, cases[i].scheme, cases[i].secret);
+        struct webhook_message m;
         struct webhook_signed out;
         struct tl_err err;
         struct sent s;
@@ -482,9 +483,12 @@ static void what_we_sign_we_accept_and_it_equals_the_senders(void **state)
         if (tl_sv_find_sv(target, TL_SV("bodySHA256")) < target.n)
             target = TL_SV("/in/a"); /* put there by signing */
         url = tl_sv_str(tl_arena_printf(w->a, "https://hooks.example.com%.*s", TL_SV_ARG(target)));
-        assert_int_equal(webhook_sign(v, w->a, s.req.method, url, tl_sv_str(cases[i].content_type), s.req.body,
-                                      TL_SV("msg_1"), cases[i].now_ms, &out, &err),
-                         TL_OK);
+        m = (struct webhook_message){.method = s.req.method,
+                                     .url = url,
+                                     .content_type = tl_sv_str(cases[i].content_type),
+                                     .body = s.req.body,
+                                     .id = TL_SV("msg_1")};
+        assert_int_equal(webhook_sign(v, w->a, &m, cases[i].now_ms, &out, &err), TL_OK);
         s.headers[0] = (struct webhook_header){TL_SV("content-type"), tl_sv_str(cases[i].content_type)};
         for (size_t h = 0; h < out.n_headers; h++)
             s.headers[h + 1] = out.headers[h];
@@ -504,14 +508,14 @@ static void ed25519_signatures_of_standard_webhooks_are_made_and_verified(void *
     struct world *w = *state;
     struct webhook_verifier *signer = verifier(w, "standard_webhooks", secret);
     struct webhook_verifier *v = verifier(w, "standard_webhooks", "whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=");
+    struct webhook_message m;
     struct webhook_signed out;
     struct sent s;
     struct tl_err err;
 
     fill(&cases[0], &s);
-    assert_int_equal(webhook_sign(signer, w->a, TL_SV("POST"), TL_SV(""), TL_SV(""), s.req.body, TL_SV("msg_9"),
-                                  cases[0].now_ms, &out, &err),
-                     TL_OK);
+    m = (struct webhook_message){.method = TL_SV("POST"), .body = s.req.body, .id = TL_SV("msg_9")};
+    assert_int_equal(webhook_sign(signer, w->a, &m, cases[0].now_ms, &out, &err), TL_OK);
     s.req.headers = out.headers;
     s.req.n_headers = out.n_headers;
     assert_true(tl_sv_starts(out.headers[2].value, TL_SV("v1a,")));
@@ -753,9 +757,10 @@ static void run_standard(struct tl_arena *a, struct json line, void *arg)
     assert_true(tl_base64_decode(&body, json_view(json_gets(line, "body_base64"))));
     ok = webhook_verifier_new(w->c, &setup, &v, NULL) == TL_OK;
     if (sign && ok) {
-        ok = webhook_sign(v, a, TL_SV("POST"), TL_SV(""), TL_SV(""), tl_buf_view(&body),
-                          json_view(json_gets(line, "id_header")),
-                          (int64_t)json_number(json_gets(line, "timestamp")) * 1000, &out, NULL) == TL_OK &&
+        struct webhook_message m = {
+            .method = TL_SV("POST"), .body = tl_buf_view(&body), .id = json_view(json_gets(line, "id_header"))};
+
+        ok = webhook_sign(v, a, &m, (int64_t)json_number(json_gets(line, "timestamp")) * 1000, &out, NULL) == TL_OK &&
              tl_sv_eq(out.headers[2].value, json_view(want));
     } else if (ok || !sign) {
         struct webhook_request req = {.method = TL_SV("POST"), .headers = h, .body = tl_buf_view(&body)};
