@@ -119,6 +119,7 @@ static inline void secret_buf_done(struct tl_buf *b)
 struct tl_sv auth__encode(struct tl_arena *a, struct tl_sv s);
 bool auth__form_pairs(struct tl_arena *a, struct tl_sv form, struct auth_pair *out, size_t max, size_t *n);
 bool auth__form_add(struct tl_buf *form, const char *name, struct tl_sv value);
+void auth__form_text(struct tl_buf *form, const char *name, const char *value); /* NULL: nothing */
 enum tl_rc auth__secret(struct auth *a, const struct config_secret *ref, const char *what, struct secret **ret,
                         struct tl_err *err);
 int64_t auth__their_time_ms(struct auth *a); /* our wall clock, corrected by the measured skew */
