@@ -114,6 +114,14 @@ static enum meaning meaning_of(struct tl_sv fault, struct tl_sv code, struct tl_
     return CONTENT;
 }
 
+static enum tl_rc later(struct tl_err *err, enum tl_rc rc, uint32_t ms, struct tl_sv text, const char *why)
+{
+    (void)tl_fail(err, rc, "%.*s%s", TL_SV_ARG(text), why);
+    if (err)
+        err->retry_after_ms = ms;
+    return rc;
+}
+
 /* The call's error, or TL_OK and *no for what speaks of what was sent. */
 static enum tl_rc fault(struct connector_call *call, const struct http_reply *reply, const struct xml_soap *s,
                         struct netsuite_refusal *no, struct tl_err *err)
@@ -126,32 +134,20 @@ static enum tl_rc fault(struct connector_call *call, const struct http_reply *re
     const char *words =
         tl_arena_printf(call->arena, "HTTP %d %.*s%s%.*s: %.*s", reply->status, TL_SV_ARG(name), code.n > 0 ? " " : "",
                         TL_SV_ARG(code), TL_SV_ARG(text.n > 0 ? text : s->fault_text));
-    enum tl_rc rc = TL_UPSTREAM;
 
     text = netsuite__tidy(call, tl_sv_str(words));
     switch (meaning_of(name, code, text)) {
     case LIMIT: /* refused at once, nothing was done: this record waits a little, the others' requests go on */
         call->feedback.too_many_at_once = true;
-        (void)tl_fail(err, TL_RATE_LIMITED, "%.*s", TL_SV_ARG(text));
-        if (err)
-            err->retry_after_ms = NETSUITE_BUSY_MS;
-        return TL_RATE_LIMITED;
+        return later(err, TL_RATE_LIMITED, NETSUITE_BUSY_MS, text, "");
     case USAGE:
         call->feedback.retry_after_ms = USAGE_MS;
-        (void)tl_fail(err, TL_QUOTA, "%.*s", TL_SV_ARG(text));
-        if (err)
-            err->retry_after_ms = USAGE_MS;
-        return TL_QUOTA;
+        return later(err, TL_QUOTA, USAGE_MS, text, "");
     case LOGIN:
-        rc = netsuite__is_overload(reply) ? TL_RATE_LIMITED : TL_AUTH;
-        (void)tl_fail(err, rc, "%.*s%s", TL_SV_ARG(text),
-                      rc == TL_AUTH ? " (the Login Audit Trail says why)" : " (after so long a wait: overload)");
-        if (rc == TL_RATE_LIMITED) {
-            call->feedback.retry_after_ms = NETSUITE_OVERLOAD_MS;
-            if (err)
-                err->retry_after_ms = NETSUITE_OVERLOAD_MS;
-        }
-        return rc;
+        if (!netsuite__is_overload(reply))
+            return tl_fail(err, TL_AUTH, "%.*s (the Login Audit Trail says why)", TL_SV_ARG(text));
+        call->feedback.retry_after_ms = NETSUITE_OVERLOAD_MS;
+        return later(err, TL_RATE_LIMITED, NETSUITE_OVERLOAD_MS, text, " (after so long a wait: overload)");
     case ROLE:
         return tl_fail(
             err, TL_CONFIG,
@@ -161,7 +157,7 @@ static enum tl_rc fault(struct connector_call *call, const struct http_reply *re
     case OURS:
         return tl_fail(err, TL_CONFIG, "%.*s", TL_SV_ARG(text));
     case AGAIN:
-        return tl_fail(err, rc, "%.*s", TL_SV_ARG(text));
+        return tl_fail(err, TL_UPSTREAM, "%.*s", TL_SV_ARG(text));
     case SIZE:
     case CONTENT:
         break;

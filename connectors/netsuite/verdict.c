@@ -120,54 +120,33 @@ static enum meaning meaning_of(struct tl_sv code, struct tl_sv text, enum meanin
 static void apply(struct connector_call *call, struct netsuite_refusal *r, enum meaning m,
                   const struct http_reply *reply, bool repeatable)
 {
-    switch (m) {
-    case LIMIT:
-        r->rc = TL_RATE_LIMITED;
-        r->of_record = false;
+    static const struct {
+        enum tl_rc rc;
+        bool of_record;
+    } rows[] = {
+        [LIMIT] = {TL_RATE_LIMITED, false},  [LOCK] = {TL_CONFLICT, true},     [LOGIN] = {TL_AUTH, false},
+        [PERMISSION] = {TL_FORBIDDEN, true}, [OURS] = {TL_CONFIG, false},      [SCRIPT] = {TL_CONFIG, false},
+        [INTERNAL] = {TL_UPSTREAM, false},   [JOB_EXISTS] = {TL_EXISTS, true}, [DATA] = {TL_INVALID, true},
+    };
+
+    r->rc = rows[m].rc;
+    r->of_record = rows[m].of_record;
+    r->is_duplicate = m == JOB_EXISTS;
+    if (m == LIMIT) {
         call->feedback.too_many_at_once = true;
-        if (r->retry_after_ms == 0) { /* none is documented: this record waits, the others' requests go on */
+        call->feedback.retry_after_ms = r->retry_after_ms;
+        if (r->retry_after_ms == 0) /* none is documented: this record waits, the others' requests go on */
             r->retry_after_ms = NETSUITE_BUSY_MS;
-            call->feedback.retry_after_ms = 0;
-        } else {
-            call->feedback.retry_after_ms = r->retry_after_ms;
-        }
-        break;
-    case LOCK:
-        r->rc = TL_CONFLICT;
-        r->of_record = true;
-        break;
-    case LOGIN:
-        r->rc = netsuite__false_401(NULL, reply) ? TL_RATE_LIMITED : TL_AUTH;
-        if (r->rc == TL_RATE_LIMITED)
-            r->retry_after_ms = call->feedback.retry_after_ms = NETSUITE_OVERLOAD_MS;
-        r->of_record = false;
-        break;
-    case PERMISSION:
-        r->rc = TL_FORBIDDEN;
-        r->of_record = true;
+    } else if (m == LOGIN && netsuite__false_401(NULL, reply)) {
+        r->rc = TL_RATE_LIMITED;
+        r->retry_after_ms = call->feedback.retry_after_ms = NETSUITE_OVERLOAD_MS;
+    } else if (m == INTERNAL && !repeatable) {
+        r->rc = TL_UNKNOWN_OUTCOME;
+    } else if (m == PERMISSION) {
         r->text = tl_sv_str(tl_arena_printf(call->arena,
                                             "%.*s (add the permission to the integration's role: Setup > Users/Roles > "
                                             "Manage Roles)",
                                             TL_SV_ARG(r->text)));
-        break;
-    case OURS:
-    case SCRIPT:
-        r->rc = TL_CONFIG;
-        r->of_record = false;
-        break;
-    case INTERNAL:
-        r->rc = repeatable ? TL_UPSTREAM : TL_UNKNOWN_OUTCOME;
-        r->of_record = false;
-        break;
-    case JOB_EXISTS:
-        r->is_duplicate = true;
-        r->rc = TL_EXISTS;
-        r->of_record = true;
-        break;
-    case DATA:
-        r->rc = TL_INVALID;
-        r->of_record = true;
-        break;
     }
 }
 

@@ -485,11 +485,23 @@ static int64_t number_left(struct json body)
     return total - json_gets(body, "records").n;
 }
 
+/* All pages of a query that ended at `end` are through: the next range or span of time, if there is one. */
+static enum sf_next behind_query(struct sf_reading *r, int64_t end)
+{
+    if (r->range)
+        return sf_range_next(r->range) ? SF_NEXT_AGAIN : SF_NEXT_DONE;
+    if (r->span_ms == 0 || end >= tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms)
+        return SF_NEXT_DONE;
+    (void)tl_time_format(end, r->at.time); /* the next span begins at the end of this one */
+    r->at.id[0] = '\0';
+    return SF_NEXT_AGAIN;
+}
+
 /* One query with its pages. */
 static enum sf_next one_query(struct sf_reading *r, struct tl_err *err)
 {
     struct tl_sv rest = r->fields, chunk = next_chunk(&rest), more;
-    int64_t end = span_end(r), now_end;
+    int64_t end = span_end(r);
     TL_CLEANUP(tl_freep) char *path = NULL;
     struct sf_request req = {.method = "GET", .idempotent = true, .timeout_ms = r->conf->timeout_ms, .n_more = 1};
     bool first = true;
@@ -532,14 +544,7 @@ static enum sf_next one_query(struct sf_reading *r, struct tl_err *err)
             return better_way(r, left);
         first = false;
     }
-    if (r->range)
-        return sf_range_next(r->range) ? SF_NEXT_AGAIN : SF_NEXT_DONE;
-    now_end = tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms;
-    if (r->span_ms == 0 || end >= now_end)
-        return SF_NEXT_DONE;
-    (void)tl_time_format(end, r->at.time); /* this span is through; the next one begins at its end */
-    r->at.id[0] = '\0';
-    return SF_NEXT_AGAIN;
+    return behind_query(r, end);
 }
 
 static bool copy_part(char *to, size_t size, struct tl_sv part)

@@ -53,11 +53,14 @@ static enum tl_rc write_many(struct account *a, const char *const *records, size
 }
 
 #define BATCH "{ upsert: salesOrder, external_id: n, async: true, batch: 10 }"
-static const struct nsim_options *at_once(struct nsim_options *o)
+/* An account whose jobs are done when they are asked after, and a target in it. */
+static void open_at_once(struct account *a, const char *target)
 {
-    *o = nsim_defaults();
-    o->job_delay = 0;
-    return o;
+    struct nsim_options o = nsim_defaults();
+
+    o.job_delay = 0;
+    account_open(a, &o, NULL);
+    account_target(a, target);
 }
 
 static enum tl_rc next_resume(struct account *a)
@@ -97,11 +100,11 @@ static void many_records_are_one_job_and_each_has_its_own_verdict(void **state)
 {
     static const char *const records[] = {ITEM("S-1", "SKU-1"), ITEM("S-2", "SKU-9"), ITEM("S-3", "SKU-1")};
     struct account a;
-    struct nsim_options o;
+    struct nsim_options o = nsim_defaults();
 
     (void)state;
+    o.job_delay = 0;
     for (int how = 0; how < 4; how++) { /* whatever the list of tasks looks like */
-        (void)at_once(&o);
         o.shuffle_tasks = how & 1;
         o.bare_tasks = how & 2;
         account_open(&a, &o, NULL);
@@ -128,12 +131,10 @@ static void when_all_of_a_job_are_done_nothing_more_is_asked(void **state)
 {
     static const char *const records[] = {ITEM("S-1", "SKU-1"), ITEM("S-2", "SKU-2")};
     struct account a;
-    struct nsim_options o;
     uint64_t before;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, BATCH);
+    open_at_once(&a, BATCH);
     assert_int_equal(write_many(&a, records, 2), TL_OK);
     before = a.sim->counts.received;
     (void)next_resume(&a);
@@ -147,11 +148,9 @@ static void refusals_in_different_words_come_again_alone(void **state)
 {
     static const char *const records[] = {ITEM("S-1", "SKU-9"), ITEM("S-2", "SKU-1"), NO_CUSTOMER("S-3")};
     struct account a;
-    struct nsim_options o;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, BATCH);
+    open_at_once(&a, BATCH);
     write_and_end(&a, records, 3);
     assert_int_equal(a.rig.verdicts[0].end, CONNECTOR_INNOCENT);
     assert_int_equal(a.rig.verdicts[1].end, CONNECTOR_DONE);
@@ -166,11 +165,9 @@ static void refusals_in_the_same_words_need_no_second_job(void **state)
 {
     static const char *const records[] = {ITEM("S-5", "SKU-9"), ITEM("S-6", "SKU-2"), ITEM("S-7", "SKU-9")};
     struct account a;
-    struct nsim_options o;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, BATCH);
+    open_at_once(&a, BATCH);
     write_and_end(&a, records, 3);
     assert_int_equal(a.rig.verdicts[0].end, CONNECTOR_FAILED);
     assert_int_equal(a.rig.verdicts[1].end, CONNECTOR_DONE);
@@ -183,11 +180,9 @@ static void updates_by_internal_id_of_a_job_have_their_own_verdicts(void **state
     static const char *const records[] = {"{\"id\":\"99\",\"email\":\"x@y.example\"}",
                                           "{\"id\":\"1\",\"email\":\"x@y.example\"}"};
     struct account a;
-    struct nsim_options o;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, "{ update: customer, id: id, async: true, batch: 10 }");
+    open_at_once(&a, "{ update: customer, id: id, async: true, batch: 10 }");
     write_and_end(&a, records, 2);
     assert_int_equal(a.rig.verdicts[0].end, CONNECTOR_FAILED);
     assert_non_null(strstr(account_text(&a), "NONEXISTENT_ID"));
@@ -201,11 +196,9 @@ static void the_one_that_is_left_of_a_job_gets_its_own_verdict(void **state)
 {
     static const char *const records[] = {ITEM("S-1", "SKU-1"), ITEM("S-2", "SKU-9")};
     struct account a;
-    struct nsim_options o;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, BATCH);
+    open_at_once(&a, BATCH);
     assert_int_equal(write_many(&a, records, 2), TL_OK);
     a.rig.records[0] = a.rig.records[1];
     a.rig.call.n = 1;
@@ -222,11 +215,9 @@ static void records_that_do_not_go_together_wait_for_the_next_job(void **state)
     static const enum connector_end ends[] = {CONNECTOR_NONE, CONNECTOR_INNOCENT, CONNECTOR_INNOCENT, CONNECTOR_FAILED,
                                               CONNECTOR_NONE};
     struct account a;
-    struct nsim_options o;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, BATCH);
+    open_at_once(&a, BATCH);
     assert_int_equal(write_many(&a, records, 5), TL_OK);
     assert_true(a.rig.call.pending);
     assert_false(a.rig.call.not_sent);
@@ -245,11 +236,9 @@ static void tasks_that_do_not_add_up_are_an_unknown_outcome(void **state)
 {
     static const char *const records[] = {ITEM("S-1", "SKU-1"), ITEM("S-2", "SKU-9"), ITEM("S-3", "SKU-8")};
     struct account a;
-    struct nsim_options o;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, BATCH);
+    open_at_once(&a, BATCH);
     assert_int_equal(write_many(&a, records, 3), TL_OK);
     assert_int_equal(store_exec(a.sim->db, "DELETE FROM task WHERE no=2", NULL), TL_OK);
     (void)next_resume(&a);
@@ -263,11 +252,9 @@ static void a_ticket_of_the_version_before_is_understood(void **state)
 {
     static const char *const records[] = {ITEM("S-1", "SKU-1"), ITEM("S-2", "SKU-2"), ITEM("S-3", "SKU-9")};
     struct account a;
-    struct nsim_options o;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, BATCH);
+    open_at_once(&a, BATCH);
     for (size_t n = 3; n > 0; n--) { /* all but one done; all done; one */
         assert_int_equal(write_many(&a, records, n), TL_OK);
         a.rig.call.new_ticket =
@@ -285,11 +272,9 @@ static void a_poll_that_fails_leaves_the_job_pending(void **state)
     static const char *const records[] = {ITEM("S-1", "SKU-1"), ITEM("S-2", "SKU-9")};
     enum connector_end seen[2] = {CONNECTOR_NONE};
     struct account a;
-    struct nsim_options o;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, BATCH);
+    open_at_once(&a, BATCH);
     assert_int_equal(write_many(&a, records, 2), TL_OK);
     a.sim->opt.limit = 0; /* 429 */
     (void)next_resume(&a);
@@ -320,12 +305,10 @@ static void what_is_known_of_a_large_job_is_kept_from_poll_to_poll(void **state)
     const char *records[RIG_RECORDS];
     enum connector_end seen[RIG_RECORDS] = {CONNECTOR_NONE};
     struct account a;
-    struct nsim_options o;
     int polls = 0;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, "{ upsert: salesOrder, external_id: n, async: true, batch: 100 }");
+    open_at_once(&a, "{ upsert: salesOrder, external_id: n, async: true, batch: 100 }");
     for (size_t i = 0; i < RIG_RECORDS; i++)
         records[i] = tl_arena_printf(a.rig.conf,
                                      "{\"n\":\"S-%zu\",\"entity\":{\"externalId\":\"C-%d\"},\"item\":{\"items\":[{"
@@ -347,11 +330,9 @@ static void a_job_that_netsuite_forgot_is_an_unknown_outcome(void **state)
 {
     static const char *const records[] = {ITEM("S-1", "SKU-1")};
     struct account a;
-    struct nsim_options o;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, BATCH);
+    open_at_once(&a, BATCH);
     assert_int_equal(write_many(&a, records, 1), TL_OK);
     assert_int_equal(store_exec(a.sim->db, "DELETE FROM job", NULL), TL_OK);
     assert_int_equal(account_resume(&a), TL_UNKNOWN_OUTCOME);
@@ -363,11 +344,9 @@ static void a_lock_within_a_job_is_tried_again(void **state)
 {
     static const char *const records[] = {ITEM("S-1", "SKU-1")};
     struct account a;
-    struct nsim_options o;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, BATCH);
+    open_at_once(&a, BATCH);
     a.sim->opt.lock = 1;
     write_and_end(&a, records, 1);
     assert_int_equal(a.verdict->end, CONNECTOR_FAILED);
@@ -375,33 +354,43 @@ static void a_lock_within_a_job_is_tried_again(void **state)
     account_close(&a);
 }
 
+static const char *const of_late[] = {"{\"n\":\"S-1\",\"entity\":{\"externalId\":\"LATE\"},\"item\":{\"items\":[{"
+                                      "\"item\":{\"externalId\":\"SKU-1\"},\"rate\":4}]}}"};
+
+static void the_customer_comes(struct account *a)
+{
+    struct nsim_fault f = {0};
+    struct json v;
+
+    assert_int_equal(json_parse(a->rig.conf, TL_SV("{\"customer\":[{\"externalId\":\"LATE\",\"companyName\":\"L\"}]}"),
+                                0, NULL, &v, NULL),
+                     TL_OK);
+    assert_true(nsim_seed(a->sim, v, &f));
+}
+
+static void write_again(struct account *a, const char *const *record, uint32_t attempt)
+{
+    rig_records(&a->rig, record, 1);
+    a->rig.records[0].key = TL_SV("e0");
+    a->rig.records[0].attempt = attempt;
+    a->rig.fn = NULL;
+    rig_run(&a->rig);
+    assert_true(a->rig.call.pending);
+}
+
 /* The key of a create stays the same, so that no second record is made; but the key of a job that was refused leads to
  * its refusal for ever, also when the event is replayed after the cause was repaired. */
 static void a_create_whose_job_was_refused_can_be_tried_again_and_one_that_was_done_is_not_made_twice(void **state)
 {
-    static const char *const order[] = {"{\"n\":\"S-1\",\"entity\":{\"externalId\":\"LATE\"},\"item\":{\"items\":[{"
-                                        "\"item\":{\"externalId\":\"SKU-1\"},\"rate\":4}]}}"};
-    struct nsim_fault f = {0};
     struct account a;
-    struct nsim_options o;
-    struct json v;
 
     (void)state;
-    account_open(&a, at_once(&o), NULL);
-    account_target(&a, "{ create: salesOrder, external_id: n, async: true }");
-    write_and_end(&a, order, 1);
+    open_at_once(&a, "{ create: salesOrder, external_id: n, async: true }");
+    write_and_end(&a, of_late, 1);
     assert_int_equal(a.verdict->end, CONNECTOR_FAILED);
-    assert_int_equal(json_parse(a.rig.conf, TL_SV("{\"customer\":[{\"externalId\":\"LATE\",\"companyName\":\"L\"}]}"),
-                                0, NULL, &v, NULL),
-                     TL_OK);
-    assert_true(nsim_seed(a.sim, v, &f));
+    the_customer_comes(&a);
     for (uint32_t attempt = 2; attempt < 5; attempt++) {
-        rig_records(&a.rig, order, 1);
-        a.rig.records[0].key = TL_SV("e0");
-        a.rig.records[0].attempt = attempt;
-        a.rig.fn = NULL;
-        rig_run(&a.rig);
-        assert_true(a.rig.call.pending);
+        write_again(&a, of_late, attempt);
         (void)next_resume(&a);
         assert_int_equal(a.verdict->end, CONNECTOR_DONE);
         assert_int_equal(a.sim->counts.jobs, 2);
@@ -413,32 +402,16 @@ static void a_create_whose_job_was_refused_can_be_tried_again_and_one_that_was_d
 /* The first job's key leads to the first job, and to its failure, for ever. */
 static void an_attempt_after_a_failed_job_makes_a_job_of_its_own(void **state)
 {
-    static const char *const order[] = {
-        "{\"n\":\"S-1\",\"entity\":{\"externalId\":\"LATE\"},\"item\":{\"items\":[{\"item\":{\"externalId\":\"SKU-1\"},"
-        "\"rate\":4}]}}"};
-    struct nsim_options o = nsim_defaults();
-    struct nsim_fault f = {0};
     struct account a;
-    struct json v;
 
     (void)state;
-    o.job_delay = 0;
-    account_open(&a, &o, NULL);
-    account_target(&a, "{ upsert: salesOrder, external_id: n, async: true }");
-    assert_int_equal(write_many(&a, order, 1), TL_OK);
+    open_at_once(&a, "{ upsert: salesOrder, external_id: n, async: true }");
+    assert_int_equal(write_many(&a, of_late, 1), TL_OK);
     assert_int_equal(account_resume(&a), TL_OK);
     assert_int_equal(a.verdict->end, CONNECTOR_FAILED); /* its customer is not there yet */
     a.rig.call.pending = false;
-    assert_int_equal(json_parse(a.rig.conf, TL_SV("{\"customer\":[{\"externalId\":\"LATE\",\"companyName\":\"L\"}]}"),
-                                0, NULL, &v, NULL),
-                     TL_OK);
-    assert_true(nsim_seed(a.sim, v, &f));
-    rig_records(&a.rig, order, 1);
-    a.rig.records[0].key = TL_SV("e0");
-    a.rig.records[0].attempt = 2;
-    a.rig.fn = NULL;
-    rig_run(&a.rig);
-    assert_true(a.rig.call.pending);
+    the_customer_comes(&a);
+    write_again(&a, of_late, 2);
     assert_int_equal(account_resume(&a), TL_OK);
     assert_int_equal(a.verdict->end, CONNECTOR_DONE);
     account_close(&a);
@@ -446,13 +419,10 @@ static void an_attempt_after_a_failed_job_makes_a_job_of_its_own(void **state)
 
 static void a_job_that_fails_says_why(void **state)
 {
-    struct nsim_options fast = nsim_defaults();
     struct account a;
 
     (void)state;
-    fast.job_delay = 0;
-    account_open(&a, &fast, NULL);
-    account_target(&a, "{ upsert: salesOrder, external_id: orderNumber, async: true }");
+    open_at_once(&a, "{ upsert: salesOrder, external_id: orderNumber, async: true }");
     assert_int_equal(account_write(&a, "{\"orderNumber\":\"S-1\",\"entity\":{\"id\":\"99\"}}"), TL_OK);
     assert_true(a.rig.call.pending);
     assert_int_equal(account_resume(&a), TL_OK);
