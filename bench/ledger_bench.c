@@ -6,8 +6,8 @@
  *   ledger_bench sealed [seconds] [producers]         payloads as they are and encrypted, in turn
  *   ledger_bench backlog [events]                     one lane each, target down; memory, restart
  *   ledger_bench held [events] [keys] [producers]     only taken in, target down; keys 0: each its own. What an event
- * costs as the backlog grows, then the restart, and the drain ledger_bench blocked [followers]                  of one
- * dead key: what others lose, memory, restart
+ *                                                     costs as the backlog grows, then the restart, and the drain
+ *   ledger_bench blocked [followers]                  of one dead key: what others lose, memory, restart
  *
  * TMPDIR says where the ledger goes: the figures are those of that disk.
  */
@@ -287,12 +287,25 @@ static void stretch(const atomic_ulong *counter, unsigned long until, const char
     (void)fflush(stdout);
 }
 
+/* Open what is there and say what that takes. When it began, in ns. */
+static uint64_t restart(struct run *r, const char *dir)
+{
+    uint64_t start = now_ns();
+    double open_ms;
+
+    open_ledger(r, dir, false);
+    open_ms = (double)(now_ns() - start) / 1e6;
+    while (atomic_load(&r->done) == 0)
+        (void)usleep(100);
+    (void)printf("  restart: open and configured in %.1f ms, first handed out after %.1f ms\n", open_ms,
+                 (double)(now_ns() - start) / 1e6);
+    return start;
+}
+
 static void held(const char *dir, unsigned long events, size_t keys, size_t producers)
 {
     struct run r = {.n = producers, .keys = keys ? keys : SIZE_MAX, .answer = true};
     unsigned long total;
-    uint64_t start;
-    double took;
 
     r.put_us = tl_alloc(SAMPLES * sizeof(uint32_t));
     open_ledger(&r, dir, true);
@@ -303,13 +316,7 @@ static void held(const char *dir, unsigned long events, size_t keys, size_t prod
     total = atomic_load(&r.put);
     tl_free(r.producers);
     queue_close(r.q);
-    start = now_ns();
-    open_ledger(&r, dir, false);
-    took = (double)(now_ns() - start) / 1e6;
-    while (atomic_load(&r.done) == 0)
-        (void)usleep(100);
-    (void)printf("  restart: open and configured in %.1f ms, first handed out after %.1f ms\n", took,
-                 (double)(now_ns() - start) / 1e6);
+    (void)restart(&r, dir);
     for (unsigned long i = 1; i <= 5; i++)
         stretch(&r.done, i < 5 ? total / 5 * i : total, "done");
     while (queue_works_out(r.q) > 0)
@@ -338,13 +345,7 @@ static void backlog(const char *dir, unsigned long events)
     (void)printf("backlog: %lu lanes in %.1f s (%.0f/s), %ld KB resident\n", atomic_load(&r.put), took,
                  (double)atomic_load(&r.put) / took, rss_kb());
     queue_close(r.q);
-    start = now_ns();
-    open_ledger(&r, dir, false);
-    took = (double)(now_ns() - start) / 1e6;
-    while (atomic_load(&r.done) == 0)
-        (void)usleep(100);
-    (void)printf("restart: open and configured in %.1f ms, first handed out after %.1f ms\n", took,
-                 (double)(now_ns() - start) / 1e6);
+    start = restart(&r, dir);
     while (atomic_load(&r.done) < atomic_load(&r.put))
         (void)usleep(10000);
     (void)printf("drained: %lu done in %.1f s (%.0f/s), %ld KB resident\n", atomic_load(&r.done),

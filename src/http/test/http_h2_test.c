@@ -203,6 +203,18 @@ static void stop(struct world *w)
     }
 }
 
+/* A task in a world of its own ends so. */
+static void once(enum tl_rc (*body)(struct world *w, struct task *t, struct tl_err *err), enum tl_rc rc,
+                 const char *text)
+{
+    struct world w;
+
+    start(&w, false, true);
+    go(&w, body);
+    expect(&w, rc, text);
+    stop(&w);
+}
+
 #define NEED(call)                                                                                                     \
     do {                                                                                                               \
         enum tl_rc need_rc = (call);                                                                                   \
@@ -244,13 +256,8 @@ static enum tl_rc talk(struct world *w, struct task *t, struct tl_err *err)
 
 static void bytes_go_both_ways_at_the_same_time_on_two_streams(void **state)
 {
-    struct world w;
-
     (void)state;
-    start(&w, false, true);
-    go(&w, talk);
-    expect(&w, TL_OK, NULL);
-    stop(&w);
+    once(talk, TL_OK, NULL);
 }
 
 static void the_same_over_tls_that_is_verified(void **state)
@@ -332,13 +339,8 @@ static enum tl_rc take_slowly(struct world *w, struct task *t, struct tl_err *er
 
 static void a_reader_that_takes_nothing_stops_the_sender_at_the_window(void **state)
 {
-    struct world w;
-
     (void)state;
-    start(&w, false, true);
-    go(&w, take_slowly);
-    expect(&w, TL_OK, NULL);
-    stop(&w);
+    once(take_slowly, TL_OK, NULL);
 }
 
 static enum tl_rc ask_for_headers(struct world *w, struct task *t, struct tl_err *err)
@@ -364,13 +366,8 @@ static enum tl_rc ask_for_headers(struct world *w, struct task *t, struct tl_err
 
 static void headers_beyond_the_limit_end_their_stream_and_no_other(void **state)
 {
-    struct world w;
-
     (void)state;
-    start(&w, false, true);
-    go(&w, ask_for_headers);
-    expect(&w, TL_OK, NULL);
-    stop(&w);
+    once(ask_for_headers, TL_OK, NULL);
 }
 
 static enum tl_rc send_bad_headers(struct world *w, struct task *t, struct tl_err *err)
@@ -426,13 +423,8 @@ static enum tl_rc be_sent_away(struct world *w, struct task *t, struct tl_err *e
 
 static void after_goaway_what_runs_goes_on_and_nothing_new_begins(void **state)
 {
-    struct world w;
-
     (void)state;
-    start(&w, false, true);
-    go(&w, be_sent_away);
-    expect(&w, TL_OK, NULL);
-    stop(&w);
+    once(be_sent_away, TL_OK, NULL);
 }
 
 static enum tl_rc be_cut_off(struct world *w, struct task *t, struct tl_err *err)
@@ -458,39 +450,36 @@ static enum tl_rc be_cut_off(struct world *w, struct task *t, struct tl_err *err
 
 static void a_cut_connection_is_told_by_each_of_its_streams(void **state)
 {
-    struct world w;
-
     (void)state;
-    start(&w, false, true);
-    go(&w, be_cut_off);
-    expect(&w, TL_OK, NULL);
-    stop(&w);
+    once(be_cut_off, TL_OK, NULL);
 }
 
-static enum tl_rc meet_a_failure(struct world *w, struct task *t, struct tl_err *err)
+/* How waiting for the first bytes of an answer ends. */
+static enum tl_rc first_bytes(struct world *w, struct task *t, const struct http_h2_options *o, const char *path,
+                              uint64_t until, struct tl_err *err)
 {
     struct http_h2 *c;
     struct http_h2_stream *s;
     struct tl_sv in;
     enum tl_rc rc;
 
-    NEED(http_h2_connect(t, w->client, tl_sv_str(w->url), NULL, &c, err));
-    NEED(http_h2_open(c, TL_SV("POST"), TL_SV("/fail"), NULL, 0, &s, err));
-    rc = http_h2_recv(t, s, 0, far(w), &in, err);
+    NEED(http_h2_connect(t, w->client, tl_sv_str(w->url), o, &c, err));
+    NEED(http_h2_open(c, TL_SV("POST"), tl_sv_str(path), NULL, 0, &s, err));
+    rc = http_h2_recv(t, s, 0, until, &in, err);
     http_h2_free(s);
     http_h2_close(c);
     return rc;
 }
 
+static enum tl_rc meet_a_failure(struct world *w, struct task *t, struct tl_err *err)
+{
+    return first_bytes(w, t, NULL, "/fail", far(w), err);
+}
+
 static void a_reset_stream_is_a_failure_of_the_other_side(void **state)
 {
-    struct world w;
-
     (void)state;
-    start(&w, false, true);
-    go(&w, meet_a_failure);
-    expect(&w, TL_UPSTREAM, "INTERNAL_ERROR");
-    stop(&w);
+    once(meet_a_failure, TL_UPSTREAM, "INTERNAL_ERROR");
 }
 
 static enum tl_rc wait_too_long(struct world *w, struct task *t, struct tl_err *err)
@@ -512,13 +501,8 @@ static enum tl_rc wait_too_long(struct world *w, struct task *t, struct tl_err *
 
 static void a_wait_ends_at_its_deadline_and_the_handler_hears_of_it(void **state)
 {
-    struct world w;
-
     (void)state;
-    start(&w, false, true);
-    go(&w, wait_too_long);
-    expect(&w, TL_TIMEOUT, "nothing came");
-    stop(&w);
+    once(wait_too_long, TL_TIMEOUT, "nothing came");
 }
 
 /* ---- those who are no servers ---- */
@@ -542,18 +526,7 @@ static struct stranger listen_as_stranger(void)
 
 static enum tl_rc wait_for_the_dead(struct world *w, struct task *t, struct tl_err *err)
 {
-    const struct http_h2_options o = {.ping_ms = 20, .ping_timeout_ms = 20};
-    struct http_h2 *c;
-    struct http_h2_stream *s;
-    struct tl_sv in;
-    enum tl_rc rc;
-
-    NEED(http_h2_connect(t, w->client, tl_sv_str(w->url), &o, &c, err));
-    NEED(http_h2_open(c, TL_SV("GET"), TL_SV("/"), NULL, 0, &s, err));
-    rc = http_h2_recv(t, s, 0, far(w), &in, err);
-    http_h2_free(s);
-    http_h2_close(c);
-    return rc;
+    return first_bytes(w, t, &(struct http_h2_options){.ping_ms = 20, .ping_timeout_ms = 20}, "/", far(w), err);
 }
 
 static void a_connection_that_answers_no_ping_is_dead(void **state)
@@ -622,17 +595,7 @@ static void nobody_at_the_port_is_unreachable(void **state)
 /* ---- cancellation ---- */
 static enum tl_rc wait_forever(struct world *w, struct task *t, struct tl_err *err)
 {
-    struct http_h2 *c;
-    struct http_h2_stream *s;
-    struct tl_sv in;
-    enum tl_rc rc;
-
-    NEED(http_h2_connect(t, w->client, tl_sv_str(w->url), NULL, &c, err));
-    NEED(http_h2_open(c, TL_SV("POST"), TL_SV("/hold"), NULL, 0, &s, err));
-    rc = http_h2_recv(t, s, 0, UINT64_MAX, &in, err);
-    http_h2_free(s);
-    http_h2_close(c);
-    return rc;
+    return first_bytes(w, t, NULL, "/hold", UINT64_MAX, err);
 }
 
 static void a_cancelled_task_leaves_nothing_behind(void **state)
