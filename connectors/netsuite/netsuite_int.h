@@ -85,6 +85,9 @@ struct netsuite_refusal netsuite__judge(struct task *task, struct connector_call
 struct netsuite_refusal netsuite__judge_code(struct connector_call *call, struct tl_sv code, struct tl_sv text);
 /* The refusal as an error of the call. */
 enum tl_rc netsuite__fail(const struct netsuite_refusal *r, struct tl_err *err);
+#ifdef __clang_analyzer__ /* it is asked of a refusal */
+#define netsuite__fail(r, err) tl_not_ok(netsuite__fail(r, err))
+#endif
 bool netsuite__false_401(const void *connection, const struct http_reply *reply);
 /* So late an answer that "Invalid login" in it means overload. */
 bool netsuite__is_overload(const struct http_reply *reply);

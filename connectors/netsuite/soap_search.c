@@ -232,7 +232,7 @@ static enum tl_rc span(struct run *r, struct tl_err *err)
 {
     int64_t from, now = tl_clock_wall_ms(connector_clock(r->call->host)) / SECOND * SECOND - SECOND;
     struct json v = JSON_NOTHING;
-    struct tl_sv before = TL_SV("");
+    struct tl_sv before;
 
     if (r->call->position.n > 0 && json_parse(r->call->arena, r->call->position, 0, NULL, &v, NULL) != TL_OK)
         return tl_fail(err, TL_CONFIG, "the position of this source is not one of a search");

@@ -209,7 +209,7 @@ struct netsuite_refusal netsuite__judge_code(struct connector_call *call, struct
     return r;
 }
 
-enum tl_rc netsuite__fail(const struct netsuite_refusal *r, struct tl_err *err)
+enum tl_rc(netsuite__fail)(const struct netsuite_refusal *r, struct tl_err *err)
 {
     (void)tl_fail(err, r->rc, "%.*s", TL_SV_ARG(r->text));
     if (err)

@@ -71,6 +71,7 @@ static enum tl_rc get(struct preparing *p, char *path, struct sf_reply *reply, s
 {
     const struct sf_request req = {.method = "GET", .path = path, .idempotent = true};
 
+    *reply = (struct sf_reply){0}; /* callers look at the status of a failure, too */
     return path ? sf_http(p->task, p->call, &req, reply, err)
                 : tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
 }

@@ -29,7 +29,8 @@ static bool find_job(struct nsim *s, const char *sql, struct store_val p, struct
 
     if (store_prepare(s->db, sql, &st, NULL) != TL_OK)
         return false;
-    if (store_one(st, &p, 1, v, 3, &there, NULL) == TL_OK && there)
+    there = store_one(st, &p, 1, v, 3, &there, NULL) == TL_OK && there;
+    if (there)
         *ret = (struct job){v[0].i, v[1].i, v[2].i != 0};
     store_stmt_free(st);
     return there;
@@ -274,8 +275,9 @@ static bool find_task(struct nsim *s, struct tl_arena *a, int64_t job, int64_t n
 
     if (store_prepare(s->db, "SELECT no,status,location,body FROM task WHERE job=? AND no=?", &st, NULL) != TL_OK)
         return false;
-    if (store_query(st, (const struct store_val[]){store_int(job), store_int(no)}, 2, NULL) == TL_OK &&
-        store_next(st, v, 4, &there, NULL) == TL_OK && there)
+    there = store_query(st, (const struct store_val[]){store_int(job), store_int(no)}, 2, NULL) == TL_OK &&
+            store_next(st, v, 4, &there, NULL) == TL_OK && there;
+    if (there)
         *ret = (struct task_row){v[0].i, v[1].i, tl_arena_sv(a, v[2].s), tl_arena_sv(a, v[3].s)};
     store_stmt_free(st);
     return there;

@@ -118,6 +118,9 @@ struct nsim_fault { /* what is wrong with a request; code NULL: nothing */
 /* One sentence and where it is; false, for `return nsim_wrong(...)`. */
 bool nsim_wrong(struct nsim_fault *f, int status, const char *code, const char *key, struct tl_sv where,
                 const char *fmt, ...) TL_PRINTF(6, 7);
+#ifdef __clang_analyzer__ /* it cannot see into answer.c */
+#define nsim_wrong(...) ((void)nsim_wrong(__VA_ARGS__), false)
+#endif
 void nsim_refuse(struct http_req *req, struct http_res *res, const struct nsim_fault *f);
 bool nsim_locked(struct nsim *s, struct nsim_fault *f); /* by the switch `lock`: the record is being changed */
 /* 204 with the address of a record. */

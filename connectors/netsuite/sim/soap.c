@@ -121,13 +121,14 @@ struct writing {
     struct nsim_fault f; /* code "SAX": the whole request is refused */
 };
 
+/* r NULL: refused, as f says. */
 static struct json write_response(struct tl_arena *a, const struct nsim_fault *f, const struct nsim_record *r)
 {
     struct json_builder b, ref;
 
     json_object_begin(&b, a, 2);
     (void)json_adds(&b, "platformCore:status", nsim_soap_status(a, f->code, f->text));
-    if (!f->code) {
+    if (r) {
         json_object_begin(&ref, a, 4);
         (void)json_adds(&ref, "@xsi:type", json_str("platformCore:RecordRef"));
         (void)json_adds(&ref, "@internalId", json_printf(a, "%lld", (long long)r->id));
@@ -189,14 +190,15 @@ static bool upsert_all(struct writing *w, struct json records, struct json *ret)
     json_array_begin(&all, w->req->arena, xml_count(records));
     for (size_t i = 0; i < xml_count(records); i++) {
         struct nsim_record r = {.id = 0};
+        bool ok;
 
         w->f = (struct nsim_fault){.code = NULL};
-        (void)one_record(w, xml_at(records, i), &r);
+        ok = one_record(w, xml_at(records, i), &r);
         if (w->f.code && strcmp(w->f.code, "SAX") == 0) {
             nsim_soap_fault(w->req, w->res, NULL, NULL, w->f.text);
             return false;
         }
-        (void)json_push(&all, write_response(w->req->arena, &w->f, &r));
+        (void)json_push(&all, write_response(w->req->arena, &w->f, ok ? &r : NULL));
     }
     *ret = json_end(&all);
     return true;
@@ -273,11 +275,11 @@ static void delete (struct writing *w, struct json body)
 {
     struct tl_arena *a = w->req->arena;
     struct nsim_record r = {.id = 0};
+    bool gone = referred(w, json_gets(body, "baseRef"), &r) && nsim_remove(w->s, &r, &w->f);
 
-    if (referred(w, json_gets(body, "baseRef"), &r) && nsim_remove(w->s, &r, &w->f))
-        w->s->counts.removed++;
+    w->s->counts.removed += gone;
     answer(w->req, w->res, "platformMsgs:deleteResponse",
-           under(a, "platformMsgs:writeResponse", write_response(a, &w->f, &r)));
+           under(a, "platformMsgs:writeResponse", write_response(a, &w->f, gone ? &r : NULL)));
 }
 
 /* ---- the rest ---- */

@@ -201,6 +201,7 @@ static struct json page_of(struct nsim *s, struct tl_arena *a, const struct nsim
     bool body = !tl_sv_eqs(tl_sv_trim(xml_text(json_gets(preferences, "bodyFieldsOnly"))), "false");
     struct json_builder b, list, records;
 
+    assert(size > 0);
     json_array_begin(&records, a, size);
     for (size_t i = from; i < search->n && i < from + size; i++) {
         struct json v = one_record(s, a, search, i, body);

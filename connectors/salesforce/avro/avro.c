@@ -253,7 +253,7 @@ static struct avro_node *compile(struct compiling *c, struct json v, struct tl_s
 enum tl_rc sf_avro_new(struct json schema, struct sf_avro **ret, struct tl_err *err)
 {
     struct sf_avro *s = tl_zalloc(sizeof *s);
-    struct tl_err local;
+    struct tl_err local = {0};
     struct compiling c = {s, err ? err : &local};
 
     s->arena = tl_arena_new(ARENA);
@@ -341,20 +341,12 @@ struct json sf_avro_names(const struct sf_avro *s, struct json list, struct tl_a
     return json_end(&b);
 }
 
-/* Bit i of hex digits, as many as are needed. */
-static void set_bit(char *hex, size_t n, uint32_t i)
-{
-    char *d = &hex[n - 1 - i / 4];
-    int v = nibble(*d) | 1 << (i % 4);
-
-    *d = "0123456789ABCDEF"[v];
-}
-
-static bool mark(const struct avro_node *record, struct tl_sv name, char *hex, size_t n)
+/* Bit i for the i-th member; four to each of n nibbles, the last one has the lowest. */
+static bool mark(const struct avro_node *record, struct tl_sv name, char *nibbles, size_t n)
 {
     for (uint32_t i = 0; i < record->n; i++)
         if (tl_sv_eq(record->names[i], name)) {
-            set_bit(hex, n, i);
+            nibbles[n - 1 - i / 4] |= (char)(1 << (i % 4));
             return true;
         }
     return false;
@@ -369,8 +361,7 @@ static struct json bitmap(struct tl_arena *a, const struct avro_node *record, co
 
     if (!hex || n == 0)
         return JSON_NOTHING;
-    memset(hex, '0', n);
-    hex[n] = '\0';
+    memset(hex, 0, n + 1);
     for (uint32_t i = 0; i < names.n; i++) {
         struct tl_sv name = json_text(names.u.items[i], TL_SV(""));
 
@@ -381,6 +372,8 @@ static struct json bitmap(struct tl_arena *a, const struct avro_node *record, co
     }
     if (!any)
         return JSON_NOTHING;
+    for (size_t i = 0; i < n; i++)
+        hex[i] = "0123456789ABCDEF"[hex[i] & 0xf];
     return prefix ? json_printf(a, "%lld-0x%s", (long long)index, hex) : json_printf(a, "0x%s", hex);
 }
 

@@ -369,7 +369,7 @@ static bool read_value(struct reading *r, const struct avro_node *n, struct json
 enum tl_rc sf_avro_decode(const struct sf_avro *s, struct tl_sv bytes, struct tl_arena *a, struct json *ret,
                           struct tl_err *err)
 {
-    struct tl_err local;
+    struct tl_err local = {0};
     struct reading r = {.p = (const uint8_t *)(bytes.p ? bytes.p : ""), .a = a, .err = err ? err : &local};
     struct json v;
 

@@ -265,7 +265,7 @@ static bool write_value(struct writing *w, const struct avro_node *n, struct jso
 
 enum tl_rc sf_avro_encode(const struct sf_avro *s, struct json value, struct tl_buf *b, struct tl_err *err)
 {
-    struct tl_err local;
+    struct tl_err local = {0};
     struct writing w = {.b = b, .err = err ? err : &local};
 
     if (!write_value(&w, s->root, value) && !b->failed)
