@@ -7,7 +7,7 @@
 #define ERROR_TYPE "application/vnd.oracle.resource+json; type=error"
 
 bool(nsim_wrong)(struct nsim_fault *f, int status, const char *code, const char *key, struct tl_sv where,
-                const char *fmt, ...)
+                 const char *fmt, ...)
 {
     va_list ap;
 

@@ -189,10 +189,9 @@ static void process(struct rows *r, struct tl_sv csv)
     struct tl_csv c;
     struct tl_err err = {0};
 
-    if (memchr(csv.p ? csv.p : "", '\r', csv.n) &&
-        tl_sv_eqs(json_text(json_gets(r->job, "lineEnding"), TL_SV("LF")), "LF"))
+    if (tl_sv_find(csv, '\r') < csv.n && tl_sv_eqs(json_text(json_gets(r->job, "lineEnding"), TL_SV("LF")), "LF"))
         r->error = TL_SV("ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is LF");
-    else if (csv.n == 0 || memchr(csv.p, '\0', csv.n))
+    else if (csv.n == 0 || tl_sv_find(csv, '\0') < csv.n)
         r->error = TL_SV("InvalidBatch : Unable to parse the data");
     else if (r->req->sim->opt.job_fails)
         r->error = TL_SV("InternalServerError : the job failed as told");

@@ -15,8 +15,8 @@ struct check {
     struct sfsim_fault *fault;
 };
 
-bool sfsim_refuse(struct sfsim_fault *f, struct tl_arena *a, int status, const char *code, struct tl_sv field,
-                  const char *fmt, ...)
+bool(sfsim_refuse)(struct sfsim_fault *f, struct tl_arena *a, int status, const char *code, struct tl_sv field,
+                   const char *fmt, ...)
 {
     char text[600];
     va_list ap;

@@ -146,6 +146,15 @@ static bool too_mixed(struct json records)
     return runs > RUNS;
 }
 
+/* For the results of a call; false: the answer says that there is none. */
+static bool room(struct bulk *b, struct sfsim_answer *ans)
+{
+    b->saved = tl_arena_zalloc(b->req->arena, RECORDS * sizeof *b->saved);
+    if (!b->saved)
+        refuse(b->req, ans, 503, "SERVER_UNAVAILABLE", "the simulator has no memory left for this request");
+    return b->saved != NULL;
+}
+
 static void save(const struct sfsim_req *req, const struct sfsim_object *o, const struct sfsim_field *by,
                  struct sfsim_answer *ans)
 {
@@ -163,9 +172,10 @@ static void save(const struct sfsim_req *req, const struct sfsim_object *o, cons
         return;
     }
     b.all_or_none = json_gets(req->body, "allOrNone").type == JSON_BOOL && json_gets(req->body, "allOrNone").u.b;
+    if (!room(&b, ans))
+        return;
     b.n = records.n;
-    b.saved = tl_arena_zalloc(req->arena, (b.n + 1) * sizeof *b.saved);
-    for (uint32_t i = 0; b.saved && i < records.n; i++) {
+    for (uint32_t i = 0; i < records.n; i++) {
         if (by)
             upsert_one(&b, records, i);
         else
@@ -179,8 +189,9 @@ static void delete_all(const struct sfsim_req *req, struct sfsim_answer *ans)
     struct bulk b = {.req = req, .all_or_none = tl_sv_eqs(sfsim_query(req, "allOrNone"), "true")};
     struct tl_sv ids = sfsim_query(req, "ids"), id;
 
-    b.saved = tl_arena_zalloc(req->arena, (RECORDS + 1) * sizeof *b.saved);
-    while (b.saved && ids.n > 0 && tl_sv_cut(&ids, ',', &id)) {
+    if (!room(&b, ans))
+        return;
+    while (ids.n > 0 && tl_sv_cut(&ids, ',', &id)) {
         if (b.n == RECORDS) {
             refuse(req, ans, 400, "EXCEEDED_ID_LIMIT", "cannot delete more than 200 records in this request");
             return;
@@ -199,20 +210,15 @@ static void retrieve(const struct sfsim_req *req, const struct sfsim_object *o, 
     json_array_begin(&list, req->arena, ids.type == JSON_ARRAY ? ids.n : 0);
     for (uint32_t i = 0; ids.type == JSON_ARRAY && i < ids.n; i++) {
         struct sfsim_record r;
-        struct json_builder b, attributes;
+        struct json_builder b;
 
         if (!sfsim_get(req->sim->db, req->arena, json_text(ids.u.items[i], TL_SV("")), &r) || r.type != o ||
             r.deleted) {
             (void)json_push(&list, json_null());
             continue;
         }
-        json_object_begin(&attributes, req->arena, 2);
-        (void)json_adds(&attributes, "type", json_sv(o->name));
-        (void)json_adds(
-            &attributes, "url",
-            json_printf(req->arena, "/services/data/v%d.0/sobjects/%.*s/%s", req->version, TL_SV_ARG(o->name), r.id));
         json_object_begin(&b, req->arena, 8);
-        (void)json_adds(&b, "attributes", json_end(&attributes));
+        (void)json_adds(&b, "attributes", sfsim_attributes(req, &r));
         for (uint32_t k = 0; fields.type == JSON_ARRAY && k < fields.n; k++) {
             const struct sfsim_field *f = sfsim_field(o, json_text(fields.u.items[k], TL_SV("")));
 

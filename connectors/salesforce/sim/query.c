@@ -58,18 +58,6 @@ static void keep(struct sfsim *sim, struct sfsim_cursor *c)
 
 /* ---- one record ---- */
 
-static struct json attributes(const struct sfsim_req *req, const struct sfsim_record *r)
-{
-    struct json_builder b;
-
-    json_object_begin(&b, req->arena, 2);
-    (void)json_adds(&b, "type", json_sv(r->type->name));
-    (void)json_adds(&b, "url",
-                    json_printf(req->arena, "/services/data/v%d.0/sobjects/%.*s/%s", req->version,
-                                TL_SV_ARG(r->type->name), r->id));
-    return json_end(&b);
-}
-
 struct rows {
     const struct sfsim_req *req;
     const struct sfsim_soql *q;
@@ -131,7 +119,7 @@ static void put_path(const struct sfsim_req *req, const struct sfsim_select *s, 
         for (uint32_t i = 0; i < before.n; i++)
             (void)json_add(&inner, json_view(before.u.members[i].key), before.u.members[i].value);
     else
-        (void)json_adds(&inner, "attributes", attributes(req, &parent));
+        (void)json_adds(&inner, "attributes", sfsim_attributes(req, &parent));
     put_path(req, s, k + 1, &parent, &inner);
     (void)json_set(b, f->relationship, json_end(&inner));
 }
@@ -141,7 +129,7 @@ struct json sfsim_project(const struct sfsim_req *req, const struct sfsim_soql *
     struct json_builder b;
 
     json_object_begin(&b, req->arena, q->n_select + 1);
-    (void)json_adds(&b, "attributes", attributes(req, r));
+    (void)json_adds(&b, "attributes", sfsim_attributes(req, r));
     for (size_t i = 0; i < q->n_select; i++) {
         if (q->select[i].child)
             (void)json_add(&b, q->select[i].child->from_name, children(req, q->select[i].child, r));

@@ -109,7 +109,7 @@ static void saved(const struct sfsim_req *req, const struct sfsim_saved *s, bool
     }
 }
 
-static struct json attributes(const struct sfsim_req *req, const struct sfsim_record *r)
+struct json sfsim_attributes(const struct sfsim_req *req, const struct sfsim_record *r)
 {
     struct json_builder b;
 
@@ -128,7 +128,7 @@ static void read_record(const struct sfsim_req *req, const struct sfsim_record *
     struct sfsim_fault fault;
 
     json_object_begin(&b, req->arena, r->type->n_fields + 1);
-    (void)json_adds(&b, "attributes", attributes(req, r));
+    (void)json_adds(&b, "attributes", sfsim_attributes(req, r));
     if (wanted.n == 0) {
         for (size_t i = 0; i < r->type->n_fields; i++)
             (void)json_add(&b, r->type->fields[i].name, sfsim_value(req->arena, r, &r->type->fields[i]));

@@ -134,6 +134,9 @@ struct sfsim_fault {
 /* Always false, so that `return sfsim_refuse(...)` is the idiom. The text is the arena's. */
 bool sfsim_refuse(struct sfsim_fault *f, struct tl_arena *a, int status, const char *code, struct tl_sv field,
                   const char *fmt, ...) TL_PRINTF(6, 7);
+#ifdef __clang_analyzer__ /* it cannot see into check.c */
+#define sfsim_refuse(...) ((void)sfsim_refuse(__VA_ARGS__), false)
+#endif
 
 /* ---- one request (rest.c) ---- */
 struct sfsim_session {
@@ -187,6 +190,8 @@ void sfsim_update(const struct sfsim_req *req, const struct sfsim_object *o, str
 void sfsim_upsert(const struct sfsim_req *req, const struct sfsim_object *o, const struct sfsim_field *by,
                   struct tl_sv value, struct json body, bool update_only, struct sfsim_saved *ret);
 void sfsim_delete(const struct sfsim_req *req, struct tl_sv id, struct sfsim_saved *ret);
+/* {type, url}: what a record has in every answer (rest.c). */
+struct json sfsim_attributes(const struct sfsim_req *req, const struct sfsim_record *r);
 struct json sfsim_saved_json(struct tl_arena *a, const struct sfsim_saved *s, bool with_created);
 struct tl_sv sfsim_scalar(struct tl_arena *a, struct json v);
 
