@@ -8,14 +8,14 @@
 #include "base/macros.h"
 
 struct tl_sv {
-    const char *p;
+    const char *p; /* NULL only where n is 0 */
     size_t n;
 };
 
 #define TL_SV(literal) ((struct tl_sv){"" literal, sizeof(literal) - 1})
 #define TL_SV_NULL ((struct tl_sv){NULL, 0})
 /* For printf("%.*s", TL_SV_ARG(s)). */
-#define TL_SV_ARG(s) ((int)(s).n), ((s).p ? (s).p : "")
+#define TL_SV_ARG(s) ((int)(s).n), ((s).n ? (s).p : "")
 
 static inline struct tl_sv tl_sv(const char *p, size_t n)
 {

@@ -63,7 +63,7 @@ static void next(struct parse *p)
 
 static bool is(const struct parse *p, const char *word)
 {
-    return p->word.p && tl_sv_eqi(p->word, tl_sv_str(word));
+    return tl_sv_eqi(p->word, tl_sv_str(word));
 }
 
 static bool take(struct parse *p, const char *word)
@@ -121,12 +121,12 @@ static void column(struct tl_buf *b, const char *row, const struct sfsim_field *
         (void)tl_buf_printf(b, "json_extract(%s.body,'$.%.*s')", row, TL_SV_ARG(f->name));
 }
 
-/* Account.Owner.Name: one subquery a step. */
-static bool expression(struct parse *p, struct tl_sv path, const struct sfsim_object *o, const char *row,
-                       struct tl_buf *b, const struct sfsim_field **ret_field)
+/* Account.Owner.Name: one subquery a step. The field at the end of the path; NULL: refused. */
+static const struct sfsim_field *expression(struct parse *p, struct tl_sv path, const struct sfsim_object *o,
+                                            const char *row, struct tl_buf *b)
 {
     struct tl_sv rest, step = last_step(path, &rest);
-    const struct sfsim_field *f;
+    const struct sfsim_field *f, *end;
     const struct sfsim_object *parent;
     char inner[16];
 
@@ -134,26 +134,29 @@ static bool expression(struct parse *p, struct tl_sv path, const struct sfsim_ob
         step = last_step(rest, &rest);
     if (!rest.p) {
         f = sfsim_field(o, step);
-        if (!f)
-            return no_column(p, step, o);
-        column(b, row, f);
-        *ret_field = f;
-        return true;
+        if (f)
+            column(b, row, f);
+        else
+            (void)no_column(p, step, o);
+        return f;
     }
     f = sfsim_relationship(o, step);
     parent = f ? sfsim_object(p->schema, f->reference) : NULL;
-    if (!parent || p->depth > DEPTH)
-        return sfsim_refuse(p->fault, p->a, 400, "INVALID_FIELD", TL_SV_NULL,
-                            "Didn't understand relationship '%.*s' in field path.", TL_SV_ARG(step));
+    if (!parent || p->depth > DEPTH) {
+        (void)sfsim_refuse(p->fault, p->a, 400, "INVALID_FIELD", TL_SV_NULL,
+                           "Didn't understand relationship '%.*s' in field path.", TL_SV_ARG(step));
+        return NULL;
+    }
     (void)snprintf(inner, sizeof inner, "p%d", ++p->depth);
     (void)tl_buf_puts(b, "(SELECT ");
-    if (!expression(p, rest, parent, inner, b, ret_field))
-        return false;
+    end = expression(p, rest, parent, inner, b);
+    if (!end)
+        return NULL;
     (void)tl_buf_printf(b, " FROM record %s WHERE %s.id=", inner, inner);
     column(b, row, f);
     (void)tl_buf_puts(b, ")");
     p->depth--;
-    return true;
+    return end;
 }
 
 /* ---- values ---- */
@@ -278,7 +281,7 @@ static bool comparison(struct parse *p, const struct sfsim_field *f, struct tl_s
 static bool term(struct parse *p, struct tl_buf *b)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf left = {0};
-    const struct sfsim_field *f = NULL;
+    const struct sfsim_field *f;
     struct tl_sv path;
 
     if (take(p, "NOT")) {
@@ -301,7 +304,8 @@ static bool term(struct parse *p, struct tl_buf *b)
         return malformed(p);
     next(p);
     tl_buf_init(&left, 64 << 10);
-    return expression(p, path, p->q->from, "r", &left, &f) && comparison(p, f, tl_buf_view(&left), b);
+    f = expression(p, path, p->q->from, "r", &left);
+    return f && comparison(p, f, tl_buf_view(&left), b);
 }
 
 static bool condition(struct parse *p, struct tl_buf *b)
@@ -474,7 +478,6 @@ static char *text_of(struct parse *p, struct tl_buf *b)
 
 static bool order_by(struct parse *p, struct tl_buf *b)
 {
-    const struct sfsim_field *f;
     bool first = true;
 
     do {
@@ -484,7 +487,7 @@ static bool order_by(struct parse *p, struct tl_buf *b)
             next(p), path = p->word;
         (void)tl_buf_puts(b, first ? "" : ", ");
         next(p);
-        if (!expression(p, path, p->q->from, "r", b, &f))
+        if (!expression(p, path, p->q->from, "r", b))
             return false;
         if (is(p, "DESC") || is(p, "ASC")) {
             (void)tl_buf_puts(b, is(p, "DESC") ? " DESC" : " ASC");
@@ -501,7 +504,6 @@ static bool order_by(struct parse *p, struct tl_buf *b)
 
 static bool group_by(struct parse *p, struct tl_buf *b)
 {
-    const struct sfsim_field *f;
     bool first = true;
 
     p->q->aggregate = true;
@@ -509,7 +511,7 @@ static bool group_by(struct parse *p, struct tl_buf *b)
         if (!first)
             next(p);
         (void)tl_buf_puts(b, first ? "" : ", ");
-        if (!expression(p, p->word, p->q->from, "r", b, &f))
+        if (!expression(p, p->word, p->q->from, "r", b))
             return false;
         next(p);
         first = false;
