@@ -13,7 +13,7 @@
 /* A decimal text taken apart without arithmetic: 0.d1d2d3... times ten to the `point`. Works on texts of any length. */
 struct json_digits {
     bool negative;
-    const char *whole, *fraction; /* digits before and after the dot */
+    const char *whole; /* the digits before the dot; it and the others follow */
     size_t whole_n;
     size_t first, count; /* significant digits: from the first non-zero to the last non-zero one; count 0 is zero */
     int64_t point;
@@ -23,7 +23,7 @@ static inline char json_digit(const struct json_digits *d, size_t i) /* i < coun
 {
     size_t at = d->first + i;
 
-    return at < d->whole_n ? d->whole[at] : d->fraction[at - d->whole_n];
+    return d->whole[at < d->whole_n ? at : at + 1];
 }
 /* int64 to text, no NUL; returns the bytes (at most 20). */
 size_t json_format_int(int64_t i, char *out);

@@ -50,10 +50,11 @@ void json_digits_of(struct tl_sv text, struct json_digits *ret)
     ret->whole_n = (size_t)(p - ret->whole);
     total = ret->whole_n;
     if (p < end && *p == '.') {
-        ret->fraction = ++p;
+        const char *fraction = ++p;
+
         while (p < end && is_digit(*p))
             p++;
-        total += (size_t)(p - ret->fraction);
+        total += (size_t)(p - fraction);
     }
     while (ret->first < total && json_digit(ret, 0) == '0')
         ret->first++;
