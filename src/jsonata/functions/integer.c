@@ -87,7 +87,7 @@ static enum tl_rc read_digit_pattern(struct jsonata_eval *e, struct tl_sv text, 
     pic->zero = zero;
     pic->mandatory = mandatory;
     pic->optional = optional;
-    pic->each.position = count < 64 ? regular_interval(found, count) : 0;
+    pic->each.position = count > 0 && count < 64 ? regular_interval(found, count) : 0;
     pic->regular = pic->each.position > 0;
     if (pic->regular)
         pic->each.cp = found[0].cp;
