@@ -255,19 +255,19 @@ void eval_blame_default(struct jsonata_eval *e, int32_t pos, struct tl_sv token)
 
 /* ---- for the functions ---- */
 
-enum tl_rc jsonata_raise(struct jsonata_eval *e, const char *code, struct json value)
+enum tl_rc(jsonata_raise)(struct jsonata_eval *e, const char *code, struct json value)
 {
     eval_raise(e, code, value);
     return e->rc;
 }
 
-enum tl_rc jsonata_raise2(struct jsonata_eval *e, const char *code, struct json value, struct json value2)
+enum tl_rc(jsonata_raise2)(struct jsonata_eval *e, const char *code, struct json value, struct json value2)
 {
     eval_raise2(e, code, value, value2);
     return e->rc;
 }
 
-enum tl_rc jsonata_raise_text(struct jsonata_eval *e, const char *code, struct tl_sv message)
+enum tl_rc(jsonata_raise_text)(struct jsonata_eval *e, const char *code, struct tl_sv message)
 {
     eval_raise(e, code, JSON_NOTHING);
     if (message.n >= sizeof(e->error.text))
@@ -277,7 +277,7 @@ enum tl_rc jsonata_raise_text(struct jsonata_eval *e, const char *code, struct t
     return e->rc;
 }
 
-enum tl_rc jsonata_raise_function(struct jsonata_eval *e, const char *code, const char *function, struct json value)
+enum tl_rc(jsonata_raise_function)(struct jsonata_eval *e, const char *code, const char *function, struct json value)
 {
     eval_raise(e, code, value);
     snprintf(e->error.function, sizeof(e->error.function), "%s", function);
@@ -295,7 +295,7 @@ enum tl_rc jsonata_host_fail(struct jsonata_eval *e, const char *code, const cha
     return e->rc;
 }
 
-enum tl_rc jsonata_exhausted(struct jsonata_eval *e)
+enum tl_rc(jsonata_exhausted)(struct jsonata_eval *e)
 {
     eval_exhausted(e);
     return e->rc;

@@ -182,7 +182,7 @@ static struct json group_context(struct grouping *s, const struct entry *entry)
     struct list l = {0};
     struct json v;
 
-    if (entry->count == 1)
+    if (entry->count == 1 || !s->next) /* there is no `next` where there is one item in all */
         return s->items[entry->first];
     if (!list_grow(s->e, &l, entry->count))
         return RAISED;

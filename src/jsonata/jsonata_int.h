@@ -42,6 +42,13 @@ enum tl_rc jsonata_raise_text(struct jsonata_eval *e, const char *code, struct t
 enum tl_rc jsonata_raise_function(struct jsonata_eval *e, const char *code, const char *function, struct json value);
 /* The arena is full, or another budget was passed: return this. Always TL_BUDGET. */
 enum tl_rc jsonata_exhausted(struct jsonata_eval *e);
+#ifdef __clang_analyzer__ /* it cannot see into errors.c */
+#define jsonata_raise(...) tl_not_ok(jsonata_raise(__VA_ARGS__))
+#define jsonata_raise2(...) tl_not_ok(jsonata_raise2(__VA_ARGS__))
+#define jsonata_raise_text(...) tl_not_ok(jsonata_raise_text(__VA_ARGS__))
+#define jsonata_raise_function(...) tl_not_ok(jsonata_raise_function(__VA_ARGS__))
+#define jsonata_exhausted(e) tl_not_ok(jsonata_exhausted(e))
+#endif
 
 /* ---- memory and budget ---- */
 /* From the evaluation's arena; NULL at the limit: `return jsonata_exhausted(e)`. */

@@ -205,6 +205,7 @@ static void choose(struct compiler *c, struct node *n)
         prepare_regex(c, n);
         return;
     case K_BINARY:
+        assert(n->a && n->b); /* as the parser makes them */
         prepare_binary(c, n);
         return;
     case K_ARRAY:
@@ -217,6 +218,7 @@ static void choose(struct compiler *c, struct node *n)
         n->run = n->count == 1 && !n->scope ? run_single : run_block;
         return;
     case K_CALL:
+        assert(n->a); /* what is called */
         n->run = n->flags & N_TAIL ? run_tail_call : run_call;
         prepare_aggregate(n);
         return;

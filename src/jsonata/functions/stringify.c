@@ -69,7 +69,8 @@ static size_t significant_digits(const char *p, size_t n)
     return count - zeros;
 }
 
-static enum tl_rc number_text(struct jsonata_eval *e, struct json v, char *out, size_t *ret_n)
+/* The bytes written; 0: it is not finite. */
+static size_t number_text(struct json v, char out[64])
 {
     if (v.type == JSON_INT) {
         char digits[24];
@@ -81,23 +82,22 @@ static enum tl_rc number_text(struct jsonata_eval *e, struct json v, char *out, 
         while (rest /= 10);
         if (v.u.i < 0)
             digits[--at] = '-';
-        *ret_n = sizeof digits - at;
-        memcpy(out, digits + at, *ret_n);
-        return TL_OK;
+        memcpy(out, digits + at, sizeof digits - at);
+        return sizeof digits - at;
     }
     if (v.type == JSON_DECIMAL && is_canonical(json_view(v))) {
         memcpy(out, v.u.s, v.n);
-        *ret_n = v.n;
-        return TL_OK;
+        return v.n;
     }
     double d = jsonata_double(v);
 
     if (!isfinite(d))
-        return jsonata_raise(e, "D3001", v);
-    *ret_n = jsonata_number_text(d, out);
-    if (*ret_n > 15 && d != floor(d) && significant_digits(out, *ret_n) > 15)
-        *ret_n = jsonata_number_text(cut_to_15(d), out);
-    return TL_OK;
+        return 0;
+    size_t n = jsonata_number_text(d, out);
+
+    if (n > 15 && d != floor(d) && significant_digits(out, n) > 15)
+        n = jsonata_number_text(cut_to_15(d), out);
+    return n;
 }
 
 static void put_escaped(struct jsonata_out *o, unsigned char c)
@@ -224,10 +224,11 @@ static enum tl_rc put_value(struct writer *w, struct json v)
         }
         if (v.type != JSON_INT && isinf(jsonata_double(v)))
             return jsonata_raise(w->o.e, "D1001", v);
-        rc = number_text(w->o.e, v, number, &n);
-        if (rc == TL_OK)
-            jsonata_out_ascii(&w->o, number, n);
-        return rc;
+        n = number_text(v, number);
+        if (n == 0)
+            return jsonata_raise(w->o.e, "D3001", v);
+        jsonata_out_ascii(&w->o, number, n);
+        return TL_OK;
     case JSON_STRING:
         put_text(&w->o, v);
         return TL_OK;
@@ -262,9 +263,9 @@ enum tl_rc jsonata_to_string(struct jsonata_eval *e, struct json v, bool pretty,
         return TL_OK;
     }
     if (json_is_number(v)) {
-        rc = number_text(e, v, number, &n);
-        if (rc != TL_OK)
-            return rc;
+        n = number_text(v, number);
+        if (n == 0)
+            return jsonata_raise(e, "D3001", v);
         char *p = jsonata_alloc_text(e, n);
 
         if (!p)
