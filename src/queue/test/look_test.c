@@ -618,6 +618,42 @@ static void a_job_remembers_who_wanted_it_and_why(void **state)
     tl_arena_free(a);
 }
 
+/* An edit may leave nothing: that is a body of its own, and not the original one. */
+static void an_edit_is_shown_beside_the_original_even_when_it_is_empty(void **state)
+{
+    static const struct tl_sv edits[] = {{"shorter", 7}, {"", 0}};
+    struct bench *b = *state;
+    struct tl_arena *a = tl_arena_new(8 << 20);
+    struct queue_reader *r;
+    struct queue_detail d;
+    struct tl_err err;
+    uint64_t id;
+
+    help_open(b);
+    id = help_put(b, "k", "a", "the original");
+    help_turn(b);
+    die(b, "no");
+    assert_int_equal(queue_reader_open(b->q, &r, &err), TL_OK);
+    for (size_t i = 0; i < TL_COUNT(edits); i++) {
+        struct tl_buf body;
+
+        tl_buf_init(&body, 1000);
+        assert_int_equal(queue_edit(b->q, NULL, id, edits[i], TL_SV("me"), NULL, &err), TL_OK);
+        assert_int_equal(queue_show(r, a, id, 5, &d, &err), TL_OK);
+        assert_true(tl_sv_eqs(d.original_body, "the o"));
+        assert_true(d.body.p && tl_sv_eq(d.body, tl_sv(edits[i].p, edits[i].n < 5 ? edits[i].n : 5)));
+        assert_true(tl_sv_eqs(d.order_by, "a"));
+        assert_int_equal(queue_read_body(r, id, false, &body, &err), TL_OK);
+        assert_true(tl_sv_eq(tl_buf_view(&body), edits[i]));
+        tl_buf_clear(&body);
+        assert_int_equal(queue_read_body(r, id, true, &body, &err), TL_OK);
+        assert_true(tl_sv_eqs(tl_buf_view(&body), "the original"));
+        tl_buf_done(&body);
+    }
+    queue_reader_close(r);
+    tl_arena_free(a);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
 int main(void)
 {
@@ -632,6 +668,7 @@ int main(void)
         TEST(an_event_is_found_by_the_id_of_its_sender),
         TEST(a_list_shows_key_status_and_latency_of_the_last_attempt),
         TEST(however_many_flows_there_are_what_waits_in_the_last_one_is_listed),
+        TEST(an_edit_is_shown_beside_the_original_even_when_it_is_empty),
         TEST(bulk_actions_refuse_filters_that_lists_alone_know),
         TEST(who_watches_is_told_the_ids_of_what_changed_and_how_many_were_missed),
         TEST(a_cause_of_death_is_marked_and_opens_again_when_one_more_dies_of_it),
