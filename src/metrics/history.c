@@ -172,7 +172,7 @@ static void put(struct tracked *k, size_t which, int64_t now_ms, double now)
     if (stamp != t->stamp) {
         t->stamp = stamp;
         t->base = k->last;
-        if (t->base_hist)
+        if (k->now)
             *t->base_hist = *k->last_hist;
     }
     if (slot->stamp != stamp)
@@ -181,7 +181,7 @@ static void put(struct tracked *k, size_t which, int64_t now_ms, double now)
         slot->value = (float)(now - t->base);
     else if ((float)now > slot->value)
         slot->value = (float)now;
-    if (t->base_hist)
+    if (k->now)
         quantiles(k, t, &t->quantiles[at]);
 }
 

@@ -175,6 +175,7 @@ struct metric *metrics_series(struct metrics_family *f, const char *const *value
     struct tl_buf key;
     struct metric *s;
 
+    assert(values || f->n_labels == 0);
     tl_buf_init(&key, METRICS_MAX_LABELS * 201);
     for (size_t i = 0; i < f->n_labels; i++) {
         size_t n = strlen(values[i]);
