@@ -570,7 +570,7 @@ static bool wanted(const struct job *j, const struct row *r, const struct candid
 static void touch(struct queue *q, struct job *j, const struct candidate *c)
 {
     struct queue__change *ch = &q->changes[q->job_settle_n];
-    struct tl_err err;
+    struct tl_err err = {0};
 
     *ch = (struct queue__change){0};
     if (!queue__unit(q, c->id, &ch->row) || !wanted(j, &ch->row, c) || !by_itself(q, &ch->row))

@@ -224,7 +224,7 @@ struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct 
         memcpy(b->bytes, meta.p, meta.n);
     if (body.n)
         memcpy(b->bytes + meta.n, body.p, body.n);
-    if (order_by.n)
+    if (b->has_order)
         memcpy(b->bytes + meta.n + body.n, order_by.p, order_by.n);
     if (vars.n)
         memcpy(b->bytes + meta.n + body.n + order_by.n, vars.p, vars.n);

@@ -230,8 +230,10 @@ static int newest_first(const void *a, const void *b)
 
 static bool has_lane(const struct pager *p, const struct store_val *lane)
 {
-    return !p->f->key.p ||
-           (lane->type == STORE_INT && bsearch(&lane->i, p->lanes, p->n_lanes, sizeof(*p->lanes), by_value) != NULL);
+    if (!p->f->key.p)
+        return true;
+    return lane->type == STORE_INT && p->n_lanes > 0 &&
+           bsearch(&lane->i, p->lanes, p->n_lanes, sizeof(*p->lanes), by_value) != NULL;
 }
 
 /* Rows of one query that match; `looked` rows at most, or until the time is up. */

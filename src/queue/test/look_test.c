@@ -250,6 +250,18 @@ static void what_is_delivered_at_last_has_no_class_of_failure(void **state)
     assert_string_equal(row.text, "");
 }
 
+static void where_no_flow_has_a_lane_a_key_finds_nothing(void **state)
+{
+    struct bench *b = *state;
+    uint64_t id;
+
+    help_open(b);
+    id = help_put(b, NULL, "a", "1");
+    help_turn(b);
+    assert_int_equal(list(b, (struct queue_filter){.event = id, .key = TL_SV("a")}, NULL), 1);
+    assert_int_equal(list(b, (struct queue_filter){.flow = 999, .event = id, .key = TL_SV("a")}, NULL), 0);
+}
+
 static void events_are_found_by_reason_payload_target_and_time(void **state)
 {
     struct bench *b = *state;
@@ -664,6 +676,7 @@ int main(void)
         TEST(a_call_that_reached_nobody_costs_nothing),
         TEST(what_is_delivered_at_last_has_no_class_of_failure),
         TEST(events_are_found_by_their_ordering_key_in_any_state),
+        TEST(where_no_flow_has_a_lane_a_key_finds_nothing),
         TEST(events_are_found_by_reason_payload_target_and_time),
         TEST(an_event_is_found_by_the_id_of_its_sender),
         TEST(a_list_shows_key_status_and_latency_of_the_last_attempt),
