@@ -136,6 +136,7 @@ void cli__table_write(const struct cli_table *t, struct tl_buf *out, bool color,
     size_t *widths = tl_zalloc(t->columns * sizeof *widths), before = 0;
     struct layout l = {widths, SIZE_MAX, color};
 
+    assert(t->columns > 0);
     for (size_t c = 0; c < t->columns; c++)
         widths[c] = tl_utf8_count(tl_sv_str(head(t, c)));
     for (size_t i = 0; i < t->n; i++) {
