@@ -282,8 +282,8 @@ static enum tl_rc fan_out(struct run *r, struct flow_outcome *ret, struct tl_err
 /* Pure steps run on the big stack, or on a worker thread when they take long; a look-up waits on the task's own. */
 struct step_call {
     struct run *r;
-    const struct flow_step *s; /* NULL: fan out */
-    struct flow_outcome *out;
+    const struct flow_step *s; /* this step; or, */
+    struct flow_outcome *out;  /* not NULL: behind the last one, fan out into it */
     enum tl_rc rc;
     struct tl_err *err;
 };
@@ -292,14 +292,14 @@ static void call_step(void *arg, struct mapping_turn *turn)
     struct step_call *c = arg;
 
     c->r->turn = turn;
-    c->rc = c->s ? one_step(c->r, c->s, c->err) : fan_out(c->r, c->out, c->err);
+    c->rc = c->out ? fan_out(c->r, c->out, c->err) : one_step(c->r, c->s, c->err);
 }
 
 static enum tl_rc run_step(struct step_call *c)
 {
     enum tl_rc rc = TL_OK;
 
-    if (!c->r->task || (c->s && (c->s->as || c->s->own)))
+    if (!c->r->task || (!c->out && (c->s->as || c->s->own)))
         call_step(c, NULL);
     else
         rc = mapping_run(c->r->task, c->r->large, call_step, c, c->err);
