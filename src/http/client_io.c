@@ -116,7 +116,7 @@ static bool room_for(struct http_call *call, size_t n, int64_t announced)
     size_t cap = call->body_cap ? call->body_cap : 4096;
     char *grown;
 
-    if (call->body_n + n <= call->body_cap)
+    if (call->body && call->body_n + n <= call->body_cap)
         return true;
     if (!call->body) {
         if (announced > 0 && (uint64_t)announced > call->max_body)
@@ -143,7 +143,7 @@ bool http__take_body(struct http_call *call, struct tl_sv piece, long status, in
     if (call->req->sink && status >= 200 && status < 300) {
         if (call->req->sink(call->req->sink_arg, piece, &call->own) != TL_OK)
             return false;
-    } else {
+    } else if (piece.n > 0) {
         if (!room_for(call, piece.n, announced))
             return false;
         memcpy(call->body + call->body_n, piece.p, piece.n);

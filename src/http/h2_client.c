@@ -90,6 +90,8 @@ static enum tl_rc dial_all(struct task *t, const struct dialing *d, struct http_
 
     if (rc != TL_OK)
         return rc;
+    if (addrs.n == 0)
+        return tl_fail(err, TL_UNREACHABLE, "%.*s has no address", TL_SV_ARG(d->url.host));
     for (size_t i = 0; i < addrs.n; i++) {
         rc = dial(t, d, &addrs.v[i], ret, err);
         if (rc == TL_OK || rc == TL_CANCELED || rc == TL_CONFIG || async_loop_now(d->client->loop) >= d->until_ns)

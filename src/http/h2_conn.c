@@ -217,7 +217,7 @@ static void take_in(struct http_h2 *c)
 
 static void go_on_shaking(struct http_h2 *c) /* a server's TLS handshake */
 {
-    struct tl_err err;
+    struct tl_err err = {0};
     int rc = http__h2_handshake(c, &err);
 
     if (rc == -EAGAIN)
