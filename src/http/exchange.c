@@ -330,7 +330,8 @@ static bool body_piece(struct exchange *x, struct tl_sv piece)
         fail_with_answer(x);
         return false;
     }
-    memcpy(x->body + x->body_n, piece.p, piece.n);
+    if (x->body) /* there is none before the first byte */
+        memcpy(x->body + x->body_n, piece.p, piece.n);
     x->body_n += piece.n;
     return true;
 }
