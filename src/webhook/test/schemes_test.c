@@ -542,7 +542,9 @@ static void the_first_secret_that_is_still_good_signs(void **state)
         struct tl_err err;
 
         assert_int_equal(
-            webhook_sign(v, w->a, req.method, TL_SV(""), TL_SV(""), req.body, TL_SV("m"), 2000, &out, &err), TL_OK);
+            webhook_sign(v, w->a, &(struct webhook_message){.method = req.method, .body = req.body, .id = TL_SV("m")},
+                         2000, &out, &err),
+            TL_OK);
         req.headers = out.headers;
         req.n_headers = out.n_headers;
         webhook_verify(v, w->a, &req, 2000, &verdict);
@@ -552,7 +554,9 @@ static void the_first_secret_that_is_still_good_signs(void **state)
         keys[1].until_ms = 1500;
         v = verifier_with(w, schemes[i], &conf, keys, 2);
         assert_int_equal(
-            webhook_sign(v, w->a, req.method, TL_SV(""), TL_SV(""), req.body, TL_SV("m"), 2000, &out, &err), TL_CONFIG);
+            webhook_sign(v, w->a, &(struct webhook_message){.method = req.method, .body = req.body, .id = TL_SV("m")},
+                         2000, &out, &err),
+            TL_CONFIG);
         assert_non_null(strstr(err.text, "until"));
         webhook_verifier_unref(v);
     }
