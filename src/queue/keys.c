@@ -9,7 +9,7 @@
  */
 #include "queue/queue_int.h"
 
-#define GENERATION_DEFAULT 65536u
+#define GENERATION_DEFAULT 32768u
 #define MOVE_PER_CLAIM 2u   /* a generation has left before the next one is half there */
 #define FORGET_PER_CLAIM 8u /* rows of idem_new */
 #define LEAST_STEP 32u

@@ -108,8 +108,8 @@ struct queue_options {
     const char *path;               /* the directory of the ledger; made if absent; locked by whoever opens it */
     const struct tl_clock *clock;   /* NULL: the system's */
     unsigned n_loops;               /* loops that run work, at least 1 */
-    size_t key_generation;          /* idempotency keys kept in memory before they are sorted in; 0: 65,536 */
-    size_t line_generation;         /* live deliveries likewise, before they are sorted in by lane; 0: 65,536 */
+    size_t key_generation;          /* idempotency keys kept in memory before they are sorted in; 0: 32,768 */
+    size_t line_generation;         /* live deliveries likewise, before they are sorted in by lane; 0: 32,768 */
     size_t window, window_per_flow; /* lane heads kept in memory; 0: 200,000 and a quarter of it */
     size_t inline_max;              /* a body up to this is stored with its event, else in 256 KB chunks; 0: 64 KB */
     size_t cache_max;               /* bytes of fresh bodies kept for their first attempt; 0: 32 MB */
