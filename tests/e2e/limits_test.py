@@ -203,6 +203,12 @@ def test_the_limit_is_kept(site, target, name):
     CASES[name](site, target)
 
 
+def test_a_signature_behind_many_other_headers_is_seen(site, target):
+    s = limited(site, target, {"headers": 200})
+    many = {f"x-{n}": "1" for n in range(150)}
+    assert s.sender.raw("POST", "/hooks/shop", b"{}", {**many, **github(b"{}")}).status == 200
+
+
 def test_there_is_no_limit_without_a_case():
     schema = json.loads(subprocess.run([BIN, "schema"], capture_output=True, check=True, timeout=60).stdout)
     assert set(schema["$defs"]["server.limits"]["properties"]) == set(CASES)

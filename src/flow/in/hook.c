@@ -294,7 +294,7 @@ static enum tl_rc answer_with(struct task *task, struct http_req *req, struct ht
                               uint64_t began, struct flow_material *m, struct tl_err *err)
 {
     struct hook h = {.f = f, .req = req, .err = err, .times.began = began};
-    struct webhook_header headers[128];
+    struct webhook_header *headers = tl_arena_alloc(req->arena, (req->headers->n + 1) * sizeof *headers);
     struct webhook_peer peer;
     enum tl_rc rc;
 
@@ -304,9 +304,11 @@ static enum tl_rc answer_with(struct task *task, struct http_req *req, struct ht
         return http_res_header_static(res, TL_SV("Retry-After"), TL_SV("10"), err);
     }
 
+    if (!headers)
+        return tl_fail(err, TL_LIMIT, "the request needs more memory than it may have");
     h.wr = (struct webhook_request){
         .method = req->method_text, .target = req->target, .headers = headers, .body = req->body};
-    for (size_t i = 0; i < req->headers->n && i < TL_COUNT(headers); i++)
+    for (size_t i = 0; i < req->headers->n; i++) /* as many as server.limits lets in */
         headers[h.wr.n_headers++] = (struct webhook_header){req->headers->v[i].name, req->headers->v[i].value};
     give_peer(&h, &peer);
     if (!get_keys(task, &h, res, m))
