@@ -56,20 +56,24 @@ static struct json notification_of(struct tl_arena *a, struct json resource)
     return json_end(&b);
 }
 
-enum tl_rc webhook__put_state(const struct webhook_verifier *v, struct tl_arena *a, struct webhook_signed *ret,
-                              struct tl_err *err)
+enum tl_rc webhook__put_state(const struct webhook_verifier *v, struct tl_arena *a, int64_t now_ms,
+                              struct webhook_signed *ret, struct tl_err *err)
 {
     struct json body, list;
     struct json_builder items, b;
+    struct tl_sv state;
+    enum tl_rc rc = webhook__signing_secret(v, now_ms, &state, err);
 
+    if (rc != TL_OK)
+        return rc;
     if (json_parse(a, ret->body, 0, NULL, &body, NULL) != TL_OK)
         return TL_OK; /* one that is malformed on purpose */
     list = json_gets(body, "value");
     json_array_begin(&items, a, list.n + 1);
     for (uint32_t i = 0; list.type == JSON_ARRAY && i < list.n; i++)
-        (void)json_push(&items, with_state(a, list.u.items[i], v->keys[0].value));
+        (void)json_push(&items, with_state(a, list.u.items[i], state));
     if (list.type != JSON_ARRAY)
-        (void)json_push(&items, with_state(a, notification_of(a, body), v->keys[0].value));
+        (void)json_push(&items, with_state(a, notification_of(a, body), state));
     json_object_begin(&b, a, 1);
     (void)json_adds(&b, "value", json_end(&items));
     return keep_json(ret, a, json_end(&b), err);

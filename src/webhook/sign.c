@@ -64,9 +64,15 @@ static enum tl_rc put_signature(const struct webhook_verifier *v, const struct w
 
 static const char no_good[] = "every secret is past its `until`: nothing can be signed";
 
-static bool is_good(const struct webhook_key_one *k, int64_t now_ms)
+enum tl_rc webhook__signing_secret(const struct webhook_verifier *v, int64_t now_ms, struct tl_sv *ret,
+                                   struct tl_err *err)
 {
-    return k->until_ms == 0 || now_ms < k->until_ms;
+    for (size_t i = 0; i < v->n_keys; i++)
+        if (webhook__is_good(&v->keys[i], now_ms)) {
+            *ret = v->keys[i].value;
+            return TL_OK;
+        }
+    return tl_fail(err, TL_CONFIG, "%s", no_good);
 }
 
 static enum tl_rc sign_message(const struct webhook_verifier *v, struct tl_arena *a, struct webhook_inputs *in,
@@ -82,7 +88,7 @@ static enum tl_rc sign_message(const struct webhook_verifier *v, struct tl_arena
     if (v->s.syntax == SYNTAX_PAIRS && f->timestamp == NULL)
         tl_buf_printf(&b, "t=%.*s,", TL_SV_ARG(in->timestamp));
     for (size_t i = 0; i < v->n_keys && rc == TL_OK && (n == 0 || many); i++) {
-        if (!is_good(&v->keys[i], now_ms))
+        if (!webhook__is_good(&v->keys[i], now_ms))
             continue;
         if (n++ > 0)
             tl_buf_putc(&b, v->s.syntax == SYNTAX_SPACES ? ' ' : ',');
@@ -104,22 +110,21 @@ static enum tl_rc sign_message(const struct webhook_verifier *v, struct tl_arena
 static enum tl_rc sign_token(const struct webhook_verifier *v, struct tl_arena *a, int64_t now_ms,
                              struct webhook_signed *ret, struct tl_err *err)
 {
+    struct tl_sv secret;
     struct tl_buf b, pair;
-    size_t i = 0;
+    enum tl_rc rc = webhook__signing_secret(v, now_ms, &secret, err);
 
-    while (i < v->n_keys && !is_good(&v->keys[i], now_ms))
-        i++;
-    if (i == v->n_keys)
-        return tl_fail(err, TL_CONFIG, "%s", no_good);
+    if (rc != TL_OK)
+        return rc;
     tl_buf_init(&b, 16 * 1024);
     tl_buf_init(&pair, 8 * 1024);
     if (v->s.proof == PROOF_BASIC) {
-        tl_buf_printf(&pair, "%.*s:%.*s", TL_SV_ARG(v->user), TL_SV_ARG(v->keys[i].value));
+        tl_buf_printf(&pair, "%.*s:%.*s", TL_SV_ARG(v->user), TL_SV_ARG(secret));
         tl_buf_puts(&b, "Basic ");
         tl_base64_encode(&b, pair.p, pair.n);
     } else {
         tl_buf_puts(&b, v->s.prefix != NULL ? v->s.prefix : "");
-        tl_buf_sv(&b, v->keys[i].value);
+        tl_buf_sv(&b, secret);
     }
     add_header(ret, a, v->s.families[0].signature, tl_buf_view(&b));
     tl_buf_done(&pair);
@@ -153,7 +158,7 @@ enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, co
     if (v->s.proof == PROOF_NONE)
         return TL_OK;
     if (v->s.proof == PROOF_BODY)
-        return webhook__put_state(v, a, ret, err);
+        return webhook__put_state(v, a, now_ms, ret, err);
     if (webhook__is_foreign(v->s.proof))
         return webhook__foreign_sign(v, a, in.id, now_ms, ret, err);
     if (v->s.proof == PROOF_TOKEN || v->s.proof == PROOF_BASIC)

@@ -264,7 +264,7 @@ static bool match_secret(const struct webhook_verifier *v, const struct webhook_
     return ok;
 }
 
-static bool is_active(const struct webhook_key_one *k, int64_t now_ms)
+bool webhook__is_good(const struct webhook_key_one *k, int64_t now_ms)
 {
     return k->until_ms == 0 || now_ms < k->until_ms;
 }
@@ -384,7 +384,7 @@ static void verify_signature(const struct webhook_verifier *v, struct tl_arena *
     if (v->signs_url)
         request_urls(v, a, req, &in);
     for (size_t i = 0; i < v->n_keys; i++) {
-        if (is_active(&v->keys[i], now_ms) && match_secret(v, &v->keys[i], &c, &in) && !any) {
+        if (webhook__is_good(&v->keys[i], now_ms) && match_secret(v, &v->keys[i], &c, &in) && !any) {
             any = true;
             verdict->secret = i;
         }
@@ -430,7 +430,7 @@ static void verify_token(const struct webhook_verifier *v, struct tl_arena *a, c
     for (size_t i = 0; i < v->n_keys; i++) {
         bool same = value.p != NULL && tl_sv_eq_secret(value, v->keys[i].value);
 
-        if (same && is_active(&v->keys[i], now_ms) && !any) {
+        if (same && webhook__is_good(&v->keys[i], now_ms) && !any) {
             any = true;
             verdict->secret = i;
         }
@@ -472,7 +472,7 @@ static void read_places(const struct webhook_verifier *v, struct tl_arena *a, co
 void webhook_verify(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
                     int64_t now_ms, struct webhook_verdict *ret)
 {
-    *ret = (struct webhook_verdict){.status = 401, .reason = "the request is not authenticated"};
+    *ret = (struct webhook_verdict){.status = 401, .reason = "the request is not authenticated", .now_ms = now_ms};
     if (v->s.proof == PROOF_HMAC || v->s.proof == PROOF_DIGEST)
         verify_signature(v, a, req, now_ms, ret);
     else if (v->s.proof == PROOF_TOKEN || v->s.proof == PROOF_BASIC)
@@ -505,7 +505,9 @@ bool webhook_verify_body(const struct webhook_verifier *v, struct json body, str
         bool any = false;
 
         for (size_t k = 0; k < v->n_keys; k++)
-            any = (state.type == JSON_STRING && tl_sv_eq_secret(json_view(state), v->keys[k].value)) || any;
+            any = (state.type == JSON_STRING && webhook__is_good(&v->keys[k], verdict->now_ms) &&
+                   tl_sv_eq_secret(json_view(state), v->keys[k].value)) ||
+                  any;
         ok = any;
     }
     if (!ok)

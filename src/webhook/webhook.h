@@ -102,6 +102,7 @@ struct webhook_verdict {
     struct tl_sv delivery_id; /* default idempotency key; .n 0: look into the body (webhook_identify) or none */
     struct tl_sv event_type;  /* likewise */
     int64_t timestamp_ms;     /* signed time; 0: the scheme has none */
+    int64_t now_ms;           /* when webhook_verify looked, for webhook_verify_body */
     size_t secret;            /* index of the secret that matched */
     struct tl_sv confirm_url; /* SNS: verified, and to be fetched before the answer; there is no event then */
     bool no_event;            /* verified, but about the subscription and not an event */

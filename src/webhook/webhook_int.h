@@ -118,9 +118,13 @@ void webhook__foreign_verify(const struct webhook_verifier *v, struct tl_arena *
 /* What SNS signs of a message: name, line feed, value, line feed. */
 struct tl_sv webhook__sns_text(struct tl_arena *a, struct json body);
 #define WEBHOOK_OUTBOUND_NS "http://soap.sforce.com/2005/09/outbound"
-/* sender.c: ret->body is the user's body when they are called. TL_CONFIG: there is no key to sign with. */
-enum tl_rc webhook__put_state(const struct webhook_verifier *v, struct tl_arena *a, struct webhook_signed *ret,
-                              struct tl_err *err);
+bool webhook__is_good(const struct webhook_key_one *k, int64_t now_ms); /* its `until` has not come */
+/* sign.c: the first secret that is good. TL_CONFIG: none is. */
+enum tl_rc webhook__signing_secret(const struct webhook_verifier *v, int64_t now_ms, struct tl_sv *ret,
+                                   struct tl_err *err);
+/* sender.c: ret->body is the user's body when they are called. TL_CONFIG: there is nothing to sign with. */
+enum tl_rc webhook__put_state(const struct webhook_verifier *v, struct tl_arena *a, int64_t now_ms,
+                              struct webhook_signed *ret, struct tl_err *err);
 enum tl_rc webhook__foreign_sign(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv id, int64_t now_ms,
                                  struct webhook_signed *ret, struct tl_err *err);
 /* cloudevents.c, for webhook_is_many and webhook_events; v may be NULL. */

@@ -562,6 +562,37 @@ static void the_first_secret_that_is_still_good_signs(void **state)
     }
 }
 
+static void a_client_state_is_good_until_its_end_and_the_next_one_is_sent(void **state)
+{
+    const struct webhook_conf conf = {.user = NULL};
+    struct webhook_secret keys[] = {{.value = TL_SV("old"), .until_ms = 1000}, {.value = TL_SV("new")}};
+    struct world *w = *state;
+    struct webhook_verifier *v = verifier_with(w, "microsoft_graph", &conf, keys, 2);
+    struct webhook_message m = {.method = TL_SV("POST"), .body = TL_SV("{}")};
+    struct webhook_request req = {.method = TL_SV("POST"), .target = TL_SV("/in/a")};
+    struct webhook_verdict verdict;
+    struct webhook_signed out;
+    struct json body = JSON_NOTHING;
+    struct tl_err err;
+
+    assert_int_equal(webhook_sign(v, w->a, &m, 500, &out, &err), TL_OK);
+    assert_int_equal(json_parse(w->a, out.body, 0, NULL, &body, NULL), TL_OK);
+    webhook_verify(v, w->a, &req, 500, &verdict);
+    assert_true(webhook_verify_body(v, body, &verdict));
+    webhook_verify(v, w->a, &req, 2000, &verdict);
+    assert_false(webhook_verify_body(v, body, &verdict)); /* "old" has ended */
+    assert_int_equal(webhook_sign(v, w->a, &m, 2000, &out, &err), TL_OK);
+    assert_int_equal(json_parse(w->a, out.body, 0, NULL, &body, NULL), TL_OK);
+    webhook_verify(v, w->a, &req, 2000, &verdict);
+    assert_true(webhook_verify_body(v, body, &verdict));
+    webhook_verifier_unref(v);
+    keys[1].until_ms = 1500;
+    v = verifier_with(w, "microsoft_graph", &conf, keys, 2);
+    assert_int_equal(webhook_sign(v, w->a, &m, 2000, &out, &err), TL_CONFIG);
+    assert_non_null(strstr(err.text, "until"));
+    webhook_verifier_unref(v);
+}
+
 static bool shake(struct world *w, const char *scheme, const char *method, const char *target, const char *header,
                   const char *value, struct webhook_answer *ret)
 {
@@ -815,6 +846,7 @@ int main(void)
         T(what_we_sign_we_accept_and_it_equals_the_senders),
         T(ed25519_signatures_of_standard_webhooks_are_made_and_verified),
         T(the_first_secret_that_is_still_good_signs),
+        T(a_client_state_is_good_until_its_end_and_the_next_one_is_sent),
         T(handshakes_are_answered_only_by_the_scheme_they_belong_to),
         T(slack_and_graph_look_into_the_body),
         T(forms_become_objects_and_a_payload_field_its_json),
