@@ -104,9 +104,10 @@ void config__suggest(struct tl_sv word, const char *const *names, size_t n, stru
 /* All tables that can be reached from this one, each once, itself first. Returns their number (at most max). */
 size_t config__specs(const struct config_spec *spec, const struct config_spec **list, size_t max);
 bool config__has_required(const struct config_spec *spec);
-/* What holds: a copy of the tree in the tables' order with defaults put in (at.line is -1) and literal secrets masked.
- */
-struct config_node *config__effective(struct tl_arena *a, const struct config_spec *spec, const struct config_node *n);
+/* What holds: a copy of the tree in the tables' order with defaults put in (at.line is -1) and literal secrets masked;
+ * plain: not masked, to be compared and never to be shown. */
+struct config_node *config__effective(struct tl_arena *a, bool plain, const struct config_spec *spec,
+                                      const struct config_node *n);
 
 enum { CONFIG_MAX_SPECS = 1024 };
 

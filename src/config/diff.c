@@ -142,8 +142,8 @@ struct config_change *config_needs_restart(struct tl_arena *a, const struct conf
                                            size_t max, size_t *ret_n)
 {
     struct tl_arena *scratch = tl_arena_new(128 << 20);
-    const struct config_node *was = config__effective(scratch, spec, before);
-    const struct config_node *is = config__effective(scratch, spec, after);
+    const struct config_node *was = config__effective(scratch, true, spec, before);
+    const struct config_node *is = config__effective(scratch, true, spec, after);
     struct differ d = {.arena = a, .max = max, .only_restart = spec};
     struct config_change *list = all(&d, was ? was : before, is ? is : after, ret_n);
 

@@ -5,8 +5,8 @@
 
 static const struct config_place by_default = {.line = -1};
 
-static struct config_node *object(struct tl_arena *a, const struct config_spec *spec, const struct config_node *n);
-static struct config_node *value(struct tl_arena *a, const struct config_field *f, const struct config_node *n);
+static struct config_node *object(struct tl_arena *a, bool plain, const struct config_spec *spec, const struct config_node *n);
+static struct config_node *value(struct tl_arena *a, bool plain, const struct config_field *f, const struct config_node *n);
 
 static struct config_node *copy(struct tl_arena *a, const struct config_node *n)
 {
@@ -17,23 +17,25 @@ static struct config_node *copy(struct tl_arena *a, const struct config_node *n)
     return c;
 }
 
-static struct config_node *secret(struct tl_arena *a, const struct config_node *n)
+static struct config_node *secret(struct tl_arena *a, bool plain, const struct config_node *n)
 {
     struct config_secret s;
 
+    if (plain)
+        return copy(a, n);
     if (config__is_scalar(n) && config_secret_parse(a, n->text, &s, NULL) == TL_OK && s.kind != CONFIG_SECRET_LITERAL)
         return copy(a, n);
     return config__scalar(a, TL_SV("(a literal secret, not shown)"), true, n->at);
 }
 
-static struct config_node *list(struct tl_arena *a, const struct config_field *f, const struct config_node *n)
+static struct config_node *list(struct tl_arena *a, bool plain, const struct config_field *f, const struct config_node *n)
 {
     struct config_node *out = config__node(a, CONFIG_NODE_LIST, n->at);
 
     if (n->kind != CONFIG_NODE_LIST)
-        return value(a, f->item, n);
+        return value(a, plain, f->item, n);
     for (uint32_t i = 0; out && i < n->n; i++)
-        if (!config__push(a, out, value(a, f->item, n->items[i])))
+        if (!config__push(a, out, value(a, plain, f->item, n->items[i])))
             return NULL;
     return out;
 }
@@ -54,13 +56,13 @@ static bool is_secret(const char *name, const struct config_node *n)
     return tl_sv_starts_i(value, TL_SV("bearer ")) || tl_sv_starts_i(value, TL_SV("basic "));
 }
 
-static struct config_node *entry(struct tl_arena *a, const struct config_field *f, const char *name,
+static struct config_node *entry(struct tl_arena *a, bool plain, const struct config_field *f, const char *name,
                                  const struct config_node *n)
 {
-    return f->type == CONFIG_SECRET && is_secret(name, n) ? secret(a, n) : value(a, f, n);
+    return f->type == CONFIG_SECRET && is_secret(name, n) ? secret(a, plain, n) : value(a, plain, f, n);
 }
 
-static struct config_node *map(struct tl_arena *a, const struct config_field *f, const struct config_node *n)
+static struct config_node *map(struct tl_arena *a, bool plain, const struct config_field *f, const struct config_node *n)
 {
     struct config_node *out = config__node(a, CONFIG_NODE_MAP, n->at);
 
@@ -68,12 +70,12 @@ static struct config_node *map(struct tl_arena *a, const struct config_field *f,
         return copy(a, n);
     for (uint32_t i = 0; out && i < n->n; i++)
         if (!config__add(a, out, n->entries[i].key, n->entries[i].at,
-                         entry(a, f->item, n->entries[i].key, n->entries[i].value)))
+                         entry(a, plain, f->item, n->entries[i].key, n->entries[i].value)))
             return NULL;
     return out;
 }
 
-static struct config_node *one_of(struct tl_arena *a, const struct config_field *f, const struct config_node *n)
+static struct config_node *one_of(struct tl_arena *a, bool plain, const struct config_field *f, const struct config_node *n)
 {
     struct config_node *out = config__node(a, CONFIG_NODE_MAP, n->at);
     const struct config_field *v;
@@ -82,23 +84,23 @@ static struct config_node *one_of(struct tl_arena *a, const struct config_field 
     if (n->kind != CONFIG_NODE_MAP || n->n != 1)
         return copy(a, n);
     v = config__variant_named(f->variants, tl_sv_str(n->entries[0].key), &index);
-    if (!v || !out || !config__add(a, out, v->name, n->entries[0].at, value(a, v, n->entries[0].value)))
+    if (!v || !out || !config__add(a, out, v->name, n->entries[0].at, value(a, plain, v, n->entries[0].value)))
         return NULL;
     return out;
 }
 
-static struct config_node *value(struct tl_arena *a, const struct config_field *f, const struct config_node *n)
+static struct config_node *value(struct tl_arena *a, bool plain, const struct config_field *f, const struct config_node *n)
 {
     if (f->type == CONFIG_SECRET && !f->raw)
-        return secret(a, n);
+        return secret(a, plain, n);
     if (f->type == CONFIG_LIST)
-        return list(a, f, n);
+        return list(a, plain, f, n);
     if (f->type == CONFIG_MAP)
-        return map(a, f, n);
+        return map(a, plain, f, n);
     if (f->type == CONFIG_ONE_OF)
-        return one_of(a, f, n);
+        return one_of(a, plain, f, n);
     if (f->type == CONFIG_OBJECT || f->type == CONFIG_OBJECT_REF)
-        return object(a, f->spec, n);
+        return object(a, plain, f->spec, n);
     return copy(a, n);
 }
 
@@ -117,7 +119,7 @@ static struct config_node *absent(struct tl_arena *a, const struct config_field 
     return n;
 }
 
-static bool put_fields(struct tl_arena *a, const struct config_spec *spec, const struct config_node *n,
+static bool put_fields(struct tl_arena *a, bool plain, const struct config_spec *spec, const struct config_node *n,
                        struct config_node *out)
 {
     for (size_t i = 0; i < spec->n_fields; i++) {
@@ -129,7 +131,7 @@ static bool put_fields(struct tl_arena *a, const struct config_spec *spec, const
             there = absent(a, f);
         if (!there)
             continue;
-        v = value(a, f, there);
+        v = value(a, plain, f, there);
         if (!v)
             return false;
         if (there->at.line == -1 && v->kind == CONFIG_NODE_MAP && v->n == 0)
@@ -140,7 +142,7 @@ static bool put_fields(struct tl_arena *a, const struct config_spec *spec, const
     return true;
 }
 
-static struct config_node *object(struct tl_arena *a, const struct config_spec *spec, const struct config_node *n)
+static struct config_node *object(struct tl_arena *a, bool plain, const struct config_spec *spec, const struct config_node *n)
 {
     struct config_node *out = config__node(a, CONFIG_NODE_MAP, n->at), *tag;
     const struct config_field *v = NULL;
@@ -156,14 +158,15 @@ static struct config_node *object(struct tl_arena *a, const struct config_spec *
         if (tag && !config__add(a, out, spec->tag, t->at, tag))
             return NULL;
     }
-    if (v && v->spec && !put_fields(a, v->spec, n, out))
+    if (v && v->spec && !put_fields(a, plain, v->spec, n, out))
         return NULL;
-    return put_fields(a, spec, n, out) ? out : NULL;
+    return put_fields(a, plain, spec, n, out) ? out : NULL;
 }
 
-struct config_node *config__effective(struct tl_arena *a, const struct config_spec *spec, const struct config_node *n)
+struct config_node *config__effective(struct tl_arena *a, bool plain, const struct config_spec *spec,
+                                      const struct config_node *n)
 {
-    return object(a, spec, n);
+    return object(a, plain, spec, n);
 }
 
 /* ---- YAML out ---- */
@@ -251,7 +254,7 @@ static void put_node(struct tl_buf *b, const struct config_node *n, unsigned ind
 bool config_print_effective(const struct config_spec *spec, const struct config_node *node, struct tl_buf *b)
 {
     struct tl_arena *a = tl_arena_new(64 << 20);
-    struct config_node *n = config__effective(a, spec, node);
+    struct config_node *n = config__effective(a, false, spec, node);
 
     for (uint32_t i = 0; n && n->kind == CONFIG_NODE_MAP && i < n->n; i++) {
         put_key(b, n->entries[i].key);

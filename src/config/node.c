@@ -103,6 +103,29 @@ bool config__add(struct tl_arena *a, struct config_node *map, const char *key, s
     return true;
 }
 
+struct config_node *config_copy(struct tl_arena *a, const struct config_node *n)
+{
+    struct config_node *out = n ? config__node(a, n->kind, (struct config_place){0}) : NULL;
+
+    if (!out)
+        return NULL;
+    out->quoted = n->quoted;
+    if (config__is_scalar(n)) {
+        const char *text = tl_arena_strndup(a, n->text.p ? n->text.p : "", n->text.n);
+
+        out->text = tl_sv(text, n->text.n);
+        return text ? out : NULL;
+    }
+    for (uint32_t i = 0; n->kind == CONFIG_NODE_LIST && i < n->n; i++)
+        if (!config__push(a, out, config_copy(a, n->items[i])))
+            return NULL;
+    for (uint32_t i = 0; n->kind == CONFIG_NODE_MAP && i < n->n; i++)
+        if (!config__add(a, out, tl_arena_strdup(a, n->entries[i].key), (struct config_place){0},
+                         config_copy(a, n->entries[i].value)))
+            return NULL;
+    return out;
+}
+
 struct config_entry *config__entry(const struct config_node *map, const char *key)
 {
     if (!map || map->kind != CONFIG_NODE_MAP)

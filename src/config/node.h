@@ -37,6 +37,8 @@ struct config_entry {
     struct config_node *value;
 };
 const struct config_node *config_get(const struct config_node *map, const char *key); /* NULL: absent or not a map */
+/* A deep copy, so that the first may go; its places name no file. NULL: the arena is full, or n was NULL. */
+struct config_node *config_copy(struct tl_arena *a, const struct config_node *n);
 struct json config_to_json(struct tl_arena *a, const struct config_node *n);
 const char *config_kind_name(const struct config_node *n); /* "a list" */
 

@@ -40,7 +40,7 @@ struct server {
     bool json; /* what is said */
     struct config_options config;
     struct tl_arena *kept;       /* holds started */
-    struct config_node *started; /* what held at the start, defaults put in */
+    struct config_node *started; /* what held at the start */
     struct crypto *crypto;
     struct main_secrets secrets;
     struct metrics *metrics;
@@ -124,14 +124,8 @@ static enum tl_rc load_plan(struct server *s, struct flow_plan *same, struct con
 /* A copy, so that the first plan can go when its last event has. NULL: it was too large to keep. */
 static void keep_start(struct server *s, const struct flow_plan *plan)
 {
-    TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
-    TL_CLEANUP(config_errors_freep) struct config_errors *e = config_errors_new();
-
-    tl_buf_init(&text, 32 << 20);
     s->kept = tl_arena_new(128 << 20);
-    if (!config_print_effective(&flow_project_spec, flow_plan_node(plan), &text) ||
-        config_parse_yaml(s->kept, NULL, tl_buf_view(&text), e, &s->started) != TL_OK)
-        s->started = NULL;
+    s->started = config_copy(s->kept, flow_plan_node(plan));
 }
 
 /* ---- reloading: parsing may take a while, so it happens on a worker thread ---- */

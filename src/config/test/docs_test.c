@@ -155,13 +155,15 @@ static const struct config_field inner_fields[] = {
 };
 static const struct config_spec inner_spec = {.name = "inner", .size = 8, .fields = inner_fields, .n_fields = 3};
 static const struct config_field any_item = {.type = CONFIG_OBJECT, .spec = &inner_spec};
+static const struct config_field header_item = {.type = CONFIG_SECRET, .raw = true, .doc = "A text or a secret."};
 static const struct config_field outer_fields[] = {
     {.name = "said", .type = CONFIG_OBJECT, .spec = &inner_spec, .doc = "A.", .reload = CONFIG_RELOAD_APPLIES},
     {.name = "unsaid", .type = CONFIG_OBJECT, .spec = &inner_spec, .doc = "B."},
     {.name = "start", .type = CONFIG_OBJECT_REF, .spec = &inner_spec, .doc = "C.", .reload = CONFIG_RELOAD_RESTART},
     {.name = "all", .type = CONFIG_MAP, .item = &any_item, .doc = "D.", .reload = CONFIG_RELOAD_APPLIES},
+    {.name = "headers", .type = CONFIG_MAP, .item = &header_item, .doc = "E.", .reload = CONFIG_RELOAD_RESTART},
 };
-static const struct config_spec outer_spec = {.name = "outer", .size = 64, .fields = outer_fields, .n_fields = 4};
+static const struct config_spec outer_spec = {.name = "outer", .size = 64, .fields = outer_fields, .n_fields = 5};
 
 static void what_needs_a_restart_follows_from_the_tables(void **state)
 {
@@ -176,6 +178,9 @@ static void what_needs_a_restart_follows_from_the_tables(void **state)
         {"{}", "unsaid: {live: 1, x: 5}", "unsaid.x "},
         {"unsaid: {live: 7}", "{}", ""}, /* the default, written out */
         {"all: {a.start: {start: 1}}", "all: {a.start: {start: 2}, b: {x: 1}}", ""},
+        {"headers: {A: b, Authorization: Bearer one}", "headers: {A: b, Authorization: Bearer two}",
+         "headers.Authorization "}, /* masked wherever it is shown */
+        {"headers: {Authorization: Bearer one}", "headers: {Authorization: Bearer one}", ""},
         {"unknown: 1", "unknown: 2", ""}, /* what no table has is in no tree that was read */
     };
     struct world *w = *state;
