@@ -5,8 +5,10 @@
 
 static const struct config_place by_default = {.line = -1};
 
-static struct config_node *object(struct tl_arena *a, bool plain, const struct config_spec *spec, const struct config_node *n);
-static struct config_node *value(struct tl_arena *a, bool plain, const struct config_field *f, const struct config_node *n);
+static struct config_node *object(struct tl_arena *a, bool plain, const struct config_spec *spec,
+                                  const struct config_node *n);
+static struct config_node *value(struct tl_arena *a, bool plain, const struct config_field *f,
+                                 const struct config_node *n);
 
 static struct config_node *copy(struct tl_arena *a, const struct config_node *n)
 {
@@ -28,7 +30,8 @@ static struct config_node *secret(struct tl_arena *a, bool plain, const struct c
     return config__scalar(a, TL_SV("(a literal secret, not shown)"), true, n->at);
 }
 
-static struct config_node *list(struct tl_arena *a, bool plain, const struct config_field *f, const struct config_node *n)
+static struct config_node *list(struct tl_arena *a, bool plain, const struct config_field *f,
+                                const struct config_node *n)
 {
     struct config_node *out = config__node(a, CONFIG_NODE_LIST, n->at);
 
@@ -62,7 +65,8 @@ static struct config_node *entry(struct tl_arena *a, bool plain, const struct co
     return f->type == CONFIG_SECRET && is_secret(name, n) ? secret(a, plain, n) : value(a, plain, f, n);
 }
 
-static struct config_node *map(struct tl_arena *a, bool plain, const struct config_field *f, const struct config_node *n)
+static struct config_node *map(struct tl_arena *a, bool plain, const struct config_field *f,
+                               const struct config_node *n)
 {
     struct config_node *out = config__node(a, CONFIG_NODE_MAP, n->at);
 
@@ -75,7 +79,8 @@ static struct config_node *map(struct tl_arena *a, bool plain, const struct conf
     return out;
 }
 
-static struct config_node *one_of(struct tl_arena *a, bool plain, const struct config_field *f, const struct config_node *n)
+static struct config_node *one_of(struct tl_arena *a, bool plain, const struct config_field *f,
+                                  const struct config_node *n)
 {
     struct config_node *out = config__node(a, CONFIG_NODE_MAP, n->at);
     const struct config_field *v;
@@ -89,7 +94,8 @@ static struct config_node *one_of(struct tl_arena *a, bool plain, const struct c
     return out;
 }
 
-static struct config_node *value(struct tl_arena *a, bool plain, const struct config_field *f, const struct config_node *n)
+static struct config_node *value(struct tl_arena *a, bool plain, const struct config_field *f,
+                                 const struct config_node *n)
 {
     if (f->type == CONFIG_SECRET && !f->raw)
         return secret(a, plain, n);
@@ -142,7 +148,8 @@ static bool put_fields(struct tl_arena *a, bool plain, const struct config_spec 
     return true;
 }
 
-static struct config_node *object(struct tl_arena *a, bool plain, const struct config_spec *spec, const struct config_node *n)
+static struct config_node *object(struct tl_arena *a, bool plain, const struct config_spec *spec,
+                                  const struct config_node *n)
 {
     struct config_node *out = config__node(a, CONFIG_NODE_MAP, n->at), *tag;
     const struct config_field *v = NULL;

@@ -796,20 +796,22 @@ static int run(struct server *s)
     main_systemd_open(&s->systemd);
     if (load_plan(s, NULL, e, &plan) != TL_OK)
         return complain_config(s, e);
-    if (config_warnings_count(e))
-        (void)complain_config(s, e);
     s->log = make_log(s, &flow_plan_project(plan)->log);
     if (make_loops(s, flow_plan_project(plan)->server.threads, &err) != TL_OK ||
         main_secrets_first(&s->secrets, s->loops[0], plan, s->log, &again, &err) != TL_OK) {
         flow_plan_unref(plan);
         return complain(s, &err);
     }
-    if (again) { /* now with what Vault gave */
+    if (again) { /* now with what Vault gave: the same again, and it is said once */
         flow_plan_unref(plan);
         plan = NULL;
+        config_errors_free(e);
+        e = config_errors_new();
         if (load_plan(s, NULL, e, &plan) != TL_OK)
             return complain_config(s, e);
     }
+    if (config_warnings_count(e))
+        (void)complain_config(s, e);
     keep_start(s, plan);
     if (build(s, plan, &err) != TL_OK) {
         exit_code = complain(s, &err);
@@ -878,25 +880,28 @@ static int wrong_word(const char *what, const char *word)
 
 int main_run(int argc, char **argv)
 {
-    static const struct option options[] = {{"allow-literal-secrets", no_argument, NULL, 'l'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
+    enum { LITERALS = 256, JSON, HELP }; /* no letter, so that optopt tells -x from --x */
+    static const struct option options[] = {{"allow-literal-secrets", no_argument, NULL, LITERALS},
+                                            {"json", no_argument, NULL, JSON},
+                                            {"help", no_argument, NULL, HELP},
                                             {0}};
     struct server s = {.config_path = "tieline.yaml"};
     struct tl_err err = {0};
+    char letter[] = "-?";
     int c, code;
 
     opterr = 0;
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        if (c == 'l') {
+        if (c == LITERALS) {
             s.config.allow_literal_secrets = true;
-        } else if (c == 'j') {
+        } else if (c == JSON) {
             s.json = true;
-        } else if (c == 'h') {
+        } else if (c == 'h' || c == HELP) {
             fputs(usage, stdout);
             return 0;
         } else {
-            return wrong_word("there is no option", argv[optind - 1]);
+            letter[1] = (char)optopt;
+            return wrong_word("there is no option", optopt > 0 && optopt < LITERALS ? letter : argv[optind - 1]);
         }
     }
     if (optind + 1 < argc)

@@ -109,6 +109,15 @@ def test_a_key_of_the_ledger_that_vault_cannot_give_yet_is_no_fault_of_the_confi
     s.wait_counts(delivered=1)
 
 
+def test_a_start_that_reads_its_configuration_twice_says_what_it_says_once(site, target, vault, env):
+    vault.kv2["kv/shop"] = {"secret": "whsec_no base64!"}
+    c = config(target, vault)
+    c["server"]["limits"] = {"body_memory": "1MB"}
+    c["flows"]["orders"]["from"] = hook("/hooks/shop", "standard_webhooks", secret="${vault:kv/shop#secret}")
+    code, said = site(c, env=env).fails()
+    assert code == 2 and said.count("error: ") == 1 and said.count("server.limits.body_memory has no room for one body of server") == 1, said
+
+
 def test_a_token_and_a_header_that_vault_gives_later_stop_no_start_and_are_taken_up_when_they_come(site, target, vault, env):
     collector = Target()
     vault.kv2["kv/ours"] = {"token": "a-token-of-the-tests-that-is-long", "key": "for the collector"}

@@ -70,6 +70,7 @@ def test_files_that_cannot_be_read(project):
 def test_words_too_many_and_options_that_are_none(empty):
     one_sentence(empty.run("run", "a.yaml", "b.yaml"), 2, "b.yaml")
     one_sentence(empty.run("run", "--jsn"), 2, "--jsn")
+    one_sentence(empty.run("run", "-xh"), 2, "there is no option -x")
     done = empty.run("run")
     assert done.code == 2 and "tieline.yaml cannot be read" in done.err and "`tieline init`" in done.err, done.err
     one_sentence(empty.run("send", "--url", "http://nowhere.invalid/x"), 4, "nowhere.invalid")
