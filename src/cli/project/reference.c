@@ -217,7 +217,7 @@ static const char bash[] =
     "  while IFS= read -r w; do\n"
     "    [[ $w == \"$cur\"* ]] && COMPREPLY+=(\"$w\")\n"
     "  done < <(\"${COMP_WORDS[0]/#\\~/$HOME}\" " CLI_COMPLETE " \"$COMP_CWORD\" \"${COMP_WORDS[@]:1}\" 2>/dev/null)\n"
-    "  [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+    "  [[ ${#COMPREPLY[@]} -eq 0 ]] && mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
     "}\n"
     "complete -o filenames -F _tieline tieline\n";
 

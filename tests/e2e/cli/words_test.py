@@ -103,7 +103,7 @@ def complete(p, *words):
     line = 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tieline; printf "%s\\n" "${COMPREPLY[@]}"'
     done = subprocess.run(["bash", "-c", p.ok("completion", "bash").out + line, "bash", BINARY, *words], capture_output=True, text=True,
                           check=True, cwd=p.folder)
-    return done.stdout.split()
+    return [w for w in done.stdout.split("\n") if w]
 
 
 def test_completion_knows_commands_and_options(empty):
@@ -128,6 +128,13 @@ def test_completion_knows_the_names_of_the_configuration(project):
     assert complete(project, "dlq", "list", "--config", "other.yaml", "--flow", "") == ["returns", "refunds", "alerts.ops"]
     assert complete(project, "events", "move", "1", "--to", "") == ["orders"]
     assert "tieline.yaml" in complete(project, "check", "tie")
+
+
+def test_completion_takes_names_of_files_as_they_are(project):
+    for name in ("a file.yaml", "x*y", "xay", "$(touch made)"):
+        project.write(name, "")
+    assert complete(project, "check", "a ") == ["a file.yaml"] and complete(project, "check", "x*") == ["x*y"]
+    assert complete(project, "check", "$") == ["$(touch made)"] and not (project.folder / "made").exists()
 
 
 def test_completion_knows_simulators_and_their_options(empty):
