@@ -2,8 +2,8 @@
 /*
  * excerpt.c - the line of a source that an error is about, and places within texts.
  * A report may end up in a journal, so a line is shown without what may be a secret: the value of a key that sounds
- * like one, unless it is a reference or has keys of its own, and who logs in by a URL. A line on which a literal secret
- * was found is not shown at all (errors.c).
+ * like one, unless it is a reference or has keys of its own, who logs in by a URL, and what follows Bearer or Basic. A
+ * line on which a literal secret was found is not shown at all (errors.c).
  */
 #include "config/config_int.h"
 
@@ -139,11 +139,26 @@ static void mask_logins(char *line, size_t n)
     }
 }
 
+/* What follows Bearer or Basic (RFC 7235), whatever it stands under. */
+static void mask_credentials(char *line, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct tl_sv rest = tl_sv(line + i, n - i);
+        size_t scheme = tl_sv_starts_i(rest, TL_SV("bearer ")) ? 7 : tl_sv_starts_i(rest, TL_SV("basic ")) ? 6 : 0;
+
+        if (scheme == 0 || (i > 0 && is_key_char(line[i - 1])))
+            continue;
+        for (i += scheme; i < n && !strchr(" ,}]\"'$", line[i]); i++)
+            star(&line[i]);
+    }
+}
+
 static void mask_secrets(char *line, size_t n)
 {
     size_t depth = 0, end;
 
     mask_logins(line, n);
+    mask_credentials(line, n);
     for (size_t i = 0; i < n; i = end) {
         char quote;
         size_t value;
