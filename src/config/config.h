@@ -196,6 +196,7 @@ struct config_options {
     bool check_files;
     bool
         env_may_be_missing; /* `check` away from production: a missing variable is a warning, the value stays at zero */
+    const char *whole;      /* what an error calls the node that is parsed; NULL: "the configuration" */
     const char *(*env)(void *arg, const char *name); /* NULL: getenv(3) */
     void *arg;
 };

@@ -36,6 +36,7 @@ char *config__path_text(const struct config__path *path, char buf[CONFIG_PATH_TE
 bool config__fault(struct config__parse *p, const struct config__path *path, const struct config_node *n,
                    const char *hint, const char *fmt, ...)
 {
+    const char *whole = p->opt->whole ? p->opt->whole : "the configuration";
     char where[CONFIG_PATH_TEXT], text[400];
     va_list ap;
 
@@ -43,7 +44,7 @@ bool config__fault(struct config__parse *p, const struct config__path *path, con
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     config__path_text(path, where);
-    config_error(p->e, n->at, hint, "%s %s", *where ? where : "the configuration", text);
+    config_error(p->e, n->at, hint, "%s %s", *where ? where : whole, text);
     return false;
 }
 

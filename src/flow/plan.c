@@ -319,9 +319,11 @@ static struct config_node *common_part(struct loader *l, const struct config_nod
 /* That part as far as it can be read; NULL: no memory. */
 static void *parse_common(struct loader *l, const struct config_node *node, const struct config_spec *spec)
 {
+    struct config_options o = l->opt->config;
     void *conf;
 
-    (void)!config_parse_partly(l->plan->arena, spec, common_part(l, node, spec), &l->opt->config, l->e, &conf);
+    o.whole = tl_arena_printf(l->plan->arena, "the %s", spec->name);
+    (void)!config_parse_partly(l->plan->arena, spec, common_part(l, node, spec), &o, l->e, &conf);
     return conf;
 }
 
