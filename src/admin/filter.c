@@ -217,7 +217,7 @@ static struct json masked_text(struct tl_arena *a, struct tl_sv rest)
         uint64_t id;
         bool bare_id = !name.p && value.n == 13 && tl_id32_parse(value.p, value.n, &id);
 
-        if ((!name.p && !bare_id) || is_words(name))
+        if (name.p ? is_words(name) : !bare_id)
             value = TL_SV(FLOW_MASK);
         (void)tl_buf_printf(&b, "%s%.*s%s%.*s", b.n ? " " : "", TL_SV_ARG(name), name.p ? ":" : "", TL_SV_ARG(value));
     }
