@@ -249,11 +249,15 @@ static struct target *target_of(struct queue *q, struct flow *f, const struct qu
     return t ? t : heir(q, f, d);
 }
 
+/* With those that a person holds: they go there too, some day. */
 static uint64_t live_of_target(struct queue *q, const struct target *t)
 {
     struct store_val v;
+    uint64_t n = queue__one(q, SQL_READY_COUNT, VALS(store_int(t->id)), &v, 1) ? (uint64_t)v.i : 0;
 
-    return queue__one(q, SQL_READY_COUNT, VALS(store_int(t->id)), &v, 1) ? (uint64_t)v.i : 0;
+    if (t->flow->count[QUEUE_HELD] > 0 && queue__one(q, SQL_HELD_COUNT, VALS(store_int(t->id)), &v, 1))
+        n += (uint64_t)v.i;
+    return n;
 }
 
 struct config_op {

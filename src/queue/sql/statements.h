@@ -81,6 +81,8 @@
     X(DEAD_LANES, "SELECT lane FROM unit WHERE fp IS NOT NULL AND lane IS NOT NULL LIMIT ?1")                          \
     X(HELD_ALL, "SELECT flow,lane FROM unit WHERE id IN (SELECT CAST(substr(key,6) AS INTEGER) FROM kv WHERE "         \
                 "key>='held/' AND key<'held0')")                                                                       \
+    X(HELD_COUNT, "SELECT count(*) FROM unit WHERE id IN (SELECT CAST(substr(key,6) AS INTEGER) FROM kv WHERE "        \
+                  "key>='held/' AND key<'held0') AND +target=?1")                                                      \
     X(UNIT_LIVE, "UPDATE unit SET live=?2,updated=?3 WHERE id=?1")                                                     \
     X(UNBLOCK, "UPDATE unit SET live=NULL WHERE flow=?1 AND fp IS NOT NULL AND live=2")                                \
     X(ATTEMPT_BEGIN,                                                                                                   \

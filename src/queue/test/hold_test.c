@@ -370,6 +370,63 @@ static void an_event_whose_steps_have_not_run_is_held_too(void **state)
     assert_int_equal(w->kind, QUEUE_WORK_EXPAND);
 }
 
+static void configure(struct bench *b)
+{
+    struct queue_config_answer a;
+    struct tl_err err;
+
+    assert_int_equal(queue_configure(b->q, NULL, &b->config, false, &a, &err), TL_OK);
+    help_turn(b);
+}
+
+static void it_does_not_go_to_another_system_than_it_was_meant_for(void **state)
+{
+    struct bench *b = *state;
+    uint64_t id;
+
+    wait_all(b);
+    id = help_put(b, NULL, NULL, "1");
+    hold(b, id);
+    b->connections[0].identity = 8;
+    configure(b);
+    assert_string_equal(b->last_notice, "identity_changed");
+    go_all(b);
+    release(b, id);
+    nothing_goes(b);
+    b->connections[0].accept_identity = true;
+    configure(b);
+    next_is(b, "1", QUEUE_END_DONE);
+}
+
+static void what_comes_stays_behind_one_that_waits_for_steps_which_the_flow_has_no_more(void **state)
+{
+    struct bench *b = *state;
+    struct queue_delivery_def d = {.item = 0};
+    struct queue_work *w;
+    struct tl_err err;
+    uint64_t id;
+
+    b->flows[0].expand = true;
+    wait_all(b);
+    id = help_put(b, NULL, "a", "1");
+    hold(b, id);
+    b->flows[0].expand = false;
+    configure(b);
+    (void)help_put(b, NULL, "a", "2");
+    go_all(b);
+    nothing_goes(b);
+    release(b, id);
+    d.target = b->targets[0].ret_id;
+    for (int i = 0; i < 2; i++) {
+        w = help_take(b);
+        assert_non_null(w);
+        assert_int_equal(w->kind, QUEUE_WORK_EXPAND);
+        assert_int_equal(queue_expand(b->q, NULL, w, &d, 1, TL_SV_NULL, &err), TL_OK);
+        help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+        next_is(b, i == 0 ? "1" : "2", QUEUE_END_DONE);
+    }
+}
+
 static void a_plan_counts_in_slices_that_make_up_the_whole(void **state)
 {
     struct bench *b = *state;
@@ -419,6 +476,8 @@ int main(void)
         T(all_of_a_flow_are_held_and_released_and_others_on_many_leave_them_alone),
         T(the_list_of_held_ones_is_a_list_of_its_own),
         T(an_event_whose_steps_have_not_run_is_held_too),
+        T(it_does_not_go_to_another_system_than_it_was_meant_for),
+        T(what_comes_stays_behind_one_that_waits_for_steps_which_the_flow_has_no_more),
         T(a_plan_counts_in_slices_that_make_up_the_whole),
     };
 
