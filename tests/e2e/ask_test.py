@@ -56,6 +56,18 @@ def test_a_look_up_without_a_permit_waits_with_its_reason_and_uses_no_attempt(si
     assert all(len(s.show(id)["attempts"]) == 1 for id in (ids[0], ids[-1]))
 
 
+def test_the_rest_of_a_flow_says_what_its_look_ups_wait_for_however_many_began_at_once(site, targets):
+    crm, erp = targets(zoe), targets()
+    s = site(asking(erp, crm, limits={"rate": "1/h", "burst": 1})).start()
+    s.wait_state(s.post({"n": 1, "customer": 1}), "delivered")
+    s.do("/v1/flows/orders/pause", {"reason": "so that they begin together"})
+    ids = [s.post({"n": n, "customer": n}) for n in range(2, 60)]
+    s.do("/v1/flows/orders/resume")
+    until(lambda: all(held(s, id) == "rate" for id in (ids[0], ids[-1])))
+    last = s.post({"n": 60, "customer": 60})
+    assert until(lambda: held(s, last), timeout=5) == "rate"
+
+
 def test_an_event_whose_look_up_cannot_be_made_waits_whatever_attempts_says(site, targets):
     crm, erp = targets(lambda r: answer(200, {"tier": "gold"})), targets()
     config = project(erp, connections={"crm": {"type": "http", "url": crm.url}},

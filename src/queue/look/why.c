@@ -76,7 +76,7 @@ static void why(struct queue *q, struct queue_row *r)
         (void)snprintf(r->held_text, sizeof(r->held_text), "%s", TARGET_CHANGED_TEXT);
     } else {
         r->held = of_conn(q, t->conn, r);
-        if (r->held == QUEUE_HELD_NONE && t->n_parked == PARKED_MAX)
+        if (r->held == QUEUE_HELD_NONE && t->n_parked >= PARKED_MAX) /* more, where they began at once */
             r->held = of_conn(q, t->parked_on, r);
     }
 }
