@@ -328,6 +328,7 @@ struct flow_sla_day {
 };
 /* Failed attempts in a row, of each target: one that goes well says nothing of another. Kept over a restart. */
 #define FLOW_SLA_TARGETS 16 /* those beyond share the last place */
+#define FLOW_SLA_STEPS 0    /* in the place of a target: the steps */
 struct flow_sla_outage {
     struct {
         uint32_t target, failures; /* 0: the place is free */
@@ -337,6 +338,7 @@ struct flow_sla_outage {
 };
 void flow__sla_delivered(const struct flow *f, uint32_t target, int64_t now_ms, int64_t delay_ms);
 void flow__sla_failed(const struct flow *f, uint32_t target, int64_t now_ms);
+void flow__sla_went(const struct flow *f, int64_t now_ms); /* through the steps, whatever they made of it */
 enum tl_rc flow__sla_task(struct task *task, void *engine, struct tl_err *err); /* on loop 0 */
 void flow__sla_save(struct flow_engine *e, struct task *task);
 

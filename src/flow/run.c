@@ -671,7 +671,7 @@ static void count(struct run *r, const struct queue_claim *c, int64_t now_ms)
 
         metrics_inc(m->failed[cls]);
         if (cls != TL_CLASS_RATE_LIMIT)
-            flow__sla_failed(r->flow, r->work->target, now_ms);
+            flow__sla_failed(r->flow, r->work->kind == QUEUE_WORK_EXPAND ? FLOW_SLA_STEPS : r->work->target, now_ms);
     }
 }
 
@@ -749,9 +749,14 @@ static enum tl_rc run_task(struct task *task, void *arg, struct tl_err *err)
         for (size_t i = 0; i < r->work->n; i++)
             tell_pairs(r, &r->work->claims[i].outcome);
         now_ms = tl_clock_wall_ms(l->engine->opt.clock);
-        for (size_t i = 0; i < r->work->n; i++) /* what came of the steps counts where they failed */
-            if (r->work->kind != QUEUE_WORK_EXPAND || r->work->claims[i].outcome.end == QUEUE_END_FAILED)
+        for (size_t i = 0; i < r->work->n; i++) {
+            enum queue_end end = r->work->claims[i].outcome.end;
+
+            if (r->work->kind != QUEUE_WORK_EXPAND || end == QUEUE_END_FAILED)
                 count(r, &r->work->claims[i], now_ms);
+            else if (end == QUEUE_END_DONE || end == QUEUE_END_SKIP) /* a delivery it is only where one follows */
+                flow__sla_went(r->flow, now_ms);
+        }
         if (r->attempt.on && r->target)
             flow__trace_ended(&r->attempt, r->flow, r->target, &r->work->claims[0]);
     } else {

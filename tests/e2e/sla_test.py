@@ -116,3 +116,35 @@ def test_a_target_that_goes_well_does_not_hide_that_the_other_is_down(site, targ
     s.wait_counts(delivered=10)
     sla = until(lambda: (v := s.flow()["sla"])["incidents"] and v)
     assert sla["incidents"] == 1 and sla["failing_since"] is None, sla
+
+
+def test_an_outage_of_what_the_steps_ask_ends_when_they_go_through_again(site, targets):
+    down = [True]
+    crm = targets(lambda r: answer(503) if down[0] else answer(200, {"name": "Zoë"}))
+    flow = {"steps": [{"lookup": {"connection": "crm", "get": "/c/{body.n}", "as": "c"}}],
+            "retry": {"backoff": "50ms..50ms", "attempts": 1000}, "sla": {"mttr": "1ms"}}
+    crm_conf = {"type": "http", "url": crm.url, "limits": {"breaker_failures": 10000}}
+    s = site(project(targets(), flow=flow, connections={"crm": crm_conf})).start()
+    s.post({"n": 1})
+    assert until(lambda: s.flow()["sla"]["failing_since"])
+    down[0] = False
+    s.wait_counts(delivered=1)
+    sla = until(lambda: (v := s.flow()["sla"])["incidents"] and v, timeout=5)
+    assert sla["incidents"] == 1 and sla["failing_since"] is None, sla
+
+
+def test_an_outage_of_a_target_that_leaves_the_configuration_ends_with_the_next_delivery(site, targets):
+    good, bad = targets(), targets(lambda r: answer(503))
+    config = project(good, flow={"retry": {"backoff": "50ms..50ms", "attempts": 1000}, "sla": {"mttr": "1ms"}})
+    config["connections"]["other"] = {**config["connections"]["erp"], "url": bad.url}
+    both = [config["flows"]["orders"]["to"], {"connection": "other", "post": "/orders"}]
+    config["flows"]["orders"]["to"] = both
+    s = site(config).start()
+    s.post({"n": 1})
+    assert until(lambda: s.flow()["sla"]["failing_since"])
+    s.change(lambda c: c["flows"]["orders"].update(to=both[0]))
+    s.do("/v1/reload")
+    s.post({"n": 2})
+    s.wait_counts(delivered=2)
+    sla = until(lambda: (v := s.flow()["sla"])["incidents"] and v, timeout=5)
+    assert sla["incidents"] == 1 and sla["failing_since"] is None, sla

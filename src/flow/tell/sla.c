@@ -5,7 +5,8 @@
  * A success is a delivery; a failure is a delivery that became a dead letter, also if somebody put it right later,
  * because it needed a person. The delay is that of delivered ones, from receipt. An incident begins with the third
  * failed attempt in a row at one target without a delivery there between them (the moment of the first of them counts)
- * and ends when the last target in this state delivers again; a restart does not end it. Days and months are those of
+ * and ends when the last target in this state delivers again, or is found to have left the configuration; a restart
+ * does not end it. The steps count as a target of their own, which delivers when they go through. Days and months are those of
  * UTC; months are kept for more than a year. The figures are written to the ledger every minute and at the end.
  */
 #include "flow/flow_int.h"
@@ -89,18 +90,36 @@ static void end_incident(struct flow_watch *w, int64_t now_ms)
     w->outage.since_ms = 0;
 }
 
-static void recovered(struct flow_watch *w, uint32_t target, int64_t now_ms)
+static bool has_target(const struct flow *f, uint32_t target)
 {
-    struct flow_sla_outage *o = &w->outage;
-    size_t i = place_of(o, target);
+    for (size_t i = 0; i < f->n_targets; i++)
+        if (f->targets[i].id == target)
+            return true;
+    return target == FLOW_SLA_STEPS && f->expand;
+}
 
-    o->row[i].failures = 0;
+static void recovered(const struct flow *f, uint32_t target, int64_t now_ms)
+{
+    struct flow_sla_outage *o = &f->watch->outage;
+    bool failing = false;
+
+    o->row[place_of(o, target)].failures = 0;
     if (!o->since_ms)
         return;
-    for (i = 0; i < FLOW_SLA_TARGETS; i++)
-        if (o->row[i].failures >= INCIDENT_FAILURES)
-            return;
-    end_incident(w, now_ms);
+    for (size_t i = 0; i < FLOW_SLA_TARGETS; i++) {
+        if (o->row[i].failures && !has_target(f, o->row[i].target))
+            o->row[i].failures = 0;
+        failing = failing || o->row[i].failures >= INCIDENT_FAILURES;
+    }
+    if (!failing)
+        end_incident(f->watch, now_ms);
+}
+
+void flow__sla_went(const struct flow *f, int64_t now_ms)
+{
+    pthread_mutex_lock(&f->watch->lock);
+    recovered(f, FLOW_SLA_STEPS, now_ms);
+    pthread_mutex_unlock(&f->watch->lock);
 }
 
 void flow__sla_delivered(const struct flow *f, uint32_t target, int64_t now_ms, int64_t delay_ms)
@@ -121,7 +140,7 @@ void flow__sla_delivered(const struct flow *f, uint32_t target, int64_t now_ms, 
     }
     if (!w->loaded && !w->first_ok_ms)
         w->first_ok_ms = now_ms;
-    recovered(w, target, now_ms);
+    recovered(f, target, now_ms);
     pthread_mutex_unlock(&w->lock);
 }
 
