@@ -130,8 +130,9 @@ static void write_rows(struct queue *q, struct put_op *p)
 struct target *queue__entry(struct queue *q, struct flow *f, struct tl_sv order_by)
 {
     struct target *steps = f->steps_left;
+    struct row head;
 
-    if (!f->expand && steps && order_by.p && queue__line_next(q, queue__lane_hash(steps->id, order_by), 0))
+    if (!f->expand && steps && order_by.p && queue__lane_head(q, queue__lane_hash(steps->id, order_by), &head))
         return steps;
     return f->expand ? f->expand : f->only;
 }

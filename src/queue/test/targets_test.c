@@ -241,6 +241,31 @@ static void a_key_stays_in_order_when_its_flow_gets_steps_and_when_it_loses_them
     assert_int_equal(help_count(b, QUEUE_QUEUED), 0);
 }
 
+/* Rows of the table `line` whose deliveries ended shortly before a crash stand there for nobody. */
+static void what_ended_before_a_crash_sends_nothing_through_steps_that_are_gone(void **state)
+{
+    struct bench *b = *state;
+    char came[20];
+
+    two_targets(b);
+    b->line_generation = 4;
+    b->flows[0].block_on_dead = true;
+    b->flows[0].n_targets = 1;
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    for (int i = 0; i < 9; i++)
+        (void)help_put(b, NULL, "k", "x");
+    queue_set_dispatch(b->q, true);
+    drain(b, came);
+    assert_string_equal(came, "xxxxxxxxx");
+    help_close(b);
+    b->flows[0].expand = false;
+    help_open(b);
+    (void)help_put(b, NULL, "k", "y");
+    help_turn(b);
+    assert_int_equal(help_take(b)->kind, QUEUE_WORK_DELIVER);
+}
+
 static void a_dead_one_goes_on_blocking_its_key_when_the_flow_gets_a_second_target(void **state)
 {
     struct bench *b = *state;
@@ -538,6 +563,7 @@ int main(void)
         T(going_back_to_the_target_before_lets_what_waits_go),
         T(a_change_of_target_between_two_runs_holds_too_and_the_configuration_can_agree),
         T(a_key_stays_in_order_when_its_flow_gets_steps_and_when_it_loses_them),
+        T(what_ended_before_a_crash_sends_nothing_through_steps_that_are_gone),
         T(a_dead_one_goes_on_blocking_its_key_when_the_flow_gets_a_second_target),
         T(a_replay_after_the_flow_got_steps_is_told_as_superseded),
         T(what_waits_for_a_target_that_is_gone_is_told_and_can_go_to_another),
