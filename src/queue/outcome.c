@@ -174,19 +174,21 @@ static bool target_is_down(struct queue *q, struct work *w, const struct member 
 }
 
 /* The same of a system that a step asks (`on_unavailable: hold`): while nobody gets an answer it is waited for, by the
- * breaker or, where that has no say, by the pause before the last attempt. A 5xx while it answers others is this
- * record's own fault. */
+ * breaker, which has counted this failure already, with the end of its permit. One that cannot be reached is waited for
+ * in any case, with the pause before the last attempt. A 5xx, or a time-out, while it answers others is this record's
+ * own fault. */
 static bool step_waits(struct queue *q, struct work *w, struct member *m, const struct queue_outcome *o,
                        int64_t *ret_ms)
 {
     const struct guard_retry *r = &w->target->retry;
     struct conn *c = o->connection ? queue__conn(q, o->connection) : NULL;
-    bool unreachable = o->rc == TL_UNREACHABLE || o->rc == TL_TIMEOUT;
+    bool unreachable = o->rc == TL_UNREACHABLE;
 
     *ret_ms = 0;
-    if (!c || (!unreachable && o->rc != TL_UPSTREAM) || (r->max_age_ms > 0 && m->row.age >= r->max_age_ms))
+    if (!c || (!unreachable && o->rc != TL_TIMEOUT && o->rc != TL_UPSTREAM) ||
+        (r->max_age_ms > 0 && m->row.age >= r->max_age_ms))
         return false;
-    if (guard_breaker_trip(c->guard, queue__now(q), m->row.used))
+    if (guard_breaker_trip(c->guard, queue__now(q), m->row.used + 1))
         return true;
     if (!unreachable || !guard_retry_delay(r, m->row.used - 1, m->row.age, o->retry_after_ms, tl_random_unit(), ret_ms))
         return false;

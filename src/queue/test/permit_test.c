@@ -185,6 +185,52 @@ static void a_system_that_a_step_cannot_reach_kills_nothing_without_a_breaker_ei
     cannot_reach(*state, false);
 }
 
+/* It fails for this event alone: the event dies as at a target, and nobody else waits for it. */
+static void of_a_system_that_answers_others_nobody_waits_for_one_event(void **state, enum tl_rc rc)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct queue_permit p, other;
+    struct queue_row row;
+    uint64_t id;
+
+    two_connections(b);
+    b->guard.no_breaker = false;
+    b->guard.breaker_failures = 1000;
+    b->retry.attempts = 2;
+    b->retry.base_ms = b->retry.most_ms = 1;
+    help_open(b);
+    id = help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    for (int i = 0; i < 2; i++) {
+        other = permit_of(b, NULL);
+        assert_int_equal(take(b, &other), TL_OK);
+        give(b, &other, TL_OK);
+        w = help_take(b);
+        assert_non_null(w);
+        p = permit_of(b, w);
+        assert_int_equal(take(b, &p), TL_OK);
+        queue_permit_give(b->q, &p, &(struct queue_permit_end){.rc = rc});
+        w->claims[0].outcome = (struct queue_outcome){.end = QUEUE_END_FAILED, .rc = rc, .connection = p.connection};
+        queue_finish(b->q, w);
+        help_turn(b);
+        help_after(b, 1000);
+    }
+    help_row(b, id, &row);
+    assert_int_equal(row.state, QUEUE_DEAD);
+    assert_string_equal(stat_of(b, "crm").breaker, "closed");
+}
+
+static void an_event_that_a_system_fails_alone_dies_after_its_attempts(void **state)
+{
+    of_a_system_that_answers_others_nobody_waits_for_one_event(state, TL_UPSTREAM);
+}
+
+static void an_event_that_a_system_lets_time_out_alone_dies_after_its_attempts(void **state)
+{
+    of_a_system_that_answers_others_nobody_waits_for_one_event(state, TL_TIMEOUT);
+}
+
 static void one_whose_look_up_failed_waits_behind_those_that_have_not_asked_yet(void **state)
 {
     enum { AT_ONCE = 512 };
@@ -389,6 +435,8 @@ int main(void)
         T(a_failure_while_the_breaker_of_the_asked_system_is_open_uses_no_attempt),
         T(a_system_that_a_step_cannot_reach_kills_nothing_without_a_breaker_either),
         T(a_system_that_a_step_cannot_reach_is_waited_for_by_its_breaker_whatever_attempts_says),
+        T(an_event_that_a_system_fails_alone_dies_after_its_attempts),
+        T(an_event_that_a_system_lets_time_out_alone_dies_after_its_attempts),
         T(one_whose_look_up_failed_waits_behind_those_that_have_not_asked_yet),
         T(a_step_that_got_no_permit_leaves_no_attempt_behind),
         T(a_further_request_draws_on_the_quota_while_its_call_keeps_the_slot),
