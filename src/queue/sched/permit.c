@@ -242,6 +242,8 @@ static enum tl_rc give_apply(struct queue *q, struct op *op, struct tl_err *err)
     g->done = true;
     c->running--;
     c->wake_ns = 0;
+    if (g->end.rc == TL_OK && !g->end.not_sent)
+        c->ok_at = queue__wall(q);
     if (g->permit.work)
         TL_CONTAINER(g->permit.work, struct work, pub)->step_counts = !g->permit.probe && queue__gate_closed(c);
     guard_give(c->guard, queue__now(q), queue__wall(q), &r);

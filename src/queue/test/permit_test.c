@@ -231,6 +231,25 @@ static void an_event_that_a_system_lets_time_out_alone_dies_after_its_attempts(v
     of_a_system_that_answers_others_nobody_waits_for_one_event(state, TL_TIMEOUT);
 }
 
+/* From it follows since when it stops: waits_for() in dispatch.c. */
+static void a_connection_that_is_only_asked_says_when_it_last_answered(void **state)
+{
+    struct bench *b = *state;
+    struct queue_permit p;
+
+    two_connections(b);
+    help_open(b);
+    p = permit_of(b, NULL);
+    assert_int_equal(take(b, &p), TL_OK);
+    give(b, &p, TL_UPSTREAM);
+    assert_int_equal(stat_of(b, "crm").last_ok_ms, 0);
+    help_after(b, 1000);
+    p = permit_of(b, NULL);
+    assert_int_equal(take(b, &p), TL_OK);
+    give(b, &p, TL_OK);
+    assert_in_range(stat_of(b, "crm").last_ok_ms, 1700000001000, 1700000001100);
+}
+
 static void one_whose_look_up_failed_waits_behind_those_that_have_not_asked_yet(void **state)
 {
     enum { AT_ONCE = 512 };
@@ -437,6 +456,7 @@ int main(void)
         T(a_system_that_a_step_cannot_reach_is_waited_for_by_its_breaker_whatever_attempts_says),
         T(an_event_that_a_system_fails_alone_dies_after_its_attempts),
         T(an_event_that_a_system_lets_time_out_alone_dies_after_its_attempts),
+        T(a_connection_that_is_only_asked_says_when_it_last_answered),
         T(one_whose_look_up_failed_waits_behind_those_that_have_not_asked_yet),
         T(a_step_that_got_no_permit_leaves_no_attempt_behind),
         T(a_further_request_draws_on_the_quota_while_its_call_keeps_the_slot),
