@@ -6,8 +6,9 @@
  * because it needed a person. The delay is that of delivered ones, from receipt. An incident begins with the third
  * failed attempt in a row at one target without a delivery there between them (the moment of the first of them counts)
  * and ends when the last target in this state delivers again, or is found to have left the configuration; a restart
- * does not end it. The steps count as a target of their own, which delivers when they go through. Days and months are those of
- * UTC; months are kept for more than a year. The figures are written to the ledger every minute and at the end.
+ * does not end it. The steps count as a target of their own, which delivers when they go through. Days and months are
+ * those of UTC; months are kept for more than a year. The figures are written to the ledger every minute and at the
+ * end.
  */
 #include "flow/flow_int.h"
 
