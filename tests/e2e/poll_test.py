@@ -100,3 +100,12 @@ def test_the_same_system_under_another_address_keeps_its_position_where_a_person
     assert s.do("/v1/reload")["sources_elsewhere"] == []
     until(lambda: b.asked)
     assert b.asked[0] == "/list?since=a9"
+
+
+def test_a_flow_that_did_not_read_before_reads_from_no_other_system_now(site, targets):
+    a = Pages(orders=[], next="a9")
+    target = targets(a)
+    s = site(project(target)).start()
+    s.change(lambda c: c["flows"].update(polling(target)["flows"]))
+    assert s.do("/v1/reload")["sources_elsewhere"] == []
+    until(lambda: a.asked[-1:] == ["/list?since=a9"])

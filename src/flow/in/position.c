@@ -91,7 +91,7 @@ struct json flow_plan_sources_elsewhere(const struct flow_plan *old, const struc
         for (size_t k = 0; f->source == FLOW_READ && k < old->n_flows; k++) {
             const struct flow *was = &old->flows[k];
 
-            if (strcmp(was->name, f->name) != 0 || what_it_reads(was) == what_it_reads(f) ||
+            if (was->source != FLOW_READ || strcmp(was->name, f->name) != 0 || what_it_reads(was) == what_it_reads(f) ||
                 f->read->connection->conf->accept_identity)
                 continue;
             json_push(&b, json_str(tl_arena_printf(
