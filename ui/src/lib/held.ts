@@ -43,6 +43,8 @@ export const resumesConnection = (held: string | null): boolean => !!held && ["c
 export const holdsFlow = (held: string | null): boolean => resumesFlow(held) || held === "flow_removed";
 /** A removed flow or target with nothing left to do is no matter. */
 export const live = (f: Flow): number => f.counts.queued + f.counts.retrying;
+/** It left the configuration, and nothing of it waits for anybody. */
+export const forgotten = (f: Flow): boolean => f.removed && live(f) === 0 && f.counts.dead === 0;
 
 /** The connection that keeps a flow waiting. */
 export function keptBy(f: Flow, connections: Connection[]): Connection | undefined {

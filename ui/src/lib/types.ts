@@ -34,7 +34,7 @@ export interface SlaMonth {
     month: string;
     months: string[];
     complete: boolean;
-    flows: (Sla & { flow: string; died: number; mttr_ms: number | null; mttr_objective_ms: number | null })[];
+    flows: (Sla & { flow: string; removed: boolean; died: number; mttr_ms: number | null; mttr_objective_ms: number | null })[];
 }
 
 export interface Target {
@@ -433,6 +433,7 @@ export interface Samples {
 }
 
 export interface Shadow {
+    masked: boolean; // both saw masked payloads: who asks may not see more
     looked: number;
     same: number;
     changed: number;

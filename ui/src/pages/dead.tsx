@@ -50,15 +50,16 @@ export function Dead() {
     const flow = place.value.params.get("flow") ?? "";
     const state = place.value.params.get("state") ?? "";
     const [groups, setGroups] = useState<Group[] | null>(null);
+    const [more, setMore] = useState(0);
     const [error, setError] = useState<unknown>(null);
-    const load = () => api<{ groups: Group[] }>("v1/dead" + query({ flow, state })).then((r) => { setGroups(r.groups); setError(null); }, setError);
+    const load = () => api<{ groups: Group[]; more: number }>("v1/dead" + query({ flow, state })).then((r) => { setGroups(r.groups); setMore(r.more); setError(null); }, setError);
     const dead = status.value?.flows.reduce((n, f) => n + f.counts.dead, 0);
     useEffect(() => void load(), [flow, state, dead]);
     const filter = (g: Group) => ({ state: "dead", flow: g.flow, fingerprint: g.fingerprint });
     const name = (g: Group) => `${plural(g.count, "dead delivery", "dead deliveries")} of ${g.flow} with “${g.reason}”`;
     const total = groups?.reduce((n, g) => n + g.count, 0) ?? 0;
     return <>
-        <PageHead title="Dead letters" sub={groups ? `${plural(total, "delivery", "deliveries")} in ${plural(groups.length, "group")} by cause` : undefined}>
+        <PageHead title="Dead letters" sub={groups ? `${plural(total, "delivery", "deliveries")} in ${more ? "the largest " : ""}${plural(groups.length, "group")} by cause` : undefined}>
             <label class="picker"><span>Flow</span><select value={flow} onChange={(e) => go(link(["dead"], { flow: e.currentTarget.value, state }))}>
                 <option value="">all</option>{status.value?.flows.map((f) => <option key={f.name}>{f.name}</option>)}</select></label>
             {may("operator") && total > 0 && !state && <Act run={async () => bulk({ action: "replay", filter: { state: "dead", ...(flow ? { flow } : {}) } }, flow ? `All dead deliveries of ${flow}, ignored groups too` : "All dead deliveries, ignored groups too", load)}><Icon name="retrying" />Replay all…</Act>}
@@ -84,6 +85,6 @@ export function Dead() {
                     </tr>
                 ))}</tbody>
             </table>
-        </Scroll></Card>}
+        </Scroll>{more > 0 && <p class="pad faint">{plural(more, "smaller group is", "smaller groups are")} not shown: {flow ? "replay or discard what is here first" : "choose a flow to see its own"}.</p>}</Card>}
     </>;
 }

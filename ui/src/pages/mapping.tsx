@@ -45,6 +45,7 @@ function ShadowRun({ m, source }: { m: MappingInfo; source: string }) {
                 <Act run={async () => setR(await api<Shadow>("v1/mappings/shadow", { json: { name: m.name, source, language: m.language, flow, last: Number(last) } }))}><Icon name="running" />Run</Act>
                 {r && <span class="chips"><Chip tone="ok" icon="delivered">{num(r.same)} the same</Chip>{r.changed > 0 && <Chip tone="warn" icon="edit">{num(r.changed)} changed</Chip>}{r.failed.length > 0 && <Chip tone="bad" icon="cross">{num(r.failed.length)} fail</Chip>}<span class="faint">of {plural(r.looked, "event")}</span></span>}
             </div>
+            {r?.masked && <p class="pad faint">Personal data is masked for you, and both mappings saw the masks: what they make of the payloads themselves may differ.</p>}
             {r?.failed.map((f) => <p class="pad" key={f.id}><a href={link(["events", f.id])}><IdText id={f.id} /></a> <span class="bad-text">{sentence(new Error(f.error?.text ?? ""))}</span></p>)}
             {r?.different.map((d) => <details class="pad" key={d.id}><summary><IdText id={d.id} /></summary><Diff before={bodyText(d.before)} after={bodyText(d.after)} label={`What changes in ${d.id}`} /></details>)}
         </Card>

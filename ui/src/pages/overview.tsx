@@ -2,7 +2,7 @@
 // overview.tsx - what flows, what is broken, what waits: everything that needs a person is in one list at the top.
 import type { ComponentChildren } from "preact";
 import { bytes, clock, duration, num, percent, plural, rate, short, words } from "../lib/format";
-import { holdsFlow, live, meaning } from "../lib/held";
+import { forgotten, holdsFlow, live, meaning } from "../lib/held";
 import { isProblem, now, recent, refresh, series, status, statusError, waiting } from "../lib/live";
 import { link } from "../lib/router";
 import type { Connection, Flow, Status } from "../lib/types";
@@ -95,7 +95,7 @@ function FlowRows({ s }: { s: Status }) {
         <Scroll label="Flows">
             <table class="grid">
                 <thead><tr><th scope="col">Flow</th><th scope="col">State</th><th scope="col" class="n">Waiting</th><th scope="col" class="n">Dead</th><th scope="col" class="n">Delivered/s</th></tr></thead>
-                <tbody>{s.flows.map((f) => (
+                <tbody>{s.flows.filter((f) => !forgotten(f)).map((f) => (
                     <tr key={f.name}><th scope="row"><a href={link(["flows", f.name])}>{f.name}</a></th><td><FlowChip f={f} /></td>
                         <td class="n">{num(waiting(f))}</td><td class={`n ${f.counts.dead ? "bad-text" : ""}`}>{num(f.counts.dead)}</td><td class="n">{rate(recent("delivered", f.name))}</td></tr>
                 ))}</tbody>
@@ -109,7 +109,7 @@ function ConnectionRows({ s }: { s: Status }) {
         <Scroll label="Connections">
             <table class="grid">
                 <thead><tr><th scope="col">Connection</th><th scope="col">State</th><th scope="col" class="n">Waiting</th><th scope="col" class="n">Drains in</th><th scope="col">Tightest limit</th></tr></thead>
-                <tbody>{s.connections.map((c) => {
+                <tbody>{s.connections.filter((c) => !c.removed || c.waiting > 0).map((c) => {
                     const b = [...c.budgets].sort((x, y) => x.remaining / x.limit - y.remaining / y.limit)[0];
                     return <tr key={c.name}><th scope="row"><a href={link(["connections", c.name])}>{c.name}</a></th><td><HeldChip held={c.held} reason={c.held_reason} /></td>
                         <td class="n">{num(c.waiting)}</td><td class="n">{c.waiting ? duration(c.drain_ms) : "–"}</td>
@@ -141,7 +141,7 @@ export function Overview() {
     const drain = Math.max(0, ...s.connections.filter((c) => c.waiting && c.drain_ms !== null).map((c) => c.drain_ms!));
     const list = matters(s);
     return <>
-        <PageHead title="Overview" sub={`${plural(s.flows.length, "flow")} over ${plural(s.connections.length, "connection")}`} />
+        <PageHead title="Overview" sub={`${plural(s.flows.filter((f) => !f.removed).length, "flow")} over ${plural(s.connections.filter((c) => !c.removed).length, "connection")}`} />
         <div class="figures">
             <Figure label="Received" value={rate(recent("events"))} unit="/s" note={`${short(s.flows.reduce((n, f) => n + f.events, 0))} in all`} spark={into.values} to="#/events" />
             <Figure label="Delivered" value={rate(recent("delivered"))} unit="/s" note={`${short(s.flows.reduce((n, f) => n + f.counts.delivered, 0))} kept`} spark={out.values} to="#/events?q=state:delivered" />

@@ -33,7 +33,7 @@ export function SlaReport() {
             <thead><tr><th scope="col">Flow</th><th scope="col">Objective</th><th scope="col" class="n">Delivered</th><th scope="col" class="n">Died</th><th scope="col" class="n">Success</th>
                 <th scope="col" class="n">Budget left</th><th scope="col" class="n">Delay p95</th><th scope="col" class="n">Late</th><th scope="col" class="n">Outages</th><th scope="col" class="n">Recovery</th><th scope="col">Owner</th></tr></thead>
             <tbody>{r.flows.map((f) => <tr key={f.flow}>
-                <th scope="row"><a href={link(["flows", f.flow])}>{f.flow}</a></th>
+                <th scope="row">{f.removed ? <>{f.flow}<span class="faint"> (removed)</span></> : <a href={link(["flows", f.flow])}>{f.flow}</a>}</th>
                 <td>{!promises(f) ? <span class="faint">none set</span> : f.met ? <Chip tone="ok" icon="delivered">met</Chip> : <Chip tone="warn" icon="warning">missed</Chip>}</td>
                 <td class="n" data-name="delivered">{num(f.delivered)}</td>
                 <td class="n" data-name="died">{num(f.died)}</td>
