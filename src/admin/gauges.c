@@ -263,6 +263,15 @@ static void forget(struct admin_gauges *g, const char *family, const char *name)
         metrics_set(m[i], (double)NAN);
 }
 
+/* No number: nothing came in 30 days, or a reload took the promise away. */
+static void set_or_forget(struct admin_gauges *g, enum family f, const char *flow, struct json n)
+{
+    if (json_is_number(n))
+        set(g, f, flow, NULL, json_number(n));
+    else
+        forget(g, descs[f].name, flow);
+}
+
 /* What a flow that is gone had promised is neither kept nor broken. */
 static void sla_gauges(struct admin_gauges *g, struct tl_arena *a, const char *flow)
 {
@@ -274,11 +283,9 @@ static void sla_gauges(struct admin_gauges *g, struct tl_arena *a, const char *f
         return;
     }
     n = json_gets(v, "success");
-    if (json_is_number(n))
-        set(g, G_SLA_SUCCESS, flow, NULL, json_number(n));
+    set_or_forget(g, G_SLA_SUCCESS, flow, n);
     n = json_gets(v, "error_budget_left");
-    if (json_is_number(n))
-        set(g, G_SLA_BUDGET, flow, NULL, json_number(n));
+    set_or_forget(g, G_SLA_BUDGET, flow, n);
     n = json_gets(v, "delay_p95_objective_ms");
     set(g, G_SLA_OBJECTIVE, flow, NULL, json_is_number(n) ? json_number(n) / 1000 : 3600);
     n = json_gets(v, "met");
@@ -286,6 +293,24 @@ static void sla_gauges(struct admin_gauges *g, struct tl_arena *a, const char *f
 }
 
 /* ---- connections ---- */
+/* Those that a reload took away would be as used up as they were then for ever. */
+static void forget_budgets(struct admin_gauges *g, const struct queue_connection_stat *c)
+{
+    static const enum family families[] = {G_BUDGET_LIMIT, G_BUDGET_USED, G_BUDGET_LEFT};
+    struct metric *m[64];
+
+    for (size_t k = 0; k < TL_COUNT(families); k++) {
+        size_t n = metrics_find(g->admin->metrics, descs[families[k]].name, c->name, m, TL_COUNT(m));
+
+        for (size_t i = 0, b; i < n; i++) {
+            for (b = 0; b < c->n_budgets && m[i] != of(g, families[k], c->name, c->budgets[b].name);)
+                b++;
+            if (b == c->n_budgets)
+                metrics_set(m[i], (double)NAN);
+        }
+    }
+}
+
 static void connection_gauges(struct admin_gauges *g, const struct queue_connection_stat *c)
 {
     static const char *const states[] = {"closed", "half_open", "open"};
@@ -305,6 +330,7 @@ static void connection_gauges(struct admin_gauges *g, const struct queue_connect
         set(g, G_BUDGET_USED, c->name, c->budgets[i].name, c->removed ? 0 : c->budgets[i].used);
         set(g, G_BUDGET_LEFT, c->name, c->budgets[i].name, c->budgets[i].remaining);
     }
+    forget_budgets(g, c);
 }
 
 /* ---- ledger, servers, process ---- */

@@ -45,7 +45,7 @@ static const struct prom proms[ALERT_RULES] = {
          "promised"},
     [ALERT_BACKLOG_OLD] =
         {"tieline_flow_oldest_seconds > on (flow, instance) clamp_min(tieline_flow_delay_objective_seconds, {wait}) or "
-         "(tieline_flow_oldest_seconds > {t} unless on (flow, instance) tieline_flow_delay_objective_seconds)",
+         "(tieline_flow_oldest_seconds > {t} unless on (flow, instance) tieline_flow_delay_objective_seconds > 0)",
          "Flow {{ $labels.flow }}: the oldest event has waited for {{ $value | humanizeDuration }}"},
     [ALERT_SOURCE_FAILS] = {"time() - (tieline_source_failing_since_timestamp_seconds > 0) > {t}",
                             "Flow {{ $labels.flow }}: its source has failed for {{ $value | humanizeDuration }}"},

@@ -270,6 +270,29 @@ static void watch_connection(struct alert_book *b, const struct alert_connection
 }
 
 /* ---- flows ---- */
+struct hold {
+    enum queue_held why;
+    const char *summary, *cause; /* cause: where the ledger has no words of its own */
+};
+
+/* told: the ledger says more, of a removed target its name. */
+static const struct hold *hold_of(const char *held, bool told)
+{
+    static const struct hold holds[] = {
+        {QUEUE_HELD_FLOW_TRIPPED, "many deliveries died of one cause", "Its dead letters say which."},
+        {QUEUE_HELD_TARGET_CHANGED, "what waits was meant for another system",
+         "Its target leads to another account or host than when this came in."},
+        {QUEUE_HELD_FLOW_CONFIG, "its configuration is wrong", "`tieline check` says what is wrong."},
+        {QUEUE_HELD_FLOW_REMOVED, "it is not in the configuration any more",
+         "A reload took the flow away while deliveries of it waited."}};
+    static const struct hold target = {QUEUE_HELD_FLOW_REMOVED, "a target is not in the configuration any more", ""};
+
+    for (size_t i = 0; i < TL_COUNT(holds); i++)
+        if (strcmp(held, queue_held_name(holds[i].why)) == 0)
+            return told && holds[i].why == QUEUE_HELD_FLOW_REMOVED ? &target : &holds[i];
+    return &holds[2];
+}
+
 static void watch_flow_state(struct alert_book *b, const struct alert_flow *fl)
 {
     struct alert_finding f = {.rule = ALERT_FLOW_HELD, .subject = fl->name, .flow = fl};
@@ -277,16 +300,12 @@ static void watch_flow_state(struct alert_book *b, const struct alert_flow *fl)
     char a[32], t[32];
 
     f.value = f.threshold = (double)NAN;
-    if (fl->held && (strcmp(fl->held, "flow_removed") != 0 || fl->waiting > 0)) {
-        bool target = fl->held_text && *fl->held_text;
+    if (fl->held && (strcmp(fl->held, queue_held_name(QUEUE_HELD_FLOW_REMOVED)) != 0 || fl->waiting > 0)) {
+        bool told = fl->held_text && *fl->held_text;
+        const struct hold *h = hold_of(fl->held, told);
 
-        SUMMARY(&w, "Flow %s is held: %s", fl->name,
-                strcmp(fl->held, "flow_tripped") == 0     ? "many deliveries died of one cause"
-                : strcmp(fl->held, "target_changed") == 0 ? "what waits was meant for another system"
-                : strcmp(fl->held, "flow_removed") != 0   ? "its configuration is wrong"
-                : target                                  ? "a target is not in the configuration any more"
-                                                          : "it is not in the configuration any more");
-        CAUSE(&w, "%s", fl->held_text && *fl->held_text ? fl->held_text : fl->held);
+        SUMMARY(&w, "Flow %s is held: %s", fl->name, h->summary);
+        CAUSE(&w, "%s", told ? fl->held_text : h->cause);
         say(b, f, &w);
     }
     if (fl->error_budget_left < 0) { /* false for NAN */

@@ -80,6 +80,19 @@ def test_what_was_removed_alarms_no_prometheus(shop, target):
     assert m['tieline_connection_budget_used{connection="erp",budget="daily"}'] == 0
 
 
+def test_a_promise_or_a_quota_that_a_reload_took_away_alarms_no_prometheus(shop, target):
+    target.behave = lambda r: answer(422)
+    s = shop(limits={"quotas": [{"name": "daily", "amount": 1, "per": "24h"}]}, flow={"sla": {"success": "99%"}, "on_dead": {"key": "skip"}})
+    s.post({"n": 0})
+    s.wait_counts(dead=1)
+    left, used = 'tieline_flow_error_budget_remaining{flow="orders"}', 'tieline_connection_budget_used{connection="erp",budget="daily"}'
+    until(lambda: s.metrics()[left] < 0 and s.metrics()[used] == 1, timeout=40)
+    s.change(lambda c: (c["flows"]["orders"].pop("sla"), c["connections"]["erp"]["limits"].pop("quotas")))
+    s.do("/v1/reload")
+    m = s.metrics()
+    assert not m[left] < 0 and not m[used] > 0.9
+
+
 def test_the_status_page_has_flows_connections_and_the_ledger(shop, target):
     s = shop()
     s.wait_state(s.post({"n": 1}), "delivered")

@@ -66,6 +66,14 @@ def test_whatever_can_hold_things_up_is_on_the_overview_and_can_be_ended_where_t
     browse("journeys.mjs", busy, "troubles")
 
 
+def test_what_is_gone_left_out_or_removed_is_told_where_it_matters(busy):
+    browse("journeys.mjs", busy, "gone")
+
+
+def test_who_compares_mappings_over_masked_payloads_is_told(desk):
+    browse("journeys.mjs", desk, "comparison")
+
+
 def test_the_graph_of_all_flows_is_readable_on_a_telephone(busy):
     browse("journeys.mjs", busy, "graphs")
 

@@ -388,6 +388,30 @@ static void a_removed_flow_counts_only_while_something_waits_in_it(void **state)
     stop(&w);
 }
 
+static void the_cause_of_a_held_flow_is_words_for_people(void **state)
+{
+    static const char *const holds[] = {"flow_removed", "flow_tripped", "flow_config", "target_changed"};
+    struct world w;
+
+    (void)state;
+    start(&w, OPS " }");
+    w.flows[0].waiting = 1;
+    for (size_t i = 0; i < TL_COUNT(holds); i++) {
+        struct tl_sv cause;
+
+        w.flows[0].held = holds[i];
+        w.flows[0].held_text = "";
+        look(&w);
+        cause = text(named(&w, "flow_held", "orders"), "cause");
+        if (cause.n < 20 || tl_sv_find(cause, '_') < cause.n)
+            fail_msg("%s is no cause for people: '%.*s'", holds[i], TL_SV_ARG(cause));
+        w.flows[0].held_text = "the words of the ledger";
+        look(&w);
+        assert_true(tl_sv_eqs(text(named(&w, "flow_held", "orders"), "cause"), "the words of the ledger"));
+    }
+    stop(&w);
+}
+
 /* ---- folding, grouping ---- */
 static void what_another_alert_explains_is_shown_and_not_told(void **state)
 {
@@ -729,6 +753,7 @@ int main(void)
         cmocka_unit_test(quotas_credentials_backlogs_budgets_and_the_disk_are_watched),
         cmocka_unit_test(a_source_that_fails_for_longer_is_told_with_its_reason_and_folded_under_its_connection),
         cmocka_unit_test(a_removed_flow_counts_only_while_something_waits_in_it),
+        cmocka_unit_test(the_cause_of_a_held_flow_is_words_for_people),
         cmocka_unit_test(what_another_alert_explains_is_shown_and_not_told),
         cmocka_unit_test(a_breaker_that_only_flaps_explains_nothing),
         cmocka_unit_test(what_is_about_to_fire_explains_for_as_long_as_it_has_to_hold),

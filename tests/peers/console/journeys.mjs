@@ -171,6 +171,44 @@ const journeys = {
         await heading(page, "Not found");
     },
 
+    /** What left the configuration and has nothing left is not on the overview; what is left out, gone or masked is said. */
+    async gone(browser) {
+        const { page, errors } = await open(browser);
+        const real = await api(page, "v1/status"), dead = await api(page, "v1/dead"), month = await api(page, "v1/sla");
+        const counts = Object.fromEntries(Object.keys(real.flows[0].counts).map((k) => [k, 0]));
+        const gone = (name, more) => ({ ...real.flows[0], name, removed: true, held: "flow_removed", held_reason: "", counts: { ...counts, ...more } });
+        await page.route("**/v1/stream*", (r) => r.abort());
+        await page.route("**/v1/status", (r) => r.fulfill({ json: {
+            ...real, flows: [...real.flows, gone("long-gone", {}), gone("gone-with-dead", { dead: 3 }), gone("gone-with-waiting", { queued: 2 })],
+            connections: [...real.connections, { ...real.connections[0], name: "gone-too", removed: true, waiting: 0 }] } }));
+        await page.route("**/v1/dead*", (r) => r.fulfill({ json: { ...dead, more: 7 } }));
+        await page.route("**/v1/sla*", (r) => r.fulfill({ json: { ...month, flows: [...month.flows, { ...month.flows[0], flow: "long-gone", removed: true }] } }));
+        await page.reload();
+        const flows = page.getByRole("region", { name: "Flows", exact: true });
+        await flows.getByRole("link", { name: "gone-with-dead" }).waitFor();
+        await flows.getByRole("link", { name: "gone-with-waiting" }).waitFor();
+        assert.equal(await page.locator("main").getByText("long-gone").count(), 0);
+        assert.equal(await page.locator("main").getByText("gone-too").count(), 0);
+        await page.getByText(`${real.flows.length} flows over ${real.connections.length} connections`).waitFor();
+        await go(page, "#/dead");
+        await page.getByText("7 smaller groups are not shown").waitFor();
+        await go(page, "#/flows?show=sla");
+        await page.getByRole("rowheader", { name: "long-gone (removed)" }).waitFor();
+        assert.deepEqual(await serious(page), []);
+        assert.deepEqual(errors.filter((e) => !/ERR_FAILED/.test(e)), []);
+    },
+
+    /** Who may not see personal data compares mappings over masked payloads, and is told so. */
+    async comparison(browser) {
+        const { page, errors } = await open(browser);
+        await page.route("**/v1/mappings/shadow", async (r) => r.fulfill({ json: { ...(await (await r.fetch()).json()), masked: true } }));
+        await go(page, "#/mapping");
+        await page.getByRole("button", { name: "Run", exact: true }).click();
+        await page.getByText("Personal data is masked for you").waitFor();
+        assert.deepEqual(await serious(page), []);
+        assert.deepEqual(errors, []);
+    },
+
     /** The graph of all flows on a telephone: each flow by itself, as large as on a desk. */
     async graphs(browser) {
         const { page, errors } = await open(browser, { viewport: NARROW });
