@@ -102,6 +102,7 @@ test("numbers, sizes and spans are short and right", () => {
 test("a time is relative, or in UTC with its date when it is not today", () => {
     const now = Date.parse("2026-11-30T12:00:00Z");
     assert.equal(clock("2026-11-30T11:59:20Z", "relative", now), "40 s ago");
+    assert.equal(clock("2026-11-30T12:00:00.6Z", "relative", now), "now"); // not yet by our clock, which ticks once a second
     assert.equal(clock("2026-11-30T12:05:00Z", "relative", now), "in 5 min");
     assert.equal(clock("2026-11-30T11:59:20.5Z", "utc", now), "11:59:20.500");
     assert.equal(clock("2026-11-29T11:59:20Z", "utc", now), "2026-11-29 11:59:20");

@@ -69,8 +69,9 @@ export function clock(iso: string, zone: Zone, now: number): string {
     const t = new Date(iso);
     if (zone === "relative") {
         const ago = now - t.getTime();
-        return ago >= 0 ? (ago < 1000 ? "now" : duration(Math.floor(ago / 1000) * 1000).replace(/\.0 s/, " s") + " ago")
-            : "in " + duration(-ago);
+        if (Math.abs(ago) < 1000) // what has just happened may be ahead of our clock, which ticks once a second
+            return "now";
+        return ago > 0 ? duration(Math.floor(ago / 1000) * 1000).replace(/\.0 s/, " s") + " ago" : "in " + duration(-ago);
     }
     const utc = zone === "utc";
     const same = (utc ? t.toISOString().slice(0, 10) : t.toDateString()) ===
