@@ -7,7 +7,7 @@
 #include "http/http.h"
 #include "mapping/mapping.h"
 
-enum { EVAL_MS = 3000, SHADOW_MS = 15000, SHADOW_MOST = 200, SOURCE_MAX = 1 << 20, SHOWN = 20 };
+enum { EVAL_MS = 3000, SHADOW_MS = 15000, SHADOW_MOST = 200, SOURCE_MAX = 1 << 20, SHOWN = 20, ONE_MOST = 64 << 20 };
 #define EVAL_STEPS 50000000u
 
 static enum tl_rc get_mappings(struct admin_call *c, struct tl_err *err)
@@ -132,7 +132,7 @@ struct shadow {
     struct json_builder different, failures;
     size_t most;
     bool masked; /* both see what the caller may */
-    struct flow_veil veil;
+    struct flow_plan *plan;
 };
 
 static enum tl_rc run_one(struct shadow *s, struct mapping *m, struct tl_arena *a, struct json in, struct json *ret,
@@ -144,18 +144,27 @@ static enum tl_rc run_one(struct shadow *s, struct mapping *m, struct tl_arena *
     return mapping_eval(m, a, &input, ret, err);
 }
 
-static void compare(struct shadow *s, struct tl_arena *a, uint64_t id, struct tl_sv body)
+/* Copied: a result shares its texts with the mapping, and what it was made of is gone before the answer is written. */
+static struct json shown(struct flow_veil *veil, struct tl_arena *keep, enum tl_rc rc, struct json result)
 {
+    return rc == TL_OK ? json_copy(keep, flow_veil_texts(veil, flow_veil_json(veil, result))) : json_null();
+}
+
+/* a: for this event alone; keep: what is answered. */
+static void compare(struct shadow *s, struct tl_arena *a, struct tl_arena *keep, uint64_t id, struct tl_sv body)
+{
+    TL_CLEANUP(flow_veil_end) struct flow_veil veil;
     struct json in, before = JSON_NOTHING, after = JSON_NOTHING;
     struct json_builder b;
     struct tl_err err = {0}, old = {0};
     enum tl_rc rc_before, rc_after;
 
+    flow_veil_begin(&veil, s->plan, a);
     if (json_parse(a, body, 0, NULL, &in, NULL) != TL_OK)
         return;
     s->looked++;
     if (s->masked) /* a mapping can write what it sees so that no veil knows it again */
-        in = flow_veil_json(&s->veil, in);
+        in = flow_veil_json(&veil, in);
     rc_before = run_one(s, s->now, a, in, &before, &old);
     rc_after = run_one(s, s->then, a, in, &after, &err);
     if (rc_after == TL_OK && rc_before == TL_OK && json_equal(before, after)) {
@@ -165,16 +174,14 @@ static void compare(struct shadow *s, struct tl_arena *a, uint64_t id, struct tl
     s->failed += rc_after != TL_OK;
     if ((rc_after != TL_OK ? s->failures.v.n : s->different.v.n) >= SHOWN)
         return;
-    json_object_begin(&b, a, 4);
-    json_adds(&b, "id", admin__id_json(a, id));
-    /* Copies: a result shares its texts with the mapping, which is gone before the answer is written. */
     if (!s->masked)
-        (void)flow_veil_json(&s->veil, in);
-    before = flow_veil_texts(&s->veil, flow_veil_json(&s->veil, before));
-    after = flow_veil_texts(&s->veil, flow_veil_json(&s->veil, after));
-    json_adds(&b, "before", rc_before == TL_OK ? json_copy(a, before) : json_null());
-    json_adds(&b, "after", rc_after == TL_OK ? json_copy(a, after) : json_null());
-    json_adds(&b, "error", rc_after == TL_OK ? json_null() : flow_veil_texts(&s->veil, error_json(a, &err)));
+        (void)flow_veil_json(&veil, in);
+    json_object_begin(&b, keep, 4);
+    json_adds(&b, "id", admin__id_json(keep, id));
+    json_adds(&b, "before", shown(&veil, keep, rc_before, before));
+    json_adds(&b, "after", shown(&veil, keep, rc_after, after));
+    json_adds(&b, "error",
+              rc_after == TL_OK ? json_null() : json_copy(keep, flow_veil_texts(&veil, error_json(a, &err))));
     json_push(rc_after != TL_OK ? &s->failures : &s->different, json_end(&b));
 }
 
@@ -185,13 +192,15 @@ static enum tl_rc run_shadow(struct admin__read *l, struct queue_reader *r, stru
     enum tl_rc rc = queue_list(r, l->arena, &l->filter, 0, s->most, &l->page, err);
 
     for (size_t i = 0; rc == TL_OK && i < l->page.n && tl_clock_mono_ms(tl_clock_system()) < until; i++) {
+        TL_CLEANUP(tl_arena_freep) struct tl_arena *one = NULL; /* the rows of 200 events are more than a request's */
         struct queue_detail d;
 
         if (l->page.rows[i].delivery != l->page.rows[i].event || l->page.rows[i].bytes > SOURCE_MAX)
             continue;
-        rc = queue_show(r, l->arena, l->page.rows[i].delivery, SOURCE_MAX, &d, err);
+        one = tl_arena_new(ONE_MOST);
+        rc = queue_show(r, one, l->page.rows[i].delivery, SOURCE_MAX, &d, err);
         if (rc == TL_OK)
-            compare(s, l->arena, l->page.rows[i].delivery, d.body);
+            compare(s, one, l->arena, l->page.rows[i].delivery, d.body);
     }
     return rc;
 }
@@ -220,26 +229,25 @@ static enum tl_rc post_shadow(struct admin_call *c, struct tl_err *err)
 {
     struct shadow s = {.clock = c->admin->clock};
     struct admin__read l = {.fn = run_shadow, .arg = &s};
-    struct flow_plan *p;
     struct json_builder b;
     struct tl_err ignored;
     struct json v;
+    bool pii;
     enum tl_rc rc = admin__body(c, &v, err);
 
     json_array_begin(&s.different, c->arena, SHOWN);
     json_array_begin(&s.failures, c->arena, SHOWN);
     if (rc == TL_OK)
         rc = read_shadow(c, v, &s, &l, err);
-    p = admin__plan(c->admin);
-    flow_veil_begin(&s.veil, p, c->arena);
-    s.masked = flow_plan_has_pii(p) && admin__may_reveal(c, &ignored) != TL_OK;
-    if (rc == TL_OK && flow_plan_has_pii(p) && !s.masked)
+    s.plan = admin__plan(c->admin);
+    pii = flow_plan_has_pii(s.plan);
+    s.masked = pii && admin__may_reveal(c, &ignored) != TL_OK;
+    if (rc == TL_OK && pii && !s.masked)
         rc = admin__act(c, err, "mapping %.*s over flow %.*s", TL_SV_ARG(json_text(json_gets(v, "name"), TL_SV(""))),
                         TL_SV_ARG(json_text(json_gets(v, "flow"), TL_SV(""))));
-    flow_plan_unref(p);
     if (rc == TL_OK)
         rc = admin__read(c, &l, err);
-    flow_veil_end(&s.veil);
+    flow_plan_unref(s.plan);
     mapping_unref(s.now);
     mapping_unref(s.then);
     if (rc != TL_OK)

@@ -89,6 +89,17 @@ def test_an_edited_mapping_is_compared_over_the_last_events(site):
     assert broken["failed"][0]["error"]["text"] and broken["same"] == 0
 
 
+def test_a_mapping_is_compared_over_events_with_deliveries_of_their_own(site):
+    web = client(site)
+    site.sender.path = "/hooks/many"
+    for i in range(30):
+        site.post({"id": i, "items": [{"n": 1}]})
+    site.sender.path = "/hooks/shop"
+    until(lambda: len([e for e in site.get("/v1/events?flow=many&limit=200")["events"] if e["id"] != e["event"] and e["state"] == "delivered"]) >= 30)
+    r = web.post("/v1/mappings/shadow", {"name": "order", "flow": "many", "last": 200, "source": "{'number': id + 1, 'total': 0}"})
+    assert r["looked"] >= 30 and r["changed"] >= 30 and len(r["different"]) == 20
+
+
 def test_the_configuration_in_force_is_shown_beside_its_file_without_secrets(site):
     web = client(site)
     d = web.get("/v1/config/diff")

@@ -71,7 +71,8 @@ def test_what_is_gone_left_out_or_removed_is_told_where_it_matters(busy):
 
 
 def test_who_compares_mappings_over_masked_payloads_is_told(desk):
-    browse("journeys.mjs", desk, "comparison")
+    token = desk.post("/v1/tokens", {"name": "desk", "role": "operator", "reason": "may not reveal"})["token"]
+    browse("journeys.mjs", desk, "comparison", OPERATOR_TOKEN=token)
 
 
 def test_the_graph_of_all_flows_is_readable_on_a_telephone(busy):

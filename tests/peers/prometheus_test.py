@@ -60,6 +60,19 @@ def test_the_rules_are_right_and_name_metrics_that_exist(shop):
     assert named - there <= rare, "these are there once something was held, with a certificate, or with a flow that reads"
 
 
+def test_what_waits_in_a_flow_that_is_gone_is_an_old_backlog_as_with_our_own_rule(tmp_path):
+    """Its promise went with it and is no number, which must not stand for a promise that is kept."""
+    flow = '{flow="gone",instance="a"}'
+    series = [{"series": "tieline_flow_oldest_seconds" + flow, "values": "4000x10"},
+              {"series": "tieline_flow_delay_objective_seconds" + flow, "values": " ".join(["NaN"] * 11)}]
+    firing = {"expr": 'count(ALERTS{alertname="TielineBacklogOld",alertstate="firing"})', "eval_time": "8m",
+              "exp_samples": [{"labels": "{}", "value": 1}]}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [
+        {"interval": "1m", "input_series": series, "promql_expr_test": [firing]}]}))
+    r = subprocess.run([PROMTOOL, "test", "rules", tmp_path / "test.yml"], capture_output=True, text=True)
+    assert r.returncode == 0, r.stdout + r.stderr
+
+
 def test_promtool_finds_nothing_in_our_metrics_but_the_names_of_others(shop):
     s = shop()
     s.post({"n": 1})
