@@ -70,6 +70,10 @@ def test_what_is_gone_left_out_or_removed_is_told_where_it_matters(busy):
     browse("journeys.mjs", busy, "gone")
 
 
+def test_what_waits_for_a_target_that_is_gone_is_acted_on_alone(busy):
+    browse("journeys.mjs", busy, "stranded")
+
+
 def test_who_compares_mappings_over_masked_payloads_is_told(desk):
     token = desk.post("/v1/tokens", {"name": "desk", "role": "operator", "reason": "may not reveal"})["token"]
     browse("journeys.mjs", desk, "comparison", OPERATOR_TOKEN=token)

@@ -198,6 +198,24 @@ const journeys = {
         assert.deepEqual(errors.filter((e) => !/ERR_FAILED/.test(e)), []);
     },
 
+    /** A flow that lost one of its targets: what waits for that one is cancelled or moved, and not what goes to the others. */
+    async stranded(browser) {
+        const { page, errors } = await open(browser);
+        const real = await api(page, "v1/status"), { events } = await api(page, "v1/events?flow=returns-to-erp&state=queued&limit=2");
+        await page.route("**/v1/stream*", (r) => r.abort());
+        await page.route("**/v1/status", (r) => r.fulfill({ json: { ...real, flows: real.flows.map((f) => f.name === "returns-to-erp" ? { ...f, held: "flow_removed", held_reason: "target old" } : f) } }));
+        await page.route("**/v1/events?*", (r) => r.fulfill({ json: { events: /state=queued/.test(r.request().url()) ? [{ ...events[0], held: "flow_removed" }, { ...events[1], held: "rate" }] : [], cursor: null } }));
+        await page.reload();
+        await go(page, "#/flows/returns-to-erp");
+        const asked = page.waitForRequest("**/v1/plan");
+        await page.getByRole("button", { name: "Cancel…" }).click();
+        assert.deepEqual((await asked).postDataJSON().filter, { ids: [events[0].id] });
+        await page.getByRole("dialog").getByText("for a target that returns-to-erp has no longer").waitFor();
+        await page.keyboard.press("Escape");
+        await page.getByRole("button", { name: "Pause" }).waitFor();
+        assert.deepEqual(errors.filter((e) => !/ERR_FAILED/.test(e)), []);
+    },
+
     /** Who may not see personal data compares mappings over masked payloads, and is told so. */
     async comparison(browser) {
         const { page, errors } = await open(browser, { token: process.env.OPERATOR_TOKEN });

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // flows.tsx - all flows as a table, and one flow.
 import { useState } from "preact/hooks";
-import { api, may } from "../lib/api";
+import { api, may, query } from "../lib/api";
 import { duration, num, percent, plural, rate, words } from "../lib/format";
 import { holdsFlow, keptBy, meaning, resumesConnection } from "../lib/held";
 import { recent, refresh, series, status, statusError, waiting } from "../lib/live";
 import { go, link, place } from "../lib/router";
-import type { Flow, State } from "../lib/types";
+import type { Flow, Page, State } from "../lib/types";
 import { Act, Card, Chip, Empty, FlowChip, Loading, PageHead, Problem, Scroll, StateChip, Tabs, Time } from "../parts/bits";
 import { Spark } from "../parts/chart";
 import { bulk } from "../parts/bulk";
@@ -127,20 +127,36 @@ function Facts({ f }: { f: Flow }) {
     </dl>;
 }
 
+const MOST = 1000; // at once
+/** Acts on what waits for a target that the flow has no longer, not on what goes to those that it has; a filter knows only these. */
+async function stranded(action: "move" | "cancel", flow: string): Promise<void> {
+    const ids: string[] = [];
+    for (const state of ["queued", "retrying"])
+        for (let cursor: string | null = "", full = false; cursor !== null && !full; full = ids.length >= MOST) {
+            const page: Page = await api<Page>("v1/events" + query({ flow, state, limit: MOST, cursor }));
+            ids.push(...page.events.filter((r) => r.held === "flow_removed").map((r) => r.id));
+            cursor = page.cursor;
+        }
+    if (ids.length)
+        bulk({ action, filter: { ids: ids.slice(0, MOST) } }, `${ids.length >= MOST ? `${num(MOST)} of what waits` : "What waits"} for a target that ${flow} has no longer`);
+    else
+        toast("Nothing waits for it any more");
+}
+
 function One({ f }: { f: Flow }) {
     const held = holdsFlow(f.held), by = keptBy(f, status.value?.connections ?? []), gone = f.held === "flow_removed";
-    const filter = { flow: f.name }, what = `What waits in ${f.name}`;
+    const act = (action: "move" | "cancel") => async () => f.removed ? bulk({ action, filter: { flow: f.name } }, `What waits in ${f.name}`) : stranded(action, f.name);
     return <>
         <PageHead title={<><a class="crumb" href="#/flows">Flows</a> {f.name}</>} sub={<span class="chips"><FlowChip f={f} />{promises(f) && <span>objective <Objective f={f} /></span>}{route(f)}</span>}>
             <a class="button" href={link(["events"], { q: `flow:${f.name}` })}><Icon name="events" />Events</a>
-            {may("operator") && !gone && (held ? <Act class="primary" run={() => setPaused("flows", f.name, false, f.held)}><Icon name="running" />Resume</Act>
+            {may("operator") && !f.removed && (held && !gone ? <Act class="primary" run={() => setPaused("flows", f.name, false, f.held)}><Icon name="running" />Resume</Act>
                 : <Act run={() => setPaused("flows", f.name, true)}><Icon name="held" />Pause</Act>)}
         </PageHead>
         {held && <div class={`notice ${f.held === "flow_paused" ? "held" : "bad"}`}><Icon name={f.held === "flow_paused" ? "held" : "warning"} />
             <div><b>{f.held === "flow_paused" ? "Paused" : `Held: ${meaning(f.held!).word}`}</b> <Time at={f.held_since} empty="" />{f.held_reason && <p>{f.held_reason}</p>}
                 {f.held === "flow_tripped" && <p>The same error again and again: the rest is held so that it does not die, too. <a href={link(["dead"], { flow: f.name })}>See the dead letters</a>, mend the cause, then resume.</p>}
                 {gone && <p>{f.removed ? "The configuration has this flow no longer" : "The flow has a target no longer"}; what waited for it is kept. Let another flow take it over, or cancel it{f.removed && "; or put the flow back and reload"}.</p>}
-                {gone && may("operator") && <p class="actions"><Act class="primary" run={async () => bulk({ action: "move", filter }, what)}><Icon name="right" />Move…</Act><Act run={async () => bulk({ action: "cancel", filter }, what)}><Icon name="cancelled" />Cancel…</Act></p>}
+                {gone && may("operator") && <p class="actions"><Act class="primary" run={act("move")}><Icon name="right" />Move…</Act><Act run={act("cancel")}><Icon name="cancelled" />Cancel…</Act></p>}
                 {f.held === "target_changed" && <p>What waits was meant for another account or host. Resume to send it to the one that is configured now; if that is wrong, change it back and reload.</p>}
                 {f.held === "flow_config" && <p>The configuration of this flow does not work as it is. Correct it and reload; the flow then goes on by itself.</p>}</div></div>}
         {by && <div class={`notice ${meaning(f.held!).tone === "busy" ? "quiet" : meaning(f.held!).tone}`}><Icon name={meaning(f.held!).tone === "bad" ? "warning" : "clock"} />
