@@ -146,6 +146,7 @@ static bool unknown_key(struct config__parse *p, const struct config__path *path
     char where[CONFIG_PATH_TEXT];
     const char *near;
 
+    key = key ? key : ""; /* an empty text has no address */
     tl_buf_init(&hint, 4000);
     config__suggest(tl_sv_str(key), names->names, names->n, &hint);
     config__path_text(path, where);
