@@ -50,6 +50,15 @@ static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
     return memcmp(a, b, whole) == 0 && (rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0);
 }
 
+struct http_cidr *http_cidrs_copy(const struct http_cidr *c, size_t n)
+{
+    struct http_cidr *copy = n ? tl_reallocarray(NULL, n, sizeof *copy) : NULL;
+
+    if (n)
+        memcpy(copy, c, n * sizeof *copy);
+    return copy;
+}
+
 bool http_cidr_parse(struct tl_sv s, struct http_cidr *ret_cidr)
 {
     struct http_cidr c = {.bits = 128};

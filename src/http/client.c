@@ -198,19 +198,10 @@ enum tl_rc http__start_curl(struct task *t, struct http_client *c, struct tl_err
     return rc != TL_OK || c->multi ? rc : new_multi(c, err); /* another call may have come first */
 }
 
-static const struct http_cidr *own_list(const struct http_cidr *list, size_t n)
-{
-    struct http_cidr *own = n ? tl_reallocarray(NULL, n, sizeof *own) : NULL;
-
-    if (n)
-        memcpy(own, list, n * sizeof *own);
-    return own;
-}
-
 static void own_egress(struct http_egress *e)
 {
-    e->allow = own_list(e->allow, e->n_allow);
-    e->deny = own_list(e->deny, e->n_deny);
+    e->allow = http_cidrs_copy(e->allow, e->n_allow);
+    e->deny = http_cidrs_copy(e->deny, e->n_deny);
 }
 
 enum tl_rc http_client_new(struct async_loop *loop, const struct http_client_options *options,

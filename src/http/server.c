@@ -62,15 +62,6 @@ static enum tl_rc check_options(const struct http_server_options *options, struc
     return TL_OK;
 }
 
-static const struct http_cidr *copy_cidrs(const struct http_cidr *c, size_t n)
-{
-    struct http_cidr *copy = n ? tl_reallocarray(NULL, n, sizeof *copy) : NULL;
-
-    if (n)
-        memcpy(copy, c, n * sizeof *copy);
-    return copy;
-}
-
 static void free_const(const void *c)
 {
     void *p;
@@ -88,8 +79,8 @@ static void options_done(struct http_server_options *o)
 
 static struct http_server_options own_options(struct http_server_options o)
 {
-    o.allow = copy_cidrs(o.allow, o.n_allow);
-    o.trusted_proxies = copy_cidrs(o.trusted_proxies, o.n_trusted_proxies);
+    o.allow = http_cidrs_copy(o.allow, o.n_allow);
+    o.trusted_proxies = http_cidrs_copy(o.trusted_proxies, o.n_trusted_proxies);
     o.server_name = o.server_name ? tl_strdup(o.server_name) : NULL;
     return o;
 }

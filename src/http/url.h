@@ -59,6 +59,7 @@ struct http_cidr {
     uint8_t ip[16];
     uint8_t bits; /* of 128: an IPv4 /8 is 104 */
 };
+struct http_cidr *http_cidrs_copy(const struct http_cidr *c, size_t n); /* to be freed; NULL: n is 0 */
 bool http_cidr_parse(struct tl_sv s, struct http_cidr *ret_cidr); /* "10.0.0.0/8", "::1"; host bits must be zero */
 bool http_cidr_has(const struct http_cidr *c, const struct http_addr *a);
 bool http_cidrs_have(const struct http_cidr *c, size_t n, const struct http_addr *a);

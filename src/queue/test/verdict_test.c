@@ -30,18 +30,24 @@ static void targets(struct bench *b, size_t n, bool steps)
     b->flows[0].expand = steps;
 }
 
+/* All die in the first target; every second one is filtered, if some are. */
+static void trips_after_twenty(struct bench *b, bool some_filtered)
+{
+    help_open(b);
+    for (int i = 0; i < 60; i++)
+        (void)help_put(b, NULL, NULL, some_filtered && i % 2 ? "s" : "x");
+    help_turn(b);
+    end_all(b, 1000, b->targets[0].ret_id, some_filtered);
+    assert_string_equal(b->last_notice, "flow_tripped");
+    assert_int_equal(help_count(b, QUEUE_DEAD), 20);
+}
+
 static void one_target_that_goes_well_does_not_hide_that_all_die_in_the_other(void **state)
 {
     struct bench *b = *state;
 
     targets(b, 2, true);
-    help_open(b);
-    for (int i = 0; i < 60; i++)
-        (void)help_put(b, NULL, NULL, "x");
-    help_turn(b);
-    end_all(b, 1000, b->targets[0].ret_id, false);
-    assert_string_equal(b->last_notice, "flow_tripped");
-    assert_int_equal(help_count(b, QUEUE_DEAD), 20);
+    trips_after_twenty(b, false);
 }
 
 static void steps_that_go_well_do_not_hide_that_all_die_behind_them(void **state)
@@ -49,13 +55,7 @@ static void steps_that_go_well_do_not_hide_that_all_die_behind_them(void **state
     struct bench *b = *state;
 
     targets(b, 1, true);
-    help_open(b);
-    for (int i = 0; i < 60; i++)
-        (void)help_put(b, NULL, NULL, "x");
-    help_turn(b);
-    end_all(b, 1000, b->targets[0].ret_id, false);
-    assert_string_equal(b->last_notice, "flow_tripped");
-    assert_int_equal(help_count(b, QUEUE_DEAD), 20);
+    trips_after_twenty(b, false);
 }
 
 static void what_is_filtered_says_nothing_about_what_dies(void **state)
@@ -63,13 +63,7 @@ static void what_is_filtered_says_nothing_about_what_dies(void **state)
     struct bench *b = *state;
 
     targets(b, 1, false);
-    help_open(b);
-    for (int i = 0; i < 60; i++)
-        (void)help_put(b, NULL, NULL, i % 2 ? "s" : "x");
-    help_turn(b);
-    end_all(b, 1000, b->targets[0].ret_id, true);
-    assert_string_equal(b->last_notice, "flow_tripped");
-    assert_int_equal(help_count(b, QUEUE_DEAD), 20);
+    trips_after_twenty(b, true);
 }
 
 static void what_is_filtered_does_not_end_a_pause_for_refused_credentials(void **state)

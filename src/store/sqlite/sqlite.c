@@ -22,7 +22,7 @@ struct sq {
     struct store base;
     sqlite3 *db;
     sqlite3_stmt *begin, *begin_read, *commit, *rollback;
-    int log_pages, found; /* found: of them those that the program before left, until the first checkpoint */
+    int log_pages;
     int lock_fd;
 };
 
@@ -151,8 +151,6 @@ static int sq_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
 
     (void)db;
     (void)name;
-    if (!q->log_pages && !q->found)
-        q->found = pages;
     q->log_pages = pages;
     return SQLITE_OK;
 }
@@ -162,14 +160,13 @@ static enum tl_rc sq_maintain(struct store *s, bool everything, struct tl_err *e
     struct sq *q = TL_CONTAINER(s, struct sq, base);
     int rc, log = 0, moved = 0;
 
-    /* A log that was found full is moved after as much work as any other: a start has enough to do. */
-    if (!everything && q->log_pages - (q->found < CHECKPOINT_PAGES ? 0 : CHECKPOINT_PAGES) < CHECKPOINT_PAGES)
+    if (!everything && q->log_pages < CHECKPOINT_PAGES)
         return TL_OK;
     rc = sqlite3_wal_checkpoint_v2(q->db, NULL, everything ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
                                    &log, &moved);
     /* BUSY: a reader holds the log back; the next time will do. FULL: the log keeps what the file has no room for. */
     if (rc == SQLITE_OK && log >= 0)
-        q->log_pages = log - moved, q->found = 0;
+        q->log_pages = log - moved;
     if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED || (rc & 0xff) == SQLITE_FULL)
         return TL_OK;
     return sq_fail(q->db, rc, "moving the log into the ledger file", err);
