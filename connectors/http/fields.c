@@ -45,11 +45,12 @@ static void check_tls(void *conf, const struct config_node *node, struct config_
     if (!tls->certificate && tls->key.kind != CONFIG_SECRET_NONE)
         config_error(e, node->at, "Add `certificate: client.pem`.", "tls has a key without its certificate");
 }
+static const struct config_check tls_checks[] = {{"certificate key", check_tls}};
 static const struct config_spec tls_spec = {.name = "http.tls",
                                             .size = sizeof(struct httpc_tls),
                                             .fields = tls_fields,
                                             .n_fields = TL_COUNT(tls_fields),
-                                            .check = check_tls,
+                                            CONFIG_CHECKS(tls_checks),
                                             .doc = "TLS beyond the usual: a private CA, a client certificate."};
 
 static const struct config_field secret_item = {
@@ -120,14 +121,11 @@ static void check_header_name(const struct config_map_entry *en, struct config_e
             config_error(e, en->at, "Leave it out.", "the header `%.80s` follows from the request itself", en->key);
 }
 
-static void check_connection(void *conf, const struct config_node *node, struct config_errors *e)
+static void check_connection_headers(void *conf, const struct config_node *node, struct config_errors *e)
 {
     const struct httpc_connection *c = conf;
-    const struct config_node *at = config_get(node, "url");
-    struct tl_err err = {0};
-    struct http_url url;
 
-    at = at ? at : node;
+    (void)node;
     for (size_t i = 0; i < c->headers.n; i++) {
         const struct config_secret *s = c->headers.entries[i].value;
 
@@ -136,12 +134,26 @@ static void check_connection(void *conf, const struct config_node *node, struct 
             config_error(e, c->headers.entries[i].at, NULL, "the value of header `%.80s` has a control character",
                          c->headers.entries[i].key);
     }
-    if (!c->url) /* from a variable that may be missing here */
+}
+
+static void check_url(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct httpc_connection *c = conf;
+    struct tl_err err = {0};
+    struct http_url url;
+
+    if (http_url_parse(tl_sv_str(c->url), &url, &err) != TL_OK)
+        config_error(e, config_get(node, "url")->at, NULL, "url cannot be used: %s", err.text);
+}
+
+static void check_insecure(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct httpc_connection *c = conf;
+    const struct config_node *at = config_get(node, "url");
+    struct http_url url;
+
+    if (http_url_parse(tl_sv_str(c->url), &url, NULL) != TL_OK)
         return;
-    if (http_url_parse(tl_sv_str(c->url), &url, &err) != TL_OK) {
-        config_error(e, at->at, NULL, "url cannot be used: %s", err.text);
-        return;
-    }
     if (c->tls && c->tls->insecure == HTTPC_LOOPBACK && !is_loopback(&url))
         config_error(e, at->at, "Give the other side's CA as `tls: { ca: FILE }`; `insecure: anywhere` if you must.",
                      "tls is `insecure: loopback`, but %.*s is not this machine", TL_SV_ARG(url.host));
@@ -149,11 +161,13 @@ static void check_connection(void *conf, const struct config_node *node, struct 
         config_warn(e, at->at, NULL, "certificates of %.*s are not verified: whoever is on the way can read everything",
                     TL_SV_ARG(url.host));
 }
+static const struct config_check connection_checks[] = {
+    {"headers", check_connection_headers}, {"url", check_url}, {"url tls", check_insecure}};
 const struct config_spec httpc_connection_spec = {.name = "http",
                                                   .size = sizeof(struct httpc_connection),
                                                   .fields = connection_fields,
                                                   .n_fields = TL_COUNT(connection_fields),
-                                                  .check = check_connection,
+                                                  CONFIG_CHECKS(connection_checks),
                                                   .doc = "Any system that takes requests over HTTP."};
 
 /* ---- targets ---- */
@@ -193,22 +207,52 @@ static const struct config_spec batch_spec =
 static const struct config_field text_item = {.type = CONFIG_TEXT, .doc = "A text with {expression} parts."};
 static const struct config_field status_item = {.type = CONFIG_INT, .min = 100, .max = 599, .doc = "An HTTP status."};
 
-static void check_target(void *conf, const struct config_node *node, struct config_errors *e)
+static void check_headers(void *conf, const struct config_node *node, struct config_errors *e)
 {
     const struct httpc_target *t = conf;
 
+    (void)node;
     for (size_t i = 0; i < t->headers.n; i++)
         check_header_name(&t->headers.entries[i], e);
+}
+
+static void check_key_header(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct httpc_target *t = conf;
+
     if (*t->idempotency_header && !http_is_token(tl_sv_str(t->idempotency_header)))
         config_error(e, node->at, NULL, "idempotency_header `%.80s` is not the name of a header",
                      t->idempotency_header);
+}
+
+static void check_batch_key(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct httpc_target *t = conf;
+
     if (t->batch && config_get(node, "idempotency_header") && *t->idempotency_header)
         config_error(e, config_get(node, "idempotency_header")->at,
                      "Put the key into each record: body: \"$merge([body, {'key': event.key}])\".",
                      "a batch cannot have one idempotency key: its records may come in other company next time");
 }
 
-#define TARGET(id, own, title, safe, summary)                                                                          \
+static void check_batch_body(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct httpc_target *t = conf;
+
+    if (t->batch && !t->body.text)
+        config_error(e, config_get(node, "batch")->at, "Add `body:`, or drop `batch`.",
+                     "a batch of deletes needs a body");
+}
+
+#define TARGET_CHECKS                                                                                                  \
+    {"headers", check_headers}, {"idempotency_header", check_key_header},                                              \
+    {                                                                                                                  \
+        "batch idempotency_header", check_batch_key                                                                    \
+    }
+static const struct config_check target_checks[] = {TARGET_CHECKS};
+static const struct config_check delete_checks[] = {TARGET_CHECKS, {"batch body", check_batch_body}};
+
+#define TARGET(id, own, title, safe, its_checks, summary)                                                              \
     static const struct config_field id##_fields[] = {                                                                 \
         {.name = own,                                                                                                  \
          .type = CONFIG_TEXT,                                                                                          \
@@ -281,14 +325,14 @@ static void check_target(void *conf, const struct config_node *node, struct conf
                                                   .size = sizeof(struct httpc_target),                                 \
                                                   .fields = id##_fields,                                               \
                                                   .n_fields = TL_COUNT(id##_fields),                                   \
-                                                  .check = check_target,                                               \
+                                                  CONFIG_CHECKS(its_checks),                                           \
                                                   .doc = summary}
 
 /* RFC 9110 9.2.2: PUT and DELETE are idempotent by definition. */
-TARGET(post, "post", "http.post", "false", "Send each record with POST.");
-TARGET(put, "put", "http.put", "true", "Send each record with PUT.");
-TARGET(patch, "patch", "http.patch", "false", "Send each record with PATCH.");
-TARGET(delete, "delete", "http.delete", "true", "Send a DELETE for each record.");
+TARGET(post, "post", "http.post", "false", target_checks, "Send each record with POST.");
+TARGET(put, "put", "http.put", "true", target_checks, "Send each record with PUT.");
+TARGET(patch, "patch", "http.patch", "false", target_checks, "Send each record with PATCH.");
+TARGET(delete, "delete", "http.delete", "true", delete_checks, "Send a DELETE for each record.");
 
 /* ---- reading ---- */
 

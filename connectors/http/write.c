@@ -47,8 +47,6 @@ static void *compile(const char *method, const struct httpc_target *conf, struct
         if (t->address.path && !t->address.constant)
             config_error(e, conf->path.at, "Move what differs into the body, or drop `batch`.",
                          "a batch is one request, so its path and headers cannot depend on a record");
-        if (t->no_body)
-            config_error(e, conf->path.at, "Add `body:`, or drop `batch`.", "a batch of deletes needs a body");
     }
     return t;
 }

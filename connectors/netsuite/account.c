@@ -99,19 +99,23 @@ static bool put(char out[NETSUITE_URL], const char *base, const char *path)
     return snprintf(out, NETSUITE_URL, "%.*s%s", (int)n, base, path) < NETSUITE_URL;
 }
 
-static void check(void *conf, const struct config_node *node, struct config_errors *e)
+static void check_account(void *conf, const struct config_node *node, struct config_errors *e)
 {
     struct netsuite_connection *c = conf;
-    const struct config_node *at = config_get(node, "account");
+    char host[NETSUITE_ACCOUNT];
+
+    if (!netsuite__account(c->account, c->id, host))
+        config_error(e, config_get(node, "account")->at, "Write it as NetSuite shows it: 1234567 or 1234567_SB1.",
+                     "`%.60s` is not an account id", c->account);
+}
+
+static void check_url(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    struct netsuite_connection *c = conf;
     char host[NETSUITE_ACCOUNT], rest[NETSUITE_URL], restlets[NETSUITE_URL], app[NETSUITE_URL];
 
-    if (!c->account) /* from a variable that may be missing here */
+    if (!netsuite__account(c->account, c->id, host))
         return;
-    if (!netsuite__account(c->account, c->id, host)) {
-        config_error(e, at ? at->at : node->at, "Write it as NetSuite shows it: 1234567 or 1234567_SB1.",
-                     "`%.60s` is not an account id", c->account);
-        return;
-    }
     (void)snprintf(rest, sizeof rest, "https://%s.suitetalk.api.netsuite.com", host);
     (void)snprintf(restlets, sizeof restlets, "https://%s.restlets.api.netsuite.com", host);
     (void)snprintf(app, sizeof app, "https://%s.app.netsuite.com", host);
@@ -120,11 +124,12 @@ static void check(void *conf, const struct config_node *node, struct config_erro
         !put(c->authorize, c->url ? c->url : app, "/app/login/oauth2/authorize.nl"))
         config_error(e, node->at, NULL, "the url is longer than %d bytes", NETSUITE_URL - 60);
 }
+static const struct config_check checks[] = {{"account", check_account}, {"account url", check_url}};
 const struct config_spec netsuite_connection_spec = {.name = "netsuite",
                                                      .size = sizeof(struct netsuite_connection),
                                                      .fields = fields,
                                                      .n_fields = TL_COUNT(fields),
-                                                     .check = check,
+                                                     CONFIG_CHECKS(checks),
                                                      .doc = "An account of NetSuite."};
 
 /* ---- what the host asks ---- */

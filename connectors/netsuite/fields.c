@@ -23,20 +23,28 @@ static void check_record(const char *record, const char *key, const struct confi
                      "`%.60s` is not the name of a record type", record);
 }
 
-static void check_batch(const struct netsuite_target *t, const struct config_node *node, struct config_errors *e)
+static void check_batch_job(void *conf, const struct config_node *node, struct config_errors *e)
 {
-    const struct config_node *at = config_get(node, "batch");
+    const struct netsuite_target *t = conf;
 
     if (t->batch > 1 && !t->async)
-        config_error(e, at ? at->at : node->at, "Add `async: true`, or use the restlet with `batch:`.",
+        config_error(e, config_get(node, "batch")->at, "Add `async: true`, or use the restlet with `batch:`.",
                      "NetSuite takes many records in one request as a job only");
+}
+
+static void check_batch_lines(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct netsuite_target *t = conf;
+
     if (t->batch > 1 && t->lines == NETSUITE_LINES_APPEND)
-        config_error(e, at ? at->at : node->at, "Use `lines: replace` or `keyed`, or no batch.",
+        config_error(e, config_get(node, "batch")->at, "Use `lines: replace` or `keyed`, or no batch.",
                      "a batch may come again, and would append its lines again");
 }
 
-static void check_key(const struct netsuite_target *t, const struct config_node *node, struct config_errors *e)
+static void check_key(void *conf, const struct config_node *node, struct config_errors *e)
 {
+    const struct netsuite_target *t = conf;
+
     if (t->external_id.text && t->id.text)
         config_error(e, t->id.at, "Keep the one that the record has.",
                      "both `id` and `external_id` say which record is meant");
@@ -45,23 +53,31 @@ static void check_key(const struct netsuite_target *t, const struct config_node 
                      "nothing says which record is meant");
 }
 
-#define CHECK(verb, key, with_key)                                                                                     \
+static void check_into(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    check_record(((const struct netsuite_target *)conf)->into, "into", node, e);
+}
+
+#define CHECKS(verb, ...)                                                                                              \
     static void check_##verb(void *conf, const struct config_node *node, struct config_errors *e)                      \
     {                                                                                                                  \
-        const struct netsuite_target *t = conf;                                                                        \
-                                                                                                                       \
-        check_record(t->record, key, node, e);                                                                         \
-        check_batch(t, node, e);                                                                                       \
-        if (t->into)                                                                                                   \
-            check_record(t->into, "into", node, e);                                                                    \
-        if (with_key)                                                                                                  \
-            check_key(t, node, e);                                                                                     \
+        check_record(((const struct netsuite_target *)conf)->record, #verb, node, e);                                  \
+    }                                                                                                                  \
+    static const struct config_check verb##_checks[] = {{#verb, check_##verb}, __VA_ARGS__}
+#define BATCH_CHECKS                                                                                                   \
+    {"batch async", check_batch_job},                                                                                  \
+    {                                                                                                                  \
+        "batch lines", check_batch_lines                                                                               \
     }
-CHECK(create, "create", false)
-CHECK(update, "update", true)
-CHECK(upsert, "upsert", false)
-CHECK(delete, "delete", true)
-CHECK(transform, "transform", true)
+#define KEY_CHECK                                                                                                      \
+    {                                                                                                                  \
+        "external_id id", check_key                                                                                    \
+    }
+CHECKS(create, );
+CHECKS(update, BATCH_CHECKS, KEY_CHECK);
+CHECKS(upsert, BATCH_CHECKS);
+CHECKS(delete, KEY_CHECK);
+CHECKS(transform, {"into", check_into}, KEY_CHECK);
 
 #define RECORD(key, text)                                                                                              \
     {                                                                                                                  \
@@ -157,7 +173,7 @@ static const struct config_field transform_fields[] = {
                                                        .size = sizeof(struct netsuite_target),                         \
                                                        .fields = verb##_fields,                                        \
                                                        .n_fields = TL_COUNT(verb##_fields),                            \
-                                                       .check = check_##verb,                                          \
+                                                       CONFIG_CHECKS(verb##_checks),                                   \
                                                        .doc = text}
 SPEC(create, "Creates a record.");
 SPEC(update, "Updates a record.");
@@ -241,12 +257,18 @@ static void check_get(void *conf, const struct config_node *node, struct config_
     const struct netsuite_get *g = conf;
 
     check_record(g->record, "get", node, e);
+}
+static void check_get_key(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct netsuite_get *g = conf;
+
     if ((g->external_id.text != NULL) == (g->id.text != NULL))
         config_error(e, node->at, "Add `external_id:` or `id:`, one of them.", "it is not said which record is meant");
 }
+static const struct config_check get_checks[] = {{"get", check_get}, {"external_id id", check_get_key}};
 const struct config_spec netsuite_get_spec = {.name = "netsuite.get",
                                               .size = sizeof(struct netsuite_get),
                                               .fields = get_fields,
                                               .n_fields = TL_COUNT(get_fields),
-                                              .check = check_get,
+                                              CONFIG_CHECKS(get_checks),
                                               .doc = "Fetches one record."};

@@ -75,11 +75,12 @@ static void check_query(void *conf, const struct config_node *node, struct confi
         config_error(e, node->at, "Write one parameter for each ?.", "the query has %zu `?` and %zu parameters", marks,
                      c->params.n);
 }
+static const struct config_check query_checks[] = {{"query params", check_query}};
 const struct config_spec netsuite_query_spec = {.name = "netsuite.query",
                                                 .size = sizeof(struct netsuite_query),
                                                 .fields = query_fields,
                                                 .n_fields = TL_COUNT(query_fields),
-                                                .check = check_query,
+                                                CONFIG_CHECKS(query_checks),
                                                 .doc = "Rows of a SuiteQL query, for look-ups."};
 
 /* ---- suiteql ---- */
@@ -124,18 +125,20 @@ static const struct config_field suiteql_fields[] = {
      .doc = "Rows of a request."},
     TIMEOUT(netsuite_query),
 };
-static void check_suiteql(void *conf, const struct config_node *node, struct config_errors *e)
+static void check_query_key(void *conf, const struct config_node *node, struct config_errors *e)
 {
-    const struct netsuite_query *c = conf;
-
-    check_column(c->key, "key", node, e);
-    check_column(c->modified, "modified", node, e);
+    check_column(((const struct netsuite_query *)conf)->key, "key", node, e);
 }
+static void check_query_modified(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    check_column(((const struct netsuite_query *)conf)->modified, "modified", node, e);
+}
+static const struct config_check suiteql_checks[] = {{"key", check_query_key}, {"modified", check_query_modified}};
 const struct config_spec netsuite_suiteql_spec = {.name = "netsuite.suiteql",
                                                   .size = sizeof(struct netsuite_query),
                                                   .fields = suiteql_fields,
                                                   .n_fields = TL_COUNT(suiteql_fields),
-                                                  .check = check_suiteql,
+                                                  CONFIG_CHECKS(suiteql_checks),
                                                   .doc = "The rows of a SuiteQL query, as a source."};
 
 /* ---- records ---- */
@@ -198,19 +201,27 @@ static const struct config_field records_fields[] = {
      .doc = "Rows of a request."},
     TIMEOUT(netsuite_records),
 };
+static void check_modified(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    check_column(((const struct netsuite_records *)conf)->modified, "modified", node, e);
+}
 static void check_records(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    check_column(((const struct netsuite_records *)conf)->record, "records", node, e);
+}
+static void check_whole(void *conf, const struct config_node *node, struct config_errors *e)
 {
     const struct netsuite_records *c = conf;
 
-    check_column(c->modified, "modified", node, e);
-    check_column(c->record, "records", node, e);
     if (c->whole && c->fields.n > 0)
         config_error(e, config_get(node, "fields")->at, "Drop one of them.",
                      "`whole` brings all fields; `fields` are columns of a query");
 }
+static const struct config_check records_checks[] = {
+    {"modified", check_modified}, {"records", check_records}, {"whole fields", check_whole}};
 const struct config_spec netsuite_records_spec = {.name = "netsuite.records",
                                                   .size = sizeof(struct netsuite_records),
                                                   .fields = records_fields,
                                                   .n_fields = TL_COUNT(records_fields),
-                                                  .check = check_records,
+                                                  CONFIG_CHECKS(records_checks),
                                                   .doc = "New and changed records, as a source."};

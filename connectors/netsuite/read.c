@@ -162,7 +162,7 @@ void *netsuite__records_compile(const void *connection, const void *operation, s
     (void)connection, (void)e;
     r->key = tl_strdup("id");
     r->modified = tl_strdup("tieline_changed");
-    r->record = conf->whole ? tl_strdup(conf->record) : NULL;
+    r->record = conf->whole && conf->record ? tl_strdup(conf->record) : NULL;
     r->seen = conf->whole ? seen_new() : NULL;
     r->kind = conf->record;
     r->start = conf->start;
@@ -193,7 +193,7 @@ void *netsuite__suiteql_compile(const void *connection, const void *operation, s
     struct read *r = tl_zalloc(sizeof *r);
 
     (void)connection, (void)e;
-    r->key = lower(conf->key);
+    r->key = lower(conf->key ? conf->key : "");
     r->modified = conf->modified ? lower(conf->modified) : NULL;
     r->kind = "suiteql";
     r->start = conf->start;

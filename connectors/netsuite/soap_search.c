@@ -66,7 +66,11 @@ void *netsuite__soap_search_compile(const void *connection, const void *operatio
                      conf->start);
     s->type = conf->record.text ? netsuite__soap_type(conf->record.text) : NULL;
     for (size_t i = 0; i < conf->where.n && s->n < CRITERIA; i++) {
-        s->texts[s->n] = tl_strdup(*CONFIG_AT(conf->where, const char *, i));
+        const char *text = *CONFIG_AT(conf->where, const char *, i);
+
+        if (!text)
+            continue;
+        s->texts[s->n] = tl_strdup(text);
         if (!read_criterion(tl_sv_str(s->texts[s->n]), &s->where[s->n]))
             config_error(e, conf->record.at,
                          "Write FIELD OPERATOR VALUE: `email contains @acme`, `isInactive = false`, "

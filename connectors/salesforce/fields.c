@@ -82,22 +82,40 @@ static bool ends_with(struct tl_sv host, const char *suffix)
     return host.n >= s.n && tl_sv_eqi(tl_sv_from(host, host.n - s.n), s);
 }
 
-static void check_connection(void *conf, const struct config_node *node, struct config_errors *e)
+static void check_version(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct sf_connection *c = conf;
+    double v;
+
+    if (!tl_sv_double(tl_sv_str(c->version), &v) || v < 46 || v > 999 || !strchr(c->version, '.'))
+        config_error(e, node->at, "Write it as \"60.0\".", "version `%.8s` is not an API version from 46.0 on",
+                     c->version);
+}
+
+static void check_keep(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct sf_connection *c = conf;
+
+    if (c->keep >= 1)
+        config_error(e, node->at, NULL, "keep is 100%%: no call would be left for us");
+}
+
+static void check_client(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct sf_connection *c = conf;
+
+    if (!http_is_field_value(tl_sv_str(c->client)) || strpbrk(c->client, ",; ="))
+        config_error(e, node->at, NULL, "client `%.40s` must be one word", c->client);
+}
+
+static void check_url(void *conf, const struct config_node *node, struct config_errors *e)
 {
     struct sf_connection *c = conf;
     const struct config_node *at = config_get(node, "url");
     struct tl_sv base = tl_sv_str(c->url);
     struct http_url url;
-    double v;
 
     at = at ? at : node;
-    if (!tl_sv_double(tl_sv_str(c->version), &v) || v < 46 || v > 999 || !strchr(c->version, '.'))
-        config_error(e, node->at, "Write it as \"60.0\".", "version `%.8s` is not an API version from 46.0 on",
-                     c->version);
-    if (c->keep >= 1)
-        config_error(e, node->at, NULL, "keep is 100%%: no call would be left for us");
-    if (!http_is_field_value(tl_sv_str(c->client)) || strpbrk(c->client, ",; ="))
-        config_error(e, node->at, NULL, "client `%.40s` must be one word", c->client);
     if (!c->url || http_url_parse(tl_sv_str(c->url), &url, NULL) != TL_OK)
         return;
     if (ends_with(url.host, ".lightning.force.com"))
@@ -115,11 +133,13 @@ static void check_connection(void *conf, const struct config_node *node, struct 
     if (url.path.n > 1)
         config_error(e, at->at, "Leave the path out.", "url has a path, but the address of an org is a host");
 }
+static const struct config_check connection_checks[] = {
+    {"version", check_version}, {"keep", check_keep}, {"client", check_client}, {"url", check_url}};
 const struct config_spec sf_connection_spec = {.name = "salesforce",
                                                .size = sizeof(struct sf_connection),
                                                .fields = connection_fields,
                                                .n_fields = TL_COUNT(connection_fields),
-                                               .check = check_connection,
+                                               CONFIG_CHECKS(connection_checks),
                                                .doc = "A Salesforce org."};
 
 /* ---- targets ---- */
@@ -137,23 +157,42 @@ static bool is_api_name(const char *name)
     return true;
 }
 
-static void check_target(void *conf, const struct config_node *node, struct config_errors *e)
+static void check_object(void *conf, const struct config_node *node, struct config_errors *e)
 {
     const struct sf_target *t = conf;
 
     if (!is_api_name(t->object))
         config_error(e, node->at, "Use the API name, such as Account or Invoice__c.",
                      "`%.80s` is not the name of an object", t->object);
+}
+
+static void check_external_id(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct sf_target *t = conf;
+
     if (t->external_id && !is_api_name(t->external_id))
         config_error(e, node->at, "Use the API name, such as ERP_Id__c.", "`%.80s` is not the name of a field",
                      t->external_id);
-    if (t->mode != SF_MODE_REST && t->external_id && !config_get(node, "upsert"))
-        config_error(e, node->at, "Map Id, or use `mode: rest`.", "a bulk job finds records by Id, not by %.80s",
-                     t->external_id);
-    if (t->mode == SF_MODE_BULK && t->duplicates == SF_DUPLICATES_ALLOW)
-        config_warn(e, node->at, NULL, "the Bulk API does not honour `duplicates: allow`");
     if (t->external_id && strcmp(t->external_id, "Id") == 0)
         config_error(e, node->at, "Use `update`, which goes by Id.", "external_id is a field of yours, not Id");
+}
+
+/* Not of an upsert, whose jobs go by the external id. */
+static void check_bulk_key(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct sf_target *t = conf;
+
+    if (t->mode != SF_MODE_REST && t->external_id)
+        config_error(e, node->at, "Map Id, or use `mode: rest`.", "a bulk job finds records by Id, not by %.80s",
+                     t->external_id);
+}
+
+static void check_bulk_duplicates(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct sf_target *t = conf;
+
+    if (t->mode == SF_MODE_BULK && t->duplicates == SF_DUPLICATES_ALLOW)
+        config_warn(e, node->at, NULL, "the Bulk API does not honour `duplicates: allow`");
 }
 
 static void check_event(void *conf, const struct config_node *node, struct config_errors *e)
@@ -211,38 +250,49 @@ static void check_event(void *conf, const struct config_node *node, struct confi
         .name = "external_id", .type = CONFIG_STRING, AT(sf_target, external_id), .required = (need), .min = 1,        \
         .max = 80, .doc = (text), .example = "ERP_Id__c"                                                               \
     }
-#define TARGET(id, checks, summary)                                                                                    \
+#define TARGET(id, summary)                                                                                            \
     const struct config_spec sf_##id##_spec = {.name = "salesforce." #id,                                              \
                                                .size = sizeof(struct sf_target),                                       \
                                                .fields = id##_fields,                                                  \
                                                .n_fields = TL_COUNT(id##_fields),                                      \
-                                               .check = (checks),                                                      \
+                                               CONFIG_CHECKS(id##_checks),                                             \
                                                .doc = (summary)}
 
 static const struct config_field create_fields[] = {OBJECT("create", "Object that each record becomes one of."),
                                                     BATCH("200", 200), POLICIES, MODE};
-TARGET(create, check_target, "Make a new object of each record.");
+static const struct config_check create_checks[] = {{"create", check_object},
+                                                    {"mode duplicates", check_bulk_duplicates}};
+TARGET(create, "Make a new object of each record.");
 static const struct config_field update_fields[] = {
     OBJECT("update", "Object that the records change. Each record has an Id, or the external id."),
     EXTERNAL(false, "Field that says which one, instead of Id; then 25 records go in one call."), BATCH("200", 200),
     POLICIES, MODE};
-TARGET(update, check_target, "Change objects that exist.");
+static const struct config_check update_checks[] = {{"update", check_object},
+                                                    {"external_id", check_external_id},
+                                                    {"external_id mode", check_bulk_key},
+                                                    {"mode duplicates", check_bulk_duplicates}};
+TARGET(update, "Change objects that exist.");
 static const struct config_field upsert_fields[] = {
     OBJECT("upsert", "Object that each record makes or changes one of."),
     EXTERNAL(true, "Field, marked External ID and Unique in the org, by which one is found again."), BATCH("200", 200),
     POLICIES, MODE};
-TARGET(upsert, check_target, "Make or change objects, found by an external id: a repetition does no harm.");
+static const struct config_check upsert_checks[] = {
+    {"upsert", check_object}, {"external_id", check_external_id}, {"mode duplicates", check_bulk_duplicates}};
+TARGET(upsert, "Make or change objects, found by an external id: a repetition does no harm.");
 static const struct config_field delete_fields[] = {
     OBJECT("delete", "Object that the records name one of. Each record has an Id, or the external id."),
     EXTERNAL(false, "Field that says which one, instead of Id; then 25 records go in one call."), BATCH("200", 200),
     MODE};
-TARGET(delete, check_target, "Delete objects; one that is gone already does no harm.");
+static const struct config_check delete_checks[] = {
+    {"delete", check_object}, {"external_id", check_external_id}, {"external_id mode", check_bulk_key}};
+TARGET(delete, "Delete objects; one that is gone already does no harm.");
 static const struct config_field graph_fields[] = {
     OBJECT("graph",
            "Object of the nodes that name none. Each record is { nodes: [ { object, external_id, ref, fields } ] }."),
     EXTERNAL(true, "Field, marked External ID and Unique, by which nodes that name none are found again."),
     BATCH("75", 75), POLICIES};
-TARGET(graph, check_target, "Make or change related records, all or none of them: a repetition does no harm.");
+static const struct config_check graph_checks[] = {{"graph", check_object}, {"external_id", check_external_id}};
+TARGET(graph, "Make or change related records, all or none of them: a repetition does no harm.");
 static const char *const publish_choices[] = {"rest", "pubsub", NULL};
 static const struct config_field publish_fields[] = {{.name = "publish",
                                                       .type = CONFIG_STRING,
@@ -259,7 +309,8 @@ static const struct config_field publish_fields[] = {{.name = "publish",
                                                       .fallback = "rest",
                                                       .doc = "`pubsub`: over the Pub/Sub API (gRPC)."},
                                                      BATCH("200", 200)};
-TARGET(publish, check_event, "Publish platform events.");
+static const struct config_check publish_checks[] = {{"publish", check_event}};
+TARGET(publish, "Publish platform events.");
 
 /* ---- look-ups ---- */
 
@@ -295,18 +346,30 @@ const struct config_spec sf_lookup_spec =
 static const struct config_field name_item = {
     .type = CONFIG_STRING, .min = 1, .max = 255, .doc = "API name of a field."};
 
-static void check_read(void *conf, const struct config_node *node, struct config_errors *e)
+static void check_read_object(void *conf, const struct config_node *node, struct config_errors *e)
 {
     const struct sf_read *r = conf;
-    int64_t ms;
 
     if (!is_api_name(r->object))
         config_error(e, node->at, "Use the API name, such as Account or Invoice__c.",
                      "`%.80s` is not the name of an object", r->object);
+}
+
+static void check_names(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct sf_read *r = conf;
+
     for (size_t i = 0; i < r->fields.n; i++)
         if (!is_api_name(*CONFIG_AT(r->fields, const char *, i)))
             config_error(e, node->at, "Fields of this object only; a parent's come with a read of its own.",
                          "`%.80s` is not the name of a field", *CONFIG_AT(r->fields, const char *, i));
+}
+
+static void check_start(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct sf_read *r = conf;
+    int64_t ms;
+
     if (r->start && !tl_time_parse(tl_sv_str(r->start), &ms))
         config_error(e, node->at, "Write it as \"2026-01-01T00:00:00Z\".", "start `%.40s` is not a time", r->start);
 }
@@ -399,11 +462,13 @@ static const struct config_field read_fields[] = {
      .max = 10 * MINUTE,
      .doc = "Longest wait for a whole reply; absent: the connection's."},
 };
+static const struct config_check read_checks[] = {
+    {"read", check_read_object}, {"fields", check_names}, {"start", check_start}};
 const struct config_spec sf_read_spec = {.name = "salesforce.read",
                                          .size = sizeof(struct sf_read),
                                          .fields = read_fields,
                                          .n_fields = TL_COUNT(read_fields),
-                                         .check = check_read,
+                                         CONFIG_CHECKS(read_checks),
                                          .doc = "Read what changed in an object."};
 
 static void check_listen(void *conf, const struct config_node *node, struct config_errors *e)
@@ -471,9 +536,10 @@ static const struct config_field listen_fields[] = {
      .doc = "A connection that says nothing for so long is dead; absent: what the org said it would hold, and 15 s.",
      .advanced = true},
 };
+static const struct config_check listen_checks[] = {{"listen via", check_listen}};
 const struct config_spec sf_listen_spec = {.name = "salesforce.listen",
                                            .size = sizeof(struct sf_listen),
                                            .fields = listen_fields,
                                            .n_fields = TL_COUNT(listen_fields),
-                                           .check = check_listen,
+                                           CONFIG_CHECKS(listen_checks),
                                            .doc = "Take in events as they happen."};

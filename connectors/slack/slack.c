@@ -50,11 +50,12 @@ static void check_connection(void *conf, const struct config_node *node, struct 
         config_error(e, node->at, "Write `token: ${env:SLACK_TOKEN}` or `webhook: ${env:SLACK_WEBHOOK}`.",
                      "a connection to Slack needs either a token or a webhook");
 }
+static const struct config_check connection_checks[] = {{"token webhook", check_connection}};
 static const struct config_spec connection_spec = {.name = "slack",
                                                    .size = sizeof(struct slack_connection),
                                                    .fields = connection_fields,
                                                    .n_fields = TL_COUNT(connection_fields),
-                                                   .check = check_connection,
+                                                   CONFIG_CHECKS(connection_checks),
                                                    .doc = "A Slack workspace."};
 
 #define CHANNEL_FIELD(operation)                                                                                       \

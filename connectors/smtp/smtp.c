@@ -58,22 +58,36 @@ static const struct config_field connection_fields[] = {
      .max = 600000,
      .doc = "Longest time for a mail."},
 };
-static void check_connection(void *conf, const struct config_node *node, struct config_errors *e)
+static void check_from(void *conf, const struct config_node *node, struct config_errors *e)
 {
     const struct smtp_connection *c = conf;
 
     if (!smtp__is_address(tl_sv_str(c->from)))
         config_error(e, node->at, "Write name@domain.", "`from` is not an address: %.100s", c->from);
+}
+
+static void check_user(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct smtp_connection *c = conf;
+
     if ((c->user != NULL) != (c->password.kind != CONFIG_SECRET_NONE))
         config_error(e, node->at, NULL, "a user needs a password, and a password a user");
+}
+
+static void check_clear(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct smtp_connection *c = conf;
+
     if (c->user && c->tls == SMTP_TLS_NONE)
         config_warn(e, node->at, NULL, "the password goes over the network in the clear");
 }
+static const struct config_check connection_checks[] = {
+    {"from", check_from}, {"user password", check_user}, {"user tls", check_clear}};
 static const struct config_spec connection_spec = {.name = "smtp",
                                                    .size = sizeof(struct smtp_connection),
                                                    .fields = connection_fields,
                                                    .n_fields = TL_COUNT(connection_fields),
-                                                   .check = check_connection,
+                                                   CONFIG_CHECKS(connection_checks),
                                                    .doc = "A mail server."};
 
 static const struct config_field address_item = {.type = CONFIG_STRING};
@@ -93,19 +107,21 @@ static void check_target(void *conf, const struct config_node *node, struct conf
             config_error(e, node->at, "Write name@domain.", "`%.100s` is not an address", to);
     }
 }
+static const struct config_check mail_checks[] = {{"mail", check_target}};
 static const struct config_field mail_fields[] = {TO_FIELD("mail")};
 static const struct config_spec mail_spec = {.name = "smtp.mail",
                                              .size = sizeof(struct smtp_target),
                                              .fields = mail_fields,
                                              .n_fields = TL_COUNT(mail_fields),
-                                             .check = check_target,
+                                             CONFIG_CHECKS(mail_checks),
                                              .doc = "Send a mail: {subject, text, html}, or a text."};
+static const struct config_check notify_checks[] = {{"notify", check_target}};
 static const struct config_field notify_fields[] = {TO_FIELD("notify")};
 static const struct config_spec notify_spec = {.name = "smtp.notify",
                                                .size = sizeof(struct smtp_target),
                                                .fields = notify_fields,
                                                .n_fields = TL_COUNT(notify_fields),
-                                               .check = check_target,
+                                               CONFIG_CHECKS(notify_checks),
                                                .doc = "Tell people of an alert."};
 
 /* ---- sending, on a worker thread ---- */

@@ -98,6 +98,16 @@ struct config_variants {
         .table = (t), .n = TL_COUNT(t)                                                                                 \
     }
 
+/* A cross-field check; reports with config_error. It runs where all fields that it reads were read without error and
+ * are known, whatever is wrong with others: one fault of an object does not hide another, and what follows from a fault
+ * is not said. A field that is not written counts as known only where all keys of the object are: a key that nobody
+ * knows may have been meant as it. */
+struct config_check {
+    const char *reads; /* names of fields, a space between them */
+    void (*run)(void *conf, const struct config_node *node, struct config_errors *e);
+};
+#define CONFIG_CHECKS(t) .checks = (t), .n_checks = TL_COUNT(t)
+
 struct config_spec {
     const char *name; /* for messages and schema definitions: unique, "webhook.shopify" */
     size_t size;      /* of the C struct */
@@ -110,8 +120,8 @@ struct config_spec {
     const char *tag;
     const struct config_variants *variants;
     size_t choice_offset;
-    /* Cross-field checks, after every field was read without error and is known; reports with config_error. */
-    void (*check)(void *conf, const struct config_node *node, struct config_errors *e);
+    const struct config_check *checks; /* in this order */
+    size_t n_checks;
 };
 #define CONFIG_SPEC(spec_name, type, table, text)                                                                      \
     {                                                                                                                  \

@@ -39,8 +39,6 @@ TL_MUST_CHECK enum tl_rc config__parse_yaml(struct tl_arena *a, const char *file
 bool config__no_memory(struct config_errors *e);
 /* The line of the error reported last holds a secret: it is never shown. */
 void config__hide_line(struct config_errors *e);
-/* What config_is_faulty answers. */
-void config__mark_faulty(struct config_errors *e, const struct config_node *n);
 struct tl_sv config__source(const struct config_errors *e, const char *file); /* as it was remembered; empty: unknown */
 
 /* ---- excerpt.c ---- */

@@ -131,7 +131,7 @@ struct tl_sv config__source(const struct config_errors *e, const char *file)
     return TL_SV_NULL;
 }
 
-void config__mark_faulty(struct config_errors *e, const struct config_node *n)
+void config_mark_faulty(struct config_errors *e, const struct config_node *n)
 {
     if (config_is_faulty(e, n))
         return;

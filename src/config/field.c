@@ -294,6 +294,14 @@ static void lint_spec(struct lint *l, const struct config_spec *spec)
     if (spec->scalar && !config__field_named(spec, tl_sv_str(spec->scalar)))
         config_error(l->e, (struct config_place){0}, NULL, "table %s: its scalar field %s does not exist", spec->name,
                      spec->scalar);
+    for (size_t i = 0; i < spec->n_checks; i++) {
+        struct tl_sv rest = tl_sv_str(spec->checks[i].reads), name;
+
+        while (tl_sv_cut(&rest, ' ', &name))
+            if (!config__field_named(spec, name))
+                config_error(l->e, (struct config_place){0}, NULL, "table %s: a check reads `%.*s`, which is no field",
+                             spec->name, TL_SV_ARG(name));
+    }
     if (spec->tag && !spec->variants)
         config_error(l->e, (struct config_place){0}, NULL, "table %s: is tagged without variants", spec->name);
     for (size_t i = 0; spec->variants && (v = config__variant(spec->variants, i)) != NULL; i++)

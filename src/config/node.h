@@ -59,6 +59,9 @@ void config_errors_source(struct config_errors *e, const char *file, struct tl_s
 /* While e and the tree live: something was wrong with this node or below it when it was parsed, or is not known here
  * because of a variable that may be missing (env_may_be_missing). NULL: false. */
 bool config_is_faulty(const struct config_errors *e, const struct config_node *n);
+/* That is so of this node. Of a map before it is parsed: a key that nobody knows stood there too (struct config_check).
+ */
+void config_mark_faulty(struct config_errors *e, const struct config_node *n);
 /* For people: file:line:column, the sentence, the source line with a caret, the hint. In order of place. */
 bool config_errors_text(const struct config_errors *e, bool color, struct tl_buf *b);
 /* [{"severity","file","line","column","message","hint"}] */

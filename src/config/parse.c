@@ -296,7 +296,7 @@ static bool parse_value(struct config__parse *p, const struct config__path *path
         return false; /* an alias: its reader said so */
     ok = read_value(p, path, f, n, dst);
     if (!ok || p->unknown != before)
-        config__mark_faulty(p->e, n);
+        config_mark_faulty(p->e, n);
     return ok;
 }
 
@@ -355,6 +355,7 @@ static bool parse_tagged(struct config__parse *p, const struct config__path *pat
             config__names_spec(&names, spec);
             config__names_spec(&names, ch.variant->spec);
             (void)unknown_key(p, path, en->at, en->key, &names);
+            config_mark_faulty(p->e, rest);
         } else if (!config__add(p->arena, rest, en->key, en->at, en->value)) {
             return config__no_memory(p->e);
         }
@@ -362,15 +363,17 @@ static bool parse_tagged(struct config__parse *p, const struct config__path *pat
     return rest ? chosen(p, path, rest, &ch, dst) : config__no_memory(p->e);
 }
 
-static void unknown_keys(struct config__parse *p, const struct config__path *path, const struct config_spec *spec,
-                         const struct config_node *n)
+static bool all_known(struct config__parse *p, const struct config__path *path, const struct config_spec *spec,
+                      const struct config_node *n)
 {
     struct config__names names = {.n = 0};
+    bool ok = true;
 
     config__names_spec(&names, spec);
     for (uint32_t i = 0; i < n->n; i++)
         if (!config__field_named(spec, tl_sv_str(n->entries[i].key)))
-            (void)unknown_key(p, path, n->entries[i].at, n->entries[i].key, &names);
+            ok = unknown_key(p, path, n->entries[i].at, n->entries[i].key, &names);
+    return ok;
 }
 
 /* `schedule: "@hourly"` is `schedule: {cron: "@hourly"}` where the table says so. */
@@ -386,24 +389,59 @@ static const struct config_node *as_map(struct config__parse *p, const struct co
     return map && config__add(p->arena, map, spec->scalar, n->at, value) ? map : n;
 }
 
+static void run_checks(const struct config__parse *p, const struct config_spec *spec, const struct config_node *n,
+                       const bool *sound, void *conf)
+{
+    for (size_t i = 0; i < spec->n_checks; i++) {
+        struct tl_sv rest = tl_sv_str(spec->checks[i].reads), name;
+        bool all = true;
+
+        while (all && tl_sv_cut(&rest, ' ', &name)) {
+            const struct config_field *f = config__field_named(spec, name);
+
+            all = f && sound[f - spec->fields];
+        }
+        if (all)
+            spec->checks[i].run(conf, n, p->e);
+    }
+}
+
+/* Which of the fields are sound, as checks understand it: into `sound`. known: no key stands there that nobody knows.
+ */
+static bool parse_fields(struct config__parse *p, const struct config__path *path, const struct config_spec *spec,
+                         const struct config_node *n, bool known, void *conf, bool *sound)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < spec->n_fields; i++) {
+        size_t unknown = p->unknown;
+        bool ok = parse_field(p, path, &spec->fields[i], n, conf);
+
+        sound[i] = ok && p->unknown == unknown && (known || config_get(n, spec->fields[i].name));
+        all &= ok;
+    }
+    return all;
+}
+
 static bool parse_object(struct config__parse *p, const struct config__path *path, const struct config_spec *spec,
                          const struct config_node *n, void *conf)
 {
-    size_t before = config_errors_count(p->e), unknown = p->unknown;
-    bool ok = true;
+    size_t before = config_errors_count(p->e);
+    bool ok = true, known = !config_is_faulty(p->e, n), *sound;
 
     n = as_map(p, spec, n);
     if (n->kind != CONFIG_NODE_MAP)
         return config__fault(p, path, n, n->kind == CONFIG_NODE_NULL ? "Remove the key, or write {}." : NULL,
                              "must be a map of keys, not %s", config_kind_name(n));
     if (spec->tag)
-        (void)parse_tagged(p, path, spec, n, (struct config_choice *)(void *)((char *)conf + spec->choice_offset));
+        known &= parse_tagged(p, path, spec, n, (struct config_choice *)(void *)((char *)conf + spec->choice_offset));
     else
-        unknown_keys(p, path, spec, n);
-    for (size_t i = 0; i < spec->n_fields; i++)
-        ok &= parse_field(p, path, &spec->fields[i], n, conf);
-    if (ok && config_errors_count(p->e) == before && p->unknown == unknown && spec->check)
-        spec->check(conf, n, p->e);
+        known &= all_known(p, path, spec, n);
+    sound = tl_arena_zalloc(p->arena, spec->n_fields + 1);
+    if (!sound)
+        return config__no_memory(p->e);
+    ok = parse_fields(p, path, spec, n, known, conf, sound);
+    run_checks(p, spec, n, sound, conf);
     return ok && config_errors_count(p->e) == before;
 }
 
@@ -419,7 +457,7 @@ enum tl_rc config_parse_partly(struct tl_arena *a, const struct config_spec *spe
         (void)config__no_memory(e);
     if (conf && parse_object(&p, NULL, spec, node, conf))
         return TL_OK;
-    config__mark_faulty(e, node);
+    config_mark_faulty(e, node);
     return TL_CONFIG;
 }
 

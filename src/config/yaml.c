@@ -263,7 +263,7 @@ static struct config_node *alias(struct reader *r, const yaml_event_t *ev)
     struct config_node *n = config__node(r->arena, CONFIG_NODE_NULL, place(r, ev->start_mark));
 
     if (n)
-        config__mark_faulty(r->e, n);
+        config_mark_faulty(r->e, n);
     return n;
 }
 

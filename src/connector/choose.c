@@ -134,7 +134,7 @@ static void unknown(const struct connector *c, const struct connector_operation 
     config_error(e, en->at, hint.p, "`%.80s` is not known for `%s` of %s", en->key, op->name, c->variant.name);
 }
 
-/* The keys that are the operation's own, in a map of its own. */
+/* The keys that are the operation's own, in a map of its own; it is at fault where others stand there. */
 static bool own_part(struct tl_arena *a, const struct connector *c, const struct connector_operation *op,
                      const struct config_node *node, const char *const *common, struct config_errors *e,
                      struct config_node **ret_part)
@@ -153,6 +153,7 @@ static bool own_part(struct tl_arena *a, const struct connector *c, const struct
             ret->entries[ret->n++] = *en;
         } else if (!is_common(common, en->key)) {
             unknown(c, op, en, common, e);
+            config_mark_faulty(e, ret);
             ok = false;
         }
     }
@@ -160,8 +161,8 @@ static bool own_part(struct tl_arena *a, const struct connector *c, const struct
 }
 
 /* Wrapped into a map, so that an error says `to.timeout` and not only `timeout`. */
-static const void *parse(struct tl_arena *a, const struct connector_operation *op, struct config_node *part,
-                         unsigned kinds, const struct config_options *opt, struct config_errors *e)
+static bool parse(struct tl_arena *a, const struct connector_operation *op, struct config_node *part, unsigned kinds,
+                  const struct config_options *opt, struct config_errors *e, const void **ret)
 {
     const struct config_field field = {.name = kinds & (1u << CONNECTOR_CALL)    ? "call"
                                                : kinds & (1u << CONNECTOR_WRITE) ? "to"
@@ -173,10 +174,10 @@ static const void *parse(struct tl_arena *a, const struct connector_operation *o
     struct config_entry entry = {.key = field.name, .at = part->at, .value = part};
     const struct config_node outer = {.kind = CONFIG_NODE_MAP, .at = part->at, .n = 1, .entries = &entry};
     void *conf;
+    bool ok = config_parse_partly(a, &wrapper, &outer, opt, e, &conf) == TL_OK;
 
-    if (config_parse(a, &wrapper, &outer, opt, e, &conf) != TL_OK)
-        return NULL;
-    return *(const void *const *)conf;
+    *ret = conf ? *(const void *const *)conf : NULL;
+    return ok && *ret;
 }
 
 bool connector_choose(struct tl_arena *a, const struct connector *c, const struct config_node *node,
@@ -185,9 +186,9 @@ bool connector_choose(struct tl_arena *a, const struct connector *c, const struc
 {
     const struct connector_operation *op;
     struct config_node *part;
-    const void *conf;
     bool ok;
 
+    *ret = (struct connector_chosen){.operation = NULL};
     if (node->kind != CONFIG_NODE_MAP) {
         config_error(e, node->at, "Write { connection: NAME, OPERATION: ... }.", "%s is a map of keys, not %s",
                      needs(kinds), config_kind_name(node));
@@ -197,9 +198,8 @@ bool connector_choose(struct tl_arena *a, const struct connector *c, const struc
     if (!op)
         return false;
     ok = own_part(a, c, op, node, common, e, &part);
-    conf = parse(a, op, part, kinds, opt, e);
-    if (!ok || !conf)
-        return false;
-    *ret = (struct connector_chosen){op, conf};
-    return true;
+    ok &= parse(a, op, part, kinds, opt, e, &ret->conf);
+    if (ret->conf)
+        ret->operation = op;
+    return ok;
 }

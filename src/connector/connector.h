@@ -106,7 +106,10 @@ struct connector_operation {
     /* The facilities of this target as configured. */
     void (*facilities)(const void *connection, const void *operation, struct connector_facilities *ret);
     /* Check and compile what the configuration says (templates, expressions), once a reload; errors with config_error.
-     * What it returns is shared by all threads and freed with `release`. NULL: nothing to compile. */
+     * What it returns is shared by all threads and freed with `release`. NULL: nothing to compile.
+     * It is shown what has faults too, to find the others in the same round: what is at fault is zero there, as if it
+     * were absent, in either struct and also where it is required. So it says nothing of what is absent: the checks of
+     * the fields do. */
     void *(*compile)(const void *connection, const void *operation, struct config_errors *e);
     void (*release)(void *prepared);
     connector_fn *run;    /* write, read, listen, call */

@@ -92,7 +92,8 @@ int64_t connector_host_skew_ms(const struct connector_host *h);
 void connector_call_begin(struct connector_call *call, struct connector_host *h, const struct connector_ledger *ledger);
 
 /* Choose the operation that a target or source node names. The node is split: `common` keys (NULL-terminated) stay out.
- * Errors (no operation named, two named, unknown keys) go to e. */
+ * Errors (no operation named, two named, unknown keys, what is wrong with a field) go to e: then false. *ret is what
+ * could be read also where fields are at fault, as config_parse_partly leaves it; operation NULL: nothing could. */
 struct connector_chosen {
     const struct connector_operation *operation;
     const void *conf;

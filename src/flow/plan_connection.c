@@ -169,32 +169,13 @@ static void release_prepared(void *arg)
     p->release(p->what);
 }
 
-bool flow__choose(struct flow_loader *l, const struct flow_connection *c, const struct config_node *node,
-                  const struct config_spec *common_spec, unsigned kinds, struct connector_chosen *ret)
-{
-    const char *common[16] = {0};
-
-    for (size_t i = 0; i < common_spec->n_fields; i++)
-        common[i] = common_spec->fields[i].name;
-    return connector_choose(l->plan->arena, c->connector, node, common, kinds, &l->opt->config, l->e, ret);
-}
-
-bool flow__is_sound_use(const struct flow_loader *l, const struct flow_connection *c, const struct config_node *node)
-{
-    bool sound = is_sound(l, c);
-
-    for (uint32_t i = 0; i < node->n && sound; i++)
-        sound = !config_is_faulty(l->e, node->entries[i].value);
-    return sound;
-}
-
-void *flow__compile_operation(struct flow_loader *l, const struct flow_connection *c,
-                              const struct connector_chosen *chosen, const struct config_node *node)
+/* What the operation makes of its configuration lives as long as the plan. */
+static void *compile(struct flow_loader *l, const struct flow_connection *c, const struct connector_chosen *chosen)
 {
     struct prepared *p;
     void *what;
 
-    if (!chosen->operation->compile || !flow__is_sound_use(l, c, node))
+    if (!chosen->operation->compile)
         return NULL;
     what = chosen->operation->compile(c->conf->type.conf, chosen->conf, l->e);
     if (what && chosen->operation->release) {
@@ -203,4 +184,32 @@ void *flow__compile_operation(struct flow_loader *l, const struct flow_connectio
         tl_arena_on_free(l->plan->arena, release_prepared, p);
     }
     return what;
+}
+
+/* No field of the operation waits for a variable that is missing here. */
+static bool all_known(const struct flow_loader *l, const struct config_spec *spec, const struct config_node *node)
+{
+    bool known = true;
+
+    for (size_t i = 0; i < spec->n_fields && known; i++)
+        known = !config_is_faulty(l->e, config_get(node, spec->fields[i].name));
+    return known;
+}
+
+bool flow__choose(struct flow_loader *l, const struct flow_connection *c, const struct config_node *node,
+                  const struct config_spec *common_spec, unsigned kinds, struct flow_use *ret)
+{
+    const char *common[16] = {0};
+    struct connector_chosen chosen;
+    bool ok;
+
+    *ret = (struct flow_use){.sound = false};
+    for (size_t i = 0; i < common_spec->n_fields; i++)
+        common[i] = common_spec->fields[i].name;
+    ok = connector_choose(l->plan->arena, c->connector, node, common, kinds, &l->opt->config, l->e, &chosen);
+    if (!chosen.operation)
+        return false;
+    *ret = (struct flow_use){.operation = chosen.operation, .conf = chosen.conf, .prepared = compile(l, c, &chosen)};
+    ret->sound = ok && is_sound(l, c) && all_known(l, chosen.operation->spec, node);
+    return ok;
 }

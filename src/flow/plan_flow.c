@@ -16,7 +16,7 @@ static void fill_retry(const struct flow_retry_conf *c, struct guard_retry *r)
 
 static void load_target(struct flow_loader *l, struct flow *f, struct flow_target *t, const struct config_node *node)
 {
-    struct connector_chosen chosen;
+    struct flow_use use;
 
     if (node->kind != CONFIG_NODE_MAP) {
         config_error(l->e, node->at, "Write { connection: NAME, OPERATION: ... }.", "a target is a map, this is %s",
@@ -28,12 +28,12 @@ static void load_target(struct flow_loader *l, struct flow *f, struct flow_targe
         return;
     t->name = t->conf->name ? t->conf->name : t->conf->connection.text;
     t->connection = flow__find_connection(l, &t->conf->connection);
-    if (t->connection && flow__choose(l, t->connection, node, &flow_target_spec, 1u << CONNECTOR_WRITE, &chosen)) {
-        t->operation = chosen.operation;
-        t->operation_conf = chosen.conf;
-        if (t->operation->facilities && flow__is_sound_use(l, t->connection, node))
+    if (t->connection && flow__choose(l, t->connection, node, &flow_target_spec, 1u << CONNECTOR_WRITE, &use)) {
+        t->operation = use.operation;
+        t->operation_conf = use.conf;
+        t->prepared = use.prepared;
+        if (t->operation->facilities && use.sound)
             t->operation->facilities(t->connection->conf->type.conf, t->operation_conf, &t->facilities);
-        t->prepared = flow__compile_operation(l, t->connection, &chosen, node);
     }
     t->when = flow__compile(l, &t->conf->when);
     t->map = t->conf->map ? flow__use_map(l, t->conf->map, config_get(node, "map"), node->at) : NULL;
@@ -103,7 +103,7 @@ static void load_read(struct flow_loader *l, struct flow *f)
 {
     struct flow_read *r = tl_arena_zalloc(l->plan->arena, sizeof *r);
     const struct config_node *node = *(const struct config_node *const *)f->conf->from.conf;
-    struct connector_chosen chosen;
+    struct flow_use use;
 
     f->read = r;
     if (node->kind != CONFIG_NODE_MAP) {
@@ -116,11 +116,11 @@ static void load_read(struct flow_loader *l, struct flow *f)
         return;
     r->connection = flow__find_connection(l, &r->conf->connection);
     if (!r->connection ||
-        !flow__choose(l, r->connection, node, &flow_read_spec, 1u << CONNECTOR_READ | 1u << CONNECTOR_LISTEN, &chosen))
+        !flow__choose(l, r->connection, node, &flow_read_spec, 1u << CONNECTOR_READ | 1u << CONNECTOR_LISTEN, &use))
         return;
-    r->operation = chosen.operation;
-    r->operation_conf = chosen.conf;
-    r->prepared = flow__compile_operation(l, r->connection, &chosen, node);
+    r->operation = use.operation;
+    r->operation_conf = use.conf;
+    r->prepared = use.prepared;
 }
 
 bool flow__knows_receivers(const struct flow_loader *l)

@@ -36,15 +36,16 @@ void flow__load_connections(struct flow_loader *l);
 const struct flow_connection *flow__find_connection(struct flow_loader *l, const struct config_text *name);
 /* The part of a target, source or step that is not its operation's, as far as it can be read; NULL: no memory. */
 void *flow__parse_common(struct flow_loader *l, const struct config_node *node, const struct config_spec *spec);
-/* The part that is: one operation of those kinds (bits by enum connector_kind), with its fields. */
+/* The part that is: one operation of those kinds (bits by enum connector_kind), with its fields, and what the connector
+ * made of them. False: it is at fault. */
+struct flow_use {
+    const struct connector_operation *operation;
+    const void *conf;
+    void *prepared;
+    bool sound; /* the connection too: its other functions, which rely on what is required, may look at it */
+};
 bool flow__choose(struct flow_loader *l, const struct flow_connection *c, const struct config_node *node,
-                  const struct config_spec *common_spec, unsigned kinds, struct connector_chosen *ret);
-/* May the connector look at it? It relies on what is required, so not where the connection or a field is at fault.
- * node: where the fields of the operation stand. */
-bool flow__is_sound_use(const struct flow_loader *l, const struct flow_connection *c, const struct config_node *node);
-/* What the operation makes of its configuration; NULL: nothing, or it is not sound. */
-void *flow__compile_operation(struct flow_loader *l, const struct flow_connection *c,
-                              const struct connector_chosen *chosen, const struct config_node *node);
+                  const struct config_spec *common_spec, unsigned kinds, struct flow_use *ret);
 
 /* ---- plan_step.c ---- */
 /* One step of f, whose targets are loaded. c: as it is written. */

@@ -91,11 +91,11 @@ static void load_unavailable(struct flow_loader *l, struct flow_ask *ask, const 
                      "on_unavailable is default, but there is no default");
 }
 
-static bool is_recognised(const struct flow_loader *l, const struct flow_ask *ask, const struct config_node *node)
+static bool is_recognised(const struct flow_ask *ask, bool sound)
 {
     struct connector_facilities f = {.idempotency = CONNECTOR_IDEMPOTENT_NONE};
 
-    if (ask->operation->facilities && flow__is_sound_use(l, ask->connection, node))
+    if (ask->operation->facilities && sound)
         ask->operation->facilities(ask->connection->conf->type.conf, ask->operation_conf, &f);
     return f.idempotency == CONNECTOR_IDEMPOTENT_KEY || f.idempotency == CONNECTOR_IDEMPOTENT_UPSERT;
 }
@@ -115,15 +115,15 @@ static struct tl_sv identity_of(struct flow_loader *l, const struct flow_ask *as
 static void load_question(struct flow_loader *l, struct flow_ask *ask, const struct config_text *connection,
                           const struct config_node *node, const struct config_spec *common, unsigned kinds)
 {
-    struct connector_chosen chosen;
+    struct flow_use use;
 
     ask->connection = flow__find_connection(l, connection);
-    if (!ask->connection || !flow__choose(l, ask->connection, node, common, kinds, &chosen))
+    if (!ask->connection || !flow__choose(l, ask->connection, node, common, kinds, &use))
         return;
-    ask->operation = chosen.operation;
-    ask->operation_conf = chosen.conf;
-    ask->prepared = flow__compile_operation(l, ask->connection, &chosen, node);
-    ask->risky = ask->call && !is_recognised(l, ask, node);
+    ask->operation = use.operation;
+    ask->operation_conf = use.conf;
+    ask->prepared = use.prepared;
+    ask->risky = ask->call && !is_recognised(ask, use.sound);
     ask->identity = identity_of(l, ask, node);
 }
 

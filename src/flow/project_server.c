@@ -182,30 +182,41 @@ static const struct config_spec admin_limits_spec =
         .advanced = true                                                                                               \
     }
 
-static void check_listener(const char *block, const struct flow_server_conf *s, const struct config_node *node,
-                           struct config_errors *e)
+static void check_proxy(const char *block, const struct flow_server_conf *s, const struct config_node *node,
+                        struct config_errors *e)
 {
-    const struct config_node *proxy = config_get(node, "proxy_protocol"), *limits = config_get(node, "limits");
+    const struct config_node *proxy = config_get(node, "proxy_protocol");
 
     if (s->proxy_protocol && s->behind_proxy.n == 0)
         config_error(e, proxy ? proxy->at : node->at, "Name the proxy in `behind_proxy`: nobody else may connect then.",
                      "%s.proxy_protocol is on, but no proxy is named whose word counts", block);
+}
+
+static void check_room(const char *block, const struct flow_server_conf *s, const struct config_node *node,
+                       struct config_errors *e)
+{
+    const struct config_node *limits = config_get(node, "limits");
+
     if (s->limits.body_memory < s->body_limit)
         config_warn(e, limits ? limits->at : node->at, "Raise `limits.body_memory`, or lower `body_limit`.",
                     "%s.limits.body_memory has no room for one body of %s.body_limit: it would never be taken", block,
                     block);
 }
 
-static void check_server(void *conf, const struct config_node *node, struct config_errors *e)
-{
-    check_listener("server", conf, node, e);
-}
-
 /* struct flow_admin_conf begins with its listener. */
-static void check_admin(void *conf, const struct config_node *node, struct config_errors *e)
-{
-    check_listener("admin", conf, node, e);
-}
+#define CHECKS_OF(block)                                                                                               \
+    static void check_##block##_proxy(void *conf, const struct config_node *node, struct config_errors *e)             \
+    {                                                                                                                  \
+        check_proxy(#block, conf, node, e);                                                                            \
+    }                                                                                                                  \
+    static void check_##block##_room(void *conf, const struct config_node *node, struct config_errors *e)              \
+    {                                                                                                                  \
+        check_room(#block, conf, node, e);                                                                             \
+    }                                                                                                                  \
+    static const struct config_check block##_checks[] = {{"proxy_protocol behind_proxy", check_##block##_proxy},       \
+                                                         {"limits body_limit", check_##block##_room}}
+CHECKS_OF(server);
+CHECKS_OF(admin);
 
 static const struct config_field metrics_fields[] = {
     {.name = "on", .type = CONFIG_BOOL, AT(flow_metrics_conf, on), .fallback = "true", .doc = "Answer there."},
@@ -257,7 +268,7 @@ const struct config_spec flow__server_spec = {.name = "server",
                                               .fields = server_fields,
                                               .n_fields = TL_COUNT(server_fields),
                                               .doc = "Where senders reach us.",
-                                              .check = check_server};
+                                              CONFIG_CHECKS(server_checks)};
 
 /* ---- admin ---- */
 const char *const flow_admin_roles[] = {"viewer", "operator", "admin", NULL};
@@ -357,4 +368,4 @@ const struct config_spec flow__admin_spec = {.name = "admin",
                                              .fields = admin_fields,
                                              .n_fields = TL_COUNT(admin_fields),
                                              .doc = "The operator's API and console, on a listener of its own.",
-                                             .check = check_admin};
+                                             CONFIG_CHECKS(admin_checks)};

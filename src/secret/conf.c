@@ -18,13 +18,19 @@
         .doc = (text), .example = "${env:NAME}"                                                                        \
     }
 
-static void check_login(void *conf, const struct config_node *node, struct config_errors *e)
+static void check_credential(void *conf, const struct config_node *node, struct config_errors *e)
 {
     const struct secret_vault_login_conf *c = conf;
 
     if (c->credential.kind == CONFIG_SECRET_VAULT)
         config_error(e, node->at, "Use ${env:...}, ${file:...}, ${systemd:...} or ${store:...}.",
                      "what opens Vault cannot be kept in Vault");
+}
+
+static void check_either(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct secret_vault_login_conf *c = conf;
+
     if (c->credential.kind == CONFIG_SECRET_NONE && c->file == NULL)
         config_error(e, node->at, "Give `jwt: REFERENCE` or `jwt_file: PATH`.",
                      "the token for Vault's login is missing");
@@ -32,21 +38,23 @@ static void check_login(void *conf, const struct config_node *node, struct confi
 
 static const struct config_field token_fields[] = {
     CREDENTIAL("token", true, "A token of Vault; it is renewed when it can be.")};
+static const struct config_check token_checks[] = {{"token", check_credential}};
 static const struct config_spec token_spec = {.name = "vault.token",
                                               .size = sizeof(struct secret_vault_login_conf),
                                               .fields = token_fields,
                                               .n_fields = TL_COUNT(token_fields),
                                               .doc = "A token that is there already.",
-                                              .check = check_login};
+                                              CONFIG_CHECKS(token_checks)};
 static const struct config_field approle_fields[] = {ROLE("role_id", "The AppRole's role id."),
                                                      CREDENTIAL("secret_id", true, "The AppRole's secret id."),
                                                      MOUNT("approle")};
+static const struct config_check approle_checks[] = {{"secret_id", check_credential}};
 static const struct config_spec approle_spec = {.name = "vault.approle",
                                                 .size = sizeof(struct secret_vault_login_conf),
                                                 .fields = approle_fields,
                                                 .n_fields = TL_COUNT(approle_fields),
                                                 .doc = "Login by AppRole.",
-                                                .check = check_login};
+                                                CONFIG_CHECKS(approle_checks)};
 static const struct config_field kubernetes_fields[] = {
     ROLE("role", "The role of Vault's Kubernetes login."),
     {.name = "jwt_file",
@@ -59,8 +67,7 @@ static const struct config_spec kubernetes_spec = {.name = "vault.kubernetes",
                                                    .size = sizeof(struct secret_vault_login_conf),
                                                    .fields = kubernetes_fields,
                                                    .n_fields = TL_COUNT(kubernetes_fields),
-                                                   .doc = "Login by the service account of a pod.",
-                                                   .check = check_login};
+                                                   .doc = "Login by the service account of a pod."};
 static const struct config_field jwt_fields[] = {ROLE("role", "The role of Vault's JWT login."),
                                                  CREDENTIAL("jwt", false, "The JWT."),
                                                  {.name = "jwt_file",
@@ -68,12 +75,13 @@ static const struct config_field jwt_fields[] = {ROLE("role", "The role of Vault
                                                   AT(secret_vault_login_conf, file),
                                                   .doc = "A file that holds the JWT instead; read anew at each login."},
                                                  MOUNT("jwt")};
+static const struct config_check jwt_checks[] = {{"jwt", check_credential}, {"jwt jwt_file", check_either}};
 static const struct config_spec jwt_spec = {.name = "vault.jwt",
                                             .size = sizeof(struct secret_vault_login_conf),
                                             .fields = jwt_fields,
                                             .n_fields = TL_COUNT(jwt_fields),
                                             .doc = "Login by a JWT that Vault trusts the issuer of.",
-                                            .check = check_login};
+                                            CONFIG_CHECKS(jwt_checks)};
 /* In the order of enum secret_vault_login, with Kubernetes last. */
 static const struct config_field logins[] = {
     {.name = "token", .type = CONFIG_OBJECT_REF, .spec = &token_spec, .doc = "A token that is there already."},
@@ -83,7 +91,7 @@ static const struct config_field logins[] = {
 };
 static const struct config_variants login_variants = CONFIG_VARIANTS(logins);
 
-static void check_vault(void *conf, const struct config_node *node, struct config_errors *e)
+static void check_address(void *conf, const struct config_node *node, struct config_errors *e)
 {
     const struct secret_vault_conf *c = conf;
     static const char *const near[] = {"http://127.", "http://localhost", "http://[::1]"};
@@ -94,6 +102,12 @@ static void check_vault(void *conf, const struct config_node *node, struct confi
     if (clear)
         config_warn(e, node->at, "Use https and, for a private authority, `ca`.",
                     "Vault's answers travel in the clear: secrets.vault.address is not https");
+}
+
+static void check_pair(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct secret_vault_conf *c = conf;
+
     if ((c->certificate == NULL) != (c->certificate_key == NULL))
         config_error(e, node->at, NULL, "`certificate` and `certificate_key` are given together or not at all");
 }
@@ -146,12 +160,14 @@ static const struct config_field vault_fields[] = {
      .doc = "Version of KV mounts where our policies do not allow to ask Vault for it.",
      .advanced = true},
 };
+static const struct config_check vault_checks[] = {{"address", check_address},
+                                                   {"certificate certificate_key", check_pair}};
 static const struct config_spec vault_spec = {.name = "vault",
                                               .size = sizeof(struct secret_vault_conf),
                                               .fields = vault_fields,
                                               .n_fields = TL_COUNT(vault_fields),
                                               .doc = "HashiCorp Vault or OpenBao, for ${vault:mount/path#key}.",
-                                              .check = check_vault};
+                                              CONFIG_CHECKS(vault_checks)};
 static const struct config_field secret_fields[] = {
     {.name = "every",
      .type = CONFIG_DURATION,

@@ -201,7 +201,8 @@ server:
     ("connections: { erp: { type: http, url: 'http://h' } }\nflows:\n"
      "  a:\n    from: { schedule: '@daily' }\n    steps: [{ mp: m }, { lookup: { connection: erp, get: 5, ass: x } }, { lookup: 7 }, "
      "{ xref: { model: m } }, { map: {} }]\n    to: { connection: erp, post: /x }\n",
-     ["`mp` is not known", "`ass` is not known", "a lookup is a map", "xref lacks", "a map needs exactly one", "the lookup lacks `as`"]),
+     ["`mp` is not known", "`ass` is not known", "a lookup is a map", "xref lacks", "a map needs exactly one", "the lookup lacks `as`",
+      "the path `5` does not begin with /"]),
     ("connections: { erp: { type: http, url: 'http://h' } }\nflows:\n  a: { from: { schedule: '@daily' }, to: [] }\n", ["has 0 targets"]),
     ("flows:\n  a: 7\n", ["flows.a must be a map"]),
     ("admin: { oidc: { issuer: 'http://id.example.com', client_id: a } }\n", ["admin.oidc.issuer is not an https", "lacks `redirect_uri`"]),

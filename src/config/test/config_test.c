@@ -451,6 +451,41 @@ static void what_could_be_read_is_handed_out_and_the_rest_is_marked(void **state
     assert_int_equal(config_errors_count(w->e), 5);
 }
 
+static void a_check_runs_beside_faults_of_fields_that_it_does_not_read(void **state)
+{
+#define TARGET(keys)                                                                                                   \
+    "version: 1\nserver: { listen: 127.0.0.1:1 }\nflows:\n  f: { from: { schedule: '@daily' }, to: { " keys " } }\n"
+    static const struct {
+        const char *text;
+        bool runs;
+        size_t errors;
+    } rows[] = {
+        {TARGET("connection: a, upsert: o"), true, 1},
+        {TARGET("connection: a, upsert: o, mirror: [1]"), true, 2},
+        {TARGET("upsert: o"), true, 2}, /* it lacks `connection` */
+        {TARGET("connection: a, upsert: o, external_id: [1]"), false, 1},
+        {TARGET("connection: a, upsert: [1]"), false, 1},
+        /* what is not there may be what was meant */
+        {TARGET("connection: a, upsert: o, extrenal_id: x"), false, 1},
+        {TARGET("connection: a, upsert: o, external_id: x, extrenal_id: x"), false, 1},
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        struct config_node *tree;
+        void *conf;
+
+        config_errors_free(w->e);
+        w->e = config_errors_new();
+        tl_buf_clear(&w->text);
+        assert_int_equal(config_parse_yaml(w->arena, "x", tl_sv_str(rows[i].text), w->e, &tree), TL_OK);
+        assert_int_equal(config_parse_partly(w->arena, &example_spec, tree, &opts, w->e, &conf), TL_CONFIG);
+        if (config_errors_count(w->e) != rows[i].errors ||
+            (strstr(report(w), "an upsert needs the field") != NULL) != rows[i].runs)
+            fail_msg("row %zu: %s", i, report(w));
+    }
+}
+
 static void a_place_in_a_text_is_found_in_its_file(void **state)
 {
     static const struct {
@@ -622,6 +657,7 @@ int main(void)
         T(an_excerpt_masks_secrets_and_no_harmless_words),
         T(a_secret_under_a_misspelled_key_is_not_shown),
         T(what_could_be_read_is_handed_out_and_the_rest_is_marked),
+        T(a_check_runs_beside_faults_of_fields_that_it_does_not_read),
         T(a_place_in_a_text_is_found_in_its_file),
         T(check_without_the_environment_only_warns),
         T(a_file_that_must_exist_is_looked_for_when_asked),

@@ -245,12 +245,13 @@ static void check_target(void *conf, const struct config_node *node, struct conf
     if (t->upsert && !t->external_id)
         config_error(e, node->at, "Add external_id.", "an upsert needs the field that is the key");
 }
+static const struct config_check target_checks[] = {{"upsert external_id", check_target}};
 static const struct config_spec target_spec = {.name = "target",
                                                .size = sizeof(struct example_target),
                                                .fields = target_fields,
                                                .n_fields = TL_COUNT(target_fields),
                                                .doc = "Where it goes.",
-                                               .check = check_target};
+                                               CONFIG_CHECKS(target_checks)};
 static const struct config_field target_item = {.type = CONFIG_OBJECT, .spec = &target_spec};
 static const struct config_field flow_fields[] = {
     {.name = "from",

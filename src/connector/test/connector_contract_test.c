@@ -164,6 +164,28 @@ static void every_table_is_whole(void **state)
     }
 }
 
+/* connector.h: it is shown what has faults, where they were taken away. */
+static void compiling_what_is_not_there_finds_no_fault(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < connector_registry_count; i++) {
+        const struct connector *c = connector_registry[i];
+
+        for (size_t k = 0; k < c->n_operations; k++) {
+            const struct connector_operation *op = &c->operations[k];
+            TL_CLEANUP(tl_freep) void *connection = tl_zalloc(c->variant.spec->size + 1);
+            TL_CLEANUP(tl_freep) void *operation = tl_zalloc(op->spec->size + 1);
+            struct config_errors *e = config_errors_new();
+
+            if (op->compile)
+                op->release(op->compile(connection, operation, e));
+            if (config_errors_count(e))
+                fail_msg("%s of %s says something of a field that is absent", op->name, c->variant.name);
+            config_errors_free(e);
+        }
+    }
+}
+
 static void every_identity_is_marked(void **state)
 {
     (void)state;
@@ -350,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_table_is_whole),
+        cmocka_unit_test(compiling_what_is_not_there_finds_no_fault),
         cmocka_unit_test(every_identity_is_marked),
         cmocka_unit_test(every_operation_declares_sane_facilities),
         cmocka_unit_test(every_failure_has_its_class),

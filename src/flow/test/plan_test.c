@@ -70,6 +70,22 @@ static void expect_error(const char *flows, const char *part)
     unload(&l);
 }
 
+/* Each of `parts` (NULL-terminated), and so many errors in all. */
+static void expect_all(const char *flows, size_t n, const char *const *parts)
+{
+    struct loaded l = load(flows);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, 1 << 20);
+    config_errors_text(l.errors, false, &b);
+    for (size_t i = 0; parts[i]; i++)
+        if (!b.p || !strstr(b.p, parts[i]))
+            fail_msg("expected '%s', got: %s", parts[i], b.p ? b.p : "(no error)");
+    if (config_errors_count(l.errors) != n)
+        fail_msg("expected %zu errors, got: %s", n, b.p ? b.p : "(no error)");
+    unload(&l);
+}
+
 static struct json parse(struct tl_arena *a, const char *text)
 {
     struct json v;
@@ -233,6 +249,49 @@ static void a_trial_run_asks_nobody_and_takes_what_it_is_given(void **state)
                "\"step 1 (lookup): nobody is asked in a trial run: give it the value of $customer\"");
 }
 
+static void what_a_connector_finds_is_said_beside_other_faults(void **state)
+{
+    (void)state;
+    /* of a connection */
+    expect_all(
+        "  org: { type: salesforce, url: 'https://x.lightning.force.com', version: '12', timeout: soon }\n" FLOW
+        "    to: { connection: erp, post: /x }\n",
+        3, (const char *const[]){"serves pages, not the API", "`12` is not an API version", "timeout must be", NULL});
+    /* of a target: a field of its own, one of the flow's, one that is not known */
+    expect_all(FLOW "    to: { connection: erp, post: orders, idempotency_header: 'a b', timeout: soon, body: 'a b', "
+                    "name: [ 1 ], bdy: 1 }\n",
+               6,
+               (const char *const[]){"the path `orders` does not begin with /", "idempotency_header `a b`",
+                                     "to.timeout must be", "cannot be read", "name must be", "`bdy` is not known",
+                                     NULL});
+    /* of a target on a connection that is at fault itself */
+    expect_all("  bad: { type: http, url: 'https://x.example.com', timeout: soon }\n" FLOW
+               "    to: { connection: bad, post: orders }\n",
+               2, (const char *const[]){"timeout must be", "does not begin with /", NULL});
+    /* of a source and of a step */
+    expect_all("flows:\n  orders:\n    from: { read: { connection: crm, poll: things, pages: none, items: 'a b' } }\n"
+               "    steps: [ { lookup: { connection: crm, get: thing, timeout: soon, as: c } } ]\n"
+               "    to: { connection: erp, post: /x }\n",
+               6,
+               (const char *const[]){"from lacks `cursor`", "the path `things`", "the path `thing`", "pages must be",
+                                     "timeout must be", "cannot be read", NULL});
+}
+
+static void what_follows_from_a_fault_is_not_said(void **state)
+{
+    (void)state;
+    expect_all("  chat: { type: slack, tokn: '${env:X}' }\n" FLOW "    to: { connection: erp, post: /x }\n", 1,
+               (const char *const[]){"`tokn` is not known", NULL});
+    expect_all(
+        "  mail: { type: smtp, url: 'smtp://mail.example.com:587', from: [ a ], user: u, passwort: '${env:X}' }\n" FLOW
+        "    to: { connection: erp, post: /x }\n",
+        2, (const char *const[]){"`passwort` is not known", "from must be", NULL});
+    expect_all(FLOW "    to: { connection: erp, delete: /x, batch: { verdicts: response.items }, body: [ 1 ] }\n", 1,
+               (const char *const[]){"to.body must be", NULL});
+    expect_all(FLOW "    to: { connection: erp, post: [ 1 ], batch: { verdicts: [ 1 ] } }\n", 2,
+               (const char *const[]){"to.post must be", "to.batch.verdicts must be", NULL});
+}
+
 static void the_tables_of_the_configuration_are_sound(void **state)
 {
     struct config_errors *e = config_errors_new();
@@ -282,6 +341,8 @@ int main(void)
         cmocka_unit_test(a_mapping_that_fails_says_which_step),
         cmocka_unit_test(money_and_ids_keep_their_spelling),
         cmocka_unit_test(a_trial_run_asks_nobody_and_takes_what_it_is_given),
+        cmocka_unit_test(what_a_connector_finds_is_said_beside_other_faults),
+        cmocka_unit_test(what_follows_from_a_fault_is_not_said),
         cmocka_unit_test(the_tables_of_the_configuration_are_sound),
     };
 
