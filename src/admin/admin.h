@@ -77,9 +77,11 @@ TL_MUST_CHECK enum tl_rc admin_web_configure(struct admin_web *w, struct flow_pl
 /* The token for this machine: <data>/admin.token (0600) is written when it is not there, else read. Blocks.
  * TL_CONFIG: the file can be read by others, or is damaged. */
 TL_MUST_CHECK enum tl_rc admin_web_first_token(struct admin_web *w, struct tl_err *err);
-/* Add /v1/... and the console at / to a router. */
+/* Add /v1/... and the console at / to a router. Its server gives each answer admin_web_headers. */
 TL_MUST_CHECK enum tl_rc admin_web_routes(struct admin *a, struct admin_web *web, struct http_router *router,
                                           struct tl_err *err);
+/* What browsers are told with each answer: http_server_options.headers. */
+const struct http_header *admin_web_headers(size_t *ret_n);
 
 /* /healthz and /readyz: on every listener. draining may be NULL. */
 TL_MUST_CHECK enum tl_rc admin_health_routes(struct admin *a, struct http_router *router, bool (*draining)(void *arg),

@@ -173,7 +173,6 @@ TL_MUST_CHECK enum tl_rc admin__pick(struct admin_call *c, struct queue_plan *pl
 /* ---- web.c: who calls over TCP ---- */
 /* Fills c->caller, or refuses with TL_AUTH, TL_FORBIDDEN (role, CSRF), TL_RATE_LIMITED. Wrong tokens wait: suspends. */
 TL_MUST_CHECK enum tl_rc admin__enter(struct admin_web *w, struct admin_call *c, struct tl_err *err);
-void admin__secure(struct http_res *res); /* the headers that every answer over TCP has */
 const char *admin__role_name(enum admin_role r);
 /* What the sign-in page may offer besides tokens: {"path", "label"}, or null. */
 struct json admin__oidc_offer(struct tl_arena *a, const struct admin_web *w);

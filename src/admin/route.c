@@ -212,7 +212,6 @@ static enum tl_rc on_web(struct task *task, struct http_req *req, struct http_re
         .admin = m->admin, .web = m->web, .task = task, .req = req, .res = res, .arena = req->arena, .route = m->route};
     enum tl_rc rc;
 
-    admin__secure(res);
     rc = admin__enter(m->web, &c, err);
     if (rc == TL_OK)
         rc = run(&c, err);
@@ -220,7 +219,6 @@ static enum tl_rc on_web(struct task *task, struct http_req *req, struct http_re
         return rc;
     err->rc = rc;
     http_res_rc(res, err);
-    admin__secure(res);
     if (rc == TL_AUTH)
         say_how(&c, err);
     return TL_OK;

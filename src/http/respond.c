@@ -41,6 +41,16 @@ bool http__has_no_body(int status)
     return status == 204 || status == 304 || (status >= 100 && status < 200);
 }
 
+static void put_headers(struct tl_buf *b, const struct http_header *h, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        (void)tl_buf_sv(b, h[i].name);
+        (void)tl_buf_puts(b, ": ");
+        (void)tl_buf_sv(b, h[i].value);
+        (void)tl_buf_puts(b, "\r\n");
+    }
+}
+
 /* Into the loop's scratch buffer. */
 void http__build_head(struct exchange *x, bool streaming)
 {
@@ -64,12 +74,8 @@ void http__build_head(struct exchange *x, bool streaming)
         (void)tl_buf_puts(b, l->opt.server_name);
         (void)tl_buf_puts(b, "\r\n");
     }
-    for (size_t i = 0; i < r->n_headers; i++) {
-        (void)tl_buf_sv(b, r->headers[i].name);
-        (void)tl_buf_puts(b, ": ");
-        (void)tl_buf_sv(b, r->headers[i].value);
-        (void)tl_buf_puts(b, "\r\n");
-    }
+    put_headers(b, l->opt.headers, l->opt.n_headers);
+    put_headers(b, r->headers, r->n_headers);
     if (x->chunked_out) {
         (void)tl_buf_puts(b, "Transfer-Encoding: chunked\r\n");
     } else if (!streaming && !http__has_no_body(r->status)) {

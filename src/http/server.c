@@ -58,6 +58,8 @@ static enum tl_rc check_options(const struct http_server_options *options, struc
     set_defaults(&o);
     if (o.limits.request_line + o.limits.header_bytes > 120 * 1024)
         return tl_fail(err, TL_CONFIG, "request line and headers may have 120 KB together");
+    if (o.n_headers > HTTP_SERVER_HEADERS_MAX)
+        return tl_fail(err, TL_CONFIG, "a server gives at most %d headers to each answer", HTTP_SERVER_HEADERS_MAX);
     *ret = o;
     return TL_OK;
 }

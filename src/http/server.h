@@ -18,6 +18,7 @@
 #include "http/tls.h"
 
 struct http_server;
+#define HTTP_SERVER_HEADERS_MAX 16
 
 struct http_listen {
     const char *host;           /* IP literal; NULL with unix_path */
@@ -57,7 +58,12 @@ struct http_server_options {
     const struct http_cidr *trusted_proxies; /* whose X-Forwarded-For/-Proto and PROXY headers count. Copied */
     size_t n_trusted_proxies;
     const char *server_name; /* Server header; NULL: none. Copied */
-    bool http1_only;         /* no HTTP/2 on plain connections from trusted_proxies; over TLS ALPN decides: see tls.h */
+    /* What each answer carries, whoever makes it: a handler, or the server itself for what no handler sees (a malformed
+     * or slow head, a path or method that is not there, no room). Constant texts, borrowed for ever; a handler sets
+     * none of these names. At most HTTP_SERVER_HEADERS_MAX. */
+    const struct http_header *headers;
+    size_t n_headers;
+    bool http1_only; /* no HTTP/2 on plain connections from trusted_proxies; over TLS ALPN decides: see tls.h */
     /* After each response, on its loop; must not block. req is NULL when no head could be read. */
     void (*on_response)(void *arg, const struct http_req *req, int status, uint64_t bytes_in, uint64_t bytes_out,
                         uint64_t duration_us);
@@ -71,7 +77,8 @@ struct http_server_stats {
     uint64_t body_memory;
 };
 
-/* loops[0] accepts. The options are copied; the router is referenced. TL_CONFIG: the limits of a head are too large. */
+/* loops[0] accepts. The options are copied; the router is referenced. TL_CONFIG: the limits of a head are too large,
+ * or it has too many headers. */
 TL_MUST_CHECK enum tl_rc http_server_new(struct async_loop *const *loops, size_t n_loops,
                                          const struct http_server_options *options, struct http_router *router,
                                          struct http_server **ret_server, struct tl_err *err);

@@ -135,12 +135,26 @@ static void set_piece(struct exchange *x, struct tl_sv piece)
     x->n_iov = piece.n > 0;
 }
 
-/* Our own headers, then the handler's with their names in lower case (8.2.1). */
+/* With their names in lower case (8.2.1), in `names`. */
+static size_t put_headers(nghttp2_nv *nv, const struct http_header *h, size_t n, char **names)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct tl_sv name = h[i].name;
+
+        for (size_t k = 0; k < name.n; k++)
+            (*names)[k] = (char)(name.p[k] >= 'A' && name.p[k] <= 'Z' ? name.p[k] | 0x20 : name.p[k]);
+        nv[i] = http__h2_pair(tl_sv(*names, name.n), h[i].value);
+        *names += name.n;
+    }
+    return n;
+}
+
 static size_t fill_headers(struct exchange *x, nghttp2_nv *nv, char status[4], char length[24], char *names)
 {
-    const char *server_name = x->c->l->opt.server_name;
+    const struct http_server_options *o = &x->c->l->opt;
+    const char *server_name = o->server_name;
     struct http_res *r = &x->res;
-    size_t n = 0, used = 0;
+    size_t n = 0;
 
     (void)snprintf(status, 4, "%03u", (unsigned)r->status % 1000);
     nv[n++] = http__h2_pair(TL_SV(":status"), tl_sv(status, 3));
@@ -151,24 +165,17 @@ static size_t fill_headers(struct exchange *x, nghttp2_nv *nv, char status[4], c
         (void)snprintf(length, 24, "%zu", r->body.n);
         nv[n++] = http__h2_pair(TL_SV("content-length"), tl_sv_str(length));
     }
-    for (size_t i = 0; i < r->n_headers; i++) {
-        struct tl_sv name = r->headers[i].name;
-
-        for (size_t k = 0; k < name.n; k++)
-            names[used + k] = (char)(name.p[k] >= 'A' && name.p[k] <= 'Z' ? name.p[k] | 0x20 : name.p[k]);
-        nv[n++] = http__h2_pair(tl_sv(names + used, name.n), r->headers[i].value);
-        used += name.n;
-    }
-    return n;
+    n += put_headers(nv + n, o->headers, o->n_headers, &names);
+    return n + put_headers(nv + n, r->headers, r->n_headers, &names);
 }
 
-static size_t name_bytes(const struct http_res *r)
+static size_t name_bytes(const struct http_header *h, size_t n)
 {
-    size_t n = 1;
+    size_t bytes = 0;
 
-    for (size_t i = 0; i < r->n_headers; i++)
-        n += r->headers[i].name.n;
-    return n;
+    for (size_t i = 0; i < n; i++)
+        bytes += h[i].name.n;
+    return bytes;
 }
 
 /* What is in x->res: all of it, or the head of what comes in pieces. */
@@ -176,8 +183,10 @@ static void answer(struct exchange *x)
 {
     const nghttp2_data_provider body = {.read_callback = give};
     struct http_res *r = &x->res;
-    nghttp2_nv nv[4 + HTTP_RES_HEADERS_MAX];
-    TL_CLEANUP(tl_freep) char *names = tl_alloc(name_bytes(r));
+    const struct http_server_options *o = &x->c->l->opt;
+    nghttp2_nv nv[4 + HTTP_SERVER_HEADERS_MAX + HTTP_RES_HEADERS_MAX];
+    TL_CLEANUP(tl_freep)
+    char *names = tl_alloc(1 + name_bytes(o->headers, o->n_headers) + name_bytes(r->headers, r->n_headers));
     char status[4], length[24];
     bool bare = r->head_request || http__has_no_body(r->status);
     size_t n = fill_headers(x, nv, status, length, names);

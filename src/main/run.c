@@ -220,11 +220,19 @@ static void drop_certificates(struct certificates *read)
     main_certificates_done(&read->web);
 }
 
+static struct http_server_options web_options(const struct flow_admin_conf *c)
+{
+    struct http_server_options o = main_server_options(&c->server);
+
+    o.headers = admin_web_headers(&o.n_headers);
+    return o;
+}
+
 /* Of what the tables mark with CONFIG_RELOAD_APPLIES, that which neither the engine nor the console has taken up by
  * now. */
 static enum tl_rc use_settings(struct server *s, const struct flow_project *c, struct tl_err *err)
 {
-    struct http_server_options public = main_server_options(&c->server), web = main_server_options(&c->admin.server);
+    struct http_server_options public = main_server_options(&c->server), web = web_options(&c->admin);
     enum tl_rc rc = http_server_set_options(s->public, &public, err);
 
     if (rc == TL_OK && s->web)
@@ -371,7 +379,7 @@ static enum tl_rc open_public(struct server *s, struct flow_plan *plan, struct t
 
 static enum tl_rc make_web(struct server *s, const struct flow_admin_conf *c, struct tl_err *err)
 {
-    const struct http_server_options o = main_server_options(&c->server);
+    const struct http_server_options o = web_options(c);
     struct http_router *router = http_router_new();
     enum tl_rc rc = admin_web_routes(&s->admin, s->admin.web, router, err);
 

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from support.h2 import H2
 from support.site import Site, free_port, project, until
 from support.target import Target
 from support.web import Web, client, local_token, tls_client
@@ -114,6 +115,45 @@ def test_no_answer_can_be_framed_sniffed_or_given_scripts_of_others(site):
         policy = r.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in policy and "default-src 'none'" in policy and "unsafe" not in policy, path
         assert r.headers["x-frame-options"] == "DENY" and r.headers["x-content-type-options"] == "nosniff"
+
+
+# Each request, and what the answer is called. What no handler sees is answered by the server itself.
+BELOW = [(b"PUT /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 405), (b"GET /healthz\r\n\r\n", 400), (b"GET  / HTTP/1.1\r\n\r\n", 400),
+         (b"GET /" + b"x" * 300 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414), (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 20 + b"\r\n", 431),
+         (b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 501), (b"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
+         (b"POST /v1/plan HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n", 413),
+         (b"POST /v1/plan HTTP/1.1\r\nHost: a\r\nExpect: cake\r\n\r\n", 417),
+         (b"GET / HTTP/1.1\r\nHos", 408), (b"POST /v1/plan HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{", 408)]
+
+
+def test_nor_can_an_answer_that_no_handler_gave(tmp_path):
+    target = Target()
+    listener = {"listen": f"127.0.0.1:{free_port()}", "behind_proxy": "127.0.0.1", "body_limit": "1KB",
+                "limits": {"head_timeout": "200ms", "body_grace": "200ms", "request_line": "256", "headers": 8}}
+    s = Site(tmp_path, project(target, admin=listener)).start()
+    try:
+        secure = [n for n in client(s).raw("GET", "/healthz").headers if n.startswith(("content-security", "x-", "cross-", "referrer-", "permissions-"))]
+        assert len(secure) == 7, secure
+        for reloaded in (False, True):
+            if reloaded:
+                s.change(lambda c: c["admin"]["limits"].update(headers=9))
+                assert s.do("/v1/reload")["needs_restart"] == []
+            for request, want in BELOW:
+                with socket.create_connection(("127.0.0.1", client(s).port), timeout=30) as sock:
+                    sock.sendall(request)
+                    answer = http.client.HTTPResponse(sock)
+                    answer.begin()
+                    assert answer.status == want, request
+                    for name in secure:
+                        assert len(answer.headers.get_all(name, [])) == 1, (request, name)
+        h2 = H2(client(s).port)
+        for method, path, want in (("GET", "/healthz", 200), ("PUT", "/healthz", 405), ("GET", "/" + "x" * 300, 414), ("GET", "/x", 200)):
+            got = h2.reply(h2.send(method, path))
+            assert got.status == want and set(secure) <= set(got.headers), (path, got.headers)
+        h2.close()
+    finally:
+        s.clean_up()
+        target.stop()
 
 
 # POST because of what they are asked with, not because they change something: who may look may call them.

@@ -33,24 +33,31 @@ bool admin__role_parse(struct tl_sv word, enum admin_role *ret)
     return false;
 }
 
-void admin__secure(struct http_res *res)
+#define HEADER(n, v)                                                                                                   \
+    {                                                                                                                  \
+        {"" n, sizeof(n) - 1},                                                                                         \
+        {                                                                                                              \
+            "" v, sizeof(v) - 1                                                                                        \
+        }                                                                                                              \
+    }
+/* They go to the server of the listener, not to each answer: what a browser must be told holds also for a page that was
+ * not found, and for a request that was none. */
+const struct http_header *admin_web_headers(size_t *ret_n)
 {
-    static const struct {
-        const char *name, *value;
-    } all[] = {
-        {"Content-Security-Policy",
-         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src "
-         "'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
-        {"X-Frame-Options", "DENY"},
-        {"X-Content-Type-Options", "nosniff"},
-        {"Referrer-Policy", "no-referrer"},
-        {"Cross-Origin-Opener-Policy", "same-origin"},
-        {"Cross-Origin-Resource-Policy", "same-origin"},
-        {"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
+    static const struct http_header all[] = {
+        HEADER("Content-Security-Policy",
+               "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+               "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+        HEADER("X-Frame-Options", "DENY"),
+        HEADER("X-Content-Type-Options", "nosniff"),
+        HEADER("Referrer-Policy", "no-referrer"),
+        HEADER("Cross-Origin-Opener-Policy", "same-origin"),
+        HEADER("Cross-Origin-Resource-Policy", "same-origin"),
+        HEADER("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     };
 
-    for (size_t i = 0; i < TL_COUNT(all); i++)
-        (void)http_res_header_static(res, tl_sv_str(all[i].name), tl_sv_str(all[i].value), NULL);
+    *ret_n = TL_COUNT(all);
+    return all;
 }
 
 /* ---- hashes ---- */

@@ -120,6 +120,28 @@ static void a_request_is_read_to_its_end_by_the_limits_that_it_began_under(void 
     rig_stop(&r);
 }
 
+static void every_answer_carries_the_headers_of_the_server(void **state)
+{
+    static const struct http_header own[] = {{{"X-Frame-Options", 15}, {"DENY", 4}}, {{"X-B", 3}, {"c", 1}}};
+    static const char *const requests[] = {"GET /echo HTTP/1.1\r\n" H CLOSE "\r\n",
+                                           "GET /nothing HTTP/1.1\r\n" H CLOSE "\r\n",
+                                           "FOO /echo HTTP/1.1\r\n" H CLOSE "\r\n",
+                                           "GET /echo\r\n\r\n",
+                                           "POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc",
+                                           "GET /echo HTTP/1.1\r\nHos"};
+    const struct http_server_options o = {
+        .headers = own, .n_headers = TL_COUNT(own), .headers_ms = 50, .idle_ms = 50, .body_limit = 2};
+    struct http_server_options many = {.headers = own, .n_headers = HTTP_SERVER_HEADERS_MAX + 1};
+    struct rig r;
+
+    (void)state;
+    rig_start(&r, &o, NULL);
+    for (size_t i = 0; i < TL_COUNT(requests); i++)
+        has(rig_talk(&r, requests[i]), "X-Frame-Options: DENY\r\nX-B: c\r\n");
+    assert_int_equal(change(&r, &many), TL_CONFIG);
+    rig_stop(&r);
+}
+
 static void heads_that_no_buffer_holds_are_refused_and_nothing_changes(void **state)
 {
     struct rig r;
@@ -212,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(other_options_judge_the_next_request_on_connections_that_stand),
         cmocka_unit_test(a_request_is_read_to_its_end_by_the_limits_that_it_began_under),
+        cmocka_unit_test(every_answer_carries_the_headers_of_the_server),
         cmocka_unit_test(heads_that_no_buffer_holds_are_refused_and_nothing_changes),
         cmocka_unit_test(who_becomes_a_proxy_while_connected_is_counted_right),
         cmocka_unit_test(a_lower_cap_lets_those_who_are_in_go_on),
