@@ -31,7 +31,7 @@ void flow_tls_options(const struct flow_tls_conf *c, struct http_tls_cert certs[
                       struct http_tls_options *ret);
 struct flow_server_limits_conf { /* of requests and connections: as in struct http_server_options */
     uint64_t request_line, header_bytes, chunk_extension, body_memory, body_rate, stream_window, session_window;
-    int64_t headers, requests, connections, connections_per_address, streams;
+    int64_t headers, requests, connections, connections_per_address, streams, control_frames, control_rate;
     int64_t handshake_ms, head_ms, body_grace_ms, write_ms, idle_ms;
 };
 struct flow_server_conf {

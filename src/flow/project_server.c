@@ -111,7 +111,14 @@ static const struct config_spec tls_spec = CONFIG_SPEC("tls", struct flow_tls_co
                    "HTTP/2: what a client may send of a body before we have looked at it. More is faster over long "   \
                    "lines."),                                                                                          \
         SIZE_LIMIT("http2_window", session_window, "1MB", 64 << 10, 256 << 20,                                         \
-                   "HTTP/2: the same for all bodies of a connection together.")
+                   "HTTP/2: the same for all bodies of a connection together."),                                       \
+        COUNT_LIMIT(                                                                                                   \
+            "http2_control_frames", control_frames, "1000", 100, 1000000,                                              \
+            "HTTP/2: frames that ask for nothing (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, DATA without data; "        \
+            "a reset counts ten times) which a connection may send at once. Beyond: GOAWAY, "                          \
+            "ENHANCE_YOUR_CALM."),                                                                                     \
+        COUNT_LIMIT("http2_control_rate", control_rate, "50", 1, 100000,                                               \
+                    "HTTP/2: so many of them may be sent again each second.")
 static const struct config_field server_limit_fields[] = {LIMIT_FIELDS("10000", "256")};
 static const struct config_field admin_limit_fields[] = {LIMIT_FIELDS("1000", "128")};
 #define LIMITS_DOC                                                                                                     \

@@ -18,6 +18,10 @@
 #include "http/http.h"
 #include "http/proxy.h"
 
+/* RBUF_SIZE, what a connection reads into, is no option: it limits nothing. A head or a trailer that needs more gets
+ * more, by limits of its own; a body does by body_limit and body_memory; an idle connection holds none. It is the
+ * largest record of TLS (RFC 8446 5.1), so that one read takes a whole one, and buffers of one size go from connection
+ * to connection. */
 enum { RBUF_SIZE = 16384, OUT_MAX = 1 << 20, LISTEN_MAX = 16 };
 
 enum phase {

@@ -48,6 +48,8 @@ static void set_defaults(struct http_server_options *o)
     OR(streams, 100);
     OR(stream_window, 256 << 10);
     OR(session_window, 1 << 20);
+    OR(control_frames, 1000);
+    OR(control_rate, 50);
 }
 
 static enum tl_rc check_options(const struct http_server_options *options, struct http_server_options *ret,

@@ -53,6 +53,8 @@ struct http_server_options {
     uint32_t streams;                 /* HTTP/2: 100 at once */
     uint32_t stream_window;           /* HTTP/2: 256 KB unread of a request */
     uint32_t session_window;          /* HTTP/2: 1 MB unread of all requests of a connection */
+    uint32_t control_frames;          /* HTTP/2: 1000 that ask for nothing, at once (session.h); then GOAWAY */
+    uint32_t control_rate;            /* HTTP/2: 50 of them come back each second */
     const struct http_cidr *allow;    /* n 0: everybody. Others are closed at once, behind a proxy 403. Copied */
     size_t n_allow;
     const struct http_cidr *trusted_proxies; /* whose X-Forwarded-For/-Proto and PROXY headers count. Copied */

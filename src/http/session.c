@@ -5,7 +5,7 @@
 #include <errno.h>
 
 enum { READS = 64, OUT_MOST = 256 << 10, TICK_MS = 1000, GRACE_NS = 1000000000, HEADER_TABLE = 4096 };
-enum { CALM = 1000, CALM_A_SECOND = 50, RESET_COSTS = 10, QUEUED_MOST = 500 /* frames, then nothing more is read */ };
+enum { RESET_COSTS = 10, QUEUED_MOST = 500 /* frames, then nothing more is read */, LIBRARY_MOST = 1000000 };
 #define MS UINT64_C(1000000)
 
 static uint64_t now_of(const struct session *h)
@@ -17,10 +17,13 @@ static uint64_t now_of(const struct session *h)
 
 static void pay(struct session *h, uint32_t cost)
 {
-    uint64_t now = now_of(h), back = (now - h->calm_ns) * CALM_A_SECOND / 1000000000;
+    const struct http_server_options *o = &h->c->l->opt;
+    uint64_t now = now_of(h), back = (now - h->calm_ns) / MS * o->control_rate / 1000;
 
+    if (h->calm > o->control_frames) /* a reload has lowered it */
+        h->calm = o->control_frames;
     if (back > 0) {
-        h->calm = back >= CALM - h->calm ? CALM : h->calm + (uint32_t)back;
+        h->calm = back >= o->control_frames - h->calm ? o->control_frames : h->calm + (uint32_t)back;
         h->calm_ns = now;
     }
     if (h->ended)
@@ -140,7 +143,7 @@ static int on_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
     struct session *h = arg;
     struct exchange *x = stream_of(ng, frame->hd.stream_id);
 
-    if (frame->hd.type == NGHTTP2_DATA && h->calm < CALM - 1)
+    if (frame->hd.type == NGHTTP2_DATA && h->calm + 2 <= h->c->l->opt.control_frames)
         h->calm += 2; /* who reads what we send must say so */
     if (x)
         http__stream_sent(x, &frame->hd);
@@ -178,6 +181,9 @@ static nghttp2_session *new_nghttp2(struct session *h)
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_max_deflate_dynamic_table_size(option, HEADER_TABLE);
+    /* the library's own numbers are out of the way of control_frames, which a reload may raise: see pay */
+    nghttp2_option_set_stream_reset_rate_limit(option, LIBRARY_MOST, LIBRARY_MOST);
+    nghttp2_option_set_max_outbound_ack(option, LIBRARY_MOST);
     if (nghttp2_session_server_new2(&ng, cb, h, option) != 0)
         abort(); /* only for want of memory */
     nghttp2_option_del(option);
@@ -220,7 +226,7 @@ void http__session_begin(struct conn *c)
 
     h->c = c;
     h->quiet_ns = h->calm_ns = now_of(h);
-    h->calm = CALM;
+    h->calm = c->l->opt.control_frames;
     h->most = c->l->opt.streams;
     h->window = c->l->opt.stream_window;
     tl_buf_init(&h->out, OUT_MOST);

@@ -8,7 +8,7 @@
  * returned, so taking back is no way to more (CVE-2023-44487).
  *  - What costs the client nothing and asks for nothing (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, DATA without
  *    data: 1 each; RST_STREAM, a stream that is refused or malformed: 10) is paid from 1,000 that come back at 50 a
- * second: then GOAWAY, ENHANCE_YOUR_CALM.
+ *    second (both are options, in force on connections that stand too): then GOAWAY, ENHANCE_YOUR_CALM.
  *  - Headers: the limits of HTTP/1.1; a head that goes on to four times its limit ends the connection. nghttp2 takes
  *    8 CONTINUATION frames a head. The tables of HPACK have 4 KB in either direction.
  *  - Flow control is the back-pressure: 256 KB a stream, 1 MB a connection that nobody has asked for (both are
@@ -18,6 +18,11 @@
  *    pass over too; we what it leaves: a path, scheme or authority that HTTP/1.1 would not have had, a Host that says
  *    something else, CONNECT.
  *  - Never a push, no priorities (RFC 9218 2.1).
+ *
+ * What is no option, and why: what a reset costs says how much more work it makes than a PING, which no operator knows
+ * better; how far a head may go on beyond its limit, frames of answers that wait before nothing more is read,
+ * CONTINUATION frames a head and the tables of HPACK only defend, far from what any client needs: what is honest meets
+ * `header_bytes`, the windows and `control_frames` first.
  */
 #ifndef TL_HTTP_SESSION_H
 #define TL_HTTP_SESSION_H

@@ -27,6 +27,8 @@ struct http_server_options main_server_options(const struct flow_server_conf *c)
                                         .streams = (uint32_t)l->streams,
                                         .stream_window = (uint32_t)l->stream_window,
                                         .session_window = (uint32_t)l->session_window,
+                                        .control_frames = (uint32_t)l->control_frames,
+                                        .control_rate = (uint32_t)l->control_rate,
                                         .allow = (const struct http_cidr *)c->allow.items,
                                         .n_allow = c->allow.n,
                                         .trusted_proxies = (const struct http_cidr *)c->behind_proxy.items,

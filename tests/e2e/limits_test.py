@@ -193,9 +193,37 @@ def http2_window(site, target):
     assert told(site, target, http2_window="3MB")[1] == 3 << 20
 
 
+def pings(client, n):
+    """So many, each answered before the next; False: the server has sent us away."""
+    for _ in range(n):
+        client.h2.ping(b"question")
+        client.flush()
+        if not client.turn() or client.goaway:
+            return False
+    return True
+
+
+def http2_control_frames(site, target):
+    for limits, stays in (({}, True), ({"http2_control_frames": 100, "http2_control_rate": 1}, False)):
+        s = limited(site, target, limits, behind_proxy="127.0.0.1")
+        client = H2(s.port)
+        assert pings(client, 300) == stays
+        client.close()
+        assert refused(s, "malformed") == (0 if stays else 1)
+
+
+def http2_control_rate(site, target):
+    """What was used comes back: of 3,000 all, where more comes back than one can ask."""
+    for rate, stays in ((1, False), (100000, True)):
+        client = H2(limited(site, target, {"http2_control_frames": 100, "http2_control_rate": rate}, behind_proxy="127.0.0.1").port)
+        assert pings(client, 3000) == stays
+        client.close()
+
+
 CASES = {f.__name__: f for f in (
     request_line, headers, header_bytes, chunk_extension, body_memory, handshake_timeout, head_timeout, body_grace, body_rate, write_timeout,
-    idle_timeout, requests_per_connection, connections, connections_per_address, http2_streams, http2_stream_window, http2_window)}
+    idle_timeout, requests_per_connection, connections, connections_per_address, http2_streams, http2_stream_window, http2_window,
+    http2_control_frames, http2_control_rate)}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -215,6 +243,17 @@ def test_there_is_no_limit_without_a_case():
     assert set(schema["$defs"]["admin.limits"]["properties"]) == set(CASES)
 
 
+def test_a_connection_that_stands_is_held_to_the_new_limit(site, target):
+    s = limited(site, target, {"http2_control_rate": 1}, behind_proxy="127.0.0.1")
+    client = H2(s.port)
+    assert pings(client, 300)
+    s.config["server"]["limits"]["http2_control_frames"] = 100
+    s.configure(s.config)
+    assert s.do("/v1/reload")["needs_restart"] == []
+    assert not pings(client, 300)
+    client.close()
+
+
 def test_the_console_has_limits_of_its_own(site, target):
     s = site(project(target, admin={"listen": f"127.0.0.1:{free_port()}", "limits": {"connections": 2}}))
     s.start()
@@ -228,6 +267,8 @@ def test_the_console_has_limits_of_its_own(site, target):
     ({"request_line": "64KB"}, "server.limits.request_line must be at most 24.0 KB"),
     ({"idle_timeout": "0s"}, "server.limits.idle_timeout must be at least 100ms"),
     ({"connections": 0}, "server.limits.connections must be at least 1"),
+    ({"http2_control_frames": 5}, "server.limits.http2_control_frames must be at least 100"),
+    ({"http2_control_rate": 0}, "server.limits.http2_control_rate must be at least 1"),
     ({"http2_stream": 5}, "http2_streams"),
 ])
 def test_a_limit_that_cannot_be_is_one_sentence_with_its_place(site, target, limits, words):

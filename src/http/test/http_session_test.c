@@ -533,6 +533,29 @@ static void who_takes_back_all_it_asks_for_is_sent_away(void **state)
     rig_stop(&r);
 }
 
+/* Not by the library either, which has numbers of its own: 1,000 resets, 1,000 answers to pings that wait. */
+static void nobody_is_sent_away_below_the_number_that_is_set(void **state)
+{
+    static struct client c;
+    struct rig r;
+
+    (void)state;
+    start_with(&r, (struct http_server_options){.control_frames = 100000, .requests_per_connection = 100000});
+    open_client(&c, &r);
+    for (uint32_t i = 0; i < 2000; i++) {
+        head(&c, 1 + 2 * i, true, GET("/echo"));
+        frame(&c, RST, 0, 1 + 2 * i, "\0\0\0\x08", 4);
+    }
+    for (int i = 0; i < 3000; i++)
+        frame(&c, PING, 0, 0, "12345678", 8);
+    while (c.pings < 3000 && next(&c))
+        ;
+    assert_int_equal(c.pings, 3000);
+    assert_int_equal(c.goaway, NONE);
+    close_client(&c);
+    rig_stop(&r);
+}
+
 /* Each of them is answered, and the answers of who does not read would pile up. */
 static void who_never_heard_of_our_limit_of_streams_is_sent_away_too(void **state)
 {
@@ -846,6 +869,7 @@ int main(void)
         cmocka_unit_test(the_number_of_streams_is_an_option),
         cmocka_unit_test(streams_that_were_taken_back_count_until_their_handlers_are_done),
         cmocka_unit_test(who_takes_back_all_it_asks_for_is_sent_away),
+        cmocka_unit_test(nobody_is_sent_away_below_the_number_that_is_set),
         cmocka_unit_test(who_never_heard_of_our_limit_of_streams_is_sent_away_too),
         cmocka_unit_test(what_was_sent_leaves_the_buffer_also_when_it_never_runs_empty),
         cmocka_unit_test(a_flood_of_frames_that_ask_for_nothing_is_cut_off),
