@@ -413,7 +413,9 @@ static const struct config_field read_fields[] = {
      AT(sf_read, lag_ms),
      .fallback = "2m",
      .max = 60 * MINUTE,
-     .doc = "Records younger than this wait: a transaction under way may still commit with an earlier time."},
+     .doc =
+         "Records younger than this wait: a transaction under way may still commit with an earlier time. Those of the "
+         "second that still runs wait in any case: the org's times are whole seconds."},
     {.name = "mode",
      .type = CONFIG_ENUM,
      .choices = mode_choices,

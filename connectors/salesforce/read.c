@@ -4,7 +4,9 @@
  *
  * The position is the last record's (SystemModstamp, Id), so that records of one second are neither lost nor repeated,
  * and so that a query whose locator the org has forgotten goes on from the last page taken in, never from the start.
- * Records younger than `lag` wait: a transaction under way may still commit with an earlier time.
+ * Records younger than `lag` wait: a transaction under way may still commit with an earlier time. Those of the second
+ * that still runs wait in any case: times are whole seconds, so what is changed later in it has the time of what was
+ * read, and nothing would tell the two apart.
  * An org that gives up on a query (QUERY_TIMEOUT) is asked for a shorter span of time, halved until it answers.
  * More than `bulk_from` records behind the first page are left to a query job (read_bulk.c), more than `ranges_from`
  * are read as several ranges at once (read_ranges.c).
@@ -180,20 +182,17 @@ static void put_time(struct tl_buf *b, int64_t ms)
     (void)tl_buf_puts(b, tl_time_format(ms, text));
 }
 
-int64_t sf_read_until(const struct sf_reading *r)
-{
-    return tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms + 1000;
-}
-
 int64_t sf_read_end(const struct sf_reading *r)
 {
-    return (sf_read_until(r) - 1000) / 1000 * 1000;
+    int64_t now = tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms;
+
+    return r->fixed.p ? now + 1000 : now / 1000 * 1000;
 }
 
-/* Where the span of this query ends: now less the lag, or earlier after the org gave up. */
-static int64_t span_end(const struct sf_reading *r)
+/* Where the span of this query ends: where the whole does, or earlier after the org gave up. */
+static int64_t span_end(const struct sf_reading *r, int64_t end)
 {
-    int64_t end = r->range ? r->range->cut->end_ms : sf_read_until(r), from;
+    int64_t from;
 
     if (r->span_ms > 0 && tl_time_parse(tl_sv_str(r->at.time), &from) && from + r->span_ms < end)
         end = from + r->span_ms;
@@ -485,12 +484,13 @@ static int64_t number_left(struct json body)
     return total - json_gets(body, "records").n;
 }
 
-/* All pages of a query that ended at `end` are through: the next range or span of time, if there is one. */
-static enum sf_next behind_query(struct sf_reading *r, int64_t end)
+/* All pages of a query that ended at `end` are through: the next range or span of time, if there is one. last: where
+ * the whole ended when it was asked; what changed since is the next run's. */
+static enum sf_next behind_query(struct sf_reading *r, int64_t end, int64_t last)
 {
     if (r->range)
         return sf_range_next(r->range) ? SF_NEXT_AGAIN : SF_NEXT_DONE;
-    if (r->span_ms == 0 || end >= tl_clock_wall_ms(connector_clock(r->call->host)) - r->conf->lag_ms)
+    if (end >= last)
         return SF_NEXT_DONE;
     (void)tl_time_format(end, r->at.time); /* the next span begins at the end of this one */
     r->at.id[0] = '\0';
@@ -501,7 +501,7 @@ static enum sf_next behind_query(struct sf_reading *r, int64_t end)
 static enum sf_next one_query(struct sf_reading *r, struct tl_err *err)
 {
     struct tl_sv rest = r->fields, chunk = next_chunk(&rest), more;
-    int64_t end = span_end(r);
+    int64_t last = r->range ? r->range->cut->end_ms : sf_read_end(r), end = span_end(r, last);
     TL_CLEANUP(tl_freep) char *path = NULL;
     struct sf_request req = {.method = "GET", .idempotent = true, .timeout_ms = r->conf->timeout_ms, .n_more = 1};
     bool first = true;
@@ -544,7 +544,7 @@ static enum sf_next one_query(struct sf_reading *r, struct tl_err *err)
             return better_way(r, left);
         first = false;
     }
-    return behind_query(r, end);
+    return behind_query(r, end, last);
 }
 
 static bool copy_part(char *to, size_t size, struct tl_sv part)

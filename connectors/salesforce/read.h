@@ -74,8 +74,8 @@ TL_MUST_CHECK enum tl_rc sf_read_pages(struct sf_reading *r, struct tl_err *err)
 /* The question "SELECT what ... more": its answer. Suspends. */
 TL_MUST_CHECK enum tl_rc sf_read_ask(struct sf_reading *r, const char *what, const char *more, int64_t end_ms,
                                      struct sf_reply *ret, struct tl_err *err);
-int64_t sf_read_until(const struct sf_reading *r); /* now less the lag: where a question ends */
-/* The same for what is asked once and gone on behind: the last second that is over, for all of it must be there. */
+/* Where a question ends: with the last second that is over, less the lag, for all of it must be there. Of a backfill:
+ * with the second that runs, for the events behind it come by the stream. */
 int64_t sf_read_end(const struct sf_reading *r);
 /* Records (only their values are set) as events, with their keys; durable with the reading's position after them.
  * Suspends. */

@@ -91,6 +91,46 @@ static void a_young_record_waits_until_the_lag_is_over(void **state)
     sf_stop(&s);
 }
 
+static void set_modified(struct sf_rig *s, const char *name, int64_t ms)
+{
+    struct tl_err err = {0};
+
+    if (store_exec(sfsim_db_store(s->sim->db),
+                   tl_arena_printf(s->rig.conf, "UPDATE record SET modified=%lld WHERE body LIKE '%%%s%%'",
+                                   (long long)ms, name),
+                   &err) != TL_OK)
+        fail_msg("%s", err.text);
+}
+
+/* SystemModstamp has whole seconds. What is changed behind the last record that was read, and yet in its second, has
+ * the record's time and a smaller Id, or is the record itself. */
+static void a_second_is_read_when_it_is_over_also_without_a_lag(void **state)
+{
+    struct tl_err err = {0};
+    struct sf_rig s;
+    int64_t second;
+
+    (void)state;
+    start(&s);
+    second = s.rig.clock.wall_ms / 1000 * 1000;
+    seed(&s, 0, 3);
+    sf_target(&s, "{ read: Account, fields: Name, lag: 0s }", READ);
+    s.rig.clock.wall_ms = second + 300;
+    set_modified(&s, "n00001", second);
+    sf_read(&s);
+    assert_int_equal(s.n_emitted, 2); /* the others: their second was over long ago */
+    assert_false(sf_emitted(&s, "n00001"));
+    set_modified(&s, "n00000", second);
+    assert_int_equal(
+        store_exec(sfsim_db_store(s.sim->db), "UPDATE record SET body=replace(body,'n00001','changed again')", &err),
+        TL_OK);
+    tl_fake_clock_advance_ms(&s.rig.clock, 700);
+    sf_read(&s);
+    assert_int_equal(s.n_emitted, 4);
+    assert_true(sf_emitted(&s, "changed again"));
+    sf_stop(&s);
+}
+
 /* 11.15 Schema drift: a field added later is read, one that went is not asked for any more. */
 static void without_a_list_all_fields_are_read_and_a_deleted_record_says_so(void **state)
 {
@@ -195,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_read_that_was_cut_goes_on_behind_the_last_page_taken_in),
         cmocka_unit_test(a_lost_cursor_restarts_from_the_high_water_mark),
         cmocka_unit_test(a_young_record_waits_until_the_lag_is_over),
+        cmocka_unit_test(a_second_is_read_when_it_is_over_also_without_a_lag),
         cmocka_unit_test(without_a_list_all_fields_are_read_and_a_deleted_record_says_so),
         cmocka_unit_test(wide_objects_are_read_in_columns),
         cmocka_unit_test(a_query_the_org_gives_up_on_is_asked_for_shorter_spans),
