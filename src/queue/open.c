@@ -13,6 +13,7 @@ static const char *const statements[SQL_COUNT] = {
 };
 
 #define CAREFUL TL_SV("queue/careful_below")
+#define FIRST_SWEEP_NS 5000000000ull /* a start has those to see to who have waited */
 
 static void defaults(struct queue *q)
 {
@@ -26,6 +27,7 @@ static void defaults(struct queue *q)
     o->keep_key_ms = o->keep_key_ms ? o->keep_key_ms : 7LL * 86400000;
     o->keep_final_ms = o->keep_final_ms ? o->keep_final_ms : 30LL * 86400000;
     q->clock = o->clock ? o->clock : tl_clock_system();
+    q->sweep_next_ns = queue__now(q) + FIRST_SWEEP_NS;
     q->dir = tl_strdup(o->path);
     o->path = q->dir;
     q->loop_load = tl_zalloc(o->n_loops * sizeof(*q->loop_load));

@@ -8,6 +8,7 @@
 
 #include "queue/queue_int.h"
 
+#define HEAP_AHEAD (24u << 20) /* SQLite's cache of 16 MB and the window */
 #define FULL_PAUSE_NS 500000000ull
 
 uint64_t queue__now(const struct queue *q)
@@ -468,6 +469,9 @@ void *queue__thread(void *arg)
     struct queue *q = arg;
 
     (void)pthread_setname_np(pthread_self(), "tieline-ledger");
+    /* malloc grows a thread's heap a page at a time, and each time the whole process waits: a start fills SQLite's
+     * cache. What was once grown stays, untouched until it is used (M_TRIM_THRESHOLD, run.c). */
+    tl_free(tl_alloc(HEAP_AHEAD));
     while (!atomic_load(&q->stop))
         if (!queue_turn(q))
             sleep_until(q, queue__next_wake(q));

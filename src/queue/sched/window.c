@@ -12,6 +12,7 @@
 #define FILL_STEP 1000
 #define FILL_FIRST 64 /* so that something starts at once; each step after it is twice as large */
 #define LANES_STEP 200
+#define PATIENCE_NS 1000000u /* so long a step goes on while calls wait for the turn; a whole one may take ten times it */
 #define FLOOR 64 /* a target may always have this many heads, however full the window is */
 
 struct target *queue__target(struct queue *q, uint32_t id)
@@ -38,6 +39,12 @@ static bool has_room(const struct queue *q, const struct target *t)
 static bool room(const struct queue *q, const struct target *t)
 {
     return has_room(q, t) && (q->o.window > FLOOR || q->n_lanes < q->o.window);
+}
+
+/* Somebody waits for this turn to end, and has waited long enough. */
+static bool is_wanted(const struct queue *q, uint64_t began)
+{
+    return atomic_load_explicit(&q->inbox, memory_order_relaxed) && queue__now(q) - began > PATIENCE_NS;
 }
 
 static bool runs(const struct target *t)
@@ -251,6 +258,8 @@ static size_t read_ready(struct queue *q, struct target *t, struct found *found,
 static bool fill_ready(struct queue *q, struct target *t)
 {
     size_t n, i = 0, before = q->n_lanes, step;
+    uint64_t began = queue__now(q);
+    bool cut = false;
     struct asked asked = {0};
     struct found *found;
 
@@ -261,9 +270,10 @@ static bool fill_ready(struct queue *q, struct target *t)
     found = tl_reallocarray(NULL, step, sizeof(*found));
     queue__read_begin(q);
     n = read_ready(q, t, found, step);
-    for (; i < n && room(q, t) && q->txn_rc == TL_OK; i++) {
+    for (; i < n && !cut && room(q, t) && q->txn_rc == TL_OK; i++) {
         consider(q, t, &asked, found[i].id, found[i].keyed, found[i].lane);
         t->cursor = found[i].id;
+        cut = is_wanted(q, began);
     }
     if (i == n && n < step && q->txn_rc == TL_OK)
         t->complete = true;
@@ -272,7 +282,7 @@ static bool fill_ready(struct queue *q, struct target *t)
         q->by_lanes = true;
         q->lane_at = (struct line_cursor){.lane = INT64_MIN};
     }
-    return !t->complete && i == n;
+    return !t->complete && (i == n || cut);
 }
 
 /*
@@ -281,13 +291,14 @@ static bool fill_ready(struct queue *q, struct target *t)
  */
 static bool fill_by_lanes(struct queue *q)
 {
+    uint64_t began = queue__now(q);
     struct asked asked = {0};
     struct row row;
 
     if (!q->by_lanes)
         return false;
     queue__read_begin(q);
-    for (int i = 0; i < LANES_STEP; i++) {
+    for (size_t i = 0; i < LANES_STEP && !is_wanted(q, began); i++) {
         struct target *t;
         struct lane *l;
         uint64_t lane;

@@ -91,9 +91,8 @@ static void finish_some(struct bench *b, struct order *o, unsigned bad)
     }
 }
 
-static void every_lane_keeps_its_order_through_back_off_restarts_and_generations(void **state)
+static void deliver_in_order(struct bench *b)
 {
-    struct bench *b = *state;
     struct order o = {0};
     size_t n = 0;
 
@@ -119,6 +118,63 @@ static void every_lane_keeps_its_order_through_back_off_restarts_and_generations
     assert_int_equal(o.delivered, MANY);
     assert_int_equal(help_count(b, QUEUE_QUEUED) + help_count(b, QUEUE_RETRYING), 0);
     check_table(b);
+}
+
+static void every_lane_keeps_its_order_through_back_off_restarts_and_generations(void **state)
+{
+    deliver_in_order(*state);
+}
+
+/* Of pairs in lanes of their own. Some firsts fail once, and leave memory until they are due. */
+static void deliver_pairs(struct bench *b, size_t pairs)
+{
+    bool *failed = tl_zalloc(pairs * sizeof(*failed)), *done = tl_zalloc(pairs * sizeof(*done));
+    size_t delivered = 0;
+
+    for (int i = 0; delivered < 2 * pairs && i < 5000; i++) {
+        for (struct queue_work *w = help_take(b); w; w = help_take(b)) {
+            const char *body = w->claims[0].body.p;
+            size_t pair = strtoul(body + 1, NULL, 10);
+
+            if (*body == '1' && pair % 4 == 0 && !failed[pair]) {
+                failed[pair] = true;
+                help_finish(b, w, QUEUE_END_FAILED, TL_UPSTREAM, "503");
+                continue;
+            }
+            assert_int_equal(done[pair], *body == '2');
+            done[pair] = true;
+            delivered++;
+            help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+        }
+        help_after(b, 100);
+    }
+    assert_int_equal(delivered, 2 * pairs);
+    tl_free(failed);
+    tl_free(done);
+}
+
+/* So that a start puts hundreds in order at once, of a few lanes or of lanes of their own. */
+static void large_generations_keep_the_order_of_long_lanes_and_of_short_ones(void **state)
+{
+    struct bench *b = *state;
+    struct tl_err err;
+
+    b->line_generation = 2048;
+    deliver_in_order(b);
+    assert_int_equal(queue_pause_flow(b->q, NULL, b->flows[0].ret_id, TL_SV("wait"), &err), TL_OK);
+    for (unsigned i = 0; i < 2 * MANY; i++) {
+        char order[16], body[16];
+
+        (void)snprintf(order, sizeof(order), "lane %u", i % MANY);
+        (void)snprintf(body, sizeof(body), "%c%u ", i < MANY ? '1' : '2', i % MANY);
+        (void)help_put(b, NULL, order, body);
+    }
+    help_close(b);
+    help_open(b);
+    check_table(b);
+    assert_int_equal(queue_resume_flow(b->q, NULL, b->flows[0].ret_id, &err), TL_OK);
+    help_turn(b);
+    deliver_pairs(b, MANY);
 }
 
 static void a_backlog_moves_into_the_table_in_time_and_leaves_it_when_it_is_delivered(void **state)
@@ -453,6 +509,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, help_teardown)
     const struct CMUnitTest tests[] = {
         TEST(every_lane_keeps_its_order_through_back_off_restarts_and_generations),
+        TEST(large_generations_keep_the_order_of_long_lanes_and_of_short_ones),
         TEST(a_backlog_moves_into_the_table_in_time_and_leaves_it_when_it_is_delivered),
         TEST(lanes_of_one_delivery_leave_the_table_after_a_restart_too),
         TEST(one_key_with_many_followers_is_handed_out_in_order_after_a_restart),
