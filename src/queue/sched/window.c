@@ -12,7 +12,8 @@
 #define FILL_STEP 1000
 #define FILL_FIRST 64 /* so that something starts at once; each step after it is twice as large */
 #define LANES_STEP 200
-#define PATIENCE_NS 1000000u /* so long a step goes on while calls wait for the turn; a whole one may take ten times it */
+#define PATIENCE_NS                                                                                                    \
+    1000000u     /* so long a step goes on while calls wait for the turn; a whole one may take ten times it */
 #define FLOOR 64 /* a target may always have this many heads, however full the window is */
 
 struct target *queue__target(struct queue *q, uint32_t id)

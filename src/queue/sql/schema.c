@@ -148,7 +148,7 @@ static const char ledger_9[] =
 static const char ledger_10[] = "DROP INDEX unit_ready;"
                                 "CREATE INDEX unit_ready ON unit(target, id, lane, live) WHERE live=1;";
 
-const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2}, {3, ledger_3}, {4, ledger_4},
-                                                    {5, ledger_5}, {6, ledger_6}, {7, ledger_7}, {8, ledger_8},
+const struct store_migration queue__migrations[] = {{1, ledger_1}, {2, ledger_2},  {3, ledger_3}, {4, ledger_4},
+                                                    {5, ledger_5}, {6, ledger_6},  {7, ledger_7}, {8, ledger_8},
                                                     {9, ledger_9}, {10, ledger_10}};
 const size_t queue__n_migrations = TL_COUNT(queue__migrations);

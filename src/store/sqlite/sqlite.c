@@ -2,7 +2,8 @@
 /*
  * The SQLite driver. One writer in WAL mode with synchronous=FULL: a commit returns after the log is synced. 8 KB
  * pages. The log is moved into the file by store_maintain, between transactions and after the answers are out, not
- * inside a commit; SQLite's own automatic checkpoint is off because it hides a failed sync.
+ * inside a commit; SQLite's own automatic checkpoint is off because it hides a failed sync. With `background` a thread
+ * moves most of it, and what was committed meanwhile follows here, so that the log begins anew.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store/sqlite/mover.h"
 #include "store/store_int.h"
 
 #define CHECKPOINT_PAGES 2500
-enum { LOCK_TRIES = 40 }; /* 50 ms apart */
+#define LOG_PAGES_MOST (4 * CHECKPOINT_PAGES) /* the writer waits for the mover then */
+enum { LOCK_TRIES = 40 };                     /* 50 ms apart */
 
 struct sq {
     struct store base;
@@ -24,6 +27,8 @@ struct sq {
     sqlite3_stmt *begin, *begin_read, *commit, *rollback;
     int log_pages;
     int lock_fd;
+    struct store_mover *mover; /* NULL: the log is moved by who calls */
+    bool moving;               /* it was asked, and what is left has not been moved */
 };
 
 struct sq_stmt {
@@ -67,7 +72,7 @@ static bool is_full(sqlite3 *db, int rc, int extended)
 }
 
 /* What a person can do about it; SQLite's own words say only what. */
-static enum tl_rc sq_fail(sqlite3 *db, int rc, const char *what, struct tl_err *err)
+enum tl_rc store__sqlite_fail(sqlite3 *db, int rc, const char *what, struct tl_err *err)
 {
     const char *path = db ? sqlite3_db_filename(db, "main") : NULL;
     int extended = db ? sqlite3_extended_errcode(db) : rc, code = rc & 0xff;
@@ -92,6 +97,7 @@ static void sq_close(struct store *s)
 {
     struct sq *q = TL_CONTAINER(s, struct sq, base);
 
+    store__mover_free(q->mover);
     sqlite3_finalize(q->begin);
     sqlite3_finalize(q->begin_read);
     sqlite3_finalize(q->commit);
@@ -108,7 +114,7 @@ static enum tl_rc sq_simple(struct sq *q, sqlite3_stmt *st, const char *what, st
     enum tl_rc r = TL_OK;
 
     if (rc != SQLITE_DONE)
-        r = sq_fail(q->db, rc, what, err);
+        r = store__sqlite_fail(q->db, rc, what, err);
     (void)sqlite3_reset(st);
     return r;
 }
@@ -155,21 +161,34 @@ static int sq_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* False: the mover is at it. What is committed while it works is little, and left to the caller. */
+static bool take_from_mover(struct sq *q, bool everything, enum tl_rc *ret_rc, struct tl_err *err)
+{
+    if (!q->moving && !everything) {
+        store__mover_ask(q->mover);
+        q->moving = true;
+        return false;
+    }
+    if (!everything && q->log_pages < LOG_PAGES_MOST && !store__mover_is_done(q->mover))
+        return false;
+    store__mover_wait(q->mover);
+    q->moving = false;
+    *ret_rc = store__mover_result(q->mover, err);
+    return true;
+}
+
 static enum tl_rc sq_maintain(struct store *s, bool everything, struct tl_err *err)
 {
     struct sq *q = TL_CONTAINER(s, struct sq, base);
-    int rc, log = 0, moved = 0;
+    enum tl_rc rc = TL_OK;
 
-    if (!everything && q->log_pages < CHECKPOINT_PAGES)
+    if (!everything && !q->moving && q->log_pages < CHECKPOINT_PAGES)
         return TL_OK;
-    rc = sqlite3_wal_checkpoint_v2(q->db, NULL, everything ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
-                                   &log, &moved);
-    /* BUSY: a reader holds the log back; the next time will do. FULL: the log keeps what the file has no room for. */
-    if (rc == SQLITE_OK && log >= 0)
-        q->log_pages = log - moved;
-    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED || (rc & 0xff) == SQLITE_FULL)
+    if (q->mover && !take_from_mover(q, everything, &rc, err))
         return TL_OK;
-    return sq_fail(q->db, rc, "moving the log into the ledger file", err);
+    return rc != TL_OK ? rc
+                       : store__move_log(q->db, everything ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+                                         &q->log_pages, err);
 }
 
 static enum tl_rc sq_exec(struct store *s, const char *sql, struct tl_err *err)
@@ -177,7 +196,7 @@ static enum tl_rc sq_exec(struct store *s, const char *sql, struct tl_err *err)
     struct sq *q = TL_CONTAINER(s, struct sq, base);
     int rc = sqlite3_exec(q->db, sql, NULL, NULL, NULL);
 
-    return rc == SQLITE_OK ? TL_OK : sq_fail(q->db, rc, "ledger", err);
+    return rc == SQLITE_OK ? TL_OK : store__sqlite_fail(q->db, rc, "ledger", err);
 }
 
 static enum tl_rc sq_copy(struct store *s, const char *path, struct tl_err *err)
@@ -203,7 +222,7 @@ static enum tl_rc sq_copy(struct store *s, const char *path, struct tl_err *err)
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
     if (rc != SQLITE_DONE) {
-        enum tl_rc r = sq_fail(q->db, rc, "copying the ledger", err);
+        enum tl_rc r = store__sqlite_fail(q->db, rc, "copying the ledger", err);
 
         sqlite3_finalize(st);
         (void)unlink(path); /* half a copy is none */
@@ -228,7 +247,7 @@ static enum tl_rc sq_prepare(struct store *s, const char *sql, struct store_stmt
     int rc = sqlite3_prepare_v3(q->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, NULL);
 
     if (rc != SQLITE_OK)
-        return sq_fail(q->db, rc, "preparing a statement", err);
+        return store__sqlite_fail(q->db, rc, "preparing a statement", err);
     st = tl_zalloc(sizeof(*st));
     st->base.driver = s->driver;
     st->sq = q;
@@ -276,7 +295,7 @@ static enum tl_rc sq_query(struct store_stmt *base, const struct store_val *p, s
     struct sq_stmt *st = TL_CONTAINER(base, struct sq_stmt, base);
     int rc = sq_bind(st->st, p, n);
 
-    return rc == SQLITE_OK ? TL_OK : sq_fail(st->sq->db, rc, "binding", err);
+    return rc == SQLITE_OK ? TL_OK : store__sqlite_fail(st->sq->db, rc, "binding", err);
 }
 
 static enum tl_rc sq_run(struct store_stmt *base, const struct store_val *p, size_t n, uint64_t *ret_changed,
@@ -289,7 +308,7 @@ static enum tl_rc sq_run(struct store_stmt *base, const struct store_val *p, siz
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st->st);
     if (rc != SQLITE_DONE && rc != SQLITE_ROW)
-        r = sq_fail(st->sq->db, rc, "ledger", err);
+        r = store__sqlite_fail(st->sq->db, rc, "ledger", err);
     else if (ret_changed)
         *ret_changed = (uint64_t)sqlite3_changes(st->sq->db);
     (void)sqlite3_reset(st->st);
@@ -306,7 +325,7 @@ static enum tl_rc sq_next(struct store_stmt *base, struct store_val *row, size_t
         return TL_OK;
     }
     if (rc != SQLITE_ROW)
-        return sq_fail(st->sq->db, rc, "reading the ledger", err);
+        return store__sqlite_fail(st->sq->db, rc, "reading the ledger", err);
     for (int i = 0; i < (int)n; i++) {
         int type = sqlite3_column_type(st->st, i);
 
@@ -373,7 +392,7 @@ static enum tl_rc sq_number(struct sq *q, const char *pragma, int64_t *ret, stru
     if (rc == SQLITE_ROW)
         *ret = sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);
-    return rc == SQLITE_ROW ? TL_OK : sq_fail(q->db, rc, "opening the ledger", err);
+    return rc == SQLITE_ROW ? TL_OK : store__sqlite_fail(q->db, rc, "opening the ledger", err);
 }
 
 /* All in one transaction: a ledger is as it was or as this version wants it, and a new one waits for one sync. */
@@ -475,7 +494,7 @@ static enum tl_rc sq_setup(struct sq *q, const struct store_options *o, struct t
     if (r == SQLITE_OK)
         r = sqlite3_prepare_v3(q->db, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT, &q->rollback, NULL);
     if (r != SQLITE_OK)
-        return sq_fail(q->db, r, "opening the ledger", err);
+        return store__sqlite_fail(q->db, r, "opening the ledger", err);
     return sq_migrate(q, o, err);
 }
 
@@ -513,8 +532,10 @@ enum tl_rc store_sqlite_open(const struct store_options *o, struct store **ret_s
     if (rc == TL_OK) {
         /* NOMUTEX: one thread at a time, as store.h says. */
         r = sqlite3_open_v2(o->path, &q->db, flags | SQLITE_OPEN_NOMUTEX, o->vfs);
-        rc = r == SQLITE_OK ? sq_setup(q, o, err) : sq_fail(q->db, r, o->path, err);
+        rc = r == SQLITE_OK ? sq_setup(q, o, err) : store__sqlite_fail(q->db, r, o->path, err);
     }
+    if (rc == TL_OK && o->background)
+        rc = store__mover_new(o->path, o->no_sync, &q->mover, err);
     if (rc != TL_OK) {
         sq_close(&q->base);
         return rc;

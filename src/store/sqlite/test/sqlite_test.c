@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening a store: steps of the schema, strangers, and the lock of the one writer. */
+/* Opening a store: steps of the schema, strangers, and the lock of the one writer; the log and its mover. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -158,6 +158,58 @@ static void a_writer_waits_an_instant_for_another_and_then_says_that_it_is_there
     (void)pthread_join(t, NULL);
 }
 
+/* Rows of a page each: the log comes to its limit after some 2,500 of them. */
+static void write_rows(struct store *s, int from, int n)
+{
+    struct store_stmt *st = NULL;
+    struct tl_err err;
+
+    assert_int_equal(store_prepare(s, "INSERT INTO a VALUES(zeroblob(?1))", &st, &err), TL_OK);
+    for (int i = from; i < from + n; i++) {
+        const struct store_val size = store_int(8000 + i % 7);
+
+        assert_int_equal(store_begin(s, &err), TL_OK);
+        assert_int_equal(store_run(st, &size, 1, NULL, &err), TL_OK);
+        assert_int_equal(store_commit(s, &err), TL_OK);
+        assert_int_equal(store_maintain(s, false, &err), TL_OK);
+    }
+    store_stmt_free(st);
+}
+
+static void the_log_begins_anew_while_commits_go_on_beside_its_mover(void **state)
+{
+    const struct place *p = *state;
+    struct store_options o = {.path = p->path,
+                              .exclusive = true,
+                              .background = true,
+                              .no_sync = true,
+                              .busy_ms = 100,
+                              .application_id = 5,
+                              .migrations = steps,
+                              .n_migrations = TL_COUNT(steps)};
+    struct store *s = NULL;
+    struct tl_err err;
+    uint64_t most = 0, least = UINT64_MAX;
+
+    assert_int_equal(store_open(&o, &s, &err), TL_OK);
+    for (int i = 0; i < 200; i++) {
+        uint64_t pages;
+
+        write_rows(s, i * 50, 50);
+        pages = store_log_pages(s);
+        most = pages > most ? pages : most;
+        least = most > 2500 && pages < least ? pages : least;
+    }
+    assert_true(most < 12000 && least < 500);
+    assert_int_equal(store_maintain(s, true, &err), TL_OK);
+    assert_int_equal(store_log_pages(s), 0);
+    assert_int_equal(number(p, "SELECT count(*) FROM a"), 10000);
+    write_rows(s, 0, 2600); /* closed while the mover is at it */
+    store_close(s);
+    assert_int_equal(number(p, "SELECT count(*) FROM a"), 12600);
+    assert_int_equal(number(p, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check='ok'"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +218,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_store_of_a_newer_version_or_of_somebody_else_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_writer_waits_an_instant_for_another_and_then_says_that_it_is_there, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_log_begins_anew_while_commits_go_on_beside_its_mover, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
