@@ -32,7 +32,9 @@ enum {
     RELOAD_MS = 30000,
     SECRETS_MS = 500,
     CERTIFICATE_ROUNDS = 4,
-    HISTORY_MS = 10000
+    HISTORY_MS = 10000,
+    FREE_MOST = 96 << 20, /* in malloc's hands */
+    FREE_KEPT = 32 << 20
 };
 
 struct server {
@@ -534,10 +536,19 @@ static enum tl_rc hup_task(struct task *task, void *arg, struct tl_err *err)
     return rc;
 }
 
-/* ---- the history of a day ---- */
+/* ---- every ten seconds: the history of a day, and memory back ---- */
+/* glibc keeps what large bodies took, piece by piece, as others lie between. Under a load that comes again and again
+ * there is little: pages that are given back are made anew at some cost. */
+static void give_memory_back(void)
+{
+    if (mallinfo2().fordblks > FREE_MOST)
+        (void)malloc_trim(FREE_KEPT);
+}
+
 static void tick(void *arg)
 {
     admin_series_tick(arg);
+    give_memory_back();
 }
 
 static enum tl_rc keep_history(struct task *task, void *arg, struct tl_err *err)
@@ -858,7 +869,7 @@ static void harden(void)
     signal(SIGPIPE, SIG_IGN);
     setenv("UV_THREADPOOL_SIZE", "8", 0); /* WORKER_THREADS; look-ups of names, large mappings and readers share it */
     /* Arenas come and go with every event: keep their pages instead of giving them back each time. */
-    mallopt(M_MMAP_THRESHOLD, 32 << 20); /* the most that glibc takes */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* what is larger goes back at once */
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
     setrlimit(RLIMIT_CORE, &no_core); /* secrets live in memory */
     prctl(PR_SET_DUMPABLE, 0);

@@ -8,7 +8,7 @@
 
 #include "queue/queue_int.h"
 
-#define HEAP_AHEAD (24u << 20) /* SQLite's cache of 16 MB and the window */
+#define HEAP_AHEAD 48u /* half megabytes: SQLite's cache of 16 MB, and the window */
 #define FULL_PAUSE_NS 500000000ull
 
 uint64_t queue__now(const struct queue *q)
@@ -464,14 +464,24 @@ int64_t queue_next_due_ms(struct queue *q)
     return at == UINT64_MAX ? INT64_MAX : (int64_t)(at / NS_PER_MS);
 }
 
+/* malloc grows a thread's heap a page at a time, and each time the whole process waits: a start fills SQLite's cache.
+ * What was once grown stays, untouched until it is used (harden in main/run.c: pieces below its threshold). */
+static void grow_heap(void)
+{
+    void *piece[HEAP_AHEAD];
+
+    for (size_t i = 0; i < HEAP_AHEAD; i++)
+        piece[i] = tl_alloc(512 << 10);
+    for (size_t i = 0; i < HEAP_AHEAD; i++)
+        tl_free(piece[i]);
+}
+
 void *queue__thread(void *arg)
 {
     struct queue *q = arg;
 
     (void)pthread_setname_np(pthread_self(), "tieline-ledger");
-    /* malloc grows a thread's heap a page at a time, and each time the whole process waits: a start fills SQLite's
-     * cache. What was once grown stays, untouched until it is used (M_TRIM_THRESHOLD, run.c). */
-    tl_free(tl_alloc(HEAP_AHEAD));
+    grow_heap();
     while (!atomic_load(&q->stop))
         if (!queue_turn(q))
             sleep_until(q, queue__next_wake(q));
