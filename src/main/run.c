@@ -33,8 +33,8 @@ enum {
     SECRETS_MS = 500,
     CERTIFICATE_ROUNDS = 4,
     HISTORY_MS = 10000,
-    FREE_MOST = 96 << 20, /* in malloc's hands */
-    FREE_KEPT = 32 << 20
+    FREE_MOST = 48 << 20, /* in malloc's hands */
+    FREE_KEPT = 16 << 20
 };
 
 struct server {
