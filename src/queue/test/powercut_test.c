@@ -103,7 +103,7 @@ static void after_200_power_cuts_every_acknowledged_event_is_there(void **state)
         help_open(b);
         check(b, a, before);
         before = a->n;
-        powercut_at(3 + (uint64_t)(round * 7919) % 150);
+        powercut_at(3 + (uint64_t)(round * 7919) % 60);
         load(b, a, round);
         off += powercut_is_off();
         if (!powercut_is_off())

@@ -9,6 +9,7 @@
 
 #define FILES 16
 #define REGIONS 64
+#define SECTOR 4096
 
 struct undo {
     int64_t at, old_size;
@@ -134,7 +135,8 @@ static int x_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 at)
         return SQLITE_IOERR_WRITE;
     if (disk.full_in && (disk.full_in == 1 || --disk.full_in == 1))
         return SQLITE_FULL;
-    remember(f, at, (size_t)n);
+    for (int i = 0; i < n; i += SECTOR) /* a write may be torn between them */
+        remember(f, at + i, (size_t)(n - i < SECTOR ? n - i : SECTOR));
     if (at + n > f->size)
         set_size(f, at + n);
     memcpy(f->data + at, p, (size_t)n);
@@ -199,7 +201,7 @@ static int x_sector(sqlite3_file *file)
 static int x_traits(sqlite3_file *file)
 {
     (void)file;
-    return 0;
+    return SQLITE_IOCAP_POWERSAFE_OVERWRITE; /* as the layer for a real disk says, and true of this one */
 }
 
 static int x_shm_map(sqlite3_file *file, int i, int size, int extend, void volatile **ret)
@@ -352,6 +354,8 @@ static int v_error(sqlite3_vfs *vfs, int n, char *out)
 
 void powercut_register(void)
 {
+    if (sqlite3_vfs_find(POWERCUT_VFS))
+        return;
     disk.real = sqlite3_vfs_find(NULL);
     disk.vfs = (sqlite3_vfs){.iVersion = 1,
                              .szOsFile = sizeof(struct handle),

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store/sqlite/log_file.h"
 #include "store/sqlite/mover.h"
 #include "store/store_int.h"
 
@@ -518,6 +519,7 @@ enum tl_rc store_sqlite_open(const struct store_options *o, struct store **ret_s
 {
     struct sq *q = tl_zalloc(sizeof(*q));
     int flags = o->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    const char *vfs = NULL;
     enum tl_rc rc = TL_OK;
     int r;
 
@@ -530,8 +532,10 @@ enum tl_rc store_sqlite_open(const struct store_options *o, struct store **ret_s
     if (rc == TL_OK && !o->read_only && !o->vfs && o->path[0] != ':') /* ":memory:" is no file */
         rc = sq_private(o->path, err);
     if (rc == TL_OK) {
+        if (!o->read_only && !o->no_sync)
+            vfs = store__log_file_vfs(o->vfs);
         /* NOMUTEX: one thread at a time, as store.h says. */
-        r = sqlite3_open_v2(o->path, &q->db, flags | SQLITE_OPEN_NOMUTEX, o->vfs);
+        r = sqlite3_open_v2(o->path, &q->db, flags | SQLITE_OPEN_NOMUTEX, vfs ? vfs : o->vfs);
         rc = r == SQLITE_OK ? sq_setup(q, o, err) : store__sqlite_fail(q->db, r, o->path, err);
     }
     if (rc == TL_OK && o->background)
