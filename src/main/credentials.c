@@ -17,6 +17,10 @@ struct owned {
     char *connection; /* "" : ours */
     struct alert_credential credential;
 };
+struct end { /* of a token, as the family shows it */
+    char *connection;
+    const char *what;
+};
 struct main_credentials {
     struct metrics_family *family;
     const struct crypto *crypto;
@@ -25,6 +29,8 @@ struct main_credentials {
     pthread_mutex_t lock; /* guards what follows */
     struct owned *list;   /* those of one connection stand together */
     size_t n;
+    struct end *ends;
+    size_t n_ends;
 };
 
 struct main_credentials *main_credentials_new(struct metrics *metrics, const struct crypto *crypto)
@@ -58,11 +64,57 @@ static void clear(struct main_credentials *c)
     c->n = 0;
 }
 
+static void forget_end(struct main_credentials *c, size_t i)
+{
+    set(c, c->ends[i].connection, c->ends[i].what, (double)NAN);
+    tl_free(c->ends[i].connection);
+    c->ends[i] = c->ends[--c->n_ends];
+}
+
+static bool has_end(const struct alert_credential *k)
+{
+    return k->expires_ms && !k->renews;
+}
+
+static size_t find_end(const struct main_credentials *c, const char *connection, const char *what)
+{
+    size_t i = 0;
+
+    while (i < c->n_ends && (strcmp(c->ends[i].connection, connection) != 0 || strcmp(c->ends[i].what, what) != 0))
+        i++;
+    return i;
+}
+
+/* What its tokens, all n of them, say now; the end of one that is gone, or that says none any more, goes. */
+static void show_ends(struct main_credentials *c, const char *connection, const struct alert_credential *list, size_t n)
+{
+    for (size_t i = c->n_ends; i-- > 0;) {
+        bool said = false;
+
+        for (size_t k = 0; k < n; k++)
+            said = said || (has_end(&list[k]) && strcmp(list[k].what, c->ends[i].what) == 0);
+        if (!said && strcmp(c->ends[i].connection, connection) == 0)
+            forget_end(c, i);
+    }
+    for (size_t k = 0; k < n; k++) {
+        if (!has_end(&list[k]))
+            continue;
+        set(c, connection, list[k].what, (double)list[k].expires_ms / 1000);
+        if (find_end(c, connection, list[k].what) < c->n_ends)
+            continue;
+        c->ends = tl_reallocarray(c->ends, c->n_ends + 1, sizeof *c->ends);
+        c->ends[c->n_ends++] = (struct end){tl_strdup(connection), list[k].what};
+    }
+}
+
 void main_credentials_free(struct main_credentials *c)
 {
     if (!c)
         return;
     clear(c);
+    while (c->n_ends)
+        forget_end(c, c->n_ends - 1);
+    tl_free(c->ends);
     (void)pthread_mutex_destroy(&c->lock);
     tl_free(c);
 }
@@ -153,6 +205,9 @@ void main_credentials_read(struct main_credentials *c, const struct flow_plan *p
     c->version = flow_plan_version(plan);
     (void)pthread_mutex_lock(&c->lock);
     clear(c);
+    for (size_t i = c->n_ends; i-- > 0;)
+        if (!config_map_get(&p->connections, c->ends[i].connection))
+            forget_end(c, i);
     if (p->server.tls)
         add(c, "", p->server.tls->certificate);
     if (p->admin.server.tls)
@@ -205,10 +260,9 @@ void main_credentials_of(struct main_credentials *c, struct flow_engine *engine,
     from = n;
     if (*connection)
         add_tokens(engine, connection, list, &n);
-    for (size_t i = from; i < n; i++) {
-        if (!list[i].renews && list[i].expires_ms)
-            set(c, connection, list[i].what, (double)list[i].expires_ms / 1000);
-    }
+    (void)pthread_mutex_lock(&c->lock);
+    show_ends(c, connection, list + from, n - from);
+    (void)pthread_mutex_unlock(&c->lock);
     *ret = list;
     *ret_n = n;
 }

@@ -2,6 +2,7 @@
 """What an operator sees of a connection: where it leads, when it last worked, and when its credentials end."""
 import base64
 import json
+import math
 import subprocess
 import time
 
@@ -62,6 +63,29 @@ def test_a_certificate_and_a_fixed_token_that_end_soon_are_shown_and_alerted(sit
     assert soon["what"] == "certificate soon.pem" and not soon["renews"] and 9 * 86400e3 < soon["expires_in_ms"] <= 10 * 86400e3
     assert token["what"] == "token" and token["age_ms"] >= 3600e3 and token["expires_in_ms"] <= 3 * 86400e3
     assert "c2lnbmF0dXJl" not in json.dumps(shown), "the token itself is not shown"
+
+
+def test_the_end_of_a_token_is_forgotten_with_the_token(site, target, tmp_path):
+    now = int(time.time())
+    files = {name: tmp_path / name for name in ("replaced", "removed")}
+    for file in files.values():
+        file.write_text(jwt(iat=now - 3600, exp=now + 3 * 86400))
+        file.chmod(0o600)
+    more = {name: {"type": "http", "url": target.url, "auth": {"bearer": {"token": "${file:%s}" % file}}} for name, file in files.items()}
+    s = site(project(target, connections=more, secrets={"every": "200ms"}, alerts={"resolve_after": "0s"})).start()
+
+    def ends():
+        head = 'tieline_credential_expires_timestamp_seconds{connection="'
+        return {k.removeprefix(head).split('"')[0] for k, v in s.metrics().items() if k.startswith(head) and not math.isnan(v)}
+    until(lambda: fired(s, "replaced") and fired(s, "removed"))
+    assert ends() == {"replaced", "removed"}
+    files["replaced"].write_text("one-that-does-not-say-when-it-ends")
+    s.change(lambda c: c["connections"].pop("removed"))
+    s.do("/v1/reload")
+    until(lambda: not fired(s, "replaced") and not fired(s, "removed"), timeout=40)
+    until(lambda: ends() == set(), timeout=15)
+    files["replaced"].write_text(jwt(exp=now + 2 * 86400))
+    until(lambda: fired(s, "replaced") and ends() == {"replaced"}, timeout=40)
 
 
 def test_an_access_token_is_counted_down_and_no_alert_because_it_renews_itself(site):
