@@ -407,6 +407,8 @@ static void settle_one(struct queue *q, const struct queue__change *c)
         queue__arrive(q, &c->fresh, NULL);
         return;
     }
+    if (c->action == QUEUE_REPLAY && t && t->expand && !t->flow->expand && !t->flow->removed)
+        t->flow->steps_left = t; /* one waits for them again */
     if (c->action == QUEUE_HOLD && (!l || l->row.id != c->row.id))
         return; /* what runs or is ready is another one, or none is in memory */
     if (l && l->where == LANE_OUT && l->row.id == c->row.id)

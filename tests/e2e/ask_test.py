@@ -4,6 +4,8 @@ import json
 import subprocess
 import time
 
+import pytest
+
 from support.site import BIN, FAST, NO_BREAKER, hook, project, until
 from support.target import DROP, answer
 
@@ -189,6 +191,25 @@ def test_a_flow_that_gets_a_look_up_runs_it_for_what_is_queued_already(site, tar
     erp.behave = None
     s.wait_state(id, "delivered")
     assert erp.bodies()[-1] == {"n": 1, "name": "Zoë"} and crm.count() == 1
+
+
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_a_flow_that_loses_its_look_up_delivers_what_waits_for_it_in_order(site, targets, how):
+    crm, erp = targets(lambda r: answer(503)), targets()
+    c = asking(erp, crm, steps=[{"lookup": LOOK}], order_by="body.customer", retry={"attempts": 100, "backoff": "200ms..200ms"})
+    s = site(c).start()
+    first = s.post({"n": 1, "customer": 3})
+    until(lambda: s.state(first) == "retrying")
+    s.post({"n": 2, "customer": 3})
+    s.change(lambda c: c["flows"]["orders"].pop("steps"))
+    if how == "reload":
+        s.do("/v1/reload")
+    else:
+        s.stop()
+        s.start()
+    s.post({"n": 3, "customer": 3})
+    s.wait_counts(delivered=3)
+    assert [b["n"] for b in erp.bodies()] == [1, 2, 3]
 
 
 # ---- calls ----

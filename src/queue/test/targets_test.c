@@ -241,6 +241,55 @@ static void a_key_stays_in_order_when_its_flow_gets_steps_and_when_it_loses_them
     assert_int_equal(help_count(b, QUEUE_QUEUED), 0);
 }
 
+/* With the program stopped meanwhile, the first of them backing off. */
+static void a_key_stays_in_order_when_a_restart_takes_its_steps_away(void **state)
+{
+    struct bench *b = *state;
+    char came[20];
+
+    two_targets(b);
+    b->retry.base_ms = 60000;
+    b->flows[0].n_targets = 1;
+    help_open(b);
+    (void)help_put(b, NULL, "k", "1");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_UPSTREAM, "500");
+    assert_int_equal(help_count(b, QUEUE_RETRYING), 1);
+    (void)help_put(b, NULL, "k", "2");
+    help_close(b);
+    b->flows[0].expand = false;
+    help_open(b);
+    (void)help_put(b, NULL, "k", "3");
+    drain(b, came);
+    assert_string_equal(came, "");
+    help_after(b, 120000);
+    drain(b, came);
+    assert_string_equal(came, "123");
+}
+
+static void a_replay_through_steps_that_are_gone_keeps_what_comes_behind_it(void **state)
+{
+    struct bench *b = *state;
+    struct queue_plan plan = {.action = QUEUE_REPLAY, .filter = {.state = QUEUE_DEAD}};
+    char came[20];
+
+    two_targets(b);
+    b->flows[0].n_targets = 1;
+    help_open(b);
+    (void)help_put(b, NULL, "k", "1");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_INVALID, "no");
+    help_close(b);
+    b->flows[0].expand = false;
+    help_open(b);
+    queue_set_dispatch(b->q, false);
+    (void)help_job(b, &plan);
+    (void)help_put(b, NULL, "k", "2");
+    queue_set_dispatch(b->q, true);
+    drain(b, came);
+    assert_string_equal(came, "12");
+}
+
 /* Rows of the table `line` whose deliveries ended shortly before a crash stand there for nobody. */
 static void what_ended_before_a_crash_sends_nothing_through_steps_that_are_gone(void **state)
 {
@@ -558,6 +607,8 @@ int main(void)
         T(going_back_to_the_target_before_lets_what_waits_go),
         T(a_change_of_target_between_two_runs_holds_too_and_the_configuration_can_agree),
         T(a_key_stays_in_order_when_its_flow_gets_steps_and_when_it_loses_them),
+        T(a_key_stays_in_order_when_a_restart_takes_its_steps_away),
+        T(a_replay_through_steps_that_are_gone_keeps_what_comes_behind_it),
         T(what_ended_before_a_crash_sends_nothing_through_steps_that_are_gone),
         T(a_dead_one_goes_on_blocking_its_key_when_the_flow_gets_a_second_target),
         T(a_replay_after_the_flow_got_steps_is_told_as_superseded),
