@@ -327,20 +327,24 @@ struct flow_sla_day {
     uint32_t delays[FLOW_SLA_BUCKETS];
 };
 /* Failed attempts in a row, of each target: one that goes well says nothing of another. Kept over a restart. */
-#define FLOW_SLA_TARGETS 16 /* those beyond share the last place */
-#define FLOW_SLA_STEPS 0    /* in the place of a target: the steps */
+#define FLOW_SLA_STEPS 0 /* in the place of a target: the steps */
 struct flow_sla_outage {
-    struct {
+    int64_t since_ms; /* of the incident that is open; 0: none is */
+    struct flow_sla_row {
         uint32_t target, failures; /* 0: the place is free */
         int64_t since_ms;
-    } row[FLOW_SLA_TARGETS];
-    int64_t since_ms; /* of the incident that is open; 0: none is */
+    } * row; /* as many as ever failed at one time */
+    size_t n;
 };
 void flow__sla_delivered(const struct flow *f, uint32_t target, int64_t now_ms, int64_t delay_ms);
 void flow__sla_failed(const struct flow *f, uint32_t target, int64_t now_ms);
 void flow__sla_went(const struct flow *f, int64_t now_ms); /* through the steps, whatever they made of it */
 enum tl_rc flow__sla_task(struct task *task, void *engine, struct tl_err *err); /* on loop 0 */
 void flow__sla_save(struct flow_engine *e, struct task *task);
+/* Its figures and what fails, as they are kept: into b, and out of it (once, when the program starts). */
+struct flow_watch;
+void flow__sla_keep(struct flow_watch *w, struct tl_buf *b);
+void flow__sla_take(struct flow_watch *w, struct tl_sv kept);
 
 /* ---- observe.c ---- */
 struct flow_source_state { /* how a read or scheduled source fares; wall ms, 0: never, or not now */

@@ -148,3 +148,30 @@ def test_an_outage_of_a_target_that_leaves_the_configuration_ends_with_the_next_
     s.wait_counts(delivered=2)
     sla = until(lambda: (v := s.flow()["sla"])["incidents"] and v, timeout=5)
     assert sla["incidents"] == 1 and sla["failing_since"] is None, sla
+
+
+def test_of_more_targets_than_sixteen_the_last_that_is_down_is_seen_also_after_a_restart(site, targets):
+    names = [f"t{n}" for n in range(24)]
+    down = set(names[1:])
+    target = targets(lambda r: answer(503) if r.path.strip("/") in down else None)
+    config = project(target, flow={"retry": {"backoff": "200ms..200ms", "attempts": 1000}}, limits={"breaker_failures": 10000})
+    config["flows"]["orders"]["to"] = [{"connection": "erp", "post": f"/{n}", "name": n} for n in names]
+    s = site(config).start()
+    s.post({"n": 1})
+    until(lambda: all(target.count(f"/{n}") >= 3 for n in down))
+    since = until(lambda: s.flow()["sla"]["failing_since"])
+    s.post({"n": 2})
+    s.wait_counts(delivered=2)  # the one that is not down
+    left = {names[-1]}
+    down.difference_update(set(names) - left)
+    s.wait_counts(delivered=2 * len(names) - 2)
+    assert s.flow()["sla"]["failing_since"] == since
+    s.stop()
+    s.start()
+    s.post({"n": 3})
+    s.wait_counts(delivered=3 * len(names) - 3)
+    until(lambda: s.flow()["sla"]["failing_since"])
+    assert s.flow()["sla"]["failing_since"] == since and s.flow()["sla"]["incidents"] == 0
+    down.clear()
+    s.wait_counts(delivered=3 * len(names))
+    assert until(lambda: s.flow()["sla"]["incidents"]) == 1 and s.flow()["sla"]["failing_since"] is None

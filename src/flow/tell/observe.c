@@ -37,6 +37,7 @@ void flow__watches_free(struct flow_engine *e)
     for (struct flow_watch *w = e->watches, *next; w; w = next) {
         next = w->next;
         pthread_mutex_destroy(&w->lock);
+        tl_free(w->outage.row);
         tl_free(w->name);
         tl_free(w);
     }

@@ -18,7 +18,7 @@
 #include "queue/operate.h"
 
 #define KEY "flow/sla/%s"
-enum { VERSION = 3, SAVE_EVERY = 6, TICK_MS = 10000, DAY_MS = 86400000, INCIDENT_FAILURES = 3 };
+enum { VERSION = 4, SAVE_EVERY = 6, TICK_MS = 10000, DAY_MS = 86400000, INCIDENT_FAILURES = 3 };
 
 /* ---- delays in buckets: four in each power of two of milliseconds ---- */
 static size_t bucket(uint64_t ms)
@@ -64,16 +64,16 @@ static void slots(struct flow_watch *w, int64_t now_ms, struct flow_sla_day *ret
 }
 
 /* ---- telling ---- */
-/* Where the failures of this target are, or are to be, counted. */
-static size_t place_of(const struct flow_sla_outage *o, uint32_t target)
+/* Where the failures of this target are counted, else a free place; NULL: there is none. */
+static struct flow_sla_row *place_of(const struct flow_sla_outage *o, uint32_t target)
 {
-    size_t at = FLOW_SLA_TARGETS - 1;
+    struct flow_sla_row *at = NULL;
 
-    for (size_t i = FLOW_SLA_TARGETS; i-- > 0;) {
+    for (size_t i = o->n; i-- > 0;) {
         if (o->row[i].failures && o->row[i].target == target)
-            return i;
+            return &o->row[i];
         if (!o->row[i].failures)
-            at = i;
+            at = &o->row[i];
     }
     return at;
 }
@@ -99,21 +99,48 @@ static bool has_target(const struct flow *f, uint32_t target)
     return target == FLOW_SLA_STEPS && f->expand;
 }
 
+/* What has left the configuration is waited for no longer. */
+static void drop_gone(const struct flow *f)
+{
+    struct flow_sla_outage *o = &f->watch->outage;
+
+    for (size_t i = 0; i < o->n; i++)
+        if (o->row[i].failures && !has_target(f, o->row[i].target))
+            o->row[i].failures = 0;
+}
+
 static void recovered(const struct flow *f, uint32_t target, int64_t now_ms)
 {
     struct flow_sla_outage *o = &f->watch->outage;
+    struct flow_sla_row *r = place_of(o, target);
     bool failing = false;
 
-    o->row[place_of(o, target)].failures = 0;
+    if (r)
+        r->failures = 0;
     if (!o->since_ms)
         return;
-    for (size_t i = 0; i < FLOW_SLA_TARGETS; i++) {
-        if (o->row[i].failures && !has_target(f, o->row[i].target))
-            o->row[i].failures = 0;
+    drop_gone(f);
+    for (size_t i = 0; i < o->n; i++)
         failing = failing || o->row[i].failures >= INCIDENT_FAILURES;
-    }
     if (!failing)
         end_incident(f->watch, now_ms);
+}
+
+/* A place for one that fails: there are at most as many as the flow has targets, and its steps. */
+static struct flow_sla_row *take_place(const struct flow *f, uint32_t target)
+{
+    struct flow_sla_outage *o = &f->watch->outage;
+    struct flow_sla_row *r = place_of(o, target);
+
+    if (!r) {
+        drop_gone(f);
+        r = place_of(o, target);
+    }
+    if (r)
+        return r;
+    o->row = tl_reallocarray(o->row, o->n + 1, sizeof *o->row);
+    o->row[o->n] = (struct flow_sla_row){0};
+    return &o->row[o->n++];
 }
 
 void flow__sla_went(const struct flow *f, int64_t now_ms)
@@ -148,17 +175,16 @@ void flow__sla_delivered(const struct flow *f, uint32_t target, int64_t now_ms, 
 void flow__sla_failed(const struct flow *f, uint32_t target, int64_t now_ms)
 {
     struct flow_watch *w = f->watch;
-    struct flow_sla_outage *o = &w->outage;
-    size_t i;
+    struct flow_sla_row *r;
 
     pthread_mutex_lock(&w->lock);
-    i = place_of(o, target);
-    if (o->row[i].failures++ == 0) {
-        o->row[i].target = target;
-        o->row[i].since_ms = now_ms;
+    r = take_place(f, target);
+    if (r->failures++ == 0) {
+        r->target = target;
+        r->since_ms = now_ms;
     }
-    if (o->row[i].failures >= INCIDENT_FAILURES && !o->since_ms)
-        o->since_ms = o->row[i].since_ms;
+    if (r->failures >= INCIDENT_FAILURES && !w->outage.since_ms)
+        w->outage.since_ms = r->since_ms;
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -178,10 +204,16 @@ static void died(struct flow_watch *w, int64_t now_ms, uint64_t total)
 struct saved {
     uint32_t version, bytes;
     struct flow_sla_day days[FLOW_SLA_DAYS], months[FLOW_SLA_MONTHS];
-    struct flow_sla_outage outage;
+    int64_t since_ms;
+    struct flow_sla_row row[]; /* those that fail */
 };
-/* Version 1 knew no months, version 2 no outage. */
-enum { FIRST_BYTES = offsetof(struct saved, months), SECOND_BYTES = offsetof(struct saved, outage) };
+/* Version 1 knew no months, version 2 no outage; version 3 had always 16 rows, and since_ms behind them. */
+enum {
+    FIRST_BYTES = offsetof(struct saved, months),
+    SECOND_BYTES = offsetof(struct saved, since_ms),
+    THIRD_ROWS = 16,
+    THIRD_BYTES = SECOND_BYTES + THIRD_ROWS * sizeof(struct flow_sla_row) + sizeof(int64_t)
+};
 
 static void add(struct flow_sla_day *to, const struct flow_sla_day *d)
 {
@@ -218,62 +250,116 @@ static void months_from_days(struct saved *s)
 }
 
 /* An outage that was there when the program before ended goes on, or was over with the first delivery. */
-static void go_on(struct flow_watch *w, const struct flow_sla_outage *before)
+static void go_on(struct flow_watch *w, int64_t since_ms, const struct flow_sla_row *row, size_t n)
 {
-    if (w->first_ok_ms && before->since_ms && !w->outage.since_ms) {
-        w->outage.since_ms = before->since_ms;
+    struct flow_sla_outage *o = &w->outage;
+
+    if (w->first_ok_ms && since_ms && !o->since_ms) {
+        o->since_ms = since_ms;
         end_incident(w, w->first_ok_ms);
-    } else if (!w->first_ok_ms && !w->outage.since_ms) {
-        w->outage = *before;
+    } else if (!w->first_ok_ms && !o->since_ms) {
+        o->since_ms = since_ms;
+        o->row = tl_reallocarray(o->row, n ? n : 1, sizeof *o->row);
+        memcpy(o->row, row, n * sizeof *row);
+        o->n = n;
     }
 }
 
-static uint32_t version_of(size_t bytes)
+static bool is_whole(const struct saved *s, size_t n)
 {
-    return bytes == sizeof(struct saved) ? VERSION : bytes == SECOND_BYTES ? 2 : bytes == FIRST_BYTES ? 1 : 0;
+    if (n < FIRST_BYTES || s->bytes != n)
+        return false;
+    switch (s->version) {
+    case 1:
+        return n == FIRST_BYTES;
+    case 2:
+        return n == SECOND_BYTES;
+    case 3:
+        return n == THIRD_BYTES;
+    default:
+        return s->version == VERSION && n >= sizeof *s && (n - sizeof *s) % sizeof *s->row == 0;
+    }
+}
+
+/* s has room for THIRD_BYTES at least, zeros behind what was read. */
+static void take_saved(struct flow_watch *w, struct saved *s)
+{
+    size_t n = s->version == VERSION ? (s->bytes - sizeof *s) / sizeof *s->row : 0;
+
+    if (s->version == 1)
+        months_from_days(s);
+    merge(w->days, s->days, FLOW_SLA_DAYS);
+    merge(w->months, s->months, FLOW_SLA_MONTHS);
+    if (s->version == 3) {
+        const char *row = (const char *)s + SECOND_BYTES;
+        struct flow_sla_row old[THIRD_ROWS];
+        int64_t since_ms;
+
+        memcpy(old, row, sizeof old);
+        memcpy(&since_ms, row + sizeof old, sizeof since_ms);
+        go_on(w, since_ms, old, THIRD_ROWS);
+    } else {
+        go_on(w, s->since_ms, s->row, n);
+    }
+}
+
+void flow__sla_take(struct flow_watch *w, struct tl_sv kept)
+{
+    size_t most = kept.n > THIRD_BYTES ? kept.n : THIRD_BYTES;
+    struct saved *s = tl_zalloc(most > sizeof *s ? most : sizeof *s);
+
+    if (kept.n)
+        memcpy(s, kept.p, kept.n);
+    pthread_mutex_lock(&w->lock);
+    if (is_whole(s, kept.n))
+        take_saved(w, s);
+    w->loaded = true;
+    pthread_mutex_unlock(&w->lock);
+    tl_free(s);
 }
 
 static void load(struct flow_engine *e, struct task *task, struct flow_watch *w)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     TL_CLEANUP(tl_freep) char *key = tl_sprintf(KEY, w->name);
-    struct saved *s;
     struct tl_err err;
 
     tl_buf_init(&b, 65536);
-    s = tl_zalloc(sizeof *s);
-    if (queue_kv_get(e->queue, task, tl_sv_str(key), &b, &err) == TL_OK && version_of(b.n))
-        memcpy(s, b.p, b.n);
+    if (queue_kv_get(e->queue, task, tl_sv_str(key), &b, &err) != TL_OK)
+        tl_buf_clear(&b);
+    flow__sla_take(w, tl_buf_view(&b));
+}
+
+void flow__sla_keep(struct flow_watch *w, struct tl_buf *b)
+{
+    struct saved *s;
+    size_t n = 0;
+
     pthread_mutex_lock(&w->lock);
-    if (s->version && s->bytes == b.n && s->version == version_of(b.n)) {
-        if (s->version == 1)
-            months_from_days(s);
-        merge(w->days, s->days, FLOW_SLA_DAYS);
-        merge(w->months, s->months, FLOW_SLA_MONTHS);
-        go_on(w, &s->outage);
-    }
-    w->loaded = true;
+    s = tl_zalloc(sizeof *s + w->outage.n * sizeof *s->row);
+    memcpy(s->days, w->days, sizeof s->days);
+    memcpy(s->months, w->months, sizeof s->months);
+    s->since_ms = w->outage.since_ms;
+    for (size_t i = 0; i < w->outage.n; i++)
+        if (w->outage.row[i].failures)
+            s->row[n++] = w->outage.row[i];
     pthread_mutex_unlock(&w->lock);
+    s->version = VERSION;
+    s->bytes = (uint32_t)(sizeof *s + n * sizeof *s->row);
+    tl_buf_put(b, s, s->bytes);
     tl_free(s);
 }
 
 static void save(struct flow_engine *e, struct task *task, struct flow_watch *w)
 {
     TL_CLEANUP(tl_freep) char *key = tl_sprintf(KEY, w->name);
-    struct saved *s = tl_zalloc(sizeof *s);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct tl_err err;
 
-    s->version = VERSION;
-    s->bytes = sizeof *s;
-    pthread_mutex_lock(&w->lock);
-    memcpy(s->days, w->days, sizeof s->days);
-    memcpy(s->months, w->months, sizeof s->months);
-    s->outage = w->outage;
-    pthread_mutex_unlock(&w->lock);
-    if (queue_kv_put(e->queue, task, tl_sv_str(key), tl_sv((const char *)s, sizeof *s), &err) != TL_OK &&
-        err.rc != TL_CANCELED)
+    tl_buf_init(&b, 65536);
+    flow__sla_keep(w, &b);
+    if (queue_kv_put(e->queue, task, tl_sv_str(key), tl_buf_view(&b), &err) != TL_OK && err.rc != TL_CANCELED)
         TL_LOG(e->opt.log, TL_WARN, "sla.not_saved", err.text, KV_STR("flow", w->name));
-    tl_free(s);
 }
 
 struct flow_watch *flow__first_watch(struct flow_engine *e)
