@@ -85,12 +85,15 @@ struct admin_names {
     size_t n;
     struct flow_target_info *targets; /* of the plan */
     size_t n_targets;
+    const struct queue_target_name *known; /* to the ledger: what came for one that has left the plan is there */
+    size_t n_known;
     const bool *key_hidden; /* of each flow: made of what a model marks with pii; NULL: none is */
 };
 struct flow_plan *admin__plan(struct admin *a); /* a reference, NULL: none was read */
 TL_MUST_CHECK enum tl_rc admin__names(struct admin_call *c, struct admin_names *ret, struct tl_err *err);
 const char *admin__flow_name(const struct admin_names *n, uint32_t id);
 const struct flow_target_info *admin__target(const struct admin_names *n, uint32_t id); /* NULL */
+const char *admin__target_name(const struct admin_names *n, uint32_t id); /* as the ledger has it; NULL: the steps */
 /* events.c: the filter of a query (its members and `q`), and a row. */
 TL_MUST_CHECK enum tl_rc admin__event_filter(struct admin_call *c, const struct admin_names *names,
                                              struct queue_filter *ret, struct tl_err *err);

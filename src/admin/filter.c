@@ -22,32 +22,56 @@ static bool taken(const struct queue_filter *f, uint32_t id)
     return f->n_targets == 0;
 }
 
-/* Target and connection together: what both allow. */
+struct wanted {
+    struct tl_sv name;
+    bool found;
+    const char **known; /* names, for a guess at what was meant */
+    size_t n_known;
+    uint32_t *ids;
+    size_t n;
+};
+
+static void look_at(const struct words *w, struct wanted *t, const char *name, uint32_t id)
+{
+    t->known[t->n_known++] = name;
+    if (!tl_sv_eqs(t->name, name))
+        return;
+    t->found = true;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->ids[i] == id)
+            return;
+    if (taken(w->f, id))
+        t->ids[t->n++] = id;
+}
+
+/* Target and connection together: what both allow. A target has left the configuration, or what runs is another
+ * program: the ledger knows its name. */
 static enum tl_rc add_targets(struct words *w, struct tl_sv name, bool connection, struct tl_err *err)
 {
-    const char **known = tl_arena_must(w->c->arena, (w->names->n_targets + 1) * sizeof *known), *near;
-    uint32_t *ids = tl_arena_must(w->c->arena, (w->names->n_targets + 1) * sizeof *ids);
-    bool found = false;
-    size_t n = 0;
+    size_t most = w->names->n_targets + w->names->n_known + 1;
+    struct wanted t = {.name = name,
+                       .known = tl_arena_must(w->c->arena, most * sizeof *t.known),
+                       .ids = tl_arena_must(w->c->arena, most * sizeof *t.ids)};
+    const char *near;
 
     for (size_t i = 0; i < w->names->n_targets; i++) {
-        const struct flow_target_info *t = &w->names->targets[i];
+        const struct flow_target_info *k = &w->names->targets[i];
 
-        known[i] = connection ? t->connection : t->name;
-        found = found || tl_sv_eqs(name, known[i]);
-        if (tl_sv_eqs(name, known[i]) && taken(w->f, t->id))
-            ids[n++] = t->id;
+        look_at(w, &t, connection ? k->connection : k->name, k->id);
     }
-    if (found) {
-        if (n == 0)
-            ids[n++] = UINT32_MAX; /* nothing is in both */
-        w->f->targets = ids;
-        w->f->n_targets = n;
+    for (size_t i = 0; i < w->names->n_known && !connection; i++)
+        look_at(w, &t, w->names->known[i].name, w->names->known[i].id);
+    if (t.found) {
+        if (t.n == 0)
+            t.ids[t.n++] = UINT32_MAX; /* nothing is in both */
+        w->f->targets = t.ids;
+        w->f->n_targets = t.n;
         return TL_OK;
     }
-    near = tl_nearest(name, known, w->names->n_targets);
-    return tl_fail(err, TL_NOT_FOUND, "no flow has the %s '%.*s'%s%s%s", connection ? "connection" : "target",
-                   TL_SV_ARG(name), near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    near = tl_nearest(name, t.known, t.n_known);
+    return tl_fail(err, TL_NOT_FOUND, "no flow has the %s '%.*s'%s%s%s%s", connection ? "connection" : "target",
+                   TL_SV_ARG(name), connection ? "" : ", and the ledger knows none of that name",
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static enum tl_rc text_member(struct tl_sv value, struct tl_sv *ret, struct tl_err *err)

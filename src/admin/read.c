@@ -143,7 +143,7 @@ enum tl_rc admin__names(struct admin_call *c, struct admin_names *ret, struct tl
     enum tl_rc rc = queue_stats(c->admin->queue, c->task, c->arena, &s, err);
 
     if (rc == TL_OK)
-        *ret = (struct admin_names){.flows = s.flows, .n = s.n_flows};
+        *ret = (struct admin_names){.flows = s.flows, .n = s.n_flows, .known = s.targets, .n_known = s.n_targets};
     if (rc == TL_OK && p) { /* names are copied: the plan may go */
         ret->n_targets = flow_plan_targets(p, c->arena, &ret->targets);
         for (size_t i = 0; i < ret->n_targets; i++) {
@@ -168,5 +168,13 @@ const struct flow_target_info *admin__target(const struct admin_names *n, uint32
     for (size_t i = 0; i < n->n_targets; i++)
         if (n->targets[i].id == id)
             return &n->targets[i];
+    return NULL;
+}
+
+const char *admin__target_name(const struct admin_names *n, uint32_t id)
+{
+    for (size_t i = 0; i < n->n_known; i++)
+        if (n->known[i].id == id)
+            return n->known[i].name;
     return NULL;
 }

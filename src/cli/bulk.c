@@ -43,6 +43,7 @@ static enum tl_rc page(struct cli_client *c, const struct cli_filter *f, const c
     snprintf(n, sizeof n, "%llu", (unsigned long long)(limit > PAGE ? PAGE : limit));
     (void)tl_buf_puts(&q, "/v1/events?");
     cli__query(&q, "flow", f->flow);
+    cli__query(&q, "target", f->target);
     cli__query(&q, "state", f->state);
     cli__query(&q, "class", f->cls);
     cli__query(&q, "fingerprint", f->fingerprint);
@@ -100,12 +101,16 @@ static struct json request(struct tl_arena *a, const struct cli_bulk *b, struct 
     struct json_builder body, filter, ids;
     const struct {
         const char *name, *value;
-    } members[] = {{"flow", b->filter.flow},  {"state", b->filter.state},
-                   {"class", b->filter.cls},  {"fingerprint", b->filter.fingerprint},
-                   {"from", b->filter.from},  {"until", b->filter.until},
+    } members[] = {{"flow", b->filter.flow},
+                   {"target", b->filter.target},
+                   {"state", b->filter.state},
+                   {"class", b->filter.cls},
+                   {"fingerprint", b->filter.fingerprint},
+                   {"from", b->filter.from},
+                   {"until", b->filter.until},
                    {"event", b->filter.event}};
 
-    json_object_begin(&filter, a, 8);
+    json_object_begin(&filter, a, TL_COUNT(members) + 1);
     for (size_t i = 0; i < TL_COUNT(members); i++) {
         if (members[i].value)
             json_adds(&filter, members[i].name, json_str(members[i].value));

@@ -149,10 +149,11 @@ void cli__query(struct tl_buf *b, const char *name, const char *value);
 
 /* ---- plan, confirm, job ---- */
 struct cli_filter {
-    const char *flow, *state, *cls, *fingerprint, *from, *until, *event;
+    const char *flow, *target, *state, *cls, *fingerprint, *from, *until, *event;
 };
 #define CLI_FILTER_OPTIONS(type)                                                                                       \
     {"flow", 0, CLI_TEXT, "NAME", offsetof(type, filter.flow), "of this flow"},                                        \
+        {"target", 0, CLI_TEXT, "NAME", offsetof(type, filter.target), "for this target, also one that is gone"},      \
         {"class", 0, CLI_TEXT, "CLASS", offsetof(type, filter.cls), "dead of this class"},                             \
         {"fingerprint", 0, CLI_TEXT, "ID", offsetof(type, filter.fingerprint), "dead of this cause (dlq groups)"},     \
         {"from", 0, CLI_TEXT, "TIME", offsetof(type, filter.from), "received since: a time, or 2h for two hours ago"}, \

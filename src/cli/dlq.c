@@ -226,9 +226,10 @@ static int act(struct act_options *o, const struct cli_args *args, const char *a
                          .dry_run = o->dry_run,
                          .include_superseded = o->include_superseded};
 
-    if (!args->n && !o->all && !f->flow && !f->cls && !f->fingerprint && !f->from && !f->until)
-        return cli__usage(args,
-                          "which ones? Give ids, a filter (--flow, --class, --fingerprint, --from, --until), or --all");
+    if (!args->n && !o->all && !f->flow && !f->target && !f->cls && !f->fingerprint && !f->from && !f->until)
+        return cli__usage(
+            args,
+            "which ones? Give ids, a filter (--flow, --target, --class, --fingerprint, --from, --until), or --all");
     o->filter.state = "dead";
     b.filter = o->filter;
     return cli__bulk(&o->common, &b);

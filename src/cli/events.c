@@ -150,7 +150,7 @@ static const struct cli_option move_options[] = {
 
 static bool is_filtered(const struct cli_filter *f)
 {
-    return f->flow || f->state || f->cls || f->fingerprint || f->from || f->until || f->event;
+    return f->flow || f->target || f->state || f->cls || f->fingerprint || f->from || f->until || f->event;
 }
 
 static int act(const struct act_options *o, const struct cli_args *args, const char *action)

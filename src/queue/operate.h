@@ -76,6 +76,10 @@ struct queue_connection_stat {
     size_t n_budgets;
     bool removed;
 };
+struct queue_target_name { /* also of one that the configuration has no longer */
+    uint32_t id, flow;
+    const char *name;
+};
 struct queue_stat {
     uint64_t live, works_out, commits, sync_us_start, sync_us_avg, wal_pages, disk_free, disk_reserve;
     size_t in_window, due_in_memory;
@@ -85,6 +89,8 @@ struct queue_stat {
     size_t n_flows;
     struct queue_connection_stat *connections;
     size_t n_connections;
+    struct queue_target_name *targets;
+    size_t n_targets;
 };
 /* Everything is allocated in the arena. */
 TL_MUST_CHECK enum tl_rc queue_stats(struct queue *q, struct task *task, struct tl_arena *arena,

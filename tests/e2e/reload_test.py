@@ -10,7 +10,7 @@ import time
 
 from support.keys import Key
 from support.sender import Sender
-from support.site import FAST, hook, project, until
+from support.site import BIN, FAST, NO_BREAKER, hook, project, until
 from support.target import answer
 
 
@@ -41,6 +41,40 @@ def test_events_of_a_removed_flow_are_held_and_can_be_moved(site, target):
     s.job("move", {"flow": "orders"}, to="other")
     s.wait_counts("other", delivered=6)
     assert [b["n"] for b in target.bodies("/other")][:5] == list(range(5)) and s.state(ids[0]) == "delivered"
+
+
+def cli(s, *args):
+    return subprocess.run([BIN, "events", *args], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=30)
+
+
+def test_events_of_a_target_that_left_the_configuration_are_found_by_its_name(site, targets):
+    good, bad = targets(), targets(lambda r: answer(503))
+    config = project(good, connections={"other": {"type": "http", "url": bad.url, "limits": NO_BREAKER}},
+                     flow={"retry": {"attempts": 100, "backoff": "1s..1s"}})
+    config["flows"]["orders"]["to"] = [{"connection": "erp", "post": "/orders"}, {"connection": "other", "post": "/x", "name": "ledger"}]
+    s = site(config).start()
+    event = s.post({"n": 1})
+    s.wait_counts(delivered=1, retrying=1)
+    (left,) = [e["id"] for e in s.list(q="target:ledger")]
+    s.change(lambda c: c["flows"]["orders"]["to"].pop())
+    s.do("/v1/reload")
+    for _ in range(2):
+        assert [e["id"] for e in s.list(q="target:ledger")] == [left] == [e["id"] for e in s.list(target="ledger", flow="orders")]
+        (row,) = s.list(q="target:ledger", state="retrying")
+        assert (row["event"], row["target"]) == (event, "ledger")
+        assert [e["target"] for e in s.list(q="target:erp")] == ["erp"]
+        said = cli(s, "list", "--target", "ledger")
+        assert said.returncode == 0 and left in said.stdout and said.stdout.count("retrying") == 1, said
+        r = s.call("GET", "/v1/events?q=target:ledgre")
+        assert r.status == 404 and "the ledger knows none of that name; did you mean 'ledger'?" in r.text, r
+        s.stop()
+        said = cli(s, "list", "--target", "ledger")
+        assert left in said.stdout, "without a server too"
+        s.start()
+    assert cli(s, "cancel", "--target", "ledgre", "--yes").returncode != 0
+    assert cli(s, "move", "--target", "ledger", "--to", "orders", "--to-target", "erp", "--yes").returncode == 0
+    s.wait_counts(delivered=2)
+    assert good.count() == 2
 
 
 def test_a_flow_that_comes_back_goes_on_with_what_was_held(site, target):

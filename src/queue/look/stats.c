@@ -150,11 +150,26 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     s->removed = queue__is_gone(q, c->removed, c->gone);
 }
 
+static bool target_names(const struct queue *q, struct tl_arena *a, struct queue_stat *o)
+{
+    o->targets = tl_arena_zalloc(a, (q->n_targets + 1) * sizeof(*o->targets));
+    for (size_t i = 1; o->targets && i <= q->n_targets; i++) {
+        const struct target *t = q->targets[i];
+        char *name = t && !t->expand ? tl_arena_strdup(a, t->name) : NULL;
+
+        if (name)
+            o->targets[o->n_targets++] = (struct queue_target_name){t->id, t->flow->id, name};
+        else if (t && !t->expand)
+            return false;
+    }
+    return o->targets != NULL;
+}
+
 static enum tl_rc lists(struct queue *q, struct stats_op *s, struct queue_stat *o)
 {
     o->flows = tl_arena_zalloc(s->arena, (q->n_flows + 1) * sizeof(*o->flows));
     o->connections = tl_arena_zalloc(s->arena, (q->n_conns + 1) * sizeof(*o->connections));
-    if (!o->flows || !o->connections)
+    if (!o->flows || !o->connections || !target_names(q, s->arena, o))
         return TL_LIMIT;
     for (size_t i = 1; i <= q->n_flows; i++)
         if (q->flows[i]) {
