@@ -96,6 +96,32 @@ static void show_flows(struct json flows)
     cli__table_free(t);
 }
 
+/* An estimate, unless somebody has to let it go on first. */
+static void drain_cell(struct cli_table *t, struct json c)
+{
+    static const char *const holds[] = {"connection_auth", "connection_paused", "identity_changed"};
+    struct tl_sv held = json_text(json_gets(c, "held"), TL_SV("")),
+                 why = json_text(json_gets(c, "drain_reason"), TL_SV(""));
+    char drain[160], span[32];
+    int64_t ms, waiting = 0;
+
+    (void)json_int64(json_gets(c, "waiting"), &waiting);
+    for (size_t i = 0; i < TL_COUNT(holds); i++) {
+        if (waiting && tl_sv_eqs(held, holds[i])) {
+            cli__table_cell(t, TL_SV("held"), CLI_WARN);
+            return;
+        }
+    }
+    if (!json_int64(json_gets(c, "drain_ms"), &ms)) {
+        cli__table_cell(t, TL_SV("-"), CLI_DIM);
+        return;
+    }
+    if (ms >= 10000) /* milliseconds would claim too much */
+        ms -= ms % 1000;
+    (void)snprintf(drain, sizeof drain, "%s%s%.*s", tl_duration_format(ms, span), why.n ? ", " : "", TL_SV_ARG(why));
+    cli__table_cell(t, tl_sv_str(drain), CLI_PLAIN);
+}
+
 static void show_connections(struct json connections)
 {
     static const char *const heads[] = {"connection", "breaker",   ">calls", ">running",
@@ -104,24 +130,14 @@ static void show_connections(struct json connections)
 
     for (uint32_t i = 0; i < connections.n; i++) {
         struct json c = json_at(connections, i);
-        struct tl_sv breaker = json_text(json_gets(c, "breaker"), TL_SV("")),
-                     why = json_text(json_gets(c, "drain_reason"), TL_SV(""));
-        char drain[160], span[32];
-        int64_t ms;
+        struct tl_sv breaker = json_text(json_gets(c, "breaker"), TL_SV(""));
 
         cli__table_json(t, json_gets(c, "name"));
         cli__table_cell(t, breaker, cli__state_shade(breaker));
         count_cell(t, json_gets(c, "calls"), CLI_PLAIN);
         count_cell(t, json_gets(c, "running"), CLI_PLAIN);
         count_cell(t, json_gets(c, "waiting"), CLI_PLAIN);
-        if (json_int64(json_gets(c, "drain_ms"), &ms)) {
-            if (ms >= 10000) /* an estimate: milliseconds would claim too much */
-                ms -= ms % 1000;
-            snprintf(drain, sizeof drain, "%s%s%.*s", tl_duration_format(ms, span), why.n ? ", " : "", TL_SV_ARG(why));
-            cli__table_cell(t, tl_sv_str(drain), CLI_PLAIN);
-        } else {
-            cli__table_cell(t, TL_SV("-"), CLI_DIM);
-        }
+        drain_cell(t, c);
         held_cell(t, c, "open for work");
     }
     cli__table_print(t);

@@ -2,11 +2,12 @@
 """Between ledger and target: order, retries, error classes, breaker, trip."""
 import json
 import shutil
+import subprocess
 import threading
 import time
 
 import pytest
-from support.site import FAST, NO_BREAKER, project, until
+from support.site import BIN, FAST, NO_BREAKER, project, until
 from support.target import DROP, answer
 
 
@@ -193,6 +194,13 @@ def test_a_slow_target_is_a_timeout_and_retried(site, target):
     assert target.count() == 2 and shown["attempts"][0]["outcome"] in ("failed", "unknown outcome")
 
 
+def drains_in(s, connection):
+    """As `tieline status` has it, in the column of that name."""
+    said = subprocess.run([BIN, "status"], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=30).stdout
+    head, row = [next(line for line in said.splitlines() if line.startswith(name)) for name in ("connection ", connection + " ")]
+    return row[head.index("drains in"):head.index("state")].strip()
+
+
 def test_refused_credentials_pause_the_connection_and_a_resume_drains_in_order(shop, target):
     bad = [True]
     target.behave = lambda r: answer(401, {"error": "expired"}) if bad else None
@@ -206,6 +214,7 @@ def test_refused_credentials_pause_the_connection_and_a_resume_drains_in_order(s
     assert target.count() == came and s.counts()["dead"] == 0 and s.state(first) in ("queued", "retrying")
     assert s.connection()["held_reason"]
     assert until(lambda: [n for n in s.logged("ledger.notice") if n["connection"] == "erp"])
+    assert drains_in(s, "erp") == "held", "not so long: until somebody has seen to it"
     bad.clear()
     s.do("/v1/connections/erp/resume")
     s.wait_counts(delivered=6, dead=0)

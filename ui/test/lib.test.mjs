@@ -48,6 +48,13 @@ test("a person ends at the flow what the flow holds, and at the connection what 
     assert.deepEqual(["target_changed", "flow_tripped", "identity_changed", "flow_removed", null].map(held.resumesFlow), [true, true, false, false, false]);
     assert.deepEqual(["identity_changed", "connection_auth", "breaker", "target_changed", null].map(held.resumesConnection), [true, true, false, false, false]);
 });
+test("what a refused credential or a person holds does not drain: it is counted as held", () => {
+    const c = (name, held, waiting, drain_ms) => ({ name, held, waiting, drain_ms });
+    const erp = c("erp", "connection_auth", 5, 90000), crm = c("crm", "rate", 2, 4000), slow = c("slow", null, 1, 7000);
+    assert.deepEqual(held.drain([erp, crm, slow]), { ms: 7000, held: [erp] });
+    assert.deepEqual(held.drain([erp]), { ms: null, held: [erp] });
+    assert.deepEqual(held.drain([c("a", "connection_paused", 0, 0), c("b", "breaker", 3, null), c("c", null, 0, 500)]), { ms: null, held: [] });
+});
 test("what runs does not wait, and is not counted twice", () => {
     assert.equal(held.waitsFor({ state: "queued", running: true, held: null }), "");
     assert.equal(held.waitsFor({ state: "queued", held: "quota" }), "quota");

@@ -580,6 +580,9 @@ const journeys = {
         const matters = page.locator(".matters");
         for (const name of ["crm", "warehouse", "books", "returns-to-erp", "invoices-to-erp", "offers-to-books", "letters-to-books", "orders-to-erp"])
             await matters.locator("li", { hasText: name }).first().waitFor();
+        const crm = page.getByRole("region", { name: "Connections", exact: true }).getByRole("row", { name: /^crm/ });
+        await crm.getByRole("cell", { name: "held", exact: true }).waitFor(); // not "drains in so long": nobody knows when we are let in
+        await page.locator(".figure-note", { hasText: /held$/ }).waitFor();
         await go(page, "#/flows/customers-to-crm");
         await page.getByText("Waits for crm: auth").waitFor();
         assert.deepEqual(await serious(page), []);

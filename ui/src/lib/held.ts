@@ -52,6 +52,13 @@ export function keptBy(f: Flow, connections: Connection[]): Connection | undefin
         ? connections.find((c) => c.held === f.held && f.targets?.some((t) => t.connection === c.name)) : undefined;
 }
 
+/** How long it takes until what waits has gone (null: nothing does, or nobody knows), and the connections that first somebody has to let go on. */
+export function drain(connections: Connection[]): { ms: number | null; held: Connection[] } {
+    const waiting = connections.filter((c) => c.waiting > 0);
+    const known = waiting.filter((c) => !resumesConnection(c.held)).flatMap((c) => c.drain_ms ?? []);
+    return { ms: known.length ? Math.max(...known) : null, held: waiting.filter((c) => resumesConnection(c.held)) };
+}
+
 const WAITS: State[] = ["queued", "retrying"];
 /** Why a delivery waits, "" when it does not or is about to go. */
 export function waitsFor(r: Row): string {

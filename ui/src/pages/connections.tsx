@@ -92,7 +92,7 @@ function CardOf({ c, alone }: { c: Connection; alone?: boolean }) {
             <dl class="facts">
                 {c.host && <div><dt>Host</dt><dd>{c.host}</dd></div>}
                 <div><dt>Breaker</dt><dd><Breaker state={c.breaker} /></dd></div>
-                <div><dt>Waiting</dt><dd>{plural(c.waiting, "key")}{c.waiting > 0 && c.drain_ms !== null && <span class="faint">, about {duration(c.drain_ms)} ({words(c.drain_reason)})</span>}</dd></div>
+                <div><dt>Waiting</dt><dd>{plural(c.waiting, "key")}{c.waiting > 0 && c.drain_ms !== null && <span class="faint">, about {duration(c.drain_ms)}{resumesConnection(c.held) && " once it goes on"} ({words(c.drain_reason)})</span>}</dd></div>
                 <div><dt>Calls now</dt><dd>{num(c.running)} of {num(c.concurrency)} allowed</dd></div>
                 <div><dt>Calls in all</dt><dd>{num(c.calls)}{failed.length > 0 && <span class="faint">, failed: {failed.map(([k, n]) => `${words(k)} ${num(n)}`).join(", ")}</span>}</dd></div>
                 <div><dt>Last success</dt><dd><Time at={c.last_success_at} empty="none so far" /></dd></div>

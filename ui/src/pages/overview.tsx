@@ -2,7 +2,7 @@
 // overview.tsx - what flows, what is broken, what waits: everything that needs a person is in one list at the top.
 import type { ComponentChildren } from "preact";
 import { bytes, clock, duration, num, percent, plural, rate, short, words } from "../lib/format";
-import { forgotten, holdsFlow, live, meaning } from "../lib/held";
+import { drain, forgotten, holdsFlow, live, meaning, resumesConnection } from "../lib/held";
 import { isProblem, now, recent, refresh, series, status, statusError, waiting } from "../lib/live";
 import { link } from "../lib/router";
 import type { Connection, Flow, Status } from "../lib/types";
@@ -33,8 +33,9 @@ interface Matter {
 }
 
 function ofConnection(c: Connection): Matter | null {
-    const drain = c.drain_ms !== null && c.waiting ? `; about ${duration(c.drain_ms)} to drain` : "";
-    const held = `${plural(c.waiting, "key")} wait${c.waiting === 1 ? "s" : ""}${drain}`;
+    const later = resumesConnection(c.held) ? " once it goes on" : "";
+    const takes = c.drain_ms !== null && c.waiting ? `; about ${duration(c.drain_ms)} to drain${later}` : "";
+    const held = `${plural(c.waiting, "key")} wait${c.waiting === 1 ? "s" : ""}${takes}`;
     if (c.held === "connection_auth")
         return { tone: "bad", icon: "key", word: "auth", text: <>Connection <b>{c.name}</b> is not let in: {c.held_reason}</>, note: `${held}. Nothing is lost: renew the credential, then resume.`, to: link(["connections", c.name]), since: c.held_since };
     if (c.breaker === "open" || c.breaker === "half_open")
@@ -112,7 +113,7 @@ function ConnectionRows({ s }: { s: Status }) {
                 <tbody>{s.connections.filter((c) => !c.removed || c.waiting > 0).map((c) => {
                     const b = [...c.budgets].sort((x, y) => x.remaining / x.limit - y.remaining / y.limit)[0];
                     return <tr key={c.name}><th scope="row"><a href={link(["connections", c.name])}>{c.name}</a></th><td><HeldChip held={c.held} reason={c.held_reason} /></td>
-                        <td class="n">{num(c.waiting)}</td><td class="n">{c.waiting ? duration(c.drain_ms) : "–"}</td>
+                        <td class="n">{num(c.waiting)}</td><td class="n">{!c.waiting ? "–" : resumesConnection(c.held) ? "held" : duration(c.drain_ms)}</td>
                         <td>{b ? <span class="limit" title={words(b.name)}><Gauge used={b.limit - b.remaining} limit={b.limit} label={words(b.name)} /></span> : <span class="faint">none</span>}</td></tr>;
                 })}</tbody>
             </table>
@@ -138,7 +139,8 @@ export function Overview() {
     const into = series("events"), out = series("delivered"), failed = series("failures"), waits = series("waiting");
     const backlog = s.flows.reduce((n, f) => n + waiting(f), 0);
     const dead = s.flows.reduce((n, f) => n + f.counts.dead, 0);
-    const drain = Math.max(0, ...s.connections.filter((c) => c.waiting && c.drain_ms !== null).map((c) => c.drain_ms!));
+    const { ms, held } = drain(s.connections);
+    const backlogNote = [ms ? `about ${duration(ms)} to drain` : "", held.length ? `${held.length === 1 ? held[0]!.name : plural(held.length, "connection")} held` : ""].filter(Boolean).join(", ");
     const list = matters(s);
     return <>
         <PageHead title="Overview" sub={`${plural(s.flows.filter((f) => !f.removed).length, "flow")} over ${plural(s.connections.filter((c) => !c.removed).length, "connection")}`} />
@@ -146,7 +148,7 @@ export function Overview() {
             <Figure label="Received" value={rate(recent("events"))} unit="/s" note={`${short(s.flows.reduce((n, f) => n + f.events, 0))} in all`} spark={into.values} to="#/events" />
             <Figure label="Delivered" value={rate(recent("delivered"))} unit="/s" note={`${short(s.flows.reduce((n, f) => n + f.counts.delivered, 0))} kept`} spark={out.values} to="#/events?q=state:delivered" />
             <Figure label="Failed attempts" value={rate(recent("failures"))} unit="/s" note={dead ? `${num(dead)} dead` : "none dead"} spark={failed.values} tone="warn" to="#/dead" />
-            <Figure label="Waiting" value={short(backlog)} note={backlog && drain ? `about ${duration(drain)} to drain` : backlog ? "" : "nothing waits"} spark={waits.values} to="#/events?q=state:queued" />
+            <Figure label="Waiting" value={short(backlog)} note={backlog ? backlogNote : "nothing waits"} spark={waits.values} to="#/events?q=state:queued" />
         </div>
         <Card title="Needs attention" aside={list.length ? <span class="faint">{plural(list.length, "matter")}</span> : null}><Matters list={list} /></Card>
         <Card title="Traffic"><Traffic /></Card>

@@ -2,7 +2,7 @@
 // waits.tsx - why a delivery waits: a line for tables, and a notice that says what ends it and until when it may take.
 import type { ComponentChildren } from "preact";
 import { duration } from "../lib/format";
-import { meaning, waitsFor } from "../lib/held";
+import { meaning, resumesConnection, waitsFor } from "../lib/held";
 import { now, status } from "../lib/live";
 import { link } from "../lib/router";
 import type { Connection, Row } from "../lib/types";
@@ -21,7 +21,7 @@ function Until({ r, held }: { r: Row; held: string }) {
     if (!c || c.held !== held)
         return null;
     return <>{c.next_try_at && <>the next one {held === "breaker" ? "is tried" : "goes"} <Time at={c.next_try_at} /></>}
-        {c.drain_ms ? <>{c.next_try_at && "; "}about {duration(c.drain_ms)} for all that wait</> : null}</>;
+        {c.drain_ms ? <>{c.next_try_at && "; "}about {duration(c.drain_ms)} for all that wait{resumesConnection(held) && ", once it goes on"}</> : null}</>;
 }
 
 const TIMED = ["quota", "rate", "backoff"]; // these say when
