@@ -134,6 +134,7 @@ struct queue_row {
     char text[402];
     bool job;                    /* a long job over there goes on: text names it, updated_ms: asked last */
     bool done_at_once;           /* at the first attempt: status and latency are known without looking */
+    uint32_t refused;            /* so many attempts were answered with 502 to 504; of one that waits */
     uint32_t status, latency_ms; /* of the last attempt, and ... */
     struct tl_sv key;            /* ... the first 200 bytes of the ordering key, where `details` were asked for */
     /* of one that waits */

@@ -157,11 +157,11 @@ static void die(struct member *m, const struct queue_outcome *o, enum tl_class c
 /* Nobody was reached, or only a gateway that says so. Any other 5xx may well be this record's own fault. */
 static bool nobody_there(const struct queue_outcome *o)
 {
-    return o->rc == TL_UNREACHABLE || o->rc == TL_TIMEOUT || (o->status >= 502 && o->status <= 504);
+    return o->rc == TL_UNREACHABLE || o->rc == TL_TIMEOUT || queue__is_gateway(o->status);
 }
 
-/* The last attempt is gone and nobody took it, nor anything else since its first: it is the target that is down, and
- * that the breaker waits for. */
+/* The last attempt is gone and nobody took it, nor anything else since its first, or since it was last refused: it is
+ * the target that is down, and that the breaker waits for. */
 static bool target_is_down(struct queue *q, struct work *w, const struct member *m, const struct queue_outcome *o)
 {
     const struct guard_retry *r = &w->target->retry;
@@ -170,7 +170,7 @@ static bool target_is_down(struct queue *q, struct work *w, const struct member 
         return false;
     if (r->max_age_ms > 0 && m->row.age >= r->max_age_ms)
         return false;
-    return guard_breaker_trip(w->conn->guard, queue__now(q), m->row.used);
+    return !queue__went_since(q, w->target, &m->row) && guard_breaker_trip(w->conn->guard, queue__now(q), m->row.used);
 }
 
 /* The same of a system that a step asks (`on_unavailable: hold`): while nobody gets an answer it is waited for, by the
@@ -284,6 +284,7 @@ static void success(struct queue *q, struct work *w, struct member *m, enum queu
     if (state == QUEUE_SKIPPED) /* nobody was asked: it says nothing of the target, the credentials or the settings */
         return;
     queue__trip_note(q, w->target, 0, "");
+    w->target->took_ms = queue__wall(q);
     if (w->conn->held == QUEUE_HELD_CONNECTION_AUTH) {
         queue__free_conn(q, w->conn);
         w->conn->try_step_ms = 0;
@@ -564,6 +565,7 @@ static void write_member(struct queue *q, struct work *w, size_t i)
             (r->live == 2 ? queue__line_keep : queue__line_end)(q, r->lane, r->id);
         break;
     case V_BACK:
+        queue__refused_count(q, m, o);
         (void)RUN(q, UNIT_TRIES, store_u64(r->id), store_int(r->attempts), store_int(r->unknown));
         break;
     case V_PENDING:
@@ -751,6 +753,7 @@ static void finish_settle(struct queue *q, struct op *op)
     atomic_fetch_sub(&q->works_out, 1);
     for (size_t i = 0; i < w->pub.n; i++) {
         queue__tell_attempt(q, w, i);
+        queue__refused_note(w->conn, &w->members[i]);
         if (w->pub.claims[i].outcome.end == QUEUE_END_FAILED && !w->pub.claims[i].outcome.connection)
             w->conn->failed[w->members[i].cls]++;
         if (i + 1 < w->pub.n && w->members[i + 1].follower) {

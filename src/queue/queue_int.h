@@ -137,6 +137,7 @@ struct target {
     bool stranded;     /* removed, and deliveries wait in it */
     uint32_t meant;    /* the connection that what waits was meant for; 0: not known */
     uint64_t identity; /* ... and what that led to */
+    int64_t took_ms;   /* wall ms: its last delivery, since the start; 0: none */
     bool elsewhere;    /* its connection leads to another system: held until a person agrees */
     uint32_t batch_count, batch_linger_ms, batch_now;
     uint64_t batch_bytes;
@@ -212,6 +213,8 @@ struct conn {
     bool reserve, guard_saving; /* a block of quota must be, is being written */
     struct tl_buf guard_before; /* as it was saved, until the configuration has named the budgets */
     uint64_t calls, failed[TL_CLASS_COUNT];
+    uint64_t refused_id;     /* since it last took one: which a gateway has refused most often, and ... */
+    uint32_t refused;        /* ... how often; 0: none */
     int64_t ok_at, ok_saved; /* wall clock of the last call that succeeded; as it is on disk */
 };
 
@@ -228,10 +231,11 @@ struct member {
     struct row row; /* as it will be after the commit; of a follower until the outcome: as it was at the start */
     uint8_t verdict;
     bool counted, unknown;
-    bool advanced; /* its lane has gone on already and is not this member's any more */
-    bool behind;   /* comes again after all others of its target */
-    bool follower; /* not the head of its lane: the members of a lane stand together, in order (ordered batches) */
-    uint8_t from;  /* its state before */
+    bool advanced;    /* its lane has gone on already and is not this member's any more */
+    bool behind;      /* comes again after all others of its target */
+    bool follower;    /* not the head of its lane: the members of a lane stand together, in order (ordered batches) */
+    uint8_t from;     /* its state before */
+    uint32_t refused; /* so often by a gateway, of one that this used no attempt of */
     uint64_t fp;
     enum tl_class cls;
 };
@@ -593,6 +597,20 @@ void queue__unit_done(struct queue *q, const struct row *row, enum queue_state f
                       enum queue_state to); /* counters, parent */
 void queue__recover(struct queue *q);       /* attempts cut off by the last crash; inside a transaction */
 uint64_t queue__fingerprint(enum tl_class cls, uint32_t status, enum tl_rc rc, struct tl_sv text);
+
+/* ---- refused.c: what a gateway answers while nothing goes through ---- */
+static inline bool queue__is_gateway(uint32_t status)
+{
+    return status >= 502 && status <= 504;
+}
+/* In the transaction. Its last attempt before this one failed without being counted, and its target has taken another
+ * one since. */
+bool queue__went_since(struct queue *q, const struct target *t, const struct row *r);
+void queue__refused_count(struct queue *q, struct member *m,
+                          const struct queue_outcome *o);         /* its attempt is written */
+void queue__refused_note(struct conn *c, const struct member *m); /* after the commit */
+/* Why it waits, where it has words for that. */
+void queue__conn_words(struct queue *q, struct conn *c, enum queue_held held, char *ret, size_t n);
 
 /* ---- hold.c ---- */
 void queue__hold_flow(struct queue *q, struct flow *f, enum queue_held why, uint64_t fp, const char *text);

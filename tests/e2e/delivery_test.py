@@ -185,6 +185,25 @@ def test_a_target_that_answers_500_for_ten_times_the_schedule_gives_no_dead_lett
     s.wait_counts(delivered=20, dead=0, timeout=30)
 
 
+def test_one_that_a_gateway_always_refuses_is_named_while_it_waits_and_dies_when_others_go_through(shop, target):
+    target.behave = lambda r: answer(503) if json.loads(r.body)["n"] == 1 else None
+    s = shop(flow={"retry": {"attempts": 1}}, limits={"breaker_open": "50ms", "breaker_most": "100ms"})
+    bad = s.post({"n": 1})
+    until(lambda: target.count() >= 4)
+    event = until(lambda: (e := s.show(bad)["event"])["held"] == "breaker" and "502 to 504" in (e["held_reason"] or "") and e)
+    assert event["state"] == "queued" and "times" in event["held_reason"], event
+    connection = until(lambda: (c := s.connection())["held"] == "breaker" and c)
+    assert bad in connection["held_reason"], connection
+    shown = subprocess.run([BIN, "status"], cwd=s.folder, env=s.env, capture_output=True, text=True, timeout=30).stdout
+    assert bad in shown, shown
+    assert s.counts()["dead"] == 0
+    for n in range(2, 5):
+        s.wait_state(s.post({"n": n}), "delivered")
+    s.wait_state(bad, "dead")
+    until(lambda: s.connection()["breaker"] == "closed")
+    assert s.connection()["held_reason"] in (None, "")
+
+
 def test_a_slow_target_is_a_timeout_and_retried(site, target):
     target.behave = lambda r: answer(200, delay=2) if target.count() == 1 else None
     config = project(target)

@@ -127,6 +127,22 @@ void queue__row_read(struct queue_reader *reader, const struct store_val *v, str
         (void)snprintf(r->text, sizeof(r->text), "%s", err.text);
 }
 
+/* Those that used an attempt are over, or to come. */
+static enum tl_rc read_refused(struct queue_reader *r, struct queue_row *row, struct tl_err *err)
+{
+    struct store_val v;
+    bool found;
+    enum tl_rc rc;
+
+    if (row->attempts <= row->attempts_used)
+        return TL_OK;
+    rc = store_one(r->st[READ_REFUSED],
+                   VALS(store_u64(row->delivery * ATTEMPT_SPAN), store_u64((row->delivery + 1) * ATTEMPT_SPAN)), &v, 1,
+                   &found, err);
+    row->refused = rc == TL_OK && found ? (uint32_t)v.i : 0;
+    return rc;
+}
+
 enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl_err *err)
 {
     enum reader_after how;
@@ -141,7 +157,7 @@ enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl
         row->ahead_dead = how == AFTER_DEAD;
         row->ahead_held = how == AFTER_HELD;
     }
-    return rc;
+    return rc == TL_OK ? read_refused(r, row, err) : rc;
 }
 
 #define LANES_MAX 8192u /* a look-up each; of more it is faster to read what waits */

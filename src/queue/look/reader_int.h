@@ -34,6 +34,7 @@
       "u.id DESC")                                                                                                     \
     X(FROM, "SELECT id,received FROM unit WHERE id>=?1 ORDER BY id LIMIT 1")                                           \
     X(KEY, "SELECT order_by,key_id FROM body WHERE id=?1")                                                             \
+    X(REFUSED, "SELECT count(*) FROM attempt WHERE id>=?1 AND id<?2 AND status BETWEEN 502 AND 504")                   \
     X(LAST_ATTEMPT, "SELECT status,latency FROM attempt WHERE id>=?1 AND id<?2 ORDER BY id DESC LIMIT 1")              \
     X(IDEM, "SELECT event FROM idem WHERE k1=?1 AND k2=?2")                                                            \
     X(IDEM_NEW, "SELECT data FROM idem_new ORDER BY id")                                                               \
@@ -104,7 +105,7 @@ static inline enum tl_rc queue__column(struct queue_reader *r, struct place p, b
 }
 /* The row with this id; *ret_found. */
 enum tl_rc queue__row(struct queue_reader *r, uint64_t id, struct queue_row *ret, bool *ret_found, struct tl_err *err);
-/* For a live row: what is ahead of it in its lane. */
+/* For a live row: what is ahead of it in its lane, and how often a gateway has refused it. */
 enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl_err *err);
 /* ---- line.c ---- */
 /* The lowest live one of a lane behind `after`; 0: none. *ret_how: whether it can go. */

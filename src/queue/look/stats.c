@@ -45,12 +45,12 @@ static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_s
         if (target_hold(q, t, s))
             s->held_since_ms = 0;
     for (const struct target *t = f->targets; t && s->held == QUEUE_HELD_NONE; t = t->next_of_flow) {
-        const struct conn *c = t->parked_on ? t->parked_on : t->conn;
+        struct conn *c = t->parked_on ? t->parked_on : t->conn;
 
         if (t->n_ready == 0 && t->n_parked == 0)
             continue;
         s->held = conn_hold(c, &s->held_since_ms);
-        (void)snprintf(s->held_text, sizeof(s->held_text), "%s", c->held_text);
+        queue__conn_words(q, c, s->held, s->held_text, sizeof(s->held_text));
     }
     if (s->held == QUEUE_HELD_NONE && q->full)
         s->held = QUEUE_HELD_DISK;
@@ -125,7 +125,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     (void)snprintf(s->name, sizeof(s->name), "%s", c->name);
     s->held = conn_hold(c, &s->held_since_ms);
     s->next_ms = next_try(q, c, s->held);
-    (void)snprintf(s->held_text, sizeof(s->held_text), "%s", c->held_text);
+    queue__conn_words(q, c, s->held, s->held_text, sizeof(s->held_text));
     s->running = c->running;
     s->waiting = c->n_permits;
     s->calls = c->calls;

@@ -50,6 +50,15 @@ static bool waits_in_a_step(const struct queue *q, const struct lane *l, struct 
     return false;
 }
 
+/* The breaker waits for the target; that the gateway may mean this one alone is said beside. */
+static void say_refused(struct queue_row *r)
+{
+    if (r->held == QUEUE_HELD_BREAKER && r->refused && !r->held_text[0])
+        (void)snprintf(r->held_text, sizeof(r->held_text),
+                       "refused with HTTP 502 to 504, %u time%s: that uses no attempt while nothing else goes through",
+                       r->refused, r->refused == 1 ? "" : "s");
+}
+
 static void why(struct queue *q, struct queue_row *r)
 {
     const struct flow *f = queue__flow(q, r->flow);
@@ -78,6 +87,7 @@ static void why(struct queue *q, struct queue_row *r)
         r->held = of_conn(q, t->conn, r);
         if (r->held == QUEUE_HELD_NONE && t->n_parked >= PARKED_MAX) /* more, where they began at once */
             r->held = of_conn(q, t->parked_on, r);
+        say_refused(r);
     }
 }
 

@@ -95,6 +95,10 @@
       "text=?12,answer=?13,asked=?14,pairs=?16 WHERE id=?1 AND epoch=?2 AND started=?3")                               \
     X(ATTEMPT_OPEN, "SELECT id FROM attempt WHERE ended=0 ORDER BY id LIMIT 500")                                      \
     X(ATTEMPT_CUT, "UPDATE attempt SET ended=?2,end=?3,flags=?4,rc=?5,cls=?6 WHERE id=?1")                             \
+    X(ATTEMPT_BACK,                                                                                                    \
+      "SELECT coalesce(max(ended),0) FROM attempt WHERE id<?2 AND end=?3 AND (flags&?4)=0 AND cls=?5 AND "             \
+      "id>(SELECT coalesce(max(id),?1-1) FROM attempt WHERE id>=?1 AND id<?2 AND (flags&?4)<>0)")                      \
+    X(ATTEMPT_REFUSED, "SELECT count(*) FROM attempt WHERE id>=?1 AND id<?2 AND status BETWEEN 502 AND 504")           \
     X(CALL_ADD, "INSERT INTO call(id,connection,members,started,latency,status,rc,text) VALUES(?1,?2,?3,?4,?5,?6,?7,"  \
                 "?8)")                                                                                                 \
     X(CHUNK_ADD, "INSERT INTO chunk(id,key_id,data) VALUES(?1,?3,?2)")                                                 \
