@@ -400,7 +400,7 @@ static const struct config_field poll_fields[] = {
     {.name = "key",
      .type = CONFIG_EXPR,
      AT(httpc_poll, key),
-     .doc = "Over a record: its idempotency key.",
+     .doc = "Over a record: its idempotency key; none where a part of it is missing or null.",
      .example = "id & '@' & updated_at"},
     {.name = "start",
      .type = CONFIG_STRING,

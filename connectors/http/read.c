@@ -114,7 +114,7 @@ void *httpc__poll_compile(const void *connection, const void *operation, struct 
     httpc__address_compile(&p->address, &conf->path, &conf->headers, e);
     p->items = connector_expression_new(&conf->items, e);
     p->cursor = connector_expression_new(&conf->cursor, e);
-    p->key = connector_expression_new(&conf->key, e);
+    p->key = connector_key_new(&conf->key, e);
     return p;
 }
 

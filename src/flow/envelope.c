@@ -153,27 +153,28 @@ struct tl_sv flow__outgoing_key(struct tl_arena *a, const struct queue *q, uint6
 }
 
 static void own_key(const struct flow *f, const struct mapping *m, struct tl_arena *a, struct json envelope,
-                    struct mapping_turn *turn, const char *name, struct tl_sv *key, struct tl_err *why)
+                    struct mapping_turn *turn, bool whole, struct tl_sv *key, struct tl_err *why)
 {
+    struct mapping_input in = {.data = envelope, .bindings = envelope, .turn = turn, .whole = whole};
     struct tl_err err = {0};
     struct json v;
     struct tl_sv text;
 
     if (!m)
         return;
-    if (flow__eval(m, a, envelope, envelope, NULL, turn, &v, &err) == TL_OK)
+    if (mapping_eval(m, a, &in, &v, &err) == TL_OK)
         *key = flow__key_text(a, v);
     if (err.rc == TL_OK || why->rc != TL_OK)
         return;
     text = flow__hide(f->plan, a, &envelope, 1, tl_sv_str(err.text)); /* it may name the value: this is logged */
-    (void)tl_fail(why, err.rc, "`%s` cannot be evaluated: %.*s", name, TL_SV_ARG(text));
+    (void)tl_fail(why, err.rc, "`%s` cannot be evaluated: %.*s", whole ? "key" : "order_by", TL_SV_ARG(text));
 }
 
 void flow__own_keys(const struct flow *f, struct tl_arena *a, struct json envelope, struct mapping_turn *turn,
                     struct queue_put *put, struct tl_err *why)
 {
-    own_key(f, f->key, a, envelope, turn, "key", &put->key, why);
-    own_key(f, f->order_by, a, envelope, turn, "order_by", &put->order_by, why);
+    own_key(f, f->key, a, envelope, turn, true, &put->key, why);
+    own_key(f, f->order_by, a, envelope, turn, false, &put->order_by, why);
 }
 
 struct tl_sv flow__key_text(struct tl_arena *a, struct json v)

@@ -232,8 +232,8 @@ const char *flow__event_key(const struct queue *q, uint64_t event, char buf[FLOW
 /* Of a delivery: <origin>-<event>.<target>.<item>, and .r<n> after an edit. */
 struct tl_sv flow__outgoing_key(struct tl_arena *a, const struct queue *q, uint64_t event, uint32_t target,
                                 uint32_t item, uint32_t revision);
-/* The flow's own `key` and `order_by`, into the put; on the big stack. What cannot be evaluated stays as it was, for
- * the event is worth more than its order: *why gets the first reason. */
+/* The flow's own `key` (none where a part of it is missing) and `order_by`, into the put; on the big stack. What cannot
+ * be evaluated stays as it was, for the event is worth more than its order: *why gets the first reason. */
 void flow__own_keys(const struct flow *f, struct tl_arena *a, struct json envelope, struct mapping_turn *turn,
                     struct queue_put *put, struct tl_err *why);
 /* After the put of such events: what has no order is counted; why is told once in the life of the plan. */

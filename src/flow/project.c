@@ -542,7 +542,8 @@ static const struct config_field idempotency_fields[] = {
     {.name = "key",
      .type = CONFIG_EXPR,
      AT(flow_idempotency_conf, key),
-     .doc = "What makes two requests the same event. Default: the scheme's delivery id.",
+     .doc = "What makes two requests the same event; no key where a part of it is missing or null. Default: the "
+            "scheme's delivery id.",
      .example = "headers.'x-shopify-webhook-id'"},
     {.name = "off",
      .type = CONFIG_BOOL,

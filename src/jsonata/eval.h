@@ -86,6 +86,7 @@ struct jsonata_eval {
     uint32_t depth, max_depth;
     uint64_t deadline_ns;
     uint32_t time_ms;
+    bool whole;    /* see jsonata_input */
     bool shadowed; /* a binding has the name of a library function that the program uses */
     /* a call in tail position, on its way to whoever runs the loop */
     struct {
@@ -120,6 +121,12 @@ struct jsonata_program {
     bool may_nest;
     struct jsonata_options options;
 };
+
+/* Of a key: a part without which it would be that of another event too. */
+static inline bool eval_lacks(const struct jsonata_eval *e, struct json part)
+{
+    return TL_UNLIKELY(e->whole) && (part.type == JSON_UNDEFINED || part.type == JSON_NULL);
+}
 
 /* ---- memory ---- */
 void *eval_alloc_slow(struct jsonata_eval *e, size_t n);

@@ -103,7 +103,8 @@ static enum tl_rc fn_reduce(struct jsonata_eval *e, const struct json *args, siz
 
 static enum tl_rc fn_append(struct jsonata_eval *e, const struct json *args, size_t n TL_UNUSED, struct json *ret)
 {
-    struct json v = run_append(e, args[0], args[1]);
+    bool lacks = eval_lacks(e, args[0]) || eval_lacks(e, args[1]);
+    struct json v = lacks ? JSON_NOTHING : run_append(e, args[0], args[1]);
 
     if (raised(v))
         return e->rc;

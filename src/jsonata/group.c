@@ -337,8 +337,8 @@ struct json run_object(struct jsonata_eval *e, const struct node *n, struct json
     for (uint32_t i = 0; i < pairs; i++) {
         struct json v = eval(e, n->list[2 * i + 1], in);
 
-        if (raised(v))
-            return v;
+        if (raised(v) || eval_lacks(e, v))
+            return raised(v) ? v : JSON_NOTHING;
         if (v.type == JSON_UNDEFINED)
             continue;
         m[count].key = n->list[2 * i]->value;

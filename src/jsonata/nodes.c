@@ -123,8 +123,8 @@ struct json run_array(struct jsonata_eval *e, const struct node *n, struct json 
         const struct node *item = n->list[i];
         struct json v = eval(e, item, in);
 
-        if (raised(v))
-            return v;
+        if (raised(v) || eval_lacks(e, v))
+            return raised(v) ? v : JSON_NOTHING;
         if (v.type == JSON_UNDEFINED)
             continue;
         if (v.type != JSON_ARRAY || item->kind == K_ARRAY) {

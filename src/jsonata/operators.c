@@ -322,6 +322,7 @@ struct json run_concat(struct jsonata_eval *e, const struct node *n, struct json
     char numbers[CONCAT_PARTS][24];
     uint8_t flags = JSON_F_ASCII | JSON_F_PLAIN;
     uint64_t total = 0;
+    bool lacks = false;
     char *out, *p;
 
     for (uint32_t i = 0; i < n->count; i++) {
@@ -333,9 +334,12 @@ struct json run_concat(struct jsonata_eval *e, const struct node *n, struct json
             parts[i] = v;
         else if (!part_text(e, v, numbers[i], &parts[i]))
             return blame_op(e, n);
+        lacks |= eval_lacks(e, v);
         total += parts[i].n;
         flags &= parts[i].flags;
     }
+    if (lacks)
+        return JSON_NOTHING;
     if (total > UINT32_MAX || !eval_tick(e))
         return eval_exhausted(e);
     e->ticks -= (int64_t)(total / 64);

@@ -308,6 +308,7 @@ static void begin(struct jsonata_eval *e, const struct jsonata_program *p, struc
     e->root = in->data;
     e->bindings = in->bindings;
     e->host = in->host;
+    e->whole = in->whole;
     e->regex_scratch = NULL;
     e->rc = TL_OK;
     e->context = JSON_NOTHING;

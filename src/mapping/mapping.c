@@ -138,6 +138,7 @@ static enum tl_rc eval_jsonata(const struct mapping *m, struct tl_arena *a, cons
                                   .budget = &budget,
                                   .clock = in->clock,
                                   .host = (void *)(uintptr_t)m,
+                                  .whole = in->whole,
                                   .ret_steps = &steps};
 
     if (!detail) {

@@ -60,6 +60,7 @@ struct mapping_input {
     const struct mapping_budget *budget;
     const struct tl_clock *clock; /* NULL: the system's */
     struct mapping_turn *turn;    /* of mapping_run; NULL: it takes as long as its budget lets it */
+    bool whole;                   /* jsonata, table: of a key, as in jsonata_input */
     struct jsonata_error *detail; /* as in mapping_options */
 };
 

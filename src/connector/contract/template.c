@@ -14,6 +14,7 @@ enum { PARTS_MAX = 64, VALUE_MAX = 64 << 10, RESULT_MAX = 256 << 10 };
 
 struct connector_expression {
     struct mapping *m;
+    bool whole;
 };
 struct part {
     char *literal; /* when m is NULL */
@@ -207,6 +208,7 @@ struct run {
     enum tl_rc rc;
     struct tl_err *err;
     struct mapping_turn *turn;
+    bool whole;
 };
 
 static enum tl_rc eval(struct run *r, const struct mapping *m, struct json *ret)
@@ -214,7 +216,8 @@ static enum tl_rc eval(struct run *r, const struct mapping *m, struct json *ret)
     struct mapping_input in = {.data = r->envelope,
                                .bindings = r->envelope.type == JSON_OBJECT ? r->envelope : JSON_NOTHING,
                                .clock = connector_clock(r->call->host),
-                               .turn = r->turn};
+                               .turn = r->turn,
+                               .whole = r->whole};
 
     return mapping_eval(m, r->call->arena, &in, ret, r->err);
 }
@@ -331,6 +334,15 @@ struct connector_expression *connector_expression_new(const struct config_text *
     return x;
 }
 
+struct connector_expression *connector_key_new(const struct config_text *text, struct config_errors *e)
+{
+    struct connector_expression *x = connector_expression_new(text, e);
+
+    if (x)
+        x->whole = true;
+    return x;
+}
+
 void connector_expression_free(struct connector_expression *x)
 {
     if (!x)
@@ -351,7 +363,7 @@ enum tl_rc connector_expression_run(struct task *task, const struct connector_ex
                                     struct connector_call *call, struct json envelope, struct json *ret,
                                     struct tl_err *err)
 {
-    struct run r = {.m = x->m, .call = call, .envelope = envelope, .err = err};
+    struct run r = {.m = x->m, .call = call, .envelope = envelope, .err = err, .whole = x->whole};
     enum tl_rc rc = mapping_run(task, false, run_expression, &r, err);
 
     rc = rc == TL_OK ? r.rc : rc;

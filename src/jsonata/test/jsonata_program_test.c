@@ -250,6 +250,64 @@ static void threads_share_a_program(void **state)
     }
 }
 
+/* ---- keys ---- */
+
+static void a_key_of_which_a_part_is_missing_is_nothing(void **state)
+{
+    static const struct {
+        const char *text, *plain; /* plain: what the language says */
+    } missing[] = {{"n & '/' & v", "\"7/\""},
+                   {"gone & '/' & v", "\"/\""},
+                   {"n & '/' & no", "\"7/null\""},
+                   {"[n, v]", "[7]"},
+                   {"[n, no]", "[7,null]"},
+                   {"{'n': n, 'v': v}", "{\"n\":7}"},
+                   {"{'n': n, 'v': {'no': no}}", "{\"n\":7,\"v\":{\"no\":null}}"},
+                   {"$append(n, v)", "7"},
+                   {"$join([t, v], '/')", "\"x\""},
+                   {"deep.(a & '/' & b)", "\"1/\""},
+                   {"$lowercase(t & v)", "\"x\""},
+                   {"($f := function($a, $b){ $a & '-' & $b }; $f(n, v))", "\"7-\""},
+                   {"'order ' & $eval('n & v')", "\"order 7\""}},
+      there[] = {{"n & '/' & t", "\"7/x\""},
+                 {"v ? v : n & '/'", "\"7/\""},
+                 {"(v & '/') ? 1 : 2", NULL},
+                 {"v ?? t", "\"x\""},
+                 {"n & (v ? '/' & v : '')", "\"7\""},
+                 {"n & '/' & empty", "\"7/\""},
+                 {"[n, [], t]", "[7,[],\"x\"]"},
+                 {"deep", "{\"a\":1,\"c\":null}"},
+                 {"n", "7"}};
+    struct json data = JSON_NOTHING, v;
+    struct jsonata_error error;
+
+    (void)state;
+    assert_int_equal(json_parse(arena,
+                                TL_SV("{\"n\":7,\"t\":\"x\",\"no\":null,\"empty\":\"\",\"deep\":{\"a\":1,\"c\":null}}"),
+                                0, NULL, &data, NULL),
+                     TL_OK);
+    for (size_t i = 0; i < TL_COUNT(missing) + TL_COUNT(there); i++) {
+        bool lacks = i < TL_COUNT(missing);
+        const char *text = lacks ? missing[i].text : there[i - TL_COUNT(missing)].text;
+        const char *plain = lacks ? missing[i].plain : there[i - TL_COUNT(missing)].plain;
+        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+        struct jsonata_input in = {.data = data}, key = {.data = data, .whole = true};
+
+        tl_buf_init(&b, 256);
+        if (run(text, &in, &v, &error) != TL_OK)
+            fail_msg("%s: %s", text, error.text);
+        assert_true(json_write(&b, v, 0));
+        if (plain && !tl_sv_eqs(tl_buf_view(&b), plain))
+            fail_msg("%s is %.*s", text, TL_SV_ARG(tl_buf_view(&b)));
+        if (run(text, &key, &v, &error) != TL_OK)
+            fail_msg("%s: %s", text, error.text);
+        tl_buf_clear(&b);
+        assert_true(v.type == JSON_UNDEFINED || json_write(&b, v, 0));
+        if (lacks ? v.type != JSON_UNDEFINED : plain && !tl_sv_eqs(tl_buf_view(&b), plain))
+            fail_msg("%s of a key is %.*s", text, TL_SV_ARG(tl_buf_view(&b)));
+    }
+}
+
 /* ---- the tree ---- */
 
 static void the_tree_shows_paths_filters_and_groups(void **state)
@@ -286,6 +344,7 @@ int main(void)
                                        TEST(functions_in_a_result_are_left_out),
                                        TEST(host_functions_take_arguments_from_the_context),
                                        TEST(threads_share_a_program),
+                                       TEST(a_key_of_which_a_part_is_missing_is_nothing),
                                        TEST(the_tree_shows_paths_filters_and_groups)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
