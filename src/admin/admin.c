@@ -323,8 +323,8 @@ enum tl_rc admin_health_routes(struct admin *a, struct http_router *router, bool
 {
     struct health *h = tl_alloc(sizeof *h);
     const struct http_route routes[] = {
-        {.methods = "GET", .pattern = "/healthz", .handler = healthz, .arg = h},
-        {.methods = "GET", .pattern = "/readyz", .handler = readyz, .arg = h},
+        {.methods = "GET", .pattern = "/healthz", .handler = healthz, .arg = h, .health = true},
+        {.methods = "GET", .pattern = "/readyz", .handler = readyz, .arg = h, .health = true},
     };
     enum tl_rc rc = TL_OK;
 

@@ -405,6 +405,7 @@ void http__conn_adopt(struct http_loop *l, int fd, const struct listener *listen
     c->peer_uid = peer->family == 0 ? uid_of(fd) : UINT32_MAX;
     c->counted = counted;
     c->counted_as = *peer;
+    c->late = atomic_load_explicit(&l->server->draining, memory_order_relaxed);
     c->poll.data = c;
     async_timer_init(&c->timer, l->loop, on_timer);
     c->next = l->conns;

@@ -4,7 +4,7 @@
 
 #include "http/http_int.h"
 
-enum { LOOK_MS = 5, UNWIND_MS = 30000 };
+enum { LOOK_MS = 5, UNWIND_MS = 30000, WATCHED_MS = 60000 };
 
 /* A post that stop waits for: nothing may be on its way to a server that is freed. */
 struct order {
@@ -123,6 +123,16 @@ static bool busy(const struct http_server *s)
            atomic_load_explicit(&s->posted, memory_order_acquire) > 0 || s->closing > 0;
 }
 
+static uint32_t announce_ms(const struct http_server *s, uint64_t now)
+{
+    const struct http_server_options *o = &s->loops[0].opt;
+    uint64_t asked = atomic_load_explicit(&s->health_asked_ns, memory_order_relaxed);
+
+    if (asked == 0 || now > asked + WATCHED_MS * UINT64_C(1000000))
+        return 0;
+    return o->drain_announce_ms < o->drain_ms / 2 ? o->drain_announce_ms : o->drain_ms / 2;
+}
+
 void http_server_stop(struct task *task, struct http_server *s)
 {
     uint64_t now = async_loop_now(task_loop(task)), end = now + s->loops[0].opt.drain_ms * UINT64_C(1000000);
@@ -130,7 +140,7 @@ void http_server_stop(struct task *task, struct http_server *s)
     end = end < task_deadline(task) ? end : task_deadline(task);
     http_server_drain(s);
     task_shield_begin(task, end + UNWIND_MS * UINT64_C(1000000));
-    if (s->loops[0].opt.drain_announce_ms && task_sleep_ms(task, s->loops[0].opt.drain_announce_ms, NULL) != TL_OK)
+    if (announce_ms(s, now) > 0 && task_sleep_ms(task, announce_ms(s, now), NULL) != TL_OK)
         end = now; /* out of time already */
     close_listeners(s);
     order_all(s, close_idle);

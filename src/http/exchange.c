@@ -205,6 +205,19 @@ static bool find_route(struct exchange *x)
     return refuse(x, 404, "not_found", "there is nothing at this path");
 }
 
+/* Who watches the health of this server is somebody to announce a drain to. What came by a connection that was there
+ * before a drain was under way then. */
+static bool is_served_now(struct exchange *x)
+{
+    struct http_server *s = x->c->l->server;
+
+    if (x->route->health)
+        atomic_store_explicit(&s->health_asked_ns, async_loop_now(x->c->l->loop), memory_order_relaxed);
+    else if (x->c->late)
+        return http__busy(x, "this server is being stopped; send again"), false;
+    return true;
+}
+
 static bool may_enter(struct exchange *x)
 {
     const struct http_route *r = x->route;
@@ -216,6 +229,8 @@ static bool may_enter(struct exchange *x)
         return refuse(x, 403, "forbidden", "this address may not call this path");
     if (r->require_client_cert && !x->c->tls_peer)
         return refuse(x, 403, "forbidden", "this path needs a client certificate");
+    if (!is_served_now(x))
+        return false;
     x->body_limit = r->body_limit ? r->body_limit : opt->body_limit;
     if (x->codec.head.has_length && x->codec.head.length > x->body_limit)
         return refuse(x, 413, "limit", "the body is larger than this path takes");

@@ -81,8 +81,9 @@ struct http_server {
     int reserve_fd;
     BIO_METHOD *bio_method;
     atomic_bool draining;
-    atomic_uint posted; /* orders on their way to a loop */
-    unsigned closing;   /* listeners; loops[0] only */
+    atomic_uint_fast64_t health_asked_ns; /* 0: never */
+    atomic_uint posted;                   /* orders on their way to a loop */
+    unsigned closing;                     /* listeners; loops[0] only */
     bool freed;
     atomic_uint_fast64_t accepted, active, refused_cap, refused_address, refused_fd, body_memory;
     pthread_mutex_t lock;
@@ -98,6 +99,7 @@ struct conn {
     int events; /* what is polled */
     enum phase phase;
     bool counted; /* in per_address */
+    bool late;    /* it came while the server drained */
     bool ssl_wants_write;
     bool ssl_broken;
     struct async_timer timer;

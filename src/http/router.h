@@ -18,6 +18,7 @@ struct http_route {
     void *arg;
     uint64_t body_limit;           /* 0: the server's (10 MB) */
     uint32_t timeout_ms;           /* of the handler; 0: the server's; UINT32_MAX: none (server-sent events) */
+    bool health;                   /* served while the server drains, where others are 503; see drain_announce_ms */
     bool stream_body;              /* the handler starts at the head and calls http_req_body_next */
     bool require_client_cert;      /* 403 without a verified one */
     const struct http_cidr *allow; /* copied; n_allow 0: everybody. Checked against req->client before 100-continue */

@@ -46,7 +46,8 @@ struct http_server_options {
     uint32_t linger_ms;               /* 2 s of reading on after an early error, 256 KB at most */
     uint32_t handler_ms;              /* 60 s, where the route has none */
     uint32_t drain_ms;                /* 30 s */
-    uint32_t drain_announce_ms;       /* 0: how long a drain goes on accepting, so that readyz is seen to say 503 */
+    uint32_t drain_announce_ms;       /* 0: how long a drain goes on accepting, half of drain_ms at most, so that it is
+                                       * seen: only if somebody asked a health route in the last minute */
     uint32_t requests_per_connection; /* 1000 */
     uint32_t connections;             /* 10000 in all */
     uint32_t connections_per_address; /* 256 (Unix sockets and trusted_proxies: no cap) */
@@ -98,7 +99,8 @@ TL_MUST_CHECK enum tl_rc http_server_set_options(struct http_server *s, const st
 /* From loops[0]: new requests (router) and new connections (TLS) use the new ones. */
 void http_server_set_router(struct http_server *s, struct http_router *router);
 void http_server_set_tls(struct http_server *s, size_t index, struct http_tls *tls);
-/* From any thread. From now on answers carry Connection: close and idle connections are closed. */
+/* From any thread. From now on answers carry Connection: close and idle connections are closed; what comes by a new one
+ * is answered 503 with Retry-After, but for health routes. */
 void http_server_drain(struct http_server *s);
 bool http_server_is_draining(const struct http_server *s); /* what readyz answers */
 /* Drain, wait for the requests in progress, cut the rest after drain_ms. Suspends; on a task of loops[0]; the task's

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <sys/stat.h>
 
+enum { ANNOUNCE_MS = 1000 };
+
 struct http_server_options main_server_options(const struct flow_server_conf *c)
 {
     const struct flow_server_limits_conf *l = &c->limits;
@@ -34,6 +36,14 @@ struct http_server_options main_server_options(const struct flow_server_conf *c)
                                         .trusted_proxies = (const struct http_cidr *)c->behind_proxy.items,
                                         .n_trusted_proxies = c->behind_proxy.n,
                                         .http1_only = !c->http2};
+}
+
+struct http_server_options main_public_options(const struct flow_server_conf *c)
+{
+    struct http_server_options o = main_server_options(c);
+
+    o.drain_announce_ms = ANNOUNCE_MS;
+    return o;
 }
 
 static uint64_t stamp_file(const char *path, uint64_t h)

@@ -19,6 +19,8 @@ struct main_listener {
 
 /* What the block says of requests and connections, for http_server_new and http_server_set_options. Points into c. */
 struct http_server_options main_server_options(const struct flow_server_conf *c);
+/* Of the public listener, which a load balancer may watch. */
+struct http_server_options main_public_options(const struct flow_server_conf *c);
 
 /* Starts to listen. Errors: TL_CONFIG (a file of `tls`, named), TL_BUSY (the port is taken), TL_IO. Blocks on files. */
 TL_MUST_CHECK enum tl_rc main_listen(struct main_listener *l, const struct flow_server_conf *c,

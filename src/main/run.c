@@ -234,7 +234,7 @@ static struct http_server_options web_options(const struct flow_admin_conf *c)
  * now. */
 static enum tl_rc use_settings(struct server *s, const struct flow_project *c, struct tl_err *err)
 {
-    struct http_server_options public = main_server_options(&c->server), web = web_options(&c->admin);
+    struct http_server_options public = main_public_options(&c->server), web = web_options(&c->admin);
     enum tl_rc rc = http_server_set_options(s->public, &public, err);
 
     if (rc == TL_OK && s->web)
@@ -369,7 +369,7 @@ static enum tl_rc make_public_router(struct server *s, struct flow_plan *plan, s
 static enum tl_rc open_public(struct server *s, struct flow_plan *plan, struct tl_err *err)
 {
     const struct flow_server_conf *c = &flow_plan_project(plan)->server;
-    const struct http_server_options o = main_server_options(c);
+    const struct http_server_options o = main_public_options(c);
     struct http_router *router = NULL;
     enum tl_rc rc = make_public_router(s, plan, &router, err);
 

@@ -159,6 +159,34 @@ def test_sigterm_finishes_what_is_under_way_and_takes_no_more(shop, target):
     assert took < 8 and all(s.state(i) == "delivered" for i in ids)
 
 
+def test_a_drain_is_announced_to_who_watches_readiness(shop):
+    """A balancer reads 503 before connections are refused; a sender is told to come again; what got 2xx is there."""
+    s = shop()
+    ready, taken, told = [], [], []
+
+    def watch(ask, seen):
+        sender = Sender(s.port)
+        while True:
+            sender.close()
+            try:
+                seen(ask(sender))
+            except OSError:
+                return
+
+    def posted(r):
+        (taken if r.status == 200 else told).append(r)
+    asking = [threading.Thread(target=watch, args=(lambda x: x.raw("GET", "/readyz"), lambda r: ready.append(r.status))),
+              threading.Thread(target=watch, args=(lambda x: x.post({"n": 1}), posted))]
+    [t.start() for t in asking]
+    until(lambda: len(ready) > 5 and len(taken) > 5)
+    s.stop()
+    [t.join(30) for t in asking]
+    assert sorted(set(ready)) == [200, 503] and ready == sorted(ready), "ready, then not, then gone"
+    assert told and {(r.status, r.headers["retry-after"], r.headers["connection"]) for r in told} == {(503, "1", "close")}
+    s.start()
+    assert s.flow()["events"] == len(taken)
+
+
 def test_stopping_with_idle_sources_is_quick(site, target):
     flows = {"tick": {"from": {"schedule": {"cron": "0 0 1 1 *"}}, "to": {"connection": "erp", "post": "/tick"}},
              "pull": {"from": {"read": {"connection": "erp", "poll": "/x?c={cursor}", "cursor": "body.next", "every": "1h"}},

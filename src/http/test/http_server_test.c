@@ -722,11 +722,25 @@ static void draining_finishes_requests_and_closes_idlers(void **state)
     http_server_drain(r.server);
     assert_true(http_server_is_draining(r.server));
     assert_true(rig_at_eof(idle));
-    has(rig_talk(&r, "GET /who HTTP/1.1\r\n" H "\r\n"), "Connection: close");
+    has(rig_talk(&r, "GET /who HTTP/1.1\r\n" H "\r\n"), "HTTP/1.1 503");
+    has(rig_talk(&r, "GET /who HTTP/1.1\r\n" H "\r\n"), "Retry-After: ");
+    has(rig_talk(&r, "GET /ready HTTP/1.1\r\n" H "\r\n"), "HTTP/1.1 200");
+    has(rig_talk(&r, "GET /ready HTTP/1.1\r\n" H "\r\n"), "Connection: close");
     r.hold = 0;
     has(rig_read_all(busy), "Connection: close");
     (void)close(idle);
     (void)close(busy);
+    rig_stop(&r);
+}
+
+/* Else this test would last for an hour. */
+static void a_drain_is_announced_to_nobody_where_nobody_watches(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_start(&r, &(struct http_server_options){.drain_ms = 7200000, .drain_announce_ms = 3600000}, NULL);
+    has(rig_talk(&r, "GET /who HTTP/1.1\r\n" H "Connection: close\r\n\r\n"), "HTTP/1.1 200");
     rig_stop(&r);
 }
 
@@ -807,6 +821,7 @@ int main(void)
         cmocka_unit_test(proxy_v2_names_the_peer_when_a_listed_one_says_so),
         cmocka_unit_test(a_unix_socket_is_for_its_owner_and_tells_the_uid),
         cmocka_unit_test(draining_finishes_requests_and_closes_idlers),
+        cmocka_unit_test(a_drain_is_announced_to_nobody_where_nobody_watches),
         cmocka_unit_test(what_does_not_end_in_time_is_cut),
         cmocka_unit_test(a_new_router_serves_the_next_request),
     };

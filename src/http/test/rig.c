@@ -145,6 +145,7 @@ static void add_routes(struct rig *r)
     add(r, (struct http_route){.methods = "GET", .pattern = "/big", .handler = big});
     add(r, (struct http_route){.methods = "GET", .pattern = "/headers", .handler = headers});
     add(r, (struct http_route){.methods = "GET", .pattern = "/who", .handler = who});
+    add(r, (struct http_route){.methods = "GET", .pattern = "/ready", .handler = who, .health = true});
     add(r, (struct http_route){.methods = "GET", .pattern = "/mtls", .handler = who, .require_client_cert = true});
     add(r, (struct http_route){
                .methods = "POST", .pattern = "/elsewhere", .handler = echo, .allow = &elsewhere, .n_allow = 1});
