@@ -182,8 +182,14 @@ static bool find_route(struct exchange *x)
     struct http_router *router = c->listener->router;
     struct tl_err err;
 
-    if (x->req.method == HTTP_CONNECT || x->codec.head.path.p[0] == '*')
+    if (x->req.method == HTTP_CONNECT)
         return refuse(x, 501, "unsupported", "this is not a proxy");
+    if (x->codec.head.path.p[0] == '*') { /* RFC 9110 9.3.7: of the server as a whole; a kind of ping */
+        (void)http_res_header_static(&x->res, TL_SV("Allow"), TL_SV("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+                                     NULL);
+        http_res_set(&x->res, 200, NULL, TL_SV(""));
+        return false;
+    }
     if (http_path_normalize(x->codec.head.path, x->arena, &x->req.path, &err) != TL_OK)
         return refuse(x, 400, "malformed", err.text);
     if (!router) {
