@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a sender to the ledger: signatures, duplicates, bodies."""
+import gzip
 import json
 import time
 
@@ -85,6 +86,20 @@ def test_a_handshake_is_answered_and_not_stored(shop):
     s.sender.sign = lambda body, **how: sender.slack(body)
     r = s.sender.post({"type": "url_verification", "challenge": "3eZbrw1a"})
     assert r.status == 200 and "3eZbrw1a" in r.text and s.list() == []
+
+
+def test_a_coded_body_is_refused_with_what_would_be_taken_and_counted(shop, target):
+    """RFC 9110 15.5.16: the sender can mend it. Stored, it would be dead for a reason that misleads, and nobody could replay it."""
+    s = shop()
+    body = gzip.compress(b'{"n":1}')
+    for coding in ("gzip", "br, gzip", "GZIP", "identity, gzip"):
+        r = s.sender.raw("POST", "/hooks/shop", body, {"Content-Type": "application/json", "Content-Encoding": coding, **sender.github(body)})
+        assert (r.status, r.headers["accept-encoding"], r.json["error"]["code"]) == (415, "identity", "unsupported"), r
+    assert s.sender.post({"n": 1}, headers={"Content-Encoding": "Identity"}).status == 200
+    s.wait_counts(delivered=1)
+    assert len(s.list()) == 1 and s.metrics()['tieline_webhooks_refused_total{flow="orders"}'] == 4
+    [line] = s.logged("webhook.refused")
+    assert "Content-Encoding" in line["why"], line
 
 
 def test_a_duplicate_is_answered_with_the_first_id_and_delivered_once(shop, target):

@@ -12,7 +12,7 @@ struct hook {
     struct webhook_request wr;
     struct webhook_verdict verdict;
     struct webhook_answer answer;
-    bool answered, refused, unparsed;
+    bool answered, refused, unparsed, coded; /* coded: refused for its Content-Encoding */
     enum webhook_body_kind kind;
     struct json body;
     struct queue_put put, *many; /* many: a request of several events; NULL: one */
@@ -90,6 +90,29 @@ static void examine_many(struct hook *h)
         h->rc = examine_part(h, &events[i], &h->many[i]);
 }
 
+/* RFC 9110 8.4: what a proof covers, and a mapping reads, is the content itself. Nobody here undoes a coding (a small
+ * body could become a huge one), and the sender can leave it out. */
+static bool is_coded(const struct http_req *req)
+{
+    for (size_t i = 0; i < req->headers->n; i++) {
+        struct tl_sv rest = req->headers->v[i].value, coding;
+
+        if (!tl_sv_eqi(req->headers->v[i].name, TL_SV("content-encoding")))
+            continue;
+        while (rest.n && tl_sv_cut(&rest, ',', &coding))
+            if (!tl_sv_eqi(tl_sv_trim(coding), TL_SV("identity")))
+                return true;
+    }
+    return false;
+}
+
+static void refuse_coding(struct hook *h)
+{
+    h->refused = h->coded = true;
+    h->verdict = (struct webhook_verdict){
+        .status = 415, .reason = "the body has a Content-Encoding: send it without", .why = "Content-Encoding"};
+}
+
 /* Everything between the request and the ledger that is pure. */
 static void examine(struct hook *h)
 {
@@ -106,6 +129,10 @@ static void examine(struct hook *h)
         h->answer =
             (struct webhook_answer){.status = 405, .headers = {{TL_SV("Allow"), TL_SV("POST, PUT")}}, .n_headers = 1};
         h->answered = true;
+        return;
+    }
+    if (is_coded(h->req)) {
+        refuse_coding(h);
         return;
     }
     if (f->verifier) {
@@ -161,6 +188,16 @@ static void give_answer(const struct webhook_answer *a, struct http_res *res)
     http_res_set(res, a->status, a->content_type, a->body);
     for (size_t i = 0; i < a->n_headers; i++)
         (void)http_res_header(res, a->headers[i].name, a->headers[i].value, &ignored);
+}
+
+static void give_refusal(const struct hook *h, struct http_res *res)
+{
+    const struct webhook_verdict *v = &h->verdict;
+
+    if (h->coded) /* RFC 9110 12.5.3: what would be taken */
+        (void)http_res_header_static(res, TL_SV("Accept-Encoding"), TL_SV("identity"), NULL);
+    http_res_error(res, v->status ? v->status : 401, h->coded ? "unsupported" : "not_verified",
+                   v->sentence ? v->sentence : v->reason);
 }
 
 static char *event_text(const struct queue_put *put, struct http_res *res)
@@ -324,8 +361,7 @@ static enum tl_rc answer_with(struct task *task, struct http_req *req, struct ht
     }
     if (h.refused) {
         flow__refused(f, req, &h.verdict);
-        http_res_error(res, h.verdict.status ? h.verdict.status : 401, "not_verified",
-                       h.verdict.sentence ? h.verdict.sentence : h.verdict.reason);
+        give_refusal(&h, res);
         return TL_OK;
     }
     if (h.rc != TL_OK)
