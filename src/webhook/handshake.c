@@ -26,6 +26,12 @@ static void json_answer(struct tl_arena *a, struct webhook_answer *ret, const ch
     tl_buf_done(&text);
 }
 
+static void refusal(struct webhook_answer *ret, int status, const char *why, struct tl_sv body)
+{
+    text_answer(ret, status, body);
+    ret->refused = why;
+}
+
 /* developers.facebook.com: GET with hub.mode=subscribe; the token must be the configured one. */
 static bool meta(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
                  struct webhook_answer *ret)
@@ -42,7 +48,7 @@ static bool meta(const struct webhook_verifier *v, struct tl_arena *a, const str
     if (same && webhook__query(a, req->target, "hub.challenge", &challenge) && challenge.n > 0 && challenge.n <= 1024)
         text_answer(ret, 200, challenge);
     else
-        text_answer(ret, 403, TL_SV("the verify token does not match"));
+        refusal(ret, 403, "the verify token does not match", TL_SV("the verify token does not match"));
     return true;
 }
 
@@ -105,7 +111,10 @@ static bool cloudevents(const struct webhook_verifier *v, struct tl_arena *a, co
         return false;
     for (size_t i = 0; i < v->n_origins && n == 1 && origin.n <= 255; i++)
         allowed = allowed || tl_sv_eqs(v->origins[i], "*") || tl_sv_eqi(v->origins[i], origin);
-    text_answer(ret, allowed ? 200 : 405, TL_SV(""));
+    if (allowed)
+        text_answer(ret, 200, TL_SV(""));
+    else
+        refusal(ret, 405, "the sender that asks for consent is not one of `origins`", TL_SV(""));
     ret->headers[ret->n_headers++] = (struct webhook_header){TL_SV("allow"), TL_SV("POST")};
     if (!allowed)
         return true;

@@ -150,6 +150,7 @@ struct webhook_answer {
     struct tl_sv body;        /* arena */
     struct webhook_header headers[4];
     size_t n_headers;
+    const char *refused; /* a static sentence for our log: the handshake is refused; NULL: it is not */
 };
 /* Before the signature is checked: Meta, Graph, Okta, X, CloudEvents. True: send the answer, there is no event. */
 bool webhook_handshake(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,

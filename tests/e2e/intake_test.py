@@ -102,6 +102,20 @@ def test_a_coded_body_is_refused_with_what_would_be_taken_and_counted(shop, targ
     assert "Content-Encoding" in line["why"], line
 
 
+def test_a_refused_handshake_is_told_and_counted(shop, target):
+    """Else verify tokens could be guessed unseen."""
+    meta = {"secret": "${env:HOOK_SECRET}", "verify_token": "${env:WHSEC}"}
+    s = shop(flow={"from": {"webhook": {"path": "/hooks/shop", "verify": {"meta": meta}}}})
+    ask = "/hooks/shop?hub.mode=subscribe&hub.challenge=77&hub.verify_token="
+    assert s.sender.raw("GET", ask + s.env["WHSEC"]).text == "77"
+    assert not s.logged("webhook.refused")
+    for guess in ("a", "b", "c"):
+        assert s.sender.raw("GET", ask + guess).status == 403
+    [line] = until(lambda: s.logged("webhook.refused"))
+    assert "verify token" in json.dumps(line) and line["flow"] == "orders" and line["from"] == "127.0.0.1", line
+    assert s.metrics()['tieline_webhooks_refused_total{flow="orders"}'] == 3
+
+
 def test_a_duplicate_is_answered_with_the_first_id_and_delivered_once(shop, target):
     s = shop()
     ids = {s.post({"n": 1}, id="same") for _ in range(5)}

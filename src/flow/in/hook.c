@@ -356,6 +356,8 @@ static enum tl_rc answer_with(struct task *task, struct http_req *req, struct ht
     if (rc != TL_OK)
         return rc;
     if (h.answered) {
+        if (h.answer.refused)
+            flow__refused(f, req, &(struct webhook_verdict){.reason = h.answer.refused, .why = "handshake"});
         give_answer(&h.answer, res);
         return TL_OK;
     }
