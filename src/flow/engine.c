@@ -137,11 +137,27 @@ void flow__refused(const struct flow *f, const struct http_req *req, const struc
                KV_STR("why", v->why), KV_STR("from", from));
 }
 
+#define OTHER_BODY "the same key came with another body"
+
+static void tell_other_bodies(struct flow_engine *e, struct flow_watch *w)
+{
+    struct flow_refusal line;
+    bool due;
+
+    pthread_mutex_lock(&w->lock);
+    due = flow__fold_due(&w->other_body, (int64_t)tl_clock_mono_ms(e->opt.clock), &line);
+    pthread_mutex_unlock(&w->lock);
+    if (due)
+        TL_LOG(e->opt.log, TL_WARN, "webhook.other_body", line.reason, KV_STR("flow", w->name),
+               KV_U64("more", line.folded));
+}
+
 void flow__tell_refusals(struct flow_engine *e)
 {
     struct flow_refusal line;
 
     for (struct flow_watch *w = flow__first_watch(e); w; w = w->next) {
+        tell_other_bodies(e, w);
         for (bool due = true; due;) {
             pthread_mutex_lock(&w->lock);
             due = flow__refusals_due(&w->refusals, (int64_t)tl_clock_mono_ms(e->opt.clock), &line);
@@ -160,12 +176,19 @@ void flow__log_waits(const struct flow *f)
 
 void flow__received(const struct flow *f, const struct queue_put *put)
 {
+    struct flow_watch *w = f->watch;
     char id[14];
+    bool first;
 
     metrics_inc(put->ret_duplicate ? f->meters->duplicates : f->meters->received);
-    if (put->ret_other_body)
-        TL_LOG(f->plan->engine->opt.log, TL_WARN, "webhook.other_body", "the same key came with another body",
-               KV_STR("flow", f->name), KV_STR("event", tl_id32_format(put->ret_event, id)));
+    if (!put->ret_other_body)
+        return;
+    pthread_mutex_lock(&w->lock);
+    first = flow__fold(&w->other_body, "anybody", OTHER_BODY, (int64_t)tl_clock_mono_ms(flow__clock(f)));
+    pthread_mutex_unlock(&w->lock);
+    if (first)
+        TL_LOG(f->plan->engine->opt.log, TL_WARN, "webhook.other_body", OTHER_BODY, KV_STR("flow", f->name),
+               KV_STR("event", tl_id32_format(put->ret_event, id)));
 }
 
 struct flow *flow__by_id(const struct flow_plan *p, uint32_t id)

@@ -366,6 +366,7 @@ struct flow_watch { /* what is known of a flow beyond one plan, by name */
     struct flow_sla_outage outage;
     int64_t first_ok_ms; /* the first delivery before what was kept of an outage had been read; 0: none */
     struct flow_refusals refusals;
+    struct flow_refusal other_body; /* keys that came with another body, folded for the flow as a whole */
 };
 struct flow_watch *flow__watch(struct flow_engine *e, const char *name); /* made when it is new */
 struct flow_watch *flow__first_watch(struct flow_engine *e);             /* sla.c */

@@ -131,6 +131,10 @@ def test_the_same_key_with_another_body_is_a_duplicate_with_a_warning(shop, targ
     until(lambda: s.logged("webhook.other_body"))
     s.wait_counts(delivered=1)
     assert s.flow()["other_body"] == 1 and target.bodies() == [{"n": 1}]
+    for n in range(3, 9):
+        s.post({"n": n}, id="same")
+    until(lambda: s.flow()["other_body"] == 7)
+    assert len(s.logged("webhook.other_body")) == 1, "further ones are one line a minute"
 
 
 def test_duplicates_are_known_after_a_restart(shop, target):

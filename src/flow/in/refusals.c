@@ -19,9 +19,8 @@ static struct flow_refusal *find(struct flow_refusals *r, const char *from)
     return room ? room : &r->senders[FLOW_REFUSAL_SENDERS];
 }
 
-bool flow__refusals_add(struct flow_refusals *r, const char *from, const char *reason, int64_t now_ms)
+bool flow__fold(struct flow_refusal *s, const char *from, const char *reason, int64_t now_ms)
 {
-    struct flow_refusal *s = find(r, from);
     bool first = s->from[0] == '\0';
 
     s->reason = reason;
@@ -29,27 +28,42 @@ bool flow__refusals_add(struct flow_refusals *r, const char *from, const char *r
         s->folded++;
         return false;
     }
-    (void)snprintf(s->from, sizeof s->from, "%s", s == &r->senders[FLOW_REFUSAL_SENDERS] ? OTHERS : from);
+    (void)snprintf(s->from, sizeof s->from, "%s", from);
     s->line_ms = now_ms;
     s->folded = 0;
-    r->used++;
     return true;
+}
+
+bool flow__fold_due(struct flow_refusal *s, int64_t now_ms, struct flow_refusal *ret)
+{
+    if (s->from[0] == '\0' || now_ms - s->line_ms < FLOW_REFUSAL_FOLD_MS)
+        return false;
+    *ret = *s;
+    s->folded = 0;
+    s->line_ms = now_ms;
+    if (ret->folded == 0) /* a quiet minute: its next one is a first one again */
+        *s = (struct flow_refusal){.from = ""};
+    return ret->folded > 0;
+}
+
+bool flow__refusals_add(struct flow_refusals *r, const char *from, const char *reason, int64_t now_ms)
+{
+    struct flow_refusal *s = find(r, from);
+    bool first = flow__fold(s, s == &r->senders[FLOW_REFUSAL_SENDERS] ? OTHERS : from, reason, now_ms);
+
+    r->used += first;
+    return first;
 }
 
 bool flow__refusals_due(struct flow_refusals *r, int64_t now_ms, struct flow_refusal *ret)
 {
     for (size_t i = 0; r->used > 0 && i <= FLOW_REFUSAL_SENDERS; i++) {
         struct flow_refusal *s = &r->senders[i];
+        bool used = s->from[0] != '\0';
 
-        if (s->from[0] == '\0' || now_ms - s->line_ms < FLOW_REFUSAL_FOLD_MS)
-            continue;
-        *ret = *s;
-        s->folded = 0;
-        s->line_ms = now_ms;
-        if (ret->folded > 0)
+        if (flow__fold_due(s, now_ms, ret))
             return true;
-        *s = (struct flow_refusal){.from = ""}; /* a quiet minute: its next one is a first one again */
-        r->used--;
+        r->used -= used && s->from[0] == '\0';
     }
     return false;
 }

@@ -21,6 +21,10 @@ struct flow_refusals {
     struct flow_refusal senders[FLOW_REFUSAL_SENDERS + 1]; /* the last is all others */
     size_t used;                                           /* how many are not free; 0: nothing to do */
 };
+/* One of them alone. True: to be logged now, as the first; else it was counted. */
+bool flow__fold(struct flow_refusal *s, const char *from, const char *reason, int64_t now_ms);
+/* True: a line is due, copied. After a quiet minute it is free again. */
+bool flow__fold_due(struct flow_refusal *s, int64_t now_ms, struct flow_refusal *ret);
 /* True: to be logged now. False: it was counted, for flow_refusals_due. */
 bool flow__refusals_add(struct flow_refusals *r, const char *from, const char *reason, int64_t now_ms);
 /* A line that is due, copied: *ret.folded requests since the one before; false: none. Call it until it is false. */

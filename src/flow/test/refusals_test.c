@@ -43,6 +43,22 @@ static void after_a_quiet_minute_the_next_is_a_first_one_again(void **state)
     assert_true(flow__refusals_add(&r, "192.0.2.1", "wrong", 61001));
 }
 
+static void one_fold_alone_is_free_again_after_a_quiet_minute(void **state)
+{
+    struct flow_refusal s = {.from = ""}, line;
+
+    (void)state;
+    assert_false(flow__fold_due(&s, 0, &line));
+    assert_true(flow__fold(&s, "anybody", "why", 1000));
+    for (int i = 0; i < 11; i++)
+        assert_false(flow__fold(&s, "anybody", "why", 1001));
+    assert_false(flow__fold_due(&s, 60999, &line));
+    assert_true(flow__fold_due(&s, 61000, &line));
+    assert_int_equal(line.folded, 11);
+    assert_false(flow__fold_due(&s, 121000, &line));
+    assert_true(flow__fold(&s, "anybody", "why", 121001));
+}
+
 static void more_senders_than_there_is_room_for_are_counted_together(void **state)
 {
     struct flow_refusals r = {0};
@@ -69,6 +85,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_is_told_at_once_and_the_rest_once_a_minute_with_their_number),
         cmocka_unit_test(after_a_quiet_minute_the_next_is_a_first_one_again),
+        cmocka_unit_test(one_fold_alone_is_free_again_after_a_quiet_minute),
         cmocka_unit_test(more_senders_than_there_is_room_for_are_counted_together),
     };
 
