@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sender.c - requests as those senders make them whose proof is no signature by a shared secret: in the body (Microsoft
- * Graph, Salesforce) or by a key of their own (JWT, SNS, PayPal). For `send` and for tests. A body of the user's that
- * is not in the sender's form yet is put into it.
+ * Graph, Salesforce), by a token beside an event of a form of its own (CloudEvents), or by a key of their own (JWT,
+ * SNS, PayPal). For `send` and for tests. A body of the user's that is not in the sender's form yet is put into it.
  */
 #include <zlib.h>
 
@@ -77,6 +77,57 @@ enum tl_rc webhook__put_state(const struct webhook_verifier *v, struct tl_arena 
     json_object_begin(&b, a, 1);
     (void)json_adds(&b, "value", json_end(&items));
     return keep_json(ret, a, json_end(&b), err);
+}
+
+/* ---- CloudEvents ---- */
+
+#define CE_SOURCE "/tieline/send"
+#define CE_TYPE "tieline.sample"
+
+static struct json event_of(struct tl_arena *a, struct tl_sv id, struct json data)
+{
+    struct json_builder b;
+
+    json_object_begin(&b, a, 6);
+    (void)json_adds(&b, "specversion", json_str("1.0"));
+    (void)json_adds(&b, "id", json_sv(id));
+    (void)json_adds(&b, "source", json_str(CE_SOURCE));
+    (void)json_adds(&b, "type", json_str(CE_TYPE));
+    (void)json_adds(&b, "datacontenttype", json_str("application/json"));
+    (void)json_adds(&b, "data", data);
+    return json_end(&b);
+}
+
+/* No `time`: an event that is sent again says the same. */
+static enum tl_rc put_attributes(struct webhook_signed *ret, struct tl_arena *a, struct tl_sv id, struct tl_err *err)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, 8 << 10);
+    if (!tl_percent_encode(&b, id)) /* HTTP binding 3.1.3.2 */
+        return tl_fail(err, TL_LIMIT, "the id of the event is too long");
+    put_header(ret, "ce-specversion", TL_SV("1.0"));
+    put_header(ret, "ce-id", tl_arena_sv(a, tl_buf_view(&b)));
+    put_header(ret, "ce-source", TL_SV(CE_SOURCE));
+    put_header(ret, "ce-type", TL_SV(CE_TYPE));
+    return TL_OK;
+}
+
+enum tl_rc webhook__put_ce(struct tl_arena *a, const struct webhook_message *m, struct tl_sv id,
+                           struct webhook_signed *ret, struct tl_err *err)
+{
+    bool structured = tl_sv_starts_i(m->content_type, TL_SV("application/cloudevents"));
+    struct json body = JSON_NOTHING;
+
+    if (json_parse(a, m->body, 0, NULL, &body, NULL) != TL_OK && structured)
+        return TL_OK; /* one that is malformed on purpose */
+    if (json_gets(body, "specversion").type != JSON_UNDEFINED) {
+        ret->content_type = structured ? NULL : "application/cloudevents+json";
+        return TL_OK; /* an event already */
+    }
+    if (tl_sv_starts_i(m->content_type, TL_SV("application/cloudevents-batch")))
+        return TL_OK;
+    return structured ? keep_json(ret, a, event_of(a, id, body), err) : put_attributes(ret, a, id, err);
 }
 
 /* ---- JWT ---- */

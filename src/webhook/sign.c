@@ -161,8 +161,11 @@ enum tl_rc webhook_sign(const struct webhook_verifier *v, struct tl_arena *a, co
         return webhook__put_state(v, a, now_ms, ret, err);
     if (webhook__is_foreign(v->s.proof))
         return webhook__foreign_sign(v, a, in.id, now_ms, ret, err);
-    if (v->s.proof == PROOF_TOKEN || v->s.proof == PROOF_BASIC)
-        return sign_token(v, a, now_ms, ret, err);
+    if (v->s.proof == PROOF_TOKEN || v->s.proof == PROOF_BASIC) {
+        enum tl_rc rc = v->s.handshake == SHAKE_CLOUDEVENTS ? webhook__put_ce(a, m, in.id, ret, err) : TL_OK;
+
+        return rc == TL_OK ? sign_token(v, a, now_ms, ret, err) : rc;
+    }
     if (v->signs_url && ret->url.n == 0)
         ret->url = v->public_url;
     if (v->s.quirk == QUIRK_TWILIO && webhook__is_form(m->content_type)) {

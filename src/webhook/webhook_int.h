@@ -125,6 +125,9 @@ enum tl_rc webhook__signing_secret(const struct webhook_verifier *v, int64_t now
 /* sender.c: ret->body is the user's body when they are called. TL_CONFIG: there is nothing to sign with. */
 enum tl_rc webhook__put_state(const struct webhook_verifier *v, struct tl_arena *a, int64_t now_ms,
                               struct webhook_signed *ret, struct tl_err *err);
+/* As a CloudEvent: structured where its content type says so or the body is one already, else binary. */
+enum tl_rc webhook__put_ce(struct tl_arena *a, const struct webhook_message *m, struct tl_sv id,
+                           struct webhook_signed *ret, struct tl_err *err);
 enum tl_rc webhook__foreign_sign(const struct webhook_verifier *v, struct tl_arena *a, struct tl_sv id, int64_t now_ms,
                                  struct webhook_signed *ret, struct tl_err *err);
 /* cloudevents.c, for webhook_is_many and webhook_events; v may be NULL. */

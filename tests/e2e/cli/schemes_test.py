@@ -106,6 +106,31 @@ def test_what_send_makes_is_taken_and_delivered(server, flow):
     until(lambda: server.target.count(f"/{flow}") >= 3)
 
 
+def duplicates(s, flow, *words):
+    """How many of two that are sent twice are known, and what the flow's target has got for the ids from now on."""
+    seen = s.target.count(f"/{flow}")
+    done = send(s, flow, "--count", "2", "--duplicate", "100", "--concurrency", "1", *words)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    until(lambda: s.target.count(f"/{flow}") >= seen + 2)
+    return json.loads(done.stdout)["answered_as_duplicate"], s.target.bodies(f"/{flow}")[seen:]
+
+
+def test_cloudevents_are_sent_in_each_mode_and_known_when_they_come_again(server):
+    known, events = duplicates(server, "cloudevents", "--id-prefix", "binary 1")
+    assert known == 2 and {e["id"] for e in events} == {"binary 1-1", "binary 1-2"}
+    assert all(e["specversion"] == "1.0" and e["datacontenttype"] == "application/json" and e["data"]["currency"] == "EUR" for e in events)
+    known, events = duplicates(server, "cloudevents", "--content-type", "application/cloudevents+json")
+    assert known == 2 and {e["source"] for e in events} == {"/tieline/send"} and {e["data"]["id"] for e in events} == {1, 2}
+    own = {"specversion": "1.0", "id": "own-{{seq}}", "source": "/sap", "type": "order.made", "data": {"n": 1}}
+    (server.folder / "event.json").write_text(json.dumps(own))
+    known, events = duplicates(server, "cloudevents", "--file", "event.json")
+    assert known == 2 and sorted(e["id"] for e in events) == ["own-1", "own-2"] and events[0]["type"] == "order.made"
+    (server.folder / "batch.json").write_text(json.dumps([{**own, "id": "batch-{{seq}}"}]))
+    known, events = duplicates(server, "cloudevents", "--file", "batch.json", "--content-type", "application/cloudevents-batch+json")
+    assert sorted(e["id"] for e in events) == ["batch-1", "batch-2"]
+    assert server.flow("cloudevents")["no_key"] == 0 and not server.flow("cloudevents")["other_body"]
+
+
 @pytest.mark.parametrize("flow", ["sns", "paypal", "google-pubsub", "jwt", "client-certificate"])
 def test_without_the_key_of_the_sender_nothing_is_sent_or_taken(server, flow):
     done = send(server, flow)
