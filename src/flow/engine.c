@@ -228,6 +228,7 @@ struct flow_engine *flow_engine_new(const struct flow_engine_options *options)
     e->keys = flow__keys_new(e->opt.clock);
     e->cache = flow__cache_new();
     e->writes = flow__writes_new();
+    e->bodies = flow__bodies_new();
     e->told_post = (struct async_post){.fn = flow__told_write, .arg = e};
     e->loops = tl_zalloc(options->n_loops * sizeof *e->loops);
     for (size_t i = 0; i < options->n_loops; i++) {
@@ -624,6 +625,7 @@ void flow_engine_free(struct flow_engine *e)
     flow__keys_free(e->keys);
     flow__cache_free(e->cache);
     flow__writes_free(e->writes);
+    flow__bodies_free(e->bodies);
     flow__watches_free(e);
     pthread_mutex_destroy(&e->lock);
     tl_free(e);

@@ -210,6 +210,14 @@ TL_MUST_CHECK enum tl_rc flow__eval(const struct mapping *m, struct tl_arena *ar
                                     struct json data, const struct tl_clock *clock, struct mapping_turn *turn,
                                     struct json *ret, struct tl_err *err);
 
+/* bodies.c: room for a stored body. Waits for it, for a minute: TL_CANCELED then, and the delivery is as if it had not
+ * started. Who holds some already must not wait for more: two could wait for each other. */
+struct flow_bodies *flow__bodies_new(void);
+void flow__bodies_free(struct flow_bodies *b); /* NULL allowed */
+TL_MUST_CHECK enum tl_rc flow__bodies_take(struct flow_bodies *b, struct task *task, uint64_t bytes, uint64_t most,
+                                           struct tl_err *err);
+void flow__bodies_give(struct flow_bodies *b, uint64_t bytes);
+
 /* envelope.c: what an event looks like to expressions, and how that is stored beside its body */
 /* The stored form of all but the body: a JSON object, at most 32 KB; headers that carry secrets are left out. */
 TL_MUST_CHECK enum tl_rc flow__meta_write(struct tl_arena *a, const struct http_req *req, enum webhook_body_kind kind,
@@ -299,6 +307,7 @@ struct flow_engine {
     struct flow_keys *keys;              /* of senders */
     struct flow_cache *cache;            /* of answers */
     struct flow_writes *writes;          /* under way */
+    struct flow_bodies *bodies;          /* that deliveries have */
     struct queue_told *told, *told_last; /* under lock; to be written */
     struct async_post told_post;         /* on its way while there are some */
     size_t inline_max;                   /* as the ledger was opened with */

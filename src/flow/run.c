@@ -7,7 +7,7 @@
 
 #include "queue/operate.h"
 
-enum { WORK_DEADLINE_MS = 300000, SEEN_EACH = 4, HIDE_MEMORY = 256 << 20 };
+enum { WORK_DEADLINE_MS = 300000, SEEN_EACH = 4, HIDE_MEMORY = 256 << 20, BODY_MAX = 256 << 20 };
 
 struct run {
     struct flow_loop *loop;
@@ -23,6 +23,7 @@ struct run {
     struct json *seen; /* payloads and envelopes of this work, which the words of others may repeat; NULL: not kept */
     size_t n_seen;
     bool large;          /* one of them is */
+    uint64_t held;       /* of the memory for bodies */
     struct json *before; /* of each record, before its target's map; NULL: a job that goes on */
     struct flow_write write;
     bool writes; /* `write` is in the engine's list */
@@ -58,6 +59,7 @@ static void fail_claim(struct run *r, struct queue_claim *c, enum tl_rc rc, cons
 struct fetch_body {
     struct queue *queue;
     uint64_t delivery;
+    size_t bytes;
     struct tl_buf body;
     enum tl_rc rc;
     struct tl_err err;
@@ -70,6 +72,7 @@ static void fetch_body(void *arg)
     f->rc = queue_reader_open(f->queue, &reader, &f->err);
     if (f->rc != TL_OK)
         return;
+    (void)tl_buf_reserve(&f->body, f->bytes);
     f->rc = queue_read_body(reader, f->delivery, false, &f->body, &f->err);
     queue_reader_close(reader);
 }
@@ -128,7 +131,7 @@ static void map_target(void *arg, struct mapping_turn *turn)
 static enum tl_rc whole_body(struct task *task, struct run *r, const struct queue_claim *c, struct tl_sv *ret_body,
                              struct tl_err *err)
 {
-    struct fetch_body f = {.queue = r->loop->engine->queue, .delivery = c->delivery};
+    struct fetch_body f = {.queue = r->loop->engine->queue, .delivery = c->delivery, .bytes = (size_t)c->upload_bytes};
     enum tl_rc rc;
 
     *ret_body = c->body;
@@ -137,14 +140,25 @@ static enum tl_rc whole_body(struct task *task, struct run *r, const struct queu
                        "what the ledger keeps of this event cannot be read: it was changed on the disk");
     if (c->body.p || !c->upload)
         return TL_OK;
+    if (c->upload_bytes > BODY_MAX)
+        return tl_fail(err, TL_LIMIT, "the body is too large to be mapped");
+    if (r->held == 0) { /* further ones of a batch are bounded by the batch */
+        rc = flow__bodies_take(r->loop->engine->bodies, task, c->upload_bytes,
+                               flow_plan_project(r->plan)->server.limits.body_memory, err);
+        if (rc != TL_OK)
+            return rc;
+        r->held = c->upload_bytes;
+    }
     tl_buf_init(&f.body, (size_t)c->upload_bytes + 1);
     rc = task_blocking(task, fetch_body, &f, NULL, err);
     if (rc == TL_OK)
         rc = f.rc == TL_OK ? TL_OK : tl_fail(err, f.rc, "%s", f.err.text);
-    if (rc == TL_OK)
-        *ret_body = tl_arena_sv(r->arena, tl_buf_view(&f.body));
+    if (rc == TL_OK) { /* no second copy, not for a moment */
+        ret_body->p = tl_buf_take(&f.body, &ret_body->n);
+        tl_arena_on_free(r->arena, tl_free, (void *)(uintptr_t)ret_body->p);
+    }
     tl_buf_done(&f.body);
-    return rc == TL_OK && !ret_body->p ? tl_fail(err, TL_LIMIT, "the body is too large to be mapped") : rc;
+    return rc;
 }
 
 static enum tl_rc prepare(struct task *task, struct prepare *p)
@@ -766,6 +780,7 @@ static enum tl_rc run_task(struct task *task, void *arg, struct tl_err *err)
     if (r->writes)
         flow__write_end(l->engine->writes, &r->write);
     flow__arena_back(l, r->arena);
+    flow__bodies_give(l->engine->bodies, r->held);
     flow_plan_unref(r->plan);
     l->running--;
     tl_free(r);

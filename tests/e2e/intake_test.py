@@ -2,6 +2,7 @@
 """From a sender to the ledger: signatures, duplicates, bodies."""
 import gzip
 import json
+import threading
 import time
 
 import pytest
@@ -222,6 +223,23 @@ def test_the_answer_has_the_status_that_was_asked_for(shop):
 
 def big(n, size=300_000):
     return {"n": n, "pad": "p" * size}
+
+
+def test_deliveries_have_as_many_large_bodies_in_memory_as_there_is_room_for(site, target):
+    """A target that takes its time would else have one for each of its slots; what comes in has room of its own."""
+    go = threading.Event()
+    target.behave = lambda r: go.wait(30) and None
+    config = project(target, limits={"concurrency": 16}, flow={"from": hook("/hooks/shop", body_limit="4MB")})
+    config["server"]["limits"] = {"body_memory": "4MB"}
+    config["connections"]["erp"]["timeout"] = "60s"
+    s = site(config).start()
+    ids = [s.post(big(n, 1_500_000)) for n in range(8)]
+    small = s.post(big(8, 10))
+    target.wait(3)  # two of the large ones, and the small one has passed the others
+    assert target.most == 3 and {r.key.split("-")[1].split(".")[0] for r in target.all()} > {small}
+    go.set()
+    s.wait_counts(delivered=9)
+    assert target.most <= 3 and sorted(b["n"] for b in target.bodies()) == list(range(9)) and len(ids) == 8
 
 
 def test_large_bodies_wait_survive_a_kill_and_know_their_duplicates(shop, target):
