@@ -33,17 +33,28 @@ static void order_all(struct http_server *s, void (*fn)(struct http_loop *l))
     }
 }
 
-static void close_idle(struct http_loop *l)
+static void close_those(struct http_loop *l, uint32_t served)
 {
     struct conn *next;
 
     for (struct conn *c = l->conns; c; c = next) {
         next = c->next;
-        if (c->phase == PH_IDLE)
+        if (c->phase == PH_IDLE && c->n_requests >= served)
             http__conn_close(c);
         else if (c->phase == PH_H2)
             http__session_leave(c);
     }
+}
+
+/* The first request of a new connection is on its way: who sends it would read a reset. */
+static void close_kept(struct http_loop *l)
+{
+    close_those(l, 1);
+}
+
+static void close_idle(struct http_loop *l)
+{
+    close_those(l, 0);
 }
 
 static void cut(struct http_loop *l)
@@ -63,7 +74,7 @@ static void cut(struct http_loop *l)
 void http_server_drain(struct http_server *s)
 {
     if (!atomic_exchange(&s->draining, true))
-        order_all(s, close_idle);
+        order_all(s, close_kept);
 }
 
 bool http_server_is_draining(const struct http_server *s)

@@ -99,8 +99,8 @@ TL_MUST_CHECK enum tl_rc http_server_set_options(struct http_server *s, const st
 /* From loops[0]: new requests (router) and new connections (TLS) use the new ones. */
 void http_server_set_router(struct http_server *s, struct http_router *router);
 void http_server_set_tls(struct http_server *s, size_t index, struct http_tls *tls);
-/* From any thread. From now on answers carry Connection: close and idle connections are closed; what comes by a new one
- * is answered 503 with Retry-After, but for health routes. */
+/* From any thread. From now on answers carry Connection: close and connections that wait for a further request are
+ * closed; what comes by a new one is answered 503 with Retry-After, but for health routes. */
 void http_server_drain(struct http_server *s);
 bool http_server_is_draining(const struct http_server *s); /* what readyz answers */
 /* Drain, wait for the requests in progress, cut the rest after drain_ms. Suspends; on a task of loops[0]; the task's
