@@ -14,8 +14,8 @@ void *netsuite__get_compile(const void *connection, const void *operation, struc
     struct tl_buf b;
 
     (void)connection;
-    g->external_id = connector_expression_new(&conf->external_id, e);
-    g->id = connector_expression_new(&conf->id, e);
+    g->external_id = connector_key_new(&conf->external_id, e);
+    g->id = connector_key_new(&conf->id, e);
     tl_buf_init(&b, 16 << 10);
     for (size_t i = 0; i < conf->fields.n; i++) {
         (void)tl_buf_puts(&b, i == 0 ? "?fields=" : ",");

@@ -28,7 +28,7 @@ void *netsuite__soap_upsert_compile(const void *connection, const void *operatio
 
     netsuite__soap_check(connection, &conf->record, e);
     u->type = conf->record.text ? netsuite__soap_type(conf->record.text) : NULL;
-    u->external_id = connector_expression_new(&conf->external_id, e);
+    u->external_id = connector_key_new(&conf->external_id, e);
     u->taken_out = netsuite__is_plain_name(conf->external_id.text) ? tl_strdup(conf->external_id.text) : NULL;
     return u;
 }

@@ -44,8 +44,8 @@ static void *compile(enum action action, const struct netsuite_target *conf, str
     const char *by = conf->external_id.text ? conf->external_id.text : conf->id.text;
 
     t->action = action;
-    t->external_id = connector_expression_new(&conf->external_id, e);
-    t->id = connector_expression_new(&conf->id, e);
+    t->external_id = connector_key_new(&conf->external_id, e);
+    t->id = connector_key_new(&conf->id, e);
     t->taken_out = netsuite__is_plain_name(by) ? tl_strdup(by) : NULL;
     t->endpoint = tl_sprintf(NETSUITE_RECORD "%s", conf->record ? conf->record : "");
     return t;

@@ -118,6 +118,9 @@ static const struct row refusals[] = {
     {UPSERT, "{\"orderNumber\":\"S-1\",\"entiti\":{\"id\":\"1\"}}", TL_INVALID,
      "INVALID_CONTENT: Error while accessing a resource. Unknown reference or field name 'entiti'"},
     {UPSERT, "{\"memo\":\"x\"}", TL_INVALID, "has no value for external_id"},
+    {"{ upsert: salesOrder, external_id: "
+     "\"shop & '-' & n\" }",
+     "{\"memo\":\"x\"}", TL_INVALID, "has no value for external_id"}, /* and not one of all that lack both */
     {UPSERT, "{\"orderNumber\":\"a|b\"}", TL_INVALID, "may only have letters, digits, _ and -"},
     {UPSERT, "{\"orderNumber\":{\"x\":1}}", TL_INVALID, "has no value for external_id"},
     {UPSERT, "[1]", TL_INVALID, "is an object"},
