@@ -525,10 +525,16 @@ TL_MUST_CHECK enum tl_rc flow__own_write(struct flow_place *place, struct task *
 /* Cross-references for people, [{model, from, from_id, to, to_id}]; .p NULL: n is 0. */
 struct tl_sv flow__pairs_text(struct tl_arena *a, const struct queue_xref *x, size_t n);
 /* What to write with an acknowledgement; on the big stack. before: the event before the target's map, sent: as it was
- * sent; answer: what is kept of the target's. False: there is no pair (an id is missing), err says why. */
+ * sent; answer: what is kept of the target's. id_b is empty where that gives none. False: there is no pair, err says
+ * why. */
 bool flow__xref_of(const struct flow_target *t, struct tl_arena *arena, struct json before, struct json sent,
                    struct tl_sv answer, const struct tl_clock *clock, struct mapping_turn *turn, struct queue_xref *ret,
                    struct tl_err *err);
+/* The id there, for good. Many targets answer a PUT with nothing, or with the id of something else: where a step of the
+ * flow found the id that was written to, that is it, unless `answer` gives one; where the answer has none, what the
+ * ledger knows. False: there is none, err says so. Suspends. */
+bool flow__xref_there(struct flow_engine *e, struct task *task, const struct flow *f, const struct flow_target *t,
+                      struct json before, struct tl_arena *arena, struct queue_xref *x, struct tl_err *err);
 struct flow_writes *flow__writes_new(void) TL_MUST_CHECK;
 void flow__writes_free(struct flow_writes *w); /* NULL allowed */
 struct flow_write {                            /* lives from begin to end */

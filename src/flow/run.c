@@ -399,6 +399,7 @@ static void keep_pair(struct task *task, struct run *r, const struct connector_r
     }
     if ((r->before || made_again(task, r, c, &p)) && mapping_run(task, false, make_pair, &p, &p.err) != TL_OK)
         p.made = false;
+    p.made = p.made && flow__xref_there(r->loop->engine, task, r->flow, r->target, p.before, r->arena, &p.xref, &p.err);
     all = p.made ? tl_arena_alloc(r->arena, (c->outcome.n_xrefs + 1) * sizeof *all) : NULL;
     if (!all) {
         const struct json of[] = {p.before, p.sent};

@@ -341,6 +341,23 @@ def test_a_two_way_flow_does_not_loop_and_brings_a_persons_change_back(site, tar
     assert shop.rows["S-1"]["status"] == "new" and len(erp.rows) == len(shop.rows) == 1
 
 
+@pytest.mark.parametrize("said", (answer(204, b""), answer(200, {"id": "rev-1"})), ids=("nothing", "another id"))
+def test_a_two_way_flow_does_not_loop_where_the_targets_answer_has_not_the_records_id(site, targets, said):
+    shop, erp = Store("shop", "S"), Store("erp", "E")
+    erp.made_before = [{"id": "E-7"}]
+    config = two_way(targets(lambda r: shop(r) and said), targets(lambda r: erp(r) if r.method == "GET" else erp(r) and said))
+    del config["flows"]["back"]["to"]["answer"]
+    s = site(config).start()
+    shop.site = erp.site = s
+    s.wait_state(s.post({"id": "S-1", "status": "new", "total": 5}, path="/shop"), "delivered")
+    erp.tell(erp.rows["E-7"])
+    assert s.wait_state(erp.told[0], "skipped")["event"]["reason"] == "own_write" and shop.rows == {}
+    s.wait_state(s.post({"id": "E-7", "status": "paid", "total": 5}, path="/erp"), "delivered")
+    shop.tell(shop.rows["S-1"])
+    s.wait_state(shop.told[0], "skipped")
+    assert {(x["from_id"], x["to_id"]) for x in s.get("/v1/xrefs")["xrefs"]} == {("S-1", "E-7"), ("E-7", "S-1")}
+
+
 def test_cross_references_survive_a_kill_and_are_listed_and_forgotten(site, targets):
     shop, erp = Store("shop", "S"), Store("erp", "E")
     erp.made_before = [{"id": "E-7"}]

@@ -269,8 +269,45 @@ bool flow__xref_of(const struct flow_target *t, struct tl_arena *arena, struct j
                                .connection_b = tl_sv_str(t->connection->name),
                                .id_b = here.text,
                                .mark = mark.text};
-    if (id.text.n && here.text.n && here.text.n <= ID_MAX)
+    if (ret->id_b.n > ID_MAX)
+        ret->id_b = TL_SV_NULL;
+    if (id.text.n)
         return true;
-    (void)tl_fail(err, TL_INVALID, "%s", id.text.n ? "the target's answer has no id" : "`id` has no value");
+    (void)tl_fail(err, TL_INVALID, "`id` has no value");
+    return false;
+}
+
+static bool asks_for(const struct flow_step *s, const struct queue_xref *x)
+{
+    return s->xref && tl_sv_eqs(x->model, s->xref->model) && tl_sv_eqs(x->connection_a, s->xref->from) &&
+           s->xref->to.text && tl_sv_eqs(x->connection_b, s->xref->to.text);
+}
+
+/* The id that a step found for this thing is the one that was written to. */
+static bool step_found(const struct flow *f, struct json before, const struct queue_xref *x, struct tl_sv id,
+                       struct tl_arena *arena)
+{
+    for (size_t i = 0; i < f->n_steps; i++)
+        if (asks_for(&f->steps[i], x) && tl_sv_eq(flow__key_text(arena, json_gets(before, f->steps[i].as)), id))
+            return true;
+    return false;
+}
+
+bool flow__xref_there(struct flow_engine *e, struct task *task, const struct flow *f, const struct flow_target *t,
+                      struct json before, struct tl_arena *arena, struct queue_xref *x, struct tl_err *err)
+{
+    struct json there = json_null();
+    bool asked = false;
+
+    for (size_t i = 0; i < f->n_steps; i++)
+        asked |= asks_for(&f->steps[i], x);
+    if (x->id_b.n && (t->xref_answer || !asked))
+        return true;
+    if (known(e, task, x, arena, &there, err) == TL_OK &&
+        (!x->id_b.n || step_found(f, before, x, json_view(there), arena)))
+        x->id_b = json_view(there);
+    if (x->id_b.n)
+        return true;
+    (void)tl_fail(err, TL_INVALID, "the target's answer has no id, and none is known");
     return false;
 }
