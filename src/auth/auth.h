@@ -80,7 +80,8 @@ struct auth_request { /* what is about to be sent; auth adds to it */
     struct tl_arena *arena;
     struct tl_sv method, url;        /* url may be replaced (API key in the query) */
     struct tl_sv content_type, body; /* schemes that sign look at them */
-    struct http_header *headers;     /* arena array, replaced when it grows */
+    struct tl_sv key;            /* the same whenever this is sent again, and nothing else's; empty: there is none */
+    struct http_header *headers; /* arena array, replaced when it grows */
     size_t n_headers, cap_headers;
     const struct http_client_tls *tls; /* set by mutual TLS */
     bool once;                         /* set: the proof counts for one sending only (a nonce) */

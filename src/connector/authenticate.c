@@ -51,12 +51,34 @@ static const struct http_client_tls *with_certificate(struct connector_call *cal
     return both;
 }
 
+/* What tells a repetition of this request from another: the delivery's key; of a batch, those of all its members. */
+static struct tl_sv key_of(struct connector_call *call)
+{
+    uint64_t a = 1, b = 2;
+
+    if (call->n <= 1)
+        return call->n ? call->records[0].key : TL_SV_NULL;
+    for (size_t i = 0; i < call->n; i++) {
+        struct tl_sv key = call->records[i].key;
+
+        if (!key.n)
+            return TL_SV_NULL;
+        a = tl_hash64(key.p, key.n, a);
+        b = tl_hash64(key.p, key.n, b);
+    }
+    return tl_sv_str(tl_arena_printf(call->arena, "%016llx%016llx", (unsigned long long)a, (unsigned long long)b));
+}
+
 static enum tl_rc apply(struct connector_auth *base, struct task *task, struct connector_call *call,
                         struct http_request_out *req, struct tl_err *err)
 {
     struct bound_auth *b = TL_CONTAINER(base, struct bound_auth, base);
-    struct auth_request r = {
-        .arena = call->arena, .method = req->method, .url = req->url, .body = req->body, .passport = call->passport};
+    struct auth_request r = {.arena = call->arena,
+                             .method = req->method,
+                             .url = req->url,
+                             .body = req->body,
+                             .passport = call->passport,
+                             .key = key_of(call)};
     struct auth_ticket ticket = {0};
     enum tl_rc rc;
 

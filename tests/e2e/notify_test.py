@@ -3,13 +3,14 @@
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import subprocess
 import urllib.request
 
 import pytest
 from support.sender import WHSEC
-from support.site import BIN, NO_BREAKER, free_port, project, until
+from support.site import BIN, NO_BREAKER, free_port, hook, project, until
 from support.target import Target, answer
 
 
@@ -86,7 +87,8 @@ def test_all_of_them_hear_of_an_alert_and_of_its_end(site, target, sims, partner
     key = base64.b64decode(WHSEC)
     signed = b".".join([r.headers["webhook-id"].encode(), r.headers["webhook-timestamp"].encode(), r.body])
     expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    assert r.headers["webhook-signature"] == expected and json.loads(r.body)["type"] == "tieline.alert.firing"
+    assert "." not in r.headers["webhook-id"] and r.headers["webhook-signature"] == expected
+    assert json.loads(r.body)["type"] == "tieline.alert.firing"
     target.behave = None
     s.do("/v1/connections/erp/resume")
     until(lambda: sims["pagerduty"].get("/__incidents")[0]["status"] == "resolved", timeout=20)
@@ -121,3 +123,26 @@ def test_a_refusal_of_slack_is_told_apart(site, target, sims, partner):
     sims["slack"].control(archived=False)
     s.do("/v1/flows/alerts.all/resume")
     until(lambda: sims["slack"].get("/__messages"), timeout=20)
+
+
+@pytest.mark.parametrize("how", ({}, {"idempotency_header": "webhook-id"}, {"idempotency_header": "Idempotency-Key"}), ids=("plain", "id", "key"))
+def test_a_signed_delivery_keeps_its_id_over_attempts_and_we_take_it_in_once(site, target, partner, how):
+    """standardwebhooks.com: the id is the same whenever the message is sent again, and has no full stop."""
+    to = {"connection": "partner", "post": "/in", **how}
+    s = site(project(target, flow={"to": to}, connections={"partner": {"type": "http", "url": partner.url, "limits": NO_BREAKER,
+                                                                       "auth": {"standard_webhooks": {"secret": "${env:WHSEC}"}}}},
+                     flows={"in": {"from": hook("/in", "standard_webhooks", "${env:WHSEC}"), "to": {"connection": "erp", "post": "/orders"}}})).start()
+    seen = []
+
+    def relay(r):
+        """Hands on to us what it gets, and loses our first two answers."""
+        c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=10)
+        c.request("POST", "/in", r.body, {n: v for n, v in r.headers.items() if n.startswith("webhook-") or n == "content-type"})
+        seen.append((c.getresponse().status, r.headers["webhook-id"]))
+        c.close()
+        return answer(500) if len(seen) < 3 else answer(200)
+    partner.behave = relay
+    s.wait_state(s.post({"n": 1}), "delivered")
+    assert [status for status, _ in seen] == [200] * 3 and len({id for _, id in seen}) == 1 and "." not in seen[0][1], seen
+    s.wait_counts("in", delivered=1)
+    assert target.bodies() == [{"n": 1}]

@@ -65,8 +65,14 @@ static void a_request_is_signed_as_standard_webhooks_by_both_secrets_of_a_rotati
     assert_true(tl_sv_eqs(sent(&j, "webhook-timestamp"), "1760000000"));
     assert_true(tl_sv_eqs(
         sent(&j, "webhook-signature"),
-        "v1,MUjACjfptumgxPA7+cA5bKJ+tex8pzIW+OfHFpr9dZM= v1,oH/Oow6Clth11wBA/bOjQJWKyHCGFq5BLAfAY1voKp4=")); /* Python's
+        "v1,cRQQci2p8KdwP5gHJ8Hnd1yCJumh8hcpBNcFb3yy7nI= v1,gxTOeHdf7d2ePjXX2zTB5GpkTHQ9iFc2qwdVABk3Dqc=")); /* Python's
                                                                                                                 hmac */
+    assert_true(tl_sv_eqs(sent(&j, "webhook-id"), "evt1-0-0")); /* the standard's ids have no full stop */
+    tl_arena_free(j.arena);
+    world_start(w, &j, a); /* a delivery: each attempt has the same id */
+    j.req.key = TL_SV("EVMN-01.2.0");
+    async_loop_run(w->loop);
+    assert_true(tl_sv_eqs(sent(&j, "webhook-id"), "msg_EVMN-01-2-0"));
     tl_arena_free(j.arena);
     world_start(w, &j, a); /* nobody gave an id */
     async_loop_run(w->loop);
