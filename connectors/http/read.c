@@ -74,6 +74,11 @@ enum tl_rc httpc__get(struct task *task, struct connector_call *call, struct tl_
         call->output = json_null();
         return TL_OK;
     }
+    if (rc == TL_FORBIDDEN && httpc__is_of_record(rc, &reply)) { /* a call has no verdict that could give its class */
+        rc = TL_INVALID;
+        if (err)
+            err->rc = rc;
+    }
     if (rc != TL_OK)
         return rc;
     doc = httpc__reply_doc(task, call->arena, &reply, JSON_NOTHING);

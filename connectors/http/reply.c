@@ -66,3 +66,10 @@ struct tl_sv httpc__kept(struct tl_arena *a, struct json v)
     tl_buf_init(&b, KEPT_MAX);
     return json_write(&b, v, 0) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
 }
+bool httpc__is_of_record(enum tl_rc rc, const struct http_reply *reply)
+{
+    if (rc == TL_FORBIDDEN)
+        return !http_header_get(&reply->headers, "www-authenticate").p;
+    return tl_rc_class(rc) == TL_CLASS_DATA;
+}
+

@@ -288,15 +288,6 @@ static enum tl_rc accept_all(struct task *task, struct work *w, const struct htt
     return TL_OK;
 }
 
-/* A refusal that is about this record and not about us. RFC 9110 15.5.4: a 403 may be either; one that asks for other
- * credentials is about us, else the flow's trip catches what befalls every record. */
-static enum tl_class class_of(enum tl_rc rc, const struct http_reply *reply)
-{
-    if (rc == TL_FORBIDDEN && reply->status == 403 && !http_header_get(&reply->headers, "www-authenticate").p)
-        return TL_CLASS_DATA;
-    return tl_rc_class(rc);
-}
-
 static enum tl_rc judge(struct task *task, struct work *w, const struct http_reply *reply, struct tl_err *err)
 {
     struct connector_call *call = w->call;
@@ -324,7 +315,7 @@ static enum tl_rc judge(struct task *task, struct work *w, const struct http_rep
     }
     if (httpc__has_status(&w->conf->reject, reply->status))
         rc = own.rc = TL_INVALID;
-    if (rc != TL_OK && class_of(rc, reply) == TL_CLASS_DATA) {
+    if (rc != TL_OK && httpc__is_of_record(rc, reply)) {
         fail_all(w, rc, TL_CLASS_DATA, own.text);
         return TL_OK;
     }

@@ -9,7 +9,7 @@ static const struct {
 } exceptions[] = {
     {304, TL_OK},           /* what we have is current */
     {401, TL_AUTH},         /* the token manager renews once, then a person must act */
-    {402, TL_FORBIDDEN},    /* the account is not paid for: a person must act */
+    {402, TL_FORBIDDEN},    /* the account is not paid for, or this payment was declined: as 403 */
     {403, TL_FORBIDDEN},    /* per-record denials come as 403 too: connectors that can tell return TL_INVALID */
     {404, TL_INVALID},      /* this record's address is gone. A wrong base URL looks alike: 20 in a row trip the flow */
     {405, TL_UNSUPPORTED},  /* the address does not take this method: configuration */
@@ -25,7 +25,7 @@ static const struct {
     {426, TL_UNSUPPORTED},  /* another protocol is wanted */
     {429, TL_RATE_LIMITED}, /* uses no attempt */
     {431, TL_LIMIT},        /* our headers are too large for them */
-    {451, TL_FORBIDDEN},    /* legal reasons: a person must act */
+    {451, TL_FORBIDDEN},    /* legal reasons, of this record or of us: as 403 */
     {501, TL_UNSUPPORTED},  /* will not be there at the next attempt either */
     {505, TL_UNSUPPORTED},  /* nor will the HTTP version */
     {511, TL_CONFIG},       /* a captive portal answers in their place */

@@ -263,6 +263,17 @@ def test_a_record_that_a_call_refuses_is_dead_and_the_connection_goes_on(site, t
     assert s.connection("crm")["held"] is None and erp.count() == 0
 
 
+@pytest.mark.parametrize("status", (402, 403, 451))
+def test_a_look_up_that_may_not_be_answered_for_one_record_stops_nobody_else(site, targets, status):
+    crm = targets(lambda r: answer(status, {"error": "no access to this record"}) if r.path.endswith("/3") else zoe(r))
+    erp = targets()
+    s = site(asking(erp, crm)).start()
+    shown = s.wait_state(s.post({"n": 1, "customer": 3}), "dead")
+    assert shown["event"]["class"] == "data" and "no access to this record" in shown["event"]["reason"]
+    s.wait_state(s.post({"n": 2, "customer": 4}), "delivered")
+    assert s.connection("crm")["held"] is None and erp.bodies() == [{"n": 2, "name": "Zoë"}]
+
+
 # ---- what is refused ----
 def test_a_step_that_cannot_be_is_refused_with_what_to_write(site, targets):
     crm, erp = targets(), targets()

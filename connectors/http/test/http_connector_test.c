@@ -79,6 +79,8 @@ static const struct reply_row reply_rows[] = {
     {POST, {.status = 422}, TL_OK, CONNECTOR_FAILED, TL_INVALID, TL_CLASS_DATA, "HTTP 422", NULL},
     {POST, {.status = 413}, TL_OK, CONNECTOR_FAILED, TL_LIMIT, TL_CLASS_DATA, "HTTP 413", NULL},
     {POST, {.status = 403}, TL_OK, CONNECTOR_FAILED, TL_FORBIDDEN, TL_CLASS_DATA, "HTTP 403", NULL},
+    {POST, {.status = 402}, TL_OK, CONNECTOR_FAILED, TL_FORBIDDEN, TL_CLASS_DATA, "HTTP 402", NULL},
+    {POST, {.status = 451}, TL_OK, CONNECTOR_FAILED, TL_FORBIDDEN, TL_CLASS_DATA, "HTTP 451", NULL},
     {POST,
      {.status = 403, .headers = {"www-authenticate: Bearer error=\"insufficient_scope\""}},
      TL_FORBIDDEN,
@@ -416,6 +418,12 @@ static void get_gives_the_answer_or_null(void **state)
     rig_run(&r);
     assert_int_equal(r.rc, TL_OK);
     assert_int_equal(r.call.output.type, JSON_NULL);
+    rig_script(&r, (struct rig_reply){.status = 403}); /* of this record, as a delivery's */
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_INVALID);
+    rig_script(&r, (struct rig_reply){.status = 403, .headers = {"www-authenticate: Bearer"}});
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_FORBIDDEN);
     rig_script(&r, (struct rig_reply){.status = 500});
     rig_run(&r);
     assert_int_equal(r.rc, TL_UPSTREAM);
