@@ -387,15 +387,16 @@ static const struct config_field poll_fields[] = {
     {.name = "items",
      .type = CONFIG_EXPR,
      AT(httpc_poll, items),
-     .doc = "Over {status, headers, body, cursor}: the records of a page; absent: body. No value is a failure when "
-            "`cursor` moves on; no records are an empty array, `[...]`.",
+     .doc = "Over {status, headers, body, cursor}: the records of a page; absent: body. No value is a failure, unless "
+            "`cursor` stays the same; no records are an empty array, `[...]`.",
      .example = "body.orders"},
     {.name = "cursor",
      .type = CONFIG_EXPR,
      AT(httpc_poll, cursor),
      .required = true,
      .doc =
-         "Over {status, headers, body, cursor}: where the next page begins; no value, or the same: this was the last.",
+         "Over {status, headers, body, cursor}: where the next page begins, 4096 bytes at most; no value, or the same: "
+         "this was the last.",
      .example = "$max(body.orders.updated_at)"},
     {.name = "key",
      .type = CONFIG_EXPR,

@@ -94,7 +94,8 @@ TL_MUST_CHECK enum tl_rc httpc__page_doc(struct task *task, struct tl_arena *a, 
  * 451 (what may not be given out). */
 bool httpc__is_of_record(enum tl_rc rc, const struct http_reply *reply);
 bool httpc__has_status(const struct config_list *statuses, int status);
-/* A value as the text that is kept: a string as it is, others as JSON; at most 4 KB, .p NULL: none. */
+/* A value as the text that is kept: a string as it is, others as JSON; .p NULL: none, or it is over HTTPC_KEPT_MAX. */
+enum { HTTPC_KEPT_MAX = 4096 };
 struct tl_sv httpc__kept(struct tl_arena *a, struct json v);
 
 /* ---- operations ---- */

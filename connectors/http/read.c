@@ -148,14 +148,14 @@ struct page {
 static enum tl_rc read_items(struct task *task, struct page *page, struct tl_err *err)
 {
     struct connector_call *call = page->call;
-    struct json items = json_gets(page->doc, "body");
+    struct json body = json_gets(page->doc, "body"), items = body;
     enum tl_rc rc = TL_OK;
 
     if (page->p->items)
         rc = connector_expression_run(task, page->p->items, call, page->doc, &items, err);
     if (rc != TL_OK)
         return tl_err_prefix(err, "items");
-    page->no_items = items.type == JSON_UNDEFINED && json_gets(page->doc, "body").type != JSON_UNDEFINED;
+    page->no_items = items.type == JSON_UNDEFINED && body.type != JSON_UNDEFINED && body.type != JSON_NULL;
     page->n = items.type == JSON_ARRAY ? items.n : items.type != JSON_UNDEFINED && items.type != JSON_NULL;
     if (page->n > RECORDS_MAX)
         return tl_fail(err, TL_LIMIT, "a page has %zu records; at most %d are taken", page->n, RECORDS_MAX);
@@ -244,6 +244,20 @@ static struct json envelope(struct tl_arena *a, struct connector_call *call, str
     return json_end(&b);
 }
 
+/* A renamed member: the records are somewhere else in the page, and a cursor that moves would go past them for good.
+ * Where `cursor` finds nothing either this is another page altogether: an error, or a login. */
+static enum tl_rc nothing_there(struct tl_sv after, struct tl_err *err)
+{
+    if (after.p)
+        return tl_fail(err, TL_INVALID,
+                       "`items` finds nothing in the page, but `cursor` goes on to %.*s: the position stays. Mend "
+                       "`items`; where no record is right, let it give an empty array: `items: \"[...]\"`",
+                       (int)(after.n < 80 ? after.n : 80), after.p);
+    return tl_fail(err, TL_INVALID,
+                   "neither `items` nor `cursor` finds anything in the page: the position stays. Is this the page that "
+                   "was meant? Where no record is right, let `items` give an empty array: `items: \"[...]\"`");
+}
+
 /* One page: fetched, taken in. p->cursor becomes where the next begins. */
 static enum tl_rc one_page(struct task *task, struct polling *p, struct tl_err *err)
 {
@@ -260,20 +274,19 @@ static enum tl_rc one_page(struct task *task, struct polling *p, struct tl_err *
         rc = connector_classify(call, &reply, err);
     if (rc != TL_OK)
         return rc;
-    page.doc = httpc__reply_doc(task, call->arena, &reply, json_sv(p->cursor));
-    rc = read_items(task, &page, err);
+    rc = httpc__page_doc(task, call->arena, &reply, json_sv(p->cursor), &page.doc, err);
+    if (rc == TL_OK)
+        rc = read_items(task, &page, err);
     if (rc != TL_OK)
         return rc;
     rc = connector_expression_run(task, page.p->cursor, call, page.doc, &next, err);
     if (rc != TL_OK)
         return tl_err_prefix(err, "cursor");
     after = httpc__kept(call->arena, next);
-    /* A renamed member: the records are somewhere else in the page, and this cursor would go past them for good. */
-    if (page.no_items && after.p && !tl_sv_eq(after, p->cursor))
-        return tl_fail(err, TL_INVALID,
-                       "`items` finds nothing in the page, but `cursor` goes on to %.*s: the position stays. Mend "
-                       "`items`; where no record is right, let it give an empty array: `items: \"[...]\"`",
-                       (int)(after.n < 80 ? after.n : 80), after.p);
+    if (!after.p && next.type != JSON_UNDEFINED && next.type != JSON_NULL)
+        return tl_fail(err, TL_LIMIT, "`cursor` gives more than %d bytes", HTTPC_KEPT_MAX);
+    if (page.no_items && !(after.p && tl_sv_eq(after, p->cursor)))
+        return nothing_there(after, err);
     if (!after.p || tl_sv_eq(after, p->cursor))
         return page_again(task, p, &page, !after.p, err);
     rc = connector_emit(task, call, page.records, page.n, after, err);

@@ -109,3 +109,27 @@ def test_a_flow_that_did_not_read_before_reads_from_no_other_system_now(site, ta
     s.change(lambda c: c["flows"].update(polling(target)["flows"]))
     assert s.do("/v1/reload")["sources_elsewhere"] == []
     until(lambda: a.asked[-1:] == ["/list?since=a9"])
+
+
+@pytest.mark.parametrize("reply, said", (
+    (answer(200, b"<html>please log in</html>"), "is to be JSON and is not"),
+    (answer(200, {"error": "invalid token"}), "neither `items` nor `cursor` finds anything"),
+    (answer(200, b'{"orders": [ {"id": 1}'), "is to be JSON and is not"),
+    (answer(200, {"orders": [{"id": 1}], "next": "c" * 5000}), "more than 4096 bytes")), ids=("login", "error", "cut", "cursor"))
+def test_a_page_that_is_not_what_it_should_be_is_a_failed_read_and_says_so(site, targets, reply, said):
+    target = targets(lambda r: reply if r.method == "GET" else None)
+    s = site(polling(target, key="id")).start()
+    flow = until(lambda: s.flow() if s.flow().get("read_failing_since") else None)
+    assert said in flow["read_failure"] and flow["events"] == 0
+    until(lambda: s.logged("source.failed"))
+    target.behave = Pages(orders=[{"id": 1}], next="1")
+    s.wait_counts(delivered=1)
+    until(lambda: not s.flow().get("read_failing_since"))
+
+
+def test_half_a_surrogate_pair_in_one_record_keeps_no_other_one_out(site, targets):
+    page = answer(200, b'{"orders": [ {"id": 1, "n": "\\ud800"}, {"id": 2} ], "next": "2"}')
+    target = targets(lambda r: page if r.method == "GET" else None)
+    s = site(polling(target, key="id")).start()
+    s.wait_counts(delivered=2)
+    assert sorted(b["id"] for b in target.bodies("/sink")) == [1, 2]

@@ -496,6 +496,10 @@ static void a_page_without_items_does_not_move_the_cursor(void **state)
         {"body.items", "{\"items\":null,\"next\":2}", "@2; "},
         {"[body.items[id>5]]", "{\"items\":[{\"id\":1}],\"next\":2}", "@2; "},
         {"body.nope", "{\"items\":[{\"id\":1}],\"next\":0}", ""}, /* it stands */
+        {"body.items", "{\"error\":\"invalid token\"}", NULL},
+        {"body.items", "\"please log in\"", NULL},
+        {"[body.items]", "{}", ""},
+        {"body.items", "null", ""},
         {"body.nope", "", ""},
     };
 
@@ -523,6 +527,60 @@ static void a_page_without_items_does_not_move_the_cursor(void **state)
     }
 }
 
+static void a_page_that_is_not_what_it_says_fails_and_half_a_pair_does_not(void **state)
+{
+    static const struct {
+        const char *type, *body, *want, *said; /* want: what was taken in; said: it fails */
+    } cases[] = {
+        {"content-type: application/json", "{\"items\":[{\"id\":1}", NULL, "is to be JSON and is not"},
+        {"content-type: application/vnd.api+json; v=1", "<html>", NULL, "is to be JSON and is not"},
+        {NULL, "[{\"id\":1}", NULL, "is to be JSON and is not"},
+        {"content-type: application/octet-stream", "\xff\xfe", NULL, "neither JSON nor a text"},
+        {"content-type: application/json", "[{\"id\":\"\\ud800\"}]", "\xed\xa0\x80 @; ", NULL},
+        {"content-type: text/csv", "1;2", "1;2 @; ", NULL},
+        {"content-type: application/json", "", "", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        struct taken taken = {.n = 0};
+        struct rig r;
+
+        start(&r, PLAIN, POST);
+        assert_true(
+            rig_target(&r, "{ poll: /items, cursor: headers.nope, key: \"id ? id : $\" }", 1u << CONNECTOR_READ));
+        r.call.n = 0;
+        r.ledger = (struct connector_ledger){.emit = take, .arg = &taken};
+        rig_script(&r, (struct rig_reply){.body = cases[i].body, .headers = {cases[i].type}});
+        rig_run(&r);
+        assert_int_equal(r.rc, cases[i].want ? TL_OK : TL_INVALID);
+        if (cases[i].said)
+            assert_non_null(strstr(r.err.text, cases[i].said));
+        else if (strncmp(taken.text, cases[i].want, strlen(cases[i].want) - (cases[i].want[0] ? 2 : 0)) != 0)
+            fail_msg("%zu: %s", i, taken.text);
+        rig_stop(&r);
+    }
+}
+
+static void a_cursor_that_is_too_long_is_an_error(void **state)
+{
+    struct taken taken = {.n = 0};
+    struct rig r;
+
+    (void)state;
+    start(&r, PLAIN, POST);
+    assert_true(rig_target(&r, "{ poll: /items, items: body.items, cursor: \"$pad('c', body.n)\", key: id }",
+                           1u << CONNECTOR_READ));
+    r.call.n = 0;
+    r.ledger = (struct connector_ledger){.emit = take, .arg = &taken};
+    rig_script(&r, (struct rig_reply){.body = "{\"items\":[{\"id\":1}],\"n\":4097}"});
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_LIMIT);
+    assert_non_null(strstr(r.err.text, "more than 4096 bytes"));
+    assert_int_equal(taken.emits, 0);
+    rig_stop(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +597,8 @@ int main(void)
         cmocka_unit_test(get_gives_the_answer_or_null),
         cmocka_unit_test(poll_reads_pages_until_the_cursor_stands),
         cmocka_unit_test(a_page_without_items_does_not_move_the_cursor),
+        cmocka_unit_test(a_page_that_is_not_what_it_says_fails_and_half_a_pair_does_not),
+        cmocka_unit_test(a_cursor_that_is_too_long_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, rig_group_setup, NULL);
