@@ -270,7 +270,7 @@ static const struct config_check delete_checks[] = {TARGET_CHECKS, {"batch body"
         {.name = "body",                                                                                               \
          .type = CONFIG_EXPR,                                                                                          \
          AT(httpc_target, body),                                                                                       \
-         .doc = "Body of the request; absent: the mapped record (none for delete).",                                   \
+         .doc = "Body of the request; an empty text: none; absent: the mapped record (none for delete).",              \
          .example = "{ 'order': body }"},                                                                              \
         {.name = "content_type",                                                                                       \
          .type = CONFIG_STRING,                                                                                        \

@@ -131,7 +131,9 @@ static enum tl_rc make_bodies(struct task *task, struct work *w, struct tl_err *
         if (w->t->body) {
             enum tl_rc rc = connector_expression_run(task, w->t->body, call, call->records[i].envelope, &v, &own);
 
-            if (rc == TL_OK && v.type == JSON_UNDEFINED && !w->conf->batch)
+            if (rc == TL_OK && v.type == JSON_UNDEFINED) /* a renamed member; nobody would look at an empty request */
+                rc = tl_fail(&own, TL_INVALID, "it finds nothing in this event");
+            if (rc == TL_OK && v.type == JSON_STRING && v.n == 0 && !w->conf->batch)
                 v = JSON_NOTHING;
             if (rc != TL_OK) {
                 fail_record(call, i, rc, TL_CLASS_NONE, tl_arena_printf(call->arena, "body: %s", own.text));

@@ -438,3 +438,11 @@ def test_events_of_a_flow_whose_mapping_is_mended_by_a_reload_are_delivered(shop
     s.job("replay", {"ids": ids})
     s.wait_counts(delivered=3)
     assert sorted(b["v"] for b in target.bodies()) == [0, 1, 2]
+
+
+def test_a_body_that_finds_nothing_is_dead_and_nothing_is_sent(site, target):
+    s = site(project(target, flow={"to": {"connection": "erp", "post": "/orders", "body": "body.order"}})).start()
+    shown = s.wait_state(s.post({"ordre": {"n": 1}}), "dead")
+    assert shown["event"]["class"] == "data" and "body: it finds nothing" in shown["event"]["reason"]
+    s.wait_state(s.post({"order": {"n": 2}}), "delivered")
+    assert target.bodies() == [{"n": 2}]
