@@ -2,6 +2,8 @@
 /* mapping.c - one object for all languages: made, counted, evaluated. */
 #include "mapping/mapping_int.h"
 
+#include <math.h>
+
 #define TEXT_MAX (8u << 20)
 
 static struct json request(struct tl_arena *a, const struct mapping *m, struct json input, struct json bindings,
@@ -125,6 +127,45 @@ struct tl_sv mapping_source(const struct mapping *m)
     return m->program ? jsonata_source(m->program) : TL_SV_NULL;
 }
 
+/* ---- what JSON has no number for ---- */
+enum { MOST_VALUES = 8 << 20, DEEPEST = 2000 };
+struct search {
+    size_t left; /* of values to look at: a result may hold one of its parts any number of times */
+    unsigned depth;
+    struct tl_sv member; /* the name that is nearest to the find */
+};
+
+static bool has_no_json(struct search *s, struct json v)
+{
+    bool found = false;
+
+    if (v.type == JSON_DOUBLE)
+        return !isfinite(v.u.d);
+    if (s->left == 0 || s->depth == DEEPEST || (v.type != JSON_ARRAY && v.type != JSON_OBJECT))
+        return false;
+    s->depth++;
+    for (uint32_t i = 0; i < v.n && !found && s->left > 0; i++) {
+        s->left--;
+        found = has_no_json(s, v.type == JSON_ARRAY ? v.u.items[i] : v.u.members[i].value);
+        if (found && v.type == JSON_OBJECT && !s->member.p)
+            s->member = json_view(v.u.members[i].key);
+    }
+    s->depth--;
+    return found;
+}
+
+/* Written, it would be null: a price that is gone. The language itself refuses it only where it is calculated with. */
+static enum tl_rc refuse_infinite(struct json v, struct tl_err *err)
+{
+    struct search s = {.left = MOST_VALUES};
+
+    if (!has_no_json(&s, v))
+        return TL_OK;
+    return tl_fail(err, TL_INVALID, "mapping: %s%.*s%s is no number that JSON has: was something divided by zero?",
+                   s.member.p ? "'" : "the result", (int)(s.member.n < 80 ? s.member.n : 80),
+                   s.member.p ? s.member.p : "", s.member.p ? "'" : "");
+}
+
 static enum tl_rc eval_jsonata(const struct mapping *m, struct tl_arena *a, const struct mapping_input *in,
                                struct json *ret, struct tl_err *err)
 {
@@ -151,7 +192,7 @@ static enum tl_rc eval_jsonata(const struct mapping *m, struct tl_arena *a, cons
     rc = jsonata_run(m->program, a, &input, ret, detail, err);
     if (in->turn)
         turn_took(m, in->turn, steps, rc);
-    return rc;
+    return rc == TL_OK ? refuse_infinite(*ret, err) : rc;
 }
 
 enum tl_rc mapping_eval(const struct mapping *m, struct tl_arena *a, const struct mapping_input *in, struct json *ret,

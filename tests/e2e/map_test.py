@@ -296,3 +296,11 @@ def test_one_endless_expression_keeps_nobody_else_waiting(site, target, where):
         assert [e["state"] for e in s.list()] in (["running"], ["queued"]), "it has ended: they waited for it"
     s.kill()
     sender.join(60)
+
+
+def test_a_division_by_zero_is_dead_and_no_null_is_sent(site, target):
+    s = site(project(target, flow={"steps": [{"map": {"jsonata": "{ 'price': total / pieces }"}}]})).start()
+    shown = s.wait_state(s.post({"total": 10, "pieces": 0}), "dead")
+    assert shown["event"]["class"] == "data" and "'price' is no number that JSON has" in shown["event"]["reason"]
+    s.wait_state(s.post({"total": 10, "pieces": 4}), "delivered")
+    assert target.bodies() == [{"price": 2.5}]

@@ -134,6 +134,26 @@ static void every_function_of_tl_is_documented_with_examples_that_hold(void **st
             fail_msg("$tl.%s is not in the reference", mapping_tl.functions[i].name);
 }
 
+static void a_result_that_json_has_no_number_for_is_an_error(void **state)
+{
+    static const char *const cases[][2] = {
+        {"1/0", "invalid: mapping: the result is no number that JSON has: was something divided by zero?"},
+        {"[1, -1/0]", "invalid: mapping: the result is no number that JSON has: was something divided by zero?"},
+        {"{\"a\": [{\"price\": 0/0}]}",
+         "invalid: mapping: 'price' is no number that JSON has: was something divided by zero?"},
+        {"$sum([1e308, 1e308])",
+         "invalid: mapping: the result is no number that JSON has: was something divided by zero?"},
+        {"($a := 1/0; \"fine\")", "\"fine\""},
+    };
+
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        const char *got = run(*state, MAPPING_JSONATA, cases[i][0], help_order, NULL, NULL);
+
+        if (strncmp(got, cases[i][1], strlen(cases[i][1])) != 0)
+            fail_msg("%s gives %s, not %s", cases[i][0], got, cases[i][1]);
+    }
+}
+
 static void a_function_that_cannot_says_why(void **state)
 {
     static const char *const cases[][2] = {
@@ -233,6 +253,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(texts_times_and_tables_convert, help_setup, help_teardown),
         cmocka_unit_test_setup_teardown(every_function_of_tl_is_documented_with_examples_that_hold, help_setup,
                                         help_teardown),
+        cmocka_unit_test_setup_teardown(a_result_that_json_has_no_number_for_is_an_error, help_setup, help_teardown),
         cmocka_unit_test_setup_teardown(a_function_that_cannot_says_why, help_setup, help_teardown),
         cmocka_unit_test_setup_teardown(strict_means_the_language_alone, help_setup, help_teardown),
         cmocka_unit_test_setup_teardown(a_field_table_maps_as_it_reads, help_setup, help_teardown),
