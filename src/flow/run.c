@@ -326,6 +326,14 @@ static void give_xrefs(struct run *r, const struct connector_verdict *v, struct 
     o->xrefs = x;
 }
 
+/* An outcome that nobody knows needs a reason too. */
+static struct tl_sv words_of(const struct connector_call *call, const struct connector_verdict *v)
+{
+    if (v->end != CONNECTOR_NONE || v->text.n)
+        return v->text;
+    return call->pending ? call->job : TL_SV("the target's answer has no verdict for this record");
+}
+
 static void to_outcome(struct run *r, const struct connector_call *call, const struct connector_verdict *v,
                        enum tl_rc rc, const struct tl_err *err, struct queue_claim *c)
 {
@@ -342,7 +350,7 @@ static void to_outcome(struct run *r, const struct connector_call *call, const s
                                 .cls = v->cls,
                                 .status = v->status ? v->status : call->status,
                                 .retry_after_ms = v->retry_after_ms,
-                                .text = v->end == CONNECTOR_NONE && call->pending ? call->job : v->text,
+                                .text = words_of(call, v),
                                 .answer = v->answer,
                                 .asked = before.asked,
                                 .xrefs = before.xrefs,

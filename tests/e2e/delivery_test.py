@@ -446,3 +446,11 @@ def test_a_body_that_finds_nothing_is_dead_and_nothing_is_sent(site, target):
     assert shown["event"]["class"] == "data" and "body: it finds nothing" in shown["event"]["reason"]
     s.wait_state(s.post({"order": {"n": 2}}), "delivered")
     assert target.bodies() == [{"n": 2}]
+
+
+def test_a_record_of_a_batch_without_a_verdict_has_a_reason(site, target):
+    target.behave = lambda r: answer(200, [{"ok": True} for row in json.loads(r.body) if not row.get("left_out")])
+    s = site(project(target, flow={"to": {"connection": "erp", "post": "/orders", "batch": {"count": 10, "verdicts": "body"}}}, limits=NO_BREAKER)).start()
+    shown = s.wait_state(s.post({"n": 1, "left_out": True}), "dead")
+    assert "no verdict for this record" in shown["event"]["reason"], shown["event"]
+    assert all("no verdict for this record" in a["reason"] for a in shown["attempts"]), shown["attempts"]
