@@ -263,6 +263,14 @@ def test_a_record_that_a_call_refuses_is_dead_and_the_connection_goes_on(site, t
     assert s.connection("crm")["held"] is None and erp.count() == 0
 
 
+def test_a_part_of_what_is_not_there_is_null(site, targets):
+    crm, erp = targets(lambda r: answer(404) if r.path.endswith("/3") else answer(200, {"id": 4})), targets()
+    s = site(asking(erp, crm, steps=[{"lookup": LOOK}, {"map": {"jsonata": "{ 'n': n, 'name': $customer, 'none': $customer = null }"}}])).start()
+    s.wait_state(s.post({"n": 1, "customer": 3}), "delivered")
+    s.wait_state(s.post({"n": 2, "customer": 4}), "delivered")  # it is there, and has no name
+    assert erp.bodies() == [{"n": 1, "name": None, "none": True}, {"n": 2, "none": False}]
+
+
 @pytest.mark.parametrize("status", (402, 403, 451))
 def test_a_look_up_that_may_not_be_answered_for_one_record_stops_nobody_else(site, targets, status):
     crm = targets(lambda r: answer(status, {"error": "no access to this record"}) if r.path.endswith("/3") else zoe(r))

@@ -161,6 +161,9 @@ static void take_value(void *arg, struct mapping_turn *turn)
     q->rc = TL_OK;
     if (q->ask->value)
         q->rc = flow__eval(q->ask->value, q->arena, q->envelope, q->got, engine_of(q)->opt.clock, turn, q->ret, q->err);
+    /* What is not there is null, also the part of it that was wanted. */
+    if (q->rc == TL_OK && q->ret->type == JSON_UNDEFINED && q->got.type == JSON_NULL)
+        *q->ret = json_null();
 }
 
 static void take_default(void *arg, struct mapping_turn *turn)
