@@ -391,3 +391,12 @@ def test_refused_credentials_of_a_source_pause_its_connection(site, targets):
     s.do("/v1/connections/shop/resume")
     s.wait_counts("pull", delivered=3)
     assert source.count() > asked and s.connection("shop")["held"] is None
+
+
+def test_a_split_that_finds_null_is_dead_as_one_that_finds_nothing(site, target):
+    s = site(project(target, flow={"steps": [{"split": "body.lines"}]})).start()
+    for body in ({"lines": None}, {"lnes": [1]}):
+        shown = s.wait_state(s.post(body), "dead")
+        assert shown["event"]["class"] == "data" and "the split finds nothing in this event" in shown["event"]["reason"]
+    s.wait_state(s.post({"lines": {"sku": 1}}), "delivered")
+    assert s.wait_state(s.post({"lines": []}), "skipped")["event"]["reason"] == "filtered" and target.bodies() == [{"sku": 1}]

@@ -120,11 +120,12 @@ static enum tl_rc split(struct run *r, const struct flow_step *s, struct tl_err 
     for (size_t i = 0; i < r->n; i++) {
         struct json v;
         enum tl_rc rc = flow__eval(s->expr, r->arena, r->envelopes[i], r->envelopes[i], r->clock, r->turn, &v, err);
-        size_t items = v.type == JSON_ARRAY ? v.n : v.type != JSON_UNDEFINED;
+        size_t items = v.type == JSON_ARRAY ? v.n : 1;
 
         if (rc != TL_OK)
             return rc;
-        if (v.type == JSON_UNDEFINED) /* a renamed member must not pass for an order without lines */
+        if (v.type == JSON_UNDEFINED ||
+            v.type == JSON_NULL) /* a renamed member must not pass for an order without lines */
             return tl_fail(
                 err, TL_INVALID,
                 "the split finds nothing in this event; where no item is right, let it give an empty array: [...]");
