@@ -283,6 +283,8 @@ static void learn(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const stru
     /* Told to slow down without being told how long; where it is too many at one time, fewer of them are the answer. */
     if (tl_rc_class(r->rc) == TL_CLASS_RATE_LIMIT && wait_ms == 0 && !(f && f->too_many_at_once))
         wait_ms = 1000;
+    if (r->rc == TL_OK)
+        g->rest_ms = wait_ms;
     if (wait_ms && mono_ns + (uint64_t)wait_ms * 1000000u > g->not_before_ns) {
         g->not_before_ns = mono_ns + (uint64_t)wait_ms * 1000000u;
         g->not_before_ms = wall_ms + wait_ms;
@@ -361,15 +363,35 @@ size_t guard_stats(struct guard *g, uint64_t mono_ns, int64_t wall_ms, struct gu
     return g->n;
 }
 
+/* Nothing starts before. */
+static double pause_left_ms(const struct guard *g, uint64_t mono_ns, int64_t wall_ms)
+{
+    double ms = g->not_before_ns > mono_ns ? (double)(g->not_before_ns - mono_ns) / 1e6 : 0;
+
+    return fmax(ms, g->pause_ms > wall_ms ? (double)(g->pause_ms - wall_ms) : 0);
+}
+
+/* Where each round of calls is told that nothing is left, a pause lies between them, however short they are. */
+static double rests_ms(const struct guard *g, const struct guard_backlog *b)
+{
+    double done = fmax(g->pace.done, 1), slots = floor(g->limit), calls = ceil((double)b->waiting / done);
+
+    if (b->lanes)
+        slots = fmin(slots, ceil((double)b->lanes / done));
+    return (ceil(calls / fmax(slots, 1)) - 1) * g->rest_ms;
+}
+
 uint64_t guard_drain_ms(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct guard_backlog *b,
                         const char **ret_reason)
 {
-    uint64_t worst = UINT64_MAX;
+    uint64_t worst = UINT64_MAX, pause, rests;
     double ms;
 
     *ret_reason = "";
     if (b->waiting == 0)
         return 0;
+    pause = (uint64_t)pause_left_ms(g, mono_ns, wall_ms);
+    rests = (uint64_t)rests_ms(g, b);
     ms = guard__pace_drain_ms(g, mono_ns, b);
     if (ms < 1e15) {
         worst = (uint64_t)ms;
@@ -383,6 +405,12 @@ uint64_t guard_drain_ms(struct guard *g, uint64_t mono_ns, int64_t wall_ms, cons
             *ret_reason = g->budgets[i].conf.name;
         }
     }
+    if (pause + rests > 0 && (worst == UINT64_MAX || pause + rests > worst)) /* not known: at least that long */
+        *ret_reason = "retry_after";
+    if (worst == UINT64_MAX)
+        worst = pause + rests > 0 ? pause + rests : UINT64_MAX;
+    else
+        worst = pause + (rests > worst ? rests : worst);
     if (g->breaker == OPEN && worst != UINT64_MAX && g->open_until_ns > mono_ns)
         worst += (g->open_until_ns - mono_ns) / 1000000u;
     return worst;

@@ -53,6 +53,7 @@ struct guard {
     uint64_t gave_ns;       /* when the last call ended */
     uint64_t not_before_ns; /* Retry-After */
     int64_t not_before_ms;  /* the same as wall time, which outlives us; 0: it is not worth a write */
+    uint32_t rest_ms;       /* after each call that goes well, by the vendor's word: nothing is left; 0: not so */
     int64_t pause_ms;       /* wall time of the pause that a restart found, until the first question; 0: none */
     bool pause_unsaved, pause_asked;
     enum breaker_state breaker;

@@ -698,6 +698,41 @@ static void the_drain_estimate_names_the_tightest_limit(void **state)
     guard_free(g);
 }
 
+static void a_pause_that_the_vendor_asked_for_is_part_of_the_drain_estimate(void **state)
+{
+    struct guard_feedback f = {.retry_after_ms = 3000};
+    struct guard *g = guard_new(&(struct guard_conf){.concurrency = 2, .fixed = true});
+    struct guard_backlog b = {.waiting = 8};
+    struct guard_result r = ended(TL_OK, 0);
+    const char *reason;
+
+    (void)state;
+    assert_true(guard_take(g, 0, DAY, 1).wait == GUARD_GO);
+    r.feedback = &f;
+    r.done = 1;
+    guard_give(g, 10 * MS, DAY, &r);
+    /* Two at once, then nothing is left again: four rounds with three pauses between them, behind the present one. */
+    assert_int_equal(guard_drain_ms(g, 10 * MS, DAY, &b, &reason) / 1000, 12);
+    assert_string_equal(reason, "retry_after");
+    b.lanes = 1;
+    assert_int_equal(guard_drain_ms(g, 1010 * MS, DAY, &b, &reason) / 1000, 23);
+    assert_true(guard_take(g, 3010 * MS, DAY, 1).wait == GUARD_GO);
+    r = ended(TL_OK, 3010 * MS); /* and now there is something left */
+    r.done = 1;
+    guard_give(g, 3020 * MS, DAY, &r);
+    assert_in_range(guard_drain_ms(g, 3020 * MS, DAY, &b, &reason), 1, 200);
+    assert_string_equal(reason, "concurrency");
+    guard_free(g);
+    g = guard_new(&(struct guard_conf){.concurrency = 2, .fixed = true}); /* refused at once: the pace is not known */
+    assert_true(guard_take(g, 0, DAY, 1).wait == GUARD_GO);
+    r = ended(TL_RATE_LIMITED, 0);
+    r.feedback = &f;
+    guard_give(g, 10 * MS, DAY, &r);
+    assert_int_equal(guard_drain_ms(g, 10 * MS, DAY, &b, &reason), 3000);
+    assert_string_equal(reason, "retry_after");
+    guard_free(g);
+}
+
 /* ---- the estimate against what it takes ---- */
 enum { AT_ONCE = 64 };
 struct works { /* a ledger that commits every so many ms, and gives permits after a commit only */
@@ -921,6 +956,7 @@ int main(void)
         cmocka_unit_test(retry_after_stops_all_calls_of_the_connection),
         cmocka_unit_test(a_call_that_was_not_sent_gives_its_cost_back),
         cmocka_unit_test(the_drain_estimate_names_the_tightest_limit),
+        cmocka_unit_test(a_pause_that_the_vendor_asked_for_is_part_of_the_drain_estimate),
         cmocka_unit_test(what_a_backlog_takes_is_known_from_single_calls),
         cmocka_unit_test(what_was_done_while_calls_waited_counts_most),
         cmocka_unit_test(few_keys_cannot_use_all_slots),

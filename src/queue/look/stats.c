@@ -24,13 +24,16 @@ static bool target_hold(struct queue *q, struct target *t, struct queue_flow_sta
     return s->held != QUEUE_HELD_NONE;
 }
 
-/* What it waited for last is over when nothing is left that may go, as of a flow that is paused; not so its breaker. */
-static enum queue_held conn_hold(const struct conn *c, int64_t *ret_since_ms)
+/* A full disk starts nothing, whatever it waited for last; that is over when nothing is left that may go, as of a flow
+ * that is paused; not so its breaker. */
+static enum queue_held conn_hold(const struct queue *q, const struct conn *c, int64_t *ret_since_ms)
 {
-    bool waits = c->why == QUEUE_HELD_BREAKER || c->ring || c->first_permit;
-    enum queue_held why = waits ? c->why : QUEUE_HELD_NONE;
+    bool keeps = c->ring || c->first_permit, waits = c->why == QUEUE_HELD_BREAKER || keeps;
+    enum queue_held why = keeps && q->full ? QUEUE_HELD_DISK : waits ? c->why : QUEUE_HELD_NONE;
 
-    *ret_since_ms = c->held != QUEUE_HELD_NONE ? c->held_at : why != QUEUE_HELD_NONE ? c->why_at : 0;
+    *ret_since_ms = c->held != QUEUE_HELD_NONE                         ? c->held_at
+                    : why != QUEUE_HELD_NONE && why != QUEUE_HELD_DISK ? c->why_at
+                                                                       : 0;
     return c->held != QUEUE_HELD_NONE ? c->held : why;
 }
 
@@ -49,7 +52,7 @@ static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_s
 
         if (t->n_ready == 0 && t->n_parked == 0)
             continue;
-        s->held = conn_hold(c, &s->held_since_ms);
+        s->held = conn_hold(q, c, &s->held_since_ms);
         queue__conn_words(q, c, s->held, s->held_text, sizeof(s->held_text));
     }
     if (s->held == QUEUE_HELD_NONE && q->full)
@@ -123,7 +126,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
 
     s->id = c->id;
     (void)snprintf(s->name, sizeof(s->name), "%s", c->name);
-    s->held = conn_hold(c, &s->held_since_ms);
+    s->held = conn_hold(q, c, &s->held_since_ms);
     s->next_ms = next_try(q, c, s->held);
     queue__conn_words(q, c, s->held, s->held_text, sizeof(s->held_text));
     s->running = c->running;
@@ -144,6 +147,10 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     }
     b.lanes = s->waiting + s->running;
     s->drain_ms = guard_drain_ms(c->guard, queue__now(q), queue__wall(q), &b, &reason);
+    if (b.waiting > 0 && (c->held != QUEUE_HELD_NONE || q->full)) { /* nobody knows when that ends */
+        s->drain_ms = UINT64_MAX;
+        reason = queue_held_name(c->held != QUEUE_HELD_NONE ? c->held : QUEUE_HELD_DISK);
+    }
     (void)snprintf(s->drain_reason, sizeof(s->drain_reason), "%s", reason ? reason : "");
     (void)snprintf(s->breaker, sizeof(s->breaker), "%s", guard_breaker_state(c->guard));
     budget_stats(q, c, s);

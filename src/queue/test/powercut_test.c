@@ -226,6 +226,21 @@ static void a_failed_write_is_as_grave_as_a_failed_sync(void **state)
     assert_int_equal(try_put(b, "after", &id, &dup), TL_IO);
 }
 
+/* Whatever the connection waited for last: nothing starts, and nobody knows until when. */
+static void is_held_by_the_disk(struct bench *b)
+{
+    struct tl_arena *a = tl_arena_new(1 << 20);
+    struct queue_stat s;
+
+    assert_int_equal(queue_stats(b->q, NULL, a, &s, NULL), TL_OK);
+    assert_int_equal(s.flows[0].held, QUEUE_HELD_DISK);
+    assert_int_equal(s.connections[0].held, QUEUE_HELD_DISK);
+    assert_int_equal(s.connections[0].held_since_ms, 0);
+    assert_true(s.connections[0].drain_ms == UINT64_MAX);
+    assert_string_equal(s.connections[0].drain_reason, "disk");
+    tl_arena_free(a);
+}
+
 static void on_a_full_disk_puts_are_refused_and_outcomes_are_kept_until_there_is_space(void **state)
 {
     struct bench *b = *state;
@@ -234,9 +249,11 @@ static void on_a_full_disk_puts_are_refused_and_outcomes_are_kept_until_there_is
     bool dup;
 
     b->targets[0].idempotent = false;
+    b->guard.concurrency = 1;
     help_open(b);
     assert_int_equal(try_put(b, "a", &first, &dup), TL_OK);
     assert_int_equal(try_put(b, "b", &id, &dup), TL_OK);
+    (void)help_put(b, NULL, "another lane", "1");
     help_turn(b);
     w = help_take(b);
     assert_non_null(w);
@@ -248,6 +265,7 @@ static void on_a_full_disk_puts_are_refused_and_outcomes_are_kept_until_there_is
     help_after(b, 10000);
     assert_null(help_take(b)); /* the next of the lane does not start before the outcome is on disk */
     assert_int_equal(b->fatals, 0);
+    is_held_by_the_disk(b);
     powercut_full(0);
     help_after(b, 1000);
     w = help_take(b);
