@@ -26,8 +26,9 @@ static void count_cell(struct cli_table *t, struct json n, enum cli_shade shade)
 static void held_cell(struct cli_table *t, struct json v, const char *otherwise)
 {
     struct tl_sv held = json_text(json_gets(v, "held"), TL_SV("")),
-                 reason = json_text(json_gets(v, "held_reason"), TL_SV(""));
-    char text[300];
+                 reason = json_text(json_gets(v, "held_reason"), TL_SV("")),
+                 next = json_text(json_gets(v, "next_try_at"), TL_SV("")); /* of a connection */
+    char text[400];
 
     if (json_gets(v, "removed").u.b && json_gets(v, "removed").type == JSON_BOOL)
         otherwise = "removed from the configuration";
@@ -35,7 +36,8 @@ static void held_cell(struct cli_table *t, struct json v, const char *otherwise)
         cli__table_cell(t, tl_sv_str(otherwise), CLI_PLAIN);
         return;
     }
-    snprintf(text, sizeof text, "held: %.*s%s%.*s", TL_SV_ARG(held), reason.n ? ", " : "", TL_SV_ARG(reason));
+    snprintf(text, sizeof text, "held: %.*s%s%.*s%s%.*s", TL_SV_ARG(held), reason.n ? ", " : "", TL_SV_ARG(reason),
+             next.n ? ", next try at " : "", TL_SV_ARG(next));
     cli__table_cell(t, tl_sv_str(text), CLI_WARN);
 }
 

@@ -454,3 +454,15 @@ def test_a_record_of_a_batch_without_a_verdict_has_a_reason(site, target):
     shown = s.wait_state(s.post({"n": 1, "left_out": True}), "dead")
     assert "no verdict for this record" in shown["event"]["reason"], shown["event"]
     assert all("no verdict for this record" in a["reason"] for a in shown["attempts"]), shown["attempts"]
+
+
+def test_a_long_pause_that_the_target_asks_for_says_until_when(site, target):
+    target.behave = lambda r: answer(429, retry_after=86400)
+    s = site(project(target, limits={"concurrency": 1})).start()
+    for n in range(3):
+        s.post({"n": n})
+    c = until(lambda: s.connection("erp") if s.connection("erp")["held"] == "rate" else None)
+    assert c["next_try_at"] > c["held_since"]
+    assert 86_000_000 < c["drain_ms"] <= 86_400_000 and c["drain_reason"] == "retry_after"
+    r = subprocess.run([BIN, "status"], cwd=s.folder, env=s.env, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, text=True)
+    assert f"held: rate, next try at {c['next_try_at']}" in r.stdout and "23h59m" in r.stdout, r.stdout
