@@ -68,6 +68,20 @@ static const char *by_hand(struct json flow, char text[80])
     return text;
 }
 
+/* It left the configuration, and nothing of it waits for anybody. */
+static bool is_forgotten(struct json v)
+{
+    static const char *const of[] = {"queued", "running", "retrying", "held", "dead"};
+    struct json removed = json_gets(v, "removed"), counts = json_gets(v, "counts"); /* a connection has none */
+    int64_t n, all = 0;
+
+    for (size_t i = 0; i < TL_COUNT(of); i++)
+        all += json_int64(json_gets(counts, of[i]), &n) ? n : 0;
+    all += json_int64(json_gets(v, "waiting"), &n) ? n : 0;
+    all += json_int64(json_gets(v, "running"), &n) ? n : 0;
+    return removed.type == JSON_BOOL && removed.u.b && all == 0;
+}
+
 static void show_flows(struct json flows)
 {
     static const char *const heads[] = {"flow",       ">received", ">waiting",    ">running", ">retrying", ">dead",
@@ -79,6 +93,8 @@ static void show_flows(struct json flows)
         struct json f = json_at(flows, i);
         char text[80];
 
+        if (is_forgotten(f))
+            continue;
         cli__table_json(t, json_gets(f, "name"));
         count_cell(t, json_gets(f, "events"), CLI_PLAIN);
         for (size_t k = 0; k < TL_COUNT(counts); k++)
@@ -134,6 +150,8 @@ static void show_connections(struct json connections)
         struct json c = json_at(connections, i);
         struct tl_sv breaker = json_text(json_gets(c, "breaker"), TL_SV(""));
 
+        if (is_forgotten(c))
+            continue;
         cli__table_json(t, json_gets(c, "name"));
         cli__table_cell(t, breaker, cli__state_shade(breaker));
         count_cell(t, json_gets(c, "calls"), CLI_PLAIN);

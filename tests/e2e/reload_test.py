@@ -376,3 +376,26 @@ def test_a_reload_says_what_only_a_restart_brings_into_force(site, target):
     assert said["needs_restart"] == ["server.threads"], "still, and what is again as it was at the start is not"
     s.change(lambda c: c["server"].pop("threads"))
     assert s.do("/v1/reload")["needs_restart"] == []
+
+
+def test_what_left_the_configuration_and_has_nothing_left_leaves_the_status_too(site, targets):
+    erp, other = targets(lambda r: answer(503)), targets()
+    second = {"from": hook("/hooks/second"), "to": {"connection": "second", "post": "/orders"}, "retry": {"attempts": 100, "backoff": "20ms..80ms"}}
+    s = site(project(other, flows={"second": second}, connections={"second": {"type": "http", "url": erp.url, "limits": {"breaker_failures": 2}}})).start()
+    s.post({"n": 1}, path="/hooks/second")
+    until(lambda: s.connection("second")["breaker"] == "open")
+
+    def leave(c):
+        del c["flows"]["second"], c["connections"]["second"]
+    s.change(leave)
+    s.do("/v1/reload")
+    said = shown(s)
+    assert "second" in said and "held: flow_removed" in said
+    s.job("move", {"flow": "second"}, to="orders")
+    s.wait_counts(delivered=1)
+    until(lambda: s.flow("second")["held"] is None and s.connection("second")["held"] is None)
+    assert s.flow("second")["removed"] and "second" not in shown(s)
+
+
+def shown(s):
+    return subprocess.run([BIN, "status"], cwd=s.folder, env=s.env, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, text=True, check=True).stdout

@@ -41,6 +41,8 @@ static enum queue_held conn_hold(const struct queue *q, const struct conn *c, in
  */
 static void flow_hold(struct queue *q, const struct flow *f, struct queue_flow_stat *s)
 {
+    if (s->removed && s->count[QUEUE_QUEUED] + s->count[QUEUE_RETRYING] + s->count[QUEUE_HELD] == 0)
+        return; /* nothing of it is left that could be held */
     s->held = queue__is_gone(q, f->removed, f->gone) ? QUEUE_HELD_FLOW_REMOVED : f->held;
     s->held_since_ms = f->held != QUEUE_HELD_NONE ? f->held_at : 0;
     (void)snprintf(s->held_text, sizeof(s->held_text), "%s", f->held_text);
@@ -126,6 +128,7 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
 
     s->id = c->id;
     (void)snprintf(s->name, sizeof(s->name), "%s", c->name);
+    s->removed = queue__is_gone(q, c->removed, c->gone);
     s->held = conn_hold(q, c, &s->held_since_ms);
     s->next_ms = next_try(q, c, s->held);
     queue__conn_words(q, c, s->held, s->held_text, sizeof(s->held_text));
@@ -146,6 +149,8 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
                 (uint64_t)(t->flow->count[QUEUE_QUEUED] + t->flow->count[QUEUE_RETRYING] - t->flow->count[QUEUE_HELD]);
     }
     b.lanes = s->waiting + s->running;
+    if (s->removed && s->waiting + s->running == 0) /* nobody waits for it any more, nor for its breaker */
+        s->held = QUEUE_HELD_NONE;
     s->drain_ms = guard_drain_ms(c->guard, queue__now(q), queue__wall(q), &b, &reason);
     if (b.waiting > 0 && (c->held != QUEUE_HELD_NONE || q->full)) { /* nobody knows when that ends */
         s->drain_ms = UINT64_MAX;
@@ -154,7 +159,6 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     (void)snprintf(s->drain_reason, sizeof(s->drain_reason), "%s", reason ? reason : "");
     (void)snprintf(s->breaker, sizeof(s->breaker), "%s", guard_breaker_state(c->guard));
     budget_stats(q, c, s);
-    s->removed = queue__is_gone(q, c->removed, c->gone);
 }
 
 static bool target_names(const struct queue *q, struct tl_arena *a, struct queue_stat *o)

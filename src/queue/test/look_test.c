@@ -214,6 +214,15 @@ static void without_a_server_only_what_was_removed_is_called_removed(void **stat
     b->config.n_flows = b->config.n_connections = 0;
     help_open(b);
     q = open_bare(b);
+    is_removed(q, true, true, QUEUE_HELD_NONE); /* nothing of it is left that could be held */
+    queue_close(q);
+    b->config.n_flows = b->config.n_connections = 1;
+    help_open(b);
+    (void)help_put(b, NULL, "a", "1");
+    help_close(b);
+    b->config.n_flows = b->config.n_connections = 0;
+    help_open(b);
+    q = open_bare(b);
     is_removed(q, true, true, QUEUE_HELD_FLOW_REMOVED);
     queue_close(q);
     b->config.n_flows = b->config.n_connections = 1;
