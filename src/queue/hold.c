@@ -86,7 +86,7 @@ void queue__free_flow(struct queue *q, struct flow *f)
         t->ends.row_n = t->ends.n = t->ends.at = 0;
     f->save = true;
     rings_of_flow(q, f);
-    queue__notice(q, "flow_resumed", f, NULL, "");
+    queue__notice(q, "flow_resumed", f, NULL, "what waited for it goes on");
 }
 
 void queue__free_conn(struct queue *q, struct conn *c)
@@ -106,7 +106,7 @@ void queue__free_conn(struct queue *q, struct conn *c)
     c->trying = false;
     c->wake_ns = 0;
     c->save = true;
-    queue__notice(q, "connection_resumed", NULL, c, "");
+    queue__notice(q, "connection_resumed", NULL, c, "calls start again");
 }
 
 bool queue__accept_targets(struct queue *q, struct flow *f)
@@ -124,7 +124,7 @@ bool queue__accept_targets(struct queue *q, struct flow *f)
         queue__ring_update(q, t);
     }
     if (any)
-        queue__notice(q, "flow_resumed", f, NULL, "");
+        queue__notice(q, "flow_resumed", f, NULL, "what waited for it goes on");
     return any;
 }
 

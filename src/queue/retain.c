@@ -45,7 +45,8 @@ void queue__disk_check(struct queue *q)
     if (stop != atomic_load(&q->intake_stopped)) {
         atomic_store(&q->intake_stopped, stop);
         queue__notice(q, stop ? "intake_stopped" : "intake_again", NULL, NULL,
-                      stop ? "the disk is nearly full: senders get 503 until there is space" : "");
+                      stop ? "the disk is nearly full: senders get 503 until there is space"
+                           : "there is space again: events are taken in");
     }
 }
 

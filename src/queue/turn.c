@@ -399,7 +399,7 @@ static bool turn_ops(struct queue *q)
         return true;
     }
     if (q->full)
-        queue__notice(q, "disk_again", NULL, NULL, "");
+        queue__notice(q, "disk_again", NULL, NULL, "outcomes can be written again: deliveries start");
     q->full = false;
     queue__answer(q, after_commit(q, batch));
     return true;

@@ -24,7 +24,7 @@ static void on_notice(void *arg, const char *what, struct tl_sv flow, struct tl_
 
     (void)flow;
     (void)connection;
-    (void)text;
+    assert_true(text && text[0]); /* somebody reads it in a log */
     b->notices++;
     (void)snprintf(b->last_notice, sizeof(b->last_notice), "%s", what);
 }
