@@ -63,9 +63,10 @@ struct queue_connection_stat {
                         soon */
     uint64_t waiting, running; /* lane heads in memory */
     uint64_t calls, failed[TL_CLASS_COUNT];
-    int64_t last_ok_ms;    /* when a call last succeeded; 0: never. Of an earlier run: to a minute */
-    uint64_t drain_ms;     /* estimate for what waits at the tightest limit; UINT64_MAX: unknown */
-    char drain_reason[80]; /* that limit, or what holds it for nobody knows how long: a name of queue_held */
+    int64_t last_ok_ms; /* when a call last succeeded; 0: never. Of an earlier run: to a minute */
+    uint64_t
+        drain_ms; /* for what waits, at the tightest limit; of what is held: once it goes on. UINT64_MAX: unknown */
+    char drain_reason[80]; /* that limit, or "disk" */
     char breaker[16];
     uint32_t concurrency; /* calls at once that are allowed now */
     struct queue_budget_stat {

@@ -152,9 +152,9 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     if (s->removed && s->waiting + s->running == 0) /* nobody waits for it any more, nor for its breaker */
         s->held = QUEUE_HELD_NONE;
     s->drain_ms = guard_drain_ms(c->guard, queue__now(q), queue__wall(q), &b, &reason);
-    if (b.waiting > 0 && (c->held != QUEUE_HELD_NONE || q->full)) { /* nobody knows when that ends */
+    if (b.waiting > 0 && q->full) { /* nobody knows when that ends, or who takes the space then */
         s->drain_ms = UINT64_MAX;
-        reason = queue_held_name(c->held != QUEUE_HELD_NONE ? c->held : QUEUE_HELD_DISK);
+        reason = queue_held_name(QUEUE_HELD_DISK);
     }
     (void)snprintf(s->drain_reason, sizeof(s->drain_reason), "%s", reason ? reason : "");
     (void)snprintf(s->breaker, sizeof(s->breaker), "%s", guard_breaker_state(c->guard));
