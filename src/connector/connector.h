@@ -194,6 +194,9 @@ struct tl_sv connector_reply_text(struct connector_call *call, const struct http
 /* The text with every secret of this call masked, and what a name says is one (?sig=, "access_token": ""); the arena's.
  */
 struct tl_sv connector_mask(struct connector_call *call, struct tl_sv text);
+/* The same of a text that is cut to max bytes, or came cut when it has them all: half a secret at the cut is one too.
+ * Always instead of cutting first. */
+struct tl_sv connector_mask_cut(struct connector_call *call, struct tl_sv text, size_t max);
 /* The ticket is on disk when this returns TL_OK. TL_STALE: the job was cancelled meanwhile. */
 TL_MUST_CHECK enum tl_rc connector_checkpoint(struct task *task, struct connector_call *call, struct tl_sv ticket,
                                               struct tl_err *err);

@@ -21,6 +21,10 @@ struct connector_view {
 /* No text may show this value from now on; shorter ones than 4 bytes are no secrets and would tear texts apart. */
 void connector__hide(struct connector_call *call, struct tl_sv value);
 
+/* The records without this call's credentials; the same where there are none. mask.c */
+const struct connector_incoming *connector__clean_records(struct task *task, struct connector_call *call,
+                                                          const struct connector_incoming *records, size_t n);
+
 /* The address of a request: `url` joined to `base` (NULL: must be absolute), in the arena. TL_CONFIG when it is another
  * host's: the connection's credentials must not go there. */
 TL_MUST_CHECK enum tl_rc connector__url(struct tl_arena *a, const char *base, struct tl_sv url, struct tl_sv *ret_url,

@@ -369,6 +369,7 @@ enum tl_rc connector_emit(struct task *task, struct connector_call *call, const 
                        CONNECTOR_POSITION_MAX);
     if (!call->ledger || !call->ledger->emit)
         return tl_fail(err, TL_UNSUPPORTED, "records cannot be taken in here");
+    records = connector__clean_records(task, call, records, n);
     return call->ledger->emit(call->ledger->arg, task, records, n, position, err);
 }
 

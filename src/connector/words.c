@@ -5,123 +5,7 @@
  */
 #include "connector/connector_int.h"
 
-enum { PARSE_MAX = 64 << 10, SECRET_MIN = 4 };
-
-/* ---- masks ---- */
-
-void connector__hide(struct connector_call *call, struct tl_sv value)
-{
-    struct connector_view *v = call->view;
-
-    if (!v || value.n < SECRET_MIN || v->n_masks == CONNECTOR_MASKS)
-        return;
-    for (size_t i = 0; i < v->n_masks; i++)
-        if (tl_sv_eq(v->masks[i], value))
-            return;
-    v->masks[v->n_masks++] = value;
-}
-
-/* The longest mask that stands at the beginning of s; 0: none. */
-static size_t masked(const struct connector_view *v, struct tl_sv s)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; v && i < v->n_masks; i++)
-        if (v->masks[i].n > n && tl_sv_starts(s, v->masks[i]))
-            n = v->masks[i].n;
-    return n;
-}
-
-/* What names a secret that we have not seen: theirs, in a link that they signed or a token that they gave. */
-static size_t secret_name(struct tl_sv s)
-{
-    static const char *const names[] = {"access_token",     "refresh_token",
-                                        "id_token",         "client_secret",
-                                        "client_assertion", "session_token",
-                                        "password",         "api_key",
-                                        "apikey",           "secret",
-                                        "signature",        "sig",
-                                        "x-amz-signature",  "x-amz-security-token",
-                                        "x-goog-signature", "authorization",
-                                        "accessToken",      "refreshToken",
-                                        "sessionId",        "token"};
-    size_t n = 0;
-
-    for (size_t i = 0; i < TL_COUNT(names); i++)
-        if (strlen(names[i]) > n && tl_sv_starts_i(s, tl_sv_str(names[i])))
-            n = strlen(names[i]);
-    return n;
-}
-
-static size_t blanks(struct tl_sv s)
-{
-    size_t n = 0;
-
-    while (n < s.n && (s.p[n] == ' ' || s.p[n] == '\t' || s.p[n] == '\n' || s.p[n] == '\r'))
-        n++;
-    return n;
-}
-
-/* `sig=...` of a URL's query or a form, `"token": "..."` of JSON. *ret_head: how much of it stands before the value. */
-static size_t named(struct tl_sv s, char before, size_t *ret_head)
-{
-    bool json = s.n > 0 && s.p[0] == '"';
-    size_t at = json ? 1 : 0, n = secret_name(tl_sv_from(s, at));
-
-    if (n == 0 || !(json || before == '?' || before == '&' || before == ';' || before == '\0'))
-        return 0;
-    at += n;
-    if (json) {
-        if (at >= s.n || s.p[at] != '"')
-            return 0;
-        at += 1 + blanks(tl_sv_from(s, at + 1));
-        if (at >= s.n || s.p[at] != ':')
-            return 0;
-        at += 1 + blanks(tl_sv_from(s, at + 1));
-    }
-    if (at >= s.n || s.p[at] != (json ? '"' : '='))
-        return 0;
-    *ret_head = ++at;
-    while (at < s.n && (json ? s.p[at] != '"' : strchr("&;\"'<>#\\ \t\r\n", s.p[at]) == NULL))
-        at += json && s.p[at] == '\\' && at + 1 < s.n ? 2 : 1;
-    return at;
-}
-
-/* What is to be hidden at i: its length, and how much before it stays. 0: nothing. */
-static size_t hidden(const struct connector_view *v, struct tl_sv text, size_t i, size_t *ret_head)
-{
-    size_t n = masked(v, tl_sv_from(text, i));
-
-    *ret_head = 0;
-    return n > 0 ? n : named(tl_sv_from(text, i), i > 0 ? text.p[i - 1] : '\0', ret_head);
-}
-
-struct tl_sv connector_mask(struct connector_call *call, struct tl_sv text)
-{
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    bool any = false;
-    struct tl_sv copy;
-    size_t head;
-
-    for (size_t i = 0; i < text.n && !any; i++)
-        any = hidden(call->view, text, i, &head) > 0;
-    if (!any)
-        return text;
-    tl_buf_init(&b, text.n * 4 + 1);
-    for (size_t i = 0; i < text.n;) {
-        size_t n = hidden(call->view, text, i, &head);
-
-        if (n == 0) {
-            tl_buf_putc(&b, text.p[i++]);
-            continue;
-        }
-        tl_buf_sv(&b, tl_sv(text.p + i, head));
-        tl_buf_puts(&b, "***");
-        i += n;
-    }
-    copy = tl_arena_sv(call->arena, tl_buf_view(&b));
-    return copy.p ? copy : TL_SV("***");
-}
+enum { PARSE_MAX = 64 << 10, LOOK = 4096 };
 
 /* ---- one line ---- */
 
@@ -235,7 +119,7 @@ static struct tl_sv element(struct tl_sv s, const char *name)
 
 static struct tl_sv without_tags(struct tl_arena *a, struct tl_sv s)
 {
-    size_t room = s.n < 4096 ? s.n : 4096, n = 0;
+    size_t room = s.n < LOOK + 1 ? s.n : LOOK + 1, n = 0; /* one more than is looked at: it was cut */
     char *out = tl_arena_alloc_unaligned(a, room + 1);
     bool tag = false;
 
@@ -270,7 +154,7 @@ struct tl_sv connector_reply_text(struct connector_call *call, const struct http
     if (s.n == 0)
         return TL_SV_NULL;
     if (s.p[0] == '<')
-        s = markup_words(call->arena, tl_sv(s.p, s.n < PARSE_MAX ? s.n : PARSE_MAX));
+        s = markup_words(call->arena, connector_mask_cut(call, s, PARSE_MAX));
     else if ((s.p[0] == '{' || s.p[0] == '[' || s.p[0] == '"') && s.n <= PARSE_MAX &&
              json_parse(call->arena, s, JSON_PARSE_DUP_LAST, &(struct json_limits){.max_depth = 64}, &v, NULL) ==
                  TL_OK) {
@@ -278,6 +162,5 @@ struct tl_sv connector_reply_text(struct connector_call *call, const struct http
 
         s = words.n > 0 ? words : s;
     }
-    /* masked before it is cut: half a secret is one too */
-    return one_line(call->arena, connector_mask(call, tl_sv(s.p, s.n < 4096 ? s.n : 4096)));
+    return one_line(call->arena, connector_mask_cut(call, s, LOOK));
 }

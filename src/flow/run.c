@@ -452,7 +452,7 @@ static void call_target(struct task *task, struct run *r, connector_fn *fn, cons
     r->writes = r->target->mark != NULL;
     if (r->writes)
         flow__write_begin(r->loop->engine->writes, &r->write, r->target->connection->name);
-    rc = fn(task, &call, err);
+    rc = connector_run(task, &call, fn, err);
     if (!call.latency_us)
         call.latency_us = (async_loop_now(r->loop->loop) - began) / 1000;
     r->attempt.called = async_loop_now(r->loop->loop);

@@ -52,7 +52,10 @@ class Echo(Target):
         if self.status == "drop":
             return DROP
         text = json.dumps({"error": {"message": " ".join(f"{n}={v}" for n, v in r.headers.items()) + " " + r.path}, "headers": r.headers,
-                           "authorization": r.headers.get("authorization"), "url": r.path})
+                           "authorization": r.headers.get("authorization"), "url": r.path,
+                           "id": f"{r.path} {r.headers.get('authorization')} {r.headers.get('cookie')} {r.headers.get('x-signature')}"})
+        if self.status == 201:  # the address of what was made, asked for as this was: it stays as the answer
+            return answer(201, b"", location=self.url + r.path + "/4711")
         if self.status == "bare":  # no words in it: all of it is what it says
             return answer(422, json.dumps({"n": 1, "access_token": PLANTED["theirs"], "upload": LINK}).encode(), location=LINK)
         if self.status == "text":
@@ -133,7 +136,7 @@ def drive(s, echo, login, vault):
     flows = list(s.config["flows"])
     for f in flows:
         out.append(json.dumps(s.do(f"/v1/flows/{f}/debug", {"for": "10m", "bodies": True})).encode())
-    for status in (500, 403, 429, 400, 422, "bare", 200, "text", 302, 204, "drop", 503, 401):
+    for status in (500, 403, 429, 400, 422, "bare", 200, 201, "text", 302, 204, "drop", 503, 401):
         echo.status = status
         if status == 400:
             login.clients, good = set(), login.clients

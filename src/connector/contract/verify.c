@@ -18,7 +18,8 @@ void connector_finding(struct connector_call *call, struct connector_inquiry *q,
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    (void)json_push(&q->findings, json_str_copy(call->arena, connector_mask(call, tl_sv_str(text))));
+    (void)json_push(&q->findings,
+                    json_str_copy(call->arena, connector_mask_cut(call, tl_sv_str(text), sizeof text - 1)));
 }
 
 /* "rate[]" -> "rate", and how deep a list it is. */

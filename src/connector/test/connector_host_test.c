@@ -169,6 +169,111 @@ static void what_authentication_added_is_masked(void **state)
     rig_stop(&r);
 }
 
+static void what_is_kept_of_a_good_answer_is_masked(void **state)
+{
+    struct fake_auth a;
+    struct rig r;
+    struct tl_sv path;
+
+    (void)state;
+    start(&r, &a);
+    rig_script(&r, (struct rig_reply){.status = 201, .body = "{\"id\": \"k-s3cr3t-1-4711\"}"});
+    rig_run(&r);
+    assert_int_equal(r.verdicts[0].end, CONNECTOR_DONE);
+    assert_true(tl_sv_eqs(r.verdicts[0].answer, "k-***-4711"));
+    a.in_query = true;
+    rig_script(&r, (struct rig_reply){.status = 201,
+                                      .headers = {"location: http://x/orders/7?key=s3cr3t%2Fkey&v=1"},
+                                      .body = "{\"of\": [1, {\"self\": \"/x?key=Bearer s3cr3t/key-and-more\"}]}"});
+    rig_run(&r);
+    assert_int_equal(r.verdicts[0].end, CONNECTOR_DONE);
+    assert_true(tl_sv_eqs(r.verdicts[0].answer, "http://x/orders/7?key=***&v=1"));
+    /* ten bytes may stand in somebody's data by chance */
+    path = json_text(json_gets(json_at(json_gets(r.call.output, "of"), 1), "self"), TL_SV(""));
+    assert_true(tl_sv_eqs(path, "/x?key=Bearer s3cr3t/key-and-more"));
+    a.in_query = false;
+    a.applied = 9;
+    rig_script(&r, (struct rig_reply){.status = 200,
+                                      .body = "{\"n\": 1, \"of\": [2, {\"sent\": \"<Bearer s3cr3t-10>\"}, 3]}"});
+    rig_run(&r);
+    path = json_text(json_gets(json_at(json_gets(r.call.output, "of"), 1), "sent"), TL_SV(""));
+    assert_true(tl_sv_eqs(path, "<***>"));
+    assert_int_equal(json_at(json_gets(r.call.output, "of"), 2).u.i, 3);
+    rig_stop(&r);
+}
+
+struct taken {
+    char value[64], key[64];
+};
+
+static enum tl_rc take(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
+                       struct tl_sv position, struct tl_err *err)
+{
+    struct taken *t = arg;
+
+    (void)task, (void)position, (void)err;
+    assert_int_equal(n, 1);
+    (void)snprintf(t->value, sizeof t->value, "%.*s",
+                   TL_SV_ARG(json_text(json_gets(records[0].value, "u"), TL_SV(""))));
+    (void)snprintf(t->key, sizeof t->key, "%.*s", TL_SV_ARG(records[0].key));
+    return TL_OK;
+}
+
+static enum tl_rc read_echo(struct task *task, struct connector_call *call, struct tl_err *err)
+{
+    const struct http_request_out req = {.url = TL_SV("/x")};
+    struct connector_incoming one = {.key = TL_SV("k Bearer s3cr3t-10")};
+    struct http_reply reply;
+    struct json_builder b;
+    enum tl_rc rc = connector_http(task, call, &req, &reply, err);
+
+    if (rc != TL_OK)
+        return rc;
+    json_object_begin(&b, call->arena, 1);
+    json_adds(&b, "u", json_str("sent Bearer s3cr3t-10."));
+    one.value = json_end(&b);
+    return connector_emit(task, call, &one, 1, TL_SV("p"), err);
+}
+
+static void what_is_read_does_not_repeat_the_credentials(void **state)
+{
+    struct taken t = {0};
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    r.ledger = (struct connector_ledger){.emit = take, .arg = &t};
+    r.fn = read_echo;
+    a.applied = 9;
+    rig_script(&r, (struct rig_reply){.status = 200, .body = "{}"});
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_OK);
+    assert_string_equal(t.value, "sent ***.");
+    assert_string_equal(t.key, "k ***");
+    rig_stop(&r);
+}
+
+static void half_of_a_long_secret_is_not_told(void **state)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    tl_buf_init(&b, 16 << 10);
+    for (int i = 0; i < 4091 - 4; i++) /* what is looked at ends within the secret */
+        tl_buf_putc(&b, ' ');
+    (void)tl_buf_puts(&b, "no: s3cr3t-1");
+    b.p[0] = '.';
+    tl_buf_putc(&b, '\0');
+    rig_script(&r, (struct rig_reply){.status = 500, .body = b.p});
+    rig_run(&r);
+    assert_null(strstr(r.err.text, "s3"));
+    rig_stop(&r);
+}
+
 static void a_call_is_stopped_while_a_token_is_fetched(void **state)
 {
     struct fake_auth a;
@@ -298,6 +403,9 @@ int main(void)
         cmocka_unit_test(a_second_401_is_an_error_of_the_connection),
         cmocka_unit_test(without_a_token_nothing_is_sent),
         cmocka_unit_test(what_authentication_added_is_masked),
+        cmocka_unit_test(what_is_kept_of_a_good_answer_is_masked),
+        cmocka_unit_test(what_is_read_does_not_repeat_the_credentials),
+        cmocka_unit_test(half_of_a_long_secret_is_not_told),
         cmocka_unit_test(a_call_is_stopped_while_a_token_is_fetched),
         cmocka_unit_test(a_trace_is_passed_on_when_it_is_one),
         cmocka_unit_test(the_clock_of_the_other_side_is_measured),

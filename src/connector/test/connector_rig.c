@@ -309,7 +309,7 @@ static enum tl_rc body(struct task *task, void *arg, struct tl_err *err)
     struct rig *r = arg;
     connector_fn *fn = r->fn ? r->fn : r->chosen.operation->run;
 
-    return fn(task, &r->call, err);
+    return connector_run(task, &r->call, fn, err);
 }
 
 static void ended(void *arg, enum tl_rc rc, const struct tl_err *err)

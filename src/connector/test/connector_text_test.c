@@ -377,6 +377,10 @@ static void a_secret_is_masked_also_where_a_text_is_cut(void **state)
     text = connector_reply_text(&call, &reply);
     assert_true(text.n <= 200);
     assert_int_equal(tl_sv_find_sv(text, TL_SV("s3cr")), text.n);
+    text = connector_mask_cut(&call, TL_SV("a s3cr3t-token b s3cr3t-token"), 19);
+    assert_true(tl_sv_eqs(text, "a *** b ***"));
+    text = connector_mask_cut(&call, TL_SV("a s3cr3"), 100);
+    assert_true(tl_sv_eqs(text, "a s3cr3"));
     tl_arena_free(a);
 }
 

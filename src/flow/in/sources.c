@@ -338,7 +338,8 @@ static enum tl_rc run_reader(struct task *task, struct reader *reader, const str
         return rc;
     call.position = tl_buf_view(&position);
     connector_call_begin(&call, flow__host(s->plan, r->connection, 0), &ledger);
-    rc = body->part ? body->part(task, &call, body->i, body->arg, err) : r->operation->run(task, &call, err);
+    rc = body->part ? body->part(task, &call, body->i, body->arg, err)
+                    : connector_run(task, &call, r->operation->run, err);
     *ret_wait_ms = call.pending ? call.next_poll_ms : r->conf->every_ms;
     if (rc == TL_OK && call.remark.n && !s->remarked) {
         s->remarked = true;

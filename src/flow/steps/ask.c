@@ -309,7 +309,7 @@ static enum tl_rc run(struct task *task, struct question *q, const struct queue_
     enum tl_rc rc;
 
     connector_call_begin(&call, flow__host(q->place->plan, ask->connection, q->place->loop), &ledger);
-    rc = ask->operation->run(task, &call, q->err);
+    rc = connector_run(task, &call, ask->operation->run, q->err);
     if (rc == TL_OK && ask->operation->kind == CONNECTOR_WRITE)
         rc = judge(q, &call, &verdict);
     else

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mask.c - no credentials of a call in what is told or kept of it: some systems repeat what they were sent, in errors
+ * and in answers alike.
+ */
+#include "connector/connector_int.h"
+
+#include <stdio.h>
+
+enum { SECRET_MIN = 4 };
+
+/* ---- masks ---- */
+
+void connector__hide(struct connector_call *call, struct tl_sv value)
+{
+    struct connector_view *v = call->view;
+
+    if (!v || value.n < SECRET_MIN || v->n_masks == CONNECTOR_MASKS)
+        return;
+    for (size_t i = 0; i < v->n_masks; i++)
+        if (tl_sv_eq(v->masks[i], value))
+            return;
+    v->masks[v->n_masks++] = value;
+}
+
+/* How a text is looked through. */
+struct look {
+    const struct connector_view *view;
+    size_t least; /* shorter values stay */
+    bool names;   /* hide what a name says is a secret, too */
+    bool cut;     /* more stood behind the end: what a value begins with is that value there */
+};
+
+/* The longest value that stands at the beginning of s; 0: none. */
+static size_t masked(const struct look *k, struct tl_sv s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; k->view && i < k->view->n_masks; i++) {
+        struct tl_sv m = k->view->masks[i];
+
+        if (m.n < k->least || m.p[0] != s.p[0])
+            continue;
+        if (m.n > n && tl_sv_starts(s, m))
+            n = m.n;
+        else if (k->cut && s.n < m.n && s.n > n && tl_sv_starts(m, s))
+            n = s.n;
+    }
+    return n;
+}
+
+/* What names a secret that we have not seen: theirs, in a link that they signed or a token that they gave. */
+static size_t secret_name(struct tl_sv s)
+{
+    static const char *const names[] = {"access_token",     "refresh_token",
+                                        "id_token",         "client_secret",
+                                        "client_assertion", "session_token",
+                                        "password",         "api_key",
+                                        "apikey",           "secret",
+                                        "signature",        "sig",
+                                        "x-amz-signature",  "x-amz-security-token",
+                                        "x-goog-signature", "authorization",
+                                        "accessToken",      "refreshToken",
+                                        "sessionId",        "token"};
+    size_t n = 0;
+
+    for (size_t i = 0; i < TL_COUNT(names); i++)
+        if (strlen(names[i]) > n && tl_sv_starts_i(s, tl_sv_str(names[i])))
+            n = strlen(names[i]);
+    return n;
+}
+
+static size_t blanks(struct tl_sv s)
+{
+    size_t n = 0;
+
+    while (n < s.n && (s.p[n] == ' ' || s.p[n] == '\t' || s.p[n] == '\n' || s.p[n] == '\r'))
+        n++;
+    return n;
+}
+
+/* `sig=...` of a URL's query or a form, `"token": "..."` of JSON. *ret_head: how much of it stands before the value. */
+static size_t named(struct tl_sv s, char before, size_t *ret_head)
+{
+    bool json = s.n > 0 && s.p[0] == '"';
+    size_t at = json ? 1 : 0, n;
+
+    if (!(json || before == '?' || before == '&' || before == ';' || before == '\0'))
+        return 0;
+    n = secret_name(tl_sv_from(s, at));
+    if (n == 0)
+        return 0;
+    at += n;
+    if (json) {
+        if (at >= s.n || s.p[at] != '"')
+            return 0;
+        at += 1 + blanks(tl_sv_from(s, at + 1));
+        if (at >= s.n || s.p[at] != ':')
+            return 0;
+        at += 1 + blanks(tl_sv_from(s, at + 1));
+    }
+    if (at >= s.n || s.p[at] != (json ? '"' : '='))
+        return 0;
+    *ret_head = ++at;
+    while (at < s.n && (json ? s.p[at] != '"' : strchr("&;\"'<>#\\ \t\r\n", s.p[at]) == NULL))
+        at += json && s.p[at] == '\\' && at + 1 < s.n ? 2 : 1;
+    return at;
+}
+
+/* What is to be hidden at i: its length, and how much before it stays. 0: nothing. */
+static size_t hidden(const struct look *k, struct tl_sv text, size_t i, size_t *ret_head)
+{
+    size_t n = masked(k, tl_sv_from(text, i));
+
+    *ret_head = 0;
+    if (n > 0 || !k->names)
+        return n;
+    return named(tl_sv_from(text, i), i > 0 ? text.p[i - 1] : '\0', ret_head);
+}
+
+static struct tl_sv look_through(struct tl_arena *a, const struct look *k, struct tl_sv text)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    size_t first = 0, head;
+    struct tl_sv copy;
+
+    while (first < text.n && hidden(k, text, first, &head) == 0)
+        first++;
+    if (first == text.n)
+        return text;
+    tl_buf_init(&b, text.n * 4 + 1);
+    tl_buf_sv(&b, tl_sv(text.p, first));
+    for (size_t i = first; i < text.n;) {
+        size_t n = hidden(k, text, i, &head);
+
+        if (n == 0) {
+            tl_buf_putc(&b, text.p[i++]);
+            continue;
+        }
+        tl_buf_sv(&b, tl_sv(text.p + i, head));
+        tl_buf_puts(&b, "***");
+        i += n;
+    }
+    copy = tl_arena_sv(a, tl_buf_view(&b));
+    return copy.p ? copy : TL_SV("***");
+}
+
+struct tl_sv connector_mask(struct connector_call *call, struct tl_sv text)
+{
+    const struct look k = {.view = call->view, .names = true};
+
+    return look_through(call->arena, &k, text);
+}
+
+struct tl_sv connector_mask_cut(struct connector_call *call, struct tl_sv text, size_t max)
+{
+    const struct look k = {.view = call->view, .names = true, .cut = text.n >= max};
+
+    return look_through(call->arena, &k, tl_sv(text.p, text.n < max ? text.n : max));
+}
+
+/* ---- what stays of a call ---- */
+
+/* Records and what a step made of an answer go on to others, so that only what is no word by chance is hidden. */
+enum { DATA_LEAST = 16 };
+
+static bool shows(const struct look *k, struct json v)
+{
+    size_t head;
+
+    if (v.type == JSON_STRING) {
+        struct tl_sv text = json_view(v);
+
+        for (size_t i = 0; i < text.n; i++)
+            if (hidden(k, text, i, &head))
+                return true;
+    }
+    for (uint32_t i = 0; i < v.n && (v.type == JSON_OBJECT || v.type == JSON_ARRAY); i++)
+        if (shows(k, v.type == JSON_OBJECT ? v.u.members[i].value : v.u.items[i]))
+            return true;
+    return false;
+}
+
+static struct json without(struct tl_arena *a, const struct look *k, struct json v)
+{
+    struct json_builder b;
+
+    if (!shows(k, v))
+        return v;
+    if (v.type == JSON_STRING)
+        return json_sv(look_through(a, k, json_view(v)));
+    if (v.type == JSON_OBJECT)
+        json_object_begin(&b, a, v.n);
+    else
+        json_array_begin(&b, a, v.n);
+    for (uint32_t i = 0; i < v.n; i++) {
+        if (v.type == JSON_OBJECT)
+            (void)json_add(&b, json_view(v.u.members[i].key), without(a, k, v.u.members[i].value));
+        else
+            (void)json_push(&b, without(a, k, v.u.items[i]));
+    }
+    return json_end(&b);
+}
+
+static bool has_long_values(const struct connector_view *v)
+{
+    for (size_t i = 0; v && i < v->n_masks; i++)
+        if (v->masks[i].n >= DATA_LEAST)
+            return true;
+    return false;
+}
+
+static void clean_xrefs(struct connector_call *call, const struct look *k, struct connector_verdict *v)
+{
+    struct connector_xref *x = v->n_xrefs ? tl_arena_alloc(call->arena, v->n_xrefs * sizeof *x) : NULL;
+
+    if (!x) {
+        v->n_xrefs = 0;
+        return;
+    }
+    for (size_t i = 0; i < v->n_xrefs; i++) {
+        x[i] = v->xrefs[i];
+        x[i].here = look_through(call->arena, k, x[i].here);
+        x[i].there = look_through(call->arena, k, x[i].there);
+    }
+    v->xrefs = x;
+}
+
+static void clean_call(void *arg)
+{
+    struct connector_call *call = arg;
+    const struct look data = {.view = call->view, .least = DATA_LEAST};
+
+    for (size_t i = 0; call->verdicts && i < call->n; i++) {
+        struct connector_verdict *v = &call->verdicts[i];
+
+        v->text = connector_mask(call, v->text);
+        v->answer = connector_mask(call, v->answer);
+        if (v->n_xrefs)
+            clean_xrefs(call, &data, v);
+    }
+    call->job = connector_mask(call, call->job);
+    call->remark = connector_mask(call, call->remark);
+    if (has_long_values(call->view))
+        call->output = without(call->arena, &data, call->output);
+}
+
+enum tl_rc connector_run(struct task *task, struct connector_call *call, connector_fn *fn, struct tl_err *err)
+{
+    enum tl_rc rc = fn(task, call, err);
+    struct tl_sv text;
+
+    task_on_main_stack(task, clean_call, call);
+    if (rc == TL_OK || !err)
+        return rc;
+    text = connector_mask_cut(call, tl_sv_str(err->text), sizeof err->text - 1);
+    if (text.p != err->text)
+        (void)snprintf(err->text, sizeof err->text, "%.*s", TL_SV_ARG(text));
+    return rc;
+}
+
+struct cleaning {
+    struct connector_call *call;
+    const struct connector_incoming *records;
+    size_t n;
+};
+
+static void clean_records(void *arg)
+{
+    struct cleaning *c = arg;
+    struct tl_arena *a = c->call->arena;
+    const struct look k = {.view = c->call->view, .least = DATA_LEAST};
+    struct connector_incoming *copy = NULL;
+
+    for (size_t i = 0; i < c->n; i++) {
+        const struct connector_incoming *r = &c->records[i];
+
+        if (!shows(&k, r->value) && !shows(&k, r->headers) && !shows(&k, json_sv(r->key)) &&
+            !shows(&k, json_sv(r->order_by)))
+            continue;
+        if (!copy) {
+            copy = tl_arena_must(a, c->n * sizeof *copy);
+            memcpy(copy, c->records, c->n * sizeof *copy);
+        }
+        copy[i] = (struct connector_incoming){.value = without(a, &k, r->value),
+                                              .headers = without(a, &k, r->headers),
+                                              .key = look_through(a, &k, r->key),
+                                              .order_by = look_through(a, &k, r->order_by)};
+    }
+    if (copy)
+        c->records = copy;
+}
+
+const struct connector_incoming *connector__clean_records(struct task *task, struct connector_call *call,
+                                                          const struct connector_incoming *records, size_t n)
+{
+    struct cleaning c = {call, records, n};
+
+    if (n > 0 && has_long_values(call->view))
+        task_on_main_stack(task, clean_records, &c);
+    return c.records;
+}
