@@ -265,12 +265,11 @@ static void failed_row(struct job *j, struct connector_verdict *v, struct tl_sv 
     struct tl_sv code = tl_sv(error.p, colon), text = tl_arena_sv(j->call->arena, error);
     struct sf_meaning m = sf_meaning_of(code, error, 200);
 
-    if (text.n > 300)
-        text.n = 300;
     *v = (struct connector_verdict){.end = m.innocent ? CONNECTOR_INNOCENT : CONNECTOR_FAILED,
                                     .rc = m.rc,
                                     .cls = tl_rc_class(m.rc) == TL_CLASS_AUTH ? TL_CLASS_DATA : m.cls,
-                                    .text = connector_mask(j->call, text.p ? text : TL_SV("the row was refused"))};
+                                    .text =
+                                        connector_mask_cut(j->call, text.p ? text : TL_SV("the row was refused"), 300)};
     if (j->how == SF_BULK_DELETE && tl_sv_eqs(code, "ENTITY_IS_DELETED"))
         v->end = CONNECTOR_SKIPPED;
 }
@@ -361,7 +360,7 @@ static enum tl_rc finish(struct job *j, struct json job, struct tl_err *err)
         }
         return rc;
     }
-    why = connector_mask(j->call, tl_sv(why.p, why.n < 300 ? why.n : 300));
+    why = connector_mask_cut(j->call, why, 300);
     if (tl_sv_eqs(state, "Failed") && tl_sv_find_sv(why, TL_SV("InvalidBatch")) < why.n) /* a header no field has */
         the_rest(j, j->call->n > 1 ? CONNECTOR_INNOCENT : CONNECTOR_FAILED, TL_INVALID, why);
     else if (tl_sv_eqs(state, "Failed"))

@@ -116,9 +116,10 @@ struct tl_sv sf_error_text(struct connector_call *call, struct json error)
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct tl_sv text;
 
+    message = connector_mask_cut(call, message, TEXT_MAX);
     tl_buf_init(&b, 64 << 10);
     (void)tl_buf_printf(&b, "%.*s%s", TL_SV_ARG(code), code.n > 0 && message.n > 0 ? ": " : "");
-    for (size_t i = 0; i < message.n && i < TEXT_MAX; i++)
+    for (size_t i = 0; i < message.n; i++)
         (void)tl_buf_putc(&b, (unsigned char)message.p[i] < 0x20 ? ' ' : message.p[i]);
     for (uint32_t i = 0; fields.type == JSON_ARRAY && i < fields.n && i < 8; i++)
         (void)tl_buf_printf(&b, "%s%.*s%s", i == 0 ? " (" : ", ", TL_SV_ARG(json_text(fields.u.items[i], TL_SV(""))),

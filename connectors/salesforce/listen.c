@@ -99,7 +99,7 @@ static bool has(struct tl_sv s, const char *word)
 /* What a refusal in a message means. */
 static enum tl_rc refused(struct stream *s, const char *what, struct tl_sv error, struct tl_err *err)
 {
-    struct tl_sv text = connector_mask(s->in.call, tl_sv(error.p, error.n < 200 ? error.n : 200));
+    struct tl_sv text = connector_mask_cut(s->in.call, error, 200);
     enum tl_rc rc = TL_UPSTREAM;
 
     if (has(error, "limit exceeded"))

@@ -308,7 +308,7 @@ static enum tl_rc refused(struct preparing *p, struct json result, struct tl_err
     struct tl_sv problem =
         json_text(json_gets(failure, "problem"), json_text(json_gets(result, "errorMessage"), TL_SV("")));
 
-    problem = connector_mask(p->call, tl_sv(problem.p, problem.n < 300 ? problem.n : 300));
+    problem = connector_mask_cut(p->call, problem, 300);
     return tl_fail(err, TL_INVALID, "the org refuses the deployment: %.*s: %.*s; nothing was changed",
                    TL_SV_ARG(json_text(json_gets(failure, "fullName"), TL_SV("it"))), TL_SV_ARG(problem));
 }

@@ -347,7 +347,7 @@ static enum sf_next failed(struct sf_reading *r, struct json job, struct tl_sv s
     char id[SF_JOB_ID];
 
     (void)snprintf(id, sizeof id, "%s", r->job);
-    why = connector_mask(r->call, tl_sv(why.p, why.n < 300 ? why.n : 300));
+    why = connector_mask_cut(r->call, why, 300);
     forget(r);
     if (sf_read_emit(r, NULL, 0, err) != TL_OK)
         return SF_NEXT_FAILED;

@@ -274,7 +274,7 @@ static enum tl_rc send_mail(struct task *task, struct connector_call *call, cons
         return rc;
     call->status = (uint32_t)s.code;
     call->not_sent = s.sent == 0;
-    words = connector_mask(call, tl_sv_str(s.err.text));
+    words = connector_mask_cut(call, tl_sv_str(s.err.text), sizeof s.err.text - 1);
     if (s.rc != TL_OK)
         (void)tl_fail(err, s.rc, "%.*s", TL_SV_ARG(words));
     return connector_settle(call, s.rc, mail->id, err);

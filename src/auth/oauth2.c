@@ -222,14 +222,15 @@ static enum tl_rc refused(struct auth *a, const struct http_reply *reply, struct
 
     tl_buf_init(&text, 1024);
     tl_buf_printf(&text, "HTTP %d ", reply->status);
-    for (size_t i = 0; i < code.n && i < 60; i++)
+    code = code.n <= 60 ? code : TL_SV("a long error code"); /* what is longer is none of the RFC's */
+    for (size_t i = 0; i < code.n; i++)
         tl_buf_putc(&text, (unsigned char)code.p[i] >= 0x20 ? code.p[i] : ' ');
     if (words.n > 0)
         tl_buf_puts(&text, ": ");
     for (size_t i = 0; i < words.n && i < 160; i++)
         tl_buf_putc(&text, (unsigned char)words.p[i] >= 0x20 ? words.p[i] : ' ');
     if (a->w.secrets != NULL)
-        (void)secret_mask(a->w.secrets, &text);
+        (void)(words.n > 160 ? secret_mask_cut(a->w.secrets, &text) : secret_mask(a->w.secrets, &text));
     if (reply->status == 429)
         rc = TL_RATE_LIMITED;
     else if (reply->status >= 500)

@@ -115,7 +115,8 @@ struct flow_engine_options {
                                    struct tl_err *err);
     void (*auth_free)(void *arg, struct connector_auth *auth);
     void *auth_arg;
-    void (*mask)(void *arg, struct tl_buf *text); /* hide known secrets; NULL: bodies are never shown */
+    void (*mask)(void *arg, struct tl_buf *text, bool cut); /* hide known secrets (cut: also one that the end of the
+                                                             * text cuts off); NULL: bodies are never shown */
     void *mask_arg;
     void (*fatal)(void *arg, const struct tl_err *err); /* the ledger acknowledges nothing more: leave the process */
     void *fatal_arg;

@@ -42,11 +42,11 @@ enum tl_rc main_secrets_on_task(void *arg, struct task *task, const struct confi
     return rc;
 }
 
-void main_secrets_mask(void *arg, struct tl_buf *text)
+void main_secrets_mask(void *arg, struct tl_buf *text, bool cut)
 {
     struct main_secrets *m = arg;
 
-    (void)secret_mask(m->box, text);
+    (void)(cut ? secret_mask_cut(m->box, text) : secret_mask(m->box, text));
 }
 
 /* ---- Vault ---- */

@@ -20,7 +20,7 @@ enum tl_rc main_secrets_resolve(void *arg, const struct config_secret *ref, stru
 /* For calls: what is not there yet pauses the connection instead of using up attempts (TL_AUTH). */
 enum tl_rc main_secrets_on_task(void *arg, struct task *task, const struct config_secret *ref, struct tl_buf *ret,
                                 struct tl_err *err);
-void main_secrets_mask(void *arg, struct tl_buf *text);
+void main_secrets_mask(void *arg, struct tl_buf *text, bool cut);
 /* Before the loop runs: ask Vault for what the plan names, for 10 s at most. *ret_again: values have come, so the plan
  * should be loaded again. A Vault that does not answer is logged and no error: what needs it is held. */
 TL_MUST_CHECK enum tl_rc main_secrets_first(struct main_secrets *m, struct async_loop *loop,

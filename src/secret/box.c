@@ -280,12 +280,22 @@ void secret_learn(struct secret_box *b, struct tl_sv value)
     (void)pthread_mutex_unlock(&b->lock);
 }
 
-bool secret_mask(struct secret_box *b, struct tl_buf *text)
+static bool hide(struct secret_box *b, struct tl_buf *text, bool cut)
 {
     bool any;
 
     (void)pthread_mutex_lock(&b->lock);
-    any = secret__masks_apply(b->masks, text);
+    any = secret__masks_apply(b->masks, text, cut);
     (void)pthread_mutex_unlock(&b->lock);
     return any;
+}
+
+bool secret_mask(struct secret_box *b, struct tl_buf *text)
+{
+    return hide(b, text, false);
+}
+
+bool secret_mask_cut(struct secret_box *b, struct tl_buf *text)
+{
+    return hide(b, text, true);
 }

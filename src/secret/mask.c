@@ -111,24 +111,28 @@ void secret__masks_add(struct secret_masks *m, struct tl_sv value)
         add(m, tl_sv(b.p + 1, b.n - 2));
 }
 
-bool secret__masks_apply(const struct secret_masks *m, struct tl_buf *text)
+/* How much of the rest is this value; what it begins with counts at a cut. */
+static size_t value_at(struct tl_sv value, struct tl_sv rest, bool cut)
+{
+    if (value.n <= rest.n)
+        return tl_sv_starts(rest, value) ? value.n : 0;
+    return cut && tl_sv_starts(value, rest) ? rest.n : 0;
+}
+
+bool secret__masks_apply(const struct secret_masks *m, struct tl_buf *text, bool cut)
 {
     struct tl_buf out;
     bool any = false;
 
     if (m->n == 0 || text->n == 0)
         return false;
-    tl_buf_init(&out, text->max);
+    tl_buf_init(&out, text->max + 3);
     for (size_t i = 0; i < text->n;) {
         const struct bucket *b = &m->buckets[(uint8_t)text->p[i]];
         size_t hit = 0;
 
-        for (size_t k = 0; k < b->n && hit == 0; k++) {
-            struct tl_sv s = secret_view(b->v[k].text);
-
-            if (s.n <= text->n - i && memcmp(text->p + i, s.p, s.n) == 0)
-                hit = s.n;
-        }
+        for (size_t k = 0; k < b->n && hit == 0; k++)
+            hit = value_at(secret_view(b->v[k].text), tl_sv(text->p + i, text->n - i), cut);
         if (hit > 0)
             tl_buf_puts(&out, "***");
         else
@@ -136,10 +140,10 @@ bool secret__masks_apply(const struct secret_masks *m, struct tl_buf *text)
         any = any || hit > 0;
         i += hit > 0 ? hit : 1;
     }
-    if (any) { /* "***" is shorter than any pattern, so it fits */
+    if (any) { /* "***" is shorter than any pattern, so it fits; a shorter rest at the cut loses a star or two */
         tl_wipe(text->p, text->n);
         tl_buf_clear(text);
-        tl_buf_sv(text, tl_buf_view(&out));
+        tl_buf_sv(text, tl_sv(out.p, out.n < text->max ? out.n : text->max));
     }
     secret__buf_done(&out);
     return any;

@@ -105,6 +105,8 @@ void secret_learn(struct secret_box *b, struct tl_sv value);
 /* Replace every known value of 6 bytes or more, also percent-encoded, base64 and JSON-escaped, by "***"; true:
  * something was. */
 bool secret_mask(struct secret_box *b, struct tl_buf *text);
+/* The same of a text whose end was cut off: what a known value begins with is that value there. */
+bool secret_mask_cut(struct secret_box *b, struct tl_buf *text);
 
 /* ---- Vault (HashiCorp Vault, OpenBao): vault.c ---- */
 enum secret_vault_login {

@@ -16,6 +16,6 @@ struct secret_masks;
 struct secret_masks *secret__masks_new(void);
 void secret__masks_free(struct secret_masks *m);
 void secret__masks_add(struct secret_masks *m, struct tl_sv value);
-bool secret__masks_apply(const struct secret_masks *m, struct tl_buf *text);
+bool secret__masks_apply(const struct secret_masks *m, struct tl_buf *text, bool cut);
 
 #endif

@@ -20,7 +20,7 @@ static void vaults_words(struct secret_box *box, struct tl_arena *a, struct tl_s
         tl_buf_puts(out, ": ");
     for (size_t i = 0; i < words.n && i < 150; i++)
         tl_buf_putc(out, (unsigned char)words.p[i] >= 0x20 ? words.p[i] : ' ');
-    (void)secret_mask(box, out);
+    (void)(words.n > 150 ? secret_mask_cut(box, out) : secret_mask(box, out));
     tl_buf_putc(out, '\0');
 }
 

@@ -133,6 +133,21 @@ def test_a_line_a_call_for_one_flow_for_a_set_time_and_no_secret_in_it(site, tar
     assert TOKEN not in s.log and SECRET not in s.log
 
 
+def test_a_secret_that_is_cut_where_the_look_at_a_body_ends_is_masked_as_the_whole(site, target):
+    long = "k9" + "".join(f"{n:05x}" for n in range(1000))
+    target.behave = lambda r: answer(200, b" ".join([long.encode()] * 14))
+    s = site(with_token(project(target)), env={"ERP_TOKEN": long}).start()
+    s.do("/v1/flows/orders/debug", {"for": "10m", "bodies": True})
+    s.wait_state(s.post({"n": 1}), "delivered")
+    line = until(lambda: s.logged("call"))[0]
+    assert "*** ***" in line["got"] and long[:6] not in s.log, line["got"][-300:]
+    target.behave = lambda r: answer(400, b"we do not like " + long.encode())
+    id = s.post({"n": 2})
+    s.wait_state(id, "dead")
+    assert "we do not like ***" in json.dumps(s.show(id))
+    assert long[:6] not in s.log and long[:6] not in s.call("GET", "/v1/events/" + id).text
+
+
 def test_the_switch_ends_by_itself_and_refuses_nonsense(shop, target):
     s = shop()
     s.do("/v1/flows/orders/debug", {"for": "1s"})

@@ -47,7 +47,8 @@ bool sf_pubsub_says(const struct http_grpc *g, const char *word)
 
 enum tl_rc sf_pubsub_failed(struct sf_pubsub *p, const struct http_grpc *g, enum tl_rc rc, struct tl_err *err)
 {
-    struct tl_sv text = tl_arena_sv(p->call->arena, connector_mask(p->call, tl_sv_str(err->text)));
+    struct tl_sv text =
+        tl_arena_sv(p->call->arena, connector_mask_cut(p->call, tl_sv_str(err->text), sizeof err->text - 1));
     enum tl_rc better = rc;
 
     if (rc == TL_CANCELED)

@@ -79,7 +79,7 @@ static struct json masked(struct preview *p, struct tl_sv text)
     tl_buf_init(&b, text.n + 4096);
     (void)tl_buf_sv(&b, text);
     if (p->engine->opt.mask)
-        p->engine->opt.mask(p->engine->opt.mask_arg, &b);
+        p->engine->opt.mask(p->engine->opt.mask_arg, &b, false);
     return json_str_copy(p->arena, tl_buf_view(&b));
 }
 

@@ -87,7 +87,6 @@ enum tl_level flow__debug_level(const struct flow *f)
     return f && flow__debugged(f) ? TL_INFO : TL_DEBUG;
 }
 
-/* Masked before it is cut, so that no half of a secret is left at the cut. */
 /* Personal data in a log is there for good: masked as everywhere, and what is not JSON is left out. */
 static bool veiled(struct flow_veil *v, struct tl_sv *body)
 {
@@ -113,6 +112,8 @@ static void begin_veil(struct flow_engine *e, struct flow_veil *v, struct tl_are
     flow_plan_unref(p);
 }
 
+/* Only so much is looked at; what a secret begins with at that cut is masked as the whole. Masks shorten the text, so
+ * that cut may come into sight. */
 static struct tl_sv shown(struct flow_engine *e, struct flow_veil *v, struct connector_call *call, struct tl_sv body)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
@@ -129,10 +130,10 @@ static struct tl_sv shown(struct flow_engine *e, struct flow_veil *v, struct con
     if (!e->opt.mask)
         return tl_sv_str(tl_arena_printf(a, "(%zu bytes)", body.n));
     if (call)
-        text = connector_mask(call, text);
+        text = connector_mask_cut(call, text, BODY_LOOK);
     tl_buf_init(&b, 4 * BODY_LOOK);
     tl_buf_sv(&b, text);
-    e->opt.mask(e->opt.mask_arg, &b);
+    e->opt.mask(e->opt.mask_arg, &b, body.n > BODY_LOOK);
     text = tl_buf_view(&b);
     if (text.n > BODY_SHOWN)
         return tl_sv_str(tl_arena_printf(a, "%.*s... (%zu bytes)", BODY_SHOWN, text.p, body.n));

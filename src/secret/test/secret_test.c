@@ -245,6 +245,17 @@ static void known_values_are_masked_in_every_spelling(void **state)
             fail_msg("%s", b.p);
         tl_buf_done(&b);
     }
+    { /* half of a value at a cut */
+        struct tl_buf b;
+
+        tl_buf_init(&b, 20);
+        tl_buf_puts(&b, "a env-secret b env-s");
+        assert_true(secret_mask(w->box, &b));
+        assert_true(tl_sv_eqs(tl_buf_view(&b), "a *** b env-s"));
+        assert_true(secret_mask_cut(w->box, &b));
+        assert_true(tl_sv_eqs(tl_buf_view(&b), "a *** b ***"));
+        tl_buf_done(&b);
+    }
     /* Thousands of passing tokens do not push the masks out of bounds. */
     for (int i = 0; i < 3000; i++) {
         char token[32];
