@@ -197,7 +197,7 @@ bool tl_json_string(struct tl_buf *b, struct tl_sv s)
             n = 1;
         } else if (cp == '"' || cp == '\\') {
             tl_buf_printf(b, "\\%c", (char)cp);
-        } else if (cp < 0x20 || cp == 0x7f) {
+        } else if (tl_utf8_steers(cp)) { /* logs are read on terminals */
             tl_buf_printf(b, "\\u%04x", cp);
         } else {
             tl_buf_put(b, s.p, n);

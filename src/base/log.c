@@ -64,6 +64,23 @@ static void put_text(struct tl_buf *b, struct tl_sv s, bool json)
         tl_buf_sv(b, s);
 }
 
+/* What a line of people begins with: as it is, but for what would steer their terminal. */
+static void put_words(struct tl_buf *b, struct tl_sv s)
+{
+    uint32_t cp;
+
+    for (size_t n; s.n; s = tl_sv_from(s, n)) {
+        n = tl_utf8_decode(s, &cp);
+        if (n == 0)
+            tl_buf_puts(b, "\\ufffd");
+        else if (tl_utf8_steers(cp))
+            tl_buf_printf(b, "\\u%04x", cp);
+        else
+            tl_buf_put(b, s.p, n);
+        n = n ? n : 1;
+    }
+}
+
 static void put_value(struct tl_buf *b, const struct tl_kv *kv, bool json)
 {
     switch (kv->kind) {
@@ -106,7 +123,8 @@ static void put_json_line(struct tl_buf *b, const char *time, const char *level,
 static void put_plain_line(struct tl_buf *b, const char *time, const char *level, const char *name, const char *text,
                            const struct tl_kv *kv, size_t n)
 {
-    tl_buf_printf(b, "%.12s %-5s %s: %s", time + 11, level, name, text);
+    tl_buf_printf(b, "%.12s %-5s %s: ", time + 11, level, name);
+    put_words(b, tl_sv_str(text));
     for (size_t i = 0; i < n; i++) {
         tl_buf_printf(b, " %s=", kv[i].key);
         put_value(b, &kv[i], false);

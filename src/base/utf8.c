@@ -110,3 +110,8 @@ struct tl_sv tl_utf8_cut(struct tl_sv s, size_t most)
         s.n--;
     return s;
 }
+
+bool tl_utf8_steers(uint32_t cp)
+{
+    return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
+}

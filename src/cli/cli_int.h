@@ -95,8 +95,10 @@ int cli__finish(int code);
 void cli__hold_signals(void);
 bool cli__is_stopped(void);
 void cli__print_json(struct json v, bool indent); /* one value and a line feed, on stdout */
-void cli__print_raw(struct tl_sv text);           /* as it is, with a line feed at the end */
-bool cli__color(FILE *f);                         /* a terminal, and NO_COLOR is not set */
+/* On stdout as it is, but on a terminal what would steer it as \u009b; print: with a line feed at the end. */
+void cli__put_raw(struct tl_sv text);
+void cli__print_raw(struct tl_sv text);
+bool cli__color(FILE *f); /* a terminal, and NO_COLOR is not set */
 /* Ask on the terminal; false when there is none. */
 bool cli__confirm(const char *question);
 /* A line on stderr that replaces itself, on a terminal only. total 0: unknown. */

@@ -95,10 +95,34 @@ bool cli__is_stopped(void)
     return sigpending(&set) == 0 && (sigismember(&set, SIGINT) == 1 || sigismember(&set, SIGTERM) == 1);
 }
 
+/* As it is but for what would steer the terminal: in JSON that stands in strings only, where \u.. means the same. */
+static void put_escaped(struct tl_sv s)
+{
+    uint32_t cp;
+
+    for (size_t n; s.n; s = tl_sv_from(s, n)) {
+        n = tl_utf8_decode(s, &cp);
+        if (n == 0)
+            (void)fputs("\\ufffd", stdout);
+        else if (tl_utf8_steers(cp) && cp != '\n' && cp != '\t' && cp != '\r')
+            (void)printf("\\u%04x", cp);
+        else
+            (void)fwrite(s.p, 1, n, stdout);
+        n = n ? n : 1;
+    }
+}
+
+void cli__put_raw(struct tl_sv text)
+{
+    if (isatty(STDOUT_FILENO))
+        put_escaped(text);
+    else if (text.n)
+        (void)fwrite(text.p, 1, text.n, stdout);
+}
+
 void cli__print_raw(struct tl_sv text)
 {
-    if (text.n)
-        (void)fwrite(text.p, 1, text.n, stdout);
+    cli__put_raw(text);
     if (!text.n || text.p[text.n - 1] != '\n')
         (void)putchar('\n');
 }
@@ -108,7 +132,7 @@ void cli__print_json(struct json v, bool indent)
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
 
     tl_buf_init(&b, MAX_PRINT);
-    json_write(&b, v, indent ? JSON_WRITE_INDENT : 0);
+    json_write(&b, v, (indent ? JSON_WRITE_INDENT : 0) | JSON_WRITE_TERMINAL);
     cli__print_raw(tl_buf_view(&b));
 }
 
@@ -181,16 +205,15 @@ void cli__progress_end(void)
 
 void cli__put_safe(FILE *f, struct tl_sv text)
 {
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
+    uint32_t cp;
 
-        /* C1 controls are two bytes in UTF-8: 0xc2 0x80-0x9f */
-        if (c == 0xc2 && i + 1 < text.n && (unsigned char)text.p[i + 1] < 0xa0) {
-            i++;
+    for (size_t n; text.n; text = tl_sv_from(text, n)) {
+        n = tl_utf8_decode(text, &cp);
+        if (n == 0 || tl_utf8_steers(cp))
             (void)fputc('?', f);
-        } else {
-            (void)fputc(c < 0x20 || c == 0x7f ? '?' : c, f);
-        }
+        else
+            (void)fwrite(text.p, 1, n, f);
+        n = n ? n : 1;
     }
 }
 

@@ -38,17 +38,20 @@ void cli__table_free(struct cli_table *t)
 /* Control characters could drive the terminal; the texts come from outside. */
 static char *clean(struct tl_sv s)
 {
-    char *copy = tl_strndup(s.p ? s.p : "", s.n);
-    bool valid = tl_utf8_valid(s) == s.n;
+    char *copy = tl_strndup(s.p ? s.p : "", s.n), *out = copy;
+    uint32_t cp;
 
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)copy[i];
-
-        if (c < 0x20 || c == 0x7f || (c >= 0x80 && !valid))
-            copy[i] = c == '\n' || c == '\t' ? ' ' : '?';
-        else if (c == 0xc2 && i + 1 < s.n && (unsigned char)copy[i + 1] < 0xa0)
-            copy[i] = copy[i + 1] = '?';
+    for (size_t n; s.n; s = tl_sv_from(s, n)) {
+        n = tl_utf8_decode(s, &cp);
+        if (n == 0 || tl_utf8_steers(cp)) {
+            *out++ = n && (cp == '\n' || cp == '\t') ? ' ' : '?';
+        } else {
+            memcpy(out, s.p, n);
+            out += n;
+        }
+        n = n ? n : 1;
     }
+    *out = '\0';
     return copy;
 }
 

@@ -165,10 +165,11 @@ TL_MUST_CHECK enum tl_rc json_parse_next(struct tl_arena *a, struct tl_sv text, 
 
 /* ---- writing ---- */
 enum {
-    JSON_WRITE_INDENT = 1,    /* two spaces */
-    JSON_WRITE_SORTED = 2,    /* members by name: for comparing and hashing */
-    JSON_WRITE_ASCII = 4,     /* \u escapes for everything above 0x7e */
-    JSON_WRITE_JS_NUMBERS = 8 /* every number as JavaScript's JSON.stringify prints its double */
+    JSON_WRITE_INDENT = 1,     /* two spaces */
+    JSON_WRITE_SORTED = 2,     /* members by name: for comparing and hashing */
+    JSON_WRITE_ASCII = 4,      /* \u escapes for everything above 0x7e */
+    JSON_WRITE_JS_NUMBERS = 8, /* every number as JavaScript's JSON.stringify prints its double */
+    JSON_WRITE_TERMINAL = 16   /* \u escapes for what would steer a terminal (tl_utf8_steers) */
 };
 /* Appends to b; false when b's limit was passed. Undefined members are left out, undefined items are null. */
 bool json_write(struct tl_buf *b, struct json v, unsigned flags);

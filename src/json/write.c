@@ -90,7 +90,7 @@ static const char *put_wide(unsigned flags, const char *p, const char *end, char
         *o = put_u(*o, 0xfffd);
         return p + 1;
     }
-    if (flags & JSON_WRITE_ASCII) {
+    if (flags & JSON_WRITE_ASCII || (flags & JSON_WRITE_TERMINAL && tl_utf8_steers(cp))) {
         if (cp >= 0x10000) {
             *o = put_u(*o, 0xd800 + ((cp - 0x10000) >> 10));
             cp = 0xdc00 + ((cp - 0x10000) & 0x3ff);
@@ -143,7 +143,7 @@ static inline bool put_string(struct writer *w, const struct json *v)
     uint8_t wanted = w->flags & JSON_WRITE_ASCII ? JSON_F_PLAIN | JSON_F_ASCII : JSON_F_PLAIN;
     size_t n = v->n;
 
-    if (TL_UNLIKELY((v->flags & wanted) != wanted || (w->flags & JSON_WRITE_ASCII)))
+    if (TL_UNLIKELY((v->flags & wanted) != wanted || (w->flags & (JSON_WRITE_ASCII | JSON_WRITE_TERMINAL))))
         return careful_string(w, json_view(*v));
     if (!room(w, n + 2))
         return false;

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real program in a folder of its own, for tests of the whole: commands, a server, simulators, the control socket."""
 import contextlib
+import fcntl
 import http.client
 import json
 import os
+import pty
 import signal
 import socket
+import struct
 import subprocess
+import termios
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -81,6 +86,27 @@ class Project:
         return Done(subprocess.run([BINARY, *map(str, args)], cwd=self.folder, env={**self.env, **(env or {})},
                                    input=stdin.encode() if isinstance(stdin, str) else stdin, capture_output=True,
                                    timeout=timeout))
+
+    def on_terminal(self, *args, columns=80, timeout=60):
+        """What stands on a terminal of this width afterwards, as bytes."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        seen = []
+
+        def read():
+            with contextlib.suppress(OSError):  # EIO: the last writer has gone
+                while chunk := os.read(master, 65536):
+                    seen.append(chunk)
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            subprocess.run([BINARY, *map(str, args)], cwd=self.folder, env={**self.env, "NO_COLOR": "1", "TERM": "xterm"}, stdin=slave,
+                           stdout=slave, stderr=slave, timeout=timeout)
+        finally:
+            os.close(slave)
+            reader.join()
+            os.close(master)
+        return b"".join(seen).replace(b"\r\n", b"\n")
 
     def ok(self, *args, **more):
         done = self.run(*args, **more)

@@ -157,7 +157,7 @@ static void print(const struct map_options *o, struct json v)
     if (v.type == JSON_UNDEFINED)
         return;
     if (o->raw && v.type == JSON_STRING) {
-        (void)fwrite(v.u.s, 1, v.n, stdout);
+        cli__put_raw(json_view(v));
         (void)putchar('\n');
     } else {
         cli__print_json(v, !o->compact);

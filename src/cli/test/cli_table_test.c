@@ -68,10 +68,10 @@ static void texts_from_outside_cannot_drive_the_terminal(void **state)
     (void)state;
     check(row("a\033[31m", "1",
               "b\xc2\x9b"
-              "31m\nc"),
+              "31m\nc \xe2\x80\xae-\x9b"),
           false, 0,
           "name    count  reason\n"
-          "a?[31m      1  b??31m c\n");
+          "a?[31m      1  b?31m c ?-?\n");
 }
 
 static void colour_only_when_asked_for(void **state)

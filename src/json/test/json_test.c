@@ -81,6 +81,9 @@ static void escapes_and_white_space_are_normalised(void **state)
                         "{\"\":0,\"a\":{\"c\":2,\"d\":1},\"b\":1}");
     assert_string_equal(text_of(*state, parse(*state, "\"\xc3\xa4\xf0\x9f\x98\x80\x7f\""), JSON_WRITE_ASCII),
                         "\"\\u00e4\\ud83d\\ude00\x7f\"");
+    assert_string_equal(text_of(*state, parse(*state, "\"\\u009b\\u202e\\u2066\xc3\xa4\""), JSON_WRITE_TERMINAL),
+                        "\"\\u009b\\u202e\\u2066\xc3\xa4\"");
+    assert_string_equal(text_of(*state, parse(*state, "\"\\u009b\""), 0), "\"\xc2\x9b\"");
     assert_string_equal(
         text_of(*state, parse(*state, "[1.50,1e2,-0,12345678901234567890,1e999]"), JSON_WRITE_JS_NUMBERS),
         "[1.5,100,0,12345678901234567000,null]");

@@ -73,6 +73,20 @@ def test_lines_of_a_file_are_sent_in_turn_and_keys_are_set(project):
 
 
 # ---- looking ----
+def test_no_command_hands_what_steers_a_terminal_on_to_it(project):
+    project.serve()
+    project.write("evil.json", json.dumps({"id": 1, "customer": {"id": "k\x9b31m"}, "a": "x\x1b[31m\x9b31mRED \u202eabc\u2066 \x7f"}, ensure_ascii=False))
+    assert project.run("send", "--file", "evil.json", "--json").json["accepted"] == 1
+    project.drained()
+    id = project.get("/v1/events")["events"][0]["id"]
+    for words in (["events", "show", id], ["events", "show", id, "--json"], ["events", "list"], ["events", "list", "--json"],
+                  ["map", "a", "evil.json"], ["map", "-r", "a", "evil.json"], ["events", "show", "x\x9b31m"], ["x\u202e"]):
+        text = project.on_terminal(*words)
+        assert text and not [c for c in ("\x1b[3", "\x9b", "\u202e", "\u2066", "\x7f") if c.encode() in text], (words, text)
+    assert b"\\u009b31mRED \\u202eabc\\u2066" in project.on_terminal("events", "show", id)
+    assert "\x9b31mRED" in json.dumps(project.ok("events", "show", id, "--json").json, ensure_ascii=False), "nothing is lost for programs"
+
+
 def test_json_is_what_the_api_said(project):
     project.serve()
     send(project, "--count", 5)
