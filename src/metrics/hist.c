@@ -50,20 +50,28 @@ void metrics_hist_add(struct metrics_hist *h, uint64_t v)
 }
 
 enum { FIRST_POWER = 7 };
-double metrics_hist_power(unsigned i)
+/* Each is the end of one of our buckets. */
+static uint64_t part_end(double scale, unsigned i)
 {
-    return (double)(UINT64_C(1) << (FIRST_POWER + i));
+    if (scale < 1)
+        return UINT64_C(1) << (FIRST_POWER + i);
+    if (i < 2)
+        return i + 1;
+    return (uint64_t)(3 + i % 2) << (i / 2 - 1); /* 3 4 6 8 12 16 ... */
 }
 
-void metrics_hist_powers(const struct metrics_hist *h, uint64_t ret[METRICS_POWERS])
+double metrics_hist_bound(double scale, unsigned i)
+{
+    return scale * (double)part_end(scale, i);
+}
+
+void metrics_hist_parts(const struct metrics_hist *h, double scale, uint64_t ret[METRICS_PARTS])
 {
     size_t i = 0;
 
-    for (unsigned k = 0; k < METRICS_POWERS; k++) {
+    for (unsigned k = 0; k < METRICS_PARTS; k++) {
         ret[k] = 0;
-        for (;
-             i < METRICS_BUCKETS && (k == METRICS_POWERS - 1 || metrics__bound(i) <= UINT64_C(1) << (FIRST_POWER + k));
-             i++)
+        for (; i < METRICS_BUCKETS && (k == METRICS_PARTS - 1 || metrics__bound(i) <= part_end(scale, k)); i++)
             ret[k] += h->buckets[i];
     }
 }

@@ -81,11 +81,12 @@ void metrics_hist_read(const struct metric *m, struct metrics_hist *ret);
 void metrics_hist_merge(struct metrics_hist *into, const struct metrics_hist *from);
 void metrics_hist_add(struct metrics_hist *h, uint64_t v); /* not thread-safe */
 uint64_t metrics_hist_count(const struct metrics_hist *h);
-/* In powers of two, as Prometheus and OTLP see it: part i holds what is above metrics_hist_power(i - 1) and up to
- * metrics_hist_power(i) (128 us to 71 min for microseconds), the last one all beyond. Not scaled. */
-enum { METRICS_POWERS = 27 };
-void metrics_hist_powers(const struct metrics_hist *h, uint64_t ret[METRICS_POWERS]);
-double metrics_hist_power(unsigned i); /* i < METRICS_POWERS - 1 */
+/* As Prometheus and OTLP see it: part i holds what is above metrics_hist_bound(scale, i - 1) and up to
+ * metrics_hist_bound(scale, i), the last one all beyond. Of a family with a scale below 1 powers of two (128 us to 71
+ * min for microseconds), of one that counts things 1, 2, 3, 4, 6, 8, 12 ... 8192. */
+enum { METRICS_PARTS = 27 };
+void metrics_hist_parts(const struct metrics_hist *h, double scale, uint64_t ret[METRICS_PARTS]);
+double metrics_hist_bound(double scale, unsigned i); /* scaled; i < METRICS_PARTS - 1 */
 /* q in [0, 1]; 0 for an empty one. Not scaled. */
 uint64_t metrics_hist_quantile(const struct metrics_hist *h, double q);
 

@@ -62,17 +62,17 @@ static void put_line(struct tl_buf *b, const struct metric *s, const char *suffi
 static void put_histogram(struct tl_buf *b, const struct metric *s)
 {
     struct metrics_hist h;
-    uint64_t powers[METRICS_POWERS], n = 0;
+    uint64_t parts[METRICS_PARTS], n = 0;
     char le[32];
 
     metrics_hist_read(s, &h);
-    metrics_hist_powers(&h, powers);
-    for (unsigned i = 0; i + 1 < METRICS_POWERS; i++) {
-        n += powers[i];
-        (void)snprintf(le, sizeof le, "%.9g", s->family->scale * metrics_hist_power(i));
+    metrics_hist_parts(&h, s->family->scale, parts);
+    for (unsigned i = 0; i + 1 < METRICS_PARTS; i++) {
+        n += parts[i];
+        (void)snprintf(le, sizeof le, "%.9g", metrics_hist_bound(s->family->scale, i));
         put_line(b, s, "_bucket", "le", le, (double)n);
     }
-    n += powers[METRICS_POWERS - 1];
+    n += parts[METRICS_PARTS - 1];
     put_line(b, s, "_bucket", "le", "+Inf", (double)n);
     put_line(b, s, "_sum", NULL, NULL, s->family->scale * (double)h.sum);
     put_line(b, s, "_count", NULL, NULL, (double)n);

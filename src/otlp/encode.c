@@ -145,7 +145,7 @@ struct gather {
 static struct json point_json(struct gather *g, const struct metrics_view *v)
 {
     struct json_builder b, attributes, counts, bounds;
-    uint64_t n[METRICS_POWERS], total = 0;
+    uint64_t n[METRICS_PARTS], total = 0;
     struct metrics_hist h;
     double value;
 
@@ -164,14 +164,14 @@ static struct json point_json(struct gather *g, const struct metrics_view *v)
         return json_end(&b);
     }
     metrics_hist_read(v->metric, &h);
-    metrics_hist_powers(&h, n);
-    json_array_begin(&counts, g->a, METRICS_POWERS);
-    json_array_begin(&bounds, g->a, METRICS_POWERS);
-    for (unsigned i = 0; i < METRICS_POWERS; i++) {
+    metrics_hist_parts(&h, v->scale, n);
+    json_array_begin(&counts, g->a, METRICS_PARTS);
+    json_array_begin(&bounds, g->a, METRICS_PARTS);
+    for (unsigned i = 0; i < METRICS_PARTS; i++) {
         total += n[i];
         json_push(&counts, u64(g->a, n[i]));
-        if (i + 1 < METRICS_POWERS)
-            json_push(&bounds, json_double(v->scale * metrics_hist_power(i)));
+        if (i + 1 < METRICS_PARTS)
+            json_push(&bounds, json_double(metrics_hist_bound(v->scale, i)));
     }
     json_adds(&b, "count", u64(g->a, total));
     json_adds(&b, "sum", json_double(v->scale * (double)h.sum));

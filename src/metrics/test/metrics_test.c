@@ -135,6 +135,25 @@ static void a_histogram_shows_exact_cumulative_buckets_and_quantiles(void **stat
     assert_non_null(strstr(w->b.p, "tl_latency_seconds_quantile{flow=\"a\",quantile=\"0.5\"} 0.000136\n"));
 }
 
+static void a_histogram_of_things_that_are_counted_has_bounds_for_small_numbers(void **state)
+{
+    static const struct metrics_desc desc = {"tl_tries", "Tries.", METRICS_HISTOGRAM, {"flow"}, 0, 1};
+    struct world *w = *state;
+    struct metric *h = metrics_series(metrics_family(w->m, &desc), (const char *const[]){"a"});
+
+    for (uint64_t n = 1; n <= 8; n++)
+        metrics_observe(h, n);
+    assert_non_null(strstr(text(w), "tl_tries_bucket{flow=\"a\",le=\"1\"} 1\n"
+                                    "tl_tries_bucket{flow=\"a\",le=\"2\"} 2\n"
+                                    "tl_tries_bucket{flow=\"a\",le=\"3\"} 3\n"
+                                    "tl_tries_bucket{flow=\"a\",le=\"4\"} 4\n"
+                                    "tl_tries_bucket{flow=\"a\",le=\"6\"} 6\n"
+                                    "tl_tries_bucket{flow=\"a\",le=\"8\"} 8\n"
+                                    "tl_tries_bucket{flow=\"a\",le=\"12\"} 8\n"));
+    assert_non_null(strstr(w->b.p, "tl_tries_bucket{flow=\"a\",le=\"8192\"} 8\n"
+                                   "tl_tries_bucket{flow=\"a\",le=\"+Inf\"} 8\n"));
+}
+
 static void set_backlog(void *arg)
 {
     metrics_set(arg, 7);
@@ -314,6 +333,7 @@ int main(void)
         T(series_past_the_limit_share_one),
         T(quantiles_are_within_a_sixteenth_above),
         T(a_histogram_shows_exact_cumulative_buckets_and_quantiles),
+        T(a_histogram_of_things_that_are_counted_has_bounds_for_small_numbers),
         T(hooks_set_gauges_before_a_scrape),
         T(history_keeps_increases_in_two_steps),
         T(history_has_the_quantiles_of_each_interval_and_no_points_where_nobody_ticked),
