@@ -63,7 +63,7 @@ static const struct metrics_desc descs[G_FAMILIES] = {
     [G_START] =
         {"process_start_time_seconds", "When the process began, in seconds since 1970.", METRICS_GAUGE, {0}, 0, 0},
     [G_RESIDENT] = {"process_resident_memory_bytes", "Memory in use.", METRICS_GAUGE, {0}, 0, 0},
-    [G_CPU] = {"process_cpu_seconds_total", "CPU time used, in whole seconds.", METRICS_COUNTER, {0}, 0, 0},
+    [G_CPU] = {"process_cpu_seconds_total", "CPU time used.", METRICS_COUNTER, {0}, 0, 1e-6},
     [G_FILES] = {"process_max_fds", "File descriptors that may be open.", METRICS_GAUGE, {0}, 0, 0},
     [G_FLOW_DELIVERIES] =
         {"tieline_flow_deliveries",
@@ -213,7 +213,7 @@ static void set(struct admin_gauges *g, enum family f, const char *a, const char
 static void follow(struct admin_gauges *g, enum family f, const char *a, const char *b, uint64_t now)
 {
     struct metric *m = of(g, f, a, b);
-    uint64_t shown = (uint64_t)metrics_value(m);
+    uint64_t shown = metrics_count(m);
 
     if (now >= shown)
         metrics_add(m, now - shown);
@@ -383,7 +383,9 @@ static void process_gauges(struct admin_gauges *g)
         (void)fclose(f);
     }
     if (getrusage(RUSAGE_SELF, &u) == 0)
-        follow(g, G_CPU, NULL, NULL, (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec));
+        follow(g, G_CPU, NULL, NULL,
+               (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+                   (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec));
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)
         set(g, G_FILES, NULL, NULL, (double)files.rlim_cur);
     set(g, G_START, NULL, NULL, (double)g->admin->started_ms / 1000);

@@ -258,17 +258,22 @@ void metrics_observe(struct metric *h, uint64_t v)
         ;
 }
 
-double metrics_value(const struct metric *m)
+uint64_t metrics_count(const struct metric *m)
 {
     uint64_t total = 0;
 
-    if (m->family->type == METRICS_GAUGE)
-        return double_of(atomic_load_explicit(&m->gauge, memory_order_relaxed));
     for (size_t i = 0; m->shards && i < METRICS_SHARDS; i++)
         total += atomic_load_explicit(&m->shards[i].v, memory_order_relaxed);
     for (size_t i = 0; m->hist && i < METRICS_BUCKETS; i++)
         total += atomic_load_explicit(&m->hist->buckets[i], memory_order_relaxed);
-    return (double)total;
+    return total;
+}
+
+double metrics_value(const struct metric *m)
+{
+    if (m->family->type == METRICS_GAUGE)
+        return double_of(atomic_load_explicit(&m->gauge, memory_order_relaxed));
+    return (m->family->type == METRICS_COUNTER ? m->family->scale : 1) * (double)metrics_count(m);
 }
 
 /* ---- collecting ---- */

@@ -26,7 +26,7 @@ struct metrics_desc {
     enum metrics_type type;
     const char *labels[METRICS_MAX_LABELS + 1]; /* names, NULL-terminated */
     size_t max_series;                          /* 0: 1000 */
-    double scale; /* HISTOGRAM: unit shown for 1 observed; 1e-6 when microseconds are observed. 0: 1 */
+    double scale; /* COUNTER, HISTOGRAM: unit shown for 1 counted; 1e-6 when microseconds are. 0: 1 */
 };
 
 struct metrics *metrics_new(void) TL_MUST_CHECK;
@@ -76,7 +76,8 @@ struct metrics_hist {
     uint64_t buckets[METRICS_BUCKETS];
     uint64_t sum, max;
 };
-double metrics_value(const struct metric *m); /* counter, gauge; histogram: number of observations */
+double metrics_value(const struct metric *m);   /* counter, gauge; histogram: number of observations */
+uint64_t metrics_count(const struct metric *m); /* what was added, or observed; not scaled */
 void metrics_hist_read(const struct metric *m, struct metrics_hist *ret);
 void metrics_hist_merge(struct metrics_hist *into, const struct metrics_hist *from);
 void metrics_hist_add(struct metrics_hist *h, uint64_t v); /* not thread-safe */

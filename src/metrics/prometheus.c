@@ -28,7 +28,7 @@ static void put_number(struct tl_buf *b, double v)
     else if (v == floor(v) && fabs(v) < 1e15)
         tl_buf_printf(b, "%.0f", v);
     else
-        tl_buf_printf(b, "%.9g", v);
+        tl_buf_printf(b, "%.15g", v); /* milliseconds of a time since 1970 have 13 digits */
 }
 
 /* name{labels,extra="value"} and a blank; extra may be NULL. */

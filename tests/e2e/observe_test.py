@@ -2,6 +2,7 @@
 """What can be seen of a running program: metrics, calls in the log, traces, what a flow promises."""
 import http.client
 import json
+import os
 import re
 import subprocess
 import time
@@ -47,6 +48,18 @@ def test_every_metric_of_flow_connection_ledger_and_server_is_there_and_counts(s
     assert m["tieline_ledger_commits_total"] > 0 and m["tieline_disk_free_bytes"] > 0
     assert m['tieline_http_requests_total{listener="public"}'] >= 10
     assert s.metrics()["tieline_ledger_commits_total"] >= m["tieline_ledger_commits_total"]
+
+
+def test_metrics_of_the_process_keep_their_digits(site, target):
+    s = site(project(target)).start()
+    before = s.call("GET", "/metrics").text
+    for n in range(200):
+        s.get("/v1/status")
+    m, text = s.metrics(), s.call("GET", "/metrics").text
+    cpu = sum(os.sysconf("SC_CLK_TCK") ** -1 * int(n) for n in Path(f"/proc/{s.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()[11:13])
+    assert 0 < m["process_cpu_seconds_total"] <= cpu + 2 / os.sysconf("SC_CLK_TCK"), "not whole seconds"
+    start = re.search(r"^process_start_time_seconds (\d+\.?\d*)$", text, re.M)
+    assert start and start[0] in before and float(start[1]) <= time.time()
 
 
 def test_what_waits_has_an_age_a_reason_and_an_end(site, target):

@@ -135,6 +135,19 @@ static void a_histogram_shows_exact_cumulative_buckets_and_quantiles(void **stat
     assert_non_null(strstr(w->b.p, "tl_latency_seconds_quantile{flow=\"a\",quantile=\"0.5\"} 0.000136\n"));
 }
 
+static void times_keep_their_milliseconds(void **state)
+{
+    static const struct metrics_desc cpu = {"tl_cpu_seconds_total", "CPU.", METRICS_COUNTER, {0}, 0, 1e-6};
+    struct world *w = *state;
+    struct metric *c = metrics_series(metrics_family(w->m, &cpu), NULL);
+
+    metrics_set(metrics_single(w->m, METRICS_GAUGE, "tl_start_seconds", "Start."), 1796072921.123);
+    metrics_add(c, 1234567);
+    assert_non_null(strstr(text(w), "tl_start_seconds 1796072921.123\n"));
+    assert_non_null(strstr(w->b.p, "tl_cpu_seconds_total 1.234567\n"));
+    assert_true(metrics_value(c) > 1.2345 && metrics_value(c) < 1.2346);
+}
+
 static void a_histogram_of_things_that_are_counted_has_bounds_for_small_numbers(void **state)
 {
     static const struct metrics_desc desc = {"tl_tries", "Tries.", METRICS_HISTOGRAM, {"flow"}, 0, 1};
@@ -333,6 +346,7 @@ int main(void)
         T(series_past_the_limit_share_one),
         T(quantiles_are_within_a_sixteenth_above),
         T(a_histogram_shows_exact_cumulative_buckets_and_quantiles),
+        T(times_keep_their_milliseconds),
         T(a_histogram_of_things_that_are_counted_has_bounds_for_small_numbers),
         T(hooks_set_gauges_before_a_scrape),
         T(history_keeps_increases_in_two_steps),
