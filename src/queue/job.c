@@ -383,7 +383,7 @@ static void note(struct queue *q, const struct queue__change *c)
     enum queue_state to = stays ? (enum queue_state)r->state : now[c->action];
 
     if (to >= QUEUE_CANCELLED)
-        queue__tell_end(q, r, to, TL_CLASS_NONE, TL_SV_NULL, NULL);
+        queue__tell_end(q, r, to, TL_CLASS_NONE, tl_sv_str(q->job_why), NULL);
     queue__feed(q, r->id, r->flow, to);
 }
 
@@ -602,6 +602,8 @@ bool queue__job_step(struct queue *q)
     }
     q->changes = q->changes ? q->changes : tl_reallocarray(NULL, JOB_STEP, sizeof(*q->changes));
     q->job_settle_n = 0;
+    (void)snprintf(q->job_why, sizeof q->job_why, j.by[0] ? "%s%sby %s" : "%s", j.reason, j.reason[0] ? ", " : "",
+                   j.by);
     n = candidates(q, &j, c, &end);
     for (size_t i = 0; i < n && q->txn_rc == TL_OK; i++)
         touch(q, &j, &c[i]);

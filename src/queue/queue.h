@@ -99,6 +99,9 @@ struct queue_told {
     int64_t received_ms, at_ms, next_at_ms; /* next_at_ms 0: not due at a time */
     struct tl_sv flow, target;              /* names; target "": its steps */
     struct tl_sv trace, request_id, reason;
+    struct tl_sv
+        meta;        /* where nobody ran to say trace and request_id: the event's own, to find them in; may be empty */
+    uint64_t origin; /* the event's */
 };
 void queue_told_free(struct queue_told *first); /* the chain; any thread */
 

@@ -349,6 +349,7 @@ struct queue {
     uint64_t abort_next_ns; /* not before */
     size_t job_settle_n;
     struct queue__change *changes;
+    char job_why[1120]; /* of the ends among them: a person's words, and who it was */
 
     struct crypto *crypto; /* audit.c, seal.c */
 

@@ -110,6 +110,24 @@ def test_trace_and_request_id_go_with_each_attempt(shop, target):
     until(lambda: any(o["trace"] == TRACE and o["request_id"] == "req-77" for o in s.logged("delivery.outcome")))
 
 
+def test_trace_and_request_id_are_told_of_an_end_without_an_attempt(shop, target):
+    target.behave = lambda r: answer(500)
+    s = shop(limits=NO_BREAKER, flow={"retry": {"attempts": 9, "backoff": "1h..1h", "jitter": "none"}})
+    head = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "X-Request-Id": "req-9"}
+    dead, waiting = s.post(b"{not json", headers=head), s.post({"n": 1}, headers=head)
+    bare = s.post(b"{not json either")
+    s.wait_counts(dead=2, retrying=1)
+    s.job("discard", {"ids": [dead]})
+    s.job("cancel", {"ids": [waiting]})
+    told = until(lambda: len(s.logged("delivery.outcome")) == 5 and s.logged("delivery.outcome"))
+    ours = [line for line in told if line["event"] != bare]
+    assert sorted(line["outcome"] for line in ours) == ["cancelled", "dead", "discarded", "retrying"]
+    assert {(line["trace"], line["request_id"]) for line in ours} == {(TRACE, "req-9")}
+    assert all(line["reason"] for line in ours), ours
+    other = next(line for line in told if line["event"] == bare)
+    assert len(other["trace"]) == 32 and other["trace"] != TRACE and other["request_id"] == bare
+
+
 def test_without_them_they_are_made_and_stay_the_same_for_all_attempts(shop, target):
     target.behave = lambda r: answer(500) if target.count() == 1 else None
     s = shop(limits=NO_BREAKER)

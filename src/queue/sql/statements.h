@@ -25,6 +25,7 @@
                  "cause,replay_of) VALUES(?1,?2,?3,3,?4,?5,2,1,?6,?6,?7,?8,?9,?10,?11,?12)")                           \
     X(BODY_ADD, "INSERT INTO body(id,key_id,order_by,meta,data) VALUES(?1,?5,?2,?3,?4)")                               \
     X(BODY_GET, "SELECT order_by,meta,data,key_id FROM body WHERE id=?1")                                              \
+    X(BODY_META, "SELECT meta,key_id FROM body WHERE id=?1")                                                           \
     X(EDIT_ADD, "INSERT INTO edit(unit,rev,at,who,key_id,data) VALUES(?1,?2,?3,?4,?6,?5)")                             \
     X(EDIT_GET, "SELECT data,key_id,vars FROM edit WHERE unit=?1 AND rev=?2")                                          \
     X(CHILD_OWN, "INSERT INTO edit(unit,rev,at,who,key_id,data,vars) VALUES(?1,0,?2,NULL,?5,?3,?4)")                   \

@@ -140,7 +140,10 @@ static void what_dies_at_the_door_and_what_people_end_is_told(void **state)
 {
     struct bench *b = *state;
     struct queue_plan cancel = {.action = QUEUE_CANCEL, .filter = {.state = QUEUE_QUEUED}},
-                      discard = {.action = QUEUE_DISCARD, .filter = {.state = QUEUE_DEAD}};
+                      discard = {.action = QUEUE_DISCARD,
+                                 .filter = {.state = QUEUE_DEAD},
+                                 .by = TL_SV("ada"),
+                                 .reason = TL_SV("a test")};
     struct tl_err why = {.rc = TL_INVALID}, err;
     struct queue_put put = {.meta = TL_SV("{}"), .body = TL_SV("{"), .dead = &why};
     char text[200];
@@ -151,6 +154,8 @@ static void what_dies_at_the_door_and_what_people_end_is_told(void **state)
     put.flow = b->flows[0].ret_id;
     assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
     help_turn(b);
+    assert_non_null(b->told);
+    assert_true(tl_sv_eqs(b->told->meta, "{}")); /* where its trace is found */
     assert_int_equal(take(b, text, sizeof text).attempt, 0);
     assert_string_equal(text, "dead f/t data: the body is not JSON");
     assert_int_equal(stat_of(b).died_of[TL_CLASS_DATA], 1);
@@ -159,8 +164,10 @@ static void what_dies_at_the_door_and_what_people_end_is_told(void **state)
     (void)take(b, text, sizeof text);
     assert_string_equal(text, "cancelled f/t none: ");
     assert_int_equal(help_job(b, &discard).done, 1);
+    assert_non_null(b->told);
+    assert_true(tl_sv_eqs(b->told->meta, "{}"));
     (void)take(b, text, sizeof text);
-    assert_string_equal(text, "discarded f/t none: ");
+    assert_string_equal(text, "discarded f/t none: a test, by ada");
     assert_null(b->told);
 }
 
