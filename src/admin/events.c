@@ -242,6 +242,7 @@ static void veil_row(struct flow_veil *veil, struct queue_row *r)
 {
     (void)snprintf(r->text, sizeof r->text, "%.*s",
                    TL_SV_ARG(flow_veil_text(veil, tl_arena_sv(veil->arena, tl_sv_str(r->text)))));
+    r->key = flow_veil_text(veil, r->key);
 }
 
 /* A step found it, and the delivery wrote it again. */

@@ -56,6 +56,8 @@ def test_events_are_found_by_words_that_people_can_share(site):
     row = web.get(f"/v1/events?q={bad}")["events"][0]
     assert (row["target"], row["connection"], row["key"], row["status"]) == ("erp", "erp", "bert", 422)
     assert row["latency_ms"] >= 0
+    for id in (bad, good):
+        assert web.get(f"/v1/events/{id}")["event"] == web.get(f"/v1/events?q={id}")["events"][0], "alone and in a list it is the same"
 
 
 def test_pages_follow_each_other_and_say_how_far_back_they_looked(site):

@@ -603,33 +603,28 @@ static enum tl_rc list(struct pager *p, uint64_t cursor, struct tl_err *err)
     return by_id(p, cursor, err);
 }
 
-/* What a list shows beside the row: the ordering key, and how the last attempt went. */
-static enum tl_rc decorate(struct pager *p, struct tl_err *err)
+enum tl_rc queue__decorate(struct queue_reader *r, struct tl_arena *arena, struct queue_row *row, struct tl_err *err)
 {
     struct store_val v[2];
-    enum tl_rc rc = TL_OK;
+    struct tl_err unread;
+    bool found = false;
+    struct tl_sv key;
+    enum tl_rc rc = store_query(r->st[READ_KEY], VALS(store_u64(row->event)), err);
 
-    for (size_t i = 0; i < p->n && rc == TL_OK; i++) {
-        struct queue_row *row = &p->rows[i];
-        struct tl_err unread;
-        bool found = false;
-        struct tl_sv key;
-
-        rc = store_query(p->r->st[READ_KEY], VALS(store_u64(row->event)), err);
-        if (rc == TL_OK)
-            rc = store_next(p->r->st[READ_KEY], v, 2, &found, err);
-        if (rc == TL_OK && found && v[0].type != STORE_NULL &&
-            queue__column(p->r, PLACE(ORDER, .id = row->event), v[1].i != 0, &v[0], &key, &unread) == TL_OK)
-            row->key = tl_arena_sv(p->arena, tl_sv(key.p, key.n < 200 ? key.n : 200));
-        store_reset(p->r->st[READ_KEY]);
-        if (rc == TL_OK && !row->done_at_once && row->attempts)
-            rc = store_one(p->r->st[READ_LAST_ATTEMPT],
-                           VALS(store_u64(row->delivery * ATTEMPT_SPAN), store_u64((row->delivery + 1) * ATTEMPT_SPAN)),
-                           v, 2, &found, err);
-        if (rc == TL_OK && !row->done_at_once && row->attempts && found) {
-            row->status = (uint32_t)v[0].i;
-            row->latency_ms = (uint32_t)v[1].i;
-        }
+    if (rc == TL_OK)
+        rc = store_next(r->st[READ_KEY], v, 2, &found, err);
+    if (rc == TL_OK && found && v[0].type != STORE_NULL &&
+        queue__column(r, PLACE(ORDER, .id = row->event), v[1].i != 0, &v[0], &key, &unread) == TL_OK)
+        row->key = tl_arena_sv(arena, tl_sv(key.p, key.n < 200 ? key.n : 200));
+    store_reset(r->st[READ_KEY]);
+    if (rc != TL_OK || row->done_at_once || !row->attempts)
+        return rc;
+    rc = store_one(r->st[READ_LAST_ATTEMPT],
+                   VALS(store_u64(row->delivery * ATTEMPT_SPAN), store_u64((row->delivery + 1) * ATTEMPT_SPAN)), v, 2,
+                   &found, err);
+    if (rc == TL_OK && found) {
+        row->status = (uint32_t)v[0].i;
+        row->latency_ms = (uint32_t)v[1].i;
     }
     return rc;
 }
@@ -648,8 +643,8 @@ enum tl_rc queue_list(struct queue_reader *r, struct tl_arena *arena, const stru
     rc = list(&p, cursor ? cursor : INT64_MAX, err);
     for (size_t i = 0; i < p.n && rc == TL_OK; i++)
         rc = queue__ahead(r, &p.rows[i], err);
-    if (rc == TL_OK && filter->details)
-        rc = decorate(&p, err);
+    for (size_t i = 0; i < p.n && rc == TL_OK && filter->details; i++)
+        rc = queue__decorate(r, arena, &p.rows[i], err);
     store_rollback(r->db);
     if (rc == TL_OK)
         *ret_page = (struct queue_page){.rows = p.rows,

@@ -107,6 +107,8 @@ static inline enum tl_rc queue__column(struct queue_reader *r, struct place p, b
 enum tl_rc queue__row(struct queue_reader *r, uint64_t id, struct queue_row *ret, bool *ret_found, struct tl_err *err);
 /* For a live row: what is ahead of it in its lane, and how often a gateway has refused it. */
 enum tl_rc queue__ahead(struct queue_reader *r, struct queue_row *row, struct tl_err *err);
+/* What is shown beside the row, in lists and alone: the ordering key, and how the last attempt went. */
+enum tl_rc queue__decorate(struct queue_reader *r, struct tl_arena *arena, struct queue_row *row, struct tl_err *err);
 /* ---- line.c ---- */
 /* The lowest live one of a lane behind `after`; 0: none. *ret_how: whether it can go. */
 enum reader_after { AFTER_GOES = 1, AFTER_DEAD, AFTER_HELD };

@@ -273,6 +273,10 @@ enum tl_rc queue_show(struct queue_reader *r, struct tl_arena *arena, uint64_t d
         return rc;
     queue__reader_line_forget(r);
     rc = show(r, arena, delivery, max_body, &d, err);
+    if (rc == TL_OK)
+        rc = queue__decorate(r, arena, &d.row, err);
+    for (size_t i = 0; i < d.n_deliveries && rc == TL_OK; i++)
+        rc = queue__decorate(r, arena, &d.deliveries[i], err);
     store_rollback(r->db);
     if (rc == TL_OK && tl_arena_exceeded(arena))
         return tl_fail(err, TL_LIMIT, "more than can be shown at once");
