@@ -122,7 +122,7 @@ struct audit_options {
     uint64_t limit;
 };
 static const struct cli_option audit_options[] = {
-    {"limit", 'n', CLI_NUMBER, "N", offsetof(struct audit_options, limit), "so many, newest first (50)"},
+    {"limit", 'n', CLI_COUNT, "N", offsetof(struct audit_options, limit), "so many, newest first (50)"},
     CLI_COMMON_OPTIONS(struct audit_options),
 };
 

@@ -11,7 +11,7 @@ struct list_options {
 static const struct cli_option list_options[] = {
     {"all", 'a', CLI_FLAG, NULL, offsetof(struct list_options, all), "also those that are over"},
     {"resolved", 0, CLI_FLAG, NULL, offsetof(struct list_options, resolved), "only those that are over"},
-    {"limit", 'n', CLI_NUMBER, "N", offsetof(struct list_options, limit), "so many (100)"},
+    {"limit", 'n', CLI_COUNT, "N", offsetof(struct list_options, limit), "so many (100)"},
     CLI_COMMON_OPTIONS(struct list_options),
 };
 

@@ -58,6 +58,8 @@ static bool store(const struct cli_option *o, const char *value, char *options)
         return true;
     case CLI_NUMBER:
         return tl_sv_u64(s, at);
+    case CLI_COUNT:
+        return tl_sv_u64(s, at) && *(uint64_t *)at > 0;
     case CLI_DECIMAL:
         if (!tl_sv_double(s, &d) || !(d >= 0))
             return false;
@@ -76,7 +78,10 @@ static bool store(const struct cli_option *o, const char *value, char *options)
 
 static const char *wanted(enum cli_kind k)
 {
-    return k == CLI_PERCENT ? "a share of 0 to 100 per cent" : k == CLI_NUMBER ? "a whole number" : "a number";
+    return k == CLI_PERCENT  ? "a share of 0 to 100 per cent"
+           : k == CLI_NUMBER ? "a whole number"
+           : k == CLI_COUNT  ? "a whole number of 1 or more"
+                             : "a number";
 }
 
 struct scan {

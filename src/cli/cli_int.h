@@ -24,6 +24,7 @@ enum cli_kind {
     CLI_FLAG,    /* bool */
     CLI_TEXT,    /* const char * */
     CLI_NUMBER,  /* uint64_t */
+    CLI_COUNT,   /* uint64_t, 1 or more: 0 stands for one that was not given */
     CLI_DECIMAL, /* double */
     CLI_PERCENT  /* double, 0.05 for "5" or "5%" */
 };

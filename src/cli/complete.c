@@ -54,6 +54,17 @@ static void offer_list(const struct words *w, const char *const *list)
         offer(w, *list);
 }
 
+/* What has ended is listed, and not acted upon. */
+static void offer_states(const struct words *w, bool ended)
+{
+    static const enum queue_state states[] = {QUEUE_QUEUED,    QUEUE_RETRYING, QUEUE_HELD,      QUEUE_DEAD,
+                                              QUEUE_DELIVERED, QUEUE_SKIPPED,  QUEUE_CANCELLED, QUEUE_DISCARDED};
+    enum { OPEN = 4 };
+
+    for (size_t i = 0; i < (ended ? TL_COUNT(states) : OPEN); i++)
+        offer(w, queue_state_name(states[i]));
+}
+
 /* The values of an option, by its name; false: a file, or something that nobody can know. */
 static bool offer_values(const struct words *w, const char *verb, const char *option)
 {
@@ -66,8 +77,7 @@ static bool offer_values(const struct words *w, const char *verb, const char *op
     else if (strcmp(option, "mapping") == 0)
         offer_names(w, "mappings", NULL, "");
     else if (strcmp(option, "state") == 0)
-        for (int i = 1; i < QUEUE_STATE_MAX; i++)
-            offer(w, queue_state_name((enum queue_state)i));
+        offer_states(w, strcmp(verb, "events list") == 0);
     else if (strcmp(option, "role") == 0)
         offer_list(w, roles);
     else if (strcmp(option, "class") == 0)

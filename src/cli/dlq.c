@@ -18,7 +18,7 @@ struct list_options {
 };
 static const struct cli_option list_options[] = {
     CLI_FILTER_OPTIONS(struct list_options),
-    {"limit", 'n', CLI_NUMBER, "N", offsetof(struct list_options, limit), "so many, newest first (50)"},
+    {"limit", 'n', CLI_COUNT, "N", offsetof(struct list_options, limit), "so many, newest first (50)"},
     {"all", 0, CLI_FLAG, NULL, offsetof(struct list_options, all), "all of them; with --json one line each"},
     CLI_COMMON_OPTIONS(struct list_options),
 };

@@ -17,7 +17,7 @@ static const struct cli_option list_options[] = {
     {"state", 0, CLI_TEXT, "STATE", offsetof(struct list_options, filter.state),
      "queued, retrying, held (by a person), dead, delivered, skipped, cancelled or discarded"},
     {"event", 0, CLI_TEXT, "ID", offsetof(struct list_options, filter.event), "this event and its deliveries"},
-    {"limit", 'n', CLI_NUMBER, "N", offsetof(struct list_options, limit), "so many, newest first (50)"},
+    {"limit", 'n', CLI_COUNT, "N", offsetof(struct list_options, limit), "so many, newest first (50)"},
     {"all", 0, CLI_FLAG, NULL, offsetof(struct list_options, all), "all of them; with --json one line each"},
     CLI_COMMON_OPTIONS(struct list_options),
 };
@@ -40,7 +40,7 @@ struct tail_options {
 };
 static const struct cli_option tail_options[] = {
     {"flow", 0, CLI_TEXT, "NAME", offsetof(struct tail_options, filter.flow), "of this flow"},
-    {"limit", 'n', CLI_NUMBER, "N", offsetof(struct tail_options, limit), "end after so many"},
+    {"limit", 'n', CLI_COUNT, "N", offsetof(struct tail_options, limit), "end after so many"},
     CLI_COMMON_OPTIONS(struct tail_options),
 };
 

@@ -13,7 +13,7 @@ struct top_options {
     bool once;
 };
 static const struct cli_option top_options[] = {
-    {"every", 'n', CLI_NUMBER, "SECONDS", offsetof(struct top_options, every), "how often (1)"},
+    {"every", 'n', CLI_COUNT, "SECONDS", offsetof(struct top_options, every), "how often (1)"},
     {"once", 0, CLI_FLAG, NULL, offsetof(struct top_options, once), "print once and end"},
     CLI_COMMON_OPTIONS(struct top_options),
 };

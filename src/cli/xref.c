@@ -10,7 +10,7 @@ struct xref_options {
 static const struct cli_option list_options[] = {
     {"model", 0, CLI_TEXT, "NAME", offsetof(struct xref_options, model), "of this kind"},
     {"connection", 0, CLI_TEXT, "NAME", offsetof(struct xref_options, connection), "of this system, on either side"},
-    {"limit", 'n', CLI_NUMBER, "N", offsetof(struct xref_options, limit), "so many, newest first (50)"},
+    {"limit", 'n', CLI_COUNT, "N", offsetof(struct xref_options, limit), "so many, newest first (50)"},
     CLI_COMMON_OPTIONS(struct xref_options),
 };
 static const struct cli_option forget_options[] = {

@@ -22,11 +22,11 @@ static const struct cli_option map_options[] = {
     {"bindings", 'b', CLI_TEXT, "FILE", offsetof(struct map_options, bindings),
      "an object: its members are variables ($name)"},
     {"strict", 0, CLI_FLAG, NULL, offsetof(struct map_options, strict), "JSONata alone, without the functions of $tl"},
-    {"time-limit", 0, CLI_NUMBER, "MS", offsetof(struct map_options, time_limit),
+    {"time-limit", 0, CLI_COUNT, "MS", offsetof(struct map_options, time_limit),
      "of each evaluation, in milliseconds (10000)"},
     {"depth", 0, CLI_NUMBER, "N", offsetof(struct map_options, depth),
      "calls within calls, 0: as deep as the stack allows"},
-    {"memory", 0, CLI_NUMBER, "MB", offsetof(struct map_options, memory), "of one value and its evaluation (2047)"},
+    {"memory", 0, CLI_COUNT, "MB", offsetof(struct map_options, memory), "of one value and its evaluation (2047)"},
     {"json", 0, CLI_FLAG, NULL, offsetof(struct map_options, json), "an error is one line of JSON on stderr"},
 };
 static const struct cli_option explain_options[] = {

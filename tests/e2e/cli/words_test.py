@@ -79,6 +79,10 @@ def test_help_before_the_command_is_the_same_page(empty):
     (["xref", "forget", "order"], "missing: CONNECTION ID"),
     (["pause", "flow", "a", "b"], "too many words"),
     (["events", "list", "--limit", "x"], "must be a whole number"),
+    (["events", "list", "--limit", "0"], "must be a whole number of 1 or more, not '0'"),
+    (["events", "list", "--limit", "-1"], "must be a whole number of 1 or more, not '-1'"),
+    (["send", "--count", "0"], "must be a whole number of 1 or more, not '0'"),
+    (["audit", "list", "--limit", "0"], "must be a whole number of 1 or more, not '0'"),
     (["events", "cancel"], "which events?"),
     (["dlq", "replay"], "which ones?"),
     (["events", "move", "x"], "--to FLOW is missing"),
@@ -114,6 +118,17 @@ def test_completion_knows_commands_and_options(empty):
     assert complete(empty, "events", "list", "--state", "de") == ["dead", "delivered"]
     assert complete(empty, "run", "--j") == ["--json"] and complete(empty, "help", "stat") == ["status"]
     assert empty.run("completion", "fish").code == 2
+
+
+def test_each_state_that_completion_offers_is_one_that_the_command_knows(project):
+    project.serve()
+    for verb, n in (("list", 8), ("hold", 4), ("release", 4), ("cancel", 4), ("move", 4)):
+        offered = complete(project, "events", verb, "--state", "")
+        assert len(offered) == n, (verb, offered)
+        for state in offered:
+            more = {"list": [], "move": ["--to", "orders", "--dry-run"]}.get(verb, ["--dry-run"])
+            done = project.run("events", verb, "--state", state, *more)
+            assert done.code == 0, (verb, state, done.err)
 
 
 def test_completion_knows_the_names_of_the_configuration(project):
