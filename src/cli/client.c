@@ -369,6 +369,15 @@ static enum tl_rc refused(struct cli_client *c, struct json answer, struct tl_er
     return tl_fail(err, rc, "the server refused this with status %d", c->status);
 }
 
+static bool is_text(const char *target)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf plain = {0};
+
+    tl_buf_init(&plain, strlen(target) + 1);
+    return tl_percent_decode(&plain, tl_sv_str(target), false) &&
+           tl_utf8_valid(tl_buf_view(&plain)) == tl_buf_view(&plain).n;
+}
+
 enum tl_rc cli__call(struct cli_client *c, const char *method, const char *target, struct tl_sv body, struct json *ret,
                      struct tl_err *err)
 {
@@ -379,6 +388,8 @@ enum tl_rc cli__call(struct cli_client *c, const char *method, const char *targe
     tl_buf_clear(&c->answer);
     if (strstr(target, "%2F") && !strchr(target, '?')) /* cli__target: the API would speak of its paths */
         return tl_fail(err, TL_NOT_FOUND, "there is no such id or name: none has a slash");
+    if (!is_text(target)) /* likewise */
+        return tl_fail(err, TL_INVALID, "an id or name is not UTF-8");
     rc = c->curl ? remote(c, method, target, body, err) : local(c, method, target, body, err);
     if (rc != TL_OK)
         return rc;

@@ -154,7 +154,7 @@ static enum tl_rc edit_by_hand(struct json now, struct tl_buf *ret, struct tl_er
         rc = cli__read_file(path, MAX_BODY, ret, err);
     (void)unlink(path);
     if (rc == TL_OK && tl_sv_eq(tl_buf_view(&before), tl_buf_view(ret)))
-        rc = tl_fail(err, TL_INVALID, "nothing was changed");
+        rc = tl_fail(err, TL_CANCELED, "nothing was changed"); /* as a refused plan ends */
     return rc;
 }
 

@@ -44,6 +44,19 @@ def test_without_any_output_there_is_still_an_exit_code(empty):
     assert done.returncode in (0, 1)
 
 
+@pytest.mark.parametrize("words", [["events", "show", b"\xff"], ["pause", "flow", b"\xff"], ["resume", "connection", b"\xff"], ["connect", b"\xff", "--test"],
+                                   ["events", "list", "--flow", b"\xff"], ["events", "cancel", b"\xff", "--yes"]], ids=lambda w: " ".join(map(str, w)))
+@pytest.mark.parametrize("served", [True, False])
+def test_a_name_that_is_no_text_is_wrong_usage(project, words, served):
+    project.serve()
+    if not served:
+        project.stop()
+    for more in ([], ["--json"]):
+        done = subprocess.run([BINARY, *words, *more], cwd=project.folder, env=project.env, capture_output=True)
+        said = done.stderr.decode()
+        assert done.returncode == 2 and "upstream" not in said and "path" not in said, (done.returncode, said)
+
+
 # ---- standard input and files ----
 @pytest.mark.parametrize("stdin", [b"\xff\xfe\x00garbage", b"{" * 100000, b"\0" * 1000, b"]"], ids=["bytes", "braces", "zeros", "bracket"])
 def test_garbage_on_standard_input(empty, stdin):

@@ -174,6 +174,8 @@ def test_the_editor_gets_the_body_and_its_text_is_kept(project):
     project.drained()
     assert project.get(f"/v1/events/{one}")["body"]["id"] == 9
     assert project.run("dlq", "edit", one, env={"EDITOR": "false", "VISUAL": "false"}).code == 1
+    unchanged = project.run("dlq", "edit", one, env={"EDITOR": "true", "VISUAL": "true"})
+    assert unchanged.code == 1 and "nothing was changed" in unchanged.err
 
 
 def test_discard_gives_up_by_id_and_by_fingerprint(project):
