@@ -7,18 +7,14 @@ struct token_options {
     struct cli_common common;
     const char *role, *expires, *reason;
 };
-#define REASON_OPTION(type)                                                                                            \
-    {                                                                                                                  \
-        "reason", 0, CLI_TEXT, "TEXT", offsetof(type, reason), "why, for the audit log"                                \
-    }
 static const struct cli_option create_options[] = {
     {"role", 0, CLI_TEXT, "ROLE", offsetof(struct token_options, role), "viewer (default), operator or admin"},
     {"expires", 0, CLI_TEXT, "TIME", offsetof(struct token_options, expires), "ends after so long (90d)"},
-    REASON_OPTION(struct token_options),
+    CLI_REASON_OPTION(struct token_options, reason),
     CLI_COMMON_OPTIONS(struct token_options),
 };
 static const struct cli_option revoke_options[] = {
-    REASON_OPTION(struct token_options),
+    CLI_REASON_OPTION(struct token_options, reason),
     CLI_COMMON_OPTIONS(struct token_options),
 };
 static const struct cli_option plain_options[] = {CLI_COMMON_OPTIONS(struct token_options)};

@@ -156,16 +156,16 @@ static void show_one(struct json a)
 
 struct one_options {
     struct cli_common common;
-    const char *why, *span;
+    const char *reason, *span;
 };
 static const struct cli_option show_options[] = {CLI_COMMON_OPTIONS(struct one_options)};
 static const struct cli_option ack_options[] = {
-    {"why", 0, CLI_TEXT, "TEXT", offsetof(struct one_options, why), "what is being done about it"},
+    {CLI_REASON, 0, CLI_TEXT, "TEXT", offsetof(struct one_options, reason), "what is being done about it"},
     CLI_COMMON_OPTIONS(struct one_options),
 };
 static const struct cli_option silence_options[] = {
     {"for", 0, CLI_TEXT, "TIME", offsetof(struct one_options, span), "2h, or until when (1h)"},
-    {"why", 0, CLI_TEXT, "TEXT", offsetof(struct one_options, why), "the reason"},
+    CLI_REASON_OPTION(struct one_options, reason),
     CLI_COMMON_OPTIONS(struct one_options),
 };
 
@@ -181,7 +181,7 @@ static int act(const struct one_options *o, const char *id, const char *method, 
         const char *target = cli__target(c, "/v1/alerts/", id, verb);
 
         json_object_begin(&body, cli__arena(c), 2);
-        json_adds(&body, "reason", json_str(o->why ? o->why : "from the command line"));
+        json_adds(&body, "reason", json_str(o->reason ? o->reason : "from the command line"));
         if (span)
             json_adds(&body, "until", json_str(span));
         rc = strcmp(method, "GET") == 0 ? cli__call(c, method, target, TL_SV(""), &v, &err)

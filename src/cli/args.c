@@ -10,6 +10,8 @@ static const struct cli_option *find_long(const struct cli_verb *verb, struct tl
 {
     if (tl_sv_eqs(name, "help"))
         return &help_option;
+    if (tl_sv_eqs(name, "why")) /* what some commands called it once */
+        name = TL_SV(CLI_REASON);
     for (size_t i = 0; i < verb->n_options; i++) {
         if (tl_sv_eqs(name, verb->options[i].name))
             return &verb->options[i];

@@ -74,6 +74,13 @@ struct cli_common {
          "configuration that names the directory (tieline.yaml)"},                                                     \
         CLI_JSON_OPTION(type)
 
+/* Why somebody changes something: one word in all commands; `--why` is taken for it everywhere. */
+#define CLI_REASON "reason"
+#define CLI_REASON_OPTION(type, member)                                                                                \
+    {                                                                                                                  \
+        CLI_REASON, 0, CLI_TEXT, "TEXT", offsetof(type, member), "why, for the audit log"                              \
+    }
+
 /* Fill the options and the positional arguments (args->v is tl_alloc'ed). False: said why, *ret_exit is set (also after
  * --help). */
 bool cli__parse(const struct cli_verb *verb, const char *full, int argc, char **argv, void *options,

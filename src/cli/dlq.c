@@ -201,13 +201,14 @@ struct act_options {
     struct cli_common common;
     struct cli_filter filter;
     bool yes, dry_run, include_superseded, all;
+    const char *reason;
 };
 #define ACT_OPTIONS                                                                                                    \
     CLI_FILTER_OPTIONS(struct act_options),                                                                            \
         {"all", 0, CLI_FLAG, NULL, offsetof(struct act_options, all), "all dead ones"},                                \
         {"yes", 'y', CLI_FLAG, NULL, offsetof(struct act_options, yes), "do it without asking"},                       \
         {"dry-run", 0, CLI_FLAG, NULL, offsetof(struct act_options, dry_run), "show the plan only"},                   \
-        CLI_COMMON_OPTIONS(struct act_options)
+        CLI_REASON_OPTION(struct act_options, reason), CLI_COMMON_OPTIONS(struct act_options)
 static const struct cli_option replay_options[] = {
     ACT_OPTIONS,
     {"include-superseded", 0, CLI_FLAG, NULL, offsetof(struct act_options, include_superseded),
@@ -219,6 +220,7 @@ static int act(struct act_options *o, const struct cli_args *args, const char *a
 {
     const struct cli_filter *f = &o->filter;
     struct cli_bulk b = {.action = action,
+                         .reason = o->reason,
                          .ids = args->v,
                          .n_ids = (size_t)args->n,
                          .yes = o->yes,

@@ -135,7 +135,7 @@ struct act_options {
          "STATE",                                                                                                      \
          offsetof(struct act_options, filter.state),                                                                   \
          "queued, retrying, held (by a person) or dead"},                                                              \
-        {"reason", 0, CLI_TEXT, "TEXT", offsetof(struct act_options, reason), "why, for the audit log"},               \
+        CLI_REASON_OPTION(struct act_options, reason),                                                                 \
         {"yes", 'y', CLI_FLAG, NULL, offsetof(struct act_options, yes), "do it without asking"},                       \
         {"dry-run", 0, CLI_FLAG, NULL, offsetof(struct act_options, dry_run), "show the plan only"},                   \
         CLI_COMMON_OPTIONS(struct act_options)

@@ -10,13 +10,15 @@
 
 struct pause_options {
     struct cli_common common;
-    const char *why;
+    const char *reason;
 };
 static const struct cli_option pause_options[] = {
-    {"why", 0, CLI_TEXT, "TEXT", offsetof(struct pause_options, why), "the reason that status shows"},
+    {CLI_REASON, 0, CLI_TEXT, "TEXT", offsetof(struct pause_options, reason),
+     "why: status shows it, the audit log keeps it"},
     CLI_COMMON_OPTIONS(struct pause_options),
 };
-static const struct cli_option resume_options[] = {CLI_COMMON_OPTIONS(struct pause_options)};
+static const struct cli_option resume_options[] = {CLI_REASON_OPTION(struct pause_options, reason),
+                                                   CLI_COMMON_OPTIONS(struct pause_options)};
 
 /* What another call of resume would take away; other reasons to wait end by themselves. */
 static void show_other_hold(struct json answer)
@@ -47,8 +49,8 @@ static int set(const struct pause_options *o, const char *kind, const char *name
         const char *rest = tl_arena_printf(cli__arena(c), "/%s", verb);
 
         json_object_begin(&body, cli__arena(c), 1);
-        if (o->why)
-            json_adds(&body, "why", json_str(o->why));
+        if (o->reason)
+            json_adds(&body, "reason", json_str(o->reason));
         rc = cli__call_json(c, "POST", cli__target(c, base, name, rest), json_end(&body), &answer, &err);
     }
     if (rc != TL_OK)

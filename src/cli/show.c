@@ -157,7 +157,7 @@ static void show(struct json d)
     show_value("body", json_gets(d, "body"));
     show_value("original body", json_gets(d, "original_body"));
     if (json_gets(d, "masked").type == JSON_BOOL && json_gets(d, "masked").u.b)
-        puts("\nPersonal data is masked; `--reveal --why TEXT` shows it, and the audit log says so.");
+        puts("\nPersonal data is masked; `--reveal --reason TEXT` shows it, and the audit log says so.");
 }
 
 int cli__run_show(void *options, const struct cli_args *args)
@@ -174,7 +174,7 @@ int cli__run_show(void *options, const struct cli_args *args)
     tl_buf_init(&text, 65536);
     if (rc == TL_OK && o->reveal) {
         json_object_begin(&body, cli__arena(c), 1);
-        json_adds(&body, "reason", json_str(o->why ? o->why : ""));
+        json_adds(&body, "reason", json_str(o->reason ? o->reason : ""));
         (void)json_write(&text, json_end(&body), 0);
     }
     if (rc == TL_OK)

@@ -9,7 +9,7 @@
 struct cli_show_options {
     struct cli_common common;
     bool reveal; /* without the masks of models; an entry of the audit log says so */
-    const char *why;
+    const char *reason;
 };
 #define CLI_SHOW_OPTIONS                                                                                               \
     CLI_COMMON_OPTIONS(struct cli_show_options),                                                                       \
@@ -19,9 +19,7 @@ struct cli_show_options {
          NULL,                                                                                                         \
          offsetof(struct cli_show_options, reveal),                                                                    \
          "without the masks of personal data; the audit log says who and why"},                                        \
-    {                                                                                                                  \
-        "why", 0, CLI_TEXT, "TEXT", offsetof(struct cli_show_options, why), "reason, for the audit log"                \
-    }
+        CLI_REASON_OPTION(struct cli_show_options, reason)
 int cli__run_show(void *options, const struct cli_args *args);
 
 #endif

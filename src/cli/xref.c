@@ -14,7 +14,7 @@ static const struct cli_option list_options[] = {
     CLI_COMMON_OPTIONS(struct xref_options),
 };
 static const struct cli_option forget_options[] = {
-    {"reason", 0, CLI_TEXT, "TEXT", offsetof(struct xref_options, reason), "why, for the audit log"},
+    CLI_REASON_OPTION(struct xref_options, reason),
     CLI_COMMON_OPTIONS(struct xref_options),
 };
 

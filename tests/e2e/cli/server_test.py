@@ -191,9 +191,22 @@ def test_discard_gives_up_by_id_and_by_fingerprint(project):
 
 
 # ---- acting ----
+def test_why_somebody_changes_something_has_one_word_and_the_old_one_is_taken_everywhere(project):
+    project.serve()
+    words = [(c["command"], o["name"]) for c in project.ok("help", "--json").json["commands"] for o in c.get("options", [])]
+    assert not [w for w in words if w[1] == "why"]
+    with_reason = [name for name, o in words if o == "reason"]
+    assert len(with_reason) >= 16, with_reason
+    for verb, kind, name, word in (("pause", "flow", "orders", "--why"), ("resume", "flow", "orders", "--reason"),
+                                   ("pause", "connection", "erp", "--why=x"), ("resume", "connection", "erp", "--why")):
+        project.ok(verb, kind, name, *([word] if "=" in word else [word, "x"]))
+    entries = project.ok("audit", "list", "--json").json["entries"]
+    assert [e["reason"] for e in entries] == ["x"] * 4, entries
+
+
 def test_a_paused_flow_takes_events_and_delivers_none_until_resumed(project):
     project.serve()
-    project.ok("pause", "flow", "orders", "--why", "the ERP moves")
+    project.ok("pause", "flow", "orders", "--reason", "the ERP moves")
     send(project, "--count", 10)
     flow = project.status()["flows"][0]
     assert flow["held"] == "flow_paused" and "the ERP moves" in flow["held_reason"] and flow["counts"]["queued"] == 10
