@@ -10,7 +10,7 @@ import time
 
 import pytest
 from support.sender import SECRET, Sender, github
-from support.site import BIN, FAST, hook, project, until
+from support.site import BIN, FAST, HANG_GUARD, LONG_DRAIN, hook, project, until
 from support.target import answer
 
 
@@ -147,16 +147,14 @@ def test_sigterm_finishes_what_is_under_way_and_takes_no_more(shop, target):
     s = shop(limits={"concurrency": 4})
     ids = [s.post({"n": n}) for n in range(10)]
     target.wait(4)
-    began = time.monotonic()
     s.stop()
-    took = time.monotonic() - began
     assert target.count() == 4, "no new delivery starts while draining"
     assert until(lambda: s.logged("server.stopped"))[0]["clean"] is True
     target.behave = None
     s.start()
     s.wait_counts(delivered=10)
     assert target.count() == 10, "what was finished is not sent again"
-    assert took < 8 and all(s.state(i) == "delivered" for i in ids)
+    assert all(s.state(i) == "delivered" for i in ids)
 
 
 def test_a_drain_is_announced_to_who_watches_readiness(shop):
@@ -187,15 +185,16 @@ def test_a_drain_is_announced_to_who_watches_readiness(shop):
     assert s.flow()["events"] == len(taken)
 
 
-def test_stopping_with_idle_sources_is_quick(site, target):
+def test_stopping_does_not_wait_for_idle_sources(site, target):
     flows = {"tick": {"from": {"schedule": {"cron": "0 0 1 1 *"}}, "to": {"connection": "erp", "post": "/tick"}},
              "pull": {"from": {"read": {"connection": "erp", "poll": "/x?c={cursor}", "cursor": "body.next", "every": "1h"}},
                       "to": {"connection": "erp", "post": "/in"}}}
-    s = site(project(target, flows=flows)).start()
+    config = project(target, flows=flows)
+    config["server"]["drain"] = LONG_DRAIN
+    s = site(config).start()
     target.wait(1)
-    began = time.monotonic()
-    s.stop()
-    assert time.monotonic() - began < 3
+    s.stop(timeout=HANG_GUARD)
+    assert until(lambda: s.logged("server.stopped"))[0]["clean"] is True
 
 
 def test_a_second_sigterm_leaves_at_once_and_nothing_is_lost(shop, target):
@@ -207,7 +206,7 @@ def test_a_second_sigterm_leaves_at_once_and_nothing_is_lost(shop, target):
     s.process.terminate()
     until(lambda: s.logged("server.draining"))
     s.process.terminate()
-    assert s.process.wait(3) == 130
+    assert s.process.wait(HANG_GUARD) == 130
     target.behave = None
     s.start()
     s.wait_counts(delivered=1)

@@ -18,6 +18,8 @@ from support.sender import SECRET, WHSEC, Reply, Sender
 
 BIN = os.environ.get("TIELINE_BIN") or str(Path(__file__).resolve().parents[2] / "build/release/bin/tieline")
 FAST = {"attempts": 4, "backoff": "20ms..80ms", "jitter": "none"}
+HANG_GUARD = 40.0  # seconds. Measures nothing: what takes so long hangs
+LONG_DRAIN = "20m"  # of a server that must not wait for it: it would run into the guard
 NO_BREAKER = {"breaker_failures": 10000}
 
 
@@ -129,7 +131,7 @@ class Site:
         assert "AddressSanitizer" not in r.stderr and "LeakSanitizer" not in r.stderr, r.stderr
         return r.returncode, r.stderr
 
-    def stop(self, timeout=40.0, code=0):
+    def stop(self, timeout=HANG_GUARD, code=0):
         """SIGTERM, and the exit code that it gives."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
