@@ -50,7 +50,9 @@ struct json admin__row_json(struct tl_arena *a, const struct admin_names *names,
         json_adds(&b, "error", json_str(tl_rc_name(r->rc)));
         json_adds(&b, "fingerprint", admin__id_json(a, r->fingerprint));
     }
-    json_adds(&b, "reason", json_str_copy(a, tl_sv_str(r->text)));
+    json_adds(&b, "reason",
+              r->expanded && r->state == QUEUE_DEAD && !r->text[0] ? json_str("deliveries of it are dead")
+                                                                   : json_str_copy(a, tl_sv_str(r->text)));
     json_adds(&b, "running", json_bool(r->running));
     if (r->job) {
         struct json_builder job;
@@ -307,6 +309,23 @@ static struct json order_by_json(struct flow_veil *veil, const struct admin_name
     return json_sv(flow_veil_text(veil, d->order_by));
 }
 
+/* It is kept with short names. */
+static struct json request_json(struct flow_veil *veil, struct json meta)
+{
+    static const char *const names[][2] = {{"m", "method"},  {"p", "path"},   {"q", "query"},
+                                           {"h", "headers"}, {"k", "format"}, {"t", "type"}};
+    struct json_builder b;
+
+    json_object_begin(&b, veil->arena, TL_COUNT(names));
+    for (size_t i = 0; i < TL_COUNT(names); i++) {
+        struct json v = json_gets(meta, names[i][0]);
+
+        if (v.type != JSON_UNDEFINED)
+            json_adds(&b, names[i][1], flow_veil_texts(veil, v));
+    }
+    return json_end(&b);
+}
+
 static struct json detail_json(struct flow_veil *veil, const struct admin_names *all, struct queue_detail *d)
 {
     struct tl_arena *a = veil->arena;
@@ -340,7 +359,7 @@ static struct json detail_json(struct flow_veil *veil, const struct admin_names 
     json_adds(&b, "order_by", order_by_json(veil, names, d));
     json_adds(&b, "ahead", admin__id_json(a, d->row.ahead));
     if (d->meta.n && json_parse(a, d->meta, 0, NULL, &meta, NULL) == TL_OK)
-        json_adds(&b, "request", flow_veil_texts(veil, meta));
+        json_adds(&b, "request", request_json(veil, meta));
     if (d->body.p)
         json_adds(&b, "body", json_gets(ignored.v, "body"));
     if (d->row.revision && d->original_body.p)

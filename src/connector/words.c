@@ -60,11 +60,12 @@ static struct tl_sv first_of(struct tl_arena *a, struct json v, const char *cons
     return TL_SV_NULL;
 }
 
+static const char *const texts[] = {
+    "message", "detail", "error_description", "error_message", "errorMessage",  "description", "faultstring",
+    "reason",  "title",  "Message",           "msg",           "o:errorDetails"};
+
 static struct tl_sv words_in(struct tl_arena *a, struct json v, int depth)
 {
-    static const char *const texts[] = {
-        "message", "detail", "error_description", "error_message", "errorMessage",  "description", "faultstring",
-        "reason",  "title",  "Message",           "msg",           "o:errorDetails"};
     static const char *const codes[] = {"code", "errorCode", "error_code", "error", "type", "faultcode"};
     static const char *const inner[] = {"error", "errors", "fault", "Fault", "o:errorDetails", "response", "data"};
     struct tl_sv text, code;
@@ -93,6 +94,49 @@ static struct tl_sv words_in(struct tl_arena *a, struct json v, int depth)
     text = first_of(a, v, texts, TL_COUNT(texts));
     code = first_of(a, v, codes, TL_COUNT(codes));
     return joined(a, code, ": ", text);
+}
+
+static size_t past_blanks(struct tl_sv s, size_t at)
+{
+    while (at < s.n && (s.p[at] == ' ' || s.p[at] == '\t' || s.p[at] == '\n' || s.p[at] == '\r'))
+        at++;
+    return at;
+}
+
+/* The text of the first member of this name in what begins as JSON and is too long to be parsed, or is cut. */
+static struct tl_sv member_text(struct tl_arena *a, struct tl_sv s, const char *name)
+{
+    struct tl_sv quoted = tl_sv_str(tl_arena_printf(a, "\"%s\"", name));
+
+    for (size_t at = 0; (at += tl_sv_find_sv(tl_sv_from(s, at), quoted)) < s.n;) {
+        struct json v;
+        size_t end;
+
+        at = past_blanks(s, at + quoted.n);
+        if (at >= s.n || s.p[at] != ':')
+            continue;
+        at = past_blanks(s, at + 1);
+        if (at >= s.n || s.p[at] != '"')
+            continue;
+        for (end = at + 1; end < s.n && s.p[end] != '"'; end++)
+            end += s.p[end] == '\\';
+        if (end >= s.n) /* it is the long one */
+            return tl_sv_from(s, at + 1);
+        if (end > at + 1 && json_parse(a, tl_sv(s.p + at, end + 1 - at), 0, NULL, &v, NULL) == TL_OK)
+            return json_view(v);
+    }
+    return TL_SV_NULL;
+}
+
+static struct tl_sv words_of_long_json(struct tl_arena *a, struct tl_sv s)
+{
+    for (size_t i = 0; i < TL_COUNT(texts); i++) {
+        struct tl_sv text = member_text(a, s, texts[i]);
+
+        if (text.n > 0)
+            return text;
+    }
+    return s;
 }
 
 /* ---- markup ---- */
@@ -155,6 +199,8 @@ struct tl_sv connector_reply_text(struct connector_call *call, const struct http
         return TL_SV_NULL;
     if (s.p[0] == '<')
         s = markup_words(call->arena, connector_mask_cut(call, s, PARSE_MAX));
+    else if (s.n > PARSE_MAX && (s.p[0] == '{' || s.p[0] == '['))
+        s = words_of_long_json(call->arena, connector_mask_cut(call, s, PARSE_MAX));
     else if ((s.p[0] == '{' || s.p[0] == '[' || s.p[0] == '"') && s.n <= PARSE_MAX &&
              json_parse(call->arena, s, JSON_PARSE_DUP_LAST, &(struct json_limits){.max_depth = 64}, &v, NULL) ==
                  TL_OK) {

@@ -37,6 +37,8 @@ def test_the_two_targets_of_an_event_fail_and_retry_each_for_itself(site, target
     until(lambda: {d["state"] for d in s.show(id)["deliveries"]} == {"delivered", "dead"})
     shown = s.show(id)
     dead = next(d for d in shown["deliveries"] if d["state"] == "dead")
+    assert shown["event"]["reason"] == "deliveries of it are dead" == next(e for e in s.list() if e["id"] == id)["reason"]
+    assert "no address" in dead["reason"]
     mail.behave = None
     s.job("replay", {"ids": [dead["id"]]})
     s.wait_state(id, "delivered")

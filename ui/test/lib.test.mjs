@@ -62,9 +62,9 @@ test("what runs does not wait, and is not counted twice", () => {
     assert.equal(held.live({ counts: { queued: 3, retrying: 1, running: 2 } }), 4);
 });
 test("a request has its query again, as it is kept: decoded", () => {
-    assert.equal(pathOf({ p: "/hooks/shop", q: { store: "7", "a b": "c&d", dry: "" } }), "/hooks/shop?store=7&a%20b=c%26d&dry=");
-    assert.equal(pathOf({ p: "/hooks/shop" }), "/hooks/shop");
-    const text = curl({ request: { m: "POST", p: "/h", q: { lang: "de" }, h: { host: "tl", "x-a": "it's" } }, body: { n: 1 } });
+    assert.equal(pathOf({ path: "/hooks/shop", query: { store: "7", "a b": "c&d", dry: "" } }), "/hooks/shop?store=7&a%20b=c%26d&dry=");
+    assert.equal(pathOf({ path: "/hooks/shop" }), "/hooks/shop");
+    const text = curl({ request: { method: "POST", path: "/h", query: { lang: "de" }, headers: { host: "tl", "x-a": "it's" } }, body: { n: 1 } });
     assert.equal(text, `curl -i -X POST 'http://tl/h?lang=de' \\\n  -H 'x-a: it'\\''s' \\\n  --data-binary '{"n":1}'`);
 });
 

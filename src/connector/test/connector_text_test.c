@@ -360,6 +360,37 @@ static void what_a_name_says_is_secret_is_masked_and_words_stay(void **state)
     tl_arena_free(a);
 }
 
+static void the_words_of_an_error_are_found_in_a_long_document(void **state)
+{
+    static const char *const rows[][3] = {
+        {"{\"trace\": \"", "\", \"error\": {\"message\": \"too late\"}}", "{\"trace\": \"xxx"},
+        {"{\"error\": {\"code\": 7, \"message\" : \"no \\\"such\\\" item\"}, \"trace\": \"", "\"}", "no \"such\" item"},
+        {"{\"message\": null, \"detail\": \"", "\"}", "xxx"},
+        {"{\"messages\": 1, \"title\": \"gone\", \"list\": [\"", "\"]}", "gone"},
+    };
+    struct tl_arena *a = tl_arena_new(8 << 20);
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+        struct connector_call call = {.arena = a};
+        struct http_reply reply = {.status = 400};
+        struct tl_sv text;
+
+        connector_call_begin(&call, NULL, NULL);
+        tl_buf_init(&b, 2 << 20);
+        tl_buf_puts(&b, rows[i][0]);
+        for (size_t k = 0; k < 1 << 20; k++)
+            tl_buf_putc(&b, 'x');
+        tl_buf_puts(&b, rows[i][1]);
+        reply.body = tl_buf_view(&b);
+        text = connector_reply_text(&call, &reply);
+        if (!tl_sv_starts(text, tl_sv_str(rows[i][2])))
+            fail_msg("%s gave %.*s", rows[i][0], TL_SV_ARG(text));
+    }
+    tl_arena_free(a);
+}
+
 static void a_secret_is_masked_also_where_a_text_is_cut(void **state)
 {
     char body[400];
@@ -394,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_reply_is_classified_as_its_row_says),
         cmocka_unit_test(the_words_of_an_error_are_found_in_its_shape),
         cmocka_unit_test(what_a_name_says_is_secret_is_masked_and_words_stay),
+        cmocka_unit_test(the_words_of_an_error_are_found_in_a_long_document),
         cmocka_unit_test(a_secret_is_masked_also_where_a_text_is_cut),
     };
 

@@ -73,6 +73,17 @@ def test_lines_of_a_file_are_sent_in_turn_and_keys_are_set(project):
 
 
 # ---- looking ----
+def test_an_event_alone_says_how_it_was_asked_for(project):
+    project.serve()
+    assert send(project, "--count", 1).json["accepted"] == 1
+    project.drained()
+    id = project.get("/v1/events")["events"][0]["id"]
+    request = project.ok("events", "show", id, "--json").json["request"]
+    assert (request["method"], request["path"], request["format"]) == ("POST", "/hooks/shop", "json") and request["headers"]["content-length"]
+    assert set(request) <= {"method", "path", "query", "headers", "format", "type"}
+    assert '"method": "POST"' in project.ok("events", "show", id).out
+
+
 def test_no_command_hands_what_steers_a_terminal_on_to_it(project):
     project.serve()
     project.write("evil.json", json.dumps({"id": 1, "customer": {"id": "k\x9b31m"}, "a": "x\x1b[31m\x9b31mRED \u202eabc\u2066 \x7f"}, ensure_ascii=False))

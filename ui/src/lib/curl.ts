@@ -10,15 +10,15 @@ const HOP = /^(host|content-length|connection|transfer-encoding|accept-encoding)
 
 /** With its query; that is kept decoded, a name that came twice with its last value. */
 export function pathOf(r: Request): string {
-    const q = Object.entries(r.q ?? {}).map((kv) => kv.map(encodeURIComponent).join("="));
-    return (r.p ?? "/") + (q.length ? "?" + q.join("&") : "");
+    const q = Object.entries(r.query ?? {}).map((kv) => kv.map(encodeURIComponent).join("="));
+    return (r.path ?? "/") + (q.length ? "?" + q.join("&") : "");
 }
 
 export function curl(d: Pick<Detail, "request" | "body">): string {
     const r = d.request ?? {};
-    const host = r.h?.["host"] ?? "HOST";
-    const parts = [`curl -i -X ${r.m ?? "POST"} ${quoteShell(`http://${host}${pathOf(r)}`)}`];
-    for (const [k, v] of Object.entries(r.h ?? {}))
+    const host = r.headers?.["host"] ?? "HOST";
+    const parts = [`curl -i -X ${r.method ?? "POST"} ${quoteShell(`http://${host}${pathOf(r)}`)}`];
+    for (const [k, v] of Object.entries(r.headers ?? {}))
         if (!HOP.test(k))
             parts.push(`-H ${quoteShell(`${k}: ${v}`)}`);
     if (d.body !== undefined)

@@ -217,11 +217,11 @@ export interface Xref extends Pair {
 }
 
 export interface Request {
-    m?: string; // method
-    p?: string; // path
-    q?: Record<string, string>; // query
-    h?: Record<string, string>; // headers
-    k?: string; // how the body is read: json, text, ...
+    method?: string;
+    path?: string;
+    query?: Record<string, string>;
+    headers?: Record<string, string>;
+    format?: string; // how the body is read: json, text, ...
 }
 
 export interface Detail {

@@ -125,8 +125,8 @@ function Payload({ d }: { d: Detail }) {
             </div>}
             {view === "diff" && <Diff before={bodyText(d.original_body)} after={bodyText(d.body)} label="Original against the newest revision" />}
             {view === "request" && <Scroll label="Request"><table class="plain"><tbody>
-                <tr><th scope="row">{d.request!.m}</th><td class="mono">{pathOf(d.request!)}</td></tr>
-                {Object.entries(d.request!.h ?? {}).map(([k, v]) => <tr key={k}><th scope="row">{k}</th><td class="mono">{v}</td></tr>)}
+                <tr><th scope="row">{d.request!.method}</th><td class="mono">{pathOf(d.request!)}</td></tr>
+                {Object.entries(d.request!.headers ?? {}).map(([k, v]) => <tr key={k}><th scope="row">{k}</th><td class="mono">{v}</td></tr>)}
             </tbody></table></Scroll>}
         </Card>
     );
