@@ -30,7 +30,7 @@ static const struct cli_option *find_letter(const struct cli_verb *verb, char le
     return NULL;
 }
 
-static void complain_unknown(const struct cli_verb *verb, const char *full, struct tl_sv name)
+static int complain_unknown(const struct cli_verb *verb, const struct cli_args *args, struct tl_sv name)
 {
     const char *names[MAX_OPTIONS], *near;
     size_t n = 0;
@@ -38,11 +38,8 @@ static void complain_unknown(const struct cli_verb *verb, const char *full, stru
     for (size_t i = 0; i < verb->n_options && n < MAX_OPTIONS; i++)
         names[n++] = verb->options[i].name;
     near = tl_nearest(name, names, n);
-    fprintf(stderr, "tieline %s: there is no option --", full);
-    cli__put_safe(stderr, name);
-    if (near)
-        fprintf(stderr, "; did you mean --%s?", near);
-    fprintf(stderr, "\nsee: tieline %s --help\n", full);
+    return cli__usage(args, "there is no option --%.*s%s%s%s", TL_SV_ARG(name), near ? "; did you mean --" : "",
+                      near ? near : "", near ? "?" : "");
 }
 
 static bool store(const struct cli_option *o, const char *value, char *options)
@@ -104,23 +101,15 @@ static int option(struct scan *s, const struct cli_option *o, const char *inline
         cli__help(s->verb, s->full, stdout);
         return CLI_OK;
     }
-    if (o->kind == CLI_FLAG && inline_value) {
-        fprintf(stderr, "tieline %s: --%s takes no value\n", s->full, o->name);
-        return CLI_USAGE;
-    }
+    if (o->kind == CLI_FLAG && inline_value)
+        return cli__usage(s->args, "--%s takes no value", o->name);
     if (o->kind != CLI_FLAG && !value) {
-        if (s->at + 1 >= s->argc) {
-            fprintf(stderr, "tieline %s: --%s needs a value: %s\n", s->full, o->name, o->value);
-            return CLI_USAGE;
-        }
+        if (s->at + 1 >= s->argc)
+            return cli__usage(s->args, "--%s needs a value: %s", o->name, o->value);
         value = s->argv[++s->at];
     }
-    if (!store(o, value, s->options)) {
-        fprintf(stderr, "tieline %s: --%s must be %s, not '", s->full, o->name, wanted(o->kind));
-        cli__put_safe(stderr, tl_sv_str(value));
-        fputs("'\n", stderr);
-        return CLI_USAGE;
-    }
+    if (!store(o, value, s->options))
+        return cli__usage(s->args, "--%s must be %s, not '%s'", o->name, wanted(o->kind), value);
     return -1;
 }
 
@@ -139,16 +128,11 @@ static int word(struct scan *s, const char *w)
         o = find_long(s->verb, name);
         if (o)
             return option(s, o, w[2 + name.n] == '=' ? w + 3 + name.n : NULL);
-        complain_unknown(s->verb, s->full, name);
-        return CLI_USAGE;
+        return complain_unknown(s->verb, s->args, name);
     }
     o = find_letter(s->verb, w[1]);
-    if (!o || (o->kind == CLI_FLAG && w[2])) {
-        fprintf(stderr, "tieline %s: there is no option ", s->full);
-        cli__put_safe(stderr, tl_sv_str(w));
-        fprintf(stderr, "\nsee: tieline %s --help\n", s->full);
-        return CLI_USAGE;
-    }
+    if (!o || (o->kind == CLI_FLAG && w[2]))
+        return cli__usage(s->args, "there is no option %s", w);
     return option(s, o, w[2] ? w + 2 : NULL);
 }
 
@@ -166,7 +150,7 @@ bool cli__parse(const struct cli_verb *verb, const char *full, int argc, char **
     struct scan s = {verb, full, argc, 1, argv, options, ret_args};
     int code = -1;
 
-    *ret_args = (struct cli_args){.verb = verb, .full = full};
+    *ret_args = (struct cli_args){.verb = verb, .full = full, .json = cli_json_wanted(argc, argv)};
     ret_args->v = tl_zalloc(((size_t)argc + 1) * sizeof *ret_args->v);
     for (; s.at < argc && code < 0; s.at++) {
         if (strcmp(argv[s.at], "--") == 0) {
@@ -179,10 +163,9 @@ bool cli__parse(const struct cli_verb *verb, const char *full, int argc, char **
     if (code < 0 && (ret_args->n < verb->min_args || (verb->max_args >= 0 && ret_args->n > verb->max_args))) {
         bool few = ret_args->n < verb->min_args;
 
-        fprintf(stderr, "tieline %s: %s%s\nusage: tieline %s%s%s%s\n", full, few ? "missing: " : "too many words",
-                few ? missing(verb->args, ret_args->n) : "", full, verb->n_options ? " [OPTIONS]" : "",
-                verb->args ? " " : "", verb->args ? verb->args : "");
-        code = CLI_USAGE;
+        code = cli__usage(ret_args, "%s%s; usage: tieline %s%s%s%s", few ? "missing: " : "too many words",
+                          few ? missing(verb->args, ret_args->n) : "", full, verb->n_options ? " [OPTIONS]" : "",
+                          verb->args ? " " : "", verb->args ? verb->args : "");
     }
     *ret_exit = code;
     return code < 0;

@@ -214,16 +214,18 @@ static int report(const struct cli_bulk *b, struct json job)
 }
 
 /* Ctrl-C while a job goes on. */
-static int stopped(struct cli_client *c, struct json answer)
+static int stopped(struct cli_client *c, struct json answer, bool json)
 {
     struct tl_sv job = json_text(json_gets(answer, "job"), TL_SV(""));
+    struct tl_err err;
 
     if (cli__is_local(c))
-        fputs("tieline: stopped; what was done stays done, and the same command does the rest\n", stderr);
+        (void)tl_fail(&err, TL_CANCELED, "stopped; what was done stays done, and the same command does the rest");
     else
-        fprintf(stderr,
-                "tieline: the job %.*s goes on in the server; the console shows it under Jobs, and can cancel it\n",
-                TL_SV_ARG(job));
+        (void)tl_fail(&err, TL_CANCELED,
+                      "the job %.*s goes on in the server; the console shows it under Jobs, and can cancel it",
+                      TL_SV_ARG(job));
+    (void)cli__fail_with(&err, json, "job", json_sv(job));
     return CLI_STOPPED;
 }
 
@@ -239,7 +241,7 @@ static int act(struct cli_client *c, const struct cli_bulk *b, struct json plan)
     cli__hold_signals();
     rc = follow(c, b->action, json_text(json_gets(answer, "job"), TL_SV("")), &job, &err);
     if (cli__is_stopped() && !json_gets(job, "ended").u.b)
-        return stopped(c, answer);
+        return stopped(c, answer, b->json);
     if (rc != TL_OK)
         return cli__fail(&err, b->json);
     if (b->json)
@@ -316,7 +318,8 @@ int cli__bulk(const struct cli_common *common, const struct cli_bulk *b)
         return nothing(b, &err);
     snprintf(question, sizeof question, "%s them?", b->action);
     if (!b->yes && !cli__confirm(question)) {
-        fputs("tieline: nothing was changed; --yes does it without asking\n", stderr);
+        (void)tl_fail(&err, TL_CANCELED, "nothing was changed; --yes does it without asking");
+        (void)cli__fail_with(&err, b->json, "plan", plan);
         return CLI_FAILED;
     }
     return act(c, b, plan);

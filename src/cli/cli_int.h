@@ -41,6 +41,7 @@ struct cli_args {
     const char *full; /* "events list" */
     const char **v;   /* positional */
     int n;
+    bool json; /* the word --json is there, whatever else is wrong */
 };
 struct cli_verb {
     const char *name, *args, *summary;
@@ -95,6 +96,8 @@ size_t cli__verbs(const struct cli_verb *const **ret);
 /* ---- saying things ---- */
 int cli__exit_of(enum tl_rc rc);
 int cli__fail(const struct tl_err *err, bool json); /* on stderr; returns the exit code */
+/* The same; with json the error has a further member. */
+int cli__fail_with(const struct tl_err *err, bool json, const char *name, struct json more);
 int cli__usage(const struct cli_args *args, const char *fmt, ...) TL_PRINTF(2, 3);
 /* What was printed is out, or it is said that it is not; the exit code of the command. */
 int cli__finish(int code);

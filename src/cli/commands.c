@@ -64,8 +64,9 @@ static void list(const struct all *all, const struct cli_command *more, size_t n
 }
 
 static int unknown(const char *full, const char *word, const struct cli_verb *subs, size_t n,
-                   const struct cli_command *more, size_t n_more)
+                   const struct cli_command *more, size_t n_more, bool json)
 {
+    TL_CLEANUP(tl_freep) char *text = NULL;
     const char *names[MAX_COMMANDS], *near;
     size_t count = 0;
 
@@ -74,15 +75,9 @@ static int unknown(const char *full, const char *word, const struct cli_verb *su
     for (size_t i = 0; i < n && count < MAX_COMMANDS; i++)
         names[count++] = subs[i].name;
     near = tl_nearest(tl_sv_str(word), names, count);
-    fputs("tieline: there is no command '", stderr);
-    if (*full)
-        fprintf(stderr, "%s ", full);
-    cli__put_safe(stderr, tl_sv_str(word));
-    fputs("'", stderr);
-    if (near)
-        fprintf(stderr, "; did you mean '%s'?", near);
-    fprintf(stderr, "\nsee: tieline%s%s --help\n", *full ? " " : "", full);
-    return CLI_USAGE;
+    text = tl_sprintf("there is no command '%s'%s%s%s", word, near ? "; did you mean '" : "", near ? near : "",
+                      near ? "'?" : "");
+    return cli_wrong(json, full, text);
 }
 
 static bool is_help(const char *word)
@@ -108,7 +103,7 @@ static int run_verb(const struct cli_verb *verb, const char *full, int argc, cha
         }
         if (!verb->run) {
             if (argc > 1 && !is_help(argv[1]))
-                return unknown(full, argv[1], verb->subs, verb->n_subs, NULL, 0);
+                return unknown(full, argv[1], verb->subs, verb->n_subs, NULL, 0, cli_json_wanted(argc, argv));
             cli__help(verb, full, argc > 1 ? stdout : stderr);
             return argc > 1 ? CLI_OK : CLI_USAGE;
         }
@@ -155,7 +150,7 @@ static int dispatch(struct all *all, int argc, char **argv, const struct cli_com
         if (strcmp(argv[1], all->subs[i].name) == 0)
             return run_verb(&all->subs[i], argv[1], argc - 1, argv + 1);
     }
-    return unknown("", argv[1], all->subs, all->n, more, n_more);
+    return unknown("", argv[1], all->subs, all->n, more, n_more, cli_json_wanted(argc, argv));
 }
 
 int cli_main(int argc, char **argv, const struct cli_command *more, size_t n_more)

@@ -26,39 +26,76 @@ int cli__exit_of(enum tl_rc rc)
     return CLI_FAILED;
 }
 
-int cli__fail(const struct tl_err *err, bool json)
+/* {"error": {"code", "message", NAME: more}} */
+static void put_error(const char *code, const char *message, const char *name, struct json more)
 {
     TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct json_builder inner, outer;
 
-    if (!json) {
-        fputs("tieline: ", stderr);
-        cli__put_safe(stderr, tl_sv_str(err->text[0] ? err->text : tl_rc_meaning(err->rc)));
-        fputs("\n", stderr);
-        return cli__exit_of(err->rc);
-    }
-    json_object_begin(&inner, a, 2);
-    json_adds(&inner, "code", json_str(tl_rc_name(err->rc)));
-    json_adds(&inner, "message", json_str(err->text[0] ? err->text : tl_rc_meaning(err->rc)));
+    json_object_begin(&inner, a, 3);
+    json_adds(&inner, "code", json_str(code));
+    json_adds(&inner, "message", json_str(message));
+    if (name)
+        json_adds(&inner, name, more);
     json_object_begin(&outer, a, 1);
     json_adds(&outer, "error", json_end(&inner));
-    tl_buf_init(&b, 65536);
-    json_write(&b, json_end(&outer), 0);
-    fprintf(stderr, "%s\n", b.p ? b.p : "");
+    tl_buf_init(&b, 1 << 20);
+    json_write(&b, json_end(&outer), JSON_WRITE_TERMINAL);
+    fprintf(stderr, "%.*s\n", (int)b.n, b.p ? b.p : "");
+}
+
+int cli__fail_with(const struct tl_err *err, bool json, const char *name, struct json more)
+{
+    const char *text = err->text[0] ? err->text : tl_rc_meaning(err->rc);
+
+    if (json) {
+        put_error(tl_rc_name(err->rc), text, name, more);
+        return cli__exit_of(err->rc);
+    }
+    fputs("tieline: ", stderr);
+    cli__put_safe(stderr, tl_sv_str(text));
+    fputs("\n", stderr);
     return cli__exit_of(err->rc);
+}
+
+int cli__fail(const struct tl_err *err, bool json)
+{
+    return cli__fail_with(err, json, NULL, JSON_NOTHING);
+}
+
+bool cli_json_wanted(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
+int cli_wrong(bool json, const char *full, const char *text)
+{
+    char *see = tl_sprintf("tieline%s%s --help", *full ? " " : "", full);
+
+    if (json) {
+        put_error("usage", text, "see", json_str(see));
+    } else {
+        fprintf(stderr, "tieline%s%s: ", *full ? " " : "", full);
+        cli__put_safe(stderr, tl_sv_str(text));
+        fprintf(stderr, "\nsee: %s\n", see);
+    }
+    tl_free(see);
+    return CLI_USAGE;
 }
 
 int cli__usage(const struct cli_args *args, const char *fmt, ...)
 {
+    char text[1024];
     va_list ap;
 
-    fprintf(stderr, "tieline %s: ", args->full);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    fprintf(stderr, "\nsee: tieline %s --help\n", args->full);
-    return CLI_USAGE;
+    return cli_wrong(args->json, args->full, text);
 }
 
 int cli__finish(int code)

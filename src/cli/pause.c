@@ -176,11 +176,11 @@ static int run_rekey(void *options, const struct cli_args *args)
         cli__print_raw(cli__raw(c));
     else
         printf("all that is encrypted is under the newest key: %" PRId64 " rows moved\n", changed);
-    if (unreadable)
-        fprintf(stderr,
-                "tieline: %" PRId64 " rows do not open: they were changed on the disk, and are left as they are\n",
-                unreadable);
-    return unreadable ? CLI_FAILED : CLI_OK;
+    if (!unreadable)
+        return CLI_OK;
+    (void)tl_fail(&err, TL_IO, "%" PRId64 " rows do not open: they were changed on the disk, and are left as they are",
+                  unreadable);
+    return cli__fail(&err, o->common.json);
 }
 
 static const struct cli_verb ledger_subs[] = {

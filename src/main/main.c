@@ -34,19 +34,26 @@ static void list_sims(bool json)
 int main_sim(int argc, char **argv)
 {
     const struct connector *c = argc > 1 ? connector_find(tl_sv_str(argv[1])) : NULL;
-    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-    bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    bool json = cli_json_wanted(argc, argv);
+    const char *word = argc > 1 && strcmp(argv[1], "--json") == 0 ? argv[2] : argc > 1 ? argv[1] : NULL;
+    bool help = word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
 
     if (c && c->sim)
         return c->sim(argc - 1, argv + 1);
-    if (argc > 1 && argv[1][0] != '-')
-        fprintf(stderr, "tieline sim: there is no simulator '%s'\n", argv[1]);
+    if (word && !help) {
+        TL_CLEANUP(tl_freep)
+        char *text = tl_sprintf("there is no %s '%s'", word[0] == '-' ? "option" : "simulator", word);
+
+        (void)cli_wrong(json, "sim", text);
+        if (json)
+            return 2;
+    }
     if (!json)
         fputs("usage: tieline sim NAME [OPTIONS]\n\nA local double of a system. `tieline sim NAME --help` tells of its "
               "options; --json alone lists these:\n\n",
               help ? stdout : stderr);
     list_sims(json);
-    return json || help ? 0 : 2;
+    return (json && !word) || help ? 0 : 2;
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,7 @@
  * The main thread is loop 0; the others have threads of their own. SIGTERM and SIGINT drain, SIGHUP reloads.
  */
 #include "main/main.h"
+#include "cli/cli.h"
 
 #include <getopt.h>
 #include <malloc.h>
@@ -891,10 +892,12 @@ static const char usage[] =
     "\n"
     "exit: 0 stopped when asked, 1 failed, 2 the configuration is wrong, 70 the ledger could not be written\n";
 
-static int wrong_word(const char *what, const char *word)
+static int wrong_word(bool json, const char *what, const char *word)
 {
-    fprintf(stderr, "tieline run: %s %s\nsee: tieline run --help\n", what, word);
-    return 2;
+    char text[300];
+
+    (void)snprintf(text, sizeof text, "%s %.200s", what, word);
+    return cli_wrong(json, "run", text);
 }
 
 int main_run(int argc, char **argv)
@@ -906,6 +909,7 @@ int main_run(int argc, char **argv)
                                             {0}};
     struct server s = {.config_path = "tieline.yaml"};
     struct tl_err err = {0};
+    bool asked = cli_json_wanted(argc, argv); /* now: getopt_long moves the words */
     char letter[] = "-?";
     int c, code;
 
@@ -920,11 +924,11 @@ int main_run(int argc, char **argv)
             return 0;
         } else {
             letter[1] = (char)optopt;
-            return wrong_word("there is no option", optopt > 0 && optopt < LITERALS ? letter : argv[optind - 1]);
+            return wrong_word(asked, "there is no option", optopt > 0 && optopt < LITERALS ? letter : argv[optind - 1]);
         }
     }
     if (optind + 1 < argc)
-        return wrong_word("one configuration is enough, not also", argv[optind + 1]);
+        return wrong_word(asked, "one configuration is enough, not also", argv[optind + 1]);
     if (optind < argc)
         s.config_path = argv[optind];
     s.config.check_files = true;

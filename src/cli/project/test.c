@@ -371,6 +371,7 @@ static void say_all(struct tester *t)
 static int run_test(void *options, const struct cli_args *args)
 {
     struct tester t = {.o = options, .arena = tl_arena_new(MAX_MEMORY)};
+    struct tl_err err;
     int code = CLI_OK;
 
     t.workers = mapping_workers_new(&(struct mapping_workers_options){0});
@@ -380,8 +381,8 @@ static int run_test(void *options, const struct cli_args *args)
         struct stat st;
 
         if (stat(path, &st) != 0) {
-            fprintf(stderr, "tieline test: cannot find %s\n", path);
-            code = CLI_NOT_FOUND;
+            (void)tl_fail(&err, TL_NOT_FOUND, "test: cannot find %s", path);
+            code = cli__fail(&err, t.o->json);
         } else if (S_ISDIR(st.st_mode)) {
             run_dir(&t, path, 0);
         } else {
@@ -390,8 +391,8 @@ static int run_test(void *options, const struct cli_args *args)
     }
     say_all(&t);
     if (code == CLI_OK && t.files == 0) {
-        fputs("tieline test: there is no *.test.yaml\n", stderr);
-        code = CLI_NOT_FOUND;
+        (void)tl_fail(&err, TL_NOT_FOUND, "test: there is no *.test.yaml");
+        code = cli__fail(&err, t.o->json);
     }
     if (t.failed)
         code = CLI_FAILED;

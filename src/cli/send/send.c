@@ -306,8 +306,8 @@ static int run_send(void *options, const struct cli_args *args)
         else
             report(&s.plan, r);
         if (cli__is_stopped()) {
-            fputs("tieline send: stopped before the end\n", stderr);
-            code = CLI_STOPPED;
+            (void)tl_fail(&err, TL_CANCELED, "send: stopped before the end");
+            code = cli__fail(&err, s.o->json);
         } else if (r->failed && !r->sent)
             code = CLI_NO_SERVER;
         else if (r->failed || r->accepted < r->sent)

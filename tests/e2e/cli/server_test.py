@@ -73,6 +73,17 @@ def test_lines_of_a_file_are_sent_in_turn_and_keys_are_set(project):
 
 
 # ---- looking ----
+def test_a_plan_that_nobody_agrees_to_is_told_as_json(project):
+    project.serve()
+    project.erp_control(fail=100, status=422)
+    send(project, "--count", 3)
+    project.wait(lambda: project.counts()["dead"] == 3)
+    done = project.run("dlq", "replay", "--all", "--json")
+    error = json.loads(done.err)["error"]
+    assert done.code == 1 and not done.out and error["code"] == "canceled" and "--yes" in error["message"] and error["plan"]["matching"] == 3
+    assert project.counts()["dead"] == 3
+
+
 def test_an_event_alone_says_how_it_was_asked_for(project):
     project.serve()
     assert send(project, "--count", 1).json["accepted"] == 1

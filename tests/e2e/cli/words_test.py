@@ -51,8 +51,20 @@ def test_what_is_said_with_json_is_json(empty, words):
     assert done.code in (0, 1, 2, 3, 4, 5), done.code
     if done.out:
         json.loads(done.out)
-    elif done.code and not done.err.startswith(f"tieline {' '.join(words)}: "):  # wrong usage is for people
+    if done.err:
         json.loads(done.err)
+
+
+@pytest.mark.parametrize("words", [["statu"], ["events", "lst"], ["events", "list", "--limt", "3"], ["events", "list", "--limit", "-1"], ["events", "list", "-x"],
+                                   ["send", "--count", "abc"], ["events", "show"], ["pause", "flow", "a", "b"], ["completion"], ["completion", "fish"],
+                                   ["events", "list", "--all=1"], ["sim", "nope"], ["sim", "--nope"], ["run", "--nope"], ["run", "a", "b"], ["events"], [],
+                                   ["events", "cancel"], ["map"], ["connect", "erp", "--port", "x"]], ids=" ".join)
+@pytest.mark.parametrize("first", [True, False])
+def test_wrong_usage_with_json_is_one_line_of_json_on_stderr(empty, words, first):
+    done = empty.run(*([*words[:1], "--json", *words[1:]] if first else [*words, "--json"]))
+    assert done.code == 2 and not done.out, done.out
+    error = json.loads(done.err)["error"]
+    assert done.err.count("\n") == 1 and error["code"] == "usage" and error["message"] and error["see"].startswith("tieline")
 
 
 def test_simulators_are_listed_as_json_and_say_as_json_where_they_are(empty):
