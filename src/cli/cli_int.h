@@ -133,9 +133,12 @@ void cli__table_free(struct cli_table *t);
 void cli__table_cell(struct cli_table *t, struct tl_sv text, enum cli_shade shade); /* copied; row by row */
 void cli__table_json(struct cli_table *t, struct json v);                           /* text, number, "-" for null */
 size_t cli__table_rows(const struct cli_table *t);
-/* width 0: no limit; else the last column is cut. */
+/* width 0: no limit; else it is made to fit: fractions of seconds go first, then the widest texts are cut, then the
+ * heads of numbers. Numbers, and ids (heads "id", "event", "delivery", "fingerprint", "job"), stay whole, even where
+ * the line is too long then. */
 void cli__table_write(const struct cli_table *t, struct tl_buf *out, bool color, size_t width);
 void cli__table_print(const struct cli_table *t);
+size_t cli__terminal_width(void); /* 0: stdout is none */
 
 /* ---- the difference of two values, for people: one line a place. Returns how many places differ ---- */
 size_t cli__diff(struct json expected, struct json got, struct tl_buf *out);

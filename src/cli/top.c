@@ -53,7 +53,7 @@ static void flows(struct json all, struct tl_buf *out, bool color)
         cli__table_json(t, json_gets(f, "oldest_ms"));
         cli__table_json(t, json_gets(f, "held"));
     }
-    cli__table_write(t, out, color, 0);
+    cli__table_write(t, out, color, cli__terminal_width());
     cli__table_free(t);
 }
 
@@ -77,7 +77,7 @@ static void connections(struct json all, struct tl_buf *out, bool color)
         for (size_t k = 0; k < TL_COUNT(names); k++)
             cli__table_json(t, json_gets(c, names[k]));
     }
-    cli__table_write(t, out, color, 0);
+    cli__table_write(t, out, color, cli__terminal_width());
     cli__table_free(t);
 }
 

@@ -63,6 +63,31 @@ static void the_last_column_is_cut_to_the_terminal(void **state)
           "a         1  0123456...\n");
 }
 
+static void a_wide_table_fits_and_ids_and_numbers_stay_whole(void **state)
+{
+    static const char *const wide[] = {"id", "flow", "received", ">attempts", "reason"};
+    static const char *const expected[] = {
+        "id             flow                   received             attempts  reason\n"
+        "00000000000A1  a-flow-with-a-long...  2026-11-30T21:41:50     12345  no address\n",
+        "id             flow       received             attem  reason\n"
+        "00000000000A1  a-flow...  2026-11-30T21:41:50  12345  no address\n",
+        "id            flow received   attem reas\n"
+        "00000000000A1 a-fl 2026-11-30 12345 no a\n"};
+    static const size_t widths[] = {79, 64, 40};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(widths); i++) {
+        struct cli_table *t = cli__table_new(wide, TL_COUNT(wide));
+
+        cli__table_cell(t, TL_SV("00000000000A1"), CLI_PLAIN);
+        cli__table_cell(t, TL_SV("a-flow-with-a-long-name"), CLI_PLAIN);
+        cli__table_cell(t, TL_SV("2026-11-30T21:41:50.123Z"), CLI_PLAIN);
+        cli__table_cell(t, TL_SV("12345"), CLI_PLAIN);
+        cli__table_cell(t, TL_SV("no address"), CLI_PLAIN);
+        check(t, false, widths[i], expected[i]);
+    }
+}
+
 static void texts_from_outside_cannot_drive_the_terminal(void **state)
 {
     (void)state;
@@ -141,6 +166,7 @@ int main(void)
         cmocka_unit_test(columns_are_aligned_and_numbers_stand_to_the_right),
         cmocka_unit_test(characters_count_not_bytes),
         cmocka_unit_test(the_last_column_is_cut_to_the_terminal),
+        cmocka_unit_test(a_wide_table_fits_and_ids_and_numbers_stay_whole),
         cmocka_unit_test(texts_from_outside_cannot_drive_the_terminal),
         cmocka_unit_test(colour_only_when_asked_for),
         cmocka_unit_test(equal_values_have_no_difference),

@@ -95,6 +95,23 @@ def test_an_event_alone_says_how_it_was_asked_for(project):
     assert '"method": "POST"' in project.ok("events", "show", id).out
 
 
+def test_tables_fit_the_terminal_and_ids_stay_whole(project):
+    project.serve()
+    project.erp_control(fail=100, status=422)
+    send(project, "--count", 3)
+    project.wait(lambda: project.counts()["dead"] == 3)
+    project.ok("pause", "flow", "orders", "--reason", "the ERP moves to another house, and nobody knows for how long that takes")
+    ids = [e["id"] for e in project.get("/v1/events")["events"]]
+    for columns in (120, 80, 50):
+        for words in (["status"], ["events", "list"], ["dlq", "list"], ["audit", "list"], ["alerts", "list"], ["top", "--once"], ["dlq", "groups"],
+                      ["status", "--sla"], ["token", "list"]):
+            text = project.on_terminal(*words, columns=columns).decode()
+            long = [line for line in text.splitlines() if len(line) > columns and not line.startswith(("tieline", "ledger"))]
+            assert not long or columns == 50 and words in (["audit", "list"], ["alerts", "list"], ["status", "--sla"]), (columns, words, text)
+            assert words[-1] != "list" or words[0] not in ("events", "dlq") or all(id in text for id in ids), text
+    assert len(max(project.ok("events", "list").out.splitlines(), key=len)) > 80, "a pipe has no width"
+
+
 def test_no_command_hands_what_steers_a_terminal_on_to_it(project):
     project.serve()
     project.write("evil.json", json.dumps({"id": 1, "customer": {"id": "k\x9b31m"}, "a": "x\x1b[31m\x9b31mRED \u202eabc\u2066 \x7f"}, ensure_ascii=False))
