@@ -26,18 +26,18 @@ static enum tl_rc fn_count(struct jsonata_eval *e TL_UNUSED, const struct json *
 
 static enum tl_rc extreme(const struct json *args, bool largest, struct json *ret)
 {
-    double best;
+    struct json best;
 
     if (args[0].type == JSON_UNDEFINED || args[0].n == 0)
         return TL_OK;
-    best = jsonata_double(args[0].u.items[0]);
-    for (uint32_t i = 1; i < args[0].n && !isnan(best); i++) {
-        double d = jsonata_double(args[0].u.items[i]);
+    best = args[0].u.items[0];
+    for (uint32_t i = 1; i < args[0].n && !isnan(jsonata_double(best)); i++) {
+        int order = jsonata_compare_numbers(args[0].u.items[i], best);
 
-        if (isnan(d) || (largest ? d > best : d < best))
-            best = d;
+        if (order == 2 || order == (largest ? 1 : -1))
+            best = args[0].u.items[i];
     }
-    *ret = jsonata_number(best);
+    *ret = best.type == JSON_DOUBLE ? jsonata_number(best.u.d) : best;
     return TL_OK;
 }
 

@@ -254,7 +254,7 @@ static bool swap(struct sorter *s, struct json a, struct json b)
     if (s->comparator.type == JSON_UNDEFINED) {
         if (a.type == JSON_STRING)
             return run_compare_text(a, b) > 0;
-        return jsonata_double(a) > jsonata_double(b);
+        return jsonata_compare_numbers(a, b) == 1;
     }
     if (jsonata_call(s->e, s->comparator, args, 2, &v) != TL_OK)
         s->failed = true;

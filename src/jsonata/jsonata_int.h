@@ -76,6 +76,12 @@ static inline double jsonata_double(struct json v)
 {
     return v.type == JSON_INT ? (double)v.u.i : v.type == JSON_DOUBLE ? v.u.d : json_number(v);
 }
+/* A number that an expression spells: as above below 2^53, else what was spelled (which must outlive the value), so
+ * that long ids stay what they are. */
+struct json jsonata_spelled(struct json spelled);
+/* -1, 0, 1; 2 with NaN. By the doubles, as JavaScript has it; where they are the same and neither number comes from
+ * arithmetic, by the exact values: 9007199254740993 is not 9007199254740992. */
+int jsonata_compare_numbers(struct json a, struct json b);
 /* A text made by the function, with JSON_F_ASCII when known. */
 static inline struct json jsonata_text(const char *p, size_t n, uint8_t flags)
 {
@@ -87,9 +93,10 @@ static inline struct json jsonata_sequence(struct json array)
     array.flags |= JSON_F_SEQUENCE;
     return array;
 }
-/* Equality of the language: numbers as doubles, objects without order, functions by identity. */
+/* Equality of the language: numbers as jsonata_compare_numbers, objects without order, functions by identity. */
 bool jsonata_equal(struct json a, struct json b);
-/* The text that & and $string give (15 significant digits, functions ""). D3001 for infinite and NaN inside. */
+/* The text that & and $string give (15 significant digits of what arithmetic made, functions ""). D3001 for infinite
+ * and NaN inside. */
 enum tl_rc jsonata_to_string(struct jsonata_eval *e, struct json v, bool pretty, struct json *ret); /* functions/ */
 
 /* ---- functions as values: JSON_EXT ---- */

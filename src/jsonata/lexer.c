@@ -248,7 +248,7 @@ static bool lex_number(struct compiler *c, size_t end)
     if (isinf(d))
         return fail(c, "S0102", c->at, spelled);
     c->at = end;
-    return make(c, T_NUMBER, jsonata_number(d));
+    return make(c, T_NUMBER, jsonata_spelled(spelled));
 }
 
 static bool lex_quoted_name(struct compiler *c)

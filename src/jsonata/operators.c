@@ -126,7 +126,7 @@ static inline bool equal_values(struct json a, struct json b)
 {
     if (a.type == JSON_STRING && b.type == JSON_STRING)
         return a.n == b.n && (a.n == 0 || memcmp(a.u.s, b.u.s, a.n) == 0);
-    if (a.type == JSON_INT && b.type == JSON_INT && small(a.u.i) && small(b.u.i))
+    if (a.type == JSON_INT && b.type == JSON_INT)
         return a.u.i == b.u.i;
     return jsonata_equal(a, b);
 }
@@ -180,18 +180,9 @@ static int compare(struct jsonata_eval *e, const struct node *n, struct json a, 
     if (a.type == JSON_STRING)
         return by_order((enum op)n->op, run_compare_text(a, b));
     {
-        double x = jsonata_double(a), y = jsonata_double(b);
+        int order = jsonata_compare_numbers(a, b);
 
-        switch (n->op) {
-        case OP_LT:
-            return x < y;
-        case OP_LE:
-            return x <= y;
-        case OP_GT:
-            return x > y;
-        default:
-            return x >= y;
-        }
+        return order != 2 && by_order((enum op)n->op, order);
     }
 }
 

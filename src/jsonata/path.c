@@ -20,7 +20,7 @@ struct sink {
     uint32_t count;
     uint32_t expect; /* results to make room for */
     struct json pending;
-    struct json one; /* the first item, while there is no other */
+    struct json one; /* the first item, while there is no other; the largest or smallest so far */
     struct list list;
     double total;
 };
@@ -40,8 +40,9 @@ static void add_up(struct sink *s, struct json v)
     }
     if (s->mode == SINK_SUM)
         s->total += d;
-    else if (s->count == 0 || (s->mode == SINK_MAX ? d > s->total : d < s->total))
-        s->total = d;
+    else if (s->mode != SINK_COUNT &&
+             (s->count == 0 || jsonata_compare_numbers(v, s->one) == (s->mode == SINK_MAX ? 1 : -1)))
+        s->one = v;
     s->count++;
 }
 
@@ -486,7 +487,7 @@ static struct json total_of(const struct node *n, const struct sink *s, bool any
     case 'a':
         return s->count ? jsonata_number(s->total / s->count) : JSON_NOTHING;
     default:
-        return s->count ? jsonata_number(s->total) : JSON_NOTHING;
+        return !s->count ? JSON_NOTHING : s->one.type == JSON_DOUBLE ? jsonata_number(s->one.u.d) : s->one;
     }
 }
 

@@ -411,6 +411,21 @@ static struct node *shape_binary(struct compiler *c, struct node *n)
     }
 }
 
+static void negate_literal(struct compiler *c, struct json *v)
+{
+    char *text;
+
+    if (v->type != JSON_DECIMAL) {
+        *v = v->type == JSON_INT && v->u.i > 0 ? json_int(-v->u.i) : jsonata_number(-jsonata_double(*v));
+        return;
+    }
+    text = ast_alloc(c, (size_t)v->n + 1);
+    text[0] = '-';
+    memcpy(text + 1, v->u.s, v->n);
+    v->u.s = text;
+    v->n++;
+}
+
 static struct node *shape_minus(struct compiler *c, struct node *n)
 {
     struct node *inner = shape(c, n->a);
@@ -418,7 +433,7 @@ static struct node *shape_minus(struct compiler *c, struct node *n)
     if (!inner)
         return NULL;
     if (inner->kind == K_LITERAL && json_is_number(inner->value)) {
-        inner->value = jsonata_number(-jsonata_double(inner->value));
+        negate_literal(c, &inner->value);
         return inner;
     }
     n->a = inner;

@@ -136,7 +136,9 @@ static bool after(struct sorting *s, uint32_t a, uint32_t b)
         else if (x->d < y->d)
             order = -1;
         else
-            order = x->d > y->d;
+            order = jsonata_compare_numbers(x->value, y->value);
+        if (order == 2) /* NaN */
+            order = 0;
         if (order)
             return (s->n->list[t]->flags & N_DESCENDING ? -order : order) > 0;
     }

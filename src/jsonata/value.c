@@ -317,11 +317,31 @@ bool jsonata_truth(struct json v)
     return truth(v, 0);
 }
 
+struct json jsonata_spelled(struct json spelled)
+{
+    double d = json_number(spelled);
+    int64_t i;
+
+    if (spelled.type != JSON_DECIMAL || !isfinite(d) || fabs(d) < 9007199254740992.0)
+        return jsonata_number(d);
+    return json_int64(spelled, &i) ? json_int(i) : spelled;
+}
+
+int jsonata_compare_numbers(struct json a, struct json b)
+{
+    double x = jsonata_double(a), y = jsonata_double(b);
+
+    if (isnan(x) || isnan(y))
+        return 2;
+    if (x < y || x > y)
+        return x < y ? -1 : 1;
+    return a.type == JSON_DOUBLE || b.type == JSON_DOUBLE ? 0 : json_number_cmp(a, b);
+}
+
 bool run_same_value(struct json a, struct json b)
 {
     if (json_is_number(a))
-        return json_is_number(b) && !(jsonata_double(a) < jsonata_double(b)) &&
-               !(jsonata_double(a) > jsonata_double(b)) && !isnan(jsonata_double(a)) && !isnan(jsonata_double(b));
+        return json_is_number(b) && jsonata_compare_numbers(a, b) == 0;
     if (a.type != b.type)
         return false;
     switch (a.type) {

@@ -109,6 +109,7 @@ static bool looks_prefixed(struct tl_sv s)
 static enum tl_rc number_of_text(struct jsonata_eval *e, struct json text, struct json *ret)
 {
     struct tl_sv s = json_view(text);
+    struct json spelled = JSON_NOTHING;
     double d = JSONATA_NAN;
 
     if (is_decimal(s)) {
@@ -117,9 +118,11 @@ static enum tl_rc number_of_text(struct jsonata_eval *e, struct json text, struc
 
         while (zeros + 1 < s.n && s.p[zeros] == '0' && s.p[zeros + 1] >= '0' && s.p[zeros + 1] <= '9')
             zeros++;
-        s = tl_sv_from(s, zeros);
-        d = json_number((struct json){.type = JSON_DECIMAL, .n = (uint32_t)s.n, .u.s = s.p});
-        d = negative && zeros ? -fabs(d) : d;
+        s = tl_sv_from(s, zeros > negative ? zeros : 0);
+        spelled = (struct json){.type = JSON_DECIMAL, .n = (uint32_t)s.n, .u.s = s.p};
+        d = json_number(spelled);
+        if (negative && zeros > 1) /* its sign was cut off with the zeros */
+            spelled = json_double(d = -fabs(d));
     } else {
         d = prefixed_number(s);
         if (isnan(d) && looks_prefixed(s)) {
@@ -129,7 +132,7 @@ static enum tl_rc number_of_text(struct jsonata_eval *e, struct json text, struc
     }
     if (!isfinite(d))
         return jsonata_raise(e, "D3030", text);
-    *ret = jsonata_number(d);
+    *ret = spelled.type == JSON_UNDEFINED ? jsonata_number(d) : jsonata_spelled(spelled);
     return TL_OK;
 }
 
@@ -167,11 +170,24 @@ static enum tl_rc fn_ceil(struct jsonata_eval *e, const struct json *args, size_
     return TL_OK;
 }
 
+static struct json magnitude(struct json v)
+{
+    if (v.type == JSON_INT && v.u.i > INT64_MIN)
+        return json_int(v.u.i < 0 ? -v.u.i : v.u.i);
+    if (v.type != JSON_DECIMAL)
+        return jsonata_number(fabs(jsonata_double(v)));
+    if (v.u.s[0] == '-') {
+        v.u.s++;
+        v.n--;
+    }
+    return v;
+}
+
 static enum tl_rc fn_abs(struct jsonata_eval *e, const struct json *args, size_t n, struct json *ret)
 {
     (void)e, (void)n;
     if (!nothing(args, ret))
-        *ret = args[0].type == JSON_INT && args[0].u.i >= 0 ? args[0] : jsonata_number(fabs(jsonata_double(args[0])));
+        *ret = magnitude(args[0]);
     return TL_OK;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stringify.c - $string: JSON.stringify with numbers cut to 15 significant digits and functions as "". */
+/*
+ * stringify.c - $string: JSON.stringify with numbers cut to 15 significant digits and functions as "". What no
+ * arithmetic touched is not cut: 12345678901234567890 and ...891 are two ids and two texts.
+ */
 #include "jsonata/eval.h"
 #include "jsonata/functions/functions_int.h"
 
@@ -69,9 +72,11 @@ static size_t significant_digits(const char *p, size_t n)
     return count - zeros;
 }
 
-/* The bytes written; 0: it is not finite. */
-static size_t number_text(struct json v, char out[64])
+/* In `out` or, where a double would say another number than was spelled, the spelling. Empty: it is not finite. */
+static struct tl_sv number_text(struct json v, char out[64])
 {
+    struct json cut = {.type = JSON_DECIMAL, .u.s = out};
+
     if (v.type == JSON_INT) {
         char digits[24];
         size_t at = sizeof digits;
@@ -83,21 +88,20 @@ static size_t number_text(struct json v, char out[64])
         if (v.u.i < 0)
             digits[--at] = '-';
         memcpy(out, digits + at, sizeof digits - at);
-        return sizeof digits - at;
+        return tl_sv(out, sizeof digits - at);
     }
-    if (v.type == JSON_DECIMAL && is_canonical(json_view(v))) {
-        memcpy(out, v.u.s, v.n);
-        return v.n;
-    }
+    if (v.type == JSON_DECIMAL && is_canonical(json_view(v)))
+        return json_view(v);
     double d = jsonata_double(v);
 
     if (!isfinite(d))
-        return 0;
+        return tl_sv(out, 0);
     size_t n = jsonata_number_text(d, out);
 
     if (n > 15 && d != floor(d) && significant_digits(out, n) > 15)
         n = jsonata_number_text(cut_to_15(d), out);
-    return n;
+    cut.n = (uint32_t)n;
+    return v.type == JSON_DECIMAL && json_number_cmp(v, cut) != 0 ? json_view(v) : tl_sv(out, n);
 }
 
 static void put_escaped(struct jsonata_out *o, unsigned char c)
@@ -204,7 +208,7 @@ static enum tl_rc put_members(struct writer *w, struct json v)
 static enum tl_rc put_value(struct writer *w, struct json v)
 {
     char number[64];
-    size_t n;
+    struct tl_sv text;
     enum tl_rc rc;
 
     switch ((enum json_type)v.type) {
@@ -224,10 +228,10 @@ static enum tl_rc put_value(struct writer *w, struct json v)
         }
         if (v.type != JSON_INT && isinf(jsonata_double(v)))
             return jsonata_raise(w->o.e, "D1001", v);
-        n = number_text(v, number);
-        if (n == 0)
+        text = number_text(v, number);
+        if (text.n == 0)
             return jsonata_raise(w->o.e, "D3001", v);
-        jsonata_out_ascii(&w->o, number, n);
+        jsonata_out_ascii(&w->o, text.p, text.n);
         return TL_OK;
     case JSON_STRING:
         put_text(&w->o, v);
@@ -249,7 +253,7 @@ enum tl_rc jsonata_to_string(struct jsonata_eval *e, struct json v, bool pretty,
 {
     struct writer w = {.pretty = pretty};
     char number[64];
-    size_t n;
+    struct tl_sv text;
     enum tl_rc rc;
 
     if (v.type == JSON_ARRAY && (v.flags & V_F_OUTER) && v.n) /* the sequence around the input is not part of it */
@@ -263,15 +267,15 @@ enum tl_rc jsonata_to_string(struct jsonata_eval *e, struct json v, bool pretty,
         return TL_OK;
     }
     if (json_is_number(v)) {
-        n = number_text(v, number);
-        if (n == 0)
+        text = number_text(v, number);
+        if (text.n == 0)
             return jsonata_raise(e, "D3001", v);
-        char *p = jsonata_alloc_text(e, n);
+        char *p = jsonata_alloc_text(e, text.n);
 
         if (!p)
             return jsonata_exhausted(e);
-        memcpy(p, number, n);
-        *ret = jsonata_text(p, n, JSON_F_ASCII | JSON_F_PLAIN);
+        memcpy(p, text.p, text.n);
+        *ret = jsonata_text(p, text.n, JSON_F_ASCII | JSON_F_PLAIN);
         return TL_OK;
     }
     jsonata_out_begin(&w.o, e, 64);
