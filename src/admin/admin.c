@@ -323,8 +323,8 @@ enum tl_rc admin_health_routes(struct admin *a, struct http_router *router, bool
 {
     struct health *h = tl_alloc(sizeof *h);
     const struct http_route routes[] = {
-        {.methods = "GET", .pattern = "/healthz", .handler = healthz, .arg = h, .health = true},
-        {.methods = "GET", .pattern = "/readyz", .handler = readyz, .arg = h, .health = true},
+        {.methods = "GET", .pattern = FLOW_PATH_HEALTHZ, .handler = healthz, .arg = h, .health = true},
+        {.methods = "GET", .pattern = FLOW_PATH_READYZ, .handler = readyz, .arg = h, .health = true},
     };
     enum tl_rc rc = TL_OK;
 
@@ -338,8 +338,12 @@ enum tl_rc admin_health_routes(struct admin *a, struct http_router *router, bool
 enum tl_rc admin_metrics_route(struct admin *a, struct http_router *router, const struct http_cidr *allow,
                                size_t n_allow, struct tl_err *err)
 {
-    const struct http_route route = {
-        .methods = "GET", .pattern = "/metrics", .handler = metrics, .arg = a, .allow = allow, .n_allow = n_allow};
+    const struct http_route route = {.methods = "GET",
+                                     .pattern = FLOW_PATH_METRICS,
+                                     .handler = metrics,
+                                     .arg = a,
+                                     .allow = allow,
+                                     .n_allow = n_allow};
 
     return http_router_add(router, &route, err);
 }

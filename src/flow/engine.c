@@ -534,7 +534,7 @@ enum tl_rc flow_engine_routes(struct flow_engine *e, struct flow_plan *plan, str
     for (size_t i = 0; i < plan->n_flows; i++) {
         struct flow *f = &plan->flows[i];
         const struct flow_webhook_conf *w = f->conf->from.conf;
-        struct http_route r = {.methods = "POST,PUT,GET,OPTIONS", .handler = flow__hook, .arg = f};
+        struct http_route r = {.methods = FLOW_WEBHOOK_METHODS, .handler = flow__hook, .arg = f};
         enum tl_rc rc;
 
         if (f->source != FLOW_WEBHOOK)

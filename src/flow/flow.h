@@ -18,6 +18,11 @@
 #include "otlp/otlp.h"
 #include "queue/queue.h"
 
+/* What the public listener answers itself (metrics: where they are on); no flow may have these paths. */
+#define FLOW_PATH_HEALTHZ "/healthz"
+#define FLOW_PATH_READYZ "/readyz"
+#define FLOW_PATH_METRICS "/metrics"
+
 /* ---- plans ---- */
 struct flow_plan;
 struct flow_load_options {

@@ -169,6 +169,9 @@ void flow__check_secrets(const struct flow_plan *p, struct config_errors *e); /*
 void flow__check_listeners(const struct flow_plan *p, struct config_errors *e);
 void flow__check_tls(const struct flow_plan *p, struct config_errors *e); /* blocks on files */
 void flow__check_spans(const struct flow_plan *p, struct config_errors *e);
+/* paths.c */
+#define FLOW_WEBHOOK_METHODS "POST,PUT,GET,OPTIONS"
+void flow__check_paths(const struct flow_plan *p, struct config_errors *e); /* of webhooks, when all flows are loaded */
 /* places.c */
 /* The end of a text whose last line is ended is shown behind that line. */
 void flow__step_back(struct tl_sv text, int32_t *line, int32_t *column);

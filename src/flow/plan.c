@@ -77,6 +77,7 @@ static void load_parts(struct flow_loader *l)
     flow__load_mappings(l);
     flow__load_connections(l);
     flow__load_flows(l);
+    flow__check_paths(p, l->e);
     flow__check_all_own(l);
     if (l->opt->config.check_files)
         flow__check_tls(p, l->e);

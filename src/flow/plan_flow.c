@@ -77,15 +77,6 @@ static void load_webhook(struct flow_loader *l, struct flow *f)
     const struct flow_webhook_conf *w = f->conf->from.conf;
     const struct config_node *node = config_get(f->conf->from.node, "webhook");
 
-    if (w->path && w->path[0] != '/')
-        config_error(l->e, f->conf->from.at, NULL, "the path of flow '%s' must begin with /", f->name);
-    for (const struct flow *other = l->plan->flows; other < f && w->path; other++) {
-        const struct flow_webhook_conf *theirs = other->conf->from.conf;
-
-        if (other->source == FLOW_WEBHOOK && theirs && theirs->path && strcmp(theirs->path, w->path) == 0)
-            config_error(l->e, f->conf->from.at, "Give each a path of its own.",
-                         "flows '%s' and '%s' have the same path %s", other->name, f->name, w->path);
-    }
     if (w->body_limit > l->plan->project->server.limits.body_memory)
         config_warn(
             l->e, f->conf->from.at, "Raise `server.limits.body_memory`, or lower `body_limit`.",

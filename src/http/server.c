@@ -66,6 +66,13 @@ static enum tl_rc check_options(const struct http_server_options *options, struc
     return TL_OK;
 }
 
+enum tl_rc http_server_options_check(const struct http_server_options *options, struct tl_err *err)
+{
+    struct http_server_options unused;
+
+    return check_options(options, &unused, err);
+}
+
 static void free_const(const void *c)
 {
     void *p;

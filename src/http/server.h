@@ -85,6 +85,8 @@ struct http_server_stats {
 TL_MUST_CHECK enum tl_rc http_server_new(struct async_loop *const *loops, size_t n_loops,
                                          const struct http_server_options *options, struct http_router *router,
                                          struct http_server **ret_server, struct tl_err *err);
+/* Would these be taken? TL_CONFIG as in http_server_new. */
+TL_MUST_CHECK enum tl_rc http_server_options_check(const struct http_server_options *options, struct tl_err *err);
 /* Before the loops run, or on loops[0]. TL_CONFIG with the address and the reason. */
 TL_MUST_CHECK enum tl_rc http_server_listen(struct http_server *s, const struct http_listen *listen,
                                             struct tl_err *err);

@@ -231,6 +231,19 @@ static struct http_server_options web_options(const struct flow_admin_conf *c)
     return o;
 }
 
+/* What may refuse a configuration after it was read, before any of it holds: there is no half of a reload. */
+static enum tl_rc prepare_settings(struct server *s, struct flow_plan *plan, struct http_router **ret_router,
+                                   struct tl_err *err)
+{
+    const struct flow_project *c = flow_plan_project(plan);
+    struct http_server_options public = main_server_options(&c->server), web = web_options(&c->admin);
+    enum tl_rc rc = http_server_options_check(&public, err);
+
+    if (rc == TL_OK)
+        rc = http_server_options_check(&web, err);
+    return rc == TL_OK ? make_public_router(s, plan, ret_router, err) : rc;
+}
+
 /* Of what the tables mark with CONFIG_RELOAD_APPLIES, that which neither the engine nor the console has taken up by
  * now. */
 static enum tl_rc use_settings(struct server *s, const struct flow_project *c, struct tl_err *err)
@@ -254,8 +267,11 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     struct config_change *changes;
     struct json_builder b;
     size_t n = 0;
+    struct http_router *router = NULL;
     enum tl_rc rc = read_certificates(s, task, r->plan, &certificates, err);
 
+    if (rc == TL_OK)
+        rc = prepare_settings(s, r->plan, &router, err);
     if (rc != TL_OK) {
         drop_certificates(&certificates);
         return rc;
@@ -284,17 +300,11 @@ static enum tl_rc swap(struct server *s, struct task *task, struct reload *r, bo
     *ret = json_copy(arena, json_end(&b));
     flow_plan_unref(old);
     if (rc == TL_OK && !dry_run) {
-        struct http_router *router = NULL;
-
         use_certificates(s, &certificates);
+        http_server_set_router(s->public, router);
         rc = use_settings(s, flow_plan_project(r->plan), err);
-        if (rc == TL_OK)
-            rc = make_public_router(s, r->plan, &router, err);
-        if (rc == TL_OK) {
-            http_server_set_router(s->public, router);
-            http_router_unref(router);
-        }
     }
+    http_router_unref(router);
     drop_certificates(&certificates);
     return rc;
 }

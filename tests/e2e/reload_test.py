@@ -77,6 +77,22 @@ def test_events_of_a_target_that_left_the_configuration_are_found_by_its_name(si
     assert good.count() == 2
 
 
+def test_a_reload_that_is_refused_for_a_path_changes_nothing(site, target):
+    s = site(two_flows(target)).start()
+
+    def change(c):
+        c["flows"]["orders"]["to"]["post"] = "/new"
+        del c["flows"]["other"]
+        c["flows"]["third"] = {"from": hook("/healthz"), "to": {"connection": "erp", "post": "/third"}}
+    s.change(change)
+    for way in ("/v1/reload?dry_run=true", "/v1/reload"):
+        refused = s.call("POST", way)
+        assert refused.status == 422 and "the server's own" in str(refused), refused
+    s.post({"n": 1})
+    s.wait_counts(delivered=1)
+    assert target.bodies("/new") == [] and [f["name"] for f in s.get("/v1/status")["flows"]] == ["orders", "other"]
+
+
 def test_a_flow_that_comes_back_goes_on_with_what_was_held(site, target):
     s = site(two_flows(target)).start()
     s.do("/v1/connections/erp/pause")

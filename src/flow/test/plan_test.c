@@ -172,6 +172,49 @@ static void two_flows_cannot_share_a_path_nor_two_targets_a_name(void **state)
                  "two targets named 'erp'");
 }
 
+static void expect_path(const char *path, const char *part)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, 4096);
+    (void)tl_buf_printf(&b,
+                        "server: { metrics: { on: true } }\n" FLOW "    to: { connection: erp, post: /x }\n"
+                        "  more:\n    from: { webhook: { path: '/a/{b}', unsigned: true } }\n"
+                        "    to: { connection: erp, post: /x }\n"
+                        "  other:\n    from:\n      webhook:\n        unsigned: true\n        path: '%s'\n"
+                        "    to: { connection: erp, post: /x }\n%c",
+                        path, 0);
+    expect_error(b.p, part);
+    expect_error(b.p, ":17:15"); /* where the path stands */
+}
+
+static void a_path_that_no_request_can_have_or_that_is_taken_is_refused(void **state)
+{
+    struct loaded l;
+
+    (void)state;
+    expect_path("/a?x=1", "'?' and '#' end it");
+    expect_path("/a#b", "'?' and '#' end it");
+    expect_path("/a%2Fb", "after its escapes are decoded");
+    expect_path("/h/../x", "dot segments");
+    expect_path("/h\\x", "'\\'");
+    expect_path("hooks", "must begin with /");
+    expect_path("/h/{a", "a segment is a literal");
+    expect_path("/healthz", "is the server's own");
+    expect_path("/readyz", "is the server's own");
+    expect_path("/metrics", "is the server's own");
+    expect_path("/a/{c}", "flows 'more' and 'other' have the same path /a/{c}");
+    l = load(
+        FLOW
+        "    to: { connection: erp, post: /x }\n"
+        "  a:\n    from: { webhook: { path: '/h/{a}', unsigned: true } }\n    to: { connection: erp, post: /x }\n"
+        "  b:\n    from: { webhook: { path: '/h/b', unsigned: true } }\n    to: { connection: erp, post: /x }\n"
+        "  c:\n    from: { webhook: { path: '/h/{a*}', unsigned: true } }\n    to: { connection: erp, post: /x }\n"
+        "  d:\n    from: { webhook: { path: '/metrics', unsigned: true } }\n    to: { connection: erp, post: /x }\n");
+    assert_int_equal(l.rc, TL_OK);
+    unload(&l);
+}
+
 static void a_rate_is_a_number_and_a_unit(void **state)
 {
     (void)state;
@@ -334,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_function_that_nobody_made_is_found_when_the_plan_is_loaded),
         cmocka_unit_test(a_webhook_that_anybody_could_post_to_is_refused),
         cmocka_unit_test(two_flows_cannot_share_a_path_nor_two_targets_a_name),
+        cmocka_unit_test(a_path_that_no_request_can_have_or_that_is_taken_is_refused),
         cmocka_unit_test(a_rate_is_a_number_and_a_unit),
         cmocka_unit_test(two_budgets_of_a_connection_cannot_share_a_name),
         cmocka_unit_test(a_filtered_event_is_skipped_and_others_are_mapped),
