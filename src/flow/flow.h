@@ -29,8 +29,9 @@ struct flow_load_options {
     struct config_options config;
     const struct crypto *crypto;
     struct mapping_workers *workers; /* NULL: jq and XSLT are refused */
-    /* Resolve a secret now, blocking: webhook secrets. NULL (`check` elsewhere): verifiers are not built. TL_BUSY: its
-     * source has not been read yet; the webhook then answers 503 until the plan is loaded again. */
+    /* Resolve a secret now, blocking: webhook secrets. NULL (`check` elsewhere): verifiers are looked at as far as they
+     * do not depend on it. TL_BUSY: its source has not been read yet; the webhook then answers 503 until the plan is
+     * loaded again. */
     enum tl_rc (*secret)(void *arg, const struct config_secret *ref, struct tl_buf *ret, struct tl_err *err);
     void *secret_arg;
     /* Called at the end, also when there were errors (the plan then has what could be read); may add to e. NULL: not.

@@ -83,7 +83,7 @@ static void load_webhook(struct flow_loader *l, struct flow *f)
             "flow '%s': server.limits.body_memory has no room for one body of its body_limit: it would never be "
             "taken",
             f->name);
-    if (w->verify.variant && l->opt->secret && !config_is_faulty(l->e, config_get(node, "verify")))
+    if (w->verify.variant && l->opt->crypto && !config_is_faulty(l->e, config_get(node, "verify")))
         flow__build_verifier(f, l->opt, l->e, &w->verify);
     else if (!w->verify.variant && !w->open && !config_is_faulty(l->e, f->conf->from.node))
         config_error(l->e, f->conf->from.at, "Add `verify: { SCHEME: ... }`, or `unsigned: true` on a private network.",
@@ -139,6 +139,9 @@ static void load_flow(struct flow_loader *l, struct flow *f, const char *name, c
     if (conf->idempotency) {
         f->key = flow__compile(l, &conf->idempotency->key);
         f->no_key = conf->idempotency->off;
+        if (f->key && f->no_key)
+            config_warn(l->e, conf->idempotency->key.at, "Leave out one of them.",
+                        "flow '%s': `idempotency` has a `key`, so `off: true` is without effect", name);
     }
     load_targets(l, f);
     f->expand = f->n_targets > 1;

@@ -16,6 +16,7 @@ struct building {
     struct tl_buf values[2 * MAX_SECRETS];
 };
 
+/* Where no secret can be had (`check`), those that stand in the file are known; .p is NULL for others. */
 static struct tl_sv resolve(struct building *b, const struct config_secret *ref)
 {
     struct tl_buf *value = &b->values[b->n++];
@@ -23,13 +24,39 @@ static struct tl_sv resolve(struct building *b, const struct config_secret *ref)
     enum tl_rc rc;
 
     tl_buf_init(value, 65536);
+    if (!b->o->secret) {
+        b->ok = false;
+        return ref->kind == CONFIG_SECRET_LITERAL ? tl_sv_str(ref->name) : TL_SV_NULL;
+    }
     rc = b->o->secret(b->o->secret_arg, ref, value, &err);
     if (rc == TL_BUSY)
         b->f->waits = tl_arena_strdup(b->f->plan->arena, err.text);
     else if (rc != TL_OK)
         config_error(b->e, ref->at, NULL, "a webhook secret cannot be resolved: %s", err.text);
     b->ok &= rc == TL_OK;
-    return tl_buf_view(value);
+    return rc == TL_OK ? tl_sv(value->n ? value->p : "", value->n) : TL_SV_NULL;
+}
+
+/* From `until` and the clock: not for ever is there anything that verifies. */
+static void remark_ends(struct building *b, const struct webhook_setup *setup, struct config_place at)
+{
+    int64_t now_ms = tl_clock_wall_ms(tl_clock_system());
+    size_t ended = 0;
+
+    for (size_t i = 0; i < setup->n_secrets; i++)
+        ended += setup->secrets[i].until_ms > 0 && setup->secrets[i].until_ms <= now_ms;
+    if (ended > 0 && ended == setup->n_secrets)
+        config_warn(b->e, at, "Add the sender's new secret.",
+                    "flow '%s': each secret is past its `until`: no request can be verified", b->f->name);
+}
+
+static void remark_value(struct building *b, const struct config_choice *verify, const struct config_secret *ref,
+                         struct tl_sv value)
+{
+    const char *remark = value.n ? webhook_secret_remark(verify->name, value) : NULL;
+
+    if (remark)
+        config_warn(b->e, ref->at.file ? ref->at : verify->at, NULL, "flow '%s': %s", b->f->name, remark);
 }
 
 void flow__build_verifier(struct flow *f, const struct flow_load_options *o, struct config_errors *e,
@@ -48,6 +75,7 @@ void flow__build_verifier(struct flow *f, const struct flow_load_options *o, str
         struct webhook_secret *to = &secrets[setup.n_secrets++];
 
         *to = (struct webhook_secret){.value = resolve(&b, &s->value)};
+        remark_value(&b, verify, &s->value, to->value);
         if (s->until && !tl_time_parse(tl_sv_str(s->until), &to->until_ms))
             config_error(e, verify->at, "Write 2026-12-31T00:00:00Z.", "`until` is not a time: %s", s->until);
     }
@@ -57,7 +85,9 @@ void flow__build_verifier(struct flow *f, const struct flow_load_options *o, str
     setup.certificate = tl_buf_view(&pem);
     for (size_t i = 0; i < c->verify_tokens.n && i < MAX_SECRETS; i++)
         tokens[setup.n_verify_tokens++] = resolve(&b, CONFIG_AT(c->verify_tokens, struct config_secret, i));
-    if (b.ok && webhook_verifier_new(o->crypto, &setup, &f->verifier, &err) != TL_OK)
+    remark_ends(&b, &setup, verify->at);
+    if ((b.ok ? webhook_verifier_new(o->crypto, &setup, &f->verifier, &err)
+              : webhook_setup_check(o->crypto, &setup, &err)) != TL_OK)
         config_error(e, verify->at, NULL, "%s", err.text);
     if (f->verifier)
         tl_arena_on_free(f->plan->arena, (void (*)(void *))webhook_verifier_unref, f->verifier);

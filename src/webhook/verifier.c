@@ -3,6 +3,7 @@
  * verifier.c - from a scheme's row, the configuration and the secrets' values to an immutable verifier.
  * Everything that can be computed once is computed here: the hot path hashes the message and compares.
  */
+#include "http/codec.h"
 #include "webhook/webhook_int.h"
 
 static struct tl_sv copy(struct tl_arena *a, struct tl_sv s)
@@ -160,6 +161,10 @@ static enum tl_rc add_key(struct webhook_verifier *v, const struct webhook_secre
     struct tl_buf b;
     enum tl_rc rc;
 
+    if (v->checking && secret->value.p == NULL) {
+        v->n_keys++;
+        return TL_OK;
+    }
     if (secret->value.n == 0)
         return tl_fail(err, TL_CONFIG, "the webhook secret is empty");
     if (secret->value.n > 4096)
@@ -198,6 +203,23 @@ static enum tl_rc take_secrets(struct webhook_verifier *v, const struct webhook_
     for (size_t i = 0; i < setup->n_verify_tokens; i++)
         v->verify_tokens[v->n_verify_tokens++] = copy(v->arena, setup->verify_tokens[i]);
     return rc;
+}
+
+const char *webhook_secret_remark(const char *scheme, struct tl_sv value)
+{
+    const struct webhook_scheme *s = webhook__scheme(tl_sv_str(scheme));
+    struct tl_sv coded = tl_sv_starts(value, TL_SV("whsec_")) ? tl_sv_from(value, 6) : value;
+    bool other = false;
+    struct tl_buf b;
+
+    if (s == NULL || s->key != KEY_WHSEC || tl_sv_starts(value, TL_SV("whpk_")) || tl_sv_starts(value, TL_SV("whsk_")))
+        return NULL;
+    tl_buf_init(&b, 8192);
+    other = tl_base64_decode(&b, coded) && (b.n < 24 || b.n > 64);
+    if (b.p != NULL)
+        tl_wipe(b.p, b.cap);
+    tl_buf_done(&b);
+    return other ? "Standard Webhooks asks for a secret of 24 to 64 bytes" : NULL;
 }
 
 /* ---- what the configuration changes in the row ---- */
@@ -252,6 +274,35 @@ static enum tl_rc apply_generic(struct webhook_verifier *v, const struct webhook
     return apply_syntax(v, conf, err);
 }
 
+/* A name that a header can have, or a JSON pointer (RFC 6901, 3). */
+static enum tl_rc check_place(const char *field, const char *place, bool may_be_pointer, struct tl_err *err)
+{
+    struct tl_sv s = tl_sv_str(place);
+
+    if (place == NULL)
+        return TL_OK;
+    if (!may_be_pointer || s.n == 0 || s.p[0] != '/')
+        return http_is_token(s) ? TL_OK
+                                : tl_fail(err, TL_CONFIG, "`%s`: no header can have the name \"%.60s\"", field, place);
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == '~' && (i + 1 == s.n || (s.p[i + 1] != '0' && s.p[i + 1] != '1')))
+            return tl_fail(err, TL_CONFIG, "`%s`: in the JSON pointer %.60s ~ must be followed by 0 or 1", field,
+                           place);
+    return TL_OK;
+}
+
+static enum tl_rc check_places(const struct webhook_conf *conf, struct tl_err *err)
+{
+    bool in_signature = conf->timestamp != NULL && strcmp(conf->timestamp, "t=") == 0;
+    enum tl_rc rc = check_place("header", conf->header, false, err);
+
+    if (rc == TL_OK && !in_signature)
+        rc = check_place("timestamp", conf->timestamp, false, err);
+    if (rc == TL_OK)
+        rc = check_place("id", conf->id, true, err);
+    return rc == TL_OK ? check_place("event_type", conf->event_type, true, err) : rc;
+}
+
 static void apply_places(struct webhook_verifier *v, const struct webhook_conf *conf)
 {
     if (conf->id != NULL && conf->id[0] == '/') {
@@ -268,8 +319,10 @@ static void apply_places(struct webhook_verifier *v, const struct webhook_conf *
 
 static enum tl_rc apply_conf(struct webhook_verifier *v, const struct webhook_conf *conf, struct tl_err *err)
 {
-    enum tl_rc rc = TL_OK;
+    enum tl_rc rc = check_places(conf, err);
 
+    if (rc != TL_OK)
+        return rc;
     if (strcmp(v->s.name, "generic") == 0)
         rc = apply_generic(v, conf, err);
     else if (strncmp(v->s.name, "convoy", 6) == 0)
@@ -290,8 +343,8 @@ static enum tl_rc apply_conf(struct webhook_verifier *v, const struct webhook_co
     return rc;
 }
 
-enum tl_rc webhook_verifier_new(const struct crypto *c, const struct webhook_setup *setup,
-                                struct webhook_verifier **ret, struct tl_err *err)
+static enum tl_rc build(const struct crypto *c, const struct webhook_setup *setup, bool checking,
+                        struct webhook_verifier **ret, struct tl_err *err)
 {
     static const struct webhook_conf none = {0};
     const struct webhook_conf *conf = setup->conf != NULL ? setup->conf : &none;
@@ -304,6 +357,7 @@ enum tl_rc webhook_verifier_new(const struct crypto *c, const struct webhook_set
     v = tl_zalloc(sizeof(*v));
     v->refs = 1;
     v->crypto = c;
+    v->checking = checking;
     v->arena = tl_arena_new(1024 * 1024);
     v->s = *s;
     rc = apply_conf(v, conf, err);
@@ -326,4 +380,17 @@ enum tl_rc webhook_verifier_new(const struct crypto *c, const struct webhook_set
         return rc;
     *ret = TL_STEAL(&v);
     return TL_OK;
+}
+
+enum tl_rc webhook_verifier_new(const struct crypto *c, const struct webhook_setup *setup,
+                                struct webhook_verifier **ret, struct tl_err *err)
+{
+    return build(c, setup, false, ret, err);
+}
+
+enum tl_rc webhook_setup_check(const struct crypto *c, const struct webhook_setup *setup, struct tl_err *err)
+{
+    TL_CLEANUP(webhook_verifier_unrefp) struct webhook_verifier *unused = NULL;
+
+    return build(c, setup, true, &unused, err);
 }

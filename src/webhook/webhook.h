@@ -83,10 +83,15 @@ struct webhook_setup {
     struct tl_sv certificate; /* PEM, the content of conf->certificate; empty: none */
     struct tl_sv signing_key; /* PEM: a sender's private key, for webhook_sign alone; empty: none */
 };
+/* NULL, or a sentence: the scheme's own page asks for another length of such a secret. */
+const char *webhook_secret_remark(const char *scheme, struct tl_sv value);
 struct webhook_verifier; /* reference counted, immutable: any thread. Made anew when a secret changes */
 /* TL_CONFIG with one sentence: no such scheme, malformed secret, public_url missing. c must outlive it. */
 TL_MUST_CHECK enum tl_rc webhook_verifier_new(const struct crypto *c, const struct webhook_setup *setup,
                                               struct webhook_verifier **ret, struct tl_err *err);
+/* The same for what can be known without the secrets' values: one whose value.p is NULL is not looked at. */
+TL_MUST_CHECK enum tl_rc webhook_setup_check(const struct crypto *c, const struct webhook_setup *setup,
+                                             struct tl_err *err);
 struct webhook_verifier *webhook_verifier_ref(struct webhook_verifier *v);
 void webhook_verifier_unref(struct webhook_verifier *v);
 void webhook_verifier_unrefp(struct webhook_verifier **v);

@@ -109,6 +109,7 @@ struct webhook_verifier {
     struct tl_sv *organizations; /* outbound.c */
     size_t n_organizations;
     struct crypto_key *signer; /* sender.c; NULL: none */
+    bool checking;             /* webhook_setup_check: keys may be without a value, and nothing is verified */
 };
 enum tl_rc webhook__foreign_setup(struct webhook_verifier *v, const struct webhook_conf *conf, struct tl_sv certificate,
                                   struct tl_err *err);

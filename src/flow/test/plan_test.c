@@ -35,19 +35,25 @@ static enum tl_rc a_secret(void *arg, const struct config_secret *ref, struct tl
 
 static struct crypto *crypto;
 
-static struct loaded load(const char *flows)
+static struct loaded load_as(const char *flows, const struct flow_load_options *o)
 {
     struct loaded l = {
         .path = "/tmp/tieline-plan-XXXXXX", .errors = config_errors_new(), .arena = tl_arena_new(1 << 26)};
-    const struct flow_load_options o = {.crypto = crypto, .secret = a_secret};
     int fd = mkstemp(l.path);
 
     assert_true(fd >= 0);
     assert_int_equal(write(fd, head, sizeof head - 1), sizeof head - 1);
     assert_int_equal(write(fd, flows, strlen(flows)), (ssize_t)strlen(flows));
     close(fd);
-    l.rc = flow_plan_load(l.path, &o, l.errors, &l.plan);
+    l.rc = flow_plan_load(l.path, o, l.errors, &l.plan);
     return l;
+}
+
+static struct loaded load(const char *flows)
+{
+    const struct flow_load_options o = {.crypto = crypto, .secret = a_secret};
+
+    return load_as(flows, &o);
 }
 
 static void unload(struct loaded *l)
@@ -215,6 +221,78 @@ static void a_path_that_no_request_can_have_or_that_is_taken_is_refused(void **s
     unload(&l);
 }
 
+/* As `check` reads it: without secrets, save those that stand in the file. */
+static void expect_checked(const char *verify, enum tl_rc rc, const char *part)
+{
+    const struct flow_load_options o = {.crypto = crypto, .config = {.allow_literal_secrets = true}};
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0}, found = {0};
+    struct loaded l;
+
+    tl_buf_init(&b, 4096);
+    tl_buf_init(&found, 1 << 20);
+    (void)tl_buf_printf(&b,
+                        "flows:\n  orders:\n    from:\n      webhook:\n        path: /h\n        verify: { %s }\n"
+                        "    to: { connection: erp, post: /x }\n%c",
+                        verify, 0);
+    l = load_as(b.p, &o);
+    config_errors_text(l.errors, false, &found);
+    if (l.rc != rc || (part ? !found.p || !strstr(found.p, part) || !strstr(found.p, ":10:") : found.n > 0))
+        fail_msg("%s: expected '%s', got: %s", verify, part ? part : "nothing", found.p ? found.p : "nothing");
+    unload(&l);
+}
+
+#define GENERIC "generic: { secret: '${env:NOT_HERE}', header: x-s, "
+
+static void a_verify_that_cannot_be_is_found_without_its_secrets(void **state)
+{
+    static const struct {
+        const char *verify, *part;
+    } wrong[] = {
+        {GENERIC "signed_text: '{nonce}.{body}' }", "signed_text may hold"},
+        {GENERIC "signed_text: '{id}', id: x-id }", "must hold {body}"},
+        {GENERIC "signed_text: '{timestamp}.{body}' }", "say in `timestamp`"},
+        {GENERIC "signed_text: '{id}.{body}' }", "say in `id`"},
+        {GENERIC "signed_text: '{url}{body}' }", "set public_url"},
+        {GENERIC "signed_text: '{body}', id: '/a~2' }", "~ must be followed by 0 or 1"},
+        {GENERIC "signed_text: '{body}', event_type: 'x y' }", "no header can have the name \"x y\""},
+        {"generic: { secret: '${env:NOT_HERE}', header: 'x s', signed_text: '{body}' }", "no header can have the name"},
+        {"token: { secret: '${env:NOT_HERE}', header: 'bad header' }", "no header can have the name"},
+        {"generic: { secret: nothex, key: hex, header: x-s, signed_text: '{body}' }", "must be hex digits"},
+        {"standard_webhooks: { secret: whsec_ }", "must be base64"},
+        {"standard_webhooks: { secret: whsk_YWJj }", "must be followed by the base64 of 64 bytes"},
+        {"github: { secret: [ { value: '${env:NOT_HERE}', until: tomorrow } ] }", "`until` is not a time"},
+        {"jwt: { audience: x }", "either `jwks_url` or keys"},
+        {"jwt: { audience: x, secret: '${env:NOT_HERE}', jwks_url: 'https://x.example.com/j' }",
+         "either `jwks_url` or"},
+        {"jwt: { audience: x, alg: HS256, jwks_url: 'https://x.example.com/j' }", "needs a shared `secret`"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(wrong); i++)
+        expect_checked(wrong[i].verify, TL_CONFIG, wrong[i].part);
+    expect_checked("github: { secret: [ { value: '${env:NOT_HERE}', until: '2020-01-01T00:00:00Z' } ] }", TL_OK,
+                   "each secret is past its `until`");
+    expect_checked("github: { secret: [ { value: a, until: '2020-01-01T00:00:00Z' }, b ] }", TL_OK, NULL);
+    expect_checked("jwt: { audience: x, secret: '${env:NOT_HERE}' }", TL_OK, NULL);
+    expect_checked("standard_webhooks: { secret: '${env:NOT_HERE}' }", TL_OK, NULL);
+    expect_checked(GENERIC "signed_text: '{timestamp}.{body}', timestamp: 't=', id: '/a~1b/0', event_type: x-type }",
+                   TL_OK, NULL);
+}
+
+static void a_key_beside_off_is_remarked(void **state)
+{
+    struct loaded l =
+        load(FLOW "    idempotency: { key: body.id, off: true }\n    to: { connection: erp, post: /x }\n");
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    (void)state;
+    tl_buf_init(&b, 4096);
+    config_errors_text(l.errors, false, &b);
+    assert_int_equal(l.rc, TL_OK);
+    assert_non_null(strstr(b.p, "`off: true` is without effect"));
+    unload(&l);
+}
+
 static void a_rate_is_a_number_and_a_unit(void **state)
 {
     (void)state;
@@ -378,6 +456,8 @@ int main(void)
         cmocka_unit_test(a_webhook_that_anybody_could_post_to_is_refused),
         cmocka_unit_test(two_flows_cannot_share_a_path_nor_two_targets_a_name),
         cmocka_unit_test(a_path_that_no_request_can_have_or_that_is_taken_is_refused),
+        cmocka_unit_test(a_verify_that_cannot_be_is_found_without_its_secrets),
+        cmocka_unit_test(a_key_beside_off_is_remarked),
         cmocka_unit_test(a_rate_is_a_number_and_a_unit),
         cmocka_unit_test(two_budgets_of_a_connection_cannot_share_a_name),
         cmocka_unit_test(a_filtered_event_is_skipped_and_others_are_mapped),
