@@ -166,13 +166,13 @@ static bool scalar_text(struct tl_buf *b, struct json v)
     return (json_is_number(v) || v.type == JSON_BOOL) && json_write(b, v, 0);
 }
 
-/* Pointers joined by '+'; every part must be there. */
-static bool composite(struct tl_buf *b, struct json doc, struct tl_sv spec)
+/* Pointers joined by '+', or one; every part must be there. */
+static bool composite(struct tl_buf *b, struct json doc, struct tl_sv spec, bool one)
 {
-    struct tl_sv part;
+    struct tl_sv part = spec;
     bool first = true;
 
-    while (tl_sv_cut(&spec, '+', &part)) {
+    while (one ? first : tl_sv_cut(&spec, '+', &part)) {
         struct json v = JSON_NOTHING;
 
         if (!first && !tl_buf_putc(b, ':'))
@@ -194,7 +194,7 @@ static bool of_every_item(struct tl_buf *b, struct json body, struct tl_sv spec)
     if (list.type != JSON_ARRAY || list.n == 0)
         return false;
     for (uint32_t i = 0; i < list.n; i++) {
-        if ((i > 0 && !tl_buf_putc(b, ',')) || !composite(b, list.u.items[i], tl_sv_from(spec, bar + 1)))
+        if ((i > 0 && !tl_buf_putc(b, ',')) || !composite(b, list.u.items[i], tl_sv_from(spec, bar + 1), false))
             return false;
     }
     return true;
@@ -210,7 +210,7 @@ void webhook_identify(const struct webhook_verifier *v, struct tl_arena *a, stru
 
     tl_buf_init(&b, 256 * 1024);
     if (verdict->delivery_id.n == 0 && spec.n > 0 && spec.p[0] != '#' &&
-        (spec.p[0] == '*' ? of_every_item(&b, body, spec) : composite(&b, body, spec))) {
+        (spec.p[0] == '*' ? of_every_item(&b, body, spec) : composite(&b, body, spec, v->s.id_is_one))) {
         if (b.n > WEBHOOK_MAX_ID) { /* a batch: the digest of its ids */
             all = tl_buf_view(&b);
             (void)crypto_digest(v->crypto, CRYPTO_SHA256, &all, 1, digest);

@@ -307,6 +307,7 @@ static void apply_places(struct webhook_verifier *v, const struct webhook_conf *
 {
     if (conf->id != NULL && conf->id[0] == '/') {
         v->s.id_body = copy_str(v->arena, conf->id);
+        v->s.id_is_one = true;
     } else if (conf->id != NULL) {
         v->s.families[0].id = copy_str(v->arena, conf->id);
         v->s.id_header[0] = v->s.families[0].id;

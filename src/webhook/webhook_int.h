@@ -51,6 +51,7 @@ struct webhook_scheme {
     const char *id_header[2];    /* where the delivery id is when {id} is not signed */
     const char *id_body;         /* JSON pointers, '+' between those that make it up; "*LIST|": of every item of the
                                     list at that pointer; "#": the digest of the body */
+    bool id_is_one;              /* id_body is one pointer: the user's own, where '+' is a character like others */
     const char *type_header[2];
     const char *type_body;
     enum webhook_quirk quirk;

@@ -750,6 +750,24 @@ static void the_id_may_be_in_an_attribute_or_an_element_of_xml(void **state)
     }
 }
 
+static void an_id_of_the_users_own_is_one_pointer(void **state)
+{
+    const struct webhook_conf conf = {.header = "x-sig", .signed_text = "{body}", .id = "/a+b"};
+    struct webhook_secret k = {.value = TL_SV("g")};
+    struct world *w = *state;
+    struct webhook_verifier *v = verifier_with(w, "generic", &conf, &k, 1);
+    struct webhook_verdict verdict = {.ok = true}, other = {.ok = true};
+    struct json body = JSON_NOTHING;
+
+    assert_int_equal(webhook_body_parse(w->a, WEBHOOK_JSON, TL_SV("{\"a+b\":\"X\"}"), &body, NULL), TL_OK);
+    webhook_identify(v, w->a, body, &verdict);
+    assert_true(tl_sv_eqs(verdict.delivery_id, "X"));
+    assert_int_equal(webhook_body_parse(w->a, WEBHOOK_JSON, TL_SV("{\"a\":\"X\"}"), &body, NULL), TL_OK);
+    webhook_identify(v, w->a, body, &other);
+    assert_int_equal(other.delivery_id.n, 0);
+    webhook_verifier_unref(v);
+}
+
 static void the_tables_of_schemes_and_choices_agree(void **state)
 {
     struct world *w = *state;
@@ -852,6 +870,7 @@ int main(void)
         T(forms_become_objects_and_a_payload_field_its_json),
         T(xml_becomes_the_tree_that_expressions_read),
         T(the_id_may_be_in_an_attribute_or_an_element_of_xml),
+        T(an_id_of_the_users_own_is_one_pointer),
         T(the_tables_of_schemes_and_choices_agree),
         T(the_published_cases_of_standard_webhooks_pass),
     };
