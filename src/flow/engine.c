@@ -299,6 +299,14 @@ static void fill_target(const struct flow_target *t, struct queue_target_def *d)
                                    .batch_linger_ms = (uint32_t)t->conf->linger_ms};
 }
 
+static bool had_schedule(const struct flow_plan *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_flows; i++)
+        if (p->flows[i].source == FLOW_SCHEDULE && strcmp(p->flows[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static enum tl_rc configure(struct flow_engine *e, struct task *task, struct flow_plan *p, bool dry_run,
                             struct queue_config_answer *ret_answer, struct tl_err *err)
 {
@@ -342,6 +350,7 @@ static enum tl_rc configure(struct flow_engine *e, struct task *task, struct flo
         p->connection_ids[i] = c.connections[i].ret_id;
     for (size_t i = 0; i < p->n_flows; i++) {
         p->flows[i].id = c.flows[i].ret_id;
+        p->flows[i].anew = c.flows[i].ret_back || (e->plan && !had_schedule(e->plan, p->flows[i].name));
         if (p->flows[i].id >= p->n_by_id)
             p->n_by_id = p->flows[i].id + 1;
         for (size_t t = 0; t < p->flows[i].n_targets; t++)

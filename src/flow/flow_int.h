@@ -90,6 +90,7 @@ struct flow {
     bool expand;              /* the ledger calls the steps once, then stores deliveries */
     struct guard_retry retry; /* of its steps */
     uint32_t id;              /* of the ledger */
+    bool anew;                /* its schedule was not in force just before: what it missed then is nobody's */
     struct flow_plan *plan;
     struct flow_meters *meters;
     struct flow_watch *watch; /* the engine's */

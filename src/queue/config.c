@@ -431,6 +431,7 @@ static void number_flows(struct queue *q, struct queue_config *c)
         struct flow *f = flow_named(q, d->name);
         struct store_val v;
 
+        d->ret_back = f && queue__is_gone(q, f->removed, f->gone);
         if (!f && queue__one(q, SQL_FLOW_ADD, VALS(store_text(d->name)), &v, 1))
             f = flow_add(q, (uint32_t)v.i, d->name);
         if (!f)

@@ -187,6 +187,7 @@ struct queue_flow_def {
     uint32_t priority;                    /* weight in the round robin, 0: 1 */
     uint32_t trip_in_a_row, trip_half_of; /* same fingerprint; 0: 20 and 200 */
     uint32_t ret_id;
+    bool ret_back; /* it was there once, and the configuration before this one did not have it */
 };
 struct queue_keep { /* as in queue_options; positive, reserve_bytes may be 0. What is kept shorter is swept at once */
     int64_t key_ms, final_ms;

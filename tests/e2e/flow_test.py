@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps and sources: split, route, validate, look-ups, schedules, polls."""
 import json
+import sqlite3
 import subprocess
 import threading
 import time
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
 
 from support.site import BIN, FAST, NO_BREAKER, hook, project, until
@@ -187,6 +190,38 @@ def test_the_first_run_of_a_new_schedule_is_made_up_for_too(ticking, missed):
     time.sleep(max(0, (stopped // 60 + 1) * 60 + 1 - time.time()))
     s.start()
     s.wait_counts(delivered=1, timeout=8)
+
+
+def test_what_a_schedule_missed_is_made_up_for_only_where_it_was_in_force(site, target):
+    daily = (datetime.now(timezone.utc) - timedelta(hours=2)).strftime("%M %H * * *")
+    tick = {"from": {"schedule": {"cron": "0 0 1 1 *"}}, "to": {"connection": "erp", "post": "/tick"}}
+    s = site(project(target, flows={"tick": tick}))
+
+    def run_for_a_while():
+        s.start()
+        until(lambda: s.get("/v1/status")["flows"])
+        time.sleep(0.7)
+        s.stop()
+        return target.count("/tick")
+
+    def a_day_passes():
+        with closing(sqlite3.connect(s.folder / "data/ledger.db")) as db, db:
+            (value,) = db.execute("SELECT value FROM position WHERE lease='source/tick' AND key='cursor'").fetchone()
+            value = value if isinstance(value, bytes) else value.encode()
+            was = datetime.fromisoformat(value[:19].decode()).replace(tzinfo=timezone.utc)
+            value = (was - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S").encode() + value[19:]
+            db.execute("UPDATE position SET value=? WHERE lease='source/tick' AND key='cursor'", (value,))
+    assert run_for_a_while() == 0
+    a_day_passes()
+    s.change(lambda c: c["flows"]["tick"]["from"]["schedule"].update(cron=daily))
+    assert run_for_a_while() == 0, "that time was before the schedule"
+    a_day_passes()
+    assert run_for_a_while() == 1, "that one was missed"
+    s.change(lambda c: c["flows"].pop("tick"))
+    assert run_for_a_while() == 1
+    a_day_passes()
+    s.change(lambda c: c["flows"].update(tick={**tick, "from": {"schedule": {"cron": daily}}}))
+    assert run_for_a_while() == 1, "the flow was not there at that time"
 
 
 class Shop:

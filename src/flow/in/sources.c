@@ -18,6 +18,7 @@ struct source {
     uint64_t epoch;
     uint32_t failures; /* since it last came forward */
     bool remarked;     /* it has had one */
+    bool anew;         /* a schedule that has not begun yet and was not in force before */
     char position_key[FLOW_POSITION_KEY];
     struct async_mutex taking; /* parts of a read take in one after another: each renews the lease */
 };
@@ -125,11 +126,39 @@ static void keys_of_run(void *arg, struct mapping_turn *turn)
                    &r->put, &r->no_key);
 }
 
+enum { STAMP = TL_TIME_TEXT + 24 };
+
+/* A schedule's position: the time of its last run, and by a hash which schedule that was. */
+static struct tl_sv stamp(const struct flow_schedule_conf *c, int64_t ms, char room[STAMP])
+{
+    const struct config_cron *k = &c->cron;
+    const uint64_t parts[] = {k->minutes, k->hours, k->days, k->months, k->weekdays, k->any_day, k->any_weekday};
+    const char *zone = config_zone_name(c->zone);
+    char time[TL_TIME_TEXT];
+    int n = snprintf(room, STAMP, "%s %016llx", tl_time_format(ms, time),
+                     (unsigned long long)tl_hash64(zone, strlen(zone), tl_hash64(parts, sizeof parts, 1)));
+
+    return tl_sv(room, (size_t)n);
+}
+
+/* False: it is of another schedule. An older ledger does not say of which. */
+static bool read_stamp(const struct flow_schedule_conf *c, struct tl_sv text, int64_t *ret_ms)
+{
+    size_t space = tl_sv_find(text, ' ');
+    char room[STAMP];
+    int64_t ms;
+
+    if (!tl_time_parse(tl_sv(text.p, space), &ms) || (space < text.n && !tl_sv_eq(stamp(c, ms, room), text)))
+        return false;
+    *ret_ms = ms;
+    return true;
+}
+
 static enum tl_rc run_schedule_once(struct task *task, struct source *s, int64_t due_ms, struct tl_err *err)
 {
     const struct flow_schedule_conf *c = s->flow->conf->from.conf;
     TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(64 << 20);
-    char time[TL_TIME_TEXT];
+    char time[TL_TIME_TEXT], room[STAMP];
     struct run r = {.s = s, .a = a, .time = tl_sv_str(tl_time_format(due_ms, time))};
     struct json_builder b;
     enum tl_rc rc;
@@ -145,39 +174,39 @@ static enum tl_rc run_schedule_once(struct task *task, struct source *s, int64_t
     r.put.body = written(a, r.body);
     rc = mapping_run(task, false, keys_of_run, &r, err);
     if (rc == TL_OK)
-        rc = emit(task, s, &r.put, 1, s->position_key, r.time, err);
+        rc = emit(task, s, &r.put, 1, s->position_key, stamp(c, due_ms, room), err);
     if (rc == TL_OK)
         flow__told_no_key(s->flow, &r.no_key, &r.put, 1);
     return rc;
 }
 
-/* Where to go on: after the last run that was kept. A new schedule starts now, and that is kept at once: what it misses
- * from here on is made up for. A missed time is made up for once. */
+/* Where to go on: after the last run that was kept. A new schedule starts now, as does one that was changed or was not
+ * there, and that is kept at once: what it misses from here on is made up for. A missed time is made up for once. */
 static enum tl_rc schedule_start(struct task *task, struct source *s, int64_t *ret_after, struct tl_err *err)
 {
+    const struct flow_schedule_conf *c = s->flow->conf->from.conf;
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    int64_t now = tl_clock_wall_ms(s->loop->engine->opt.clock);
+    int64_t now = tl_clock_wall_ms(s->loop->engine->opt.clock), next, last;
+    char room[STAMP];
     enum tl_rc rc;
 
     tl_buf_init(&b, CONNECTOR_POSITION_MAX);
     rc = queue_position(s->loop->engine->queue, task, tl_sv_str(s->name), tl_sv_str(s->position_key), &b, err);
     *ret_after = now;
-    if (rc == TL_NOT_FOUND) {
-        char time[TL_TIME_TEXT];
-
+    if (rc != TL_OK && rc != TL_NOT_FOUND)
+        return rc;
+    if (rc == TL_NOT_FOUND || s->anew || !read_stamp(c, tl_buf_view(&b), ret_after)) {
         tl_err_clear(err);
-        return emit(task, s, NULL, 0, s->position_key, tl_sv_str(tl_time_format(now, time)), err);
+        rc = emit(task, s, NULL, 0, s->position_key, stamp(c, now, room), err);
+        s->anew = s->anew && rc != TL_OK;
+        return rc;
     }
-    if (rc == TL_OK && tl_time_parse(tl_buf_view(&b), ret_after)) {
-        const struct flow_schedule_conf *c = s->flow->conf->from.conf;
-        int64_t next, last = *ret_after;
-
-        while (config_cron_next(&c->cron, c->zone, last, &next) && next <= now) {
-            *ret_after = last; /* the run before the last missed one: that one is due at once */
-            last = next;
-        }
+    last = *ret_after;
+    while (config_cron_next(&c->cron, c->zone, last, &next) && next <= now) {
+        *ret_after = last; /* the run before the last missed one: that one is due at once */
+        last = next;
     }
-    return rc;
+    return TL_OK;
 }
 
 static enum tl_rc schedule(struct task *task, struct source *s, struct tl_err *err)
@@ -425,7 +454,7 @@ static void start_source(struct flow_loop *l, struct flow_plan *p, struct flow *
     struct task *task;
     struct tl_err err;
 
-    *s = (struct source){.loop = l, .plan = flow_plan_ref(p), .flow = f};
+    *s = (struct source){.loop = l, .plan = flow_plan_ref(p), .flow = f, .anew = f->anew};
     snprintf(s->name, sizeof s->name, "source/%s", f->name);
     if (task_start(l->loop, "source", 0, source_task, s, NULL, &task, &err) == TL_OK)
         return;
