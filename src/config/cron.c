@@ -182,7 +182,7 @@ enum tl_rc config_cron_parse(struct tl_sv text, struct config_cron *ret, struct 
     c.days = (uint32_t)bits[2];
     c.months = (uint16_t)bits[3];
     c.weekdays = (uint8_t)((bits[4] | bits[4] >> 7) & 0x7f);
-    c.any_hour = tl_sv_eqs(f[1], "*");
+    c.any_hour = c.hours == 0xffffff; /* however it is written: 0-23 is no other schedule than a star */
     c.any_day = f[2].p[0] == '*';
     c.any_weekday = f[4].p[0] == '*';
     if (!can_happen(&c))

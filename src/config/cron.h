@@ -6,8 +6,8 @@
  * @annually, @monthly, @weekly, @daily, @midnight, @hourly. When both days are restricted either may match, as in
  * crontab(5). Sunday is 0 and 7.
  * A local time that a change of the clock skips runs at the first moment after the gap; one that occurs twice runs the
- * first time only. Both apply to schedules that name a time of day; where hour is `*`, every hour that really passes
- * counts.
+ * first time only. Both apply to schedules that name a time of day; where each hour is named (`*`, 0-23), every one
+ * that really passes counts.
  */
 #ifndef TL_CONFIG_CRON_H
 #define TL_CONFIG_CRON_H
@@ -15,11 +15,12 @@
 #include "base/base.h"
 
 struct config_cron {
-    uint64_t minutes;                    /* bit 0-59 */
-    uint32_t hours, days;                /* bit 0-23, 1-31 */
-    uint16_t months;                     /* bit 1-12 */
-    uint8_t weekdays;                    /* bit 0-6 */
-    bool any_day, any_weekday, any_hour; /* written as '*' */
+    uint64_t minutes;          /* bit 0-59 */
+    uint32_t hours, days;      /* bit 0-23, 1-31 */
+    uint16_t months;           /* bit 1-12 */
+    uint8_t weekdays;          /* bit 0-6 */
+    bool any_day, any_weekday; /* begins with '*' */
+    bool any_hour;             /* all of them */
 };
 
 /* One sentence says what is wrong (TL_CONFIG). */
