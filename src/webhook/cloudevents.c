@@ -270,26 +270,30 @@ static enum tl_rc add_header(struct json_builder *b, struct tl_sv name, struct t
     return rc;
 }
 
-static enum tl_rc data_from_body(struct tl_arena *a, struct tl_sv content_type, struct tl_sv body, struct webhook_ce *e,
-                                 struct tl_err *err)
+/* HTTP binding 3.1: in this mode the data is opaque, so a bad one breaks no rule of the specification. */
+static void data_from_body(struct tl_arena *a, struct tl_sv content_type, struct tl_sv body, struct webhook_ce *e)
 {
     enum webhook_body_kind kind = webhook_body_kind(content_type, TL_SV(""));
     bool text = kind == WEBHOOK_XML || tl_sv_starts_i(content_type, TL_SV("text/"));
 
+    struct tl_err err;
+
     if (body.n == 0)
-        return TL_OK;
+        return;
     if (kind == WEBHOOK_JSON) {
         e->kind = WEBHOOK_CE_JSON;
-        return json_parse(a, body, JSON_PARSE_LONE_SURROGATES | JSON_PARSE_DUP_LAST, NULL, &e->data, err);
-    }
-    if (text && tl_utf8_valid(body) == body.n) {
+        if (json_parse(a, body, JSON_PARSE_LONE_SURROGATES | JSON_PARSE_DUP_LAST, NULL, &e->data, &err) == TL_OK)
+            return;
+        e->kind = WEBHOOK_CE_BINARY_DATA;
+        e->bytes = body;
+        e->fault = tl_arena_printf(a, "%s", err.text);
+    } else if (text && tl_utf8_valid(body) == body.n) {
         e->kind = WEBHOOK_CE_TEXT;
         e->data = json_sv(body);
     } else {
         e->kind = WEBHOOK_CE_BINARY_DATA;
         e->bytes = body;
     }
-    return TL_OK;
 }
 
 static enum tl_rc parse_binary(struct tl_arena *a, const struct webhook_header *headers, size_t n_headers,
@@ -315,10 +319,9 @@ static enum tl_rc parse_binary(struct tl_arena *a, const struct webhook_header *
     *e = (struct webhook_ce){.attributes = json_end(&b)};
     if (rc == TL_OK)
         rc = check_required(e->attributes, err);
-    if (rc == TL_OK)
-        rc = data_from_body(a, content_type, body, e, err);
     if (rc != TL_OK)
         return rc;
+    data_from_body(a, content_type, body, e);
     *ret = e;
     *ret_n = 1;
     return TL_OK;
@@ -441,6 +444,7 @@ bool webhook__ce_events(struct tl_arena *a, const struct webhook_request *req, s
     for (size_t i = 0; i < n; i++) {
         events[i].body = webhook_ce_json(a, &list[i]);
         events[i].delivery_id = key_of(a, &list[i]);
+        events[i].fault = list[i].fault;
         events[i].event_type = json_text(json_gets(list[i].attributes, "type"), TL_SV(""));
         if (events[i].event_type.n > WEBHOOK_MAX_ID)
             events[i].event_type = TL_SV_NULL;

@@ -139,7 +139,8 @@ bool webhook_verify_body(const struct webhook_verifier *v, struct json body, str
  * NULL); the event is its JSON format in every mode, its key source and id. Memory: the arena's. */
 struct webhook_event {
     struct json body;
-    struct tl_sv raw; /* body as it came; .n 0: it is to be written */
+    struct tl_sv raw;  /* body as it came; .n 0: it is to be written */
+    const char *fault; /* NULL, or why nothing can be made of its data: to be kept, as a body that does not parse */
     struct tl_sv delivery_id, event_type;
 };
 bool webhook_is_many(const struct webhook_verifier *v, const struct webhook_request *req);
@@ -206,6 +207,7 @@ struct webhook_ce {
     enum webhook_ce_data kind;
     struct json data;   /* JSON: the value; TEXT: a string */
     struct tl_sv bytes; /* BINARY_DATA */
+    const char *fault;  /* NULL, or why data in binary mode is not the JSON that its type says; the bytes are kept */
 };
 /* Header names: ce-* (HTTP) or ce_* (Kafka). WEBHOOK_CE_NONE with TL_OK: not a CloudEvent. TL_PARSE, TL_INVALID,
  * TL_LIMIT with the attribute at fault; a batch is good as a whole or not at all. */

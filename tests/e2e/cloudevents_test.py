@@ -53,6 +53,16 @@ def test_the_events_of_a_batch_are_events(shop, target):
     assert (empty.status, empty.json) == (200, {"events": []})
 
 
+def test_data_that_does_not_parse_is_kept_dead_with_its_attributes(shop, target):
+    s = shop(flow={"from": hook("/hooks/shop", "cloudevents")})
+    first, again = post(s, b'{"a":', binary()), post(s, b'{"a":', binary())
+    assert (first.status, again.json) == (200, {"id": first.id, "duplicate": True}), (first.text, again.text)
+    shown = s.wait_state(first.id, "dead")
+    assert shown["event"]["class"] == "data" and "JSON" in shown["event"]["reason"], shown["event"]
+    kept = shown["body"]
+    assert kept["source"] == "/sap" and base64.b64decode(kept["data_base64"]) == b'{"a":', kept
+
+
 @pytest.mark.parametrize("body,headers,status,says", [
     ({"specversion": "1.0", "id": "1"}, structured(), 400, '"source" is missing'),
     (b"{", structured(), 400, ""), ({"n": 1}, binary(**{"ce-time": "yesterday"}), 400, '"time" is not'),

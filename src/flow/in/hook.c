@@ -68,8 +68,12 @@ static enum tl_rc examine_part(struct hook *h, const struct webhook_event *e, st
     h->verdict.delivery_id = e->delivery_id;
     h->verdict.event_type = e->event_type;
     rc = flow__meta_write(a, h->req, WEBHOOK_JSON, &h->verdict, h->f->verifier, &put->meta, h->err);
-    if (rc == TL_OK)
+    if (rc == TL_OK && !e->fault)
         rc = eval_keys(h, put, e->body);
+    if (e->fault) {
+        (void)tl_fail(&h->dead, TL_PARSE, "%s", e->fault); /* in binary mode it is the only event */
+        put->dead = &h->dead;
+    }
     take_key(h, put, e->delivery_id);
     return rc;
 }
