@@ -422,6 +422,7 @@ static bool refuse_ce(struct tl_arena *a, struct webhook_verdict *verdict, const
     webhook__refuse(verdict, status, "the CloudEvent is not one that its specification allows", "");
     (void)snprintf(verdict->why, sizeof verdict->why, "%.150s", err->text);
     verdict->sentence = tl_arena_printf(a, "%s", err->text);
+    verdict->code = tl_rc_name(err->rc);
     return false;
 }
 

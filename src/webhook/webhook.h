@@ -103,6 +103,7 @@ struct webhook_verdict {
     int status;               /* 200, or what the sender gets: 400, 401 */
     const char *reason;       /* one static sentence for the sender; tells an attacker nothing new */
     const char *sentence;     /* what the sender reads in the place of reason; the arena's, NULL: reason itself */
+    const char *code;         /* what its program reads; NULL: "not_verified" */
     char why[160];            /* for our log: which part failed; no secret, no signature */
     struct tl_sv delivery_id; /* default idempotency key; .n 0: look into the body (webhook_identify) or none */
     struct tl_sv event_type;  /* likewise */

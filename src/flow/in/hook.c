@@ -200,7 +200,10 @@ static void give_refusal(const struct hook *h, struct http_res *res)
 
     if (h->coded) /* RFC 9110 12.5.3: what would be taken */
         (void)http_res_header_static(res, TL_SV("Accept-Encoding"), TL_SV("identity"), NULL);
-    http_res_error(res, v->status ? v->status : 401, h->coded ? "unsupported" : "not_verified",
+    http_res_error(res, v->status ? v->status : 401,
+                   h->coded  ? "unsupported"
+                   : v->code ? v->code
+                             : "not_verified",
                    v->sentence ? v->sentence : v->reason);
 }
 
