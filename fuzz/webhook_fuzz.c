@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)webhook_handshake_body(v, a, body, &answer);
     }
     req.method = data[0] & 1 ? TL_SV("GET") : TL_SV("OPTIONS");
-    (void)webhook_handshake(v, a, &req, &answer);
+    (void)webhook_handshake(v, a, &req, 1760000000000, &answer);
     if (webhook_ce_parse(a, req.headers, req.n_headers, req.body, &mode, &events, &n, NULL) == TL_OK && n > 0)
         (void)webhook_ce_json(a, &events[0]);
     webhook_verifier_unref(v);

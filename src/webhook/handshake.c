@@ -34,11 +34,12 @@ static void refusal(struct webhook_answer *ret, int status, const char *why, str
 
 /* developers.facebook.com: GET with hub.mode=subscribe; the token must be the configured one. */
 static bool meta(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
-                 struct webhook_answer *ret)
+                 int64_t now_ms, struct webhook_answer *ret)
 {
     struct tl_sv mode, token, challenge;
     bool same = false;
 
+    (void)now_ms;
     if (!webhook__query(a, req->target, "hub.mode", &mode) || !tl_sv_eqs(mode, "subscribe"))
         return false;
     if (webhook__query(a, req->target, "hub.verify_token", &token)) {
@@ -54,11 +55,12 @@ static bool meta(const struct webhook_verifier *v, struct tl_arena *a, const str
 
 /* learn.microsoft.com: POST with validationToken; the decoded token and nothing else, within 10 s. */
 static bool graph(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
-                  struct webhook_answer *ret)
+                  int64_t now_ms, struct webhook_answer *ret)
 {
     struct tl_sv token;
 
     (void)v;
+    (void)now_ms;
     if (!webhook__query(a, req->target, "validationToken", &token) || token.n == 0 || token.n > 4096)
         return false;
     text_answer(ret, 200, token);
@@ -67,12 +69,13 @@ static bool graph(const struct webhook_verifier *v, struct tl_arena *a, const st
 
 /* developer.okta.com: one-time verification. */
 static bool okta(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
-                 struct webhook_answer *ret)
+                 int64_t now_ms, struct webhook_answer *ret)
 {
     size_t n = 0;
     struct tl_sv challenge = webhook__header(req, "x-okta-verification-challenge", &n);
 
     (void)v;
+    (void)now_ms;
     if (n != 1 || challenge.n == 0 || challenge.n > 1024)
         return false;
     json_answer(a, ret, "verification", challenge);
@@ -81,17 +84,20 @@ static bool okta(const struct webhook_verifier *v, struct tl_arena *a, const str
 
 /* docs.x.com: challenge-response check. */
 static bool x_crc(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
-                  struct webhook_answer *ret)
+                  int64_t now_ms, struct webhook_answer *ret)
 {
     struct tl_sv token;
     uint8_t mac[CRYPTO_MAX_DIGEST];
     struct tl_buf b;
+    size_t k = 0;
 
-    if (!webhook__query(a, req->target, "crc_token", &token) || token.n == 0 || token.n > 1024 || v->n_keys == 0)
+    while (k < v->n_keys && !webhook__is_good(&v->keys[k], now_ms))
+        k++;
+    if (!webhook__query(a, req->target, "crc_token", &token) || token.n == 0 || token.n > 1024 || k == v->n_keys)
         return false;
     tl_buf_init(&b, 256);
     tl_buf_puts(&b, "sha256=");
-    tl_base64_encode(&b, mac, crypto_hmac_sum(v->keys[0].hmac, &token, 1, mac));
+    tl_base64_encode(&b, mac, crypto_hmac_sum(v->keys[k].hmac, &token, 1, mac));
     json_answer(a, ret, "response_token", tl_arena_sv(a, tl_buf_view(&b)));
     tl_buf_done(&b);
     return true;
@@ -99,7 +105,7 @@ static bool x_crc(const struct webhook_verifier *v, struct tl_arena *a, const st
 
 /* CloudEvents HTTP webhook 1.0.2 section 4: consent is given by the headers, not by the status. */
 static bool cloudevents(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
-                        struct webhook_answer *ret)
+                        int64_t now_ms, struct webhook_answer *ret)
 {
     size_t n = 0, asked = 0;
     struct tl_sv origin = webhook__header(req, "webhook-request-origin", &n);
@@ -107,6 +113,7 @@ static bool cloudevents(const struct webhook_verifier *v, struct tl_arena *a, co
     uint64_t wanted = 0;
     bool allowed = false;
 
+    (void)now_ms;
     if (n == 0)
         return false;
     for (size_t i = 0; i < v->n_origins && n == 1 && origin.n <= 255; i++)
@@ -135,7 +142,7 @@ static const struct {
     int handshake;
     const char *method;
     bool (*answer)(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
-                   struct webhook_answer *ret);
+                   int64_t now_ms, struct webhook_answer *ret);
 } rows[] = {
     {SHAKE_CLOUDEVENTS, "OPTIONS", cloudevents},
     {SHAKE_META, "GET", meta},
@@ -145,11 +152,11 @@ static const struct {
 };
 
 bool webhook_handshake(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
-                       struct webhook_answer *ret)
+                       int64_t now_ms, struct webhook_answer *ret)
 {
     for (size_t i = 0; i < TL_COUNT(rows); i++) {
         if (rows[i].handshake == (int)v->s.handshake && tl_sv_eqs(req->method, rows[i].method))
-            return rows[i].answer(v, a, req, ret);
+            return rows[i].answer(v, a, req, now_ms, ret);
     }
     return false;
 }

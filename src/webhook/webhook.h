@@ -161,7 +161,7 @@ struct webhook_answer {
 };
 /* Before the signature is checked: Meta, Graph, Okta, X, CloudEvents. True: send the answer, there is no event. */
 bool webhook_handshake(const struct webhook_verifier *v, struct tl_arena *a, const struct webhook_request *req,
-                       struct webhook_answer *ret);
+                       int64_t now_ms, struct webhook_answer *ret);
 /* After the signature was found good: Slack. */
 bool webhook_handshake_body(const struct webhook_verifier *v, struct tl_arena *a, struct json body,
                             struct webhook_answer *ret);

@@ -124,7 +124,7 @@ static void examine(struct hook *h)
     struct tl_arena *a = h->req->arena;
 
     h->verdict = (struct webhook_verdict){.ok = true};
-    if (f->verifier && webhook_handshake(f->verifier, a, &h->wr, &h->answer)) {
+    if (f->verifier && webhook_handshake(f->verifier, a, &h->wr, h->now_ms, &h->answer)) {
         h->answered = true;
         return;
     }

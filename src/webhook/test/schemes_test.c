@@ -600,7 +600,7 @@ static bool shake(struct world *w, const char *scheme, const char *method, const
     struct webhook_header h[2] = {{tl_sv_str(header), tl_sv_str(value)}, {TL_SV("webhook-request-rate"), TL_SV("120")}};
     struct webhook_request req = {
         .method = tl_sv_str(method), .target = tl_sv_str(target), .headers = h, .n_headers = header != NULL ? 2 : 0};
-    bool done = webhook_handshake(v, w->a, &req, ret);
+    bool done = webhook_handshake(v, w->a, &req, 2000, ret);
 
     webhook_verifier_unref(v);
     return done;
@@ -768,6 +768,28 @@ static void an_id_of_the_users_own_is_one_pointer(void **state)
     webhook_verifier_unref(v);
 }
 
+static void xs_handshake_is_answered_with_the_first_secret_that_is_good(void **state)
+{
+    const struct webhook_secret secrets[] = {
+        {.value = TL_SV("old"), .until_ms = 1577836800000}, {.value = TL_SV("new")}, {.value = TL_SV("newer")}};
+    const struct webhook_request req = {.method = TL_SV("GET"), .target = TL_SV("/h?crc_token=tok%20en")};
+    struct webhook_answer old, both, alone;
+    struct world *w = *state;
+    struct webhook_verifier *v = verifier_with(w, "x", NULL, secrets, 3);
+    struct webhook_verifier *one = verifier_with(w, "x", NULL, secrets + 1, 1);
+    struct webhook_verifier *over = verifier_with(w, "x", NULL, secrets, 1);
+
+    assert_true(webhook_handshake(v, w->a, &req, 1577836799999, &old));
+    assert_true(webhook_handshake(v, w->a, &req, 1577836800000, &both));
+    assert_true(webhook_handshake(one, w->a, &req, 1577836800000, &alone));
+    assert_false(tl_sv_eq(old.body, alone.body));
+    assert_true(tl_sv_eq(both.body, alone.body));
+    assert_false(webhook_handshake(over, w->a, &req, 1577836800000, &both));
+    webhook_verifier_unref(v);
+    webhook_verifier_unref(one);
+    webhook_verifier_unref(over);
+}
+
 static void the_tables_of_schemes_and_choices_agree(void **state)
 {
     struct world *w = *state;
@@ -871,6 +893,7 @@ int main(void)
         T(xml_becomes_the_tree_that_expressions_read),
         T(the_id_may_be_in_an_attribute_or_an_element_of_xml),
         T(an_id_of_the_users_own_is_one_pointer),
+        T(xs_handshake_is_answered_with_the_first_secret_that_is_good),
         T(the_tables_of_schemes_and_choices_agree),
         T(the_published_cases_of_standard_webhooks_pass),
     };
