@@ -171,7 +171,7 @@ void flow__check_listeners(const struct flow_plan *p, struct config_errors *e);
 void flow__check_tls(const struct flow_plan *p, struct config_errors *e); /* blocks on files */
 void flow__check_spans(const struct flow_plan *p, struct config_errors *e);
 /* paths.c */
-#define FLOW_WEBHOOK_METHODS "POST,PUT,GET,OPTIONS"
+#define FLOW_WEBHOOK_METHODS "POST,PUT,PATCH,DELETE,GET,OPTIONS"
 void flow__check_paths(const struct flow_plan *p, struct config_errors *e); /* of webhooks, when all flows are loaded */
 /* places.c */
 /* The end of a text whose last line is ended is shown behind that line. */

@@ -56,6 +56,11 @@ const char *webhook_verifier_scheme(const struct webhook_verifier *v)
     return v->s.name;
 }
 
+struct tl_sv webhook_methods(const struct webhook_verifier *v)
+{
+    return v != NULL && v->s.methods != NULL ? tl_sv_str(v->s.methods) : TL_SV("POST, PUT");
+}
+
 /* ---- the template of the signed text ---- */
 
 static const struct {
@@ -366,6 +371,9 @@ static enum tl_rc build(const struct crypto *c, const struct webhook_setup *setu
         rc = compile_text(v, err);
     if (rc == TL_OK && v->signs_id && v->s.families[0].id == NULL)
         rc = tl_fail(err, TL_CONFIG, "signed_text holds {id}: say in `id` which header has it");
+    /* Where nothing but a body is signed, a request without one would be proved by any other without one. */
+    if (strcmp(v->s.name, "generic") == 0 && !v->signs_id && !v->signs_url && !v->s.has_time)
+        v->s.methods = "POST, PUT, PATCH";
     if (rc == TL_OK && v->signs_url && conf->public_url == NULL)
         rc = tl_fail(err, TL_CONFIG,
                      "%s signs the URL: set public_url to the address exactly as it was registered there", s->name);

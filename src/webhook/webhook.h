@@ -96,6 +96,8 @@ struct webhook_verifier *webhook_verifier_ref(struct webhook_verifier *v);
 void webhook_verifier_unref(struct webhook_verifier *v);
 void webhook_verifier_unrefp(struct webhook_verifier **v);
 const char *webhook_verifier_scheme(const struct webhook_verifier *v);
+/* The methods that events come with, as Allow has them; handshakes have their own. v may be NULL. */
+struct tl_sv webhook_methods(const struct webhook_verifier *v);
 
 #define WEBHOOK_MAX_ID 256
 struct webhook_verdict {

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a sender to the ledger: signatures, duplicates, bodies."""
+import base64
 import gzip
+import hashlib
+import hmac
 import json
 import threading
 import time
@@ -158,6 +161,42 @@ def test_an_idempotency_key_of_ones_own_or_none(site, target):
     assert len({s.post({"no": 1}, id="a", path="/none") for _ in range(3)}) == 3
     s.wait_counts("own", delivered=2)
     s.wait_counts("none", delivered=3)
+
+
+def b64(algorithm, text):
+    return base64.b64encode(hmac.new(sender.SECRET.encode(), text, algorithm).digest()).decode()
+
+
+def zendesk(body=b"", id="1"):
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return {"X-Zendesk-Webhook-Signature": b64("sha256", at.encode() + body), "X-Zendesk-Webhook-Signature-Timestamp": at,
+            "X-Zendesk-Webhook-Invocation-Id": id}
+
+
+def test_an_event_comes_with_any_method_that_its_sender_uses(site, target):
+    url, secret = "https://hooks.example.com/twilio", "${env:HOOK_SECRET}"
+    generic = {"secret": secret, "header": "x-sig", "signed_text": "{body}"}
+    flows = {"zd": {"from": hook("/zd", "zendesk"), "to": {"connection": "erp", "post": "/zd", "map": {"jsonata": "[$method, $query.id, $]"}}},
+             "tw": {"from": {"webhook": {"path": "/tw", "verify": {"twilio": {"secret": secret, "public_url": url}}}},
+                    "to": {"connection": "erp", "post": "/tw", "map": {"jsonata": "$query"}}},
+             "gen": {"from": {"webhook": {"path": "/gen", "verify": {"generic": generic}}}, "to": {"connection": "erp", "post": "/gen"}}}
+    s = site(project(target, flows=flows)).start()
+    for n, method in enumerate(("GET", "DELETE", "PATCH", "PUT", "POST")):
+        assert s.sender.raw(method, f"/zd?id={n}", b"", zendesk(id=str(n))).status == 200
+    typed = {**zendesk(id="typed"), "Content-Type": "application/json"}
+    assert s.sender.raw("POST", "/zd?id=5", b"", typed).status == 200
+    s.wait_counts("zd", delivered=6)
+    assert sorted(target.bodies("/zd"), key=lambda b: b[1]) == [[m, str(n), ""] for n, m in enumerate(("GET", "DELETE", "PATCH", "PUT", "POST", "POST"))]
+    assert s.sender.raw("GET", "/zd", b"", zendesk(b"x")).status == 401
+    called = "/tw?CallSid=CA1&To=%2B49"
+    signed = {"X-Twilio-Signature": b64("sha1", (url + called[3:]).encode())}
+    assert s.sender.raw("GET", called, b"", signed).status == 200
+    s.wait_counts("tw", delivered=1)
+    assert target.bodies("/tw") == [{"CallSid": "CA1", "To": "+49"}]
+    mac = hmac.new(sender.SECRET.encode(), b"", hashlib.sha256).hexdigest()
+    for path, method, allow in (("/gen", "GET", "POST, PUT, PATCH"), ("/tw", "PUT", "POST, GET"), ("/hooks/shop", "PATCH", "POST, PUT")):
+        r = s.sender.raw(method, path, b"", {"x-sig": mac})
+        assert (r.status, r.headers["allow"]) == (405, allow), (path, r)
 
 
 def test_a_malformed_signed_body_is_stored_dead_and_answered_2xx(shop, target):

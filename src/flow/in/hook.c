@@ -5,6 +5,7 @@
  * ledger is the sender's to mend; what is verified is ours to keep, even if it does not parse.
  */
 #include "flow/flow_int.h"
+#include "http/codec.h"
 
 struct hook {
     struct flow *f;
@@ -128,10 +129,9 @@ static void examine(struct hook *h)
         h->answered = true;
         return;
     }
-    /* Only handshakes come by GET or OPTIONS: an event is sent with a body. */
-    if (h->req->method != HTTP_POST && h->req->method != HTTP_PUT) {
-        h->answer =
-            (struct webhook_answer){.status = 405, .headers = {{TL_SV("Allow"), TL_SV("POST, PUT")}}, .n_headers = 1};
+    if (!http_list_has(webhook_methods(f->verifier), h->req->method_text)) {
+        h->answer = (struct webhook_answer){
+            .status = 405, .headers = {{TL_SV("Allow"), webhook_methods(f->verifier)}}, .n_headers = 1};
         h->answered = true;
         return;
     }
@@ -152,6 +152,8 @@ static void examine(struct hook *h)
     }
     h->kind = webhook_body_kind(http_req_header(h->req, "content-type"), h->req->body);
     if (h->kind == WEBHOOK_XML && ((const struct flow_webhook_conf *)f->conf->from.conf)->xml == FLOW_XML_TEXT)
+        h->kind = WEBHOOK_RAW;
+    if (h->req->body.n == 0 && h->kind != WEBHOOK_FORM) /* none, whatever its type would be: no malformed one */
         h->kind = WEBHOOK_RAW;
     if (webhook_body_parse(a, h->kind, h->req->body, &h->body, &h->dead) != TL_OK)
         h->unparsed = true;
