@@ -16,12 +16,31 @@ static bool has_target(const struct flow *f, const char *name, uint64_t *targets
     return found;
 }
 
+/* Each line that holds adds its targets; behind conditions, one without any reads as what it is not. */
+static void remark_else(struct flow_loader *l, const struct flow *f, const struct config_choice *c)
+{
+    const struct config_list *rules = c->conf;
+    const struct config_node *list = config_get(c->node, "route");
+    bool conditions = false;
+
+    for (size_t i = 0; i < rules->n; i++) {
+        const struct flow_when_conf *w = CONFIG_AT(*rules, struct flow_when_conf, i);
+        const struct config_node *one = list && list->kind == CONFIG_NODE_LIST && i < list->n ? list->items[i] : NULL;
+
+        if (conditions && !w->when.text && one && !config_is_faulty(l->e, one))
+            config_warn(l->e, one->at, "Give it a `when` of its own, or write it before the others.",
+                        "flow '%s': this line of `route` holds for every event: it is no 'else'", f->name);
+        conditions = conditions || w->when.text;
+    }
+}
+
 static void load_route(struct flow_loader *l, struct flow *f, struct flow_step *s, const struct config_choice *c)
 {
     const struct config_list *rules = c->conf;
 
     s->rules = tl_arena_zalloc(l->plan->arena, (rules->n + 1) * sizeof *s->rules);
     s->n_rules = rules->n;
+    remark_else(l, f, c);
     for (size_t i = 0; i < rules->n; i++) {
         const struct flow_when_conf *w = CONFIG_AT(*rules, struct flow_when_conf, i);
 

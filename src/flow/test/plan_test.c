@@ -293,6 +293,35 @@ static void a_key_beside_off_is_remarked(void **state)
     unload(&l);
 }
 
+/* Its errors and remarks, or nothing. */
+static void expect_remark(const char *flows, const char *part)
+{
+    struct loaded l = load(flows);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    tl_buf_init(&b, 1 << 20);
+    config_errors_text(l.errors, false, &b);
+    if (l.rc != TL_OK || (part ? !b.p || !strstr(b.p, part) : b.n > 0))
+        fail_msg("expected '%s', got: %s", part ? part : "nothing", b.p ? b.p : "nothing");
+    unload(&l);
+}
+
+#define TWO "    to: [ { connection: erp, post: /x }, { connection: crm, post: /y } ]\n"
+
+static void a_line_of_a_route_that_looks_like_else_is_remarked(void **state)
+{
+    (void)state;
+    expect_remark(FLOW "    steps: [ { route: [ { when: 'body.a = 1', to: erp },\n        { to: crm } ] } ]\n" TWO,
+                  ":9:9:");
+    expect_remark(FLOW "    steps: [ { route: [ { when: 'body.a = 1', to: erp }, { to: crm } ] } ]\n" TWO,
+                  "holds for every event: it is no 'else'");
+    expect_remark(FLOW "    steps: [ { route: [ { to: crm }, { when: 'body.a = 1', to: erp } ] } ]\n" TWO, NULL);
+    expect_remark(
+        FLOW "    steps: [ { route: [ { when: 'body.a = 1', to: erp }, { when: 'body.a != 1', to: crm } ] } ]\n" TWO,
+        NULL);
+    expect_remark(FLOW "    steps: [ { route: [ { to: crm } ] } ]\n" TWO, NULL);
+}
+
 static void a_rate_is_a_number_and_a_unit(void **state)
 {
     (void)state;
@@ -458,6 +487,7 @@ int main(void)
         cmocka_unit_test(a_path_that_no_request_can_have_or_that_is_taken_is_refused),
         cmocka_unit_test(a_verify_that_cannot_be_is_found_without_its_secrets),
         cmocka_unit_test(a_key_beside_off_is_remarked),
+        cmocka_unit_test(a_line_of_a_route_that_looks_like_else_is_remarked),
         cmocka_unit_test(a_rate_is_a_number_and_a_unit),
         cmocka_unit_test(two_budgets_of_a_connection_cannot_share_a_name),
         cmocka_unit_test(a_filtered_event_is_skipped_and_others_are_mapped),
