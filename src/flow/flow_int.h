@@ -168,7 +168,8 @@ void flow__build_verifier(struct flow *f, const struct flow_load_options *o, str
 void flow__check_secrets(const struct flow_plan *p, struct config_errors *e); /* Vault is named, but not configured */
 /* listeners.c; a part that is at fault is not looked at */
 void flow__check_listeners(const struct flow_plan *p, struct config_errors *e);
-void flow__check_tls(const struct flow_plan *p, struct config_errors *e); /* blocks on files */
+void flow__check_tls(const struct flow_plan *p, struct config_errors *e);     /* blocks on files */
+void flow__check_reserve(const struct flow_plan *p, struct config_errors *e); /* looks at the volume */
 void flow__check_spans(const struct flow_plan *p, struct config_errors *e);
 /* paths.c */
 #define FLOW_WEBHOOK_METHODS "POST,PUT,PATCH,DELETE,GET,OPTIONS"

@@ -7,9 +7,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "http/tls.h"
 #include "http/url.h"
+#include "store/store.h"
 
 static struct config_place at_key(const struct config_node *map, const char *key)
 {
@@ -198,4 +200,43 @@ void flow__check_spans(const struct flow_plan *p, struct config_errors *e)
                     "after %s, and a repetition after that is taken for a new event",
                     f->name, w->verify.name, span, span_text(p->arena, kept));
     }
+}
+
+/* Of the volume that the ledger is or will be on. */
+static bool volume_size(const char *path, struct tl_arena *a, uint64_t *ret_total)
+{
+    char *at = tl_arena_strdup(a, path), *slash;
+    struct statvfs s;
+    int rc = statvfs(at, &s);
+
+    while (rc != 0 && (slash = strrchr(at, '/')) != NULL) {
+        *slash = '\0';
+        rc = statvfs(*at ? at : "/", &s);
+    }
+    if (rc != 0)
+        rc = statvfs(".", &s);
+    if (rc == 0)
+        *ret_total = (uint64_t)s.f_blocks * s.f_frsize;
+    return rc == 0;
+}
+
+void flow__check_reserve(const struct flow_plan *p, struct config_errors *e)
+{
+    const struct config_node *store = config_get(p->node, "store");
+    uint64_t reserve = p->project->store.reserve, total = 0, mb = 1 << 20;
+
+    if (store && config_is_faulty(e, store))
+        return;
+    if (reserve == 0 && (!p->project->store.path || !volume_size(p->project->store.path, p->arena, &total)))
+        return;
+    if (reserve == 0)
+        reserve = total / 20 < 1024 * mb ? total / 20 : 1024 * mb;
+    if (reserve < STORE_LOG_MOST)
+        config_warn(
+            e, store ? at_key(store, "reserve") : p->node->at,
+            tl_arena_printf(p->arena, "Set store.reserve to %lluMB or more, or give the ledger a larger volume.",
+                            (unsigned long long)((STORE_LOG_MOST + mb - 1) / mb)),
+            "the reserve on the ledger's volume is %llu MB, but its log alone may take %llu MB: outcomes may find "
+            "the disk full",
+            (unsigned long long)(reserve / mb), (unsigned long long)(STORE_LOG_MOST / mb));
 }

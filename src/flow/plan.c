@@ -79,8 +79,10 @@ static void load_parts(struct flow_loader *l)
     flow__load_flows(l);
     flow__check_paths(p, l->e);
     flow__check_all_own(l);
-    if (l->opt->config.check_files)
+    if (l->opt->config.check_files) {
         flow__check_tls(p, l->e);
+        flow__check_reserve(p, l->e);
+    }
     flow__check_spans(p, l->e);
 }
 

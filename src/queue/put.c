@@ -174,6 +174,7 @@ static enum tl_rc put_rows(struct queue *q, struct put_op *p, struct tl_err *err
     if (put->upload)
         (void)RUN(q, UPLOAD_DEL, store_u64(put->upload));
     write_rows(q, p);
+    q->disk_spent += DISK_TIMES * (p->blob->meta_n + p->blob->body_n);
     put->ret_event = id;
     p->entered = !put->dead;
     return q->txn_rc;
@@ -191,19 +192,31 @@ static void put_settle_one(struct queue *q, struct put_op *p)
         queue__arrive(q, &p->row, p->blob);
 }
 
-static enum tl_rc intake_open(const struct queue *q, struct tl_err *err)
+static enum tl_rc intake_full(struct tl_err *err)
 {
-    if (!atomic_load(&q->intake_stopped))
-        return TL_OK;
     (void)tl_fail(err, TL_FULL, "the disk is nearly full: nothing new is accepted");
     if (err)
         err->retry_after_ms = 5000;
     return TL_FULL;
 }
 
+static enum tl_rc intake_open(const struct queue *q, struct tl_err *err)
+{
+    return atomic_load(&q->intake_stopped) ? intake_full(err) : TL_OK;
+}
+
+/* On the ledger thread, as events and chunks are written: those of one turn may be more than is left. */
+static enum tl_rc intake_has_room(struct queue *q, struct tl_err *err)
+{
+    if (q->disk_spent <= q->disk_room)
+        return intake_open(q, err);
+    q->disk_next_ns = 0;
+    return intake_full(err);
+}
+
 static enum tl_rc put_apply(struct queue *q, struct op *op, struct tl_err *err)
 {
-    enum tl_rc rc = intake_open(q, err);
+    enum tl_rc rc = intake_has_room(q, err);
 
     return rc == TL_OK ? put_rows(q, TL_CONTAINER(op, struct put_op, op), err) : rc;
 }
@@ -297,7 +310,7 @@ static enum tl_rc set_position(struct queue *q, const struct queue_emit *e)
 static enum tl_rc emit_apply(struct queue *q, struct op *op, struct tl_err *err)
 {
     struct emit_op *e = TL_CONTAINER(op, struct emit_op, op);
-    enum tl_rc rc = intake_open(q, err);
+    enum tl_rc rc = intake_has_room(q, err);
 
     if (rc == TL_OK)
         rc = check_lease(q, e->emit, err);
@@ -355,7 +368,7 @@ struct upload_op {
 static enum tl_rc upload_begin(struct queue *q, struct op *op, struct tl_err *err)
 {
     struct upload_op *u = TL_CONTAINER(op, struct upload_op, op);
-    enum tl_rc rc = intake_open(q, err);
+    enum tl_rc rc = intake_has_room(q, err);
 
     if (rc != TL_OK)
         return rc;
@@ -366,7 +379,7 @@ static enum tl_rc upload_begin(struct queue *q, struct op *op, struct tl_err *er
 static enum tl_rc upload_chunk(struct queue *q, struct op *op, struct tl_err *err)
 {
     struct upload_op *u = TL_CONTAINER(op, struct upload_op, op);
-    enum tl_rc rc = intake_open(q, err);
+    enum tl_rc rc = intake_has_room(q, err);
     struct store_val v[2];
 
     if (rc != TL_OK)
@@ -376,6 +389,7 @@ static enum tl_rc upload_chunk(struct queue *q, struct op *op, struct tl_err *er
     if (v[0].i >= ATTEMPT_SPAN)
         return tl_fail(err, TL_LIMIT, "the body is larger than 16 GB");
     queue__add_chunk(q, u->id * ATTEMPT_SPAN + (uint64_t)v[0].i, u->bytes);
+    q->disk_spent += DISK_TIMES * u->bytes.n;
     return RUN(q, UPLOAD_GROW, store_u64(u->id), store_u64(u->bytes.n));
 }
 

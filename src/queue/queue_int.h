@@ -303,6 +303,8 @@ struct queue {
     struct origin *origins; /* by `first`; not changed after the start */
     size_t n_origins;
     uint64_t full_until_ns, disk_next_ns, disk_free, disk_reserve;
+    uint64_t disk_room, disk_spent; /* free above the reserve when it was looked at last; written since, about */
+    uint64_t log_pages;             /* of the store when they were counted into disk_spent last */
     bool full;
 
     struct flow **flows;
@@ -660,7 +662,9 @@ void queue__gate_set(struct queue *q, struct conn *c, const struct guard_conf *c
 /* ---- retain.c ---- */
 bool queue__upkeep(
     struct queue *q); /* one small step of sweeping or of a job, in its own transaction; true: there is more */
+bool queue__disk_due(struct queue *q); /* is it time for the next one? Once a turn */
 void queue__disk_check(struct queue *q);
+enum { DISK_TIMES = 2 }; /* what is stored is written into the log and then into the file */
 void queue__retain_from(struct queue *q, uint64_t id); /* it is final now: the sweep may have passed it */
 
 /* ---- job.c ---- */

@@ -12,6 +12,7 @@
 #define DISK_EVERY_NS 1000000000ull
 #define SWEEP_EVERY_NS (600ull * 1000000000ull)
 #define KEYS_EVERY_MS(q) ((q)->o.keep_key_ms / 24 < 21600000 ? (q)->o.keep_key_ms / 24 : 21600000)
+#define LOG_PAGE UINT64_C(8192)
 #define GB (1024ull * 1024 * 1024)
 
 static bool disk_free(struct queue *q, uint64_t *ret_free, uint64_t *ret_total)
@@ -27,6 +28,17 @@ static bool disk_free(struct queue *q, uint64_t *ret_free, uint64_t *ret_total)
     return true;
 }
 
+/* Once a second is too seldom where little is left: what was written since counts, too. The log grows by pages, and
+ * when they are moved the file grows by about as many. */
+bool queue__disk_due(struct queue *q)
+{
+    uint64_t pages = store_log_pages(q->db);
+
+    q->disk_spent += LOG_PAGE * (pages > q->log_pages ? pages - q->log_pages : q->log_pages - pages);
+    q->log_pages = pages;
+    return queue__now(q) >= q->disk_next_ns || q->disk_spent > q->disk_room / 8;
+}
+
 /* The reserve is for outcomes: intake stops while it is still there. */
 void queue__disk_check(struct queue *q)
 {
@@ -34,6 +46,8 @@ void queue__disk_check(struct queue *q)
     bool stop;
 
     q->disk_next_ns = queue__now(q) + DISK_EVERY_NS;
+    q->disk_spent = 0;
+    q->disk_room = UINT64_MAX;
     queue__bits_tidy(q);
     if (!disk_free(q, &left, &total))
         return;
@@ -42,6 +56,7 @@ void queue__disk_check(struct queue *q)
         reserve = total / 20 < GB ? total / 20 : GB;
     q->disk_reserve = reserve;
     stop = left < reserve;
+    q->disk_room = stop ? 0 : left - reserve;
     if (stop != atomic_load(&q->intake_stopped)) {
         atomic_store(&q->intake_stopped, stop);
         queue__notice(q, stop ? "intake_stopped" : "intake_again", NULL, NULL,

@@ -412,7 +412,7 @@ bool queue_turn(struct queue *q)
 
     atomic_store(&q->kicked, false);
     q->txn_rc = TL_OK;
-    if (queue__now(q) >= q->disk_next_ns)
+    if (queue__disk_due(q))
         queue__disk_check(q);
     did = turn_ops(q);
     queue__tell_out(q); /* before anything that may end the turn early */

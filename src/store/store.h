@@ -51,6 +51,9 @@ struct store_migration {
     const char *sql;
 };
 
+/* Bytes that the log may take beside the file, about: then the writer waits until it is moved. */
+#define STORE_LOG_MOST (UINT64_C(10000) * 8192)
+
 struct store_options {
     const char *path; /* a file; its folder must exist */
     const char *vfs;  /* tests: another file layer; NULL: the default */

@@ -18,7 +18,7 @@ CONFIG = """\
 version: 1
 server: {{ listen: 127.0.0.1:{port} }}
 admin: {{ listen: 127.0.0.1:{admin}, tokens: [ {{ name: board, role: viewer, secret: "${{env:VIEWER_TOKEN}}" }} ] }}
-store: {{ path: ./data, reserve: 1MB }}
+store: {{ path: ./data, reserve: 100MB }}
 egress: {{ allow_private: true }}
 connections:
   erp: {{ type: http, url: "http://127.0.0.1:{erp}", timeout: 5s, limits: {{ concurrency: 8, rate: 40/s }} }}
@@ -51,7 +51,7 @@ DESK = """\
 version: 1
 server: {{ listen: 127.0.0.1:{port} }}
 admin: {{ listen: 127.0.0.1:{admin}, tokens: [ {{ name: board, role: viewer, secret: "${{env:VIEWER_TOKEN}}" }} ] }}
-store: {{ path: ./data, reserve: 1MB }}
+store: {{ path: ./data, reserve: 100MB }}
 egress: {{ allow_private: true }}
 connections:
   crm: {{ type: http, url: "http://127.0.0.1:{crm}", timeout: 2s, limits: {{ concurrency: 4 }} }}
@@ -81,7 +81,7 @@ TROUBLE = """\
 version: 1
 server: {{ listen: 127.0.0.1:{port} }}
 admin: {{ listen: 127.0.0.1:{admin}, tokens: [ {{ name: board, role: viewer, secret: "${{env:VIEWER_TOKEN}}" }} ] }}
-store: {{ path: ./data, reserve: 1MB }}
+store: {{ path: ./data, reserve: 100MB }}
 egress: {{ allow_private: true }}
 connections:
   erp: {{ type: http, url: "http://127.0.0.1:{erp}", timeout: 5s, limits: {{ concurrency: 4 }} }}

@@ -31,7 +31,7 @@ def project(target, flow=None, limits=None, connections=None, flows=None, **top)
         erp["limits"] = limits
     orders = {"from": hook("/hooks/shop"), "to": {"connection": "erp", "post": "/orders"}, "retry": dict(FAST)}
     orders.update(flow or {})
-    return {"version": 1, "server": {"listen": f"127.0.0.1:{free_port()}"}, "store": {"path": "./data", "reserve": "1MB"},
+    return {"version": 1, "server": {"listen": f"127.0.0.1:{free_port()}"}, "store": {"path": "./data", "reserve": "100MB"},
             "log": {"format": "json"}, "egress": {"allow_private": True},
             "connections": {"erp": erp, **(connections or {})}, "flows": {"orders": orders, **(flows or {})}, **top}
 

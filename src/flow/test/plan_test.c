@@ -322,6 +322,25 @@ static void a_line_of_a_route_that_looks_like_else_is_remarked(void **state)
     expect_remark(FLOW "    steps: [ { route: [ { to: crm } ] } ]\n" TWO, NULL);
 }
 
+static void a_reserve_that_the_log_alone_may_take_is_remarked(void **state)
+{
+    static const struct flow_load_options o = {.config = {.check_files = true}, .secret = a_secret};
+    static const char *const flows[] = {"store: { reserve: 1MB }\n" FLOW "    to: { connection: erp, post: /x }\n",
+                                        "store: { reserve: 100MB }\n" FLOW "    to: { connection: erp, post: /x }\n"};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(flows); i++) {
+        struct loaded l = load_as(flows[i], &o);
+        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+        tl_buf_init(&b, 1 << 20);
+        config_errors_text(l.errors, false, &b);
+        assert_int_equal(l.rc, TL_OK);
+        assert_int_equal(b.p && strstr(b.p, ":5:19: warning: the reserve on the ledger's volume is 1 MB"), i == 0);
+        unload(&l);
+    }
+}
+
 static void a_rate_is_a_number_and_a_unit(void **state)
 {
     (void)state;
@@ -488,6 +507,7 @@ int main(void)
         cmocka_unit_test(a_verify_that_cannot_be_is_found_without_its_secrets),
         cmocka_unit_test(a_key_beside_off_is_remarked),
         cmocka_unit_test(a_line_of_a_route_that_looks_like_else_is_remarked),
+        cmocka_unit_test(a_reserve_that_the_log_alone_may_take_is_remarked),
         cmocka_unit_test(a_rate_is_a_number_and_a_unit),
         cmocka_unit_test(two_budgets_of_a_connection_cannot_share_a_name),
         cmocka_unit_test(a_filtered_event_is_skipped_and_others_are_mapped),

@@ -62,7 +62,7 @@ static bool on_disk(void *arg, uint64_t *ret_free, uint64_t *ret_total)
     if (meanwhile)
         meanwhile(b);
     *ret_total = 100ull << 30;
-    *ret_free = b->disk_low ? 1 << 20 : 50ull << 30;
+    *ret_free = b->disk_left ? b->disk_left : b->disk_low ? 1 << 20 : 50ull << 30;
     return true;
 }
 

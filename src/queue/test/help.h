@@ -20,6 +20,7 @@ struct bench {
     int notices, fatals;
     char last_notice[64];
     bool disk_low;
+    uint64_t disk_left; /* 0: as disk_low says */
     size_t window, key_generation, line_generation;
     bool hears, hears_failures_only; /* what is told is kept here, oldest first */
     struct queue_told *told, **told_tail;

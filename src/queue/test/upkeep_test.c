@@ -74,6 +74,44 @@ static void what_ends_while_a_sweep_waits_for_its_age_is_swept_by_a_later_one(vo
     assert_int_equal(look(b, slow), TL_NOT_FOUND);
 }
 
+static void count_taken(void *arg, struct queue_put *put, enum tl_rc rc, const struct tl_err *err)
+{
+    (void)put, (void)err;
+    *(size_t *)arg += rc == TL_OK;
+}
+
+/* A small disk is full long before a second is over. */
+static void intake_stops_in_time_where_little_is_left(void **state)
+{
+    struct bench *b = *state;
+    struct queue_put put, *all = tl_zalloc(40 * sizeof *all);
+    char *large = tl_zalloc(20001);
+    enum tl_rc rc = TL_OK;
+    struct tl_err err;
+    size_t taken = 0;
+
+    help_open(b);
+    put = (struct queue_put){.flow = b->flows[0].ret_id, .meta = TL_SV(""), .body = TL_SV("x")};
+    b->disk_left = (1ull << 30) + (1 << 20);
+    help_after(b, 1100);
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_OK);
+    b->disk_left = 1 << 20;
+    for (int i = 0; i < 30 && rc == TL_OK; i++)
+        rc = queue_put(b->q, NULL, &put, &err);
+    assert_int_equal(rc, TL_FULL); /* the clock stands still: by what was written alone */
+    b->disk_left = (1ull << 30) + 200000;
+    help_after(b, 1100);
+    memset(large, 'x', 20000);
+    for (size_t i = 0; i < 40; i++) { /* of one turn */
+        all[i] = (struct queue_put){.flow = b->flows[0].ret_id, .meta = TL_SV(""), .body = tl_sv(large, 20000)};
+        queue_put_later(b->q, &all[i], count_taken, &taken);
+    }
+    help_turn(b);
+    assert_in_range(taken, 3, 20);
+    tl_free(all);
+    tl_free(large);
+}
+
 static void what_is_to_be_kept_may_change_with_the_configuration(void **state)
 {
     struct bench *b = *state;
@@ -445,6 +483,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_sweep_goes_on_where_the_last_one_ended_and_still_finds_what_ends_behind_it),
         TEST(what_ends_while_a_sweep_waits_for_its_age_is_swept_by_a_later_one),
+        TEST(intake_stops_in_time_where_little_is_left),
         TEST(what_is_to_be_kept_may_change_with_the_configuration),
         TEST(bulk_filters_find_their_few_among_many),
         TEST(on_a_full_disk_what_is_looked_up_is_there_once),

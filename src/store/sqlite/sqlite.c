@@ -18,9 +18,9 @@
 #include "store/sqlite/mover.h"
 #include "store/store_int.h"
 
-#define CHECKPOINT_PAGES 2500
-#define LOG_PAGES_MOST (4 * CHECKPOINT_PAGES) /* the writer waits for the mover then */
-enum { LOCK_TRIES = 40 };                     /* 50 ms apart */
+#define LOG_PAGES_MOST ((int)(STORE_LOG_MOST / 8192)) /* the writer waits for the mover then */
+#define CHECKPOINT_PAGES (LOG_PAGES_MOST / 4)
+enum { LOCK_TRIES = 40 }; /* 50 ms apart */
 
 struct sq {
     struct store base;
