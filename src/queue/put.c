@@ -40,6 +40,7 @@ void queue__key_hash(const unsigned char hash_key[16], struct tl_sv source, stru
 
 static void prepare(struct queue *q, struct queue_put *put, struct put_op *p)
 {
+    struct tl_sv same = put->same.p ? put->same : put->body;
     uint64_t seed = 0;
 
     *p = (struct put_op){.put = put};
@@ -50,7 +51,7 @@ static void prepare(struct queue *q, struct queue_put *put, struct put_op *p)
         queue__key_hash(q->hash_key, put->source, put->key, &p->k1, &p->k2);
     if (q->ring) /* a body must not be found out by its hash */
         memcpy(&seed, q->hash_key, sizeof(seed));
-    p->body_hash = put->body.n ? tl_hash64(put->body.p, put->body.n, seed) : put->upload;
+    p->body_hash = same.n ? tl_hash64(same.p, same.n, seed) : put->upload;
     p->blob = queue__blob_new(put->meta, put->upload ? TL_SV_NULL : put->body, put->order_by, TL_SV_NULL);
 }
 

@@ -212,11 +212,12 @@ TL_MUST_CHECK enum tl_rc queue_configure(struct queue *q, struct task *task, str
 
 /* ---- intake ---- */
 struct queue_put {
-    uint32_t flow;             /* queue_flow_def.ret_id */
-    struct tl_sv source, key;  /* idempotency: key.p NULL means none */
-    struct tl_sv order_by;     /* ordering key; .p NULL: the event is its own lane */
-    struct tl_sv meta, body;   /* meta: the flow engine's own (headers, content type, trace); both borrowed */
-    uint64_t upload;           /* a body stored by queue_upload instead of `body` */
+    uint32_t flow;            /* queue_flow_def.ret_id */
+    struct tl_sv source, key; /* idempotency: key.p NULL means none */
+    struct tl_sv order_by;    /* ordering key; .p NULL: the event is its own lane */
+    struct tl_sv same;        /* two with one key and this alike have the same body; .p NULL: the body itself says it */
+    struct tl_sv meta, body;  /* meta: the flow engine's own (headers, content type, trace); both borrowed */
+    uint64_t upload;          /* a body stored by queue_upload instead of `body` */
     const struct tl_err *dead; /* store as dead at once (a verified body that does not parse) */
     uint64_t cause;            /* the event whose delivery led to this one, 0: none */
     /* answer */

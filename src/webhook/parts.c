@@ -200,6 +200,38 @@ static bool of_every_item(struct tl_buf *b, struct json body, struct tl_sv spec)
     return true;
 }
 
+static struct json without(struct tl_arena *a, struct json item, const char *name)
+{
+    struct json_builder b;
+
+    if (item.type != JSON_OBJECT)
+        return item;
+    json_object_begin(&b, a, item.n);
+    for (uint32_t i = 0; i < item.n; i++)
+        if (!tl_sv_eqs(json_view(item.u.members[i].key), name))
+            (void)json_add(&b, json_view(item.u.members[i].key), item.u.members[i].value);
+    return json_end(&b);
+}
+
+/* The digest of the body, an event or a list of them, without what is counted up. */
+static struct tl_sv same_body(const struct webhook_verifier *v, struct tl_arena *a, struct json body)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    uint8_t digest[CRYPTO_MAX_DIGEST];
+    struct json_builder list;
+    struct tl_sv all;
+
+    json_array_begin(&list, a, body.n);
+    for (uint32_t i = 0; body.type == JSON_ARRAY && i < body.n; i++)
+        (void)json_push(&list, without(a, body.u.items[i], v->s.counts));
+    tl_buf_init(&b, 64 << 20);
+    if (!json_write(&b, body.type == JSON_ARRAY ? json_end(&list) : without(a, body, v->s.counts), JSON_WRITE_SORTED))
+        return TL_SV_NULL;
+    all = tl_buf_view(&b);
+    (void)crypto_digest(v->crypto, CRYPTO_SHA256, &all, 1, digest);
+    return tl_arena_sv(a, tl_sv((const char *)digest, 32));
+}
+
 void webhook_identify(const struct webhook_verifier *v, struct tl_arena *a, struct json body,
                       struct webhook_verdict *verdict)
 {
@@ -224,4 +256,6 @@ void webhook_identify(const struct webhook_verifier *v, struct tl_arena *a, stru
         json_pointer_get(body, tl_sv_str(v->s.type_body), &type, NULL) == TL_OK && type.type == JSON_STRING &&
         type.n <= WEBHOOK_MAX_ID)
         verdict->event_type = json_view(type);
+    if (v->s.counts != NULL)
+        verdict->same_body = same_body(v, a, body);
 }

@@ -109,6 +109,7 @@ struct webhook_verdict {
     char why[160];            /* for our log: which part failed; no secret, no signature */
     struct tl_sv delivery_id; /* default idempotency key; .n 0: look into the body (webhook_identify) or none */
     struct tl_sv event_type;  /* likewise */
+    struct tl_sv same_body;   /* what stays of the body over its repetitions, found like that; .p NULL: all of it */
     int64_t timestamp_ms;     /* signed time; 0: the scheme has none */
     int64_t now_ms;           /* when webhook_verify looked, for webhook_verify_body */
     size_t secret;            /* index of the secret that matched */

@@ -55,6 +55,7 @@ struct webhook_scheme {
     const char *type_header[2];
     const char *type_body;
     enum webhook_quirk quirk;
+    const char *counts;    /* the member of its events that tells its repetitions apart; NULL: they are alike */
     const char *methods;   /* of its deliveries; NULL: POST and PUT */
     int64_t retry_span_ms; /* of its repetitions; 0: none, or not known */
     enum { SHAKE_NONE, SHAKE_SLACK, SHAKE_META, SHAKE_GRAPH, SHAKE_OKTA, SHAKE_CLOUDEVENTS, SHAKE_X } handshake;

@@ -163,6 +163,18 @@ def test_an_idempotency_key_of_ones_own_or_none(site, target):
     s.wait_counts("none", delivered=3)
 
 
+def test_a_repetition_that_is_counted_up_by_its_sender_has_no_other_body(shop, target):
+    s = shop(flow={"from": hook("/hooks/shop", "hubspot_v1")})
+
+    def post(**more):
+        body = json.dumps([{"portalId": 1, "subscriptionId": 2, "eventId": 3, "objectId": 4, "occurredAt": 5, **more}]).encode()
+        signature = hashlib.sha256(sender.SECRET.encode() + body).hexdigest()
+        return s.sender.raw("POST", "/hooks/shop", body, {"Content-Type": "application/json", "x-hubspot-signature": signature})
+    first = post(attemptNumber=0)
+    assert post(attemptNumber=1).json == {"id": first.id, "duplicate": True} and s.flow()["other_body"] == 0
+    assert post(attemptNumber=1, propertyValue="x").json["duplicate"] and s.flow()["other_body"] == 1
+
+
 def b64(algorithm, text):
     return base64.b64encode(hmac.new(sender.SECRET.encode(), text, algorithm).digest()).decode()
 

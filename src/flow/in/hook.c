@@ -171,6 +171,7 @@ static void examine(struct hook *h)
     h->rc = flow__meta_write(a, h->req, h->kind, &h->verdict, f->verifier, &h->put.meta, h->err);
     if (h->rc == TL_OK && !h->unparsed)
         h->rc = eval_keys(h, &h->put, h->body);
+    h->put.same = h->verdict.same_body;
     take_key(h, &h->put, h->verdict.delivery_id);
 }
 

@@ -790,6 +790,38 @@ static void xs_handshake_is_answered_with_the_first_secret_that_is_good(void **s
     webhook_verifier_unref(over);
 }
 
+static struct tl_sv sameness(struct world *w, const char *scheme, const char *text)
+{
+    struct webhook_verifier *v = verifier(w, scheme, "hs");
+    struct webhook_verdict verdict = {.ok = true};
+    struct json body = JSON_NOTHING;
+
+    assert_int_equal(webhook_body_parse(w->a, WEBHOOK_JSON, tl_sv_str(text), &body, NULL), TL_OK);
+    webhook_identify(v, w->a, body, &verdict);
+    webhook_verifier_unref(v);
+    return verdict.same_body;
+}
+
+static void what_hubspot_counts_up_makes_no_other_body(void **state)
+{
+    static const char *const schemes[] = {"hubspot", "hubspot_v2", "hubspot_v1"};
+    struct world *w = *state;
+
+    for (size_t i = 0; i < TL_COUNT(schemes); i++) {
+        struct tl_sv first =
+            sameness(w, schemes[i], "[{\"eventId\":3,\"attemptNumber\":0,\"x\":{\"attemptNumber\":1}}]");
+
+        assert_true(first.n > 0);
+        assert_true(tl_sv_eq(
+            first, sameness(w, schemes[i], "[{\"eventId\":3, \"x\":{\"attemptNumber\":1},\"attemptNumber\":7}]")));
+        assert_false(tl_sv_eq(
+            first, sameness(w, schemes[i], "[{\"eventId\":4,\"attemptNumber\":0,\"x\":{\"attemptNumber\":1}}]")));
+        assert_false(tl_sv_eq(
+            first, sameness(w, schemes[i], "[{\"eventId\":3,\"attemptNumber\":0,\"x\":{\"attemptNumber\":2}}]")));
+    }
+    assert_null(sameness(w, "stripe", "{\"id\":\"e\",\"attemptNumber\":0}").p);
+}
+
 static void the_tables_of_schemes_and_choices_agree(void **state)
 {
     struct world *w = *state;
@@ -894,6 +926,7 @@ int main(void)
         T(the_id_may_be_in_an_attribute_or_an_element_of_xml),
         T(an_id_of_the_users_own_is_one_pointer),
         T(xs_handshake_is_answered_with_the_first_secret_that_is_good),
+        T(what_hubspot_counts_up_makes_no_other_body),
         T(the_tables_of_schemes_and_choices_agree),
         T(the_published_cases_of_standard_webhooks_pass),
     };
