@@ -274,6 +274,8 @@ static void a_verify_that_cannot_be_is_found_without_its_secrets(void **state)
                    "each secret is past its `until`");
     expect_checked("github: { secret: [ { value: a, until: '2020-01-01T00:00:00Z' }, b ] }", TL_OK, NULL);
     expect_checked("jwt: { audience: x, secret: '${env:NOT_HERE}' }", TL_OK, NULL);
+    expect_checked("standard_webhooks: { secret: whsec_YWJj }", TL_OK, "asks for a secret of 24 to 64 bytes");
+    expect_checked("svix: { secret: whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY }", TL_OK, NULL);
     expect_checked("standard_webhooks: { secret: '${env:NOT_HERE}' }", TL_OK, NULL);
     expect_checked(GENERIC "signed_text: '{timestamp}.{body}', timestamp: 't=', id: '/a~1b/0', event_type: x-type }",
                    TL_OK, NULL);
