@@ -220,7 +220,7 @@ const char *webhook_secret_remark(const char *scheme, struct tl_sv value)
     if (s == NULL || s->key != KEY_WHSEC || tl_sv_starts(value, TL_SV("whpk_")) || tl_sv_starts(value, TL_SV("whsk_")))
         return NULL;
     tl_buf_init(&b, 8192);
-    other = tl_base64_decode(&b, coded) && (b.n < 24 || b.n > 64);
+    other = tl_base64_decode(&b, coded) && b.n > 0 && (b.n < 24 || b.n > 64); /* 0: an error anyway */
     if (b.p != NULL)
         tl_wipe(b.p, b.cap);
     tl_buf_done(&b);
