@@ -30,7 +30,8 @@ TL_MUST_CHECK enum tl_rc connector_template_run(struct task *task, const struct 
  * Running it suspends when it takes long. */
 struct connector_expression;
 struct connector_expression *connector_expression_new(const struct config_text *text, struct config_errors *e);
-/* Of an idempotency key or an external id: gives nothing where a part of what it joins is missing or null (jsonata_input.whole). */
+/* Of an idempotency key or an external id: gives nothing where a part of what it joins is missing or null
+ * (jsonata_input.whole). */
 struct connector_expression *connector_key_new(const struct config_text *text, struct config_errors *e);
 void connector_expression_free(struct connector_expression *x);
 TL_MUST_CHECK enum tl_rc connector_expression_run(struct task *task, const struct connector_expression *x,
