@@ -70,10 +70,34 @@ static struct secret *member_value(struct json v)
     return json_write(&b, v, 0) ? secret_new(tl_buf_view(&b)) : NULL;
 }
 
+/* Before anybody can read them. Not under the lock: who asks the box for a value comes here with the box's. */
+static void learn_members(struct secret_vault *v, struct secret_box *box, const struct vault_path *p, struct json values)
+{
+    struct secret **fresh = NULL;
+    size_t n = 0;
+
+    (void)pthread_mutex_lock(&v->lock);
+    for (const struct vault_member *m = p->members; m != NULL; m = m->next)
+        n++;
+    fresh = tl_reallocarray(NULL, n + 1, sizeof(struct secret *));
+    n = 0;
+    for (const struct vault_member *m = p->members; m != NULL; m = m->next)
+        fresh[n++] = member_value(json_gets(values, m->key));
+    (void)pthread_mutex_unlock(&v->lock);
+    for (size_t i = 0; i < n; i++) {
+        if (fresh[i] != NULL)
+            secret_learn(box, secret_view(fresh[i]));
+        secret_unref(fresh[i]);
+    }
+    tl_free(fresh);
+}
+
 static enum tl_rc take_members(struct secret_vault *v, struct secret_box *box, struct vault_path *p, struct json values,
                                struct tl_err *err)
 {
     enum tl_rc rc = TL_OK;
+
+    learn_members(v, box, p, values);
 
     (void)pthread_mutex_lock(&v->lock);
     p->has = true;
@@ -89,7 +113,6 @@ static enum tl_rc take_members(struct secret_vault *v, struct secret_box *box, s
             v->changes++;
         secret_unref(m->value);
         m->value = fresh;
-        secret_learn(box, secret_view(fresh));
     }
     p->read = rc == TL_OK || p->engine == VAULT_DYNAMIC; /* somebody may add the member; each lease costs a user */
     (void)pthread_mutex_unlock(&v->lock);
