@@ -71,7 +71,8 @@ static struct secret *member_value(struct json v)
 }
 
 /* Before anybody can read them. Not under the lock: who asks the box for a value comes here with the box's. */
-static void learn_members(struct secret_vault *v, struct secret_box *box, const struct vault_path *p, struct json values)
+static void learn_members(struct secret_vault *v, struct secret_box *box, const struct vault_path *p,
+                          struct json values)
 {
     struct secret **fresh = NULL;
     size_t n = 0;
