@@ -549,7 +549,8 @@ static enum tl_rc hup_task(struct task *task, void *arg, struct tl_err *err)
 
 /* ---- every ten seconds: the history of a day, and memory back ---- */
 /* glibc keeps what large bodies took, piece by piece, as others lie between. Under a load that comes again and again
- * there is little: pages that are given back are made anew at some cost. */
+ * there is little: pages that are given back are made anew at some cost. They go on counting as free; to go over them
+ * again costs half a millisecond. */
 static void give_memory_back(void)
 {
     if (mallinfo2().fordblks > FREE_MOST)

@@ -279,7 +279,10 @@ static bool fill_ready(struct queue *q, struct target *t)
     if (i == n && n < step && q->txn_rc == TL_OK)
         t->complete = true;
     tl_free(found);
-    if (!t->complete && q->n_lanes == before && !q->by_lanes) { /* all of them wait behind others */
+    if (cut) /* no more at once than was looked at in the time; it is doubled above */
+        t->step = (uint32_t)(i < FILL_FIRST ? FILL_FIRST : i) / 2;
+    if (!t->complete && q->n_lanes == before && !q->by_lanes &&
+        !(cut && i < FILL_FIRST)) { /* they wait behind others */
         q->by_lanes = true;
         q->lane_at = (struct line_cursor){.lane = INT64_MIN};
     }

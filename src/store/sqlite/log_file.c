@@ -13,6 +13,8 @@ struct log_file {
     unsigned char *held; /* NULL: nothing has been written yet */
     size_t n;
     sqlite3_int64 at; /* where held[0] belongs */
+    bool lost;        /* from lost_at on something could not be written, and has not been written again */
+    sqlite3_int64 lost_at;
 };
 
 static struct log_file *log_of(sqlite3_file *f)
@@ -25,9 +27,13 @@ static struct log_file *log_of(sqlite3_file *f)
 static int write_held(struct log_file *l)
 {
     size_t n = l->n;
+    int rc = n ? l->below->pMethods->xWrite(l->below, l->held, (int)n, l->at) : SQLITE_OK;
 
     l->n = 0;
-    return n ? l->below->pMethods->xWrite(l->below, l->held, (int)n, l->at) : SQLITE_OK;
+    if (rc != SQLITE_OK && (!l->lost || l->at < l->lost_at))
+        l->lost_at = l->at;
+    l->lost = l->lost || rc != SQLITE_OK;
+    return rc;
 }
 
 static int log_close(sqlite3_file *f)
@@ -61,6 +67,7 @@ static int log_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
     if (!l->held)
         l->held = tl_alloc(PIECE);
     l->at = l->n ? l->at : at;
+    l->lost = l->lost && at > l->lost_at;
     memcpy(l->held + l->n, from, (size_t)n);
     l->n += (size_t)n;
     return SQLITE_OK;
@@ -79,6 +86,8 @@ static int log_sync(sqlite3_file *f, int flags)
     struct log_file *l = log_of(f);
     int rc = write_held(l);
 
+    if (rc == SQLITE_OK && l->lost) /* a transaction went on although a part of it is missing */
+        rc = SQLITE_IOERR_FSYNC;
     return rc != SQLITE_OK ? rc : l->below->pMethods->xSync(l->below, flags);
 }
 

@@ -26,22 +26,21 @@ enum tl_rc store__move_log(sqlite3 *db, int mode, int *ret_left, struct tl_err *
     return store__sqlite_fail(db, rc, "moving the log into the ledger file", err);
 }
 
-static enum tl_rc open_own(const struct store_mover *m, sqlite3 **ret_db, struct tl_err *err)
+/* NULL: there is no descriptor to be had, or no memory. Then the writer moves the log, and the next time may do. */
+static sqlite3 *open_own(const struct store_mover *m)
 {
-    int r = sqlite3_open_v2(m->path, ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    enum tl_rc rc;
+    sqlite3 *db = NULL;
+    int rc = sqlite3_open_v2(m->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
-    if (r == SQLITE_OK) /* what it moves is synced as the writer's commits are */
-        r = sqlite3_exec(*ret_db,
-                         m->no_sync ? "PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=OFF"
-                                    : "PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=FULL",
-                         NULL, NULL, NULL);
-    if (r == SQLITE_OK)
-        return TL_OK;
-    rc = store__sqlite_fail(*ret_db, r, "opening the ledger a second time", err);
-    sqlite3_close(*ret_db);
-    *ret_db = NULL;
-    return rc;
+    if (rc == SQLITE_OK) /* what it moves is synced as the writer's commits are */
+        rc = sqlite3_exec(db,
+                          m->no_sync ? "PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=OFF"
+                                     : "PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=FULL",
+                          NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        return db;
+    sqlite3_close(db);
+    return NULL;
 }
 
 static void *work(void *arg)
@@ -61,8 +60,8 @@ static void *work(void *arg)
             break;
         (void)pthread_mutex_unlock(&m->lock);
         if (!db)
-            rc = open_own(m, &db, &err);
-        if (rc == TL_OK)
+            db = open_own(m);
+        if (db)
             rc = store__move_log(db, SQLITE_CHECKPOINT_PASSIVE, NULL, &err);
         (void)pthread_mutex_lock(&m->lock);
         m->rc = rc;

@@ -4,6 +4,11 @@
  * on meanwhile. SQLite lets one connection move what is committed while another appends (sqlite.org/wal.html,
  * "Checkpoint Starvation"); the log begins anew only when all of it has been moved between two commits, which is left
  * to the writer.
+ *
+ * SQLite before 3.51.3 can lose commits when a connection begins to move a log of which all has been moved while
+ * another one begins it anew (sqlite.org/wal.html, "The WAL Reset Bug"). So the mover is asked only when there was a
+ * commit since the log was moved last, nobody else moves meanwhile, and no other process may checkpoint a ledger
+ * (docs/run-in-production.md).
  */
 #ifndef TL_STORE_SQLITE_MOVER_H
 #define TL_STORE_SQLITE_MOVER_H
@@ -18,7 +23,7 @@ struct store_mover;
  */
 TL_MUST_CHECK enum tl_rc store__mover_new(const char *path, bool no_sync, struct store_mover **ret_mover,
                                           struct tl_err *err);
-void store__mover_ask(struct store_mover *m); /* nothing may be under way */
+void store__mover_ask(struct store_mover *m); /* nothing may be under way, and there was a commit since the last move */
 bool store__mover_is_done(struct store_mover *m);
 void store__mover_wait(struct store_mover *m); /* until nothing is under way */
 /* How the last move ended: TL_OK, also where readers hold the log back or the disk has no room: the log keeps it. */

@@ -18,17 +18,20 @@
 #include "store/sqlite/mover.h"
 #include "store/store_int.h"
 
-#define LOG_PAGES_MOST ((int)(STORE_LOG_MOST / 8192)) /* the writer waits for the mover then */
+#define LOG_PAGES_MOST ((int)(STORE_LOG_MOST / 8192)) /* but for what readers hold back */
 #define CHECKPOINT_PAGES (LOG_PAGES_MOST / 4)
-enum { LOCK_TRIES = 40 }; /* 50 ms apart */
+#define PAGES_MEANWHILE                                                                                                \
+    (LOG_PAGES_MOST - CHECKPOINT_PAGES) /* committed while the mover is at it: then it is waited for */
+enum { LOCK_TRIES = 40 };               /* 50 ms apart */
 
 struct sq {
     struct store base;
     sqlite3 *db;
     sqlite3_stmt *begin, *begin_read, *commit, *rollback;
-    int log_pages;
+    int log_pages, asked_at; /* asked_at: as it was when the mover was asked */
     int lock_fd;
     struct store_mover *mover; /* NULL: the log is moved by who calls */
+    bool fresh;                /* there was a commit since the log was moved last */
     bool moving;               /* it was asked, and what is left has not been moved */
 };
 
@@ -159,6 +162,7 @@ static int sq_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
     (void)db;
     (void)name;
     q->log_pages = pages;
+    q->fresh = true;
     return SQLITE_OK;
 }
 
@@ -166,11 +170,15 @@ static int sq_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
 static bool take_from_mover(struct sq *q, bool everything, enum tl_rc *ret_rc, struct tl_err *err)
 {
     if (!q->moving && !everything) {
-        store__mover_ask(q->mover);
+        if (!q->fresh) /* see mover.h */
+            return false;
+        q->asked_at = q->log_pages;
         q->moving = true;
+        q->fresh = false;
+        store__mover_ask(q->mover);
         return false;
     }
-    if (!everything && q->log_pages < LOG_PAGES_MOST && !store__mover_is_done(q->mover))
+    if (!everything && q->log_pages - q->asked_at < PAGES_MEANWHILE && !store__mover_is_done(q->mover))
         return false;
     store__mover_wait(q->mover);
     q->moving = false;
@@ -187,6 +195,7 @@ static enum tl_rc sq_maintain(struct store *s, bool everything, struct tl_err *e
         return TL_OK;
     if (q->mover && !take_from_mover(q, everything, &rc, err))
         return TL_OK;
+    q->fresh = false;
     return rc != TL_OK ? rc
                        : store__move_log(q->db, everything ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
                                          &q->log_pages, err);
