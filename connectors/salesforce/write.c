@@ -62,8 +62,7 @@ static void verdict(struct connector_call *call, struct json result, struct conn
     if (success.type != JSON_BOOL)
         return; /* no verdict: an unknown outcome */
     if (success.u.b) {
-        *v = (struct connector_verdict){
-            .end = CONNECTOR_DONE, .status = call->status, .answer = connector_mask(call, answer_of(result))};
+        *v = (struct connector_verdict){.end = CONNECTOR_DONE, .status = call->status, .answer = answer_of(result)};
         return;
     }
     m = sf_meaning_of(code, json_text(json_gets(e, "message"), TL_SV("")), 200);

@@ -145,6 +145,12 @@ bool auth_request_header(struct auth_request *req, const char *name, struct tl_s
     return true;
 }
 
+void auth__plain(struct auth_request *req, struct tl_sv value)
+{
+    if (req->n_plain < AUTH_PLAIN)
+        req->plain[req->n_plain++] = value;
+}
+
 enum tl_rc auth__secret(struct auth *a, const struct config_secret *ref, const char *what, struct secret **ret,
                         struct tl_err *err)
 {

@@ -76,6 +76,7 @@ struct auth_passport {
     struct tl_sv account;                                          /* given: what they are signed for */
     struct tl_sv consumer_key, token, nonce, timestamp, signature; /* HMAC-SHA256 in base64; the arena's */
 };
+enum { AUTH_PLAIN = 2 };
 struct auth_request { /* what is about to be sent; auth adds to it */
     struct tl_arena *arena;
     struct tl_sv method, url;        /* url may be replaced (API key in the query) */
@@ -83,6 +84,8 @@ struct auth_request { /* what is about to be sent; auth adds to it */
     struct tl_sv key;            /* the same whenever this is sent again, and nothing else's; empty: there is none */
     struct http_header *headers; /* arena array, replaced when it grows */
     size_t n_headers, cap_headers;
+    struct tl_sv plain[AUTH_PLAIN]; /* set: values of headers that are no secrets: an id, a time */
+    size_t n_plain;
     const struct http_client_tls *tls; /* set by mutual TLS */
     bool once;                         /* set: the proof counts for one sending only (a nonce) */
     struct auth_passport *passport;    /* wanted; NULL: not. Only oauth1 has it: others fail with TL_CONFIG */

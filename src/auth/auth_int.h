@@ -122,7 +122,8 @@ bool auth__form_add(struct tl_buf *form, const char *name, struct tl_sv value);
 void auth__form_text(struct tl_buf *form, const char *name, const char *value); /* NULL: nothing */
 enum tl_rc auth__secret(struct auth *a, const struct config_secret *ref, const char *what, struct secret **ret,
                         struct tl_err *err);
-int64_t auth__their_time_ms(struct auth *a); /* our wall clock, corrected by the measured skew */
+void auth__plain(struct auth_request *req, struct tl_sv value); /* a header's value that is no secret */
+int64_t auth__their_time_ms(struct auth *a);                    /* our wall clock, corrected by the measured skew */
 /* Pause bookkeeping; the lock is held. */
 void auth__pause(struct auth *a, const char *reason);
 void auth__resume(struct auth *a);

@@ -77,6 +77,8 @@ enum tl_rc auth__apply_standard(struct auth *a, struct auth_request *req, struct
 
     if (!set_id(req, now, &id))
         return tl_fail(err, TL_LIMIT, "the call needs more memory than it may have");
+    auth__plain(req, id);
+    auth__plain(req, time);
     tl_buf_init(&signature, 256);
     rc = sign_with(a, &a->conf->value, (const struct tl_sv[]){id, TL_SV("."), time, TL_SV("."), req->body}, 5,
                    &signature, err);

@@ -256,6 +256,7 @@ enum tl_rc auth__apply_hmac(struct auth *a, struct auth_request *req, struct tl_
         tl_hex_encode(&value, mac, n);
     else
         tl_base64_encode(&value, mac, n);
+    auth__plain(req, time);
     if (c->timestamp_header != NULL && !auth_request_header(req, c->timestamp_header, time))
         return too_large(err);
     return auth_request_header(req, c->name, tl_arena_sv(req->arena, tl_buf_view(&value))) ? TL_OK : too_large(err);

@@ -98,6 +98,8 @@ static enum tl_rc apply(struct connector_auth *base, struct task *task, struct c
         return rc;
     _Static_assert(sizeof ticket <= sizeof call->auth_note, "a ticket fits into the call");
     memcpy(call->auth_note, &ticket, sizeof ticket);
+    for (size_t i = 0; i < r.n_plain; i++)
+        connector__plain(call, r.plain[i]);
     req->url = r.url;
     req->headers = r.headers;
     req->n_headers = r.n_headers;

@@ -11,15 +11,19 @@ struct connector_host {
     int64_t skew_ms;
 };
 
-enum { CONNECTOR_MASKS = 32, CONNECTOR_TEXT = 200, CONNECTOR_BASE = 300 };
+enum { CONNECTOR_MASKS = 32, CONNECTOR_PLAIN = AUTH_PLAIN, CONNECTOR_TEXT = 200, CONNECTOR_BASE = 300 };
 struct connector_view {
     bool sent; /* some request of this call left us */
     struct tl_sv masks[CONNECTOR_MASKS];
     size_t n_masks;
+    struct tl_sv plain[CONNECTOR_PLAIN]; /* of the request that is being authenticated */
+    size_t n_plain;
     char base[CONNECTOR_BASE]; /* what call->base shows */
 };
 /* No text may show this value from now on; shorter ones than 4 bytes are no secrets and would tear texts apart. */
 void connector__hide(struct connector_call *call, struct tl_sv value);
+/* For what authenticates: this value, which it adds to the request, is no secret (an id, a time). */
+void connector__plain(struct connector_call *call, struct tl_sv value);
 
 /* The records without this call's credentials; the same where there are none. mask.c */
 const struct connector_incoming *connector__clean_records(struct task *task, struct connector_call *call,

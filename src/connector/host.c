@@ -151,7 +151,16 @@ static void hide_query(struct connector_call *call, struct tl_sv before, struct 
     }
 }
 
-/* What authentication added is a secret: "Bearer x" as a whole and x alone. */
+static bool is_plain(const struct connector_view *v, struct tl_sv value)
+{
+    for (size_t i = 0; i < v->n_plain; i++)
+        if (tl_sv_eq(v->plain[i], value))
+            return true;
+    return false;
+}
+
+/* What authentication added is a secret, unless it says that it is none: "Bearer x" as a whole and x alone. An id that
+ * the other side repeats may be the record's from then on. */
 static void hide_added(struct connector_call *call, const struct http_request_out *before,
                        const struct http_request_out *after)
 {
@@ -161,7 +170,7 @@ static void hide_added(struct connector_call *call, const struct http_request_ou
 
         for (size_t k = 0; k < before->n_headers && !old; k++)
             old = tl_sv_eqi(before->headers[k].name, h->name) && tl_sv_eq(before->headers[k].value, h->value);
-        if (old)
+        if (old || is_plain(call->view, h->value))
             continue;
         connector__hide(call, h->value);
         connector__hide(call, tl_sv_from(h->value, tl_sv_find(h->value, ' ') + 1));
@@ -179,6 +188,7 @@ enum tl_rc connector__authenticate(struct task *task, struct connector_call *cal
 
     if (!auth)
         return TL_OK;
+    call->view->n_plain = 0;
     rc = auth->apply(auth, task, call, out, err);
     if (rc == TL_OK)
         hide_added(call, &before, out);

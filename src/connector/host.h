@@ -90,9 +90,9 @@ int64_t connector_host_skew_ms(const struct connector_host *h);
 /* Before the first use of a call whose arena is set. ledger: the ports of this call, or NULL. Everything else that the
  * caller has put into *call stays. */
 void connector_call_begin(struct connector_call *call, struct connector_host *h, const struct connector_ledger *ledger);
-/* Carry the call out with fn. What it leaves to be told or kept (verdicts' words, answers and ids, job, remark, output,
- * err) shows no credentials of this call from here on: the one place where that is seen to, for every connector. In
- * what goes on as data (output, ids) only values of 16 bytes or more are replaced. Suspends as fn does. */
+/* Carry the call out with fn. What it leaves to be told or kept (verdicts' words and `shown`, job, remark, err) shows
+ * no credentials of this call from here on: the one place where that is seen to, for every connector. In what goes on
+ * as data (output, answers, ids) only values of 16 bytes or more are replaced. Suspends as fn does. */
 TL_MUST_CHECK enum tl_rc connector_run(struct task *task, struct connector_call *call, connector_fn *fn,
                                        struct tl_err *err);
 

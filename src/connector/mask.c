@@ -23,6 +23,14 @@ void connector__hide(struct connector_call *call, struct tl_sv value)
     v->masks[v->n_masks++] = value;
 }
 
+void connector__plain(struct connector_call *call, struct tl_sv value)
+{
+    struct connector_view *v = call->view;
+
+    if (v && v->n_plain < CONNECTOR_PLAIN)
+        v->plain[v->n_plain++] = value;
+}
+
 /* How a text is looked through. */
 struct look {
     const struct connector_view *view;
@@ -235,7 +243,8 @@ static void clean_call(void *arg)
         struct connector_verdict *v = &call->verdicts[i];
 
         v->text = connector_mask(call, v->text);
-        v->answer = connector_mask(call, v->answer);
+        v->shown = connector_mask(call, v->answer);
+        v->answer = look_through(call->arena, &data, v->answer);
         if (v->n_xrefs)
             clean_xrefs(call, &data, v);
     }

@@ -351,7 +351,7 @@ static void to_outcome(struct run *r, const struct connector_call *call, const s
                                 .status = v->status ? v->status : call->status,
                                 .retry_after_ms = v->retry_after_ms,
                                 .text = words_of(call, v),
-                                .answer = v->answer,
+                                .answer = v->shown,
                                 .asked = before.asked,
                                 .xrefs = before.xrefs,
                                 .n_xrefs = before.n_xrefs};
@@ -394,16 +394,15 @@ static bool made_again(struct task *task, struct run *r, struct queue_claim *c, 
 }
 
 /* The target has the record; that a pair cannot be made changes nothing about that, but is told. */
-static void keep_pair(struct task *task, struct run *r, const struct connector_record *rec, size_t i,
-                      struct queue_claim *c)
+static void keep_pair(struct task *task, struct run *r, struct connector_call *call, size_t i, struct queue_claim *c)
 {
-    struct pair p = {.r = r, .answer = c->outcome.answer};
+    struct pair p = {.r = r, .answer = call->verdicts[i].answer};
     struct queue_xref *all;
     char id[14];
 
     if (r->before) {
         p.before = r->before[i];
-        p.sent = rec->envelope;
+        p.sent = call->records[i].envelope;
     }
     if ((r->before || made_again(task, r, c, &p)) && mapping_run(task, false, make_pair, &p, &p.err) != TL_OK)
         p.made = false;
@@ -411,8 +410,9 @@ static void keep_pair(struct task *task, struct run *r, const struct connector_r
     all = p.made ? tl_arena_alloc(r->arena, (c->outcome.n_xrefs + 1) * sizeof *all) : NULL;
     if (!all) {
         const struct json of[] = {p.before, p.sent};
-        const char *why = tl_arena_printf(
-            r->arena, "%.*s", TL_SV_ARG(flow__hide(r->plan, r->arena, of, TL_COUNT(of), tl_sv_str(p.err.text))));
+        struct tl_sv text = connector_mask_cut(call, tl_sv_str(p.err.text), sizeof p.err.text - 1);
+        const char *why =
+            tl_arena_printf(r->arena, "%.*s", TL_SV_ARG(flow__hide(r->plan, r->arena, of, TL_COUNT(of), text)));
 
         TL_LOG(r->loop->engine->opt.log, TL_WARN, "xref.not_written", why, KV_STR("flow", r->flow->name),
                KV_STR("target", r->target->name), KV_STR("event", tl_id32_format(c->event, id)));
@@ -473,7 +473,7 @@ static void call_target(struct task *task, struct run *r, connector_fn *fn, cons
         to_outcome(r, &call, &verdicts[i], rc, err, claims[i]);
     for (size_t i = 0; r->target->xref_id && i < n; i++)
         if (claims[i]->outcome.end == QUEUE_END_DONE)
-            keep_pair(task, r, &records[i], i, claims[i]);
+            keep_pair(task, r, &call, i, claims[i]);
 }
 
 static void deliver(struct task *task, struct run *r, struct tl_err *err)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support.sender import SECRET, WHSEC, shopify, standard_webhooks
-from support.site import free_port, until
+from support.site import free_port, hook, project, until
 from support.target import answer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/two-way.md"
@@ -88,3 +88,35 @@ def test_many_new_orders_are_all_made(site, targets):
         by_shop(s, b'{"id": "S-%d", "status": "open", "total": 5}' % n)
     s.wait_counts("shop-to-erp", delivered=20, dead=0)
     assert len(erp.rows) == 20
+
+
+@pytest.mark.parametrize("auth, headers, given", [
+    ({"bearer": {"token": "${env:TOKEN}"}}, None, lambda r: "shop1-77"),
+    (None, {"x-key": "${env:TOKEN}"}, lambda r: "shop1-77"),
+    ({"standard_webhooks": {"secret": "${env:SIGNING}"}}, None, lambda r: r.headers["webhook-id"]),
+], ids=["a short token", "a short header", "the message's id"])
+def test_an_id_stays_as_it_was_given_whatever_credentials_it_holds(site, targets, auth, headers, given):
+    shop = targets()
+    shop.behave = lambda r: answer(201, {"id": given(r)}) if r.method == "POST" else answer(204, b"")
+    change = {"from": hook("/hooks/change"), "to": {"connection": "erp", "put": "/orders/{known}"},
+              "steps": [{"xref": {"model": "order", "from": "crm", "id": "body.id", "to": "erp", "as": "known", "required": True}}]}
+    config = project(shop, flow={"to": {"connection": "erp", "post": "/orders", "xref": {"model": "order", "from": "crm", "id": "body.id"}}},
+                     flows={"change": change})
+    config["connections"]["erp"].update({k: v for k, v in (("auth", auth), ("headers", headers)) if v})
+    s = site(config, env={"TOKEN": "shop1", "SIGNING": "whsec_" + WHSEC}).start()
+    made = s.post({"id": "C-1"})
+    s.wait_state(made, "delivered")
+    id = given(shop.requests[0])
+    assert [x["to_id"] for x in s.get("/v1/xrefs")["xrefs"]] == [id]
+    assert s.show(made)["attempts"][-1]["answer"] == id.replace("shop1", "***"), "what is shown has no credentials"
+    s.wait_state(s.post({"id": "C-1"}, path="/hooks/change"), "delivered")
+    assert shop.requests[-1].path == "/orders/" + id
+
+
+def test_what_a_call_gives_is_not_torn_by_a_short_token(site, targets):
+    erp, shop = targets(), targets(lambda r: answer(201, b"", location="/orders/shop1-77"))
+    call = {"call": {"connection": "shop", "post": "/orders", "as": "made"}}
+    s = site(project(erp, flow={"steps": [call, {"map": {"jsonata": "{ 'made': $made }"}}]}, connections={
+        "shop": {"type": "http", "url": shop.url, "auth": {"bearer": {"token": "${env:TOKEN}"}}}}), env={"TOKEN": "shop1"}).start()
+    s.wait_state(s.post({"id": "C-1"}), "delivered")
+    assert json.loads(erp.requests[0].body) == {"made": "/orders/shop1-77"}

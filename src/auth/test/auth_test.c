@@ -68,6 +68,9 @@ static void a_request_is_signed_as_standard_webhooks_by_both_secrets_of_a_rotati
         "v1,cRQQci2p8KdwP5gHJ8Hnd1yCJumh8hcpBNcFb3yy7nI= v1,gxTOeHdf7d2ePjXX2zTB5GpkTHQ9iFc2qwdVABk3Dqc=")); /* Python's
                                                                                                                 hmac */
     assert_true(tl_sv_eqs(sent(&j, "webhook-id"), "evt1-0-0")); /* the standard's ids have no full stop */
+    assert_int_equal(j.req.n_plain, 2); /* the id and the time are no secrets, the signature may be one */
+    assert_true(tl_sv_eqs(j.req.plain[0], "evt1-0-0"));
+    assert_true(tl_sv_eqs(j.req.plain[1], "1760000000"));
     tl_arena_free(j.arena);
     world_start(w, &j, a); /* a delivery: each attempt has the same id */
     j.req.key = TL_SV("EVMN-01.2.0");

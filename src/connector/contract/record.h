@@ -32,7 +32,8 @@ struct connector_verdict {
     enum tl_class cls; /* NONE: the class of rc */
     uint32_t status, retry_after_ms;
     struct tl_sv text;   /* for people, no secret: the vendor's words */
-    struct tl_sv answer; /* what the target said of the record: its id, its URL */
+    struct tl_sv answer; /* what the target said of the record: its id, its URL; as it is, for others go by it */
+    struct tl_sv shown;  /* by connector_run: the answer as it is kept and shown, no secret */
     const struct connector_xref *xrefs;
     size_t n_xrefs;
 };

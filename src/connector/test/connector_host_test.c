@@ -9,13 +9,14 @@ struct fake_auth {
     struct rig *rig;
     int applied, answers;
     bool renew, refuse, in_query;
+    const char *id; /* told as no secret */
 };
 
 static enum tl_rc apply(struct connector_auth *base, struct task *task, struct connector_call *call,
                         struct http_request_out *req, struct tl_err *err)
 {
     struct fake_auth *a = TL_CONTAINER(base, struct fake_auth, base);
-    struct http_header *h = tl_arena_alloc(call->arena, (req->n_headers + 1) * sizeof *h);
+    struct http_header *h = tl_arena_alloc(call->arena, (req->n_headers + 2) * sizeof *h);
     enum tl_rc rc = rig_step(a->rig, task, err);
 
     if (rc != TL_OK)
@@ -31,6 +32,10 @@ static enum tl_rc apply(struct connector_auth *base, struct task *task, struct c
         memcpy(h, req->headers, req->n_headers * sizeof *h);
     h[req->n_headers++] = (struct http_header){TL_SV("authorization"),
                                                tl_sv_str(tl_arena_printf(call->arena, "Bearer s3cr3t-%d", a->applied))};
+    if (a->id) {
+        h[req->n_headers++] = (struct http_header){TL_SV("webhook-id"), tl_sv_str(a->id)};
+        connector__plain(call, tl_sv_str(a->id));
+    }
     req->headers = h;
     return TL_OK;
 }
@@ -180,14 +185,16 @@ static void what_is_kept_of_a_good_answer_is_masked(void **state)
     rig_script(&r, (struct rig_reply){.status = 201, .body = "{\"id\": \"k-s3cr3t-1-4711\"}"});
     rig_run(&r);
     assert_int_equal(r.verdicts[0].end, CONNECTOR_DONE);
-    assert_true(tl_sv_eqs(r.verdicts[0].answer, "k-***-4711"));
+    assert_true(tl_sv_eqs(r.verdicts[0].shown, "k-***-4711"));
+    assert_true(tl_sv_eqs(r.verdicts[0].answer, "k-s3cr3t-1-4711")); /* an id that others go by */
     a.in_query = true;
     rig_script(&r, (struct rig_reply){.status = 201,
                                       .headers = {"location: http://x/orders/7?key=s3cr3t%2Fkey&v=1"},
                                       .body = "{\"of\": [1, {\"self\": \"/x?key=Bearer s3cr3t/key-and-more\"}]}"});
     rig_run(&r);
     assert_int_equal(r.verdicts[0].end, CONNECTOR_DONE);
-    assert_true(tl_sv_eqs(r.verdicts[0].answer, "http://x/orders/7?key=***&v=1"));
+    assert_true(tl_sv_eqs(r.verdicts[0].shown, "http://x/orders/7?key=***&v=1"));
+    assert_true(tl_sv_eqs(r.verdicts[0].answer, "http://x/orders/7?key=s3cr3t%2Fkey&v=1"));
     /* ten bytes may stand in somebody's data by chance */
     path = json_text(json_gets(json_at(json_gets(r.call.output, "of"), 1), "self"), TL_SV(""));
     assert_true(tl_sv_eqs(path, "/x?key=Bearer s3cr3t/key-and-more"));
@@ -199,6 +206,29 @@ static void what_is_kept_of_a_good_answer_is_masked(void **state)
     path = json_text(json_gets(json_at(json_gets(r.call.output, "of"), 1), "sent"), TL_SV(""));
     assert_true(tl_sv_eqs(path, "<***>"));
     assert_int_equal(json_at(json_gets(r.call.output, "of"), 2).u.i, 3);
+    rig_script(&r, (struct rig_reply){.status = 201, .body = "{\"id\": \"k-Bearer s3cr3t-11-4711\"}"});
+    rig_run(&r);
+    assert_true(tl_sv_eqs(r.verdicts[0].answer, "k-***-4711")); /* so long a value is nobody's word */
+    rig_stop(&r);
+}
+
+static void an_id_that_authentication_added_is_no_secret(void **state)
+{
+    struct fake_auth a;
+    struct rig r;
+
+    (void)state;
+    start(&r, &a);
+    a.id = "msg_0001.crm.4711.0";
+    rig_script(&r,
+               (struct rig_reply){.status = 201, .body = "{\"id\": \"msg_0001.crm.4711.0\", \"by\": \"s3cr3t-1\"}"});
+    rig_run(&r);
+    assert_true(tl_sv_eqs(r.verdicts[0].answer, a.id));
+    assert_true(tl_sv_eqs(r.verdicts[0].shown, a.id));
+    assert_true(tl_sv_eqs(json_text(json_gets(r.call.output, "id"), TL_SV("")), a.id));
+    rig_script(&r, (struct rig_reply){.status = 500, .body = "msg_0001.crm.4711.0 of Bearer s3cr3t-2 failed"});
+    rig_run(&r);
+    assert_string_equal(r.err.text, "HTTP 500: msg_0001.crm.4711.0 of *** failed");
     rig_stop(&r);
 }
 
@@ -404,6 +434,7 @@ int main(void)
         cmocka_unit_test(without_a_token_nothing_is_sent),
         cmocka_unit_test(what_authentication_added_is_masked),
         cmocka_unit_test(what_is_kept_of_a_good_answer_is_masked),
+        cmocka_unit_test(an_id_that_authentication_added_is_no_secret),
         cmocka_unit_test(what_is_read_does_not_repeat_the_credentials),
         cmocka_unit_test(half_of_a_long_secret_is_not_told),
         cmocka_unit_test(a_call_is_stopped_while_a_token_is_fetched),
