@@ -39,6 +39,8 @@ TL_MUST_CHECK enum tl_rc config__parse_yaml(struct tl_arena *a, const char *file
 bool config__no_memory(struct config_errors *e);
 /* The line of the error reported last holds a secret: it is never shown. */
 void config__hide_line(struct config_errors *e);
+/* A literal secret stands in this line: it is never shown, whatever is said of it. */
+void config__secret_line(struct config_errors *e, struct config_place at);
 struct tl_sv config__source(const struct config_errors *e, const char *file); /* as it was remembered; empty: unknown */
 
 /* ---- excerpt.c ---- */

@@ -16,6 +16,8 @@ struct problem {
 struct source {
     const char *file;
     struct tl_sv text;
+    int32_t *secret_lines;
+    size_t n_secret_lines;
 };
 
 struct config_errors {
@@ -43,6 +45,8 @@ void config_errors_free(struct config_errors *e)
     if (!e)
         return;
     tl_arena_free(e->arena);
+    for (size_t i = 0; i < e->n_sources; i++)
+        tl_free(e->sources[i].secret_lines);
     tl_free(e->faulty);
     tl_free(e);
 }
@@ -123,12 +127,31 @@ void config_errors_source(struct config_errors *e, const char *file, struct tl_s
         e->n_sources++;
 }
 
-struct tl_sv config__source(const struct config_errors *e, const char *file)
+static const struct source *source_of(const struct config_errors *e, const char *file)
 {
     for (size_t i = 0; file && i < e->n_sources; i++)
         if (strcmp(e->sources[i].file, file) == 0)
-            return e->sources[i].text;
-    return TL_SV_NULL;
+            return &e->sources[i];
+    return NULL;
+}
+
+struct tl_sv config__source(const struct config_errors *e, const char *file)
+{
+    const struct source *s = source_of(e, file);
+
+    return s ? s->text : TL_SV_NULL;
+}
+
+void config__secret_line(struct config_errors *e, struct config_place at)
+{
+    const struct source *found = source_of(e, at.file);
+    struct source *s = found ? &e->sources[found - e->sources] : NULL;
+
+    if (!s) /* no line of it is shown */
+        return;
+    if (s->n_secret_lines % 64 == 0)
+        s->secret_lines = tl_reallocarray(s->secret_lines, s->n_secret_lines + 64, sizeof *s->secret_lines);
+    s->secret_lines[s->n_secret_lines++] = at.line;
 }
 
 void config_mark_faulty(struct config_errors *e, const struct config_node *n)
@@ -175,6 +198,11 @@ static struct problem *sorted(const struct config_errors *e)
 
 static bool hidden(const struct config_errors *e, struct config_place at)
 {
+    const struct source *s = source_of(e, at.file);
+
+    for (size_t i = 0; s && i < s->n_secret_lines; i++)
+        if (s->secret_lines[i] == at.line)
+            return true;
     for (size_t i = 0; i < e->n; i++)
         if (e->list[i].secret && at.file && e->list[i].at.file && e->list[i].at.line == at.line &&
             strcmp(e->list[i].at.file, at.file) == 0)

@@ -158,6 +158,8 @@ bool config__parse_secret(const struct config__at *c, struct config_secret *dst)
     if (!s.name)
         return config__no_memory(c->p->e);
     s.at = c->n->at;
+    if (s.kind == CONFIG_SECRET_LITERAL && !c->f->raw)
+        config__secret_line(c->p->e, s.at);
     *dst = s;
     return true;
 }

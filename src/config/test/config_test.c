@@ -335,6 +335,25 @@ static void a_literal_secret_is_taken_only_when_allowed_and_never_printed(void *
     assert_null(strstr(w->text.p, "hunter2"));
 }
 
+static void a_line_with_a_literal_secret_is_not_shown_whatever_is_wrong_in_it(void **state)
+{
+    struct world *w = *state;
+    struct config_options lax = {.allow_literal_secrets = true};
+
+    assert_int_equal(
+        read_text(w,
+                  TL_SV("version: 1\nconnections:\n"
+                        "  a: { type: http, url: \"http://h\", auth: { bearer: [ hunter1 ] }, typo: 1 }\n"
+                        "  b: { type: http, url: \"http://h\", auth: { bearer: \"${env:B}\" }, typo: 1 }\n"),
+                  &lax),
+        TL_CONFIG);
+    config_warn(w->e, (struct config_place){"dir/tieline.yaml", 3, 7}, NULL, "it is weak");
+    assert_non_null(strstr(report(w), "it is weak"));
+    assert_null(strstr(report(w), "hunter"));
+    assert_null(strstr(report(w), "a: { type: http"));
+    assert_non_null(strstr(report(w), "b: { type: http")); /* a reference may be seen */
+}
+
 static void a_report_never_shows_what_may_be_a_secret(void **state)
 {
     struct world *w = *state;
@@ -653,6 +672,7 @@ int main(void)
         T(all_faults_are_found_in_one_reading),
         T(only_fifty_errors_are_kept_and_the_rest_counted),
         T(a_literal_secret_is_taken_only_when_allowed_and_never_printed),
+        T(a_line_with_a_literal_secret_is_not_shown_whatever_is_wrong_in_it),
         T(a_report_never_shows_what_may_be_a_secret),
         T(an_excerpt_masks_secrets_and_no_harmless_words),
         T(a_secret_under_a_misspelled_key_is_not_shown),

@@ -281,6 +281,38 @@ static void a_verify_that_cannot_be_is_found_without_its_secrets(void **state)
                    TL_OK, NULL);
 }
 
+static void a_remark_on_a_secret_does_not_show_it(void **state)
+{
+    static const struct {
+        const char *secret, *part;
+    } rows[] = {
+        {"{ standard_webhooks: { secret: [ { value: whsec_YWJj } ] } }", "asks for a secret of 24 to 64 bytes"},
+        {"\n          standard_webhooks:\n            secret:\n              - value: whsec_YWJj\n",
+         "asks for a secret of 24 to 64 bytes"},
+        {"{ github: { secret: [ { value: whsec_YWJj, until: '2020-01-01T00:00:00Z' } ] } }", "past its `until`"},
+    };
+    const struct flow_load_options o = {.crypto = crypto, .config = {.allow_literal_secrets = true}};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0}, found = {0};
+        struct loaded l;
+
+        tl_buf_init(&b, 4096);
+        tl_buf_init(&found, 1 << 20);
+        (void)tl_buf_printf(&b,
+                            "flows:\n  orders:\n    from:\n      webhook:\n        path: /h\n        verify: %s\n"
+                            "    to: { connection: erp, post: /x }\n%c",
+                            rows[i].secret, 0);
+        l = load_as(b.p, &o);
+        config_errors_text(l.errors, false, &found);
+        assert_int_equal(l.rc, TL_OK);
+        assert_non_null(strstr(found.p, rows[i].part));
+        assert_null(strstr(found.p, "YWJj"));
+        unload(&l);
+    }
+}
+
 static void a_key_beside_off_is_remarked(void **state)
 {
     struct loaded l =
@@ -507,6 +539,7 @@ int main(void)
         cmocka_unit_test(two_flows_cannot_share_a_path_nor_two_targets_a_name),
         cmocka_unit_test(a_path_that_no_request_can_have_or_that_is_taken_is_refused),
         cmocka_unit_test(a_verify_that_cannot_be_is_found_without_its_secrets),
+        cmocka_unit_test(a_remark_on_a_secret_does_not_show_it),
         cmocka_unit_test(a_key_beside_off_is_remarked),
         cmocka_unit_test(a_line_of_a_route_that_looks_like_else_is_remarked),
         cmocka_unit_test(a_reserve_that_the_log_alone_may_take_is_remarked),
