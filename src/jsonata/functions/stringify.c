@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stringify.c - $string: JSON.stringify with numbers cut to 15 significant digits and functions as "". What no
- * arithmetic touched is not cut: 12345678901234567890 and ...891 are two ids and two texts.
+ * arithmetic touched is not cut from 2^53 on: 12345678901234567890 and ...891 are two ids and two texts.
  */
 #include "jsonata/eval.h"
 #include "jsonata/functions/functions_int.h"
@@ -72,7 +72,8 @@ static size_t significant_digits(const char *p, size_t n)
     return count - zeros;
 }
 
-/* In `out` or, where a double would say another number than was spelled, the spelling. Empty: it is not finite. */
+/* In `out` or, where a double would say another number than was spelled, the spelling. Below 2^53 never: that is no id
+ * but the noise of binary fractions, which is cut as the language has it. Empty: it is not finite. */
 static struct tl_sv number_text(struct json v, char out[64])
 {
     struct json cut = {.type = JSON_DECIMAL, .u.s = out};
@@ -101,7 +102,9 @@ static struct tl_sv number_text(struct json v, char out[64])
     if (n > 15 && d != floor(d) && significant_digits(out, n) > 15)
         n = jsonata_number_text(cut_to_15(d), out);
     cut.n = (uint32_t)n;
-    return v.type == JSON_DECIMAL && json_number_cmp(v, cut) != 0 ? json_view(v) : tl_sv(out, n);
+    if (v.type != JSON_DECIMAL || fabs(d) < 9007199254740992.0 || json_number_cmp(v, cut) == 0)
+        return tl_sv(out, n);
+    return json_view(v);
 }
 
 static void put_escaped(struct jsonata_out *o, unsigned char c)
