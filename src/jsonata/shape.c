@@ -411,12 +411,20 @@ static struct node *shape_binary(struct compiler *c, struct node *n)
     }
 }
 
+/* Literals come without a sign, and as -n when a minus before this one was folded. */
 static void negate_literal(struct compiler *c, struct json *v)
 {
     char *text;
 
     if (v->type != JSON_DECIMAL) {
-        *v = v->type == JSON_INT && v->u.i > 0 ? json_int(-v->u.i) : jsonata_number(-jsonata_double(*v));
+        bool exact = v->type == JSON_INT && v->u.i != 0 && v->u.i != INT64_MIN; /* -0 is a double */
+
+        *v = exact ? json_int(-v->u.i) : jsonata_number(-jsonata_double(*v));
+        return;
+    }
+    if (v->u.s[0] == '-') {
+        v->u.s++;
+        v->n--;
         return;
     }
     text = ast_alloc(c, (size_t)v->n + 1);
