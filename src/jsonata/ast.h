@@ -80,7 +80,8 @@ enum {
     N_CAPTURED = 64,      /* scope owner: its frame may outlive it */
     N_BOOLEAN = 128,      /* gives true, false or nothing else */
     N_CONST_KEYS = 256,   /* object: keys are distinct literals */
-    N_SELF_STAGED = 512   /* predicates that belong to the expression, not to a step */
+    N_SELF_STAGED = 512,  /* predicates that belong to the expression, not to a step */
+    N_CHOICE = 1024       /* array constructor of which only its first or its last is taken */
 };
 
 /* A name in the program: equal names are equal pointers. */

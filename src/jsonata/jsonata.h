@@ -83,7 +83,8 @@ struct jsonata_input {
     const struct tl_clock *clock;        /* NULL: the system's; $now and $millis are fixed for an evaluation */
     void *host;                          /* for the host's functions: jsonata_host() */
     /* For keys, which must not be alike where a part is missing: `&`, [...], {...} and $append give nothing where one
-     * of their parts is nothing or null, where the language would go on with the parts that there are. */
+     * of their parts is nothing or null, where the language would go on with the parts that there are. [...][0] and
+     * [...][-1] join nothing: they are the first and the last that there is. */
     bool whole;
     uint64_t *ret_steps; /* NULL, or how many it took, also when it failed */
 };

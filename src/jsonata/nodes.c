@@ -123,7 +123,7 @@ struct json run_array(struct jsonata_eval *e, const struct node *n, struct json 
         const struct node *item = n->list[i];
         struct json v = eval(e, item, in);
 
-        if (raised(v) || eval_lacks(e, v))
+        if (raised(v) || (eval_lacks(e, v) && !(n->flags & N_CHOICE)))
             return raised(v) ? v : JSON_NOTHING;
         if (v.type == JSON_UNDEFINED)
             continue;

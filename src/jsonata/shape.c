@@ -257,6 +257,18 @@ static void add_stage(struct compiler *c, struct node *step, struct stage stage)
     step->stages = v;
 }
 
+/* [a, b][0] and [a, b][-1] join nothing: they choose what there is, as a ?? b does. [a, b][1] does not: without a it
+ * would be the place of another. */
+static void mark_choice(struct node *n, const struct node *predicate)
+{
+    double at = predicate->kind == K_LITERAL && json_is_number(predicate->value) ? jsonata_double(predicate->value) : 1;
+
+    while (n->kind == K_BLOCK && n->count == 1 && !n->stage_count)
+        n = n->list[0];
+    if (n->kind == K_ARRAY && !n->stage_count && !n->focus && !n->index && (at == 0 || at == -1))
+        n->flags |= N_CHOICE;
+}
+
 static struct node *shape_filter(struct compiler *c, struct node *n)
 {
     struct node *result = shape(c, n->a), *step, *predicate;
@@ -282,6 +294,7 @@ static struct node *shape_filter(struct compiler *c, struct node *n)
     }
     if (result->kind != K_PATH)
         result->flags |= N_SELF_STAGED;
+    mark_choice(step, predicate);
     add_stage(c, step, (struct stage){.kind = STAGE_FILTER, .pos = n->pos, .expr = predicate});
     return c->rc == TL_OK ? result : NULL;
 }

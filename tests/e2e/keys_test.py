@@ -54,6 +54,14 @@ def test_no_way_of_joining_parts_takes_one_for_the_whole(shop, key):
     assert taken(s, {"n": "1", "v": "2"}, {"n": "1", "v": "2"}, {"n": "2", "v": "1"}) == 2
 
 
+@pytest.mark.parametrize("key", ["[body.id, body.alt][0]", "body.id ?? body.alt"])
+def test_the_first_part_that_there_is_is_a_key(shop, key):
+    s = shop(flow={"idempotency": {"key": key}})
+    assert taken(s, {"id": "1"}, {"id": "1"}, {"alt": "2"}, {"alt": "2"}, {"id": "1", "alt": "3"}) == 2
+    assert s.flow()["no_key"] == 0
+    assert taken(s, {}, {"other": 1}) == 2 and s.flow()["no_key"] == 2
+
+
 def test_records_that_are_read_are_known_by_whole_keys_only(site, targets):
     pages = Pages(orders=[{"id": 1, "updated_at": "a"}, {"id": 2}, {"id": 3}, {"id": 3, "updated_at": None}, {"updated_at": "b"}])
     s = site(polling(targets(pages), key=yaml.safe_load(READING))).start()

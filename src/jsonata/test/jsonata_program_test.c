@@ -268,11 +268,26 @@ static void a_key_of_which_a_part_is_missing_is_nothing(void **state)
                    {"deep.(a & '/' & b)", "\"1/\""},
                    {"$lowercase(t & v)", "\"x\""},
                    {"($f := function($a, $b){ $a & '-' & $b }; $f(n, v))", "\"7-\""},
-                   {"'order ' & $eval('n & v')", "\"order 7\""}},
+                   {"'order ' & $eval('n & v')", "\"order 7\""},
+                   {"[v, n, t][1]", "\"x\""}, /* another's place: not what was meant */
+                   {"[v, n][$ > 1]", "7"},
+                   {"[n, v][[0, 1]]", "7"},
+                   {"[[v, n], v][0]", "[7]"},
+                   {"[v & '/', no][0]", "\"/\""},
+                   {"[no, t][0]", "null"},
+                   {"[n, v][0] & '/' & v", "\"7/\""}},
       there[] = {{"n & '/' & t", "\"7/x\""},
                  {"v ? v : n & '/'", "\"7/\""},
                  {"(v & '/') ? 1 : 2", NULL},
                  {"v ?? t", "\"x\""},
+                 {"[v, t][0]", "\"x\""},
+                 {"[t, v][-1]", "\"x\""},
+                 {"[v, no, t][-1]", "\"x\""},
+                 {"([v, t])[0]", "\"x\""},
+                 {"[n & v, t & '/' & n][0]", NULL},
+                 {"n & '/' & [v, t][0]", "\"7/x\""},
+                 {"[[n, v], t][0]", NULL},
+                 {"deep.[b, a][0]", "1"},
                  {"n & (v ? '/' & v : '')", "\"7\""},
                  {"n & '/' & empty", "\"7/\""},
                  {"[n, [], t]", "[7,[],\"x\"]"},
@@ -303,7 +318,8 @@ static void a_key_of_which_a_part_is_missing_is_nothing(void **state)
             fail_msg("%s: %s", text, error.text);
         tl_buf_clear(&b);
         assert_true(v.type == JSON_UNDEFINED || json_write(&b, v, 0));
-        if (lacks ? v.type != JSON_UNDEFINED : plain && !tl_sv_eqs(tl_buf_view(&b), plain))
+        if (lacks ? v.type != JSON_UNDEFINED && v.type != JSON_NULL
+                  : v.type == JSON_UNDEFINED || (plain && !tl_sv_eqs(tl_buf_view(&b), plain)))
             fail_msg("%s of a key is %.*s", text, TL_SV_ARG(tl_buf_view(&b)));
     }
 }
