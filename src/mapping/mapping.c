@@ -128,10 +128,11 @@ struct tl_sv mapping_source(const struct mapping *m)
 }
 
 /* ---- what JSON has no number for ---- */
-enum { MOST_VALUES = 8 << 20, DEEPEST = 2000 };
+enum { MOST_VALUES = 8 << 20, DEEPEST = 2000, VALUES_A_STEP = 8 /* are looked at in the time of a step */ };
 struct search {
     size_t left; /* of values to look at: a result may hold one of its parts any number of times */
     unsigned depth;
+    bool cut;            /* there were more than that */
     struct tl_sv member; /* the name that is nearest to the find */
 };
 
@@ -141,10 +142,13 @@ static bool has_no_json(struct search *s, struct json v)
 
     if (v.type == JSON_DOUBLE)
         return !isfinite(v.u.d);
-    if (s->left == 0 || s->depth == DEEPEST || (v.type != JSON_ARRAY && v.type != JSON_OBJECT))
+    if (s->depth == DEEPEST || (v.type != JSON_ARRAY && v.type != JSON_OBJECT))
         return false;
     s->depth++;
-    for (uint32_t i = 0; i < v.n && !found && s->left > 0; i++) {
+    for (uint32_t i = 0; i < v.n && !found && !s->cut; i++) {
+        s->cut = s->left == 0;
+        if (s->cut)
+            break;
         s->left--;
         found = has_no_json(s, v.type == JSON_ARRAY ? v.u.items[i] : v.u.members[i].value);
         if (found && v.type == JSON_OBJECT && !s->member.p)
@@ -154,12 +158,22 @@ static bool has_no_json(struct search *s, struct json v)
     return found;
 }
 
-/* Written, it would be null: a price that is gone. The language itself refuses it only where it is calculated with. */
-static enum tl_rc refuse_infinite(struct json v, struct tl_err *err)
+/*
+ * Written, it would be null: a price that is gone. The language itself refuses it only where it is calculated with.
+ * Looking takes of the turn as evaluating does. *steps: how many that took.
+ */
+static enum tl_rc refuse_infinite(struct json v, const struct mapping_turn *turn, uint64_t *steps, struct tl_err *err)
 {
-    struct search s = {.left = MOST_VALUES};
+    uint64_t rest = !turn ? UINT64_MAX : turn->steps > *steps ? turn->steps - *steps : 0;
+    bool all = rest >= MOST_VALUES / VALUES_A_STEP;
+    size_t most = all ? MOST_VALUES : (size_t)rest * VALUES_A_STEP;
+    struct search s = {.left = most};
+    bool found = has_no_json(&s, v);
 
-    if (!has_no_json(&s, v))
+    *steps += (most - s.left) / VALUES_A_STEP;
+    if (s.cut && !all)
+        return tl_fail(err, TL_BUDGET, "mapping: not on this thread");
+    if (!found)
         return TL_OK;
     return tl_fail(err, TL_INVALID, "mapping: %s%.*s%s is no number that JSON has: was something divided by zero?",
                    s.member.p ? "'" : "the result", (int)(s.member.n < 80 ? s.member.n : 80),
@@ -173,6 +187,7 @@ static enum tl_rc eval_jsonata(const struct mapping *m, struct tl_arena *a, cons
     struct jsonata_budget budget = {b.steps, b.depth, b.stack_bytes, b.time_ms};
     struct jsonata_error *detail = in->detail;
     uint64_t steps = 0;
+    struct json v;
     enum tl_rc rc;
     struct jsonata_input input = {.data = in->data,
                                   .bindings = in->bindings,
@@ -189,10 +204,14 @@ static enum tl_rc eval_jsonata(const struct mapping *m, struct tl_arena *a, cons
     }
     if (in->turn && (budget.steps == 0 || budget.steps > in->turn->steps))
         budget.steps = in->turn->steps;
-    rc = jsonata_run(m->program, a, &input, ret, detail, err);
+    rc = jsonata_run(m->program, a, &input, &v, detail, err);
+    if (rc == TL_OK)
+        rc = refuse_infinite(v, in->turn, &steps, err);
     if (in->turn)
         turn_took(m, in->turn, steps, rc);
-    return rc == TL_OK ? refuse_infinite(*ret, err) : rc;
+    if (rc == TL_OK)
+        *ret = v;
+    return rc;
 }
 
 enum tl_rc mapping_eval(const struct mapping *m, struct tl_arena *a, const struct mapping_input *in, struct json *ret,

@@ -126,6 +126,28 @@ static void many_quick_evaluations_share_one_turn(void **state)
     assert_int_equal(s.on_loop, 1);
 }
 
+/* Some steps make a result of a million values: each level holds the one before twice. */
+static void looking_at_a_large_result_takes_of_the_turn(void **state)
+{
+    char text[1024] = "($v := {\"a\": a}";
+    TL_CLEANUP(mapping_unrefp) struct mapping *m = NULL;
+    struct scene s = {.arena = *state, .times = 1};
+    struct mapping_turn turn = {.steps = 1000000};
+    struct mapping_input in = {.data = help_parse(s.arena, "{\"a\":1}"), .turn = &turn};
+    struct tl_err err;
+
+    for (int i = 0; i < 19; i++)
+        strcat(text, "; $v := {\"a\": $v, \"b\": $v}");
+    s.m = m = compiled(strcat(text, "; $v)"));
+    run(&s);
+    assert_int_equal(s.rc, TL_OK);
+    assert_int_equal(s.calls, 2);
+    assert_int_equal(s.on_loop, 1);
+    m->slow = 0;
+    assert_int_equal(mapping_eval(m, s.arena, &in, &s.value, &err), TL_OK);
+    assert_true(turn.steps < 1000000 - (1 << 19) / 8);
+}
+
 static void what_is_endless_fails_on_the_worker(void **state)
 {
     TL_CLEANUP(mapping_unrefp) struct mapping *m = compiled(ENDLESS);
@@ -198,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_slow_ends_on_a_worker_and_goes_there_at_once_the_next_times, help_setup,
                                         help_teardown),
         cmocka_unit_test_setup_teardown(many_quick_evaluations_share_one_turn, help_setup, help_teardown),
+        cmocka_unit_test_setup_teardown(looking_at_a_large_result_takes_of_the_turn, help_setup, help_teardown),
         cmocka_unit_test_setup_teardown(what_is_endless_fails_on_the_worker, help_setup, help_teardown),
         cmocka_unit_test_setup_teardown(endless_ones_leave_worker_threads_for_others, help_setup, help_teardown),
     };
