@@ -221,7 +221,7 @@ static struct tl_sv same_body(const struct webhook_verifier *v, struct tl_arena 
     struct json_builder list;
     struct tl_sv all;
 
-    json_array_begin(&list, a, body.n);
+    json_array_begin(&list, a, body.type == JSON_ARRAY ? body.n : 0);
     for (uint32_t i = 0; body.type == JSON_ARRAY && i < body.n; i++)
         (void)json_push(&list, without(a, body.u.items[i], v->s.counts));
     tl_buf_init(&b, 64 << 20);

@@ -822,6 +822,20 @@ static void what_hubspot_counts_up_makes_no_other_body(void **state)
     assert_null(sameness(w, "stripe", "{\"id\":\"e\",\"attemptNumber\":0}").p);
 }
 
+static void the_bytes_of_a_text_are_no_items(void **state)
+{
+    enum { N = 64 * 1024 };
+    struct world *w = *state;
+    char *text = tl_arena_must(w->a, N);
+    size_t used = tl_arena_used(w->a);
+
+    memset(text, 'x', N);
+    text[0] = text[N - 2] = '"';
+    text[N - 1] = '\0';
+    assert_true(sameness(w, "hubspot", text).n > 0);
+    assert_true(tl_arena_used(w->a) - used < 8 * (size_t)N);
+}
+
 static void the_tables_of_schemes_and_choices_agree(void **state)
 {
     struct world *w = *state;
@@ -927,6 +941,7 @@ int main(void)
         T(an_id_of_the_users_own_is_one_pointer),
         T(xs_handshake_is_answered_with_the_first_secret_that_is_good),
         T(what_hubspot_counts_up_makes_no_other_body),
+        T(the_bytes_of_a_text_are_no_items),
         T(the_tables_of_schemes_and_choices_agree),
         T(the_published_cases_of_standard_webhooks_pass),
     };
