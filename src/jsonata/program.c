@@ -228,15 +228,23 @@ struct json eval_program(struct jsonata_eval *e, const struct jsonata_program *p
     return v;
 }
 
-/* Has the value functions in it, or no end? 0, 1; -1: too deep. */
-static int inspect(struct json v, int depth)
+/* Has the value functions in it, or no end? 0, 1; -1: too deep, or more than the budget: a result may hold one of its
+ * parts any number of times. */
+static int inspect(struct jsonata_eval *e, struct json v, int depth)
 {
     int found = v.type == JSON_EXT;
 
-    if (depth > RESULT_DEPTH)
+    if (v.type != JSON_ARRAY && v.type != JSON_OBJECT)
+        return found;
+    e->ticks -= v.n / 8;
+    if (!eval_tick(e))
         return -1;
-    for (uint32_t i = 0; (v.type == JSON_ARRAY || v.type == JSON_OBJECT) && i < v.n; i++) {
-        int inner = inspect(v.type == JSON_ARRAY ? v.u.items[i] : v.u.members[i].value, depth + 1);
+    if (depth >= RESULT_DEPTH) {
+        e->max_depth = 0; /* the reason is depth */
+        return -1;
+    }
+    for (uint32_t i = 0; i < v.n; i++) {
+        int inner = inspect(e, v.type == JSON_ARRAY ? v.u.items[i] : v.u.members[i].value, depth + 1);
 
         if (inner < 0)
             return inner;
@@ -272,12 +280,10 @@ static struct json without_functions(struct jsonata_eval *e, struct json v)
 
 static struct json finish(struct jsonata_eval *e, struct json v)
 {
-    int found = e->program->may_nest || e->bindings.type == JSON_OBJECT ? inspect(v, 0) : v.type == JSON_EXT;
+    int found = e->program->may_nest || e->bindings.type == JSON_OBJECT ? inspect(e, v, 0) : v.type == JSON_EXT;
 
-    if (found < 0) {
-        e->max_depth = 0; /* the reason is depth */
+    if (found < 0)
         return eval_exhausted(e);
-    }
     return found ? without_functions(e, v) : v;
 }
 

@@ -104,6 +104,7 @@ static void hostile_expressions_end_within_their_budget(void **state)
         {"($f := function($x){ [[$f($x)]] }; $f(1))", "U1001"},
         {"$reduce([1..100000], function($a, $b){ {'x': $a} })", "U1001"},
         {"$contains($reduce([1..4], function($a, $b){ $a & $a }, 'aa'), /^(a+)+[bc]$/)", "U1001"},
+        {"$reduce([1..26], function($a, $b){ {'x': $a, 'y': $a} })", "U1001"},
         {"($r := [1..10000]; $r.$count($r[$ = 0]))", "U1001"}};
     static const struct jsonata_budget budget = {.steps = 20000000, .time_ms = 5000};
 
