@@ -76,8 +76,8 @@ static inline double jsonata_double(struct json v)
 {
     return v.type == JSON_INT ? (double)v.u.i : v.type == JSON_DOUBLE ? v.u.d : json_number(v);
 }
-/* A number that an expression spells: as above below 2^53, else what was spelled (which must outlive the value), so
- * that long ids stay what they are. */
+/* A number that an expression spells: as above below 2^53 or with a point or an exponent, else what was spelled
+ * (which must outlive the value), so that long ids stay what they are. */
 struct json jsonata_spelled(struct json spelled);
 /* -1, 0, 1; 2 with NaN. By the doubles, as JavaScript has it; where they are the same and neither number comes from
  * arithmetic, by the exact values: 9007199254740993 is not 9007199254740992. */

@@ -317,6 +317,15 @@ bool jsonata_truth(struct json v)
     return truth(v, 0);
 }
 
+static bool is_all_digits(struct tl_sv s)
+{
+    size_t i = s.n > 0 && s.p[0] == '-';
+
+    while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
+        i++;
+    return i == s.n;
+}
+
 struct json jsonata_spelled(struct json spelled)
 {
     double d = json_number(spelled);
@@ -324,7 +333,9 @@ struct json jsonata_spelled(struct json spelled)
 
     if (spelled.type != JSON_DECIMAL || !isfinite(d) || fabs(d) < 9007199254740992.0)
         return jsonata_number(d);
-    return json_int64(spelled, &i) ? json_int(i) : spelled;
+    if (json_int64(spelled, &i))
+        return json_int(i);
+    return is_all_digits(json_view(spelled)) ? spelled : jsonata_number(d); /* 1e20 is no id */
 }
 
 int jsonata_compare_numbers(struct json a, struct json b)

@@ -251,6 +251,35 @@ static void threads_share_a_program(void **state)
     }
 }
 
+/* ---- numbers ---- */
+
+static void a_number_of_the_expression_is_written_in_digits(void **state)
+{
+    static const char *const cases[][2] = {{"1e20", "100000000000000000000"},
+                                           {"-1E20", "-100000000000000000000"},
+                                           {"$number('1E+20')", "100000000000000000000"},
+                                           {"$number('-1.0e20')", "-100000000000000000000"},
+                                           {"[1e3, 1e18]", "[1000,1000000000000000000]"},
+                                           {"12345678901234567890", "12345678901234567890"},
+                                           {"-12345678901234567890", "-12345678901234567890"},
+                                           {"$number('-12345678901234567891')", "-12345678901234567891"}};
+    struct jsonata_input in = {0};
+    struct jsonata_error error;
+    struct json v;
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+        tl_buf_init(&b, 256);
+        if (run(cases[i][0], &in, &v, &error) != TL_OK)
+            fail_msg("%s: %s", cases[i][0], error.text);
+        assert_true(json_write(&b, v, 0));
+        if (!tl_sv_eqs(tl_buf_view(&b), cases[i][1]))
+            fail_msg("%s is %.*s", cases[i][0], TL_SV_ARG(tl_buf_view(&b)));
+    }
+}
+
 /* ---- keys ---- */
 
 static void a_key_of_which_a_part_is_missing_is_nothing(void **state)
@@ -361,6 +390,7 @@ int main(void)
                                        TEST(functions_in_a_result_are_left_out),
                                        TEST(host_functions_take_arguments_from_the_context),
                                        TEST(threads_share_a_program),
+                                       TEST(a_number_of_the_expression_is_written_in_digits),
                                        TEST(a_key_of_which_a_part_is_missing_is_nothing),
                                        TEST(the_tree_shows_paths_filters_and_groups)};
 
