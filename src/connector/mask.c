@@ -34,17 +34,33 @@ void connector__plain(struct connector_call *call, struct tl_sv value)
 /* How a text is looked through. */
 struct look {
     const struct connector_view *view;
-    size_t least; /* shorter values stay */
-    bool names;   /* hide what a name says is a secret, too */
-    bool cut;     /* more stood behind the end: what a value begins with is that value there */
+    size_t least;      /* shorter values stay */
+    uint64_t first[4]; /* a bit for each byte that a value which counts begins with */
+    bool names;        /* hide what a name says is a secret, too */
+    bool cut;          /* more stood behind the end: what a value begins with is that value there */
 };
+
+static struct look look_for(const struct connector_view *view, size_t least)
+{
+    struct look k = {.view = view, .least = least};
+
+    for (size_t i = 0; view && i < view->n_masks; i++) {
+        uint8_t c = (uint8_t)view->masks[i].p[0];
+
+        if (view->masks[i].n >= least)
+            k.first[c / 64] |= UINT64_C(1) << c % 64;
+    }
+    return k;
+}
 
 /* The longest value that stands at the beginning of s; 0: none. */
 static size_t masked(const struct look *k, struct tl_sv s)
 {
     size_t n = 0;
 
-    for (size_t i = 0; k->view && i < k->view->n_masks; i++) {
+    if (!(k->first[(uint8_t)s.p[0] / 64] >> (uint8_t)s.p[0] % 64 & 1))
+        return 0;
+    for (size_t i = 0; i < k->view->n_masks; i++) {
         struct tl_sv m = k->view->masks[i];
 
         if (m.n < k->least || m.p[0] != s.p[0])
@@ -155,15 +171,18 @@ static struct tl_sv look_through(struct tl_arena *a, const struct look *k, struc
 
 struct tl_sv connector_mask(struct connector_call *call, struct tl_sv text)
 {
-    const struct look k = {.view = call->view, .names = true};
+    struct look k = look_for(call->view, 0);
 
+    k.names = true;
     return look_through(call->arena, &k, text);
 }
 
 struct tl_sv connector_mask_cut(struct connector_call *call, struct tl_sv text, size_t max)
 {
-    const struct look k = {.view = call->view, .names = true, .cut = text.n >= max};
+    struct look k = look_for(call->view, 0);
 
+    k.names = true;
+    k.cut = text.n >= max;
     return look_through(call->arena, &k, tl_sv(text.p, text.n < max ? text.n : max));
 }
 
@@ -172,42 +191,61 @@ struct tl_sv connector_mask_cut(struct connector_call *call, struct tl_sv text, 
 /* Records and what a step made of an answer go on to others, so that only what is no word by chance is hidden. */
 enum { DATA_LEAST = 16 };
 
-static bool shows(const struct look *k, struct json v)
+static bool clean_children(struct tl_arena *a, const struct look *k, struct json *v);
+
+/* True: *v is another one now. Each value is looked at once, however deep it lies. */
+static bool clean(struct tl_arena *a, const struct look *k, struct json *v)
 {
-    size_t head;
+    struct tl_sv text;
 
-    if (v.type == JSON_STRING) {
-        struct tl_sv text = json_view(v);
-
-        for (size_t i = 0; i < text.n; i++)
-            if (hidden(k, text, i, &head))
-                return true;
-    }
-    for (uint32_t i = 0; i < v.n && (v.type == JSON_OBJECT || v.type == JSON_ARRAY); i++)
-        if (shows(k, v.type == JSON_OBJECT ? v.u.members[i].value : v.u.items[i]))
-            return true;
-    return false;
+    if (v->type == JSON_OBJECT || v->type == JSON_ARRAY)
+        return clean_children(a, k, v);
+    if (v->type != JSON_STRING)
+        return false;
+    text = look_through(a, k, json_view(*v));
+    if (text.p == v->u.s)
+        return false;
+    *v = json_sv(text);
+    return true;
 }
 
-static struct json without(struct tl_arena *a, const struct look *k, struct json v)
+static bool clean_children(struct tl_arena *a, const struct look *k, struct json *v)
 {
+    struct json *child = NULL; /* from the first one on that is another now */
     struct json_builder b;
 
-    if (!shows(k, v))
-        return v;
-    if (v.type == JSON_STRING)
-        return json_sv(look_through(a, k, json_view(v)));
-    if (v.type == JSON_OBJECT)
-        json_object_begin(&b, a, v.n);
-    else
-        json_array_begin(&b, a, v.n);
-    for (uint32_t i = 0; i < v.n; i++) {
-        if (v.type == JSON_OBJECT)
-            (void)json_add(&b, json_view(v.u.members[i].key), without(a, k, v.u.members[i].value));
-        else
-            (void)json_push(&b, without(a, k, v.u.items[i]));
+    for (uint32_t i = 0; i < v->n; i++) {
+        struct json c = v->type == JSON_OBJECT ? v->u.members[i].value : v->u.items[i];
+
+        if (!clean(a, k, &c) && !child)
+            continue;
+        if (!child) {
+            child = tl_arena_must(a, v->n * sizeof *child);
+            for (uint32_t before = 0; before < i; before++)
+                child[before] = v->type == JSON_OBJECT ? v->u.members[before].value : v->u.items[before];
+        }
+        child[i] = c;
     }
-    return json_end(&b);
+    if (!child)
+        return false;
+    if (v->type == JSON_OBJECT)
+        json_object_begin(&b, a, v->n);
+    else
+        json_array_begin(&b, a, v->n);
+    for (uint32_t i = 0; i < v->n; i++)
+        (void)(v->type == JSON_OBJECT ? json_add(&b, json_view(v->u.members[i].key), child[i])
+                                      : json_push(&b, child[i]));
+    *v = json_end(&b);
+    return true;
+}
+
+static bool clean_text(struct tl_arena *a, const struct look *k, struct tl_sv *text)
+{
+    struct tl_sv other = look_through(a, k, *text);
+    bool is_other = other.p != text->p;
+
+    *text = other;
+    return is_other;
 }
 
 static bool has_long_values(const struct connector_view *v)
@@ -237,7 +275,7 @@ static void clean_xrefs(struct connector_call *call, const struct look *k, struc
 static void clean_call(void *arg)
 {
     struct connector_call *call = arg;
-    const struct look data = {.view = call->view, .least = DATA_LEAST};
+    const struct look data = look_for(call->view, DATA_LEAST);
 
     for (size_t i = 0; call->verdicts && i < call->n; i++) {
         struct connector_verdict *v = &call->verdicts[i];
@@ -251,7 +289,7 @@ static void clean_call(void *arg)
     call->job = connector_mask(call, call->job);
     call->remark = connector_mask(call, call->remark);
     if (has_long_values(call->view))
-        call->output = without(call->arena, &data, call->output);
+        (void)clean(call->arena, &data, &call->output);
 }
 
 enum tl_rc connector_run(struct task *task, struct connector_call *call, connector_fn *fn, struct tl_err *err)
@@ -278,23 +316,23 @@ static void clean_records(void *arg)
 {
     struct cleaning *c = arg;
     struct tl_arena *a = c->call->arena;
-    const struct look k = {.view = c->call->view, .least = DATA_LEAST};
+    const struct look k = look_for(c->call->view, DATA_LEAST);
     struct connector_incoming *copy = NULL;
 
     for (size_t i = 0; i < c->n; i++) {
-        const struct connector_incoming *r = &c->records[i];
+        struct connector_incoming r = c->records[i];
+        bool changed = clean(a, &k, &r.value);
 
-        if (!shows(&k, r->value) && !shows(&k, r->headers) && !shows(&k, json_sv(r->key)) &&
-            !shows(&k, json_sv(r->order_by)))
+        changed = clean(a, &k, &r.headers) || changed;
+        changed = clean_text(a, &k, &r.key) || changed;
+        changed = clean_text(a, &k, &r.order_by) || changed;
+        if (!changed)
             continue;
         if (!copy) {
             copy = tl_arena_must(a, c->n * sizeof *copy);
             memcpy(copy, c->records, c->n * sizeof *copy);
         }
-        copy[i] = (struct connector_incoming){.value = without(a, &k, r->value),
-                                              .headers = without(a, &k, r->headers),
-                                              .key = look_through(a, &k, r->key),
-                                              .order_by = look_through(a, &k, r->order_by)};
+        copy[i] = r;
     }
     if (copy)
         c->records = copy;

@@ -212,6 +212,38 @@ static void what_is_kept_of_a_good_answer_is_masked(void **state)
     rig_stop(&r);
 }
 
+/* Each value is looked at once: levels by their size would hold up a loop for a quarter of a minute with 8 MB. */
+static void a_value_that_lies_deep_is_hidden_there_and_nothing_else_changes(void **state)
+{
+    enum { DEPTH = 400 };
+    struct tl_buf body = {0};
+    struct fake_auth a;
+    struct rig r;
+    struct json v;
+
+    (void)state;
+    start(&r, &a);
+    a.applied = 9;
+    tl_buf_init(&body, 1 << 16);
+    for (int i = 0; i < DEPTH; i++)
+        tl_buf_puts(&body, "[{\"n\": 1.50, \"t\": \"x\"}, ");
+    tl_buf_puts(&body, "\"Bearer s3cr3t-10!\"");
+    for (int i = 0; i < DEPTH; i++)
+        tl_buf_puts(&body, "]");
+    tl_buf_putc(&body, '\0');
+    rig_script(&r, (struct rig_reply){.status = 200, .body = body.p});
+    rig_run(&r);
+    v = r.call.output;
+    for (int i = 0; i < DEPTH; i++) {
+        assert_true(tl_sv_eqs(json_text(json_gets(json_at(v, 0), "t"), TL_SV("")), "x"));
+        assert_true(tl_sv_eqs(json_view(json_gets(json_at(v, 0), "n")), "1.50"));
+        v = json_at(v, 1);
+    }
+    assert_true(tl_sv_eqs(json_text(v, TL_SV("")), "***!"));
+    tl_buf_done(&body);
+    rig_stop(&r);
+}
+
 static void an_id_that_authentication_added_is_no_secret(void **state)
 {
     struct fake_auth a;
@@ -434,6 +466,7 @@ int main(void)
         cmocka_unit_test(without_a_token_nothing_is_sent),
         cmocka_unit_test(what_authentication_added_is_masked),
         cmocka_unit_test(what_is_kept_of_a_good_answer_is_masked),
+        cmocka_unit_test(a_value_that_lies_deep_is_hidden_there_and_nothing_else_changes),
         cmocka_unit_test(an_id_that_authentication_added_is_no_secret),
         cmocka_unit_test(what_is_read_does_not_repeat_the_credentials),
         cmocka_unit_test(half_of_a_long_secret_is_not_told),
