@@ -157,6 +157,12 @@ static bool unknown_key(struct config__parse *p, const struct config__path *path
     return false;
 }
 
+/* An alias stands there: its reader said so, and what follows from it is not said, too. */
+static bool is_told(const struct config__parse *p, const struct config_node *n)
+{
+    return n->kind == CONFIG_NODE_NULL && config_is_faulty(p->e, n);
+}
+
 /* The value of one variant: its struct itself for objects, else memory of its type. */
 static bool parse_variant(struct config__parse *p, const struct config__path *path, const struct config_field *v,
                           const struct config_node *n, const void **ret_conf)
@@ -167,6 +173,8 @@ static bool parse_variant(struct config__parse *p, const struct config__path *pa
     if (!conf)
         return config__no_memory(p->e);
     *ret_conf = conf;
+    if (object && is_told(p, n))
+        return false;
     return object ? parse_object(p, path, v->spec, n, conf) : parse_value(p, path, v, n, conf);
 }
 
@@ -251,8 +259,7 @@ static bool read_value(struct config__parse *p, const struct config__path *path,
     case CONFIG_SECRET:
         return config__parse_secret(&c, dst);
     case CONFIG_ANY:
-        *(const struct config_node **)dst = n;
-        return true;
+        return true; /* parse_value() did it */
     case CONFIG_LIST:
         return parse_list(p, path, f, n, dst);
     case CONFIG_MAP:
@@ -292,8 +299,10 @@ static bool parse_value(struct config__parse *p, const struct config__path *path
     size_t before = p->unknown;
     bool ok;
 
-    if (n->kind == CONFIG_NODE_NULL && config_is_faulty(p->e, n))
-        return false; /* an alias: its reader said so */
+    if (f->type == CONFIG_ANY) /* whatever it is: who asks for a node finds one where something is written */
+        *(const struct config_node **)dst = n;
+    if (is_told(p, n))
+        return false;
     ok = read_value(p, path, f, n, dst);
     if (!ok || p->unknown != before)
         config_mark_faulty(p->e, n);

@@ -148,6 +148,15 @@ static struct config_node *common_part(struct flow_loader *l, const struct confi
     return part;
 }
 
+bool flow__is_map(struct flow_loader *l, const struct config_node *node, const char *what, const char *hint)
+{
+    if (node->kind == CONFIG_NODE_MAP)
+        return true;
+    if (node->kind != CONFIG_NODE_NULL || !config_is_faulty(l->e, node)) /* else an alias */
+        config_error(l->e, node->at, hint, "%s is a map, this is %s", what, config_kind_name(node));
+    return false;
+}
+
 void *flow__parse_common(struct flow_loader *l, const struct config_node *node, const struct config_spec *spec)
 {
     struct config_options o = l->opt->config;

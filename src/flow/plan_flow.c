@@ -18,11 +18,8 @@ static void load_target(struct flow_loader *l, struct flow *f, struct flow_targe
 {
     struct flow_use use;
 
-    if (node->kind != CONFIG_NODE_MAP) {
-        config_error(l->e, node->at, "Write { connection: NAME, OPERATION: ... }.", "a target is a map, this is %s",
-                     config_kind_name(node));
+    if (!flow__is_map(l, node, "a target", "Write { connection: NAME, OPERATION: ... }."))
         return;
-    }
     t->conf = flow__parse_common(l, node, &flow_target_spec);
     if (!t->conf)
         return;
@@ -97,11 +94,8 @@ static void load_read(struct flow_loader *l, struct flow *f)
     struct flow_use use;
 
     f->read = r;
-    if (node->kind != CONFIG_NODE_MAP) {
-        config_error(l->e, node->at, "Write { connection: NAME, OPERATION: ... }.",
-                     "a read source is a map, this is %s", config_kind_name(node));
+    if (!flow__is_map(l, node, "a read source", "Write { connection: NAME, OPERATION: ... }."))
         return;
-    }
     r->conf = flow__parse_common(l, node, &flow_read_spec);
     if (!r->conf)
         return;

@@ -36,6 +36,8 @@ void flow__load_connections(struct flow_loader *l);
 const struct flow_connection *flow__find_connection(struct flow_loader *l, const struct config_text *name);
 /* The part of a target, source or step that is not its operation's, as far as it can be read; NULL: no memory. */
 void *flow__parse_common(struct flow_loader *l, const struct config_node *node, const struct config_spec *spec);
+/* Is the node a map? What else it is gets told with `what` ("a target") and the hint, unless its reader told it. */
+bool flow__is_map(struct flow_loader *l, const struct config_node *node, const char *what, const char *hint);
 /* The part that is: one operation of those kinds (bits by enum connector_kind), with its fields, and what the connector
  * made of them. False: it is at fault. */
 struct flow_use {

@@ -153,11 +153,9 @@ static void load_ask(struct flow_loader *l, struct flow_step *s, const struct co
     unsigned kinds = 1u << CONNECTOR_CALL | (s->kind == FLOW_STEP_CALL ? 1u << CONNECTOR_WRITE : 0);
     const struct flow_ask_conf *conf;
 
-    if (node->kind != CONFIG_NODE_MAP) {
-        config_error(l->e, node->at, "Write { connection: NAME, OPERATION: ..., as: NAME }.",
-                     "a %s is a map, this is %s", c->name, config_kind_name(node));
+    if (!flow__is_map(l, node, s->kind == FLOW_STEP_CALL ? "a call" : "a lookup",
+                      "Write { connection: NAME, OPERATION: ..., as: NAME }."))
         return;
-    }
     conf = flow__parse_common(l, *(const struct config_node *const *)c->conf, spec);
     if (!conf)
         return;
@@ -176,11 +174,8 @@ static void load_match(struct flow_loader *l, struct flow_step *s, const struct 
 {
     const struct flow_match_conf *conf;
 
-    if (node->kind != CONFIG_NODE_MAP) {
-        config_error(l->e, node->at, "Write { OPERATION: ..., value: EXPRESSION }.", "match_by is a map, this is %s",
-                     config_kind_name(node));
+    if (!flow__is_map(l, node, "match_by", "Write { OPERATION: ..., value: EXPRESSION }."))
         return;
-    }
     conf = flow__parse_common(l, node, &flow_match_spec);
     if (!conf)
         return;

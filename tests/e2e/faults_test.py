@@ -245,3 +245,94 @@ def test_the_place_of_an_error_in_a_text_is_its_place_in_the_file(site, text, pl
     [e] = faults(s)
     assert (e["line"], e["column"]) == place, e
     assert ("its line" in e["message"]) == (place == (8, 15)), e
+
+
+# All that is a map somewhere: sources, targets, steps, connections and what a connector's operation holds.
+MAPS = {
+    "version": 1,
+    "server": {"listen": "127.0.0.1:18080", "limits": {"body_memory": "64MB"}},
+    "store": {"path": "./data"},
+    "egress": {"allow_private": True},
+    "secrets": {"every": "1m"},
+    "log": {"level": "info"},
+    "admin": {"listen": "127.0.0.1:18081"},
+    "telemetry": {},
+    "alerts": {"receivers": {"ops": {"connection": "chat", "notify": "#ops"}}, "notify": "ops",
+               "rules": {"calls_slow": {"threshold": "5s"}}},
+    "connections": {
+        "erp": {"type": "http", "url": "http://127.0.0.1:1", "auth": {"basic": {"user": "a", "password": "b"}},
+                "headers": {"x-a": "1"}, "limits": {"concurrency": 4, "quotas": [{"name": "daily", "amount": 5, "per": "1d"}]}},
+        "chat": {"type": "slack", "token": "xoxb-1"},
+    },
+    "models": {"order": "order.json"},
+    "mappings": {"good": {"text": "body"}},
+    "flows": {
+        "a": {
+            "from": {"webhook": {"path": "/a", "verify": {"github": {"secret": "s"}}}},
+            "idempotency": {"key": "body.id"},
+            "steps": [
+                {"map": {"jsonata": "body"}},
+                {"validate": "order"},
+                {"lookup": {"connection": "erp", "get": "/x", "as": "x", "on_unavailable": {"default": "1"}}},
+                {"call": {"connection": "erp", "post": "/x", "as": "y", "headers": {"x-b": "1"}}},
+                {"xref": {"model": "m", "from": "crm", "id": "body.id", "to": "erp", "as": "z",
+                          "match_by": {"get": "/x", "value": "id"}}},
+                {"route": [{"when": "true", "to": "erp"}]},
+            ],
+            "to": [{"connection": "erp", "post": "/x", "headers": {"x-c": "1"}, "map": {"jsonata": "body"},
+                    "retry": {"attempts": 3}, "xref": {"model": "m", "from": "crm", "id": "body.id", "answer": "id"}}],
+            "retry": {"attempts": 3},
+            "sla": {"owner": "me"},
+            "on_dead": {"notify": "ops"},
+        },
+        "b": {"from": {"schedule": {"cron": "@daily", "body": {"a": 1}}}, "to": {"connection": "erp", "post": "/x"}},
+        "c": {"from": {"read": {"connection": "erp", "poll": "/x?since={cursor}", "cursor": "$max(body.n)", "every": "1m"}},
+              "to": {"connection": "erp", "post": "/x"}},
+    },
+}
+
+
+def places(node, here=()):
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if isinstance(value, dict):
+            yield (*here, key)
+        yield from places(value, (*here, key))
+
+
+def with_text(node, place, text, anchor=None):
+    """As YAML; `text` stands at that place, and the first value of all has the anchor."""
+    whole = json.loads(json.dumps(node))
+    at = whole
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = "@@"
+    out = json.dumps(whole, indent=1).replace('"@@"', text)
+    return out.replace('"version": 1', f'"version": &{anchor} 1') if anchor else out
+
+
+@pytest.mark.parametrize("place", list(places(MAPS)), ids=lambda p: ".".join(map(str, p)))
+def test_what_stands_in_place_of_a_map_is_told_and_ends_nothing(site, place):
+    s = site("version: 1\n")
+    (s.folder / "order.json").write_text("{}")
+
+    def found(text, anchor=None):
+        (s.folder / "tieline.yaml").write_text(with_text(MAPS, place, text, anchor))
+        code, out = check(s, "--allow-literal-secrets")
+        assert code in (0, 2), (place, text, code, out)
+        return [e for e in json.loads(out)["errors"] if e["severity"] == "error"]
+
+    for anchor, wanted in (None, ["aliases"]), ("x", ["anchors", "aliases"]):
+        said = [e["message"] for e in found("*x", anchor)]
+        assert len(said) == len(wanted) and all(w in m for w, m in zip(wanted, said)), (place, said)
+    for text in "7", "null", '"some text"', "[]", "[7]", "[[*x]]":
+        errors = found(text)
+        assert all(e["line"] > 0 and e["column"] > 0 for e in errors), (place, text, errors)
+        assert errors or text != "[[*x]]", place
+
+
+def test_the_maps_that_are_replaced_are_sound_themselves(site):
+    s = site("version: 1\n")
+    (s.folder / "order.json").write_text("{}")
+    (s.folder / "tieline.yaml").write_text(json.dumps(MAPS, indent=1))
+    code, out = check(s, "--allow-literal-secrets")
+    assert code == 0, out
