@@ -274,6 +274,35 @@ static void adapt(struct guard *g, uint64_t mono_ns, const struct guard_result *
     }
 }
 
+static void learn_rest(struct guard *g, uint64_t mono_ns, uint64_t started_ns, uint32_t wait_ms)
+{
+    struct rest *rest = &g->rest;
+    uint64_t busy_ns = g->gave_ns > g->not_before_ns ? g->gave_ns : g->not_before_ns;
+
+    if (rest->told_ns && started_ns <= rest->told_ns) { /* of the window that was over then */
+        rest->window += rest->counted;
+        return;
+    }
+    if (started_ns > busy_ns + (uint64_t)rest->ms * 1000000u) {
+        rest->calls = 0;
+        rest->whole = false;
+    }
+    rest->calls += rest->calls < UINT32_MAX;
+    if (wait_ms) {
+        if (rest->whole || wait_ms > rest->ms) /* after a quiet time it may be short: the window had begun before */
+            rest->ms = wait_ms;
+        if (rest->whole)
+            rest->window = rest->calls;
+        rest->counted = rest->whole;
+        rest->whole = true;
+        rest->calls = 0;
+        rest->told_ns = mono_ns;
+    } else if (rest->calls / 2 >= rest->window) { /* many more than there were: it is so no longer */
+        rest->window = rest->ms = 0;
+        rest->counted = false;
+    }
+}
+
 static void learn(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct guard_result *r)
 {
     const struct guard_feedback *f = r->feedback;
@@ -284,7 +313,7 @@ static void learn(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const stru
     if (tl_rc_class(r->rc) == TL_CLASS_RATE_LIMIT && wait_ms == 0 && !(f && f->too_many_at_once))
         wait_ms = 1000;
     if (r->rc == TL_OK)
-        g->rest_ms = wait_ms;
+        learn_rest(g, mono_ns, r->started_ns, wait_ms);
     if (wait_ms && mono_ns + (uint64_t)wait_ms * 1000000u > g->not_before_ns) {
         g->not_before_ns = mono_ns + (uint64_t)wait_ms * 1000000u;
         g->not_before_ms = wall_ms + wait_ms;
@@ -371,14 +400,17 @@ static double pause_left_ms(const struct guard *g, uint64_t mono_ns, int64_t wal
     return fmax(ms, g->pause_ms > wall_ms ? (double)(g->pause_ms - wall_ms) : 0);
 }
 
-/* Where each round of calls is told that nothing is left, a pause lies between them, however short they are. */
+/* Between two windows of the vendor lies a pause, however short the calls are. */
 static double rests_ms(const struct guard *g, const struct guard_backlog *b)
 {
     double done = fmax(g->pace.done, 1), slots = floor(g->limit), calls = ceil((double)b->waiting / done);
 
     if (b->lanes)
         slots = fmin(slots, ceil((double)b->lanes / done));
-    return (ceil(calls / fmax(slots, 1)) - 1) * g->rest_ms;
+    if (!g->rest.window) /* at least one more, unless all that waits goes at once */
+        return calls > fmax(slots, 1) ? g->rest.ms : 0;
+    calls += fmin(g->rest.calls, g->rest.window); /* of the present window */
+    return (ceil(calls / g->rest.window) - 1) * g->rest.ms;
 }
 
 uint64_t guard_drain_ms(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct guard_backlog *b,

@@ -43,6 +43,17 @@ struct pace {
     double slots;                  /* the limit before the outage that is not over yet; 0: none */
 };
 
+/* By the vendor's word in a good answer nothing is left: all calls rest until its next window. Good calls alone count;
+ * what it refuses takes nothing from a window. */
+struct rest {
+    uint32_t ms;      /* how long; 0: not told, or no longer so */
+    uint64_t told_ns; /* the last one; 0: none */
+    uint32_t calls;   /* since then, or since a quiet time in which a window may have ended unseen */
+    uint32_t window;  /* between two of them; 0: none has been seen whole */
+    bool whole;       /* calls is all since told_ns */
+    bool counted;     /* window is that which ended with told_ns */
+};
+
 struct guard {
     struct guard_conf conf;
     struct budget budgets[GUARD_MAX_BUDGETS];
@@ -53,8 +64,8 @@ struct guard {
     uint64_t gave_ns;       /* when the last call ended */
     uint64_t not_before_ns; /* Retry-After */
     int64_t not_before_ms;  /* the same as wall time, which outlives us; 0: it is not worth a write */
-    uint32_t rest_ms;       /* after each call that goes well, by the vendor's word: nothing is left; 0: not so */
-    int64_t pause_ms;       /* wall time of the pause that a restart found, until the first question; 0: none */
+    struct rest rest;
+    int64_t pause_ms; /* wall time of the pause that a restart found, until the first question; 0: none */
     bool pause_unsaved, pause_asked;
     enum breaker_state breaker;
     uint32_t failures;
