@@ -414,7 +414,7 @@ static void print_stats(void *arg)
     tl_buf_done(&b);
 }
 
-static int check(const struct options *o) /* -1: go on */
+static int check(const struct options *o, const struct connector_sim_server *server) /* -1: go on */
 {
     const char *wrong = NULL;
 
@@ -422,9 +422,7 @@ static int check(const struct options *o) /* -1: go on */
         wrong = "--status is from 400 to 599";
     else if ((o->order_by != NULL) != (o->seq != NULL))
         wrong = "--order-by and --seq belong together";
-    if (wrong)
-        (void)fprintf(stderr, "tieline sim http: %s\n", wrong);
-    return wrong ? 2 : -1;
+    return wrong ? connector_sim_wrong(server, "%s", wrong) : -1;
 }
 
 /* As the server hands headers out. */
@@ -456,7 +454,7 @@ int httpc__sim(int argc, char **argv)
     status = connector_sim_parse(table, TL_COUNT(table), "tieline sim http: a target that counts, and fails as told",
                                  argc, argv, &s->opt, &server);
     if (status < 0)
-        status = check(&s->opt);
+        status = check(&s->opt, &server);
     if (status < 0) {
         if (!key_in_body(s))
             s->opt.key = lower_case(s->opt.key, key, sizeof key);

@@ -333,7 +333,7 @@ int connector_sim_run(const struct connector_sim_server *server, void (*at_end)(
         rc = run(loop, server, &err);
     async_loop_free(loop);
     if (rc != TL_OK) {
-        (void)fprintf(stderr, "tieline sim %s: %s\n", server->name, err.text);
+        connector_sim_failed(server, &err);
         return 1;
     }
     if (at_end)

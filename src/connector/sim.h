@@ -37,6 +37,10 @@ struct connector_sim_server;
  * stderr). */
 int connector_sim_parse(const struct connector_sim_option *table, size_t n, const char *usage, int argc, char **argv,
                         void *options, struct connector_sim_server *server);
+/* What is wrong with the command line, on stderr, as JSON after --json; 2, the exit status. */
+int connector_sim_wrong(const struct connector_sim_server *server, const char *fmt, ...) TL_PRINTF(2, 3);
+/* The same for what failed later. */
+void connector_sim_failed(const struct connector_sim_server *server, const struct tl_err *err);
 /* The members of a JSON object; TL_INVALID: nothing was changed. */
 TL_MUST_CHECK enum tl_rc connector_sim_control(const struct connector_sim_option *table, size_t n, struct json v,
                                                void *options, struct tl_err *err);

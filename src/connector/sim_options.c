@@ -2,6 +2,7 @@
 /* sim_options.c - a simulator's options, from the command line and from JSON. */
 #include "connector/sim.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,15 +92,60 @@ static void words(const struct connector_sim_option *table, size_t n)
     (void)puts("--json\n--help");
 }
 
-static int wrong(const char *name, const char *what, const char *detail)
+/* {"error": {"code", "message", "see"}}, as the other commands have it. */
+static void say_json(const char *name, const char *code, const char *text, bool usage)
 {
-    (void)fprintf(stderr, "tieline sim %s: %s%s\n", name, what, detail);
-    return 0;
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct json_builder inner, outer;
+
+    json_object_begin(&inner, a, 3);
+    (void)json_adds(&inner, "code", json_str(code));
+    (void)json_adds(&inner, "message", json_str(text));
+    if (usage)
+        (void)json_adds(&inner, "see", json_printf(a, "tieline sim %s --help", name));
+    json_object_begin(&outer, a, 1);
+    (void)json_adds(&outer, "error", json_end(&inner));
+    tl_buf_init(&b, 1 << 20);
+    (void)json_write(&b, json_end(&outer), JSON_WRITE_TERMINAL);
+    (void)fprintf(stderr, "%.*s\n", TL_SV_ARG(tl_buf_view(&b)));
 }
 
-/* One word of the command line, or two; how many, 0 after an error. */
-static int take(const struct connector_sim_option *table, size_t n, const char *name, char **words, int left,
-                void *options)
+int connector_sim_wrong(const struct connector_sim_server *server, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (server->json)
+        say_json(server->name, "usage", text, true);
+    else
+        (void)fprintf(stderr, "tieline sim %s: %s\nsee: tieline sim %s --help\n", server->name, text, server->name);
+    return 2;
+}
+
+void connector_sim_failed(const struct connector_sim_server *server, const struct tl_err *err)
+{
+    if (server->json)
+        say_json(server->name, tl_rc_name(err->rc), err->text, false);
+    else
+        (void)fprintf(stderr, "tieline sim %s: %s\n", server->name, err->text);
+}
+
+/* It may come after the word that is wrong. */
+static bool is_json_wanted(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
+/* One word of the command line, or two; how many, 0: *ret_wrong says why none. */
+static int take(const struct connector_sim_option *table, size_t n, char **words, int left, void *options,
+                char **ret_wrong)
 {
     struct tl_sv arg = tl_sv_str(words[0]), value;
     size_t eq = tl_sv_find(arg, '=');
@@ -107,20 +153,23 @@ static int take(const struct connector_sim_option *table, size_t n, const char *
         tl_sv_starts(arg, TL_SV("--")) ? find(table, n, tl_sv(arg.p + 2, eq - 2)) : NULL;
     int used = 1;
 
-    if (!o)
-        return wrong(name, "see --help; unknown: ", words[0]);
-    if (eq < arg.n)
+    if (!o) {
+        *ret_wrong = tl_sprintf("there is no option '%s'", words[0]);
+        return 0;
+    }
+    if (eq < arg.n) {
         value = tl_sv_from(arg, eq + 1);
-    else if (o->type == CONNECTOR_SIM_FLAG)
+    } else if (o->type == CONNECTOR_SIM_FLAG) {
         value = TL_SV("true");
-    else if (left > 1)
+    } else if (left > 1) {
         value = tl_sv_str(words[used++]);
-    else
-        return wrong(name, "a value is missing after ", words[0]);
+    } else {
+        *ret_wrong = tl_sprintf("a value is missing after %s", words[0]);
+        return 0;
+    }
     if (set(o, value, options))
         return used;
-    (void)fprintf(stderr, "tieline sim %s: --%s takes %s, not %.*s\n", name, o->name, o->value ? o->value : "no value",
-                  TL_SV_ARG(value));
+    *ret_wrong = tl_sprintf("--%s takes %s, not %.*s", o->name, o->value ? o->value : "no value", TL_SV_ARG(value));
     return 0;
 }
 
@@ -134,6 +183,7 @@ static const void *option_of(const struct connector_sim_option *table, size_t n,
 int connector_sim_parse(const struct connector_sim_option *table, size_t n, const char *usage, int argc, char **argv,
                         void *options, struct connector_sim_server *server)
 {
+    TL_CLEANUP(tl_freep) char *why = NULL;
     int64_t port;
 
     for (int i = 1, used; i < argc; i += used) {
@@ -150,15 +200,15 @@ int connector_sim_parse(const struct connector_sim_option *table, size_t n, cons
             server->json = true;
             continue;
         }
-        used = take(table, n, argv[0], argv + i, argc - i, options);
-        if (used == 0)
-            return 2;
+        used = take(table, n, argv + i, argc - i, options, &why);
+        if (used == 0) {
+            server->json = is_json_wanted(argc, argv);
+            return connector_sim_wrong(server, "%s", why);
+        }
     }
     port = *(const int64_t *)option_of(table, n, "port", options);
-    if (port > UINT16_MAX) {
-        (void)wrong(argv[0], "--port goes up to ", "65535");
-        return 2;
-    }
+    if (port > UINT16_MAX)
+        return connector_sim_wrong(server, "--port goes up to 65535");
     server->port = (uint16_t)port;
     server->host = *(const char *const *)option_of(table, n, "host", options);
     server->quiet = *(const bool *)option_of(table, n, "quiet", options);

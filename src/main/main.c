@@ -33,11 +33,17 @@ static void list_sims(bool json)
 
 int main_sim(int argc, char **argv)
 {
-    const struct connector *c = argc > 1 ? connector_find(tl_sv_str(argv[1])) : NULL;
-    bool json = cli_json_wanted(argc, argv);
-    const char *word = argc > 1 && strcmp(argv[1], "--json") == 0 ? argv[2] : argc > 1 ? argv[1] : NULL;
+    bool json = cli_json_wanted(argc, argv), first = argc > 2 && strcmp(argv[1], "--json") == 0;
+    const char *word = first ? argv[2] : argc > 1 && strcmp(argv[1], "--json") != 0 ? argv[1] : NULL;
     bool help = word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+    const struct connector *c = word ? connector_find(tl_sv_str(word)) : NULL;
 
+    if (first && c) { /* an option of the simulator's like others */
+        char *name = argv[2];
+
+        argv[2] = argv[1];
+        argv[1] = name;
+    }
     if (c && c->sim)
         return c->sim(argc - 1, argv + 1);
     if (word && !help) {

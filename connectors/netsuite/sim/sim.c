@@ -389,7 +389,7 @@ int netsuite__sim(int argc, char **argv)
     if (status >= 0)
         return status;
     if (nsim_new(&opt, tl_clock_system(), &s, &err) != TL_OK) {
-        (void)fprintf(stderr, "tieline sim netsuite: %s\n", err.text);
+        connector_sim_failed(&server, &err);
         return 2;
     }
     server.routes = routes;

@@ -225,7 +225,7 @@ int salesforce__sim(int argc, char **argv)
     if (status >= 0)
         return status;
     if (sfsim_new(&opt, &s, &err) != TL_OK) {
-        (void)fprintf(stderr, "tieline sim salesforce: %s\n", err.text);
+        connector_sim_failed(&server, &err);
         return 2;
     }
     server.n_routes = sfsim_routes(s, routes, TL_COUNT(routes));

@@ -57,7 +57,9 @@ def test_what_is_said_with_json_is_json(empty, words):
 
 @pytest.mark.parametrize("words", [["statu"], ["events", "lst"], ["events", "list", "--limt", "3"], ["events", "list", "--limit", "-1"], ["events", "list", "-x"],
                                    ["send", "--count", "abc"], ["events", "show"], ["pause", "flow", "a", "b"], ["completion"], ["completion", "fish"],
-                                   ["events", "list", "--all=1"], ["sim", "nope"], ["sim", "--nope"], ["run", "--nope"], ["run", "a", "b"], ["events"], [],
+                                   ["events", "list", "--all=1"], ["sim", "nope"], ["sim", "--nope"], ["sim", "http", "--nope"],
+                                   ["sim", "http", "nope"], ["sim", "http", "--port=x"], ["sim", "http", "--port", "70000"],
+                                   ["sim", "http", "--status", "3"], ["run", "--nope"], ["run", "a", "b"], ["events"], [],
                                    ["events", "cancel"], ["map"], ["connect", "erp", "--port", "x"]], ids=" ".join)
 @pytest.mark.parametrize("first", [True, False])
 def test_wrong_usage_with_json_is_one_line_of_json_on_stderr(empty, words, first):
@@ -65,6 +67,7 @@ def test_wrong_usage_with_json_is_one_line_of_json_on_stderr(empty, words, first
     assert done.code == 2 and not done.out, done.out
     error = json.loads(done.err)["error"]
     assert done.err.count("\n") == 1 and error["code"] == "usage" and error["message"] and error["see"].startswith("tieline")
+    assert words[:2] != ["sim", "http"] or error["see"] == "tieline sim http --help"
 
 
 def test_simulators_are_listed_as_json_and_say_as_json_where_they_are(empty):
