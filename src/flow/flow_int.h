@@ -215,13 +215,20 @@ TL_MUST_CHECK enum tl_rc flow__eval(const struct mapping *m, struct tl_arena *ar
                                     struct json data, const struct tl_clock *clock, struct mapping_turn *turn,
                                     struct json *ret, struct tl_err *err);
 
-/* bodies.c: room for a stored body. Waits for it, for a minute: TL_CANCELED then, and the delivery is as if it had not
- * started. Who holds some already must not wait for more: two could wait for each other. */
+/* bodies.c: room for a stored body. A share has always room for one, whatever the others have. */
+struct flow_room {
+    uint32_t share;           /* whose it is: a connection, or the steps of a flow */
+    uint64_t bytes, most;     /* of all together, beyond one a share */
+    uint32_t wait_ms;         /* for so long at most */
+    void (*waits)(void *arg); /* told once, before it waits; may be NULL */
+    void *arg;
+};
 struct flow_bodies *flow__bodies_new(void);
 void flow__bodies_free(struct flow_bodies *b); /* NULL allowed */
-TL_MUST_CHECK enum tl_rc flow__bodies_take(struct flow_bodies *b, struct task *task, uint64_t bytes, uint64_t most,
+/* Who holds some already must not wait for more: two could wait for each other. TL_BUSY: there was none in time. */
+TL_MUST_CHECK enum tl_rc flow__bodies_take(struct flow_bodies *b, struct task *task, const struct flow_room *room,
                                            struct tl_err *err);
-void flow__bodies_give(struct flow_bodies *b, uint64_t bytes);
+void flow__bodies_give(struct flow_bodies *b, const struct flow_room *room);
 
 /* envelope.c: what an event looks like to expressions, and how that is stored beside its body */
 /* The stored form of all but the body: a JSON object, at most 32 KB; headers that carry secrets are left out. */

@@ -7,7 +7,7 @@
 
 #include "queue/operate.h"
 
-enum { WORK_DEADLINE_MS = 300000, SEEN_EACH = 4, HIDE_MEMORY = 256 << 20, BODY_MAX = 256 << 20 };
+enum { WORK_DEADLINE_MS = 300000, SEEN_EACH = 4, HIDE_MEMORY = 256 << 20, BODY_MAX = 256 << 20, ROOM_MS = 2000 };
 
 struct run {
     struct flow_loop *loop;
@@ -22,9 +22,10 @@ struct run {
     uint64_t began;
     struct json *seen; /* payloads and envelopes of this work, which the words of others may repeat; NULL: not kept */
     size_t n_seen;
-    bool large;          /* one of them is */
-    uint64_t held;       /* of the memory for bodies */
-    struct json *before; /* of each record, before its target's map; NULL: a job that goes on */
+    bool large;            /* one of them is */
+    struct flow_room room; /* .bytes: what it holds of the memory for bodies */
+    bool waits, no_room;   /* for that: it has said so; in vain */
+    struct json *before;   /* of each record, before its target's map; NULL: a job that goes on */
     struct flow_write write;
     bool writes; /* `write` is in the engine's list */
     struct flow_further further;
@@ -128,6 +129,48 @@ static void map_target(void *arg, struct mapping_turn *turn)
                              &p->skip, p->err);
 }
 
+static void wants_room(void *arg)
+{
+    struct run *r = arg;
+
+    r->waits = true;
+    queue_wants(r->loop->engine->queue, r->work,
+                "large bodies on their way take all the memory that there is for them (server.limits.body_memory)");
+}
+
+/* A permit is held meanwhile, so not for long: small events of the connection go on. What finds no room goes back to
+ * the ledger and comes again after the others that wait. */
+static enum tl_rc take_room(struct task *task, struct run *r, uint64_t bytes, struct tl_err *err)
+{
+    struct flow_room room = {.share = r->target ? r->plan->connection_ids[r->target->connection->index]
+                                                : UINT32_MAX - r->flow->id,
+                             .bytes = bytes,
+                             .most = flow_plan_project(r->plan)->server.limits.body_memory,
+                             .wait_ms = ROOM_MS,
+                             .waits = wants_room,
+                             .arg = r};
+    enum tl_rc rc;
+
+    if (r->no_room) /* one of a batch has waited for all */
+        return tl_fail(err, TL_BUSY, "there was no memory for the body");
+    rc = flow__bodies_take(r->loop->engine->bodies, task, &room, err);
+    r->no_room = rc == TL_BUSY;
+    if (rc != TL_OK)
+        return rc;
+    r->room = room;
+    if (r->waits)
+        queue_wants(r->loop->engine->queue, r->work, NULL);
+    return TL_OK;
+}
+
+static void no_body(struct run *r, struct queue_claim *c, enum tl_rc rc, const struct tl_err *err)
+{
+    if (rc == TL_BUSY && r->no_room)
+        c->outcome = (struct queue_outcome){.end = QUEUE_END_WAITED};
+    else
+        fail_claim(r, c, rc, err);
+}
+
 static enum tl_rc whole_body(struct task *task, struct run *r, const struct queue_claim *c, struct tl_sv *ret_body,
                              struct tl_err *err)
 {
@@ -142,13 +185,9 @@ static enum tl_rc whole_body(struct task *task, struct run *r, const struct queu
         return TL_OK;
     if (c->upload_bytes > BODY_MAX)
         return tl_fail(err, TL_LIMIT, "the body is too large to be mapped");
-    if (r->held == 0) { /* further ones of a batch are bounded by the batch */
-        rc = flow__bodies_take(r->loop->engine->bodies, task, c->upload_bytes,
-                               flow_plan_project(r->plan)->server.limits.body_memory, err);
-        if (rc != TL_OK)
-            return rc;
-        r->held = c->upload_bytes;
-    }
+    rc = r->room.bytes ? TL_OK : take_room(task, r, c->upload_bytes, err); /* a batch has bounds of its own */
+    if (rc != TL_OK)
+        return rc;
     tl_buf_init(&f.body, (size_t)c->upload_bytes + 1);
     rc = task_blocking(task, fetch_body, &f, NULL, err);
     if (rc == TL_OK)
@@ -259,7 +298,7 @@ static enum tl_rc to_record(struct task *task, struct run *r, struct queue_claim
     if (rc == TL_OK)
         trace(r, c, p.envelope);
     if (rc != TL_OK)
-        fail_claim(r, c, rc, err);
+        no_body(r, c, rc, err);
     else if (whole && r->flow->n_steps)
         rc = own_steps(task, r, c, &p, err);
     *ret_skip = p.skip;
@@ -500,6 +539,8 @@ static void deliver(struct task *task, struct run *r, struct tl_err *err)
         else
             claims[n++] = c;
     }
+    if (r->no_room && n > 0) /* the others go on */
+        queue_wants(r->loop->engine->queue, w, NULL);
     if (n == 0) /* nothing was called: the guard gets its permit back */
         w->outcome = (struct queue_outcome){.end = QUEUE_END_CANCELED};
     else
@@ -729,7 +770,7 @@ static void run_known(struct task *task, struct run *r, struct tl_err *err)
     case QUEUE_WORK_EXPAND:
         rc = expand(task, r, &r->work->claims[0], &place, err);
         if (rc != TL_OK)
-            fail_claim(r, &r->work->claims[0], rc, err);
+            no_body(r, &r->work->claims[0], rc, err);
         tell_place(r, &place, &r->work->claims[0]);
         break;
     case QUEUE_WORK_RESUME:
@@ -789,7 +830,8 @@ static enum tl_rc run_task(struct task *task, void *arg, struct tl_err *err)
     if (r->writes)
         flow__write_end(l->engine->writes, &r->write);
     flow__arena_back(l, r->arena);
-    flow__bodies_give(l->engine->bodies, r->held);
+    if (r->room.bytes)
+        flow__bodies_give(l->engine->bodies, &r->room);
     flow_plan_unref(r->plan);
     l->running--;
     tl_free(r);

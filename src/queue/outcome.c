@@ -310,11 +310,13 @@ static bool is_unknown(const struct work *w, const struct queue_claim *c)
            (c->outcome.rc == TL_TIMEOUT && sent && !w->target->idempotent && !w->target->expand);
 }
 
-/* What was let through to see, and failed, may fail for ever: what else waits is tried before it comes again. */
+/* What was let through to see, and failed, may fail for ever, and what it waited for may stay away: what else waits is
+ * tried before it comes again. */
 static bool tried_in_vain(const struct work *w, const struct member *m, const struct queue_outcome *o)
 {
-    return m->verdict == V_BACK && (o->end == QUEUE_END_FAILED || o->end == QUEUE_END_NONE) &&
-           (w->pub.probe || o->connection || m->cls != TL_CLASS_TRANSIENT);
+    return m->verdict == V_BACK &&
+           (o->end == QUEUE_END_WAITED || ((o->end == QUEUE_END_FAILED || o->end == QUEUE_END_NONE) &&
+                                           (w->pub.probe || o->connection || m->cls != TL_CLASS_TRANSIENT)));
 }
 
 static void decide_one(struct queue *q, struct work *w, size_t i)
@@ -640,6 +642,7 @@ static enum tl_rc finish_apply(struct queue *q, struct op *op, struct tl_err *er
         queue__list_remove(&q->lazy, w);
         w->lazy = false;
     }
+    queue__wants_end(q, w);
     decide(q, w);
     if (w->pub.n > 1 && w->call_id == 0)
         w->call_id = queue__take_id(q);

@@ -276,7 +276,8 @@ enum queue_end {
     QUEUE_END_INNOCENT, /* rolled back with others: again, without using an attempt, in half the batch */
     QUEUE_END_CANCELED, /* we are stopping: as if it had never started (only if nothing was sent) */
     QUEUE_END_PENDING,  /* a long job goes on: ticket and next_poll_ms of the work */
-    QUEUE_END_WAITED    /* a step got no permit in time: again, without using an attempt or keeping one */
+    QUEUE_END_WAITED /* what it needs was not there in time (a permit of a step, memory): again, after others, without
+                      * using an attempt or keeping one */
 };
 /* All views are copied by queue_finish. */
 struct queue_outcome {
@@ -333,6 +334,9 @@ struct queue_work {
     struct tl_sv ret_ticket;         /* PENDING: at most QUEUE_TICKET_MAX bytes, copied; .p NULL: the last one stays */
     int64_t next_poll_ms;            /* PENDING: from now */
 };
+/* What a work that is out waits for before anything is called, as a sentence that stays (not copied); NULL: it goes on.
+ * Meanwhile its delivery is shown as held, and no attempt is begun. From any thread; does not wait. */
+void queue_wants(struct queue *q, struct queue_work *work, const char *what);
 /* Give the work back with its outcomes; from any thread; does not wait; the work is gone afterwards. */
 void queue_finish(struct queue *q, struct queue_work *work);
 #define QUEUE_TICKET_MAX (256u << 10) /* kept once a job, whatever the number of its members */

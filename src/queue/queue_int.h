@@ -251,6 +251,7 @@ struct work {
     bool begun, decided, lazy, expanded, ticket_known;
     bool step_counts;      /* a failure of its last step's call counts as an attempt */
     struct waiting *waits; /* its step waits for a permit */
+    const char *wants;     /* or it waits for something that the flow knows */
     struct guard_feedback feedback;
     uint64_t started_ns, call_id;
     int64_t started_ms, ended_ms;
@@ -332,6 +333,7 @@ struct queue {
     size_t n_work_free;
     struct work_list begins; /* their begin must be committed before they go */
     struct work_list lazy;   /* begin not yet written, already gone; oldest first */
+    uint32_t n_wants;        /* of those that are out: wants.c */
     uint64_t lazy_until_ns;  /* those started until then are begun by this transaction */
     uint64_t careful_below;  /* units before this one may have been out at a crash: begun before they go */
     struct work *out;        /* all works that have started */
@@ -565,6 +567,7 @@ void queue__hand_out(struct queue *q);
 enum tl_rc queue__write_begins(struct queue *q);
 void queue__begins_written(struct queue *q);
 bool queue__lazy_due(const struct queue *q);
+void queue__wants_end(struct queue *q, struct work *w);
 void queue__list_remove(struct work_list *list, struct work *w);
 void queue__list_add(struct work_list *list, struct work *w);
 struct work *queue__work_new(struct queue *q, size_t n);

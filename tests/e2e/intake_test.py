@@ -293,6 +293,35 @@ def test_deliveries_have_as_many_large_bodies_in_memory_as_there_is_room_for(sit
     assert target.most <= 3 and sorted(b["n"] for b in target.bodies()) == list(range(9)) and len(ids) == 8
 
 
+def test_a_target_that_hangs_with_large_bodies_stops_no_other(site, targets):
+    """Another connection has always one of its own, and its small events do not stand behind the rest of its large ones."""
+    go, done = threading.Event(), threading.Event()
+    slow, fast = targets(lambda r: go.wait(60) and None), targets(lambda r: done.wait(60) and None if len(r.body) > 1000 else None)
+    config = project(slow, limits={"concurrency": 16}, flow={"from": hook("/hooks/shop", body_limit="4MB")})
+    config["server"]["limits"] = {"body_memory": "1MB"}
+    config["connections"]["erp"]["timeout"] = "60s"
+    config["connections"]["fast"] = {**config["connections"]["erp"], "url": fast.url, "limits": {"concurrency": 2}}
+    config["flows"]["quick"] = {"from": hook("/quick", body_limit="4MB"), "to": {"connection": "fast", "post": "/in"}}
+    s = site(config).start()
+
+    def post(n, size):
+        body = json.dumps(big(n, size)).encode()
+        return s.sender.raw("POST", "/quick", body, {"Content-Type": "application/json", **sender.github(body, f"q{n}")}).id
+    [s.post(big(n, 600_000)) for n in range(2)]
+    slow.wait(1)
+    large = [post(n, 600_000) for n in range(2)]
+    fast.wait(1)
+    until(lambda: any("body_memory" in s.show(i)["event"].get("held_reason", "") for i in large))
+    s.wait_state(post(2, 10), "delivered")
+    assert fast.count() == 2 and slow.count() == 1, "one large one is there, and the other waits"
+    assert all(len(s.show(i)["attempts"]) <= 1 for i in large), "what only waits begins no attempts"
+    done.set()
+    s.wait_counts("quick", delivered=3)
+    assert slow.count() == 1
+    go.set()
+    s.wait_counts(delivered=2)
+
+
 def test_large_bodies_wait_survive_a_kill_and_know_their_duplicates(shop, target):
     s = shop(flow={"order_by": "'k'"})
     s.do("/v1/flows/orders/pause")

@@ -50,6 +50,23 @@ static bool waits_in_a_step(const struct queue *q, const struct lane *l, struct 
     return false;
 }
 
+/* It has a permit, and waits for something that is not the ledger's. */
+static bool wants(const struct queue *q, const struct lane *l, struct queue_row *r)
+{
+    for (const struct work *w = q->out; w && q->n_wants > 0; w = w->out_next) {
+        bool its = false;
+
+        for (size_t i = 0; w->wants && i < w->pub.n && !its; i++)
+            its = w->members[i].lane == l;
+        if (!its)
+            continue;
+        r->held = QUEUE_HELD_CONCURRENCY;
+        (void)snprintf(r->held_text, sizeof(r->held_text), "%s", w->wants);
+        return true;
+    }
+    return false;
+}
+
 /* The breaker waits for the target; that the gateway may mean this one alone is said beside. */
 static void say_refused(struct queue_row *r)
 {
@@ -68,7 +85,7 @@ static void why(struct queue *q, struct queue_row *r)
     if ((r->state != QUEUE_QUEUED && r->state != QUEUE_RETRYING) || r->expanded || !f || !t)
         return;
     r->running = l && l->row.id == r->delivery && l->where == LANE_OUT && l->epoch != 0 && !l->revoked;
-    if (r->running && !waits_in_a_step(q, l, r))
+    if (r->running && !waits_in_a_step(q, l, r) && !wants(q, l, r))
         return;
     r->running = false;
     if (r->held != QUEUE_HELD_NONE) /* by a person (the reader knows), or in a step */
