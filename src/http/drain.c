@@ -4,7 +4,7 @@
 
 #include "http/http_int.h"
 
-enum { LOOK_MS = 5, UNWIND_MS = 30000, WATCHED_MS = 60000 };
+enum { LOOK_MS = 5, UNWIND_MS = 30000, WATCHED_MS = 60000, FRESH_MS = 200 };
 
 /* A post that stop waits for: nothing may be on its way to a server that is freed. */
 struct order {
@@ -46,7 +46,8 @@ static void close_those(struct http_loop *l, uint32_t served)
     }
 }
 
-/* The first request of a new connection is on its way: who sends it would read a reset. */
+/* The first request of a new connection is on its way: who sends it would read a reset. Such a one has FRESH_MS from
+ * the moment on that no more are taken, whether or not somebody watches. */
 static void close_kept(struct http_loop *l)
 {
     close_those(l, 1);
@@ -128,6 +129,13 @@ static void close_listeners(struct http_server *s)
     }
 }
 
+static void accept_waiting(struct http_server *s)
+{
+    for (size_t i = 0; i < s->n_listeners; i++)
+        if (s->listeners[i].polling)
+            http__accept(&s->listeners[i]);
+}
+
 static bool busy(const struct http_server *s)
 {
     return atomic_load_explicit(&s->active, memory_order_acquire) > 0 ||
@@ -144,19 +152,28 @@ static uint32_t announce_ms(const struct http_server *s, uint64_t now)
     return o->drain_announce_ms < o->drain_ms / 2 ? o->drain_announce_ms : o->drain_ms / 2;
 }
 
+static void wait_idle(struct task *task, const struct http_server *s, uint64_t until)
+{
+    while (busy(s) && async_loop_now(task_loop(task)) < until && task_sleep_ms(task, LOOK_MS, NULL) == TL_OK)
+        ;
+}
+
 void http_server_stop(struct task *task, struct http_server *s)
 {
-    uint64_t now = async_loop_now(task_loop(task)), end = now + s->loops[0].opt.drain_ms * UINT64_C(1000000);
+    uint64_t now = async_loop_now(task_loop(task)), end = now + s->loops[0].opt.drain_ms * UINT64_C(1000000), fresh;
 
     end = end < task_deadline(task) ? end : task_deadline(task);
     http_server_drain(s);
     task_shield_begin(task, end + UNWIND_MS * UINT64_C(1000000));
     if (announce_ms(s, now) > 0 && task_sleep_ms(task, announce_ms(s, now), NULL) != TL_OK)
         end = now; /* out of time already */
+    accept_waiting(s);
     close_listeners(s);
+    order_all(s, close_kept);
+    fresh = async_loop_now(task_loop(task)) + FRESH_MS * UINT64_C(1000000);
+    wait_idle(task, s, fresh < end ? fresh : end);
     order_all(s, close_idle);
-    while (busy(s) && async_loop_now(task_loop(task)) < end && task_sleep_ms(task, LOOK_MS, NULL) == TL_OK)
-        ;
+    wait_idle(task, s, end);
     while (busy(s)) {
         if (atomic_load_explicit(&s->posted, memory_order_acquire) == 0)
             order_all(s, cut);

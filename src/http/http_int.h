@@ -191,6 +191,7 @@ bool http__take_address(struct http_loop *l, const struct http_addr *a, bool *re
 void http__drop_address(struct http_server *s, const struct http_addr *a);
 
 /* server.c */
+void http__accept(struct listener *l); /* those that stand in line now; on the listeners' loop */
 void http__loop_done(struct http_loop *l);
 
 /* exchange.c */

@@ -337,6 +337,11 @@ static void on_accept(uv_poll_t *poll, int status, int events)
     }
 }
 
+void http__accept(struct listener *l)
+{
+    on_accept(&l->poll, 0, UV_READABLE);
+}
+
 /* ---- listening ---- */
 
 static enum tl_rc open_unix(const char *path, int *ret_fd, struct tl_err *err)

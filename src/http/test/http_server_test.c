@@ -753,6 +753,38 @@ static void a_drain_is_announced_to_nobody_where_nobody_watches(void **state)
     rig_stop(&r);
 }
 
+struct late {
+    struct rig *r;
+    int fd;
+};
+
+static void *send_late(void *arg)
+{
+    struct late *l = arg;
+
+    while (!http_server_is_draining(l->r->server))
+        (void)usleep(1000);
+    (void)usleep(20000);
+    rig_send(l->fd, "GET /who HTTP/1.1\r\n" H "\r\n");
+    return NULL;
+}
+
+static void a_connection_from_just_before_a_drain_that_nobody_watches_is_answered(void **state)
+{
+    struct late l;
+    struct rig r;
+    pthread_t thread;
+
+    (void)state;
+    rig_start(&r, &(struct http_server_options){.drain_announce_ms = 1000}, NULL);
+    l = (struct late){&r, rig_connect(&r)};
+    assert_int_equal(pthread_create(&thread, NULL, send_late, &l), 0);
+    rig_stop(&r);
+    (void)pthread_join(thread, NULL);
+    has(rig_read_all(l.fd), "HTTP/1.1 ");
+    (void)close(l.fd);
+}
+
 static void what_does_not_end_in_time_is_cut(void **state)
 {
     struct rig r;
@@ -831,6 +863,7 @@ int main(void)
         cmocka_unit_test(a_unix_socket_is_for_its_owner_and_tells_the_uid),
         cmocka_unit_test(draining_finishes_requests_and_closes_idlers),
         cmocka_unit_test(a_drain_is_announced_to_nobody_where_nobody_watches),
+        cmocka_unit_test(a_connection_from_just_before_a_drain_that_nobody_watches_is_answered),
         cmocka_unit_test(what_does_not_end_in_time_is_cut),
         cmocka_unit_test(a_new_router_serves_the_next_request),
     };
