@@ -195,10 +195,12 @@ def test_an_event_comes_with_any_method_that_its_sender_uses(site, target):
     s = site(project(target, flows=flows)).start()
     for n, method in enumerate(("GET", "DELETE", "PATCH", "PUT", "POST")):
         assert s.sender.raw(method, f"/zd?id={n}", b"", zendesk(id=str(n))).status == 200
-    typed = {**zendesk(id="typed"), "Content-Type": "application/json"}
-    assert s.sender.raw("POST", "/zd?id=5", b"", typed).status == 200
-    s.wait_counts("zd", delivered=6)
-    assert sorted(target.bodies("/zd"), key=lambda b: b[1]) == [[m, str(n), ""] for n, m in enumerate(("GET", "DELETE", "PATCH", "PUT", "POST", "POST"))]
+    for n, method in enumerate(("GET", "DELETE"), 5):
+        typed = {**zendesk(id=f"typed{n}"), "Content-Type": "application/json"}
+        assert s.sender.raw(method, f"/zd?id={n}", b"", typed).status == 200
+    s.wait_counts("zd", delivered=7)
+    assert sorted(target.bodies("/zd"), key=lambda b: b[1]) == [
+        [m, str(n), ""] for n, m in enumerate(("GET", "DELETE", "PATCH", "PUT", "POST", "GET", "DELETE"))]
     assert s.sender.raw("GET", "/zd", b"", zendesk(b"x")).status == 401
     called = "/tw?CallSid=CA1&To=%2B49"
     signed = {"X-Twilio-Signature": b64("sha1", (url + called[3:]).encode())}
@@ -222,6 +224,15 @@ def test_a_malformed_signed_body_is_stored_dead_and_answered_2xx(shop, target):
     s.post({"n": 1})
     s.wait_counts(dead=1, delivered=1)
     assert target.bodies() == [{"n": 1}]
+
+
+@pytest.mark.parametrize("type", ["application/json", "application/cloudevents+json; charset=utf-8", "application/xml"])
+def test_a_post_that_names_a_type_and_sends_nothing_is_dead(shop, type):
+    s = shop()
+    r = s.sender.raw("POST", "/hooks/shop", b"", {"Content-Type": type, **sender.github(b"")})
+    assert r.status == 200 and s.wait_state(r.json["id"], "dead")["event"]["class"] == "data"
+    r = s.sender.raw("POST", "/hooks/shop", b"", sender.github(b""))
+    s.wait_state(r.json["id"], "delivered")
 
 
 def test_forms_are_read_as_objects(shop, target):

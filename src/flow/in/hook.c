@@ -118,6 +118,13 @@ static void refuse_coding(struct hook *h)
         .status = 415, .reason = "the body has a Content-Encoding: send it without", .why = "Content-Encoding"};
 }
 
+/* None, whatever its type would be: no malformed one. Where a method is there to bring one, a sender that names a type
+ * and sends nothing of it has a fault, and is told so by a dead event. */
+static bool may_lack_body(struct tl_sv method)
+{
+    return tl_sv_eqs(method, "GET") || tl_sv_eqs(method, "DELETE");
+}
+
 /* Everything between the request and the ledger that is pure. */
 static void examine(struct hook *h)
 {
@@ -153,7 +160,7 @@ static void examine(struct hook *h)
     h->kind = webhook_body_kind(http_req_header(h->req, "content-type"), h->req->body);
     if (h->kind == WEBHOOK_XML && ((const struct flow_webhook_conf *)f->conf->from.conf)->xml == FLOW_XML_TEXT)
         h->kind = WEBHOOK_RAW;
-    if (h->req->body.n == 0 && h->kind != WEBHOOK_FORM) /* none, whatever its type would be: no malformed one */
+    if (h->req->body.n == 0 && h->kind != WEBHOOK_FORM && may_lack_body(h->req->method_text))
         h->kind = WEBHOOK_RAW;
     if (webhook_body_parse(a, h->kind, h->req->body, &h->body, &h->dead) != TL_OK)
         h->unparsed = true;
