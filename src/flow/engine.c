@@ -299,11 +299,12 @@ static void fill_target(const struct flow_target *t, struct queue_target_def *d)
                                    .batch_linger_ms = (uint32_t)t->conf->linger_ms};
 }
 
+/* One that has not begun yet was not in force either. */
 static bool had_schedule(const struct flow_plan *p, const char *name)
 {
     for (size_t i = 0; i < p->n_flows; i++)
         if (p->flows[i].source == FLOW_SCHEDULE && strcmp(p->flows[i].name, name) == 0)
-            return true;
+            return !__atomic_load_n(&p->flows[i].anew, __ATOMIC_RELAXED);
     return false;
 }
 

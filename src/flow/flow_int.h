@@ -90,7 +90,8 @@ struct flow {
     bool expand;              /* the ledger calls the steps once, then stores deliveries */
     struct guard_retry retry; /* of its steps */
     uint32_t id;              /* of the ledger */
-    bool anew;                /* its schedule was not in force just before: what it missed then is nobody's */
+    bool anew;                /* atomic: its schedule was not in force just before, and what it missed then is nobody's;
+                               * until it has begun */
     struct flow_plan *plan;
     struct flow_meters *meters;
     struct flow_watch *watch; /* the engine's */

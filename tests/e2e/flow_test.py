@@ -192,6 +192,16 @@ def test_the_first_run_of_a_new_schedule_is_made_up_for_too(ticking, missed):
     s.wait_counts(delivered=1, timeout=8)
 
 
+def a_day_passes(s):
+    """Since the schedule of `tick` began, or ran."""
+    with closing(sqlite3.connect(s.folder / "data/ledger.db")) as db, db:
+        (value,) = db.execute("SELECT value FROM position WHERE lease='source/tick' AND key='cursor'").fetchone()
+        value = value if isinstance(value, bytes) else value.encode()
+        was = datetime.fromisoformat(value[:19].decode()).replace(tzinfo=timezone.utc)
+        value = (was - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S").encode() + value[19:]
+        db.execute("UPDATE position SET value=? WHERE lease='source/tick' AND key='cursor'", (value,))
+
+
 def test_what_a_schedule_missed_is_made_up_for_only_where_it_was_in_force(site, target):
     daily = (datetime.now(timezone.utc) - timedelta(hours=2)).strftime("%M %H * * *")
     tick = {"from": {"schedule": {"cron": "0 0 1 1 *"}}, "to": {"connection": "erp", "post": "/tick"}}
@@ -204,24 +214,47 @@ def test_what_a_schedule_missed_is_made_up_for_only_where_it_was_in_force(site, 
         s.stop()
         return target.count("/tick")
 
-    def a_day_passes():
-        with closing(sqlite3.connect(s.folder / "data/ledger.db")) as db, db:
-            (value,) = db.execute("SELECT value FROM position WHERE lease='source/tick' AND key='cursor'").fetchone()
-            value = value if isinstance(value, bytes) else value.encode()
-            was = datetime.fromisoformat(value[:19].decode()).replace(tzinfo=timezone.utc)
-            value = (was - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S").encode() + value[19:]
-            db.execute("UPDATE position SET value=? WHERE lease='source/tick' AND key='cursor'", (value,))
     assert run_for_a_while() == 0
-    a_day_passes()
+    a_day_passes(s)
     s.change(lambda c: c["flows"]["tick"]["from"]["schedule"].update(cron=daily))
     assert run_for_a_while() == 0, "that time was before the schedule"
-    a_day_passes()
+    a_day_passes(s)
     assert run_for_a_while() == 1, "that one was missed"
     s.change(lambda c: c["flows"].pop("tick"))
     assert run_for_a_while() == 1
-    a_day_passes()
+    a_day_passes(s)
     s.change(lambda c: c["flows"].update(tick={**tick, "from": {"schedule": {"cron": daily}}}))
     assert run_for_a_while() == 1, "the flow was not there at that time"
+
+
+def test_a_schedule_that_came_with_a_reload_is_new_after_a_second_one_too(site, target):
+    """The disk is full when it should begin, so that the next reload comes before it has."""
+    daily = (datetime.now(timezone.utc) - timedelta(hours=2)).strftime("%M %H * * *")
+    tick = {"from": {"schedule": {"cron": daily}}, "to": {"connection": "erp", "post": "/tick"}}
+    s = site(project(target, flows={"tick": tick}))
+    s.start()
+
+    def position():
+        with closing(sqlite3.connect(s.folder / "data/ledger.db")) as db:
+            return db.execute("SELECT value FROM position WHERE lease='source/tick' AND key='cursor'").fetchone()
+    until(position)
+    s.stop()
+    a_day_passes(s)
+    was = position()
+    s.change(lambda c: c["flows"].pop("tick"))
+    s.start()
+    s.config["store"]["reserve"] = "100TB"
+    s.config["flows"]["tick"] = tick
+    s.configure(s.config)
+    s.do("/v1/reload")
+    until(lambda: [e for e in s.logged("source.failed") if e["flow"] == "tick"])
+    assert position() == was
+    s.config["store"]["reserve"] = "100MB"
+    s.configure(s.config)
+    s.do("/v1/reload")
+    until(lambda: position() != was)
+    time.sleep(0.5)
+    assert target.count("/tick") == 0, "the flow was not there at that time"
 
 
 class Shop:

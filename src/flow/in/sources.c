@@ -18,7 +18,6 @@ struct source {
     uint64_t epoch;
     uint32_t failures; /* since it last came forward */
     bool remarked;     /* it has had one */
-    bool anew;         /* a schedule that has not begun yet and was not in force before */
     char position_key[FLOW_POSITION_KEY];
     struct async_mutex taking; /* parts of a read take in one after another: each renews the lease */
 };
@@ -195,10 +194,12 @@ static enum tl_rc schedule_start(struct task *task, struct source *s, int64_t *r
     *ret_after = now;
     if (rc != TL_OK && rc != TL_NOT_FOUND)
         return rc;
-    if (rc == TL_NOT_FOUND || s->anew || !read_stamp(c, tl_buf_view(&b), ret_after)) {
+    if (rc == TL_NOT_FOUND || __atomic_load_n(&s->flow->anew, __ATOMIC_RELAXED) ||
+        !read_stamp(c, tl_buf_view(&b), ret_after)) {
         tl_err_clear(err);
         rc = emit(task, s, NULL, 0, s->position_key, stamp(c, now, room), err);
-        s->anew = s->anew && rc != TL_OK;
+        if (rc == TL_OK)
+            __atomic_store_n(&s->flow->anew, false, __ATOMIC_RELAXED);
         return rc;
     }
     last = *ret_after;
@@ -454,7 +455,7 @@ static void start_source(struct flow_loop *l, struct flow_plan *p, struct flow *
     struct task *task;
     struct tl_err err;
 
-    *s = (struct source){.loop = l, .plan = flow_plan_ref(p), .flow = f, .anew = f->anew};
+    *s = (struct source){.loop = l, .plan = flow_plan_ref(p), .flow = f};
     snprintf(s->name, sizeof s->name, "source/%s", f->name);
     if (task_start(l->loop, "source", 0, source_task, s, NULL, &task, &err) == TL_OK)
         return;
