@@ -73,6 +73,44 @@ static void a_permit_is_counted_by_the_guard_of_its_connection(void **state)
     assert_int_equal(stat_of(b, "crm").running, 0);
 }
 
+static void what_waits_for_something_else_is_shown_begins_nothing_and_goes_behind(void **state)
+{
+    struct bench *b = *state;
+    struct queue_work *w;
+    struct queue_row row;
+    bool running;
+    uint64_t first, second;
+
+    b->guard.concurrency = 1;
+    help_open(b);
+    first = help_put(b, NULL, NULL, "x");
+    second = help_put(b, NULL, NULL, "y");
+    help_turn(b);
+    w = help_take(b);
+    assert_int_equal(w->claims[0].event, first);
+    queue_wants(b->q, w, "room");
+    help_turn(b);
+    assert_int_equal(held_of(b, first, &running), QUEUE_HELD_CONCURRENCY);
+    assert_false(running);
+    queue_wants(b->q, w, NULL);
+    help_turn(b);
+    assert_int_equal(held_of(b, first, &running), QUEUE_HELD_NONE);
+    assert_true(running);
+    queue_wants(b->q, w, "room");
+    help_finish(b, w, QUEUE_END_WAITED, TL_OK, NULL);
+    help_row(b, first, &row);
+    assert_int_equal(row.state, QUEUE_QUEUED);
+    assert_int_equal(row.attempts, 0);
+    w = help_take(b);
+    assert_int_equal(w->claims[0].event, second);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    w = help_take(b);
+    assert_int_equal(w->claims[0].event, first);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, NULL);
+    help_row(b, first, &row);
+    assert_int_equal(row.state, QUEUE_DELIVERED);
+}
+
 static void a_failure_of_a_step_pauses_its_connection_and_not_the_targets(void **state)
 {
     struct bench *b = *state;
@@ -450,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_permit_is_counted_by_the_guard_of_its_connection),
+        T(what_waits_for_something_else_is_shown_begins_nothing_and_goes_behind),
         T(a_failure_of_a_step_pauses_its_connection_and_not_the_targets),
         T(a_failure_while_the_breaker_of_the_asked_system_is_open_uses_no_attempt),
         T(a_system_that_a_step_cannot_reach_kills_nothing_without_a_breaker_either),
