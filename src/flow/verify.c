@@ -75,7 +75,8 @@ void flow__build_verifier(struct flow *f, const struct flow_load_options *o, str
         struct webhook_secret *to = &secrets[setup.n_secrets++];
 
         *to = (struct webhook_secret){.value = resolve(&b, &s->value)};
-        remark_value(&b, verify, &s->value, to->value);
+        if (!s->until) /* one that is on its way out is mended already */
+            remark_value(&b, verify, &s->value, to->value);
         if (s->until && !tl_time_parse(tl_sv_str(s->until), &to->until_ms))
             config_error(e, verify->at, "Write 2026-12-31T00:00:00Z.", "`until` is not a time: %s", s->until);
     }

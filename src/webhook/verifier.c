@@ -214,17 +214,19 @@ const char *webhook_secret_remark(const char *scheme, struct tl_sv value)
 {
     const struct webhook_scheme *s = webhook__scheme(tl_sv_str(scheme));
     struct tl_sv coded = tl_sv_starts(value, TL_SV("whsec_")) ? tl_sv_from(value, 6) : value;
-    bool other = false;
+    bool other = false, svix = strcmp(scheme, "svix") == 0; /* its API takes 32 to 100 characters */
     struct tl_buf b;
 
     if (s == NULL || s->key != KEY_WHSEC || tl_sv_starts(value, TL_SV("whpk_")) || tl_sv_starts(value, TL_SV("whsk_")))
         return NULL;
     tl_buf_init(&b, 8192);
-    other = tl_base64_decode(&b, coded) && b.n > 0 && (b.n < 24 || b.n > 64); /* 0: an error anyway */
+    other = tl_base64_decode(&b, coded) && b.n > 0 && (b.n < 24 || b.n > (svix ? 75 : 64)); /* 0: an error anyway */
     if (b.p != NULL)
         tl_wipe(b.p, b.cap);
     tl_buf_done(&b);
-    return other ? "Standard Webhooks asks for a secret of 24 to 64 bytes" : NULL;
+    return !other ? NULL
+           : svix ? "Svix has secrets of 24 to 75 bytes"
+                  : "Standard Webhooks asks for a secret of 24 to 64 bytes";
 }
 
 /* ---- what the configuration changes in the row ---- */

@@ -276,6 +276,16 @@ static void a_verify_that_cannot_be_is_found_without_its_secrets(void **state)
     expect_checked("jwt: { audience: x, secret: '${env:NOT_HERE}' }", TL_OK, NULL);
     expect_checked("standard_webhooks: { secret: whsec_YWJj }", TL_OK, "asks for a secret of 24 to 64 bytes");
     expect_checked("svix: { secret: whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY }", TL_OK, NULL);
+    expect_checked("svix: { secret: whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywt"
+                   "Li8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RFRkdISUpL }",
+                   TL_OK, NULL); /* 75 bytes */
+    expect_checked("standard_webhooks: { secret: whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywt"
+                   "Li8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RFRkdISUpL }",
+                   TL_OK, "asks for a secret of 24 to 64 bytes");
+    expect_checked("svix: { secret: whsec_YWJj }", TL_OK, "Svix has secrets of 24 to 75 bytes");
+    expect_checked("standard_webhooks: { secret: [ { value: whsec_YWJj, until: '2099-01-01T00:00:00Z' }, "
+                   "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY ] }",
+                   TL_OK, NULL); /* on its way out */
     expect_checked("standard_webhooks: { secret: '${env:NOT_HERE}' }", TL_OK, NULL);
     expect_checked(GENERIC "signed_text: '{timestamp}.{body}', timestamp: 't=', id: '/a~1b/0', event_type: x-type }",
                    TL_OK, NULL);
