@@ -73,10 +73,9 @@ static enum tl_rc load(struct main_alerts *m, struct tl_buf *text, struct tl_err
     return rc;
 }
 
-void main_alerts_init(struct main_alerts *m)
+void main_alerts_init(struct main_alerts *m, const struct alert_conf *conf)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf text = {0};
-    struct flow_plan *plan = flow_engine_plan(m->engine);
     const struct tl_clock *clock = tl_clock_system();
     struct tl_err err = {0};
     enum tl_rc rc;
@@ -86,9 +85,7 @@ void main_alerts_init(struct main_alerts *m)
     m->credentials = main_credentials_new(m->metrics, m->crypto);
     rc = load(m, &text, &err);
     if (rc == TL_OK)
-        rc = alert_load(m->book, tl_buf_view(&text), &flow_plan_project(plan)->alerts, tl_clock_wall_ms(clock),
-                        tl_clock_mono_ms(clock), &err);
-    flow_plan_unref(plan);
+        rc = alert_load(m->book, tl_buf_view(&text), conf, tl_clock_wall_ms(clock), tl_clock_mono_ms(clock), &err);
     if (rc != TL_OK && rc != TL_NOT_FOUND)
         TL_LOG(m->log, TL_WARN, "alerts.not_read", err.text, KV_STR("what", "a new book begins"));
 }

@@ -22,7 +22,7 @@ struct main_alerts {
     bool unkept; /* the last write did not succeed */
 };
 /* Reads the book that was kept; blocks. A book that cannot be read is logged, and a new one begins. */
-void main_alerts_init(struct main_alerts *m);
+void main_alerts_init(struct main_alerts *m, const struct alert_conf *conf);
 enum tl_rc main_alerts_task(struct task *task, void *alerts, struct tl_err *err);
 /* For struct admin: of a connection, as the rule sees them. Any thread. */
 void main_alerts_credentials(void *alerts, const char *connection, struct tl_arena *arena,

@@ -411,14 +411,10 @@ static enum tl_rc open_web(struct server *s, struct flow_plan *plan, struct tl_e
 {
     const struct flow_admin_conf *c = &flow_plan_project(plan)->admin;
     const struct config_node *written = config_get(flow_plan_node(plan), "admin");
-    enum tl_rc rc = admin_web_new(&s->admin, &s->admin.web, err);
+    enum tl_rc rc;
 
-    if (rc == TL_OK && !c->off)
-        rc = admin_web_first_token(s->admin.web, err);
-    if (rc == TL_OK)
-        rc = admin_web_configure(s->admin.web, plan, err);
-    if (rc != TL_OK || c->off)
-        return rc;
+    if (c->off)
+        return TL_OK;
     rc = make_web(s, c, err);
     if (rc == TL_OK)
         rc = main_listen(&s->web_at, &c->server, s->web, err);
@@ -676,6 +672,45 @@ static void catch_signals(struct server *s)
 }
 
 /* ---- in order ---- */
+/* What reads from the ledger before it has events to see to: a read waits for a turn. */
+static enum tl_rc prepare_admin(struct server *s, struct flow_plan *plan, struct tl_err *err)
+{
+    const struct flow_project *c = flow_plan_project(plan);
+    enum tl_rc rc;
+
+    s->admin = (struct admin){.queue = s->queue,
+                              .engine = s->engine,
+                              .metrics = s->metrics,
+                              .secrets = s->secrets.box,
+                              .vault = s->secrets.vault,
+                              .auth = &s->auth.world,
+                              .crypto = s->crypto,
+                              .workers = s->workers,
+                              .readers = admin_readers_new(),
+                              .stopping = &s->stopping,
+                              .clock = tl_clock_system(),
+                              .log = s->log,
+                              .started_ms = tl_clock_wall_ms(tl_clock_system()),
+                              .config_path = s->config_path,
+                              .data_path = c->store.path,
+                              .reload = reload,
+                              .reload_arg = s};
+    s->alerts = (struct main_alerts){.engine = s->engine,
+                                     .queue = s->queue,
+                                     .crypto = s->crypto,
+                                     .metrics = s->metrics,
+                                     .log = s->log,
+                                     .stopping = &s->stopping};
+    main_alerts_init(&s->alerts, &c->alerts);
+    s->admin.alerts = s->alerts.book;
+    s->admin.credentials = main_alerts_credentials;
+    s->admin.credentials_arg = &s->alerts;
+    rc = admin_web_new(&s->admin, &s->admin.web, err);
+    if (rc == TL_OK && !c->admin.off)
+        rc = admin_web_first_token(s->admin.web, err);
+    return rc == TL_OK ? admin_web_configure(s->admin.web, plan, err) : rc;
+}
+
 static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err *err)
 {
     const struct flow_project *c = flow_plan_project(plan);
@@ -703,38 +738,11 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
     if (rc == TL_OK)
         rc = main_auth_init(&s->auth, c->store.path, s->crypto, s->secrets.box, &s->engine, &s->queue, err);
     if (rc == TL_OK)
+        rc = prepare_admin(s, plan, err);
+    if (rc == TL_OK)
         rc = flow_engine_start(s->engine, s->queue, plan, err);
     s->telemetry.client = flow_engine_client(s->engine, s->loops[0]);
     s->telemetry.stopping = &s->stopping;
-    s->admin = (struct admin){.queue = s->queue,
-                              .engine = s->engine,
-                              .metrics = s->metrics,
-                              .secrets = s->secrets.box,
-                              .vault = s->secrets.vault,
-                              .auth = &s->auth.world,
-                              .crypto = s->crypto,
-                              .workers = s->workers,
-                              .readers = admin_readers_new(),
-                              .stopping = &s->stopping,
-                              .clock = tl_clock_system(),
-                              .log = s->log,
-                              .started_ms = tl_clock_wall_ms(tl_clock_system()),
-                              .config_path = s->config_path,
-                              .data_path = c->store.path,
-                              .reload = reload,
-                              .reload_arg = s};
-    if (rc == TL_OK) {
-        s->alerts = (struct main_alerts){.engine = s->engine,
-                                         .queue = s->queue,
-                                         .crypto = s->crypto,
-                                         .metrics = s->metrics,
-                                         .log = s->log,
-                                         .stopping = &s->stopping};
-        main_alerts_init(&s->alerts);
-        s->admin.alerts = s->alerts.book;
-        s->admin.credentials = main_alerts_credentials;
-        s->admin.credentials_arg = &s->alerts;
-    }
     if (rc == TL_OK)
         rc = open_public(s, plan, err);
     if (rc == TL_OK)
