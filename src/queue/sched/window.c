@@ -10,7 +10,7 @@
 #include "queue/queue_int.h"
 
 #define FILL_STEP 1000
-#define FILL_FIRST 64 /* so that something starts at once; each step after it is twice as large */
+#define FILL_FIRST 16 /* so that something starts at once; each step after it is twice as large */
 #define LANES_STEP 200
 #define PATIENCE_NS                                                                                                    \
     1000000u     /* so long a step goes on while calls wait for the turn; a whole one may take ten times it */
