@@ -85,7 +85,7 @@ static const struct config_spec tls_spec = CONFIG_SPEC("tls", struct flow_tls_co
                    "Longest extension of a chunk; they are passed over. Beyond: 400."),                                \
         SIZE_LIMIT("body_memory", body_memory, "256MB", 1 << 20, 1LL << 40,                                            \
                    "Memory for all bodies that are being received; beyond: 503. On the public server deliveries have " \
-                   "as much for large bodies from the ledger, and wait beyond."),                                      \
+                   "as much for large bodies from the ledger, and wait beyond; each connection may have one out."),    \
         TIME_LIMIT("handshake_timeout", handshake_ms, "10s", 600000,                                                   \
                    "A connection's PROXY header and TLS handshake take so long at most."),                             \
         TIME_LIMIT("head_timeout", head_ms, "10s", 600000,                                                             \
