@@ -88,8 +88,8 @@ static size_t secret_name(struct tl_sv s)
                                         "sessionId",        "token"};
     size_t n = 0;
 
-    for (size_t i = 0; i < TL_COUNT(names); i++)
-        if (strlen(names[i]) > n && tl_sv_starts_i(s, tl_sv_str(names[i])))
+    for (size_t i = 0; s.n > 0 && i < TL_COUNT(names); i++)
+        if ((names[i][0] | 0x20) == (s.p[0] | 0x20) && strlen(names[i]) > n && tl_sv_starts_i(s, tl_sv_str(names[i])))
             n = strlen(names[i]);
     return n;
 }
