@@ -672,12 +672,9 @@ static void catch_signals(struct server *s)
 }
 
 /* ---- in order ---- */
-/* What reads from the ledger before it has events to see to: a read waits for a turn. */
-static enum tl_rc prepare_admin(struct server *s, struct flow_plan *plan, struct tl_err *err)
+/* Also of a start that fails: what is torn down looks at it. */
+static void describe_admin(struct server *s, const struct flow_project *c)
 {
-    const struct flow_project *c = flow_plan_project(plan);
-    enum tl_rc rc;
-
     s->admin = (struct admin){.queue = s->queue,
                               .engine = s->engine,
                               .metrics = s->metrics,
@@ -695,6 +692,14 @@ static enum tl_rc prepare_admin(struct server *s, struct flow_plan *plan, struct
                               .data_path = c->store.path,
                               .reload = reload,
                               .reload_arg = s};
+}
+
+/* What reads from the ledger before it has events to see to: a read waits for a turn. */
+static enum tl_rc prepare_admin(struct server *s, struct flow_plan *plan, struct tl_err *err)
+{
+    const struct flow_project *c = flow_plan_project(plan);
+    enum tl_rc rc;
+
     s->alerts = (struct main_alerts){.engine = s->engine,
                                      .queue = s->queue,
                                      .crypto = s->crypto,
@@ -737,6 +742,7 @@ static enum tl_rc build(struct server *s, struct flow_plan *plan, struct tl_err 
         rc = open_ledger(s, c, err);
     if (rc == TL_OK)
         rc = main_auth_init(&s->auth, c->store.path, s->crypto, s->secrets.box, &s->engine, &s->queue, err);
+    describe_admin(s, c);
     if (rc == TL_OK)
         rc = prepare_admin(s, plan, err);
     if (rc == TL_OK)

@@ -165,8 +165,9 @@ def test_a_simulator_with_wrong_options(empty, options, wanted):
 
 # ---- Ctrl-C ----
 def interrupted(project, *words, after=0.7, stdin=subprocess.DEVNULL):
+    # A shell that started the tests in the background has them ignore SIGINT.
     p = subprocess.Popen([BINARY, *map(str, words)], cwd=project.folder, env=project.env, stdin=stdin, stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, text=True)
+                         stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     time.sleep(after)
     assert p.poll() is None, p.communicate()
     p.send_signal(signal.SIGINT)
