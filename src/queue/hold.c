@@ -37,7 +37,12 @@ void queue__hold_flow(struct queue *q, struct flow *f, enum queue_held why, uint
 
 void queue__hold_conn_auth(struct queue *q, struct conn *c, const char *text, uint32_t retry_after_ms)
 {
-    queue__hold_conn(q, c, QUEUE_HELD_CONNECTION_AUTH, text);
+    /* Who did not even ask, because the credentials are paused, knows less than who was refused. */
+    bool known = c->held == QUEUE_HELD_CONNECTION_AUTH && retry_after_ms > 0;
+    char before[sizeof(c->held_text)];
+
+    memcpy(before, c->held_text, sizeof(before));
+    queue__hold_conn(q, c, QUEUE_HELD_CONNECTION_AUTH, known ? before : text);
     if (!c->internal && retry_after_ms > 0) /* whoever guards the credentials knows when the next probe may be */
         c->try_ns = queue__now(q) + retry_after_ms * NS_PER_MS;
 }

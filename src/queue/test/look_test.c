@@ -700,11 +700,45 @@ static void an_edit_is_shown_beside_the_original_even_when_it_is_empty(void **st
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
+static void refuse(struct bench *b, struct queue_work *w, const char *text, uint32_t retry_after_ms)
+{
+    w->claims[0].outcome = (struct queue_outcome){
+        .end = QUEUE_END_FAILED, .rc = TL_AUTH, .text = tl_sv_str(text), .retry_after_ms = retry_after_ms};
+    queue_finish(b->q, w);
+    help_turn(b);
+}
+
+/* Those that were about to call when the first one was refused come back later, and know only that it is paused. */
+static void a_connection_is_held_with_the_words_of_who_was_refused(void **state)
+{
+    struct bench *b = *state;
+    struct tl_arena *a = tl_arena_new(1 << 20);
+    struct queue_work *w[3];
+    struct queue_stat s;
+    struct tl_err err;
+
+    b->guard.concurrency = 3;
+    help_open(b);
+    for (unsigned i = 0; i < 3; i++)
+        (void)help_put(b, NULL, (const char *[]){"a", "b", "c"}[i], "1");
+    help_turn(b);
+    for (unsigned i = 0; i < 3; i++)
+        w[i] = help_take(b);
+    refuse(b, w[0], "c is paused: 401", 60000);
+    refuse(b, w[1], "HTTP 401: INVALID_LOGIN", 0);
+    refuse(b, w[2], "c is paused: 401", 60000);
+    assert_int_equal(queue_stats(b->q, NULL, a, &s, &err), TL_OK);
+    assert_int_equal(s.connections[0].held, QUEUE_HELD_CONNECTION_AUTH);
+    assert_string_equal(s.connections[0].held_text, "HTTP 401: INVALID_LOGIN");
+    tl_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(whatever_waits_says_why),
         TEST(what_a_paused_flow_keeps_back_does_not_wait_for_its_connection),
+        TEST(a_connection_is_held_with_the_words_of_who_was_refused),
         TEST(what_a_hold_keeps_back_has_the_time_that_it_takes_once_it_goes_on),
         TEST(without_a_server_only_what_was_removed_is_called_removed),
         TEST(a_call_that_reached_nobody_costs_nothing),
