@@ -26,31 +26,12 @@ int cli__exit_of(enum tl_rc rc)
     return CLI_FAILED;
 }
 
-/* {"error": {"code", "message", NAME: more}} */
-static void put_error(const char *code, const char *message, const char *name, struct json more)
-{
-    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    struct json_builder inner, outer;
-
-    json_object_begin(&inner, a, 3);
-    json_adds(&inner, "code", json_str(code));
-    json_adds(&inner, "message", json_str(message));
-    if (name)
-        json_adds(&inner, name, more);
-    json_object_begin(&outer, a, 1);
-    json_adds(&outer, "error", json_end(&inner));
-    tl_buf_init(&b, 1 << 20);
-    json_write(&b, json_end(&outer), JSON_WRITE_TERMINAL);
-    fprintf(stderr, "%.*s\n", (int)b.n, b.p ? b.p : "");
-}
-
 int cli__fail_with(const struct tl_err *err, bool json, const char *name, struct json more)
 {
     const char *text = err->text[0] ? err->text : tl_rc_meaning(err->rc);
 
     if (json) {
-        put_error(tl_rc_name(err->rc), text, name, more);
+        json_complain(tl_rc_name(err->rc), text, name, more);
         return cli__exit_of(err->rc);
     }
     fputs("tieline: ", stderr);
@@ -77,7 +58,7 @@ int cli_wrong(bool json, const char *full, const char *text)
     char *see = tl_sprintf("tieline%s%s --help", *full ? " " : "", full);
 
     if (json) {
-        put_error("usage", text, "see", json_str(see));
+        json_complain("usage", text, "see", json_str(see));
     } else {
         fprintf(stderr, "tieline%s%s: ", *full ? " " : "", full);
         cli__put_safe(stderr, tl_sv_str(text));

@@ -40,9 +40,10 @@ struct look {
     bool cut;          /* more stood behind the end: what a value begins with is that value there */
 };
 
+/* least 0: in words, of which names tell too; else in data. */
 static struct look look_for(const struct connector_view *view, size_t least)
 {
-    struct look k = {.view = view, .least = least};
+    struct look k = {.view = view, .least = least, .names = least == 0};
 
     for (size_t i = 0; view && i < view->n_masks; i++) {
         uint8_t c = (uint8_t)view->masks[i].p[0];
@@ -51,6 +52,11 @@ static struct look look_for(const struct connector_view *view, size_t least)
             k.first[c / 64] |= UINT64_C(1) << c % 64;
     }
     return k;
+}
+
+static bool finds_values(const struct look *k)
+{
+    return k->first[0] || k->first[1] || k->first[2] || k->first[3];
 }
 
 /* The longest value that stands at the beginning of s; 0: none. */
@@ -171,9 +177,8 @@ static struct tl_sv look_through(struct tl_arena *a, const struct look *k, struc
 
 struct tl_sv connector_mask(struct connector_call *call, struct tl_sv text)
 {
-    struct look k = look_for(call->view, 0);
+    const struct look k = look_for(call->view, 0);
 
-    k.names = true;
     return look_through(call->arena, &k, text);
 }
 
@@ -181,7 +186,6 @@ struct tl_sv connector_mask_cut(struct connector_call *call, struct tl_sv text, 
 {
     struct look k = look_for(call->view, 0);
 
-    k.names = true;
     k.cut = text.n >= max;
     return look_through(call->arena, &k, tl_sv(text.p, text.n < max ? text.n : max));
 }
@@ -248,14 +252,6 @@ static bool clean_text(struct tl_arena *a, const struct look *k, struct tl_sv *t
     return is_other;
 }
 
-static bool has_long_values(const struct connector_view *v)
-{
-    for (size_t i = 0; v && i < v->n_masks; i++)
-        if (v->masks[i].n >= DATA_LEAST)
-            return true;
-    return false;
-}
-
 static void clean_xrefs(struct connector_call *call, const struct look *k, struct connector_verdict *v)
 {
     struct connector_xref *x = v->n_xrefs ? tl_arena_alloc(call->arena, v->n_xrefs * sizeof *x) : NULL;
@@ -275,20 +271,20 @@ static void clean_xrefs(struct connector_call *call, const struct look *k, struc
 static void clean_call(void *arg)
 {
     struct connector_call *call = arg;
-    const struct look data = look_for(call->view, DATA_LEAST);
+    const struct look words = look_for(call->view, 0), data = look_for(call->view, DATA_LEAST);
 
     for (size_t i = 0; call->verdicts && i < call->n; i++) {
         struct connector_verdict *v = &call->verdicts[i];
 
-        v->text = connector_mask(call, v->text);
-        v->shown = connector_mask(call, v->answer);
+        v->text = look_through(call->arena, &words, v->text);
+        v->shown = look_through(call->arena, &words, v->answer);
         v->answer = look_through(call->arena, &data, v->answer);
         if (v->n_xrefs)
             clean_xrefs(call, &data, v);
     }
-    call->job = connector_mask(call, call->job);
-    call->remark = connector_mask(call, call->remark);
-    if (has_long_values(call->view))
+    call->job = look_through(call->arena, &words, call->job);
+    call->remark = look_through(call->arena, &words, call->remark);
+    if (finds_values(&data))
         (void)clean(call->arena, &data, &call->output);
 }
 
@@ -310,22 +306,23 @@ struct cleaning {
     struct connector_call *call;
     const struct connector_incoming *records;
     size_t n;
+    struct look data;
 };
 
 static void clean_records(void *arg)
 {
     struct cleaning *c = arg;
     struct tl_arena *a = c->call->arena;
-    const struct look k = look_for(c->call->view, DATA_LEAST);
+    const struct look *k = &c->data;
     struct connector_incoming *copy = NULL;
 
     for (size_t i = 0; i < c->n; i++) {
         struct connector_incoming r = c->records[i];
-        bool changed = clean(a, &k, &r.value);
+        bool changed = clean(a, k, &r.value);
 
-        changed = clean(a, &k, &r.headers) || changed;
-        changed = clean_text(a, &k, &r.key) || changed;
-        changed = clean_text(a, &k, &r.order_by) || changed;
+        changed = clean(a, k, &r.headers) || changed;
+        changed = clean_text(a, k, &r.key) || changed;
+        changed = clean_text(a, k, &r.order_by) || changed;
         if (!changed)
             continue;
         if (!copy) {
@@ -341,9 +338,9 @@ static void clean_records(void *arg)
 const struct connector_incoming *connector__clean_records(struct task *task, struct connector_call *call,
                                                           const struct connector_incoming *records, size_t n)
 {
-    struct cleaning c = {call, records, n};
+    struct cleaning c = {call, records, n, look_for(call->view, DATA_LEAST)};
 
-    if (n > 0 && has_long_values(call->view))
+    if (n > 0 && finds_values(&c.data))
         task_on_main_stack(task, clean_records, &c);
     return c.records;
 }

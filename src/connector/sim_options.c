@@ -92,44 +92,26 @@ static void words(const struct connector_sim_option *table, size_t n)
     (void)puts("--json\n--help");
 }
 
-/* {"error": {"code", "message", "see"}}, as the other commands have it. */
-static void say_json(const char *name, const char *code, const char *text, bool usage)
-{
-    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    struct json_builder inner, outer;
-
-    json_object_begin(&inner, a, 3);
-    (void)json_adds(&inner, "code", json_str(code));
-    (void)json_adds(&inner, "message", json_str(text));
-    if (usage)
-        (void)json_adds(&inner, "see", json_printf(a, "tieline sim %s --help", name));
-    json_object_begin(&outer, a, 1);
-    (void)json_adds(&outer, "error", json_end(&inner));
-    tl_buf_init(&b, 1 << 20);
-    (void)json_write(&b, json_end(&outer), JSON_WRITE_TERMINAL);
-    (void)fprintf(stderr, "%.*s\n", TL_SV_ARG(tl_buf_view(&b)));
-}
-
 int connector_sim_wrong(const struct connector_sim_server *server, const char *fmt, ...)
 {
-    char text[1024];
+    char text[1024], see[128];
     va_list ap;
 
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    (void)snprintf(see, sizeof see, "tieline sim %.60s --help", server->name);
     if (server->json)
-        say_json(server->name, "usage", text, true);
+        json_complain("usage", text, "see", json_str(see));
     else
-        (void)fprintf(stderr, "tieline sim %s: %s\nsee: tieline sim %s --help\n", server->name, text, server->name);
+        (void)fprintf(stderr, "tieline sim %s: %s\nsee: %s\n", server->name, text, see);
     return 2;
 }
 
 void connector_sim_failed(const struct connector_sim_server *server, const struct tl_err *err)
 {
     if (server->json)
-        say_json(server->name, tl_rc_name(err->rc), err->text, false);
+        json_complain(tl_rc_name(err->rc), err->text, NULL, JSON_NOTHING);
     else
         (void)fprintf(stderr, "tieline sim %s: %s\n", server->name, err->text);
 }

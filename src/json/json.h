@@ -173,6 +173,9 @@ enum {
 };
 /* Appends to b; false when b's limit was passed. Undefined members are left out, undefined items are null. */
 bool json_write(struct tl_buf *b, struct json v, unsigned flags);
+/* A line {"error": {"code", "message", NAME: more}} on stderr, as every command complains with --json. name NULL: two
+ * members. */
+void json_complain(const char *code, const char *message, const char *name, struct json more);
 /* Shortest text that reads back as the same double, spelled as JavaScript does (1e+21, 0.000001, 1e-7). Returns bytes;
  * out holds 32. */
 size_t json_format_double(double d, char *out);

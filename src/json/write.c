@@ -4,6 +4,7 @@
  * once a string or number, in growing steps.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "json/json_int.h"
@@ -331,4 +332,22 @@ bool json_write(struct tl_buf *b, struct json v, unsigned flags)
     if (ok)
         tl_buf_added(b, (size_t)(w.o - b->p) - b->n);
     return ok;
+}
+
+void json_complain(const char *code, const char *message, const char *name, struct json more)
+{
+    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct json_builder inner, outer;
+
+    json_object_begin(&inner, a, 3);
+    (void)json_adds(&inner, "code", json_str(code));
+    (void)json_adds(&inner, "message", json_str(message));
+    if (name)
+        (void)json_adds(&inner, name, more);
+    json_object_begin(&outer, a, 1);
+    (void)json_adds(&outer, "error", json_end(&inner));
+    tl_buf_init(&b, 1 << 20);
+    (void)json_write(&b, json_end(&outer), JSON_WRITE_TERMINAL);
+    fprintf(stderr, "%.*s\n", TL_SV_ARG(tl_buf_view(&b)));
 }

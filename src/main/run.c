@@ -71,24 +71,11 @@ struct server {
 
 static int complain(const struct server *s, const struct tl_err *err)
 {
-    TL_CLEANUP(tl_arena_freep) struct tl_arena *a = tl_arena_new(1 << 20);
-    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    struct json_builder inner, outer;
-    int code = err->rc == TL_CONFIG ? 2 : 1;
-
-    if (!s->json) {
+    if (s->json)
+        json_complain(tl_rc_name(err->rc), err->text, NULL, JSON_NOTHING);
+    else
         fprintf(stderr, "tieline: %s\n", err->text);
-        return code;
-    }
-    json_object_begin(&inner, a, 2);
-    json_adds(&inner, "code", json_str(tl_rc_name(err->rc)));
-    json_adds(&inner, "message", json_str(err->text));
-    json_object_begin(&outer, a, 1);
-    json_adds(&outer, "error", json_end(&inner));
-    tl_buf_init(&b, 65536);
-    json_write(&b, json_end(&outer), 0);
-    fprintf(stderr, "%.*s\n", (int)b.n, b.p ? b.p : "");
-    return code;
+    return err->rc == TL_CONFIG ? 2 : 1;
 }
 
 static int complain_config(const struct server *s, struct config_errors *e)

@@ -39,10 +39,8 @@ void queue__hold_conn_auth(struct queue *q, struct conn *c, const char *text, ui
 {
     /* Who did not even ask, because the credentials are paused, knows less than who was refused. */
     bool known = c->held == QUEUE_HELD_CONNECTION_AUTH && retry_after_ms > 0;
-    char before[sizeof(c->held_text)];
 
-    memcpy(before, c->held_text, sizeof(before));
-    queue__hold_conn(q, c, QUEUE_HELD_CONNECTION_AUTH, known ? before : text);
+    queue__hold_conn(q, c, QUEUE_HELD_CONNECTION_AUTH, known ? c->held_text : text);
     if (!c->internal && retry_after_ms > 0) /* whoever guards the credentials knows when the next probe may be */
         c->try_ns = queue__now(q) + retry_after_ms * NS_PER_MS;
 }
@@ -69,7 +67,8 @@ void queue__hold_conn(struct queue *q, struct conn *c, enum queue_held why, cons
     if (c->internal)
         return;
     c->held = why;
-    (void)snprintf(c->held_text, sizeof(c->held_text), "%s", text);
+    if (text != c->held_text)
+        (void)snprintf(c->held_text, sizeof(c->held_text), "%s", text);
     c->try_ns = why == QUEUE_HELD_CONNECTION_AUTH ? next_try(q, &c->try_step_ms) : 0;
     c->trying = false;
     c->save = true;
