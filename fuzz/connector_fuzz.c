@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Properties: a template is read or refused with a reason; the words of a reply are one short line of UTF-8 without a
- * secret; headers of budgets give at most the readings there is room for, with names that end; an address never leaves
- * its host. The first byte chooses. */
+/* Properties: a template and an expression are read or refused with a reason; the words of a reply are one short line
+ * of UTF-8 without a secret; headers of budgets give at most the readings there is room for, with names that end; an
+ * address never leaves its host. The first byte chooses. */
 #include "connector/connector_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -16,6 +16,16 @@ static void templates(struct tl_arena *a, struct tl_sv s)
 
     assert((t != NULL) == (config_errors_count(e) == 0));
     connector_template_free(t);
+}
+
+static void expressions(struct tl_arena *a, struct tl_sv s)
+{
+    TL_CLEANUP(config_errors_freep) struct config_errors *e = config_errors_new();
+    const struct config_text text = {.text = tl_arena_strndup(a, s.p, s.n)};
+    struct connector_expression *x = connector_expression_new(&text, e);
+
+    assert((x != NULL) == (config_errors_count(e) == 0));
+    connector_expression_free(x);
 }
 
 static void words(struct tl_arena *a, struct tl_sv s)
@@ -67,7 +77,7 @@ static void addresses(struct tl_arena *a, struct tl_sv s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const what[])(struct tl_arena *, struct tl_sv) = {templates, words, budgets, addresses};
+    static void (*const what[])(struct tl_arena *, struct tl_sv) = {templates, words, budgets, addresses, expressions};
     struct tl_arena *a;
 
     if (size < 1 || size > 1 << 16)

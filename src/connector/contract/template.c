@@ -80,10 +80,12 @@ static struct mapping *compile(struct tl_sv text, struct config_place at, struct
         return NULL;
     }
     unknown = mapping_unknown_function(m);
-    if (unknown.n)
-        config_error(e, at, NULL, "the expression `%.*s` calls $%.*s, and there is no such function",
-                     (int)(text.n < 80 ? text.n : 80), text.p, TL_SV_ARG(unknown));
-    return m;
+    if (unknown.n == 0)
+        return m;
+    config_error(e, at, NULL, "the expression `%.*s` calls $%.*s, and there is no such function",
+                 (int)(text.n < 80 ? text.n : 80), text.p, TL_SV_ARG(unknown));
+    mapping_unref(m);
+    return NULL;
 }
 
 static bool add_literal(struct connector_template *t, const struct tl_buf *b)

@@ -26,8 +26,8 @@ bool connector_template_is_constant(const struct connector_template *t); /* has 
 TL_MUST_CHECK enum tl_rc connector_template_run(struct task *task, const struct connector_template *t,
                                                 struct connector_call *call, struct json envelope,
                                                 struct tl_sv *ret_text, struct tl_err *err);
-/* A whole expression, evaluated over an envelope (its members are variables too). text->text NULL gives NULL.
- * Running it suspends when it takes long. */
+/* A whole expression, evaluated over an envelope (its members are variables too). text->text NULL gives NULL, as do
+ * errors, which go to e at the text's place. Running it suspends when it takes long. */
 struct connector_expression;
 struct connector_expression *connector_expression_new(const struct config_text *text, struct config_errors *e);
 /* Of an idempotency key or an external id: gives nothing where a part of what it joins is missing or null

@@ -123,6 +123,7 @@ static void a_template_that_cannot_be_read_is_an_error_with_a_reason(void **stat
                                           {"/a/}x", "closes nothing"},
                                           {"/a/{}", "an expression is empty"},
                                           {"/a/{body.}", "cannot be read"},
+                                          {"/a/{$id()}", "calls $id, and there is no such function"},
                                           {"/a/{'}", "has no }"}};
     struct rig r;
 
