@@ -241,7 +241,16 @@ void guard__budget_read(struct budget *b, const struct guard_reading *r, int64_t
     b->ask_at = wall_ms + cell_ms(b);
 }
 
-uint64_t guard__budget_drain_ms(struct budget *b, uint64_t mono_ns, int64_t wall_ms, double waiting)
+/* What a bucket cannot fill up in a rest is lost to it. */
+static double overflow_ms(const struct budget *b, double left, const struct guard_rests *r)
+{
+    double token_ms = (double)b->conf.per_ms / b->conf.amount, most = burst(&b->conf);
+
+    return fmax(r->pause_ms - fmax(most - left, 0) * token_ms, 0) + r->n * fmax(r->ms - most * token_ms, 0);
+}
+
+uint64_t guard__budget_drain_ms(struct budget *b, uint64_t mono_ns, int64_t wall_ms, double waiting,
+                                const struct guard_rests *r)
 {
     double left = guard__budget_left(b, mono_ns, wall_ms), rest = waiting - left;
 
@@ -250,7 +259,7 @@ uint64_t guard__budget_drain_ms(struct budget *b, uint64_t mono_ns, int64_t wall
     if (b->conf.amount <= 0)
         return UINT64_MAX;
     if (b->conf.kind == GUARD_BUCKET)
-        return (uint64_t)(rest * (double)b->conf.per_ms / b->conf.amount);
+        return (uint64_t)(rest * (double)b->conf.per_ms / b->conf.amount + overflow_ms(b, left, r));
     if (share(b) <= 0)
         return UINT64_MAX;
     /* Wait for the next relief, then whole windows for what is more than one of them. */

@@ -401,48 +401,49 @@ static double pause_left_ms(const struct guard *g, uint64_t mono_ns, int64_t wal
 }
 
 /* Between two windows of the vendor lies a pause, however short the calls are. */
-static double rests_ms(const struct guard *g, const struct guard_backlog *b)
+static struct guard_rests rests_of(const struct guard *g, uint64_t mono_ns, int64_t wall_ms,
+                                   const struct guard_backlog *b)
 {
+    struct guard_rests r = {.pause_ms = pause_left_ms(g, mono_ns, wall_ms), .ms = g->rest.ms};
     double done = fmax(g->pace.done, 1), slots = floor(g->limit), calls = ceil((double)b->waiting / done);
 
     if (b->lanes)
         slots = fmin(slots, ceil((double)b->lanes / done));
-    if (!g->rest.window) /* at least one more, unless all that waits goes at once */
-        return calls > fmax(slots, 1) ? g->rest.ms : 0;
+    if (!g->rest.window) { /* at least one more, unless all that waits goes at once */
+        r.n = calls > fmax(slots, 1) ? 1 : 0;
+        return r;
+    }
     calls += fmin(g->rest.calls, g->rest.window); /* of the present window */
-    return (ceil(calls / g->rest.window) - 1) * g->rest.ms;
+    r.n = ceil(calls / g->rest.window) - 1;
+    return r;
 }
 
 uint64_t guard_drain_ms(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct guard_backlog *b,
                         const char **ret_reason)
 {
-    uint64_t worst = UINT64_MAX, pause, rests;
-    double ms;
+    struct guard_rests rests = rests_of(g, mono_ns, wall_ms, b);
+    double still = rests.pause_ms + rests.n * rests.ms, pace = guard__pace_drain_ms(g, mono_ns, b);
+    bool known = pace < 1e15;
+    uint64_t worst;
 
     *ret_reason = "";
     if (b->waiting == 0)
         return 0;
-    pause = (uint64_t)pause_left_ms(g, mono_ns, wall_ms);
-    rests = (uint64_t)rests_ms(g, b);
-    ms = guard__pace_drain_ms(g, mono_ns, b);
-    if (ms < 1e15) {
-        worst = (uint64_t)ms;
-        *ret_reason = "concurrency";
-    }
+    worst = (uint64_t)(still + (known ? pace : 0)); /* no call is under way in a rest, so they add up */
+    if (known || still > 0)                         /* not known: at least that long */
+        *ret_reason = known && pace >= still ? "concurrency" : "retry_after";
+    known = known || still > 0;
     for (size_t i = 0; i < g->n; i++) {
-        uint64_t at = guard__budget_drain_ms(&g->budgets[i], mono_ns, wall_ms, (double)b->waiting);
+        uint64_t at = guard__budget_drain_ms(&g->budgets[i], mono_ns, wall_ms, (double)b->waiting, &rests);
 
-        if (worst == UINT64_MAX || at > worst) {
+        if (!known || at > worst) {
             worst = at;
             *ret_reason = g->budgets[i].conf.name;
         }
+        known = true;
     }
-    if (pause + rests > 0 && (worst == UINT64_MAX || pause + rests > worst)) /* not known: at least that long */
-        *ret_reason = "retry_after";
-    if (worst == UINT64_MAX)
-        worst = pause + rests > 0 ? pause + rests : UINT64_MAX;
-    else
-        worst = pause + (rests > worst ? rests : worst);
+    if (!known)
+        return UINT64_MAX;
     if (g->breaker == OPEN && worst != UINT64_MAX && g->open_until_ns > mono_ns)
         worst += (g->open_until_ns - mono_ns) / 1000000u;
     return worst;

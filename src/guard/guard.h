@@ -153,8 +153,9 @@ struct guard_backlog {
     double between_ms; /* what lies between the end of a call and the start of the next in its slot */
 };
 /* How long it takes from now, and what sets the pace: a budget's name, "concurrency", or "retry_after". What was done
- * in a second while calls waited for a slot counts most; before that was ever seen, the time of a call. The ramp after
- * an outage is in it, new arrivals are not. UINT64_MAX: unknown. */
+ * in a second while calls waited for a slot counts most; before that was ever seen, the time of a call. Rests that the
+ * vendor asks for come on top of it, budgets go on meanwhile. The ramp after an outage is in it, new arrivals are not.
+ * UINT64_MAX: unknown. */
 uint64_t guard_drain_ms(struct guard *g, uint64_t mono_ns, int64_t wall_ms, const struct guard_backlog *b,
                         const char **ret_reason);
 

@@ -93,7 +93,13 @@ void guard__budget_read(struct budget *b, const struct guard_reading *r, int64_t
 void guard__budget_roll(struct budget *b, int64_t wall_ms);
 double guard__budget_left(struct budget *b, uint64_t mono_ns, int64_t wall_ms);
 double guard__budget_used(const struct budget *b);
-uint64_t guard__budget_drain_ms(struct budget *b, uint64_t mono_ns, int64_t wall_ms, double waiting);
+/* Rests in which no call starts: what is left of the present pause, and n of `ms` each. */
+struct guard_rests {
+    double pause_ms, n, ms;
+};
+/* Until it has let `waiting` through. It goes on in the rests: a window passes, a bucket fills up to its burst. */
+uint64_t guard__budget_drain_ms(struct budget *b, uint64_t mono_ns, int64_t wall_ms, double waiting,
+                                const struct guard_rests *r);
 static inline bool guard__is_window(const struct budget *b)
 {
     return b->conf.kind != GUARD_BUCKET;

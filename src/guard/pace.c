@@ -23,6 +23,8 @@ void guard__pace_asked(struct guard *g, uint64_t mono_ns, enum guard_wait answer
     struct pace *p = &g->pace;
 
     p->wanting = answer == GUARD_CONCURRENCY;
+    if (answer != GUARD_GO && !p->wanting) /* a rest or a budget, however many slots there are */
+        stop_counting(p);
     if (p->wanting && !p->full_ns)
         p->full_ns = p->at_ns = mono_ns;
 }

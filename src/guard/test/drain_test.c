@@ -45,11 +45,11 @@ static void a_pause_that_the_vendor_asked_for_is_part_of_the_drain_estimate(void
     r.feedback = &f;
     r.done = 1;
     guard_give(g, 10 * MS, DAY, &r);
-    /* How many may go between two such words is not known: the present pause, and one more. */
-    assert_int_equal(guard_drain_ms(g, 10 * MS, DAY, &b, &reason), 6000);
+    /* How many may go between two such words is not known: the present pause, one more, and their time. */
+    assert_int_equal(guard_drain_ms(g, 10 * MS, DAY, &b, &reason), 6040);
     assert_string_equal(reason, "retry_after");
     b.lanes = 1;
-    assert_int_equal(guard_drain_ms(g, 1010 * MS, DAY, &b, &reason), 5000);
+    assert_int_equal(guard_drain_ms(g, 1010 * MS, DAY, &b, &reason), 5080);
     b.waiting = 1; /* it goes when the present pause is over */
     assert_int_equal(guard_drain_ms(g, 1010 * MS, DAY, &b, &reason) / 1000, 2);
     b.waiting = 8;
@@ -73,8 +73,9 @@ static void a_pause_that_the_vendor_asked_for_is_part_of_the_drain_estimate(void
 /* A vendor with windows: so many calls in each of so many ms; the last of them is told to wait for the next. */
 struct vendor {
     struct guard *g;
-    uint64_t now_ms, turned_ms, per_ms;
+    uint64_t now_ms, turned_ms, per_ms, call_ms; /* call_ms 0: 100 */
     unsigned amount, used, told;
+    bool presses; /* one more asks while all slots are taken, as a ledger does in which some wait */
 };
 
 static unsigned until_told(struct vendor *v, unsigned slots, unsigned calls) /* the calls that it took */
@@ -88,7 +89,9 @@ static unsigned until_told(struct vendor *v, unsigned slots, unsigned calls) /* 
 
         while (n < slots && done + n < calls && guard_take(v->g, from * MS, DAY, 1).wait == GUARD_GO)
             n++;
-        v->now_ms += n ? 100 : 10;
+        if (v->presses && n == slots && done + n < calls)
+            assert_int_equal(guard_take(v->g, from * MS, DAY, 1).wait, GUARD_CONCURRENCY);
+        v->now_ms += !n ? 10 : v->call_ms ? v->call_ms : 100;
         for (unsigned i = 0; i < n; i++) {
             struct guard_result r = ended(TL_OK, from * MS);
 
@@ -128,20 +131,70 @@ static void between_two_pauses_go_as_many_calls_as_went_before(void **state)
 
     (void)state;
     assert_int_equal(until_told(&v, 5, 1000), 50);
-    assert_in_range(said_s(&v, 131), 38, 40); /* the present pause, and one: no window has been seen whole */
+    assert_in_range(said_s(&v, 131), 40, 42); /* the present pause, and one: no window has been seen whole */
     assert_int_equal(until_told(&v, 5, 1000), 50);
-    assert_in_range(said_s(&v, 131), 57, 60); /* 50, 50 and 31: three pauses, the present one among them */
-    assert_in_range(said_s(&v, 50), 19, 20);
-    assert_in_range(said_s(&v, 51), 38, 40);
+    assert_in_range(said_s(&v, 131), 59, 61); /* 50, 50 and 31: three pauses, the present one among them */
+    assert_in_range(said_s(&v, 50), 20, 21);
+    assert_in_range(said_s(&v, 51), 39, 41);
     assert_int_equal(until_told(&v, 5, 20), 20);
     assert_in_range(said_s(&v, 30), 0, 1); /* in the window that has begun */
     assert_in_range(said_s(&v, 31), 19, 20);
     assert_int_equal(until_told(&v, 5, 1000), 30);
-    assert_in_range(said_s(&v, 131), 56, 60);
+    assert_in_range(said_s(&v, 131), 58, 62);
     v.amount = 1000; /* raised */
     assert_int_equal(until_told(&v, 5, 150), 150);
     assert_in_range(said_s(&v, 131), 0, 5);
     guard_free(v.g);
+}
+
+static void assert_within(uint64_t estimate, uint64_t took, unsigned percent)
+{
+    if (estimate * 100 < took * (100 - percent) || estimate * 100 > took * (100 + percent))
+        fail_msg("estimated %llu ms, it took %llu ms", (unsigned long long)estimate, (unsigned long long)took);
+}
+
+static void rests_and_the_time_of_the_calls_add_up(void **state)
+{
+    static const struct {
+        unsigned slots, amount;
+        uint64_t call_ms;
+        bool presses;
+        struct guard_budget bucket;
+    } rows[] = {{.slots = 5, .amount = 50, .call_ms = 1000},
+                {.slots = 5, .amount = 50, .call_ms = 1000, .presses = true},
+                {.slots = 1, .amount = 2, .call_ms = 5000, .presses = true}, /* the pace is that between the rests */
+                /* it fills up in the rests, as far as its burst goes */
+                {.slots = 5,
+                 .amount = 10,
+                 .call_ms = 1000,
+                 .bucket = {.name = "rate", .amount = 1, .per_ms = 1000, .burst = 4}}};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        const struct guard_conf c = {.concurrency = rows[i].slots,
+                                     .fixed = true,
+                                     .budgets = {rows[i].bucket},
+                                     .n_budgets = rows[i].bucket.amount > 0};
+        struct vendor v = {.g = guard_new(&c),
+                           .now_ms = 20000,
+                           .turned_ms = 20000,
+                           .per_ms = 20000,
+                           .call_ms = rows[i].call_ms,
+                           .amount = rows[i].amount,
+                           .presses = rows[i].presses};
+        unsigned waiting = 4 * rows[i].amount - 3;
+        uint64_t said, began;
+        const char *reason;
+
+        for (int windows = 0; windows < 6; windows++)
+            assert_int_equal(until_told(&v, rows[i].slots, 1000), rows[i].amount);
+        said = guard_drain_ms(v.g, v.now_ms * MS, DAY, &(struct guard_backlog){.waiting = waiting}, &reason);
+        began = v.now_ms;
+        for (unsigned done = 0; done < waiting;)
+            done += until_told(&v, rows[i].slots, waiting - done);
+        assert_within(said, v.now_ms - began, 10);
+        guard_free(v.g);
+    }
 }
 
 static void calls_of_a_quiet_time_are_no_window(void **state)
@@ -244,12 +297,6 @@ static uint64_t drain(struct works *w, unsigned n, unsigned lanes)
         to_go += end_calls(w); /* again, later */
     }
     return w->now_ms - from;
-}
-
-static void assert_within(uint64_t estimate, uint64_t took, unsigned percent)
-{
-    if (estimate * 100 < took * (100 - percent) || estimate * 100 > took * (100 + percent))
-        fail_msg("estimated %llu ms, it took %llu ms", (unsigned long long)estimate, (unsigned long long)took);
 }
 
 static uint64_t estimate(struct works *w, unsigned waiting, unsigned lanes)
@@ -362,6 +409,7 @@ int main(void)
         cmocka_unit_test(the_drain_estimate_names_the_tightest_limit),
         cmocka_unit_test(a_pause_that_the_vendor_asked_for_is_part_of_the_drain_estimate),
         cmocka_unit_test(between_two_pauses_go_as_many_calls_as_went_before),
+        cmocka_unit_test(rests_and_the_time_of_the_calls_add_up),
         cmocka_unit_test(calls_of_a_quiet_time_are_no_window),
         cmocka_unit_test(a_pause_that_several_calls_are_told_of_is_one),
         cmocka_unit_test(what_a_backlog_takes_is_known_from_single_calls),
