@@ -93,7 +93,8 @@ struct flow_plan *admin__plan(struct admin *a); /* a reference, NULL: none was r
 TL_MUST_CHECK enum tl_rc admin__names(struct admin_call *c, struct admin_names *ret, struct tl_err *err);
 const char *admin__flow_name(const struct admin_names *n, uint32_t id);
 const struct flow_target_info *admin__target(const struct admin_names *n, uint32_t id); /* NULL */
-const char *admin__target_name(const struct admin_names *n, uint32_t id); /* as the ledger has it; NULL: the steps */
+/* As the ledger has it; NULL: the steps. */
+const struct queue_target_name *admin__known_target(const struct admin_names *n, uint32_t id);
 /* events.c: the filter of a query (its members and `q`), and a row. */
 TL_MUST_CHECK enum tl_rc admin__event_filter(struct admin_call *c, const struct admin_names *names,
                                              struct queue_filter *ret, struct tl_err *err);

@@ -20,7 +20,13 @@ static bool hides_key(const struct admin_names *names, uint32_t flow)
 struct json admin__row_json(struct tl_arena *a, const struct admin_names *names, const struct queue_row *r)
 {
     const struct flow_target_info *t = admin__target(names, r->target);
-    const char *name = t ? t->name : admin__target_name(names, r->target);
+    const struct queue_target_name *known = t ? NULL : admin__known_target(names, r->target);
+    const char *name = t       ? t->name
+                       : known ? known->name
+                               : NULL,
+               *connection = t       ? t->connection
+                             : known ? known->connection
+                                     : NULL;
     struct json_builder b;
 
     json_object_begin(&b, a, 36);
@@ -29,8 +35,8 @@ struct json admin__row_json(struct tl_arena *a, const struct admin_names *names,
     json_adds(&b, "flow", json_str(admin__flow_name(names, r->flow)));
     if (name)
         json_adds(&b, "target", json_str(name));
-    if (t)
-        json_adds(&b, "connection", json_str(t->connection));
+    if (connection)
+        json_adds(&b, "connection", json_str(connection));
     json_adds(&b, "key", !r->key.p ? json_null() : hides_key(names, r->flow) ? json_str(FLOW_MASK) : json_sv(r->key));
     json_adds(&b, "status", r->status ? json_int(r->status) : json_null());
     json_adds(&b, "latency_ms", r->attempts ? json_int(r->latency_ms) : json_null());

@@ -44,8 +44,8 @@ static void look_at(const struct words *w, struct wanted *t, const char *name, u
         t->ids[t->n++] = id;
 }
 
-/* Target and connection together: what both allow. A target has left the configuration, or what runs is another
- * program: the ledger knows its name. */
+/* Target and connection together: what both allow. A target has left the configuration, or leads to another connection
+ * now, or what runs is another program: the ledger knows its name, and the connection that it led to. */
 static enum tl_rc add_targets(struct words *w, struct tl_sv name, bool connection, struct tl_err *err)
 {
     size_t most = w->names->n_targets + w->names->n_known + 1;
@@ -59,8 +59,13 @@ static enum tl_rc add_targets(struct words *w, struct tl_sv name, bool connectio
 
         look_at(w, &t, connection ? k->connection : k->name, k->id);
     }
-    for (size_t i = 0; i < w->names->n_known && !connection; i++)
-        look_at(w, &t, w->names->known[i].name, w->names->known[i].id);
+    for (size_t i = 0; i < w->names->n_known; i++) {
+        const struct queue_target_name *k = &w->names->known[i];
+        const char *known = connection ? k->connection : k->name;
+
+        if (known)
+            look_at(w, &t, known, k->id);
+    }
     if (t.found) {
         if (t.n == 0)
             t.ids[t.n++] = UINT32_MAX; /* nothing is in both */
@@ -69,9 +74,10 @@ static enum tl_rc add_targets(struct words *w, struct tl_sv name, bool connectio
         return TL_OK;
     }
     near = tl_nearest(name, t.known, t.n_known);
-    return tl_fail(err, TL_NOT_FOUND, "no flow has the %s '%.*s'%s%s%s%s", connection ? "connection" : "target",
-                   TL_SV_ARG(name), connection ? "" : ", and the ledger knows none of that name",
-                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return tl_fail(err, TL_NOT_FOUND, "no flow has the %s '%.*s', and the ledger knows %s%s%s%s",
+                   connection ? "connection" : "target", TL_SV_ARG(name),
+                   connection ? "no target that led to it last" : "none of that name", near ? "; did you mean '" : "",
+                   near ? near : "", near ? "'?" : "");
 }
 
 static enum tl_rc text_member(struct tl_sv value, struct tl_sv *ret, struct tl_err *err)

@@ -171,10 +171,10 @@ const struct flow_target_info *admin__target(const struct admin_names *n, uint32
     return NULL;
 }
 
-const char *admin__target_name(const struct admin_names *n, uint32_t id)
+const struct queue_target_name *admin__known_target(const struct admin_names *n, uint32_t id)
 {
     for (size_t i = 0; i < n->n_known; i++)
         if (n->known[i].id == id)
-            return n->known[i].name;
+            return &n->known[i];
     return NULL;
 }

@@ -80,6 +80,7 @@ struct queue_connection_stat {
 struct queue_target_name { /* also of one that the configuration has no longer */
     uint32_t id, flow;
     const char *name;
+    const char *connection; /* that what waits in it was meant for, or to which it led last; NULL: not known */
 };
 struct queue_stat {
     uint64_t live, works_out, commits, sync_us_start, sync_us_avg, wal_pages, disk_free, disk_reserve;

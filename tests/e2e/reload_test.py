@@ -93,6 +93,43 @@ def test_a_reload_that_is_refused_for_a_path_changes_nothing(site, target):
     assert target.bodies("/new") == [] and [f["name"] for f in s.get("/v1/status")["flows"]] == ["orders", "other"]
 
 
+def test_events_of_a_connection_that_left_the_configuration_are_found_by_its_name(site, targets):
+    good, bad = targets(), targets(lambda r: answer(503))
+    config = project(good, connections={"other": {"type": "http", "url": bad.url, "limits": NO_BREAKER}},
+                     flow={"retry": {"attempts": 100, "backoff": "1s..1s"}})
+    config["flows"]["orders"]["to"] = [{"connection": "erp", "post": "/orders"}, {"connection": "other", "post": "/x", "name": "ledger"}]
+    config["flows"]["more"] = {"from": hook("/more"), "to": {"connection": "other", "post": "/more"}}
+    s = site(config).start()
+    s.post({"n": 1})
+    more = s.post({"n": 2}, path="/more")
+    s.wait_counts(delivered=1, retrying=1)
+    (left,) = [e["id"] for e in s.list(q="target:ledger")]
+    s.change(lambda c: c["flows"]["orders"]["to"].pop() and c["flows"].pop("more") and c["connections"].pop("other"))
+    s.do("/v1/reload")
+    for _ in range(2):
+        assert sorted(e["id"] for e in s.list(q="connection:other")) == sorted([left, more])
+        assert {e["connection"] for e in s.list(connection="other")} == {"other"}
+        assert [e["id"] for e in s.list(q="connection:other%20target:ledger")] == [left]
+        assert [e["connection"] for e in s.list(q="connection:erp")] == ["erp"]
+        r = s.call("GET", "/v1/events?q=connection:othr")
+        assert r.status == 404 and "no flow has the connection 'othr', and the ledger knows no target that led to it last; did you mean 'other'?" in r.text, r
+        s.stop()
+        s.start()
+
+
+def test_what_waits_for_another_connection_than_its_target_has_now_is_found_by_both(site, targets):
+    bad, other = targets(lambda r: answer(503)), targets()
+    s = site(project(bad, flow={"retry": {"attempts": 100, "backoff": "1s..1s"}}, connections={"erp": {"type": "http", "url": bad.url, "limits": NO_BREAKER}})).start()
+    event = s.post({"n": 1})
+    s.wait_counts(retrying=1)
+    s.change(lambda c: c["connections"].update(new={"type": "http", "url": other.url}) or c["connections"].pop("erp") and
+             c["flows"]["orders"]["to"].update(connection="new"))
+    s.do("/v1/reload")
+    for name in ("erp", "new"):
+        assert [e["id"] for e in s.list(q=f"connection:{name}")] == [event]
+    assert other.count() == 0
+
+
 def test_a_flow_that_comes_back_goes_on_with_what_was_held(site, target):
     s = site(two_flows(target)).start()
     s.do("/v1/connections/erp/pause")

@@ -161,17 +161,22 @@ static void conn_stat(struct queue *q, struct conn *c, struct queue_connection_s
     budget_stats(q, c, s);
 }
 
-static bool target_names(const struct queue *q, struct tl_arena *a, struct queue_stat *o)
+static bool target_names(struct queue *q, struct tl_arena *a, struct queue_stat *o)
 {
     o->targets = tl_arena_zalloc(a, (q->n_targets + 1) * sizeof(*o->targets));
     for (size_t i = 1; o->targets && i <= q->n_targets; i++) {
         const struct target *t = q->targets[i];
-        char *name = t && !t->expand ? tl_arena_strdup(a, t->name) : NULL;
+        struct queue_target_name *to = &o->targets[o->n_targets];
+        const struct conn *c;
 
-        if (name)
-            o->targets[o->n_targets++] = (struct queue_target_name){t->id, t->flow->id, name};
-        else if (t && !t->expand)
+        if (!t || t->expand)
+            continue;
+        c = t->meant ? queue__conn(q, t->meant) : t->conn;
+        *to = (struct queue_target_name){.id = t->id, .flow = t->flow->id, .name = tl_arena_strdup(a, t->name)};
+        to->connection = c ? tl_arena_strdup(a, c->name) : NULL;
+        if (!to->name || (c && !to->connection))
             return false;
+        o->n_targets++;
     }
     return o->targets != NULL;
 }
