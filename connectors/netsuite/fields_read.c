@@ -123,6 +123,7 @@ static const struct config_field suiteql_fields[] = {
      .min = 1,
      .max = ROWS,
      .doc = "Rows of a request."},
+    NETSUITE_LAG(netsuite_query),
     TIMEOUT(netsuite_query),
 };
 static void check_query_key(void *conf, const struct config_node *node, struct config_errors *e)
@@ -199,6 +200,7 @@ static const struct config_field records_fields[] = {
      .min = 1,
      .max = ROWS,
      .doc = "Rows of a request."},
+    NETSUITE_LAG(netsuite_records),
     TIMEOUT(netsuite_records),
 };
 static void check_modified(void *conf, const struct config_node *node, struct config_errors *e)

@@ -97,6 +97,7 @@ static const struct config_field search_fields[] = {
      .min = 5,
      .max = PAGE,
      .doc = "Records of a request."},
+    NETSUITE_LAG(netsuite_soap_search),
     TIMEOUT(netsuite_soap_search),
 };
 const struct config_spec netsuite_soap_search_spec =

@@ -203,7 +203,7 @@ struct netsuite_soap_search {
     const char *modified, *start;
     struct config_list where; /* const char *: "field operator value" */
     bool whole;
-    int64_t page, overlap_ms, timeout_ms;
+    int64_t page, overlap_ms, lag_ms, timeout_ms;
 };
 extern const struct config_spec netsuite_soap_upsert_spec, netsuite_soap_search_spec;
 void *netsuite__soap_upsert_compile(const void *connection, const void *operation, struct config_errors *e);
@@ -221,13 +221,13 @@ struct netsuite_query { /* query: a look-up; suiteql: a source */
     const char *q;
     struct config_list params; /* struct config_text: expressions */
     const char *key, *modified, *start;
-    int64_t limit, timeout_ms;
+    int64_t limit, lag_ms, timeout_ms;
 };
 struct netsuite_records {
     const char *record, *where, *modified, *start;
     struct config_list fields; /* const char * */
     bool whole;
-    int64_t page, overlap_ms, timeout_ms;
+    int64_t page, overlap_ms, lag_ms, timeout_ms;
 };
 extern const struct config_spec netsuite_query_spec, netsuite_suiteql_spec, netsuite_records_spec;
 /* One page: rows of `q` with its parameters. Errors as netsuite__judge. Rows are JSON objects with lower-case names. */
@@ -241,6 +241,16 @@ void *netsuite__suiteql_compile(const void *connection, const void *operation, s
 void *netsuite__records_compile(const void *connection, const void *operation, struct config_errors *e);
 void netsuite__read_release(void *prepared);
 connector_fn netsuite__read;
+/* Where a read ends: with the last second that is over, less the lag, because NetSuite's times are whole seconds. */
+int64_t netsuite__read_end(const struct connector_call *call, int64_t lag_ms);
+/* The key `lag` of what reads by time. */
+#define NETSUITE_LAG(of)                                                                                               \
+    {                                                                                                                  \
+        .name = "lag", .type = CONFIG_DURATION, .offset = offsetof(struct of, lag_ms), .fallback = "2s",               \
+        .max = 3600000,                                                                                                \
+        .doc = "What was changed less than that ago waits, and in any case what was changed in the second that still " \
+               "runs: NetSuite's times are whole seconds. Longer than our clock may be ahead of NetSuite's."           \
+    }
 
 /* Record types and fields by the metadata catalogue; columns by a query that finds nothing (verify.c). */
 connector_verify_fn netsuite__verify_record, netsuite__verify_soap, netsuite__verify_rows;

@@ -6,6 +6,9 @@
  * the next begins whatever happens in between, many records of one second are no problem, and no query gets near the
  * 100,000 rows where offsets end. Times are compared as text in UTC, because dates come in the user's format otherwise.
  *
+ * Times are whole seconds, so a second is read when it is over, less the lag: what is changed later in one that was
+ * read would have the time and so the key of the state before it, and nothing would tell the two apart.
+ *
  * What is saved late in a long transaction carries an early time: `records` begins each run a little before where it
  * stopped (overlap); the key TYPE/ID/CHANGED lets the ledger recognise what it has. The position never goes back.
  * Whole records cost a request each, so those that the last run has given to the ledger are not fetched again: only
@@ -15,7 +18,7 @@
 
 #include <pthread.h>
 
-enum { PAGES = 10000, CURSOR = 256, QUERY_MAX = 64 << 10, SEEN_MOST = 100000 };
+enum { PAGES = 10000, CURSOR = 256, QUERY_MAX = 64 << 10, SEEN_MOST = 100000, FAR_MS = 60000 };
 #define UTC(column) "TO_CHAR(SYS_EXTRACT_UTC(" column "),'YYYY-MM-DD HH24:MI:SS')"
 
 struct seen {             /* keys of whole records that are in the ledger; runs of two loops may share it at a reload */
@@ -27,7 +30,7 @@ struct read {                 /* compiled */
     char *key, *modified;     /* names of columns in the rows; modified NULL: by key alone */
     char *record;             /* REST type to fetch whole; NULL: rows are the records */
     const char *kind, *start; /* for keys; of the configuration */
-    int64_t page, overlap_ms, timeout_ms;
+    int64_t page, overlap_ms, lag_ms, timeout_ms;
     struct seen *seen; /* NULL: nothing is fetched */
 };
 
@@ -168,6 +171,7 @@ void *netsuite__records_compile(const void *connection, const void *operation, s
     r->start = conf->start;
     r->page = conf->page;
     r->overlap_ms = conf->overlap_ms;
+    r->lag_ms = conf->lag_ms;
     r->timeout_ms = conf->timeout_ms;
     tl_buf_init(&b, QUERY_MAX);
     (void)tl_buf_puts(&b, "SELECT id, externalid");
@@ -198,6 +202,7 @@ void *netsuite__suiteql_compile(const void *connection, const void *operation, s
     r->kind = "suiteql";
     r->start = conf->start;
     r->page = conf->limit;
+    r->lag_ms = conf->lag_ms;
     r->timeout_ms = conf->timeout_ms;
     if (r->modified)
         r->next = tl_sprintf(
@@ -250,20 +255,26 @@ static struct tl_sv position_text(struct connector_call *call, const struct curs
     return copy;
 }
 
-/* "2026-11-30 12:00:00", so much earlier. */
+/* "2026-11-30 12:00:00", in UTC; false: it is something else. */
+static bool time_of(struct tl_sv modified, int64_t *ret_ms)
+{
+    char text[20];
+
+    if (modified.n != 19)
+        return false;
+    memcpy(text, modified.p, 19);
+    text[10] = 'T';
+    text[19] = 'Z';
+    return tl_time_parse(tl_sv(text, 20), ret_ms);
+}
+
+/* The same, so much earlier. */
 static void earlier(char modified[CURSOR], int64_t ms)
 {
-    char text[CURSOR + 2], out[TL_TIME_TEXT];
-    size_t n = strlen(modified);
+    char out[TL_TIME_TEXT];
     int64_t at;
 
-    if (ms == 0 || n != 19)
-        return;
-    memcpy(text, modified, n);
-    text[10] = 'T';
-    text[n] = 'Z';
-    text[n + 1] = '\0';
-    if (!tl_time_parse(tl_sv_str(text), &at))
+    if (ms == 0 || !time_of(tl_sv_str(modified), &at))
         return;
     (void)tl_time_format(at - ms, out);
     out[10] = ' ';
@@ -327,6 +338,27 @@ struct page {
     struct cursor end;
 };
 
+int64_t netsuite__read_end(const struct connector_call *call, int64_t lag_ms)
+{
+    return (tl_clock_wall_ms(connector_clock(call->host)) - lag_ms) / 1000 * 1000;
+}
+
+/* Its second is not over. Rows come by their time, so those behind it wait, too. */
+static bool must_wait(const struct read *r, struct json row, int64_t end_ms, int64_t *ret_at)
+{
+    return r->modified && time_of(json_text(json_gets(row, r->modified), TL_SV("")), ret_at) && *ret_at >= end_ms;
+}
+
+/* One that is far ahead is in another zone, or our clock is wrong: it may wait for hours. */
+static void tell_far(struct connector_call *call, const struct read *r, const char *ahead)
+{
+    call->remark = tl_sv_str(tl_arena_printf(
+        call->arena,
+        "what was changed at %s waits until our clock has come so far. Let `%s` be in UTC (SYS_EXTRACT_UTC); if it is, "
+        "set the clock of this machine",
+        ahead, r->modified));
+}
+
 static enum tl_rc take_row(struct task *task, struct connector_call *call, const struct read *r, struct json row,
                            struct page *p, struct tl_err *err)
 {
@@ -354,37 +386,61 @@ static enum tl_rc take_row(struct task *task, struct connector_call *call, const
     return TL_OK;
 }
 
-/* What was taken of a page is stored also when the page breaks off. */
-static enum tl_rc one_page(struct task *task, struct connector_call *call, const struct read *r, struct cursor *at,
-                           struct cursor *furthest, size_t *ret_rows, struct tl_err *err)
+/* One run of the operation. */
+struct run {
+    struct cursor at, furthest;
+    size_t rows;        /* of the last page, without those that wait */
+    int64_t end_ms;     /* what was changed from then on waits */
+    char ahead[CURSOR]; /* when one that waits was changed, where that is far from now; empty: none */
+};
+
+/* The rows of a page up to the first that waits; not TL_OK: of the one where it breaks off. */
+static enum tl_rc take_rows(struct task *task, struct connector_call *call, struct run *run, struct json rows,
+                            struct page *p, struct tl_err *err)
 {
-    struct page p = {.end = *at};
+    const struct read *r = call->prepared;
+    enum tl_rc rc = TL_OK;
+    int64_t at = 0;
+
+    for (p->rows = 0; p->rows < rows.n && rc == TL_OK; p->rows++) {
+        if (must_wait(r, rows.u.items[p->rows], run->end_ms, &at))
+            break;
+        rc = take_row(task, call, r, rows.u.items[p->rows], p, err);
+    }
+    if (p->rows < rows.n && at > run->end_ms + r->lag_ms + FAR_MS)
+        set(run->ahead, json_view(json_gets(rows.u.items[p->rows], r->modified)));
+    return rc;
+}
+
+/* What was taken of a page is stored also when the page breaks off. */
+static enum tl_rc one_page(struct task *task, struct connector_call *call, struct run *run, struct tl_err *err)
+{
+    const struct read *r = call->prepared;
+    struct page p = {.end = run->at};
     bool comes_forward;
     struct json rows;
     struct tl_err later = {0};
-    enum tl_rc rc = netsuite__rows(task, call, r->next, params(call, r, at), r->page, r->timeout_ms, &rows, err),
-               broken = TL_OK;
+    enum tl_rc rc = netsuite__rows(task, call, r->next, params(call, r, &run->at), r->page, r->timeout_ms, &rows, err),
+               broken;
 
     if (rc != TL_OK)
         return rc;
-    p.rows = rows.n;
     p.records = tl_arena_zalloc(call->arena, (rows.n + 1) * sizeof *p.records);
     if (!p.records)
         return tl_fail(err, TL_LIMIT, "the page needs more memory than a call may have");
-    for (uint32_t i = 0; i < rows.n && broken == TL_OK; i++)
-        broken = take_row(task, call, r, rows.u.items[i], &p, &later);
+    broken = take_rows(task, call, run, rows, &p, &later);
     if (broken == TL_CANCELED)
         return broken;
-    comes_forward = is_further(&p.end, furthest);
+    comes_forward = is_further(&p.end, &run->furthest);
     if (comes_forward)
-        *furthest = p.end;
+        run->furthest = p.end;
     if (p.n > 0 || (comes_forward && broken == TL_OK))
-        rc = connector_emit(task, call, p.records, p.n, position_text(call, furthest), err);
+        rc = connector_emit(task, call, p.records, p.n, position_text(call, &run->furthest), err);
     if (rc == TL_OK && r->seen)
         seen_add(r->seen, p.records, p.n);
     if (rc == TL_OK && broken != TL_OK && p.n > 0 && tl_rc_class(broken) == TL_CLASS_TRANSIENT) {
-        *at = p.end; /* it came forward: on from there; a record that fails at once ends the run */
-        *ret_rows = (size_t)r->page;
+        run->at = p.end; /* it came forward: on from there; a record that fails at once ends the run */
+        run->rows = (size_t)r->page;
         return TL_OK;
     }
     if (rc == TL_OK && broken != TL_OK) {
@@ -392,10 +448,10 @@ static enum tl_rc one_page(struct task *task, struct connector_call *call, const
             *err = later;
         return broken;
     }
-    if (rc == TL_OK && p.rows == (size_t)r->page && !is_further(&p.end, at))
+    if (rc == TL_OK && p.rows == (size_t)r->page && !is_further(&p.end, &run->at))
         return tl_fail(err, TL_CONFIG, "the query does not come forward: `%s` must be unique and go up", r->key);
-    *at = p.end;
-    *ret_rows = p.rows;
+    run->at = p.end;
+    run->rows = p.rows;
     return rc;
 }
 
@@ -412,26 +468,27 @@ const char *netsuite__read_query(struct connector_call *call, struct json *ret_p
 enum tl_rc netsuite__read(struct task *task, struct connector_call *call, struct tl_err *err)
 {
     const struct read *r = call->prepared;
-    struct cursor *at = tl_arena_must(call->arena, 2 * sizeof *at), *furthest = at + 1;
-    size_t rows = 0;
+    struct run *run = tl_arena_must(call->arena, sizeof *run);
     enum tl_rc rc = TL_OK;
 
-    *at = (struct cursor){.key = "0"};
-    set(r->modified ? at->modified : at->key, tl_sv_str(r->start));
-    if (call->position.n > 0 && !read_position(call, at))
+    *run = (struct run){.at = {.key = "0"}, .end_ms = netsuite__read_end(call, r->lag_ms)};
+    set(r->modified ? run->at.modified : run->at.key, tl_sv_str(r->start));
+    if (call->position.n > 0 && !read_position(call, &run->at))
         return tl_fail(err, TL_CONFIG, "the position of this source is not one of NetSuite's");
-    *furthest = *at;
+    run->furthest = run->at;
     if (r->modified && call->position.n > 0 && r->overlap_ms > 0) {
-        earlier(at->modified, r->overlap_ms);
-        set(at->key, TL_SV("0"));
+        earlier(run->at.modified, r->overlap_ms);
+        set(run->at.key, TL_SV("0"));
     }
-    for (int i = 0; i < PAGES && rc == TL_OK && (i == 0 || rows == (size_t)r->page); i++) {
+    for (int i = 0; i < PAGES && rc == TL_OK && (i == 0 || run->rows == (size_t)r->page); i++) {
         struct connector_scratch scratch = connector_scratch_begin(call);
 
-        rc = one_page(task, call, r, at, furthest, &rows, err);
+        rc = one_page(task, call, run, err);
         connector_scratch_end(call, scratch);
     }
     if (rc == TL_OK && r->seen)
         seen_turn(r->seen);
+    if (run->ahead[0])
+        tell_far(call, r, run->ahead);
     return rc;
 }

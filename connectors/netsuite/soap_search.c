@@ -3,8 +3,9 @@
  * soap_search.c - records that were changed, by a search.
  *
  * A search says nothing of the order of its results, so a run takes a span of time that is over: from a little before
- * where the last one ended (overlap) to now, page by page of one search. The position moves when the last page is
- * stored; a run that breaks off is made again, and the key TYPE/ID/CHANGED lets the ledger recognise what it has.
+ * where the last one ended (overlap) to now less `lag`, page by page of one search. The position moves when the last
+ * page is stored; a run that breaks off is made again, and the key TYPE/ID/CHANGED lets the ledger recognise what it
+ * has.
  */
 #include "netsuite/soap_int.h"
 
@@ -234,14 +235,14 @@ static struct tl_sv position_after(struct run *r, bool last)
 
 static enum tl_rc span(struct run *r, struct tl_err *err)
 {
-    int64_t from, now = tl_clock_wall_ms(connector_clock(r->call->host)) / SECOND * SECOND - SECOND;
+    int64_t from, until = netsuite__read_end(r->call, r->conf->lag_ms) - SECOND; /* `within` takes this one, too */
     struct json v = JSON_NOTHING;
     struct tl_sv before;
 
     if (r->call->position.n > 0 && json_parse(r->call->arena, r->call->position, 0, NULL, &v, NULL) != TL_OK)
         return tl_fail(err, TL_CONFIG, "the position of this source is not one of a search");
     before = json_text(json_gets(v, "until"), TL_SV(""));
-    (void)tl_time_format(now, r->until);
+    (void)tl_time_format(until, r->until);
     r->from[0] = '\0';
     if (before.n == 0 && r->conf->start)
         before = tl_sv_str(r->conf->start);

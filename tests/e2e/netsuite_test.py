@@ -2,6 +2,7 @@
 """From a signed webhook to a sales order in the simulated NetSuite account."""
 import json
 import subprocess
+import time
 
 import pytest
 from support.simulator import Simulator, make_key
@@ -189,6 +190,7 @@ def test_a_source_that_fails_now_and_then_goes_on_soon(account, erp, target, tmp
     (tmp_path / "seed.json").write_text(json.dumps({"customer": [{"externalId": f"C-{n}", "companyName": f"{n}"} for n in range(150)]}))
     sim = account("--fail", 15)
     site = erp(sim)
+    time.sleep(3)  # what is younger than `lag` would wait for the next run
     site.change(lambda c: c["connections"].update(shop={"type": "http", "url": target.url}) or c["flows"].update(
         customers={"from": {"read": {"connection": "erp", "records": "customer", "whole": True, "every": "1h"}},
                    "to": {"connection": "shop", "post": "/customers"}}))

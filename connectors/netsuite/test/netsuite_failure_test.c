@@ -237,6 +237,7 @@ static void f10_dates_do_not_depend_on_a_users_preferences(void **state)
         open_and_target(&a, &o, NULL, "{ records: customer, fields: [ companyname ] }");
         assert_int_equal(store_exec(a.sim->db, "UPDATE record SET modified=1764028799000", NULL),
                          TL_OK); /* a second before midnight */
+        tl_fake_clock_advance_ms(&a.rig.clock, 86400000);
         a.rig.ledger = (struct connector_ledger){.emit = keep_last, .arg = &a};
         a.rig.call.n = 0;
         rig_run(&a.rig);

@@ -40,6 +40,8 @@ static void open_reading(struct account *a, struct taken *t, const char *target)
     account_open(a, NULL, NULL);
     account_target(a, target);
     t->a = a;
+    /* The account has the system's clock: what is written there is an hour old for us, and its second is over. */
+    tl_fake_clock_init(&a->rig.clock, tl_clock_wall_ms(tl_clock_system()) + 3600000);
     a->rig.ledger = (struct connector_ledger){.emit = take, .arg = t};
 }
 
@@ -118,6 +120,82 @@ static void what_was_saved_late_is_found_in_the_overlap_and_the_position_does_no
     assert_int_equal(run(&a, t), TL_OK);
     assert_int_equal(t->n, 2); /* the one of 90 s before is beyond the overlap */
     assert_string_equal(t->position, before);
+    account_close(&a);
+    tl_free(t);
+}
+
+static void set_modified(struct account *a, const char *ids, int64_t ms)
+{
+    assert_int_equal(
+        store_exec(a->sim->db,
+                   tl_arena_printf(a->rig.conf, "UPDATE record SET modified=%lld WHERE type='customer' AND id IN (%s)",
+                                   (long long)ms, ids),
+                   NULL),
+        TL_OK);
+}
+
+/* Times are whole seconds. What is changed behind a record that was read, and yet in its second, has the record's time
+ * and a smaller id, or is the record itself. */
+static void a_second_is_read_when_it_is_over_whatever_reads(void **state)
+{
+    static const char *const targets[] = {
+        "{ records: customer, fields: [ companyname ], lag: 0s }", "{ records: customer, whole: true, lag: 0s }",
+        "{ suiteql: \"SELECT id, companyname, TO_CHAR(SYS_EXTRACT_UTC(lastmodifieddate),'YYYY-MM-DD HH24:MI:SS') AS "
+        "changed FROM customer\", modified: changed, lag: 0s }"};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(targets); i++) {
+        struct account a;
+        struct taken *t = tl_zalloc(sizeof *t);
+        int64_t second;
+
+        open_reading(&a, t, targets[i]);
+        add_customers(&a, 0, 2);
+        second = a.rig.clock.wall_ms / 1000 * 1000;
+        a.rig.clock.wall_ms = second + 300;
+        set_modified(&a, "1,3", second - 60000);
+        set_modified(&a, "2", second);
+        assert_int_equal(run(&a, t), TL_OK);
+        assert_int_equal(t->n, 2);
+        set_modified(&a, "1", second);
+        assert_int_equal(
+            store_exec(a.sim->db, "UPDATE record SET body=replace(body,'No 0','Changed') WHERE id=2", NULL), TL_OK);
+        assert_int_equal(run(&a, t), TL_OK);
+        assert_int_equal(t->n, 2);
+        tl_fake_clock_advance_ms(&a.rig.clock, 700);
+        assert_int_equal(run(&a, t), TL_OK);
+        assert_int_equal(t->n, 4);
+        assert_non_null(strstr(t->last, "Changed"));
+        assert_int_equal(a.rig.call.remark.n, 0);
+        account_close(&a);
+        tl_free(t);
+    }
+}
+
+static void what_is_younger_than_the_lag_waits_and_what_is_far_ahead_is_told(void **state)
+{
+    struct account a;
+    struct taken *t = tl_zalloc(sizeof *t);
+    int64_t second;
+
+    (void)state;
+    open_reading(&a, t, "{ records: customer, lag: 5s, page: 1 }");
+    add_customers(&a, 0, 2);
+    second = a.rig.clock.wall_ms / 1000 * 1000;
+    a.rig.clock.wall_ms = second + 300;
+    set_modified(&a, "1", second - 6000);
+    set_modified(&a, "2", second - 5000);
+    set_modified(&a, "3", second + 30000);
+    assert_int_equal(run(&a, t), TL_OK);
+    assert_int_equal(t->n, 1);
+    tl_fake_clock_advance_ms(&a.rig.clock, 700);
+    assert_int_equal(run(&a, t), TL_OK);
+    assert_int_equal(t->n, 2);
+    assert_int_equal(a.rig.call.remark.n, 0);
+    set_modified(&a, "3", second + (int64_t)9 * 3600000); /* another zone, or a wrong clock */
+    assert_int_equal(run(&a, t), TL_OK);
+    assert_int_equal(t->n, 2);
+    assert_true(tl_sv_find_sv(a.rig.call.remark, TL_SV("waits until our clock has come so far")) < a.rig.call.remark.n);
     account_close(&a);
     tl_free(t);
 }
@@ -291,6 +369,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_changed_record_is_read_once_though_all_bear_one_time),
         cmocka_unit_test(what_was_saved_late_is_found_in_the_overlap_and_the_position_does_not_go_back),
+        cmocka_unit_test(a_second_is_read_when_it_is_over_whatever_reads),
+        cmocka_unit_test(what_is_younger_than_the_lag_waits_and_what_is_far_ahead_is_told),
         cmocka_unit_test(more_rows_than_offsets_reach_are_read_by_key),
         cmocka_unit_test(a_record_is_fetched_whole_with_its_lines_and_one_that_is_gone_is_left_out),
         cmocka_unit_test(a_page_that_breaks_off_keeps_what_it_had),
