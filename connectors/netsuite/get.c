@@ -84,8 +84,7 @@ enum tl_rc netsuite__get(struct task *task, struct connector_call *call, struct 
     }
     if (no.rc != TL_OK)
         return netsuite__fail(&no, err);
-    call->output = netsuite__parsed(task, call, &reply);
-    return TL_OK;
+    return netsuite__record_of(task, call, &reply, &call->output, err);
 }
 
 /* The limits of the account; a role that may not see them is logged in all the same. */

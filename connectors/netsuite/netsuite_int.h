@@ -60,6 +60,9 @@ TL_MUST_CHECK enum tl_rc netsuite__send(struct task *task, struct connector_call
                                         const struct netsuite_request *r, struct http_reply *reply, struct tl_err *err);
 /* The body of a reply; JSON_NOTHING: none, or not JSON. Runs on the big stack. */
 struct json netsuite__parsed(struct task *task, struct connector_call *call, const struct http_reply *reply);
+/* The same of a reply that must be a record, or else TL_UPSTREAM: none is not the same as one that is not there. */
+TL_MUST_CHECK enum tl_rc netsuite__record_of(struct task *task, struct connector_call *call,
+                                             const struct http_reply *reply, struct json *ret, struct tl_err *err);
 /* "107" of ".../customer/107"; .p NULL: no Location. */
 struct tl_sv netsuite__location_id(const struct http_reply *reply);
 struct tl_sv netsuite__last_segment(struct tl_sv address);

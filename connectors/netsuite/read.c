@@ -328,8 +328,7 @@ static enum tl_rc whole(struct task *task, struct connector_call *call, const st
         return TL_OK;
     if (no.rc != TL_OK)
         return netsuite__fail(&no, err);
-    *ret = netsuite__parsed(task, call, &reply);
-    return TL_OK;
+    return netsuite__record_of(task, call, &reply, ret, err);
 }
 
 struct page {

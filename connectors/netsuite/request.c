@@ -80,6 +80,17 @@ struct json netsuite__parsed(struct task *task, struct connector_call *call, con
     return p.v;
 }
 
+enum tl_rc netsuite__record_of(struct task *task, struct connector_call *call, const struct http_reply *reply,
+                               struct json *ret, struct tl_err *err)
+{
+    struct json v = netsuite__parsed(task, call, reply);
+
+    if (v.type != JSON_OBJECT)
+        return tl_fail(err, TL_UPSTREAM, "HTTP %d, but the answer is no record in JSON", reply->status);
+    *ret = v;
+    return TL_OK;
+}
+
 struct tl_sv netsuite__last_segment(struct tl_sv s)
 {
     size_t at;

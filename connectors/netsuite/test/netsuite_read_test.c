@@ -247,6 +247,44 @@ static void a_record_is_fetched_whole_with_its_lines_and_one_that_is_gone_is_lef
     tl_free(t);
 }
 
+static enum tl_rc take_none(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
+                            struct tl_sv position, struct tl_err *err)
+{
+    (void)arg, (void)task, (void)records, (void)n, (void)position, (void)err;
+    fail_msg("nothing was there to take in");
+    return TL_OK;
+}
+
+static void an_answer_that_is_no_json_is_not_a_record_that_is_gone(void **state)
+{
+    static const struct rig_reply cut = {.body = "{\"id\":\"7\",", .headers = {"content-type: application/json"}};
+    struct rig r;
+
+    (void)state;
+    rig_start(&r);
+    r.env[1][0] = "SECRET";
+    r.env[1][1] = "s";
+    assert_true(rig_connect(&r, connector_find(TL_SV("netsuite")),
+                            "{ account: \"1234567\", url: \"${env:TIELINE_TEST_URL}\", auth: { oauth1: { consumer_key: "
+                            "c, consumer_secret: \"${env:SECRET}\", token: t, token_secret: \"${env:SECRET}\" } } }"));
+    assert_true(rig_target(&r, "{ get: customer, id: id }", 1u << CONNECTOR_CALL));
+    assert_int_equal(json_parse(r.conf, TL_SV("{\"id\":\"7\"}"), 0, NULL, &r.call.input, NULL), TL_OK);
+    rig_script(&r, cut);
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_UPSTREAM);
+    assert_non_null(strstr(r.err.text, "HTTP 200, but the answer is no record in JSON"));
+    assert_true(rig_target(&r, "{ records: customer, whole: true }", 1u << CONNECTOR_READ));
+    r.ledger = (struct connector_ledger){.emit = take_none};
+    r.replies[0] =
+        (struct rig_reply){.body = "{\"items\":[{\"id\":\"7\",\"tieline_changed\":\"2020-01-01 00:00:00\"}]}"};
+    r.replies[1] = cut;
+    r.n_replies = 2;
+    r.next = 0;
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_UPSTREAM);
+    rig_stop(&r);
+}
+
 static void a_page_that_breaks_off_keeps_what_it_had(void **state)
 {
     struct account a;
@@ -373,6 +411,7 @@ int main(void)
         cmocka_unit_test(what_is_younger_than_the_lag_waits_and_what_is_far_ahead_is_told),
         cmocka_unit_test(more_rows_than_offsets_reach_are_read_by_key),
         cmocka_unit_test(a_record_is_fetched_whole_with_its_lines_and_one_that_is_gone_is_left_out),
+        cmocka_unit_test(an_answer_that_is_no_json_is_not_a_record_that_is_gone),
         cmocka_unit_test(a_page_that_breaks_off_keeps_what_it_had),
         cmocka_unit_test(a_record_in_the_overlap_is_fetched_once_and_again_only_when_it_was_changed),
         cmocka_unit_test(a_query_is_a_look_up),
