@@ -83,12 +83,11 @@ TL_MUST_CHECK enum tl_rc httpc__request(struct task *task, struct connector_call
                                         bool *ret_of_record, struct tl_err *err);
 
 /* ---- replies (reply.c) ---- */
-/* {status, headers, body, cursor}; body is JSON, or the text, or absent; cursor may be JSON_NOTHING. */
-struct json httpc__reply_doc(struct task *task, struct tl_arena *a, const struct http_reply *reply, struct json cursor);
-/* The same of a page, which must be what it says it is. TL_INVALID: it is announced as JSON, or begins like it, and
- * does not parse; or it is no text at all. */
-TL_MUST_CHECK enum tl_rc httpc__page_doc(struct task *task, struct tl_arena *a, const struct http_reply *reply,
-                                         struct json cursor, struct json *ret, struct tl_err *err);
+/* {status, headers, body, cursor}; body is JSON, or the text, or absent; cursor may be JSON_NOTHING. why is filled
+ * where the body is not what it says it is. TL_PARSE: it is announced as JSON, or begins like it, and does not parse.
+ * TL_INVALID: it is no text at all. */
+struct json httpc__reply_doc(struct task *task, struct tl_arena *a, const struct http_reply *reply, struct json cursor,
+                             struct tl_err *why);
 /* Is the refusal rc about this record, and not about us? RFC 9110 15.5.4: a 403 may be either; one that asks for other
  * credentials is about us, else the flow's trip catches what befalls every record. So with 402 (a declined payment) and
  * 451 (what may not be given out). */

@@ -61,6 +61,7 @@ enum tl_rc httpc__get(struct task *task, struct connector_call *call, struct tl_
 {
     const struct httpc_fetch *conf = call->operation;
     const struct fetch *f = call->prepared;
+    struct tl_err broken = {0};
     struct http_reply reply;
     struct json doc;
     enum tl_rc rc;
@@ -81,7 +82,10 @@ enum tl_rc httpc__get(struct task *task, struct connector_call *call, struct tl_
     }
     if (rc != TL_OK)
         return rc;
-    doc = httpc__reply_doc(task, call->arena, &reply, JSON_NOTHING);
+    doc = httpc__reply_doc(task, call->arena, &reply, JSON_NOTHING, &broken);
+    if (broken.rc != TL_OK)
+        return tl_fail(err, TL_UPSTREAM, "GET %.100s: HTTP %d, but the answer %s", f->address.text, reply.status,
+                       broken.text);
     if (f->answer)
         return connector_expression_run(task, f->answer, call, doc, &call->output, err);
     call->output = json_gets(doc, "body");
@@ -265,6 +269,7 @@ static enum tl_rc one_page(struct task *task, struct polling *p, struct tl_err *
     const struct httpc_poll *conf = call->operation;
     struct page page = {.call = call, .p = call->prepared};
     struct json next = JSON_NOTHING;
+    struct tl_err broken = {0};
     struct http_reply reply;
     struct tl_sv after;
     enum tl_rc rc;
@@ -274,9 +279,10 @@ static enum tl_rc one_page(struct task *task, struct polling *p, struct tl_err *
         rc = connector_classify(call, &reply, err);
     if (rc != TL_OK)
         return rc;
-    rc = httpc__page_doc(task, call->arena, &reply, json_sv(p->cursor), &page.doc, err);
-    if (rc == TL_OK)
-        rc = read_items(task, &page, err);
+    page.doc = httpc__reply_doc(task, call->arena, &reply, json_sv(p->cursor), &broken);
+    if (broken.rc != TL_OK)
+        return tl_fail(err, TL_INVALID, "the page %s", broken.text);
+    rc = read_items(task, &page, err);
     if (rc != TL_OK)
         return rc;
     rc = connector_expression_run(task, page.p->cursor, call, page.doc, &next, err);

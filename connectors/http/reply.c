@@ -49,14 +49,6 @@ static struct json doc_of(struct parse *p, struct json cursor)
     return json_end(&doc);
 }
 
-struct json httpc__reply_doc(struct task *task, struct tl_arena *a, const struct http_reply *reply, struct json cursor)
-{
-    struct parse p = {.arena = a, .reply = reply};
-
-    task_on_main_stack(task, parse_body, &p);
-    return doc_of(&p, cursor);
-}
-
 /* RFC 8259, RFC 6839 3.1; and what says nothing of itself but begins like it. */
 static bool is_announced_json(const struct http_reply *reply)
 {
@@ -69,18 +61,18 @@ static bool is_announced_json(const struct http_reply *reply)
            (type.n > 5 && tl_sv_eqi(tl_sv_from(type, type.n - 5), TL_SV("+json")));
 }
 
-enum tl_rc httpc__page_doc(struct task *task, struct tl_arena *a, const struct http_reply *reply, struct json cursor,
-                           struct json *ret, struct tl_err *err)
+struct json httpc__reply_doc(struct task *task, struct tl_arena *a, const struct http_reply *reply, struct json cursor,
+                             struct tl_err *why)
 {
     struct parse p = {.arena = a, .reply = reply};
 
     task_on_main_stack(task, parse_body, &p);
     if (p.rc != TL_OK && is_announced_json(reply))
-        return tl_fail(err, TL_INVALID, "the page is to be JSON and is not: %.300s", p.err.text);
-    if (p.rc != TL_OK && p.value.type == JSON_UNDEFINED)
-        return tl_fail(err, TL_INVALID, "the page is neither JSON nor a text in UTF-8");
-    *ret = doc_of(&p, cursor);
-    return TL_OK;
+        (void)tl_fail(why, TL_PARSE, "is to be JSON and is not (line %d, column %d of it): %.150s", p.err.line,
+                      p.err.column, p.err.text);
+    else if (p.rc != TL_OK && p.value.type == JSON_UNDEFINED)
+        (void)tl_fail(why, TL_INVALID, "is neither JSON nor a text in UTF-8");
+    return doc_of(&p, cursor);
 }
 
 bool httpc__has_status(const struct config_list *statuses, int status)

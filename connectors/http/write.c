@@ -268,8 +268,20 @@ static enum tl_rc judge_each(struct task *task, struct work *w, struct json doc,
     return TL_OK;
 }
 
-static enum tl_rc accept_all(struct task *task, struct work *w, const struct http_reply *reply, struct json doc)
+/* The target has the record, but a step goes on with the answer. */
+static enum tl_rc no_answer(const struct work *w, const struct http_reply *reply, const struct tl_err *broken,
+                            struct tl_err *err)
 {
+    return tl_fail(err, TL_UNKNOWN_OUTCOME,
+                   "%s %.100s: HTTP %d, but the answer %s. If it does not matter, say what does: `answer: status`",
+                   w->t->method, w->t->address.text, reply->status, broken->text);
+}
+
+/* broken: why the answer is not what it says it is. */
+static enum tl_rc accept_all(struct task *task, struct work *w, const struct http_reply *reply, struct json doc,
+                             const struct tl_err *broken, struct tl_err *err)
+{
+    bool must_read = w->call->input.type != JSON_UNDEFINED && broken->rc == TL_PARSE;
     struct tl_sv answer = TL_SV_NULL;
 
     if (w->t->answer && w->n == 1) {
@@ -279,7 +291,11 @@ static enum tl_rc accept_all(struct task *task, struct work *w, const struct htt
         /* The target has the record; that its id is not where we look changes nothing about that. */
         if (connector_expression_run(task, w->t->answer, w->call, doc, &v, &ignored) == TL_OK)
             answer = httpc__kept(w->call->arena, v);
+        if (must_read && v.type == JSON_UNDEFINED)
+            return no_answer(w, reply, broken, err);
         w->call->output = v;
+    } else if (must_read) {
+        return no_answer(w, reply, broken, err);
     } else if (w->n == 1) {
         answer = usual_answer(reply, w->call->arena, doc);
         w->call->output = json_gets(doc, "body");
@@ -293,9 +309,9 @@ static enum tl_rc accept_all(struct task *task, struct work *w, const struct htt
 static enum tl_rc judge(struct task *task, struct work *w, const struct http_reply *reply, struct tl_err *err)
 {
     struct connector_call *call = w->call;
-    struct tl_err own = {0};
+    struct tl_err own = {0}, broken = {0};
     enum tl_rc rc = connector_classify(call, reply, &own);
-    struct json doc = httpc__reply_doc(task, call->arena, reply, JSON_NOTHING), v;
+    struct json doc = httpc__reply_doc(task, call->arena, reply, JSON_NOTHING, &broken), v;
     bool ok = reply->status >= 200 && reply->status < 300, usual = ok;
 
     if (w->t->success) {
@@ -306,7 +322,7 @@ static enum tl_rc judge(struct task *task, struct work *w, const struct http_rep
             return tl_fail(err, TL_UNKNOWN_OUTCOME, "`success` failed on the reply: %.300s", failed.text);
     }
     if (ok)
-        return w->t->verdicts ? judge_each(task, w, doc, err) : accept_all(task, w, reply, doc);
+        return w->t->verdicts ? judge_each(task, w, doc, err) : accept_all(task, w, reply, doc, &broken, err);
     if (usual) {
         struct tl_sv words = connector_reply_text(call, reply);
 

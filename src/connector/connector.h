@@ -71,7 +71,8 @@ struct connector_call {
     struct tl_sv source;   /* name of the source instance */
     struct tl_sv position; /* where the last emit stopped; empty: from the start */
     struct tl_sv remark;   /* out: what somebody should know though all went well; logged once; the arena's */
-    /* call: input and answer. A write of one record may leave the reply in `output` too, for the step `call`. */
+    /* Of the steps `lookup` and `call`: what they ask over, and the answer. A write has an input in the step `call`
+     * only, and may leave the reply of its one record in `output` for it. */
     struct json input, output;
     /* for people and the guard */
     struct guard_feedback feedback;

@@ -282,6 +282,32 @@ def test_a_look_up_that_may_not_be_answered_for_one_record_stops_nobody_else(sit
     assert s.connection("crm")["held"] is None and erp.bodies() == [{"n": 2, "name": "Zoë"}]
 
 
+def test_an_answer_that_says_it_is_json_and_is_not_fails_with_its_place(site, targets):
+    def cut(r):
+        return answer(200, b'{"name":\n "Z', content_type="application/json") if r.path.endswith("/3") else zoe(r)
+
+    crm, erp = targets(cut), targets()
+    s = site(asking(erp, crm, retry={"attempts": 3, "backoff": "200ms..200ms", "jitter": "none"})).start()
+    id, others = s.post({"n": 1, "customer": 3}), iter(range(10, 1000))
+    until(lambda: s.post({"n": 2, "customer": next(others)}) and s.state(id) == "dead")  # it answers others meanwhile
+    shown = s.show(id)
+    assert shown["event"]["class"] == "transient" and len(shown["attempts"]) == 3
+    for words in ("look-up of $customer: GET /customers/{body.customer}: HTTP 200", "is to be JSON and is not (line 2, column"):
+        assert words in shown["event"]["reason"], shown["event"]
+    s.change(lambda c: c["flows"]["orders"]["steps"].__setitem__(0, {"lookup": {**LOOK, "on_unavailable": {"default": "'nobody'"}}}))
+    s.do("/v1/reload")
+    s.wait_state(s.post({"n": 3, "customer": 3}), "delivered")
+    assert {"n": 3, "name": "nobody"} in erp.bodies() and all(b["n"] != 1 for b in erp.bodies())
+
+
+def test_a_call_whose_answer_cannot_be_read_comes_again_with_the_same_key(site, targets):
+    crm, erp = targets(lambda r: answer(201, b"{" if crm.count() < 2 else b'{"name": "Ada"}', content_type="application/json")), targets()
+    s = site(asking(erp, crm, CALL, kind="call")).start()
+    shown = s.wait_state(s.post({"n": 1, "customer": 3}), "delivered")
+    assert "call of $customer: POST /customers: HTTP 201" in json.dumps(shown["attempts"])
+    assert len({r.key for r in crm.all()}) == 1 and crm.count() == 2 and erp.bodies() == [{"n": 1, "name": "Ada"}]
+
+
 # ---- what is refused ----
 def test_a_step_that_cannot_be_is_refused_with_what_to_write(site, targets):
     crm, erp = targets(), targets()

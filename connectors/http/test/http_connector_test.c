@@ -446,6 +446,53 @@ static void get_gives_the_answer_or_null(void **state)
     rig_stop(&r);
 }
 
+static void an_answer_that_is_not_what_it_says_is_none(void **state)
+{
+    static const char *const json = "content-type: application/json; charset=utf-8";
+    static const struct {
+        const char *operation, *type, *body;
+        enum tl_rc rc;
+        const char *said; /* or what the step gets */
+    } rows[] = {
+        {"get: \"/customers/{body.id}\"", json, "{\"name\":\n\"Ada", TL_UPSTREAM,
+         "GET /customers/{body.id}: HTTP 200, but the answer is to be JSON and is not (line 2, column 1 of it)"},
+        {"get: /x, answer: body.name", json, "<html>", TL_UPSTREAM, "is to be JSON and is not (line 1, column 1"},
+        {"get: /x", "content-type: application/problem+json", "no", TL_UPSTREAM, "is to be JSON and is not"},
+        {"get: /x", NULL, "[1, 2", TL_UPSTREAM, "is to be JSON and is not"},
+        {"get: /x", "content-type: image/png", "\xff\xfe", TL_UPSTREAM, "is neither JSON nor a text in UTF-8"},
+        {"get: /x", "content-type: text/plain", "[1, 2", TL_OK, "[1, 2"},
+        {"get: /x", json, "\"Ada\"", TL_OK, "Ada"},
+        {"get: /x", json, "", TL_OK, NULL},
+        {"post: \"/customers\"", json, "{\"id\":", TL_UNKNOWN_OUTCOME,
+         "POST /customers: HTTP 200, but the answer is to"},
+        {"post: /x, answer: body.id", json, "{\"id\":", TL_UNKNOWN_OUTCOME, "`answer: status`"},
+        {"post: /x, answer: headers.etag", json, "ok", TL_OK, "e1"}, /* it says what matters */
+        {"post: /x", "content-type: text/plain", "ok", TL_OK, "ok"},
+        {"post: /x", "content-type: image/png", "\xff\xfe", TL_OK, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        bool writes = strncmp(rows[i].operation, "post", 4) == 0;
+        struct rig r;
+
+        start(&r, PLAIN, POST);
+        assert_true(rig_target(&r, tl_arena_printf(r.conf, "{ %s }", rows[i].operation),
+                               1u << (writes ? CONNECTOR_WRITE : CONNECTOR_CALL)));
+        r.call.n = writes;
+        r.call.input = r.records[0].envelope;
+        rig_script(&r, (struct rig_reply){.body = rows[i].body, .headers = {rows[i].type, "etag: e1"}});
+        rig_run(&r);
+        if (r.rc != rows[i].rc)
+            fail_msg("row %zu: %s %s", i, tl_rc_name(r.rc), r.err.text);
+        if (r.rc != TL_OK && !strstr(r.err.text, rows[i].said))
+            fail_msg("row %zu: %s", i, r.err.text);
+        if (r.rc == TL_OK && !tl_sv_eqs(json_text(r.call.output, TL_SV("")), rows[i].said ? rows[i].said : ""))
+            fail_msg("row %zu gave %.*s", i, TL_SV_ARG(json_text(r.call.output, TL_SV(""))));
+        rig_stop(&r);
+    }
+}
+
 struct taken {
     char text[2000];
     size_t n;
@@ -611,6 +658,7 @@ int main(void)
         cmocka_unit_test(a_refused_batch_is_innocent_until_one_is_left),
         cmocka_unit_test(what_is_wrong_is_said_with_a_hint),
         cmocka_unit_test(get_gives_the_answer_or_null),
+        cmocka_unit_test(an_answer_that_is_not_what_it_says_is_none),
         cmocka_unit_test(poll_reads_pages_until_the_cursor_stands),
         cmocka_unit_test(a_page_without_items_does_not_move_the_cursor),
         cmocka_unit_test(a_page_that_is_not_what_it_says_fails_and_half_a_pair_does_not),
