@@ -93,8 +93,10 @@ struct json httpc__reply_doc(struct task *task, struct tl_arena *a, const struct
  * 451 (what may not be given out). */
 bool httpc__is_of_record(enum tl_rc rc, const struct http_reply *reply);
 bool httpc__has_status(const struct config_list *statuses, int status);
-/* A value as the text that is kept: a string as it is, others as JSON; .p NULL: none, or it is over HTTPC_KEPT_MAX. */
+/* A value as a text: a string as it is, others as JSON; .p NULL: none, or it is longer than `most`, or there is no
+ * memory for it. httpc__kept: of what is kept as it is. */
 enum { HTTPC_KEPT_MAX = 4096 };
+struct tl_sv httpc__text(struct tl_arena *a, struct json v, size_t most);
 struct tl_sv httpc__kept(struct tl_arena *a, struct json v);
 
 /* ---- operations ---- */

@@ -149,6 +149,22 @@ struct page {
     bool no_items; /* there is a body, and `items` finds no value in it */
 };
 
+/* As it is, however long: the ledger keeps a digest of it. None is no key. */
+static enum tl_rc read_key(struct task *task, const struct page *page, struct connector_incoming *r, struct tl_err *err)
+{
+    struct connector_call *call = page->call;
+    struct json v = JSON_NOTHING;
+    enum tl_rc rc = connector_expression_run(task, page->p->key, call, r->value, &v, err);
+
+    if (rc != TL_OK)
+        return tl_err_prefix(err, "key");
+    r->key = httpc__text(call->arena, v, PAGE_MAX);
+    if (!r->key.p && v.type != JSON_UNDEFINED && v.type != JSON_NULL)
+        return tl_fail(err, TL_LIMIT, "`key` gives more than a page may have (%d MB), or there is no memory for it",
+                       PAGE_MAX >> 20);
+    return TL_OK;
+}
+
 static enum tl_rc read_items(struct task *task, struct page *page, struct tl_err *err)
 {
     struct connector_call *call = page->call;
@@ -167,15 +183,11 @@ static enum tl_rc read_items(struct task *task, struct page *page, struct tl_err
     if (!page->records)
         return tl_fail(err, TL_LIMIT, "the page needs more memory than a call may have");
     for (size_t i = 0; i < page->n && rc == TL_OK; i++) {
-        struct json v = items.type == JSON_ARRAY ? items.u.items[i] : items, key = JSON_NOTHING;
-
-        page->records[i].value = v;
+        page->records[i].value = items.type == JSON_ARRAY ? items.u.items[i] : items;
         if (page->p->key)
-            rc = connector_expression_run(task, page->p->key, call, v, &key, err);
-        if (rc == TL_OK)
-            page->records[i].key = httpc__kept(call->arena, key);
+            rc = read_key(task, page, &page->records[i], err);
     }
-    return rc == TL_OK ? TL_OK : tl_err_prefix(err, "key");
+    return rc;
 }
 
 /* ---- a cursor that stays where it is ----

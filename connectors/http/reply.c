@@ -90,14 +90,19 @@ bool httpc__is_of_record(enum tl_rc rc, const struct http_reply *reply)
     return tl_rc_class(rc) == TL_CLASS_DATA;
 }
 
-struct tl_sv httpc__kept(struct tl_arena *a, struct json v)
+struct tl_sv httpc__text(struct tl_arena *a, struct json v, size_t most)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
 
     if (v.type == JSON_UNDEFINED || v.type == JSON_NULL)
         return TL_SV_NULL;
     if (v.type == JSON_STRING)
-        return v.n <= HTTPC_KEPT_MAX ? json_view(v) : TL_SV_NULL;
-    tl_buf_init(&b, HTTPC_KEPT_MAX);
+        return v.n <= most ? json_view(v) : TL_SV_NULL;
+    tl_buf_init(&b, most);
     return json_write(&b, v, 0) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
+}
+
+struct tl_sv httpc__kept(struct tl_arena *a, struct json v)
+{
+    return httpc__text(a, v, HTTPC_KEPT_MAX);
 }

@@ -625,6 +625,52 @@ static void a_page_that_is_not_what_it_says_fails_and_half_a_pair_does_not(void 
     }
 }
 
+struct keyed {
+    size_t n, key_n[4];
+    uint64_t hash[4];
+};
+static enum tl_rc take_keys(void *arg, struct task *task, const struct connector_incoming *records, size_t n,
+                            struct tl_sv position, struct tl_err *err)
+{
+    struct keyed *k = arg;
+
+    (void)position;
+    for (size_t i = 0; i < n && k->n < TL_COUNT(k->hash); i++) {
+        k->key_n[k->n] = records[i].key.n;
+        k->hash[k->n++] = tl_hash64(records[i].key.p, records[i].key.n, 1);
+    }
+    return task_yield(task, err);
+}
+
+static void a_key_may_be_as_long_as_its_record(void **state)
+{
+    static const char *const keys[] = {"$pad('', n, id)", "$", "[$pad('', n, id)]"};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(keys); i++) {
+        struct keyed keyed = {.n = 0};
+        struct rig r;
+
+        start(&r, PLAIN, POST);
+        assert_true(rig_target(&r,
+                               tl_arena_printf(r.conf, "{ poll: /items, cursor: headers.nope, key: \"%s\" }", keys[i]),
+                               1u << CONNECTOR_READ));
+        r.call.n = 0;
+        r.ledger = (struct connector_ledger){.emit = take_keys, .arg = &keyed};
+        rig_script(&r, (struct rig_reply){.body = tl_arena_printf(r.conf,
+                                                                  "[{\"id\":\"a\",\"n\":5000,\"x\":\"%05000d\"},"
+                                                                  "{\"id\":\"b\",\"n\":5000,\"x\":\"%05000d\"}]",
+                                                                  1, 2)});
+        rig_run(&r);
+        if (r.rc != TL_OK)
+            fail_msg("%s", r.err.text);
+        assert_int_equal(keyed.n, 2);
+        assert_true(keyed.key_n[0] >= 5000 && keyed.key_n[1] >= 5000);
+        assert_true(keyed.hash[0] != keyed.hash[1]);
+        rig_stop(&r);
+    }
+}
+
 static void a_cursor_that_is_too_long_is_an_error(void **state)
 {
     struct taken taken = {.n = 0};
@@ -662,6 +708,7 @@ int main(void)
         cmocka_unit_test(poll_reads_pages_until_the_cursor_stands),
         cmocka_unit_test(a_page_without_items_does_not_move_the_cursor),
         cmocka_unit_test(a_page_that_is_not_what_it_says_fails_and_half_a_pair_does_not),
+        cmocka_unit_test(a_key_may_be_as_long_as_its_record),
         cmocka_unit_test(a_cursor_that_is_too_long_is_an_error),
     };
 
