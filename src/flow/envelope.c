@@ -9,7 +9,7 @@
 
 #include "flow/flow_int.h"
 
-enum { MAX_META = 32768, MAX_QUERY = 100 };
+enum { MAX_META = 32768, MAX_QUERY = 100, KEY_MAX = 64 << 20 };
 
 static const char *const kinds[] = {
     [WEBHOOK_JSON] = "json", [WEBHOOK_FORM] = "form", [WEBHOOK_XML] = "xml", [WEBHOOK_RAW] = "raw"};
@@ -162,8 +162,11 @@ static void own_key(const struct flow *f, const struct mapping *m, struct tl_are
 
     if (!m)
         return;
-    if (mapping_eval(m, a, &in, &v, &err) == TL_OK)
+    if (mapping_eval(m, a, &in, &v, &err) == TL_OK) {
         *key = flow__key_text(a, v);
+        if (!key->p && v.type != JSON_UNDEFINED && v.type != JSON_NULL)
+            (void)tl_fail(&err, TL_LIMIT, "there is no memory for what it gives");
+    }
     if (err.rc == TL_OK || why->rc != TL_OK)
         return;
     text = flow__hide(f->plan, a, &envelope, 1, tl_sv_str(err.text)); /* it may name the value: this is logged */
@@ -185,7 +188,7 @@ struct tl_sv flow__key_text(struct tl_arena *a, struct json v)
         return json_view(v);
     if (v.type == JSON_UNDEFINED || v.type == JSON_NULL)
         return TL_SV_NULL;
-    tl_buf_init(&b, 4096);
+    tl_buf_init(&b, KEY_MAX); /* the ledger keeps a digest of it */
     return json_write(&b, v, JSON_WRITE_SORTED) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
 }
 

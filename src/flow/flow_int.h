@@ -259,7 +259,8 @@ void flow__own_keys(const struct flow *f, struct tl_arena *a, struct json envelo
                     struct queue_put *put, struct tl_err *why);
 /* After the put of such events: what has no order is counted; why is told once in the life of the plan. */
 void flow__told_no_key(struct flow *f, const struct tl_err *why, const struct queue_put *puts, size_t n);
-/* A key as text: strings as they are, other values as JSON; .p NULL: none. */
+/* A key as text: strings as they are, other values as JSON, however long; .p NULL: none, or there is no memory for it.
+ */
 struct tl_sv flow__key_text(struct tl_arena *a, struct json v);
 struct tl_sv flow__traceparent(const struct http_req *req); /* .p NULL: none, or several */
 /* The body of an event as a value, by the kind in its meta. */

@@ -62,6 +62,14 @@ def test_the_first_part_that_there_is_is_a_key(shop, key):
     assert taken(s, {}, {"other": 1}) == 2 and s.flow()["no_key"] == 2
 
 
+def test_a_key_or_an_order_may_be_as_long_as_its_event(shop):
+    s = shop(flow={"idempotency": {"key": "body"}, "order_by": "[body.id, body.x]"})
+    long = "x" * 5000
+    assert taken(s, {"id": 1, "x": long}, {"x": long, "id": 1}, {"id": 2, "x": long}) == 2
+    assert s.flow()["no_key"] == 0 and s.flow()["duplicates"] == 1
+    assert all(e["key"].startswith("[") for e in s.list())
+
+
 def test_records_that_are_read_are_known_by_whole_keys_only(site, targets):
     pages = Pages(orders=[{"id": 1, "updated_at": "a"}, {"id": 2}, {"id": 3}, {"id": 3, "updated_at": None}, {"updated_at": "b"}])
     s = site(polling(targets(pages), key=yaml.safe_load(READING))).start()
