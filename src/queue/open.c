@@ -44,7 +44,7 @@ static enum tl_rc open_store(struct queue *q, struct tl_err *err)
         .path = path,
         .vfs = q->o.vfs,
         .exclusive = true,
-        .background = !q->o.manual && !q->o.vfs,
+        .background = !q->o.manual,
         .no_sync = q->o.unsafe_no_sync,
         .busy_ms = 5000,
         .application_id = QUEUE_APPLICATION_ID,

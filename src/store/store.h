@@ -59,7 +59,7 @@ struct store_options {
     const char *vfs;  /* tests: another file layer; NULL: the default */
     bool read_only;   /* a reader beside the one writer */
     bool no_sync;     /* a commit is not synced: a power cut may lose or damage what was committed */
-    bool background;  /* the writer, a file, no `vfs`: the log is moved on a thread beside it, which ends with it */
+    bool background;  /* the writer, a file: the log is moved on a thread beside it, which ends with it */
     bool exclusive;   /* the writer: hold a lock on the file "<path>.lock" against other processes */
     uint32_t busy_ms;
     uint32_t application_id; /* stamped on a new store, demanded of an old one */

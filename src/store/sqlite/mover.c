@@ -4,7 +4,7 @@
 #include <pthread.h>
 
 struct store_mover {
-    char *path;
+    char *path, *vfs;
     bool no_sync;
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
@@ -30,7 +30,7 @@ enum tl_rc store__move_log(sqlite3 *db, int mode, int *ret_left, struct tl_err *
 static sqlite3 *open_own(const struct store_mover *m)
 {
     sqlite3 *db = NULL;
-    int rc = sqlite3_open_v2(m->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(m->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, m->vfs);
 
     if (rc == SQLITE_OK) /* what it moves is synced as the writer's commits are */
         rc = sqlite3_exec(db,
@@ -74,11 +74,13 @@ static void *work(void *arg)
     return NULL;
 }
 
-enum tl_rc store__mover_new(const char *path, bool no_sync, struct store_mover **ret_mover, struct tl_err *err)
+enum tl_rc store__mover_new(const char *path, const char *vfs, bool no_sync, struct store_mover **ret_mover,
+                            struct tl_err *err)
 {
     struct store_mover *m = tl_zalloc(sizeof(*m));
 
     m->path = tl_strdup(path);
+    m->vfs = vfs ? tl_strdup(vfs) : NULL;
     m->no_sync = no_sync;
     (void)pthread_mutex_init(&m->lock, NULL);
     (void)pthread_cond_init(&m->changed, NULL);
@@ -86,6 +88,7 @@ enum tl_rc store__mover_new(const char *path, bool no_sync, struct store_mover *
         (void)pthread_mutex_destroy(&m->lock);
         (void)pthread_cond_destroy(&m->changed);
         tl_free(m->path);
+        tl_free(m->vfs);
         tl_free(m);
         return tl_fail(err, TL_BUSY, "cannot start the thread that moves the ledger's log");
     }
@@ -144,5 +147,6 @@ void store__mover_free(struct store_mover *m)
     (void)pthread_mutex_destroy(&m->lock);
     (void)pthread_cond_destroy(&m->changed);
     tl_free(m->path);
+    tl_free(m->vfs);
     tl_free(m);
 }

@@ -19,10 +19,10 @@
 
 struct store_mover;
 
-/* The thread opens its connection when it is first asked: a start does not wait for it. TL_BUSY: no thread to be had.
- */
-TL_MUST_CHECK enum tl_rc store__mover_new(const char *path, bool no_sync, struct store_mover **ret_mover,
-                                          struct tl_err *err);
+/* The thread opens its connection when it is first asked: a start does not wait for it. vfs: NULL is the default
+ * one. TL_BUSY: no thread to be had. */
+TL_MUST_CHECK enum tl_rc store__mover_new(const char *path, const char *vfs, bool no_sync,
+                                          struct store_mover **ret_mover, struct tl_err *err);
 void store__mover_ask(struct store_mover *m); /* nothing may be under way, and there was a commit since the last move */
 bool store__mover_is_done(struct store_mover *m);
 void store__mover_wait(struct store_mover *m); /* until nothing is under way */

@@ -548,7 +548,7 @@ enum tl_rc store_sqlite_open(const struct store_options *o, struct store **ret_s
         rc = r == SQLITE_OK ? sq_setup(q, o, err) : store__sqlite_fail(q->db, r, o->path, err);
     }
     if (rc == TL_OK && o->background)
-        rc = store__mover_new(o->path, o->no_sync, &q->mover, err);
+        rc = store__mover_new(o->path, o->vfs, o->no_sync, &q->mover, err);
     if (rc != TL_OK) {
         sq_close(&q->base);
         return rc;
