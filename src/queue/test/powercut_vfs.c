@@ -1,42 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "powercut_vfs.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/base.h"
+#include "powercut_file.h"
 
-#define FILES 16
-#define REGIONS 64
-#define SECTOR 4096
-
-struct undo {
-    int64_t at, old_size;
-    size_t n;
-    char *old;
-};
-struct disk_file {
-    char name[256];
-    bool there;
-    char *data;
-    int64_t size, cap;
-    struct undo *undo;
-    size_t n_undo, cap_undo;
-    void *shm[REGIONS];
+struct node {
+    struct node *next;
+    char *name;
+    struct powercut_file *file;
+    unsigned open;
+    bool gone;       /* removed, yet open */
+    uint64_t failed; /* syncs */
+    int why;         /* the last of them */
 };
 static struct {
-    struct disk_file files[FILES];
-    uint64_t cut_in, fail_write_in, fail_sync_in, full_in;
+    pthread_mutex_t lock; /* of all here but the layers, and of what nodes hold */
+    struct node *nodes;
+    uint64_t cut_in, fail_write_in, fail_sync_in, full_in, full_sync_in, failed;
+    uint64_t dice; /* for what fails */
+    void (*during_sync)(void *arg);
+    void *arg;
     bool off;
     sqlite3_vfs vfs;
     sqlite3_vfs *real;
-} disk;
+} disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct handle {
     sqlite3_file base;
-    struct disk_file *f;
+    struct node *node;
+    sqlite3_file *below; /* locks and shared memory; NULL: nobody asks for them */
+    uint64_t heard;      /* of the node's failed syncs */
 };
+#define HANDLE_SIZE ((sizeof(struct handle) + 15) / 16 * 16)
+
+static struct handle *handle_of(sqlite3_file *file)
+{
+    return (struct handle *)(void *)file;
+}
+
+static void lock(void)
+{
+    (void)pthread_mutex_lock(&disk.lock);
+}
+
+/* why: what errno is to say of a failure, and so sqlite3_system_errno(). */
+static int unlock(int rc, int why)
+{
+    (void)pthread_mutex_unlock(&disk.lock);
+    if (why)
+        errno = why;
+    return rc;
+}
 
 /* Count down; true when this call is the one. */
 static bool due(uint64_t *n)
@@ -53,135 +73,178 @@ static bool cut(void)
     return disk.off;
 }
 
-static void set_size(struct disk_file *f, int64_t size)
+static bool fails(uint64_t *n)
 {
-    if (size > f->cap) {
-        f->cap = size * 2;
-        f->data = tl_realloc(f->data, (size_t)f->cap);
-    }
-    if (size > f->size)
-        memset(f->data + f->size, 0, (size_t)(size - f->size));
-    f->size = size;
+    bool it = due(n);
+
+    disk.failed += it;
+    return it;
 }
 
-static void remember(struct disk_file *f, int64_t at, size_t n)
+/* ---- names ---- */
+static struct node *find(const char *name)
 {
-    struct undo *u;
-    size_t old = at >= f->size ? 0 : (size_t)(f->size - at) < n ? (size_t)(f->size - at) : n;
-
-    if (f->n_undo == f->cap_undo) {
-        f->cap_undo = f->cap_undo ? f->cap_undo * 2 : 64;
-        f->undo = tl_reallocarray(f->undo, f->cap_undo, sizeof(*f->undo));
-    }
-    u = &f->undo[f->n_undo++];
-    *u = (struct undo){.at = at, .old_size = f->size, .n = old, .old = tl_alloc(old + 1)};
-    if (old)
-        memcpy(u->old, f->data + at, old);
+    for (struct node *n = disk.nodes; n; n = n->next)
+        if (!n->gone && strcmp(n->name, name) == 0)
+            return n;
+    return NULL;
 }
 
-static void settle(struct disk_file *f)
+static struct node *add(const char *name, struct powercut_file *file)
 {
-    for (size_t i = 0; i < f->n_undo; i++)
-        tl_free(f->undo[i].old);
-    f->n_undo = 0;
+    struct node *n = tl_zalloc(sizeof(*n));
+
+    n->name = tl_strdup(name);
+    n->file = file;
+    n->next = disk.nodes;
+    disk.nodes = n;
+    return n;
 }
 
-static void take_back(struct disk_file *f, uint64_t *seed)
+static void drop_unless_open(struct node *n)
 {
-    for (size_t i = f->n_undo; i-- > 0;) {
-        const struct undo *u = &f->undo[i];
+    struct node **at = &disk.nodes;
 
-        if (*seed) {
-            *seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
-            if ((*seed >> 40) % 3 == 0) /* this one reached the platter */
-                continue;
-        }
-        if (u->n)
-            memcpy(f->data + u->at, u->old, u->n);
-        if (!*seed)
-            set_size(f, u->old_size);
-    }
-    settle(f);
+    n->gone = true;
+    if (n->open)
+        return;
+    while (*at != n)
+        at = &(*at)->next;
+    *at = n->next;
+    powercut_file_free(n->file);
+    tl_free(n->name);
+    tl_free(n);
 }
 
+/* ---- files ---- */
 static int x_close(sqlite3_file *file)
 {
-    (void)file;
-    return SQLITE_OK;
+    struct handle *h = handle_of(file);
+
+    if (h->below)
+        (void)h->below->pMethods->xClose(h->below);
+    lock();
+    h->node->open--;
+    if (h->node->gone)
+        drop_unless_open(h->node);
+    return unlock(SQLITE_OK, 0);
 }
 
 static int x_read(sqlite3_file *file, void *p, int n, sqlite3_int64 at)
 {
-    struct disk_file *f = ((struct handle *)(void *)file)->f;
-    int64_t have = f->size > at ? f->size - at : 0;
+    struct handle *h = handle_of(file);
+    size_t have;
 
+    lock();
     if (disk.off)
-        return SQLITE_IOERR_READ;
-    if (have >= n) {
-        memcpy(p, f->data + at, (size_t)n);
-        return SQLITE_OK;
-    }
-    memset(p, 0, (size_t)n);
-    if (have > 0)
-        memcpy(p, f->data + at, (size_t)have);
-    return SQLITE_IOERR_SHORT_READ;
+        return unlock(SQLITE_IOERR_READ, EIO);
+    have = powercut_file_read(h->node->file, p, (size_t)n, at);
+    memset((char *)p + have, 0, (size_t)n - have);
+    return unlock(have == (size_t)n ? SQLITE_OK : SQLITE_IOERR_SHORT_READ, 0);
 }
 
 static int x_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 at)
 {
-    struct disk_file *f = ((struct handle *)(void *)file)->f;
+    struct handle *h = handle_of(file);
 
-    if (cut() || due(&disk.fail_write_in))
-        return SQLITE_IOERR_WRITE;
-    if (disk.full_in && (disk.full_in == 1 || --disk.full_in == 1))
-        return SQLITE_FULL;
-    for (int i = 0; i < n; i += SECTOR) /* a write may be torn between them */
-        remember(f, at + i, (size_t)(n - i < SECTOR ? n - i : SECTOR));
-    if (at + n > f->size)
-        set_size(f, at + n);
-    memcpy(f->data + at, p, (size_t)n);
-    return SQLITE_OK;
+    lock();
+    if (cut() || fails(&disk.fail_write_in))
+        return unlock(SQLITE_IOERR_WRITE, EIO);
+    if (disk.full_in && (disk.full_in == 1 || --disk.full_in == 1)) {
+        size_t part = (size_t)powercut_roll(&disk.dice) % (size_t)(n + 1);
+
+        disk.failed++;
+        if (part)
+            powercut_file_write(h->node->file, p, part, at);
+        return unlock(SQLITE_FULL, ENOSPC);
+    }
+    powercut_file_write(h->node->file, p, (size_t)n, at);
+    return unlock(SQLITE_OK, 0);
 }
 
 static int x_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
-    struct disk_file *f = ((struct handle *)(void *)file)->f;
+    struct handle *h = handle_of(file);
 
+    lock();
     if (cut())
-        return SQLITE_IOERR_TRUNCATE;
-    if (size < f->size)
-        remember(f, size, (size_t)(f->size - size));
-    set_size(f, size);
-    return SQLITE_OK;
+        return unlock(SQLITE_IOERR_TRUNCATE, EIO);
+    powercut_file_truncate(h->node->file, size);
+    return unlock(SQLITE_OK, 0);
+}
+
+/* With the lock; it is let go for a while. */
+static void meanwhile(void)
+{
+    void (*f)(void *) = disk.during_sync;
+    void *arg = disk.arg;
+    bool yields = powercut_roll(&disk.dice) % 4 == 0;
+
+    (void)unlock(0, 0);
+    if (f)
+        f(arg);
+    if (yields)
+        (void)sched_yield();
+    lock();
 }
 
 static int x_sync(sqlite3_file *file, int flags)
 {
+    struct handle *h = handle_of(file);
+    struct node *n = h->node;
+    uint64_t mark;
+    bool full, broken;
+
     (void)flags;
-    if (cut() || due(&disk.fail_sync_in))
-        return SQLITE_IOERR_FSYNC;
-    settle(((struct handle *)(void *)file)->f);
-    return SQLITE_OK;
+    lock();
+    if (cut())
+        return unlock(SQLITE_IOERR_FSYNC, EIO);
+    mark = powercut_file_mark(n->file);
+    broken = fails(&disk.fail_sync_in);
+    full = fails(&disk.full_sync_in);
+    meanwhile();
+    if (disk.off)
+        return unlock(SQLITE_IOERR_FSYNC, EIO);
+    if (broken || full) {
+        powercut_file_lose(n->file, mark, &disk.dice);
+        n->failed++;
+        n->why = full ? ENOSPC : EIO;
+    }
+    if (h->heard != n->failed) {
+        h->heard = n->failed;
+        return unlock(SQLITE_IOERR_FSYNC, n->why);
+    }
+    powercut_file_settle(n->file, mark);
+    return unlock(SQLITE_OK, 0);
 }
 
 static int x_size(sqlite3_file *file, sqlite3_int64 *ret)
 {
-    *ret = ((struct handle *)(void *)file)->f->size;
-    return SQLITE_OK;
+    lock();
+    *ret = powercut_file_size(handle_of(file)->node->file);
+    return unlock(SQLITE_OK, 0);
 }
 
 static int x_lock(sqlite3_file *file, int level)
 {
-    (void)file;
-    (void)level;
-    return SQLITE_OK;
+    sqlite3_file *below = handle_of(file)->below;
+
+    return below ? below->pMethods->xLock(below, level) : SQLITE_OK;
+}
+
+static int x_unlock(sqlite3_file *file, int level)
+{
+    sqlite3_file *below = handle_of(file)->below;
+
+    return below ? below->pMethods->xUnlock(below, level) : SQLITE_OK;
 }
 
 static int x_reserved(sqlite3_file *file, int *ret)
 {
-    (void)file;
+    sqlite3_file *below = handle_of(file)->below;
+
     *ret = 0;
-    return SQLITE_OK;
+    return below ? below->pMethods->xCheckReservedLock(below, ret) : SQLITE_OK;
 }
 
 static int x_control(sqlite3_file *file, int op, void *arg)
@@ -206,41 +269,30 @@ static int x_traits(sqlite3_file *file)
 
 static int x_shm_map(sqlite3_file *file, int i, int size, int extend, void volatile **ret)
 {
-    struct disk_file *f = ((struct handle *)(void *)file)->f;
+    sqlite3_file *below = handle_of(file)->below;
 
-    (void)extend;
-    if (i >= REGIONS)
-        return SQLITE_NOMEM;
-    if (!f->shm[i])
-        f->shm[i] = tl_zalloc((size_t)size);
-    *ret = f->shm[i];
-    return SQLITE_OK;
+    return below->pMethods->xShmMap(below, i, size, extend, ret);
 }
 
 static int x_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 {
-    (void)file;
-    (void)offset;
-    (void)n;
-    (void)flags;
-    return SQLITE_OK;
+    sqlite3_file *below = handle_of(file)->below;
+
+    return below->pMethods->xShmLock(below, offset, n, flags);
 }
 
 static void x_shm_barrier(sqlite3_file *file)
 {
-    (void)file;
+    sqlite3_file *below = handle_of(file)->below;
+
+    below->pMethods->xShmBarrier(below);
 }
 
 static int x_shm_unmap(sqlite3_file *file, int drop)
 {
-    struct disk_file *f = ((struct handle *)(void *)file)->f;
+    sqlite3_file *below = handle_of(file)->below;
 
-    (void)drop;
-    for (size_t i = 0; i < REGIONS; i++) {
-        tl_free(f->shm[i]);
-        f->shm[i] = NULL;
-    }
-    return SQLITE_OK;
+    return below->pMethods->xShmUnmap(below, drop);
 }
 
 static const sqlite3_io_methods methods = {.iVersion = 2,
@@ -251,7 +303,7 @@ static const sqlite3_io_methods methods = {.iVersion = 2,
                                            .xSync = x_sync,
                                            .xFileSize = x_size,
                                            .xLock = x_lock,
-                                           .xUnlock = x_lock,
+                                           .xUnlock = x_unlock,
                                            .xCheckReservedLock = x_reserved,
                                            .xFileControl = x_control,
                                            .xSectorSize = x_sector,
@@ -261,62 +313,69 @@ static const sqlite3_io_methods methods = {.iVersion = 2,
                                            .xShmBarrier = x_shm_barrier,
                                            .xShmUnmap = x_shm_unmap};
 
-static struct disk_file *find(const char *name)
-{
-    for (size_t i = 0; i < FILES; i++)
-        if (disk.files[i].there && strcmp(disk.files[i].name, name) == 0)
-            return &disk.files[i];
-    return NULL;
-}
-
+/* ---- the layer ---- */
 static int v_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags)
 {
-    struct handle *h = (struct handle *)(void *)file;
-    struct disk_file *f = name ? find(name) : NULL;
+    struct handle *h = handle_of(file);
+    sqlite3_file *below = NULL;
 
     (void)vfs;
-    h->base.pMethods = NULL;
-    if (disk.off || !name)
+    *h = (struct handle){0};
+    if (!name || powercut_is_off())
         return SQLITE_CANTOPEN;
-    for (size_t i = 0; i < FILES && !f; i++)
-        if (!disk.files[i].there) {
-            f = &disk.files[i];
-            f->there = true;
-            f->size = 0;
-            (void)snprintf(f->name, sizeof(f->name), "%s", name);
-        }
-    if (!f)
+    if (flags & SQLITE_OPEN_MAIN_DB) {
+        int rc;
+
+        below = (sqlite3_file *)(void *)((char *)file + HANDLE_SIZE);
+        rc = disk.real->xOpen(disk.real, name, below, flags, NULL);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    lock();
+    h->node = find(name);
+    if (!h->node && !(flags & SQLITE_OPEN_CREATE)) {
+        (void)unlock(0, 0);
+        if (below)
+            (void)below->pMethods->xClose(below);
+        errno = ENOENT;
         return SQLITE_CANTOPEN;
+    }
+    if (!h->node)
+        h->node = add(name, powercut_file_new());
+    h->node->open++;
+    h->heard = h->node->failed;
+    h->below = below;
     h->base.pMethods = &methods;
-    h->f = f;
     if (ret_flags)
         *ret_flags = flags;
-    return SQLITE_OK;
+    return unlock(SQLITE_OK, 0);
 }
 
 static int v_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
 {
-    struct disk_file *f = find(name);
+    struct node *n;
 
     (void)vfs;
     (void)sync_dir;
+    lock();
     if (cut())
-        return SQLITE_IOERR_DELETE;
-    if (!f)
-        return SQLITE_IOERR_DELETE_NOENT;
-    settle(f);
-    f->there = false;
-    f->size = 0;
-    return SQLITE_OK;
+        return unlock(SQLITE_IOERR_DELETE, EIO);
+    n = find(name);
+    if (!n)
+        return unlock(SQLITE_IOERR_DELETE_NOENT, ENOENT);
+    drop_unless_open(n);
+    return unlock(SQLITE_OK, 0);
 }
 
 static int v_access(sqlite3_vfs *vfs, const char *name, int flags, int *ret)
 {
-    const struct disk_file *f = find(name);
+    const struct node *n;
 
     (void)vfs;
-    *ret = f && (flags != SQLITE_ACCESS_EXISTS || f->size > 0);
-    return SQLITE_OK;
+    lock();
+    n = find(name);
+    *ret = n && (flags != SQLITE_ACCESS_EXISTS || powercut_file_size(n->file) > 0);
+    return unlock(SQLITE_OK, 0);
 }
 
 static int v_full_path(sqlite3_vfs *vfs, const char *name, int n, char *out)
@@ -335,7 +394,7 @@ static int v_random(sqlite3_vfs *vfs, int n, char *out)
 static int v_sleep(sqlite3_vfs *vfs, int us)
 {
     (void)vfs;
-    return us;
+    return disk.real->xSleep(disk.real, us);
 }
 
 static int v_time(sqlite3_vfs *vfs, double *out)
@@ -349,7 +408,7 @@ static int v_error(sqlite3_vfs *vfs, int n, char *out)
     (void)vfs;
     (void)n;
     (void)out;
-    return 0;
+    return errno; /* as the layer for a real disk */
 }
 
 void powercut_register(void)
@@ -358,7 +417,7 @@ void powercut_register(void)
         return;
     disk.real = sqlite3_vfs_find(NULL);
     disk.vfs = (sqlite3_vfs){.iVersion = 1,
-                             .szOsFile = sizeof(struct handle),
+                             .szOsFile = (int)HANDLE_SIZE + disk.real->szOsFile,
                              .mxPathname = 255,
                              .zName = POWERCUT_VFS,
                              .xOpen = v_open,
@@ -372,48 +431,129 @@ void powercut_register(void)
     (void)sqlite3_vfs_register(&disk.vfs, 0);
 }
 
+/* ---- what tests ask for ---- */
+static void forget_wishes(void)
+{
+    disk.cut_in = disk.fail_write_in = disk.fail_sync_in = disk.full_in = disk.full_sync_in = disk.failed = 0;
+    disk.off = false;
+}
+
 void powercut_forget(void)
 {
-    for (size_t i = 0; i < FILES; i++) {
-        settle(&disk.files[i]);
-        tl_free(disk.files[i].undo);
-        tl_free(disk.files[i].data);
-        memset(&disk.files[i], 0, sizeof(disk.files[i]));
+    lock();
+    for (struct node *n = disk.nodes, *next; n; n = next) {
+        next = n->next;
+        drop_unless_open(n);
     }
-    disk.cut_in = disk.fail_write_in = disk.fail_sync_in = disk.full_in = 0;
-    disk.off = false;
+    forget_wishes();
+    disk.during_sync = NULL;
+    (void)unlock(0, 0);
+}
+
+static void set(uint64_t *what, uint64_t n)
+{
+    lock();
+    *what = n;
+    (void)unlock(0, 0);
 }
 
 void powercut_at(uint64_t n)
 {
-    disk.cut_in = n;
+    set(&disk.cut_in, n);
 }
 
 void powercut_fail_write(uint64_t n)
 {
-    disk.fail_write_in = n;
+    set(&disk.fail_write_in, n);
 }
 
 void powercut_fail_sync(uint64_t n)
 {
-    disk.fail_sync_in = n;
+    set(&disk.fail_sync_in, n);
 }
 
 void powercut_full(uint64_t n)
 {
-    disk.full_in = n ? n + 1 : 0;
+    set(&disk.full_in, n ? n + 1 : 0);
+}
+
+void powercut_full_sync(uint64_t n)
+{
+    set(&disk.full_sync_in, n);
+}
+
+uint64_t powercut_failed(void)
+{
+    uint64_t n;
+
+    lock();
+    n = disk.failed;
+    (void)unlock(0, 0);
+    return n;
+}
+
+void powercut_now(void)
+{
+    lock();
+    disk.off = true;
+    (void)unlock(0, 0);
 }
 
 int powercut_is_off(void)
 {
-    return disk.off;
+    lock();
+    return unlock(disk.off, 0);
 }
 
 void powercut_on(uint64_t seed)
 {
-    for (size_t i = 0; i < FILES; i++)
-        if (disk.files[i].there)
-            take_back(&disk.files[i], &seed);
-    disk.off = false;
-    disk.cut_in = disk.fail_write_in = disk.fail_sync_in = disk.full_in = 0;
+    uint64_t dice = seed;
+
+    lock();
+    for (struct node *n = disk.nodes; n; n = n->next)
+        powercut_file_cut(n->file, seed ? &dice : NULL);
+    disk.dice = dice;
+    forget_wishes();
+    (void)unlock(0, 0);
+}
+
+void powercut_copy(const char *from, const char *to, uint64_t seed)
+{
+    uint64_t dice = seed;
+    size_t len = strlen(from);
+
+    lock();
+    for (struct node *n = disk.nodes, *next; n; n = next) {
+        next = n->next;
+        if (!n->gone && strncmp(n->name, to, strlen(to)) == 0)
+            drop_unless_open(n);
+    }
+    for (struct node *n = disk.nodes; n; n = n->next)
+        if (!n->gone && strncmp(n->name, from, len) == 0) {
+            char *name = tl_sprintf("%s%s", to, n->name + len);
+
+            (void)add(name, powercut_file_after(n->file, seed ? &dice : NULL)); /* in front: not met here */
+            tl_free(name);
+        }
+    (void)unlock(0, 0);
+}
+
+size_t powercut_unsynced(const char *name)
+{
+    const struct node *n;
+    size_t late;
+
+    lock();
+    n = find(name);
+    late = n ? powercut_file_unsynced(n->file) : 0;
+    (void)unlock(0, 0);
+    return late;
+}
+
+void powercut_during_sync(void (*f)(void *arg), void *arg)
+{
+    lock();
+    disk.during_sync = f;
+    disk.arg = arg;
+    (void)unlock(0, 0);
 }
