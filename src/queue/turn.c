@@ -233,6 +233,14 @@ static void advance_all(struct queue *q, struct op *batch)
         queue__schedule(q);
 }
 
+/* Of a disk that was full: something of the size of an outcome, for nobody may have one to write. */
+static void try_room(struct queue *q)
+{
+    int64_t now = queue__wall(q);
+
+    (void)queue__kv_set(q, TL_SV("queue/room"), tl_sv((const char *)&now, sizeof(now)));
+}
+
 static void apply_all(struct queue *q, struct op *batch)
 {
     for (struct op *op = batch; op && q->txn_rc == TL_OK; op = op->next) {
@@ -253,6 +261,8 @@ static void apply_all(struct queue *q, struct op *batch)
         queue__lines_save(q);
     if (q->txn_rc == TL_OK)
         queue__save_counts(q);
+    if (q->txn_rc == TL_OK && q->full)
+        try_room(q);
 }
 
 static enum tl_rc write_batch(struct queue *q, struct op *batch)
@@ -376,7 +386,8 @@ static void write_failed(struct queue *q, struct op *batch)
 
 static bool must_write(const struct queue *q, const struct op *batch)
 {
-    return batch || q->begins.first || queue__lazy_due(q) || queue__gates_waiting(q) || queue__holds_waiting(q);
+    return batch || q->full || q->begins.first || queue__lazy_due(q) || queue__gates_waiting(q) ||
+           queue__holds_waiting(q);
 }
 
 static bool turn_ops(struct queue *q)

@@ -219,6 +219,38 @@ static void on_a_full_disk_what_is_looked_up_is_there_once(void **state)
     tl_buf_done(&value);
 }
 
+/* Nobody writes: no outcome is kept, and intake may be stopped. */
+static void after_a_full_disk_what_waits_goes_on_by_itself(void **state)
+{
+    struct bench *b = *state;
+    struct queue_put put = {.meta = TL_SV("{}"), .body = TL_SV("x")};
+    struct queue_work *w;
+    struct tl_err err;
+
+    powercut_register();
+    powercut_forget();
+    b->vfs = POWERCUT_VFS;
+    help_open(b);
+    (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_FAILED, TL_TIMEOUT, "later");
+    powercut_full(1);
+    put.flow = b->flows[0].ret_id;
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_FULL);
+    for (int i = 0; i < 20; i++) {
+        help_after(b, 500);
+        assert_null(help_take(b));
+        assert_true(queue_next_due_ms(b->q) >
+                    (int64_t)(tl_clock_mono_ns(&b->clock.base) / 1000000)); /* it sleeps meanwhile */
+    }
+    powercut_full(0);
+    help_after(b, 1000);
+    w = help_take(b);
+    assert_non_null(w);
+    help_finish(b, w, QUEUE_END_DONE, TL_OK, "");
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
+}
+
 static void a_reload_that_cannot_be_written_changes_nothing_in_memory(void **state)
 {
     struct bench *b = *state;
@@ -487,6 +519,7 @@ int main(void)
         TEST(what_is_to_be_kept_may_change_with_the_configuration),
         TEST(bulk_filters_find_their_few_among_many),
         TEST(on_a_full_disk_what_is_looked_up_is_there_once),
+        TEST(after_a_full_disk_what_waits_goes_on_by_itself),
         TEST(a_reload_that_cannot_be_written_changes_nothing_in_memory),
         TEST(a_snapshot_is_a_ledger_of_its_own),
         TEST(an_event_keeps_its_origin_and_each_start_has_another_for_new_ones),
