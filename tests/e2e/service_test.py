@@ -233,11 +233,12 @@ def test_three_unknown_outcomes_in_a_row_are_dead_as_a_bug(site, target):
 
 # ---- a full disk ----
 @pytest.fixture
-def small_disk(tmp_path):
-    """24 MB of file system, or a skip that says why."""
+def small_disk(tmp_path, request):
+    """24 MB of file system, or as the test says, or a skip that says why."""
     place = tmp_path / "disk"
     place.mkdir()
-    r = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], capture_output=True, text=True)
+    size = getattr(request, "param", "24m")
+    r = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True, text=True)
     if r.returncode != 0:
         pytest.skip(f"a small file system cannot be mounted here: {r.stderr.strip()}")
     yield place
@@ -285,6 +286,49 @@ def test_a_full_disk_is_named_by_a_snapshot_and_by_a_start(site, target, small_d
     assert tell(s, "ledger", "snapshot", str(copy)).returncode == 0
     files = [copy, *(small_disk / "data").glob("ledger.db*")]
     assert len(files) > 2 and all(f.stat().st_mode & 0o077 == 0 for f in files), "payloads are for nobody else"
+
+
+@pytest.mark.parametrize("small_disk", ["120m"], indirect=True)
+def test_a_disk_that_fills_up_while_the_log_is_moved_into_the_file_ends_nobody(site, target, small_disk):
+    """The log is moved from 20 MB on. It keeps its size, so that outcomes find room in it when the file has none."""
+    target.behave = lambda r: answer(200, delay=0.02)
+    config = project(target, limits={"concurrency": 16})
+    config["store"] = {"path": str(small_disk / "data"), "reserve": "8MB"}
+    s = site(config)
+    (s.folder / "data").symlink_to(small_disk / "data")
+    s.start()
+    accepted, statuses, filled, over = [], set(), threading.Event(), threading.Event()
+
+    def send(lane):
+        n, sender = 0, Sender(s.port)
+        while not over.is_set():
+            n += 1
+            r = sender.post({"n": n, "pad": "x" * 10000}, id=f"{lane}-{n}")
+            statuses.add(r.status)
+            if r.status == 200:
+                accepted.append(r.id)
+            elif filled.is_set():
+                time.sleep(0.05)
+        sender.close()
+
+    senders = [threading.Thread(target=send, args=(lane,)) for lane in range(4)]
+    for t in senders:
+        t.start()
+    until(lambda: (small_disk / "data" / "ledger.db").stat().st_size > 16 << 20, timeout=60)
+    fill(small_disk)
+    filled.set()
+    time.sleep(5)
+    over.set()
+    for t in senders:
+        t.join()
+    assert s.process.poll() is None, "a full disk must not end the process"
+    assert statuses <= {200, 503}, statuses
+    os.unlink(small_disk / "ballast")
+    until(lambda: s.get("/v1/status")["ledger"]["live"] == 0, timeout=40)
+    assert {e["id"] for e in s.list() if e["state"] == "delivered"} >= set(accepted)
+    assert target.count() == sum(e["attempts"] for e in s.list()), "every request is an attempt in the ledger"
+    fill(small_disk)
+    s.stop()
 
 
 def test_a_look_where_no_ledger_is_makes_none(site, target, tmp_path):

@@ -251,6 +251,29 @@ static void after_a_full_disk_what_waits_goes_on_by_itself(void **state)
     assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
 }
 
+static void a_ledger_closes_well_on_a_full_disk(void **state)
+{
+    struct bench *b = *state;
+    struct queue_put put = {.meta = TL_SV("{}"), .body = TL_SV("x")};
+    struct tl_err err;
+
+    powercut_register();
+    powercut_forget();
+    b->vfs = POWERCUT_VFS;
+    help_open(b);
+    (void)help_put(b, NULL, NULL, "x");
+    help_turn(b);
+    help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, "");
+    powercut_full(1);
+    put.flow = b->flows[0].ret_id;
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_FULL);
+    help_close(b);
+    assert_int_equal(b->fatals, 0);
+    powercut_full(0);
+    help_open(b);
+    assert_int_equal(help_count(b, QUEUE_DELIVERED), 1);
+}
+
 static void a_reload_that_cannot_be_written_changes_nothing_in_memory(void **state)
 {
     struct bench *b = *state;
@@ -520,6 +543,7 @@ int main(void)
         TEST(bulk_filters_find_their_few_among_many),
         TEST(on_a_full_disk_what_is_looked_up_is_there_once),
         TEST(after_a_full_disk_what_waits_goes_on_by_itself),
+        TEST(a_ledger_closes_well_on_a_full_disk),
         TEST(a_reload_that_cannot_be_written_changes_nothing_in_memory),
         TEST(a_snapshot_is_a_ledger_of_its_own),
         TEST(an_event_keeps_its_origin_and_each_start_has_another_for_new_ones),

@@ -13,7 +13,7 @@ struct log_file {
     unsigned char *held; /* NULL: nothing has been written yet */
     size_t n;
     sqlite3_int64 at; /* where held[0] belongs */
-    bool lost;        /* from lost_at on something could not be written, and has not been written again */
+    bool lost;        /* from lost_at on something could not be written, and is neither written again nor rolled back */
     sqlite3_int64 lost_at;
 };
 
@@ -156,6 +156,12 @@ static const sqlite3_io_methods methods = {.iVersion = 1,
                                            .xFileControl = log_control,
                                            .xSectorSize = log_sector,
                                            .xDeviceCharacteristics = log_traits};
+
+void store__log_file_forget(sqlite3_file *f)
+{
+    if (f && f->pMethods == &methods)
+        log_of(f)->lost = false;
+}
 
 #define LOG_FILE_SIZE ((sizeof(struct log_file) + 15) / 16 * 16)
 

@@ -8,10 +8,15 @@
 #ifndef TL_STORE_SQLITE_LOG_FILE_H
 #define TL_STORE_SQLITE_LOG_FILE_H
 
+#include <sqlite3.h>
+
 #include "base/base.h"
 
 /* Registers the layer over `below` (NULL: the default one) once, and gives its name, or NULL: there is no such layer.
  */
 const char *store__log_file_vfs(const char *below);
+/* The transaction was rolled back, so that nobody will read what of it could not be written: syncs are good again. Any
+ * file of a store; NULL: nothing. */
+void store__log_file_forget(sqlite3_file *f);
 
 #endif

@@ -69,8 +69,10 @@ static enum tl_rc sq_rc(int rc)
     }
 }
 
-static bool is_full(sqlite3 *db, int rc, int extended)
+bool store__sqlite_is_full(sqlite3 *db, int rc)
 {
+    int extended = db ? sqlite3_extended_errcode(db) : rc;
+
     return (rc & 0xff) == SQLITE_FULL || extended == SQLITE_IOERR_SHMSIZE ||
            ((rc & 0xff) == SQLITE_IOERR && db && sqlite3_system_errno(db) == ENOSPC);
 }
@@ -82,7 +84,7 @@ enum tl_rc store__sqlite_fail(sqlite3 *db, int rc, const char *what, struct tl_e
     int extended = db ? sqlite3_extended_errcode(db) : rc, code = rc & 0xff;
 
     path = path && path[0] ? path : what;
-    if (is_full(db, rc, extended))
+    if (store__sqlite_is_full(db, rc))
         return tl_fail(err, TL_FULL,
                        "%s: the disk that holds %s is full: make room there; what was acknowledged is kept", what,
                        path);
@@ -147,12 +149,15 @@ static enum tl_rc sq_commit(struct store *s, struct tl_err *err)
 static void sq_rollback(struct store *s)
 {
     struct sq *q = TL_CONTAINER(s, struct sq, base);
+    sqlite3_file *log = NULL;
 
     /* After SQLITE_FULL or an I/O error SQLite may have rolled back by itself. */
     if (!sqlite3_get_autocommit(q->db)) {
         (void)sqlite3_step(q->rollback);
         (void)sqlite3_reset(q->rollback);
     }
+    if (sqlite3_file_control(q->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&log) == SQLITE_OK)
+        store__log_file_forget(log);
 }
 
 static int sq_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
