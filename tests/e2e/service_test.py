@@ -247,12 +247,11 @@ def small_disk(tmp_path, request):
 
 def fill(place, leave=0):
     usage = shutil.disk_usage(place)
-    with open(place / "ballast", "ab") as f:
+    with open(place / "ballast", "ab", buffering=0) as f:
         left = usage.free - leave
         while left > 0:
             try:
                 left -= f.write(b"\0" * min(left, 65536))
-                f.flush()
             except OSError:
                 break
 
