@@ -410,12 +410,12 @@ static void wish(enum fault what, uint64_t n)
     }
 }
 
-/* Where the log is moved and no room is found the log keeps it: nobody need hear of that. A sync that finds none is as
- * grave as any failed sync in a commit. */
+/* Where the mover finds no room for what it writes the log keeps it: nobody need hear of that. A sync that finds none
+ * is as grave as any failed sync in a commit; where the log is moved, SQLite knows why it failed. */
 static void is_told(struct stage *g, enum fault what)
 {
     bool full = what == FULL_WRITE || what == FULL_SYNC, io = what != FULL_WRITE;
-    bool ok = (io && g->rc == TL_IO) || (full && g->rc == TL_OK);
+    bool ok = (io && g->rc == TL_IO) || (full && g->rc == TL_OK && (g->full > 0 || what == FULL_WRITE));
 
     if (!ok || (g->full > 0 && !full))
         BAD(g, "fault %d: the writer ended with %d, without space %llu times: %s", (int)what, (int)g->rc,

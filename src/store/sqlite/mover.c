@@ -21,7 +21,7 @@ enum tl_rc store__move_log(sqlite3 *db, int mode, int *ret_left, struct tl_err *
 
     if (rc == SQLITE_OK && log >= 0 && ret_left)
         *ret_left = log - moved;
-    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED || store__sqlite_is_full(db, rc))
+    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED || (rc & 0xff) == SQLITE_FULL)
         return TL_OK;
     return store__sqlite_fail(db, rc, "moving the log into the ledger file", err);
 }

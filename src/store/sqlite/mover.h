@@ -33,7 +33,6 @@ void store__mover_free(struct store_mover *m); /* waits; NULL: nothing */
 /* Shared with the writer. passive: what needs no waiting. *ret_left (may be NULL): pages not moved; kept as it is on a
  * failure. */
 TL_MUST_CHECK enum tl_rc store__move_log(sqlite3 *db, int mode, int *ret_left, struct tl_err *err);
-bool store__sqlite_is_full(sqlite3 *db, int rc); /* of the call before; db may be NULL */
 TL_MUST_CHECK enum tl_rc store__sqlite_fail(sqlite3 *db, int rc, const char *what, struct tl_err *err);
 
 #endif

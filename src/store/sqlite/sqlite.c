@@ -33,6 +33,7 @@ struct sq {
     struct store_mover *mover; /* NULL: the log is moved by who calls */
     bool fresh;                /* there was a commit since the log was moved last */
     bool moving;               /* it was asked, and what is left has not been moved */
+    bool broken;               /* moving the log has failed: nothing may be moved any more */
 };
 
 struct sq_stmt {
@@ -69,10 +70,8 @@ static enum tl_rc sq_rc(int rc)
     }
 }
 
-bool store__sqlite_is_full(sqlite3 *db, int rc)
+static bool is_full(sqlite3 *db, int rc, int extended)
 {
-    int extended = db ? sqlite3_extended_errcode(db) : rc;
-
     return (rc & 0xff) == SQLITE_FULL || extended == SQLITE_IOERR_SHMSIZE ||
            ((rc & 0xff) == SQLITE_IOERR && db && sqlite3_system_errno(db) == ENOSPC);
 }
@@ -84,7 +83,7 @@ enum tl_rc store__sqlite_fail(sqlite3 *db, int rc, const char *what, struct tl_e
     int extended = db ? sqlite3_extended_errcode(db) : rc, code = rc & 0xff;
 
     path = path && path[0] ? path : what;
-    if (store__sqlite_is_full(db, rc))
+    if (is_full(db, rc, extended))
         return tl_fail(err, TL_FULL,
                        "%s: the disk that holds %s is full: make room there; what was acknowledged is kept", what,
                        path);
@@ -102,8 +101,15 @@ enum tl_rc store__sqlite_fail(sqlite3 *db, int rc, const char *what, struct tl_e
 static void sq_close(struct store *s)
 {
     struct sq *q = TL_CONTAINER(s, struct sq, base);
+    struct tl_err err;
 
+    if (q->mover) {
+        store__mover_wait(q->mover);
+        q->broken = q->broken || store__mover_result(q->mover, &err) != TL_OK;
+    }
     store__mover_free(q->mover);
+    if (q->broken && q->db) /* see sq_maintain */
+        (void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_finalize(q->begin);
     sqlite3_finalize(q->begin_read);
     sqlite3_finalize(q->commit);
@@ -191,19 +197,26 @@ static bool take_from_mover(struct sq *q, bool everything, enum tl_rc *ret_rc, s
     return true;
 }
 
+/* SQLite syncs the file only when all of the log has been moved, and takes what was moved before for written: a sync
+ * that fails may have lost pages that it will not move again. The next process moves the log from its beginning. */
 static enum tl_rc sq_maintain(struct store *s, bool everything, struct tl_err *err)
 {
     struct sq *q = TL_CONTAINER(s, struct sq, base);
     enum tl_rc rc = TL_OK;
+
+    if (q->broken)
+        return tl_fail(err, TL_IO, "moving the log into the ledger file: it has failed before; start anew");
 
     if (!everything && !q->moving && q->log_pages < CHECKPOINT_PAGES)
         return TL_OK;
     if (q->mover && !take_from_mover(q, everything, &rc, err))
         return TL_OK;
     q->fresh = false;
-    return rc != TL_OK ? rc
-                       : store__move_log(q->db, everything ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
-                                         &q->log_pages, err);
+    if (rc == TL_OK)
+        rc = store__move_log(q->db, everything ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &q->log_pages,
+                             err);
+    q->broken = rc != TL_OK;
+    return rc;
 }
 
 static enum tl_rc sq_exec(struct store *s, const char *sql, struct tl_err *err)
