@@ -5,8 +5,10 @@
  */
 #include <curl/curl.h>
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "admin/admin.h"
 #include "cli/cli_int.h"
@@ -246,6 +248,23 @@ static enum tl_rc ledger_keys(const struct cli_common *common, struct cli_client
     return rc == TL_OK ? rc : tl_err_prefix(err, "store.encrypt in %s", file);
 }
 
+/* Only `run` makes one: a mistyped directory must not look like an empty ledger, nor one of somebody else like none. */
+static enum tl_rc find_ledger(struct cli_client *c, struct tl_err *err)
+{
+    const char *file = tl_arena_printf(c->arena, "%s/ledger.db", c->data);
+    struct passwd *owner;
+    struct stat st;
+
+    if (access(file, R_OK | W_OK) == 0 || (errno != EACCES && errno != ENOENT && errno != ENOTDIR))
+        return TL_OK; /* what else is wrong with it is said by who opens it */
+    if (errno != EACCES)
+        return tl_fail(err, TL_NOT_FOUND,
+                       "there is no ledger in %s: `tieline run` makes it, or name another with --data", c->data);
+    owner = stat(c->data, &st) == 0 && st.st_uid != geteuid() ? getpwuid(st.st_uid) : NULL;
+    return tl_fail(err, TL_FORBIDDEN, "the ledger in %s: permission denied; run this as the user of the server%s%s%s",
+                   c->data, owner ? " (" : "", owner ? owner->pw_name : "", owner ? ")" : "");
+}
+
 static enum tl_rc open_local(const struct cli_common *common, struct cli_client *c, struct tl_err *err)
 {
     struct crypto_seal_key keys[SECRET_KEYS_MAX];
@@ -256,14 +275,10 @@ static enum tl_rc open_local(const struct cli_common *common, struct cli_client 
                               .notice = notice,
                               .fatal = fatal,
                               .keys = keys};
-    char *file = tl_arena_printf(c->arena, "%s/ledger.db", c->data);
-    struct stat st;
-    enum tl_rc rc;
+    enum tl_rc rc = find_ledger(c, err);
 
-    if (!file ||
-        stat(file, &st) != 0) /* only `run` makes one: a mistyped directory must not look like an empty ledger */
-        return tl_fail(err, TL_NOT_FOUND,
-                       "there is no ledger in %s: `tieline run` makes it, or name another with --data", c->data);
+    if (rc != TL_OK)
+        return rc;
     rc = crypto_new(&c->crypto, err);
     if (rc == TL_OK)
         rc = ledger_keys(common, c, keys, &o.n_keys, err);

@@ -163,6 +163,20 @@ def test_a_simulator_with_wrong_options(empty, options, wanted):
     one_sentence(done, 1 if "--host" in options else 2, wanted)
 
 
+@pytest.mark.parametrize("shut", ["data", "data/ledger.db"])
+def test_a_ledger_of_somebody_else_is_not_called_none(project, shut):
+    project.serve()
+    project.stop()
+    path = project.folder / shut
+    path.chmod(0)
+    powerless = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []  # root may read anything otherwise
+    for words in (["status"], ["events", "list"], ["dlq", "replay", "--all", "--yes"]):
+        done = subprocess.run([*powerless, BINARY, *words], cwd=project.folder, env=project.env, capture_output=True, text=True)
+        assert done.returncode == 4 and "permission denied" in done.stderr and "as the user of the server" in done.stderr, done
+    path.chmod(0o700)
+    one_sentence(project.run("status", "--data", "nowhere"), 3, "there is no ledger in nowhere")
+
+
 # ---- Ctrl-C ----
 def interrupted(project, *words, after=0.7, stdin=subprocess.DEVNULL):
     # A shell that started the tests in the background has them ignore SIGINT.
