@@ -35,6 +35,7 @@ static enum tl_rc get_payloads(struct admin_call *c, struct tl_err *err)
                                .revision = row->revision,
                                .attempt = row->attempts + 1,
                                .split = row->delivery != row->event,
+                               .own_body = l.detail.own_body,
                                .received_ms = row->received_ms,
                                .meta = l.detail.meta,
                                .vars = l.detail.vars,

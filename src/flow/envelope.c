@@ -11,8 +11,11 @@
 
 enum { MAX_META = 32768, MAX_QUERY = 100, KEY_MAX = 64 << 20 };
 
-static const char *const kinds[] = {
-    [WEBHOOK_JSON] = "json", [WEBHOOK_FORM] = "form", [WEBHOOK_XML] = "xml", [WEBHOOK_RAW] = "raw"};
+static const char *const kinds[] = {[WEBHOOK_JSON] = "json",
+                                    [WEBHOOK_FORM] = "form",
+                                    [WEBHOOK_XML] = "xml",
+                                    [WEBHOOK_RAW] = "raw",
+                                    [WEBHOOK_TEXT] = "text"};
 
 /* One that is a list by its grammar: several of them are one list (W3C Trace Context 3.3.1, RFC 9110 5.3). */
 static bool is_list(struct tl_sv name)
@@ -192,13 +195,15 @@ struct tl_sv flow__key_text(struct tl_arena *a, struct json v)
     return json_write(&b, v, JSON_WRITE_SORTED) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
 }
 
-enum tl_rc flow__body(struct tl_arena *a, struct json meta, struct tl_sv body, struct json *ret, struct tl_err *err)
+enum tl_rc flow__body(struct tl_arena *a, struct json meta, struct tl_sv body, bool own, struct json *ret,
+                      struct tl_err *err)
 {
     struct tl_sv kind = json_text(json_gets(meta, "k"), TL_SV("json"));
 
     for (size_t k = 0; k < TL_COUNT(kinds); k++) {
-        /* A delivery with a body of its own (split, mapped) holds JSON, whatever the event came as. */
-        if (tl_sv_eqs(kind, kinds[k]) && (k == WEBHOOK_JSON || json_parse(a, body, 0, NULL, ret, NULL) != TL_OK))
+        bool as_it_came = k == WEBHOOK_JSON || (k == WEBHOOK_TEXT && !own);
+
+        if (tl_sv_eqs(kind, kinds[k]) && (as_it_came || json_parse(a, body, 0, NULL, ret, NULL) != TL_OK))
             return webhook_body_parse(a, (enum webhook_body_kind)k, body, ret, err);
     }
     return TL_OK;

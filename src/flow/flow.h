@@ -181,6 +181,7 @@ struct flow_preview { /* as queue_show gives it */
     uint64_t event, delivery;
     uint32_t flow, target, item, revision, attempt; /* the ledger's ids; attempt: the next one's number */
     bool split;                                     /* a delivery of an event whose steps have run */
+    bool own_body;                                  /* ... or one that was edited: not its event's */
     int64_t received_ms;
     struct tl_sv meta, body, vars;
 };

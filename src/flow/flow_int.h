@@ -263,8 +263,9 @@ void flow__told_no_key(struct flow *f, const struct tl_err *why, const struct qu
  */
 struct tl_sv flow__key_text(struct tl_arena *a, struct json v);
 struct tl_sv flow__traceparent(const struct http_req *req); /* .p NULL: none, or several */
-/* The body of an event as a value, by the kind in its meta. */
-TL_MUST_CHECK enum tl_rc flow__body(struct tl_arena *a, struct json meta, struct tl_sv body, struct json *ret,
+/* The body of an event as a value, by the kind in its meta. own: a delivery's (split, mapped, edited), which is JSON
+ * whatever its event came as. */
+TL_MUST_CHECK enum tl_rc flow__body(struct tl_arena *a, struct json meta, struct tl_sv body, bool own, struct json *ret,
                                     struct tl_err *err);
 
 /* upload.c: put->upload gets the body if it is too large for a row; put->body stays, its hash is wanted. After the put

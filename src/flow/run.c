@@ -114,7 +114,7 @@ static void make_envelope(void *arg, struct mapping_turn *turn)
         event.key = outgoing_key(p->r, p->claim);
     p->rc = p->claim->meta.n ? json_parse(a, p->claim->meta, 0, NULL, &meta, p->err) : TL_OK;
     if (p->rc == TL_OK)
-        p->rc = flow__body(a, meta, p->body, &body, p->err);
+        p->rc = flow__body(a, meta, p->body, p->claim->own_body, &body, p->err);
     if (p->rc == TL_OK && p->claim->vars.n)
         p->rc = json_parse(a, p->claim->vars, 0, NULL, &vars, p->err);
     if (p->rc == TL_OK)

@@ -209,6 +209,7 @@ struct queue_detail {
     struct queue_wrote *wrote; /* the cross-references of those deliveries, at most 200 */
     size_t n_wrote;
     struct tl_sv meta, body, original_body; /* body: newest revision; only when asked for and at most max_body */
+    bool own_body;                          /* that is not its event's: what its steps made, or a person */
     struct tl_sv order_by, ticket, vars;    /* vars: queue_delivery_def.vars */
 };
 TL_MUST_CHECK enum tl_rc queue_show(struct queue_reader *r, struct tl_arena *arena, uint64_t delivery, size_t max_body,

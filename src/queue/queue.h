@@ -306,6 +306,7 @@ struct queue_claim {
     uint64_t cause, replay_of;
     bool unknown_before;     /* an earlier attempt has an unknown outcome: look before you insert */
     struct tl_sv meta, body; /* valid until queue_finish; body.p NULL with upload != 0: queue_read_body */
+    bool own_body;           /* not its event's: what its steps made (queue_delivery_def.body), or a person */
     struct tl_sv order_by;   /* as it came */
     struct tl_sv vars;       /* of a delivery: queue_delivery_def.vars */
     uint64_t upload, upload_bytes;

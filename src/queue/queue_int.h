@@ -87,8 +87,8 @@ struct op {
 struct queue_blob {
     atomic_uint refs;
     size_t meta_n, body_n, order_n, vars_n;
-    bool has_order;
-    char bytes[]; /* meta, body, order, vars */
+    bool has_order, own; /* own: the body is the delivery's, not its event's */
+    char bytes[];        /* meta, body, order, vars */
 };
 
 /* ---- rows in memory ---- */

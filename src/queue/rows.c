@@ -220,6 +220,7 @@ struct queue_blob *queue__blob_new(struct tl_sv meta, struct tl_sv body, struct 
     b->order_n = order_by.n;
     b->vars_n = vars.n;
     b->has_order = order_by.p != NULL;
+    b->own = false;
     if (meta.n)
         memcpy(b->bytes, meta.p, meta.n);
     if (body.n)
@@ -310,6 +311,7 @@ bool queue__load_blob(struct queue *q, struct row *row, struct queue_blob **ret_
             (has_own ||
              queue__open_val(q, PLACE(BODY, .id = row->event, .more = row->upload), v[3].i, v[2].s, &body))) {
             b = queue__blob_new(meta, has_own ? own : body, order_by, tl_buf_view(&vars));
+            b->own = has_own;
             if (has_own)
                 row->upload = 0;
         }

@@ -17,12 +17,13 @@ enum webhook_body_kind webhook_body_kind(struct tl_sv content_type, struct tl_sv
     if (tl_sv_eqi(type, TL_SV("application/xml")) || tl_sv_eqi(type, TL_SV("text/xml")) ||
         (type.n > 4 && tl_sv_eqi(tl_sv_from(type, type.n - 4), TL_SV("+xml"))))
         return WEBHOOK_XML;
-    /* SNS says text/plain and sends JSON; some senders say nothing at all. */
-    if (type.n > 0 && !tl_sv_eqi(type, TL_SV("text/plain")))
+    if (tl_sv_eqi(type, TL_SV("text/plain")))
+        return WEBHOOK_TEXT;
+    if (type.n > 0)
         return WEBHOOK_RAW;
     if (text.n > 0 && (text.p[0] == '{' || text.p[0] == '['))
         return WEBHOOK_JSON;
-    return type.n == 0 && text.n > 0 && text.p[0] == '<' ? WEBHOOK_XML : WEBHOOK_RAW;
+    return text.n > 0 && text.p[0] == '<' ? WEBHOOK_XML : WEBHOOK_RAW;
 }
 
 static bool part_text(struct tl_arena *a, struct tl_sv s, struct tl_sv *ret)
@@ -102,6 +103,18 @@ static enum tl_rc keep_raw(struct tl_arena *a, struct tl_sv body, struct json *r
     return TL_OK;
 }
 
+/* SNS says text/plain and sends JSON; monitoring says it and sends "[FIRING:1] disk full", which is a text. So is "5".
+ */
+static enum tl_rc parse_text(struct tl_arena *a, struct tl_sv body, struct json *ret, struct tl_err *err)
+{
+    struct tl_sv text = tl_sv_trim(body);
+    enum tl_rc rc = TL_PARSE;
+
+    if (text.n > 0 && (text.p[0] == '{' || text.p[0] == '['))
+        rc = webhook_body_parse(a, WEBHOOK_JSON, body, ret, err);
+    return rc == TL_PARSE ? keep_raw(a, body, ret, err) : rc;
+}
+
 enum tl_rc webhook_body_parse(struct tl_arena *a, enum webhook_body_kind kind, struct tl_sv body, struct json *ret,
                               struct tl_err *err)
 {
@@ -113,6 +126,8 @@ enum tl_rc webhook_body_parse(struct tl_arena *a, enum webhook_body_kind kind, s
         return parse_form(a, body, ret, err);
     case WEBHOOK_XML:
         return xml_parse(a, body, 0, &xml_payload_limits, ret, err);
+    case WEBHOOK_TEXT:
+        return parse_text(a, body, ret, err);
     case WEBHOOK_RAW:
         break;
     }

@@ -195,11 +195,12 @@ TL_MUST_CHECK enum tl_rc webhook_sign(const struct webhook_verifier *v, struct t
                                       struct tl_err *err);
 
 /* ---- bodies ---- */
-enum webhook_body_kind { WEBHOOK_JSON, WEBHOOK_FORM, WEBHOOK_XML, WEBHOOK_RAW };
+enum webhook_body_kind { WEBHOOK_JSON, WEBHOOK_FORM, WEBHOOK_XML, WEBHOOK_RAW, WEBHOOK_TEXT };
 enum webhook_body_kind webhook_body_kind(struct tl_sv content_type, struct tl_sv body); /* no type: looks at the body */
 /* JSON: parsed. Form: an object, repeated names as lists; a single field `payload` holding JSON (GitHub, Slack) is that
  * JSON. XML: the tree of xml_parse, with the names and limits of $tl.parseXml. Raw: the text as a string, or
- * {"base64": ...} when it is not UTF-8. TL_PARSE, TL_LIMIT; TL_INVALID: XML with a document type declaration. */
+ * {"base64": ...} when it is not UTF-8. Text (its type is text/plain): as raw, but an object or a list that is JSON
+ * from end to end is that, as SNS sends it. TL_PARSE, TL_LIMIT; TL_INVALID: XML with a document type declaration. */
 TL_MUST_CHECK enum tl_rc webhook_body_parse(struct tl_arena *a, enum webhook_body_kind kind, struct tl_sv body,
                                             struct json *ret, struct tl_err *err);
 

@@ -59,7 +59,7 @@ static void map_it(void *arg)
 
     p->rc = p->in->meta.n ? json_parse(p->arena, p->in->meta, 0, NULL, &meta, &p->err) : TL_OK;
     if (p->rc == TL_OK)
-        p->rc = flow__body(p->arena, meta, p->in->body, &body, &p->err);
+        p->rc = flow__body(p->arena, meta, p->in->body, p->in->own_body, &body, &p->err);
     if (p->rc == TL_OK && p->in->vars.n)
         p->rc = json_parse(p->arena, p->in->vars, 0, NULL, &vars, &p->err);
     if (p->rc != TL_OK)

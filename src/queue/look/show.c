@@ -196,7 +196,8 @@ static enum tl_rc read_bodies(struct queue_reader *r, struct tl_arena *arena, ui
         rc = chunks_of(r, upload, max, arena, &d->original_body, err);
     if (rc == TL_OK)
         rc = copy_of(r, PLACE(EDIT, .id = d->row.delivery, .more = d->row.revision), max, arena, &d->body, err);
-    if (!d->body.p)
+    d->own_body = d->body.p != NULL;
+    if (!d->own_body)
         d->body = d->original_body;
     return rc;
 }

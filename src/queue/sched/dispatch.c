@@ -123,6 +123,7 @@ static void fill_blob(struct queue *q, struct queue_claim *c, struct row *r, str
         c->upload = r->upload;
     }
     c->meta = tl_sv(c->blob->bytes, c->blob->meta_n);
+    c->own_body = c->blob->own;
     c->body = c->upload ? TL_SV_NULL : tl_sv(c->blob->bytes + c->blob->meta_n, c->blob->body_n);
     if (c->blob->has_order)
         c->order_by = tl_sv(c->blob->bytes + c->blob->meta_n + c->blob->body_n, c->blob->order_n);
