@@ -309,7 +309,7 @@ static struct config_node *read_document(struct reader *r)
         if (ev.type == YAML_DOCUMENT_START_EVENT) {
             if (!root)
                 continue;
-            config_error(r->e, place(r, ev.start_mark), "Move it to a file of its own and include that.",
+            config_error(r->e, place(r, ev.start_mark), "Move it to a file of its own and name that under `include`.",
                          "a second document begins here; a file holds one");
             return NULL;
         }
@@ -328,8 +328,9 @@ enum tl_rc config__parse_yaml(struct tl_arena *a, const char *file, struct tl_sv
 
     *ret = NULL;
     if (text.n > CONFIG_MAX_FILE) {
-        config_error(e, (struct config_place){.file = r.file}, "Split it with include.",
-                     "the file is larger than %d MB", CONFIG_MAX_FILE >> 20);
+        config_error(e, (struct config_place){.file = r.file},
+                     "Move a part to a file of its own and name that under `include`.", "the file is larger than %d MB",
+                     CONFIG_MAX_FILE >> 20);
         return TL_CONFIG;
     }
     if (tl_sv_starts(r.text, TL_SV("\xef\xbb\xbf")))

@@ -669,6 +669,9 @@ static const struct config_field connection_item = {.type = CONFIG_OBJECT, .spec
 static const struct config_field model_item = {.type = CONFIG_FILE, .must_exist = true};
 static const struct config_field mapping_item = {.type = CONFIG_OBJECT, .spec = &mapping_spec};
 static const struct config_field flow_item = {.type = CONFIG_OBJECT, .spec = &flow_spec};
+static const struct config_field include_item = {
+    .name = "file", .type = CONFIG_STRING, .doc = "A file, a directory (its *.yaml), or a pattern."};
+
 static const struct config_field project_fields[] = {
     {.name = "version",
      .type = CONFIG_INT,
@@ -679,6 +682,16 @@ static const struct config_field project_fields[] = {
      .max = 1,
      .doc = "Version of this format.",
      .example = "1"},
+    {.name = "include",
+     .type = CONFIG_LIST,
+     .item = &include_item,
+     .one_or_many = true,
+     AT(flow_project, include),
+     .reload = CONFIG_RELOAD_APPLIES,
+     .doc =
+         "Further files of the configuration, relative to this one. Maps at the top are put together by key; what is "
+         "given twice is an error.",
+     .example = "[flows/*.yaml]"},
     {.name = "server",
      .type = CONFIG_OBJECT,
      .spec = &flow__server_spec,

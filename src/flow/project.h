@@ -228,6 +228,7 @@ struct flow_mapping_conf {
 
 struct flow_project {
     int64_t version;
+    struct config_list include; /* followed by whoever reads the files: always empty here */
     struct flow_server_conf server;
     struct flow_admin_conf admin;
     struct flow_store_conf store;

@@ -136,9 +136,20 @@ APPLIED = {
     "egress.allow_private": (False, dies, None, "any"),
     "egress.allow": None,  # with the ones beside it: one policy
     "egress.deny": (["127.0.0.0/8"], dies, None, "any"),
+    "include": None,  # test_a_file_that_is_included_is_read_again
     "secrets": None,  # read from the plan in force at each round
     "connections": None, "models": None, "schemas": None, "mappings": None, "flows": None, "alerts": None,  # reload_test, alerts_test
 }
+
+
+def test_a_file_that_is_included_is_read_again(site, target):
+    s = site(base(target)).start()
+    (s.folder / "more").mkdir()
+    (s.folder / "more/one.yaml").write_text(json.dumps({"flows": {"more": {"from": {"webhook": {"path": "/more", "unsigned": True}},
+                                                                            "to": {"connection": "erp", "post": "/more"}}}}))
+    assert s.sender.raw("POST", "/more", b"{}").status == 404
+    s.change(lambda c: c.update(include=["more/*.yaml"])).do("/v1/reload")
+    assert s.sender.raw("POST", "/more", b"{}").status == 200
 
 
 def test_a_setting_is_of_one_kind():

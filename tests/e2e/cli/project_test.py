@@ -148,3 +148,16 @@ def test_the_store_keeps_and_rotates_values_without_showing_them(empty):
 def test_an_empty_value_is_refused(empty):
     env = {"TIELINE_SECRETS_KEY": empty.ok("secrets", "key").out.strip()}
     assert empty.run("secrets", "set", "x", stdin="", env=env).code == 2
+
+
+def test_a_second_document_names_a_key_that_is_known(project):
+    text = (project.folder / "tieline.yaml").read_text()
+    project.write("tieline.yaml", text + "---\nflows: {}\n")
+    done = project.run("check")
+    assert done.code == 2 and "a second document begins here" in done.err and "`include`" in done.err, done.err
+    assert '"include"' in project.ok("schema").out and "`include`" in project.ok("reference", "configuration").out
+    project.write("tieline.yaml", text + "incldue: [more.yaml]\n")
+    assert "Did you mean `include`?" in project.run("check").err
+    project.write("tieline.yaml", text + "include: more.yaml\n")
+    project.write("more.yaml", "flows: { more: { from: { webhook: { path: /more, unsigned: true } }, to: { connection: erp, post: /more } } }\n")
+    project.ok("check")
