@@ -167,6 +167,10 @@ bool cli__parse(const struct cli_verb *verb, const char *full, int argc, char **
                           few ? missing(verb->args, ret_args->n) : "", full, verb->n_options ? " [OPTIONS]" : "",
                           verb->args ? " " : "", verb->args ? verb->args : "");
     }
+    for (int i = 0; code < 0 && i < ret_args->n; i++) /* of the API it would ask for another path */
+        if (!ret_args->v[i][0])
+            code = cli__usage(ret_args, "an empty word stands where %s is wanted: is a variable not set?",
+                              verb->args ? verb->args : "nothing");
     *ret_exit = code;
     return code < 0;
 }

@@ -351,7 +351,8 @@ static enum tl_rc open_unix(const char *path, int *ret_fd, struct tl_err *err)
     int fd;
 
     if (strlen(path) >= sizeof un.sun_path)
-        return tl_fail(err, TL_CONFIG, "%s: the path of a socket may have %zu bytes", path, sizeof un.sun_path - 1);
+        return tl_fail(err, TL_CONFIG, "the path of a socket has %zu bytes at most: choose a shorter directory for %s",
+                       sizeof un.sun_path - 1, path);
     memcpy(un.sun_path, path, strlen(path) + 1);
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
         (void)unlink(path);
@@ -387,6 +388,25 @@ static socklen_t to_sockaddr(const struct http_addr *a, bool v6_text, struct soc
     }
 }
 
+/* What a person can do about it. */
+static enum tl_rc cannot_listen(const struct http_listen *l, int code, struct tl_err *err)
+{
+    if (code == EADDRINUSE)
+        return tl_fail(err, TL_BUSY, "port %u of %s is in use: stop the program that has it, or choose another port",
+                       l->port, l->host);
+    if (code == EADDRNOTAVAIL)
+        return tl_fail(err, TL_CONFIG,
+                       "this machine does not have the address %s to listen on: `ip address` shows those it has, and "
+                       "%s stands for all of them",
+                       l->host, strchr(l->host, ':') ? "[::]" : "0.0.0.0");
+    if (code == EACCES)
+        return tl_fail(err, TL_CONFIG,
+                       "this user may not listen on port %u of %s: choose a higher port (as a rule from 1024), or give "
+                       "the program the right to (CAP_NET_BIND_SERVICE)",
+                       l->port, l->host);
+    return tl_fail(err, TL_CONFIG, "cannot listen on %s port %u: %s", l->host, l->port, strerror(code));
+}
+
 static enum tl_rc open_tcp(const struct http_listen *l, int *ret_fd, uint16_t *ret_port, struct tl_err *err)
 {
     struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
@@ -401,13 +421,8 @@ static enum tl_rc open_tcp(const struct http_listen *l, int *ret_fd, uint16_t *r
     fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(fd, (struct sockaddr *)&ss, n) != 0 || listen(fd, BACKLOG) != 0) {
-        enum tl_rc rc = errno == EADDRINUSE ? TL_BUSY : TL_CONFIG;
+        enum tl_rc rc = cannot_listen(l, errno, err);
 
-        if (rc == TL_BUSY)
-            (void)tl_fail(err, rc, "port %u of %s is in use: stop the program that has it, or choose another port",
-                          l->port, l->host);
-        else
-            (void)tl_fail(err, rc, "cannot listen on %s port %u: %s", l->host, l->port, strerror(errno));
         if (fd >= 0)
             (void)close(fd);
         return rc;

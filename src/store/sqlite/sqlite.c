@@ -72,8 +72,10 @@ static enum tl_rc sq_rc(int rc)
 
 static bool is_full(sqlite3 *db, int rc, int extended)
 {
-    return (rc & 0xff) == SQLITE_FULL || extended == SQLITE_IOERR_SHMSIZE ||
-           ((rc & 0xff) == SQLITE_IOERR && db && sqlite3_system_errno(db) == ENOSPC);
+    int code = db ? sqlite3_system_errno(db) : 0;
+
+    return (rc & 0xff) == SQLITE_FULL || (extended == SQLITE_IOERR_SHMSIZE && code == 0) ||
+           ((rc & 0xff) == SQLITE_IOERR && (code == ENOSPC || code == EDQUOT));
 }
 
 /* What a person can do about it; SQLite's own words say only what. */
@@ -95,6 +97,10 @@ enum tl_rc store__sqlite_fail(sqlite3 *db, int rc, const char *what, struct tl_e
     if (code == SQLITE_CORRUPT)
         return tl_fail(err, TL_IO, "%s is damaged (%d): put a snapshot in its place, the damaged file aside", path,
                        extended);
+    if (code == SQLITE_IOERR)
+        return tl_fail(
+            err, TL_IO, "%s: %s cannot be read or written: %s (%d): see what the system's log says of its disk", what,
+            path, db && sqlite3_system_errno(db) ? strerror(sqlite3_system_errno(db)) : sqlite3_errstr(rc), extended);
     return tl_fail(err, sq_rc(rc), "%s: %s (%d)", what, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc), extended);
 }
 

@@ -6,11 +6,13 @@ import http.server
 import json
 import os
 import pty
+import resource
 import signal
 import socketserver
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from support.program import BINARY
@@ -105,6 +107,13 @@ def test_a_secret_that_is_missing_is_named_with_its_place(project):
     (["dlq", "list", "--class", "dta"], 2, "data"),
     (["dlq", "show", "zzzz"], 2, "zzzz"),
     (["dlq", "replay", "zzzz", "--yes"], 2, "zzzz"),
+    (["events", "show", ""], 2, "an empty word stands where ID is wanted"),
+    (["pause", "flow", ""], 2, "an empty word"),
+    (["resume", "connection", ""], 2, "an empty word"),
+    (["dlq", "replay", "", "--yes"], 2, "an empty word"),
+    (["events", "promote", ""], 2, "an empty word"),
+    (["token", "revoke", ""], 2, "an empty word"),
+    (["xref", "forget", "order", "", "1"], 2, "an empty word"),
     (["dlq", "replay", "0000000000ABC", "--yes"], 3, "nothing with this id"),
     (["dlq", "show", "0000000000ABC"], 3, "0000000000ABC"),
     (["pause", "flow", "ordres"], 3, "orders"),
@@ -175,6 +184,36 @@ def test_a_ledger_of_somebody_else_is_not_called_none(project, shut):
         assert done.returncode == 4 and "permission denied" in done.stderr and "as the user of the server" in done.stderr, done
     path.chmod(0o700)
     one_sentence(project.run("status", "--data", "nowhere"), 3, "there is no ledger in nowhere")
+
+
+def test_a_disk_that_fails_is_not_called_full(project):
+    project.serve()
+    project.stop()
+
+    def cannot_write():  # EFBIG, which is not ENOSPC
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    done = subprocess.run([BINARY, "status"], cwd=project.folder, env=project.env, capture_output=True, text=True, preexec_fn=cannot_write)
+    assert done.returncode == 1 and "is full" not in done.stderr, done
+    assert "cannot be read or written: File too large" in done.stderr and "the system's log" in done.stderr, done
+
+
+@pytest.mark.parametrize("listen, wanted", [("203.0.113.9:80", "this machine does not have the address 203.0.113.9"), ("127.0.0.1:81", "CAP_NET_BIND_SERVICE")])
+def test_what_cannot_be_listened_on_says_what_to_do(project, listen, wanted):
+    if listen.endswith(":81") and int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 81:
+        pytest.skip("here everybody may listen on port 81")
+    config = (project.folder / "tieline.yaml").read_text().replace(f"listen: 127.0.0.1:{project.port}", f"listen: '{listen}', behind_proxy: [127.0.0.1/32]")
+    project.write("tieline.yaml", config)
+    powerless = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
+    done = subprocess.run([*powerless, BINARY, "run"], cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and wanted in done.stderr, done
+
+
+def test_a_data_directory_whose_path_is_too_long_for_a_socket(project):
+    deep = "d" * 100
+    project.write("tieline.yaml", (project.folder / "tieline.yaml").read_text().replace("path: ./data", f"path: ./{deep}"))
+    done = project.run("run")
+    assert done.code != 0 and "107 bytes at most: choose a shorter directory" in done.err, done.err
 
 
 # ---- Ctrl-C ----
