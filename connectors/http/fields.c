@@ -109,16 +109,17 @@ static bool is_loopback(const struct http_url *url)
     return http_addr_parse(url->host, &a) && http_cidrs_have(nets, TL_COUNT(nets), &a);
 }
 
-static const char *const reserved[] = {"content-length", "transfer-encoding", "connection", "expect", "upgrade", "te",
-                                       "keep-alive",     "trailer",           "host"};
+static bool is_of_request(struct tl_sv name)
+{
+    return http_client_writes(name) || tl_sv_eqi(name, TL_SV("host"));
+}
 
 static void check_header_name(const struct config_map_entry *en, struct config_errors *e)
 {
     if (!http_is_token(tl_sv_str(en->key)))
         config_error(e, en->at, NULL, "`%.80s` is not the name of a header", en->key);
-    for (size_t i = 0; i < TL_COUNT(reserved); i++)
-        if (tl_sv_eqi(tl_sv_str(en->key), tl_sv_str(reserved[i])))
-            config_error(e, en->at, "Leave it out.", "the header `%.80s` follows from the request itself", en->key);
+    if (is_of_request(tl_sv_str(en->key)))
+        config_error(e, en->at, "Leave it out.", "the header `%.80s` follows from the request itself", en->key);
 }
 
 static void check_connection_headers(void *conf, const struct config_node *node, struct config_errors *e)
@@ -218,11 +219,20 @@ static void check_headers(void *conf, const struct config_node *node, struct con
 
 static void check_key_header(void *conf, const struct config_node *node, struct config_errors *e)
 {
+    static const char *const meant[] = {"content-type", "content-encoding", "authorization"};
     const struct httpc_target *t = conf;
+    const struct config_node *own = config_get(node, "idempotency_header");
+    struct config_place at = own ? own->at : node->at;
+    struct tl_sv name = tl_sv_str(t->idempotency_header);
+    bool taken = is_of_request(name);
 
-    if (*t->idempotency_header && !http_is_token(tl_sv_str(t->idempotency_header)))
-        config_error(e, node->at, NULL, "idempotency_header `%.80s` is not the name of a header",
-                     t->idempotency_header);
+    for (size_t i = 0; i < TL_COUNT(meant); i++)
+        taken |= tl_sv_eqi(name, tl_sv_str(meant[i]));
+    if (name.n > 0 && !http_is_token(name))
+        config_error(e, at, NULL, "idempotency_header `%.80s` is not the name of a header", t->idempotency_header);
+    if (taken)
+        config_error(e, at, "Name the header that the other side reads a key from: Idempotency-Key, as a rule.",
+                     "idempotency_header `%.80s`: that header says something else of a request", t->idempotency_header);
 }
 
 static void check_batch_key(void *conf, const struct config_node *node, struct config_errors *e)

@@ -218,8 +218,23 @@ static const struct config_field quota_fields[] = {
      .doc = "Share that is left for other programs.",
      .example = "20%"},
 };
-static const struct config_spec quota_spec =
-    CONFIG_SPEC("quota", struct flow_quota_conf, quota_fields, "An allowance over a longer time.");
+static void check_keep(void *conf, const struct config_node *node, struct config_errors *e)
+{
+    const struct flow_quota_conf *q = conf;
+    const struct config_node *keep = config_get(node, "keep");
+    double amount = (double)q->amount;
+
+    if (keep && amount - amount * q->keep < 1)
+        config_error(e, keep->at, "Keep less.",
+                     "that leaves less than one call of the quota: nothing would ever be sent");
+}
+static const struct config_check quota_checks[] = {{"amount keep", check_keep}};
+static const struct config_spec quota_spec = {.name = "quota",
+                                              .size = sizeof(struct flow_quota_conf),
+                                              .fields = quota_fields,
+                                              .n_fields = TL_COUNT(quota_fields),
+                                              CONFIG_CHECKS(quota_checks),
+                                              .doc = "An allowance over a longer time."};
 static const struct config_field quota_item = {.type = CONFIG_OBJECT, .spec = &quota_spec};
 static const struct config_field limits_fields[] = {
     {.name = "concurrency",

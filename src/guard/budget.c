@@ -120,7 +120,7 @@ static void refill(struct budget *b, uint64_t mono_ns)
 
 static double share(const struct budget *b)
 {
-    return b->conf.amount * (1.0 - b->conf.keep);
+    return b->conf.amount - kept(b);
 }
 
 /* What may still be spent: by our count, and by what the vendor said, whichever is less. */

@@ -116,6 +116,10 @@ struct http_reply {
     uint64_t dns_us, connect_us, tls_us, first_byte_us, total_us; /* each from the start of the call */
 };
 
+/* A header that says where the message ends or how the connection goes on, which the client alone writes: a call that
+ * brings one is TL_INVALID. Any case of letters. */
+bool http_client_writes(struct tl_sv name);
+
 /* Suspends until the whole reply is there. *reply is written in every case (an exception to the rule of the house: a
  * failed call must tell whether it was sent); its memory is the arena's.
  * TL_UNREACHABLE (name, connection, TLS), TL_TIMEOUT, TL_CANCELED, TL_UNKNOWN_OUTCOME, TL_UPSTREAM (an idempotent call

@@ -7,9 +7,16 @@
 
 #include "http/client_int.h"
 
-/* These say where the message ends and how the connection goes on: libcurl's alone to write. */
-static const char *const reserved[] = {
-    "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "keep-alive", "trailer"};
+bool http_client_writes(struct tl_sv name)
+{
+    static const char *const reserved[] = {
+        "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "keep-alive", "trailer"};
+
+    for (size_t i = 0; i < TL_COUNT(reserved); i++)
+        if (tl_sv_eqi(name, tl_sv_str(reserved[i])))
+            return true;
+    return false;
+}
 
 enum tl_rc http__check_headers(const struct http_request_out *req, struct tl_err *err)
 {
@@ -20,9 +27,8 @@ enum tl_rc http__check_headers(const struct http_request_out *req, struct tl_err
             return tl_fail(err, TL_INVALID, "header %zu has no valid name", i + 1);
         if (!http_is_field_value(h->value))
             return tl_fail(err, TL_INVALID, "the value of header %.*s has a control character", TL_SV_ARG(h->name));
-        for (size_t k = 0; k < TL_COUNT(reserved); k++)
-            if (tl_sv_eqi(h->name, tl_sv_str(reserved[k])))
-                return tl_fail(err, TL_INVALID, "header %s is not the caller's to set", reserved[k]);
+        if (http_client_writes(h->name))
+            return tl_fail(err, TL_INVALID, "header %.*s is not the caller's to set", TL_SV_ARG(h->name));
     }
     return TL_OK;
 }

@@ -397,6 +397,17 @@ static void what_is_wrong_is_said_with_a_hint(void **state)
         {PLAIN, "{ post: \"/x/{body.id}\", batch: {} }", "cannot depend on a record"},
         {PLAIN, "{ post: /x, batch: {}, idempotency_header: k }", "cannot have one idempotency key"},
         {PLAIN, "{ delete: /x, batch: {} }", "needs a body"},
+        {PLAIN, "{ post: /x, headers: { te: x } }", "follows from the request"},
+        {PLAIN, "{ post: /x, idempotency_header: Content-Length }", "says something else"},
+        {PLAIN, "{ put: /x, idempotency_header: transfer-encoding }", "says something else"},
+        {PLAIN, "{ patch: /x, idempotency_header: Connection }", "says something else"},
+        {PLAIN, "{ post: /x, idempotency_header: host }", "says something else"},
+        {PLAIN, "{ post: /x, idempotency_header: Content-Type }", "says something else"},
+        {PLAIN, "{ post: /x, idempotency_header: authorization }", "says something else"},
+        {PLAIN, "{ post: \"/{body.a}?x#y\" }", "no #fragment"},
+        {PLAIN, "{ post: \"/a b\" }", "must be escaped"},
+        {PLAIN, "{ post: \"/100%/{body.a}\" }", "must be escaped"},
+        {PLAIN, "{ post: \"/{body.a}/../x\" }", "dot segment"},
     };
 
     (void)state;

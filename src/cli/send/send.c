@@ -162,13 +162,30 @@ static enum tl_rc read_bodies(struct sender *s, struct tl_err *err)
                            tl_clock_wall_ms(tl_clock_system()), &s->plan.bodies, err);
 }
 
+/* Nothing that was said is dropped: it would be signed for another than was meant, or not at all. */
+static enum tl_rc do_fit(const struct send_options *o, struct tl_err *err)
+{
+    if ((o->flow || !o->url) && (o->scheme || o->secret_env))
+        return tl_fail(
+            err, TL_INVALID,
+            "--%s is of a send without a flow, whose own scheme and secret sign: leave it out, or give --url%s",
+            o->scheme ? "scheme" : "secret-env", o->flow ? " and no --flow" : "");
+    if (!o->scheme && o->secret_env)
+        return tl_fail(err, TL_INVALID, "--secret-env needs --scheme: by which one is it to be signed?");
+    if (!o->flow && o->url && o->config)
+        return tl_fail(err, TL_INVALID, "--config is where a flow is looked up: name it with --flow, or leave it out");
+    return TL_OK;
+}
+
 static enum tl_rc prepare(struct sender *s, struct tl_err *err)
 {
     const struct send_options *o = s->o;
     struct send_plan *p = &s->plan;
-    enum tl_rc rc;
+    enum tl_rc rc = do_fit(o, err);
 
     tl_buf_init(&s->url, 8192);
+    if (rc != TL_OK)
+        return rc;
     rc = o->key && !o->cert ? cli__read_file(o->key, MAX_KEY, &s->key, err) : TL_OK;
     if (rc == TL_OK)
         rc = o->flow || !o->url ? from_flow(s, err) : by_scheme(s, err);

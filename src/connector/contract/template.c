@@ -132,7 +132,7 @@ static bool read_template(struct connector_template *t, const struct config_text
     TL_CLEANUP(tl_buf_done) struct tl_buf literal = {0};
     struct tl_sv rest = tl_sv_str(text->text);
 
-    tl_buf_init(&literal, rest.n + 1);
+    tl_buf_init(&literal, rest.n * 3 + 1);
     while (rest.n > 0) {
         char c = rest.p[0];
         bool twice = rest.n > 1 && rest.p[1] == c;
@@ -151,10 +151,49 @@ static bool read_template(struct connector_template *t, const struct config_text
                          text->text);
             return false;
         }
-        tl_buf_putc(&literal, c);
+        if (t->uri && (c == '{' || c == '}')) /* RFC 3986 has no braces */
+            tl_buf_puts(&literal, c == '{' ? "%7B" : "%7D");
+        else
+            tl_buf_putc(&literal, c);
         rest = tl_sv_from(rest, c == '{' || c == '}' ? 2 : 1);
     }
     return add_literal(t, &literal) || too_many(text, e);
+}
+
+/* "/orders/.." would be another address to every server that tidies paths. */
+static bool has_dot_segment(struct tl_sv path)
+{
+    struct tl_sv segment;
+
+    path.n = tl_sv_find(path, '?');
+    while (tl_sv_cut(&path, '/', &segment))
+        if (tl_sv_eqs(segment, ".") || tl_sv_eqs(segment, ".."))
+            return true;
+    return false;
+}
+
+/* What is written of an address is the same for each record, so each would die of it: with x for each part. */
+static bool can_be_called(const struct connector_template *t, const struct config_text *text, struct config_errors *e)
+{
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+    struct http_url url;
+    struct tl_err err;
+    bool constant = connector_template_is_constant(t);
+
+    tl_buf_init(&b, 65536);
+    (void)tl_buf_puts(&b, "http://h/");
+    for (size_t i = 0; i < t->n; i++)
+        (void)tl_buf_puts(&b, t->parts[i].m ? "x" : t->parts[i].literal);
+    if (http_url_parse(tl_buf_view(&b), &url, &err) != TL_OK) {
+        config_error(e, text->at, "Write %23 for #, %20 for a blank, %25 for %.",
+                     "the address `%.80s` cannot be called: %s", text->text, err.text);
+        return false;
+    }
+    if (!constant && has_dot_segment(url.path)) {
+        config_error(e, text->at, NULL, "the address `%.80s` has a dot segment (`.` or `..`)", text->text);
+        return false;
+    }
+    return true;
 }
 
 struct connector_template *connector_template_new(const struct config_text *text, bool uri, struct config_errors *e)
@@ -162,7 +201,7 @@ struct connector_template *connector_template_new(const struct config_text *text
     struct connector_template *t = tl_zalloc(sizeof *t);
 
     t->uri = uri;
-    if (text->text && !read_template(t, text, e)) {
+    if (text->text && (!read_template(t, text, e) || (uri && !can_be_called(t, text, e)))) {
         connector_template_free(t);
         return NULL;
     }
@@ -250,18 +289,6 @@ static enum tl_rc put_value(struct run *r, const struct mapping *m, struct json 
         return tl_fail(r->err, TL_LIMIT, "{%.*s} is longer than %d bytes", SHOWN(m), VALUE_MAX);
     (void)(r->t->uri ? tl_percent_encode(r->out, tl_buf_view(&text)) : tl_buf_sv(r->out, tl_buf_view(&text)));
     return TL_OK;
-}
-
-/* "/orders/.." would be another address to every server that tidies paths. */
-static bool has_dot_segment(struct tl_sv path)
-{
-    struct tl_sv segment;
-
-    path.n = tl_sv_find(path, '?');
-    while (tl_sv_cut(&path, '/', &segment))
-        if (tl_sv_eqs(segment, ".") || tl_sv_eqs(segment, ".."))
-            return true;
-    return false;
 }
 
 static void run_template(void *arg, struct mapping_turn *turn)

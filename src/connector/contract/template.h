@@ -9,7 +9,8 @@
 /* A text with {expression} parts, compiled once and evaluated over a record: paths, headers. {{ and }} stand for the
  * braces themselves. Shared by all threads. */
 struct connector_template;
-/* uri: parts are percent-encoded. Errors go to e at the text's place; NULL then. */
+/* uri: parts are percent-encoded, and what is written of it must be good for an address. Errors go to e at the text's
+ * place; NULL then. */
 struct connector_template *connector_template_new(const struct config_text *text, bool uri, struct config_errors *e);
 /* For query languages: each part's value is written by `literal` as a literal of the language, with its quotes and
  * escapes, so that no value can become a part of the query. v may be JSON_UNDEFINED; false: there is no literal of it.

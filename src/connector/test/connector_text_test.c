@@ -19,7 +19,7 @@ static const struct template_row template_rows[] = {
     {"/orders/{body.id}", true, TL_OK, "/orders/7"},
     {"/o/{body.name}?q={body.name}", true, TL_OK, "/o/a%20b%2Fc?q=a%20b%2Fc"},
     {"/price/{body.price}/{body.ok}", true, TL_OK, "/price/12.50/true"},
-    {"/{{literal}}/{body.id}", true, TL_OK, "/{literal}/7"},
+    {"/{{literal}}/{body.id}", true, TL_OK, "/%7Bliteral%7D/7"},
     {"/{ {'a': {'b': body.id}}.a.b }", true, TL_OK, "/7"},
     {"/{'}' & \"{\" /* } */ }x", false, TL_OK, "/}{x"},
     {"/orders/{body.missing}", true, TL_INVALID, NULL},
@@ -124,7 +124,11 @@ static void a_template_that_cannot_be_read_is_an_error_with_a_reason(void **stat
                                           {"/a/{}", "an expression is empty"},
                                           {"/a/{body.}", "cannot be read"},
                                           {"/a/{$id()}", "calls $id, and there is no such function"},
-                                          {"/a/{'}", "has no }"}};
+                                          {"/a/{'}", "has no }"},
+                                          {"/{body.a}?x#y", "no #fragment"},
+                                          {"/b\xc3\xa4r/{body.a}", "must be escaped"},
+                                          {"?x={body.a} y", "query of the URL"},
+                                          {"/{body.a}/../x", "dot segment"}};
     struct rig r;
 
     (void)state;

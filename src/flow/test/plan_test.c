@@ -490,6 +490,18 @@ static void what_a_connector_finds_is_said_beside_other_faults(void **state)
                                      "timeout must be", "cannot be read", NULL});
 }
 
+static void a_quota_that_leaves_nothing_is_refused(void **state)
+{
+    (void)state;
+    expect_all("  all: { type: http, url: 'https://x.example.com', limits: { quotas: [ { amount: 5, per: 1h, keep: "
+               "100% } ] } }\n"
+               "  few: { type: http, url: 'https://y.example.com', limits: { quotas: [ { amount: 4, per: 1h, keep: 80% "
+               "} ] } }\n"
+               "  one: { type: http, url: 'https://z.example.com', limits: { quotas: [ { amount: 5, per: 1h, keep: 80% "
+               "} ] } }\n" FLOW "    to: { connection: erp, post: /x }\n",
+               2, (const char *const[]){"leaves less than one call of the quota", NULL});
+}
+
 static void what_follows_from_a_fault_is_not_said(void **state)
 {
     (void)state;
@@ -561,6 +573,7 @@ int main(void)
         cmocka_unit_test(money_and_ids_keep_their_spelling),
         cmocka_unit_test(a_trial_run_asks_nobody_and_takes_what_it_is_given),
         cmocka_unit_test(what_a_connector_finds_is_said_beside_other_faults),
+        cmocka_unit_test(a_quota_that_leaves_nothing_is_refused),
         cmocka_unit_test(what_follows_from_a_fault_is_not_said),
         cmocka_unit_test(the_tables_of_the_configuration_are_sound),
     };

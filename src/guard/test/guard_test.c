@@ -695,6 +695,19 @@ static void a_changed_configuration_keeps_what_was_used(void **state)
     guard_free(g);
 }
 
+/* 5 * (1 - 0.8) is a little less than 1. */
+static void what_is_kept_leaves_the_whole_calls_of_the_rest(void **state)
+{
+    struct guard_conf c = rolling(5);
+    struct guard *g;
+
+    (void)state;
+    c.budgets[0].keep = 0.8;
+    g = guard_new(&c);
+    assert_int_equal(take_all(g, MS, DAY, 10), 1);
+    guard_free(g);
+}
+
 static void damaged_bytes_are_refused(void **state)
 {
     static const char *const bad[] = {"", "guard9\n", "guard1\ndaily\t1\n", "guard1\ndaily\t1\t0\t0\tnan\n"};
@@ -737,6 +750,7 @@ int main(void)
         cmocka_unit_test(retry_after_stops_all_calls_of_the_connection),
         cmocka_unit_test(a_call_that_was_not_sent_gives_its_cost_back),
         cmocka_unit_test(a_changed_configuration_keeps_what_was_used),
+        cmocka_unit_test(what_is_kept_leaves_the_whole_calls_of_the_rest),
         cmocka_unit_test(damaged_bytes_are_refused),
     };
 

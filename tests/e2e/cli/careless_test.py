@@ -130,6 +130,10 @@ def test_a_secret_that_is_missing_is_named_with_its_place(project):
     (["send", "--flow", "orders", "--count", "100000", "--concurrency", "100000"], 2, "4096"),
     (["send", "--url", "nonsense"], 2, "URL"),
     (["send", "--url", "http://127.0.0.1:1/x", "--scheme", "githup", "--secret-env", "SHOP_SECRET"], 2, "githup"),
+    (["send", "--scheme", "github", "--secret-env", "SHOP_SECRET"], 2, "--scheme is of a send without a flow"),
+    (["send", "--flow", "orders", "--url", "http://127.0.0.1:1/x", "--secret-env", "SHOP_SECRET"], 2, "--secret-env is of a send without a flow"),
+    (["send", "--url", "http://127.0.0.1:1/x", "--secret-env", "SHOP_SECRET"], 2, "--secret-env needs --scheme"),
+    (["send", "--url", "http://127.0.0.1:1/x", "--config", "tieline.yaml"], 2, "name it with --flow"),
     (["status", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
 ], ids=lambda v: " ".join(v) if isinstance(v, list) else "")
 def test_what_is_not_there_is_named_with_what_is(served, words, code, wanted):
