@@ -165,6 +165,10 @@ static void show_plan(const struct cli_bulk *b, struct json plan)
         printf("%s: %lld match\n", b->action, (long long)number(plan, "matching"));
     else
         printf("%s: nothing to do\n", b->action);
+    if (number(plan, "matching") && (int64_t)b->n_ids > number(plan, "matching"))
+        printf("  %lld of those that were named are %s%s, and stay as they are\n",
+               (long long)b->n_ids - (long long)number(plan, "matching"), b->filter.state ? "not " : "nothing for it",
+               b->filter.state ? b->filter.state : "");
     for (size_t i = 0; i < TL_COUNT(lines); i++) {
         bool behind = strcmp(lines[i].name, "behind") == 0, more = behind && json_gets(plan, "behind_more").u.b;
 
@@ -249,12 +253,57 @@ static int act(struct cli_client *c, const struct cli_bulk *b, struct json plan)
     return b->json ? (number(job, "done") ? CLI_OK : CLI_FAILED) : report(b, job);
 }
 
-static int nothing(const struct cli_bulk *b, struct tl_err *err)
+static bool is_one_of(struct tl_sv word, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (tl_sv_eqs(word, words[i]))
+            return true;
+    return false;
+}
+
+/* The one that was named is there, and yet nothing is done with it: what it is, and what is there for such a one. */
+static void say_what_it_is(const struct cli_bulk *b, struct tl_sv state, size_t n_deliveries, struct tl_err *err)
+{
+    static const char *const live[] = {"queued", "running", "retrying", "held"};
+    bool waits = is_one_of(state, live, TL_COUNT(live)), dead = tl_sv_eqs(state, "dead");
+    const char *id = b->ids[0], *only = b->filter.state ? b->filter.state : "";
+
+    if (n_deliveries)
+        (void)tl_fail(err, TL_NOT_FOUND,
+                      "%s is an event of %zu deliveries, which are treated each by itself: `tieline events show %s` "
+                      "names them, --event %s means all of them",
+                      id, n_deliveries, id, id);
+    else if (*only && strcmp(b->action, "replay") == 0 && !waits)
+        (void)tl_fail(err, TL_NOT_FOUND, "%s is %.*s, not %s: `tieline events replay %s` makes a new event of it", id,
+                      TL_SV_ARG(state), only, id);
+    else if (*only && waits)
+        (void)tl_fail(err, TL_NOT_FOUND,
+                      "%s is %.*s, not %s: it will be delivered yet, and `tieline events cancel %s` gives it up", id,
+                      TL_SV_ARG(state), only, id);
+    else
+        (void)tl_fail(err, TL_NOT_FOUND, "%s is %.*s: %s is of %s", id, TL_SV_ARG(state), b->action,
+                      *only  ? only
+                      : dead ? "what waits, and dead ones have `tieline dlq`"
+                             : "what is not over");
+}
+
+static void look_at_first(struct cli_client *c, const struct cli_bulk *b, struct tl_err *err)
+{
+    struct json answer = JSON_NOTHING;
+
+    if (cli__call(c, "GET", cli__target(c, "/v1/events/", b->ids[0], ""), TL_SV(""), &answer, err) != TL_OK)
+        (void)tl_err_prefix(err, "nothing with this id can be treated so");
+    else
+        say_what_it_is(b, json_text(json_gets(json_gets(answer, "event"), "state"), TL_SV("")),
+                       json_gets(answer, "deliveries").n, err);
+}
+
+static int nothing(struct cli_client *c, const struct cli_bulk *b, struct tl_err *err)
 {
     const char *state = b->filter.state;
 
     if (b->n_ids)
-        (void)tl_fail(err, TL_NOT_FOUND, "nothing with this id can be treated so");
+        look_at_first(c, b, err);
     else if (state)
         (void)tl_fail(err, TL_NOT_FOUND, "nothing that is %s matches: nothing was changed", state);
     else
@@ -315,7 +364,7 @@ int cli__bulk(const struct cli_common *common, const struct cli_bulk *b)
     if (b->dry_run)
         return CLI_OK;
     if (number(plan, "matching") == 0)
-        return nothing(b, &err);
+        return nothing(c, b, &err);
     snprintf(question, sizeof question, "%s them?", b->action);
     if (!b->yes && !cli__confirm(question)) {
         (void)tl_fail(&err, TL_CANCELED, "nothing was changed; --yes does it without asking");

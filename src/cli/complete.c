@@ -54,14 +54,15 @@ static void offer_list(const struct words *w, const char *const *list)
         offer(w, *list);
 }
 
-/* What has ended is listed, and not acted upon. */
-static void offer_states(const struct words *w, bool ended)
+/* What has ended is listed, and sent again; nothing else is done with it. */
+static void offer_states(const struct words *w, const char *verb)
 {
     static const enum queue_state states[] = {QUEUE_QUEUED,    QUEUE_RETRYING, QUEUE_HELD,      QUEUE_DEAD,
                                               QUEUE_DELIVERED, QUEUE_SKIPPED,  QUEUE_CANCELLED, QUEUE_DISCARDED};
-    enum { OPEN = 4 };
+    enum { DEAD = 3, OPEN = 4 };
+    bool replay = strcmp(verb, "events replay") == 0, all = replay || strcmp(verb, "events list") == 0;
 
-    for (size_t i = 0; i < (ended ? TL_COUNT(states) : OPEN); i++)
+    for (size_t i = replay ? DEAD : 0; i < (all ? TL_COUNT(states) : OPEN); i++)
         offer(w, queue_state_name(states[i]));
 }
 
@@ -77,7 +78,7 @@ static bool offer_values(const struct words *w, const char *verb, const char *op
     else if (strcmp(option, "mapping") == 0)
         offer_names(w, "mappings", NULL, "");
     else if (strcmp(option, "state") == 0)
-        offer_states(w, strcmp(verb, "events list") == 0);
+        offer_states(w, verb);
     else if (strcmp(option, "role") == 0)
         offer_list(w, roles);
     else if (strcmp(option, "class") == 0)

@@ -205,6 +205,7 @@ struct act_options {
 };
 #define ACT_OPTIONS                                                                                                    \
     CLI_FILTER_OPTIONS(struct act_options),                                                                            \
+        {"event", 0, CLI_TEXT, "ID", offsetof(struct act_options, filter.event), "the dead deliveries of this event"}, \
         {"all", 0, CLI_FLAG, NULL, offsetof(struct act_options, all), "all dead ones"},                                \
         {"yes", 'y', CLI_FLAG, NULL, offsetof(struct act_options, yes), "do it without asking"},                       \
         {"dry-run", 0, CLI_FLAG, NULL, offsetof(struct act_options, dry_run), "show the plan only"},                   \
@@ -228,10 +229,10 @@ static int act(struct act_options *o, const struct cli_args *args, const char *a
                          .dry_run = o->dry_run,
                          .include_superseded = o->include_superseded};
 
-    if (!args->n && !o->all && !f->flow && !f->target && !f->cls && !f->fingerprint && !f->from && !f->until)
-        return cli__usage(
-            args,
-            "which ones? Give ids, a filter (--flow, --target, --class, --fingerprint, --from, --until), or --all");
+    if (!args->n && !o->all && !f->flow && !f->target && !f->cls && !f->fingerprint && !f->from && !f->until &&
+        !f->event)
+        return cli__usage(args, "which ones? Give ids, a filter (--flow, --target, --class, --fingerprint, --from, "
+                                "--until, --event), or --all");
     o->filter.state = "dead";
     b.filter = o->filter;
     return cli__bulk(&o->common, &b);
@@ -270,7 +271,7 @@ static const struct cli_verb subs[] = {
      .run = run_edit},
     {.name = "replay",
      .args = "[ID...]",
-     .summary = "deliver them after all",
+     .summary = "deliver them after all; what is not dead is sent again by `tieline events replay`",
      CLI_OPTIONS(replay_options, struct act_options),
      .max_args = -1,
      .run = run_replay},

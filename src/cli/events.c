@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* events.c - `tieline events`: list, show, tail, hold, release, cancel, move, promote. */
+/* events.c - `tieline events`: list, show, tail, replay, hold, release, cancel, move, promote. */
 #include <time.h>
 
 #include "cli/cli_int.h"
@@ -120,32 +120,34 @@ static int run_tail(void *options, const struct cli_args *args)
     return cli__fail(&err, t.o->common.json);
 }
 
-/* ---- hold, release, cancel, move ---- */
+/* ---- replay, hold, release, cancel, move ---- */
 struct act_options {
     struct cli_common common;
     struct cli_filter filter;
     const char *to, *to_target, *reason;
-    bool yes, dry_run;
+    bool yes, dry_run, include_superseded;
 };
-#define ACT_OPTIONS                                                                                                    \
+#define ACT_OPTIONS(states)                                                                                            \
     CLI_FILTER_OPTIONS(struct act_options),                                                                            \
-        {"state",                                                                                                      \
-         0,                                                                                                            \
-         CLI_TEXT,                                                                                                     \
-         "STATE",                                                                                                      \
-         offsetof(struct act_options, filter.state),                                                                   \
-         "queued, retrying, held (by a person) or dead"},                                                              \
+        {"state", 0, CLI_TEXT, "STATE", offsetof(struct act_options, filter.state), states},                           \
+        {"event", 0, CLI_TEXT, "ID", offsetof(struct act_options, filter.event), "the deliveries of this event"},      \
         CLI_REASON_OPTION(struct act_options, reason),                                                                 \
         {"yes", 'y', CLI_FLAG, NULL, offsetof(struct act_options, yes), "do it without asking"},                       \
         {"dry-run", 0, CLI_FLAG, NULL, offsetof(struct act_options, dry_run), "show the plan only"},                   \
         CLI_COMMON_OPTIONS(struct act_options)
-static const struct cli_option cancel_options[] = {ACT_OPTIONS}, hold_options[] = {ACT_OPTIONS},
-                               release_options[] = {ACT_OPTIONS};
+#define WAITING "queued, retrying, held (by a person) or dead"
+static const struct cli_option cancel_options[] = {ACT_OPTIONS(WAITING)}, hold_options[] = {ACT_OPTIONS(WAITING)},
+                               release_options[] = {ACT_OPTIONS(WAITING)};
+static const struct cli_option replay_options[] = {
+    ACT_OPTIONS("delivered, skipped, cancelled, discarded or dead; a filter needs it"),
+    {"include-superseded", 0, CLI_FLAG, NULL, offsetof(struct act_options, include_superseded),
+     "of dead ones also where later events of the same key have gone on meanwhile"},
+};
 static const struct cli_option move_options[] = {
     {"to", 0, CLI_TEXT, "FLOW", offsetof(struct act_options, to), "the flow that takes them over"},
     {"to-target", 0, CLI_TEXT, "NAME", offsetof(struct act_options, to_target),
      "of deliveries whose target their flow has no longer: another one of the same flow"},
-    ACT_OPTIONS,
+    ACT_OPTIONS(WAITING),
 };
 
 static bool is_filtered(const struct cli_filter *f)
@@ -164,11 +166,27 @@ static int act(const struct act_options *o, const struct cli_args *args, const c
                          .n_ids = (size_t)args->n,
                          .yes = o->yes,
                          .json = o->common.json,
-                         .dry_run = o->dry_run};
+                         .dry_run = o->dry_run,
+                         .include_superseded = o->include_superseded};
 
     if (!args->n && !is_filtered(&o->filter))
         return cli__usage(args, "which events? Give ids, or a filter (--flow, --state, --from ...)");
     return cli__bulk(&o->common, &b);
+}
+/* Everything of a flow would be sent a second time for want of a word. */
+static int run_replay(void *options, const struct cli_args *args)
+{
+    static const char *const waiting[] = {"queued", "retrying", "held"};
+    const struct act_options *o = options;
+
+    for (size_t i = 0; o->filter.state && i < TL_COUNT(waiting); i++)
+        if (strcmp(o->filter.state, waiting[i]) == 0)
+            return cli__usage(args, "what is %s is not over: it will be delivered yet", waiting[i]);
+    if (!args->n && !o->filter.event && !o->filter.state)
+        return cli__usage(args,
+                          "which events? Give ids, --event ID, or --state (delivered, skipped, cancelled, discarded "
+                          "or dead) with a filter");
+    return act(o, args, "replay");
 }
 static int run_cancel(void *options, const struct cli_args *args)
 {
@@ -230,6 +248,15 @@ static const struct cli_verb subs[] = {
      .max_args = 1,
      .run = cli__run_show},
     {.name = "tail", .summary = "events as they come", CLI_OPTIONS(tail_options, struct tail_options), .run = run_tail},
+    {.name = "replay",
+     .args = "[ID...]",
+     .summary = "send again what is over, as a new event; a dead one goes on where it was",
+     .about =
+         "A new event has an id and an outgoing key of its own, so a target that knows the first takes it for another\n"
+         "one; `tieline events show` names the first as \"replay of\". The plan is shown before anything is done.\n",
+     CLI_OPTIONS(replay_options, struct act_options),
+     .max_args = -1,
+     .run = run_replay},
     {.name = "hold",
      .args = "[ID...]",
      .summary = "events that wait are not delivered until they are released, nor what is behind them in their key",
@@ -264,5 +291,5 @@ static const struct cli_verb subs[] = {
 };
 const struct cli_verb cli__events_verb = {
     .name = "events",
-    .summary = "look at events: list, show, tail; and hold, release, cancel, move, promote",
+    .summary = "look at events: list, show, tail; and replay, hold, release, cancel, move, promote",
     CLI_SUBS(subs)};

@@ -201,6 +201,67 @@ def test_dead_letters_are_edited_and_replayed_until_none_is_left(project):
     assert detail["body"] == {"id": 1, "customer": {"id": 2}} and "original_body" in detail
 
 
+def ids_in(project, state):
+    return [e["id"] for e in project.get(f"/v1/events?limit=500&state={state}")["events"]]
+
+
+def test_what_is_over_is_sent_again_as_a_new_event(project):
+    text = (project.folder / "tieline.yaml").read_text()
+    project.write("tieline.yaml", text.replace("    steps:\n", "    steps:\n      - when: \"body.id != 2\"\n"))
+    project.serve()
+    send(project, "--count", 3)
+    project.drained()
+    [filtered], delivered = ids_in(project, "skipped"), ids_in(project, "delivered")
+    for one, state in ((delivered[0], "delivered"), (filtered, "skipped")):
+        done = project.run("dlq", "replay", one, "--yes")
+        assert done.code == 3 and f"{one} is {state}, not dead: `tieline events replay {one}`" in done.err, done.err
+    plan = project.ok("events", "replay", delivered[0], "--dry-run", "--json").json
+    assert plan["matching"] == plan["final"] == 1
+    asked = project.run("events", "replay", delivered[0])
+    assert asked.code == 1 and "--yes does it without asking" in asked.err and "a replay makes new events" in asked.out
+    job = project.ok("events", "replay", delivered[0], "--yes", "--json", "--reason", "they lost it").json
+    assert job["done"] == 1 and job["ended"]
+    project.drained()
+    new = next(i for i in ids_in(project, "delivered") if i not in delivered)
+    assert project.get(f"/v1/events/{new}")["event"]["replay_of"] == delivered[0] and "they lost it" in project.ok("audit", "list").out
+    assert "1 done" in project.ok("events", "replay", "--flow", "orders", "--state", "skipped", "--yes").out
+    project.drained()
+    assert len(ids_in(project, "skipped")) == 2 and len(ids_in(project, "delivered")) == 3
+
+
+def test_dead_ones_among_others_are_replayed_and_the_others_are_counted(project):
+    project.serve()
+    send(project, "--count", 1)
+    send(project, "--count", 1, "--first", 2, "--malformed", 100)
+    project.drained()
+    [dead], [delivered] = dead_ids(project), ids_in(project, "delivered")
+    done = project.run("dlq", "replay", dead, delivered, "--yes")
+    assert "1 match" in done.out and "1 of those that were named are not dead, and stay as they are" in done.out, done.out
+    project.wait(lambda: dead_ids(project) == [dead])
+    project.ok("events", "replay", dead, "--yes")
+    project.wait(lambda: dead_ids(project) == [dead])
+    project.ok("pause", "flow", "orders")
+    send(project, "--count", 1, "--first", 3)
+    [waits] = ids_in(project, "queued")
+    for words, wanted in ((["dlq", "replay", waits], "not dead: it will be delivered yet"), (["events", "replay", waits], "only dead or finished ones")):
+        done = project.run(*words, "--yes")
+        assert done.code != 0 and wanted in done.out + done.err, (done.out, done.err)
+
+
+def test_the_deliveries_of_an_event_are_named_by_it(project):
+    text = (project.folder / "tieline.yaml").read_text()
+    project.write("tieline.yaml", text.replace("    steps:\n", "    steps:\n      - split: \"[$, $]\"\n"))
+    project.serve()
+    send(project, "--count", 1)
+    project.wait(lambda: project.erp()["received"] == 2)
+    project.drained()
+    event = next(e["event"] for e in project.get("/v1/events?state=delivered")["events"] if e["event"] != e["id"])
+    done = project.run("events", "replay", event, "--yes")
+    assert done.code == 3 and f"{event} is an event of 2 deliveries" in done.err and f"--event {event} means all of them" in done.err, done.err
+    assert "2 done" in project.ok("events", "replay", "--event", event, "--yes").out
+    project.wait(lambda: project.erp()["received"] == 4)
+
+
 def test_the_editor_gets_the_body_and_its_text_is_kept(project):
     project.serve()
     send(project, "--count", 1, "--malformed", 100)

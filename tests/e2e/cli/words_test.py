@@ -100,6 +100,9 @@ def test_help_before_the_command_is_the_same_page(empty):
     (["audit", "list", "--limit", "0"], "must be a whole number of 1 or more, not '0'"),
     (["events", "cancel"], "which events?"),
     (["dlq", "replay"], "which ones?"),
+    (["events", "replay"], "which events?"),
+    (["events", "replay", "--flow", "orders"], "--state (delivered"),
+    (["events", "replay", "--state", "queued"], "it will be delivered yet"),
     (["events", "move", "x"], "--to FLOW is missing"),
     (["map"], "what shall be evaluated?"),
 ])
@@ -137,7 +140,7 @@ def test_completion_knows_commands_and_options(empty):
 
 def test_each_state_that_completion_offers_is_one_that_the_command_knows(project):
     project.serve()
-    for verb, n in (("list", 8), ("hold", 4), ("release", 4), ("cancel", 4), ("move", 4)):
+    for verb, n in (("list", 8), ("replay", 5), ("hold", 4), ("release", 4), ("cancel", 4), ("move", 4)):
         offered = complete(project, "events", verb, "--state", "")
         assert len(offered) == n, (verb, offered)
         for state in offered:
