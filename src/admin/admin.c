@@ -284,7 +284,9 @@ static enum tl_rc readyz(struct task *task, struct http_req *req, struct http_re
         return rc;
     if (s.fatal || s.intake_stopped)
         http_res_set(res, 503, "text/plain",
-                     s.fatal ? TL_SV("the ledger cannot be written\n") : TL_SV("the disk is full\n"));
+                     s.fatal   ? TL_SV("the ledger cannot be written\n")
+                     : s.moved ? TL_SV("the ledger's files are not in their place\n")
+                               : TL_SV("the disk is full\n"));
     else
         http_res_set(res, 200, "text/plain", TL_SV("ready\n"));
     return TL_OK;

@@ -169,7 +169,8 @@ static const struct metrics_desc descs[G_FAMILIES] = {
     [G_DISK_RESERVE] =
         {"tieline_disk_reserve_bytes", "Intake stops when less than this is free.", METRICS_GAUGE, {0}, 0, 0},
     [G_INTAKE_STOPPED] = {"tieline_intake_stopped",
-                          "1: the disk is almost full, senders are asked to come back later.",
+                          "1: the disk is almost full, or the ledger's files are not in their place; senders are asked "
+                          "to come back later.",
                           METRICS_GAUGE,
                           {0},
                           0,

@@ -175,7 +175,7 @@ static struct json ledger_json(struct tl_arena *a, const struct queue_stat *s)
 {
     struct json_builder b;
 
-    json_object_begin(&b, a, 11);
+    json_object_begin(&b, a, 12);
     json_adds(&b, "live", json_int((int64_t)s->live));
     json_adds(&b, "in_flight", json_int((int64_t)s->works_out));
     json_adds(&b, "in_window", json_int((int64_t)s->in_window));
@@ -186,6 +186,7 @@ static struct json ledger_json(struct tl_arena *a, const struct queue_stat *s)
     json_adds(&b, "disk_free", json_int((int64_t)s->disk_free));
     json_adds(&b, "disk_reserve", json_int((int64_t)s->disk_reserve));
     json_adds(&b, "intake_stopped", json_bool(s->intake_stopped));
+    json_adds(&b, "moved", json_bool(s->moved));
     json_adds(&b, "config_version", json_int((int64_t)s->config_version));
     return json_end(&b);
 }

@@ -66,7 +66,7 @@ enum {
     X(DISK_FILLING, disk_filling, SERVER, NUMBER, "3", "10m", TICKET,                                                  \
       "Less is free on the ledger's disk than so many times what intake stops at.")                                    \
     X(INTAKE_STOPPED, intake_stopped, SERVER, NOTHING, NULL, "0s", PAGE,                                               \
-      "The disk is almost full: senders are asked to come back later.")
+      "The disk is almost full, or the ledger's files are not in their place: senders are asked to come back later.")
 enum alert_rule_id {
 #define X(id, ...) ALERT_##id,
     ALERT_RULE_TABLE(X)
@@ -165,7 +165,7 @@ struct alert_snapshot {
     const struct alert_connection *connections;
     size_t n_connections;
     uint64_t disk_free, disk_reserve;
-    bool intake_stopped;
+    bool intake_stopped, ledger_moved;           /* moved: that is why */
     const struct alert_credential *certificates; /* of our own servers */
     size_t n_certificates;
 };

@@ -67,7 +67,8 @@ static const struct prom proms[ALERT_RULES] = {
                             "predict_linear(tieline_disk_free_bytes[1h], 6 * 3600) < on (instance, job) "
                             "tieline_disk_reserve_bytes",
                             "The ledger's disk fills: {{ $value | humanize1024 }}B free, or used up within six hours"},
-    [ALERT_INTAKE_STOPPED] = {"tieline_intake_stopped == 1", "The disk is almost full: senders get 503"},
+    [ALERT_INTAKE_STOPPED] = {"tieline_intake_stopped == 1",
+                              "The disk is almost full, or the ledger's files are not in their place: senders get 503"},
 };
 
 /* delay_high -> TielineDelayHigh */

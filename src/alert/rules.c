@@ -32,7 +32,8 @@ static const char *const fixes[ALERT_RULES] = {
                                "address.",
     [ALERT_DISK_FILLING] =
         "Free space, or keep events for a shorter time (`store: { keep_events }`), before intake stops.",
-    [ALERT_INTAKE_STOPPED] = "Free space on the ledger's disk. What was accepted is safe and is still delivered.",
+    [ALERT_INTAKE_STOPPED] = "Free space on the ledger's disk, or, where its files were moved or deleted, put them "
+                             "back as the log says. What was accepted is still delivered.",
 };
 
 const struct alert_rule alert_rules[ALERT_RULES] = {

@@ -416,8 +416,14 @@ static void watch_server(struct alert_book *b)
     if (s->intake_stopped) {
         f.rule = ALERT_INTAKE_STOPPED;
         f.value = f.threshold = (double)NAN;
-        SUMMARY(&w, "The disk is almost full: senders are asked to come back later");
-        CAUSE(&w, "%s are free; intake stops at %s.", have, stop);
+        if (s->ledger_moved) {
+            SUMMARY(&w, "The ledger's files are not in their place: senders are asked to come back later");
+            CAUSE(&w,
+                  "They were deleted, moved or replaced under the running server. The log says which, and what to do.");
+        } else {
+            SUMMARY(&w, "The disk is almost full: senders are asked to come back later");
+            CAUSE(&w, "%s are free; intake stops at %s.", have, stop);
+        }
         say(b, f, &w);
     }
     watch_credentials(b, "", "This server", NULL, s->certificates, s->n_certificates);

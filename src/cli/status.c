@@ -289,9 +289,16 @@ static int run_month(const struct status_options *o, struct cli_client *c)
     return CLI_OK;
 }
 
+static bool is_set(struct json object, const char *name)
+{
+    struct json v = json_gets(object, name);
+
+    return v.type == JSON_BOOL && v.u.b;
+}
+
 static void show_ledger(struct json status)
 {
-    struct json l = json_gets(status, "ledger"), stopped = json_gets(l, "intake_stopped");
+    struct json l = json_gets(status, "ledger");
     int64_t live = 0, free_bytes = 0, sync_us = 0;
     char size[32];
 
@@ -300,7 +307,9 @@ static void show_ledger(struct json status)
     (void)json_int64(json_gets(l, "sync_us"), &sync_us);
     printf("ledger: %lld live, a sync takes %.1f ms, %s free on its disk%s\n", (long long)live, (double)sync_us / 1000,
            tl_size_format((uint64_t)(free_bytes < 0 ? 0 : free_bytes), size),
-           stopped.type == JSON_BOOL && stopped.u.b ? "; INTAKE IS STOPPED: the disk is almost full" : "");
+           !is_set(l, "intake_stopped") ? ""
+           : is_set(l, "moved")         ? "; INTAKE IS STOPPED: the ledger's files are not in their place"
+                                        : "; INTAKE IS STOPPED: the disk is almost full");
 }
 
 static void show_vault(struct json v)

@@ -96,7 +96,9 @@ static void show(struct json status, bool again)
         (void)tl_buf_puts(&out, "\033[H\033[2J");
     (void)tl_buf_printf(&out, "tieline %s  %lld live, %lld in flight%s\n\n",
                         tl_time_format(tl_clock_wall_ms(tl_clock_system()), now), (long long)live, (long long)flight,
-                        json_gets(ledger, "intake_stopped").u.b ? "  INTAKE STOPPED: the disk is nearly full" : "");
+                        !json_gets(ledger, "intake_stopped").u.b ? ""
+                        : json_gets(ledger, "moved").u.b ? "  INTAKE STOPPED: the ledger's files are not in their place"
+                                                         : "  INTAKE STOPPED: the disk is nearly full");
     flows(json_gets(status, "flows"), &out, color);
     (void)tl_buf_putc(&out, '\n');
     connections(json_gets(status, "connections"), &out, color);

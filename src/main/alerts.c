@@ -221,6 +221,7 @@ static void gather(void *arg)
     f->s.disk_free = f->stat.disk_free;
     f->s.disk_reserve = f->stat.disk_reserve;
     f->s.intake_stopped = f->stat.intake_stopped;
+    f->s.ledger_moved = f->stat.moved;
     main_credentials_of(f->m->credentials, f->m->engine, "", f->arena, &f->s.certificates, &f->s.n_certificates);
     alert_look(f->m->book, &flow_plan_project(f->plan)->alerts, &f->s, f->arena, &f->due, &f->n_due);
 }

@@ -86,6 +86,7 @@ struct queue_stat {
     uint64_t live, works_out, commits, sync_us_start, sync_us_avg, wal_pages, disk_free, disk_reserve;
     size_t in_window, due_in_memory;
     bool intake_stopped, dispatch_stopped, fatal;
+    bool moved; /* its files are not in their place: why intake is stopped, if it is not the disk */
     uint64_t config_version;
     struct queue_flow_stat *flows;
     size_t n_flows;

@@ -193,9 +193,11 @@ static void put_settle_one(struct queue *q, struct put_op *p)
         queue__arrive(q, &p->row, p->blob);
 }
 
-static enum tl_rc intake_full(struct tl_err *err)
+static enum tl_rc intake_full(const struct queue *q, struct tl_err *err)
 {
-    (void)tl_fail(err, TL_FULL, "the disk is nearly full: nothing new is accepted");
+    (void)tl_fail(err, TL_FULL,
+                  atomic_load(&q->moved) ? "the ledger's files are not in their place: nothing new is accepted"
+                                         : "the disk is nearly full: nothing new is accepted");
     if (err)
         err->retry_after_ms = 5000;
     return TL_FULL;
@@ -203,7 +205,7 @@ static enum tl_rc intake_full(struct tl_err *err)
 
 static enum tl_rc intake_open(const struct queue *q, struct tl_err *err)
 {
-    return atomic_load(&q->intake_stopped) ? intake_full(err) : TL_OK;
+    return atomic_load(&q->intake_stopped) ? intake_full(q, err) : TL_OK;
 }
 
 /* On the ledger thread, as events and chunks are written: those of one turn may be more than is left. */
@@ -212,7 +214,7 @@ static enum tl_rc intake_has_room(struct queue *q, struct tl_err *err)
     if (q->disk_spent <= q->disk_room)
         return intake_open(q, err);
     q->disk_next_ns = 0;
-    return intake_full(err);
+    return intake_full(q, err);
 }
 
 static enum tl_rc put_apply(struct queue *q, struct op *op, struct tl_err *err)

@@ -294,7 +294,7 @@ struct queue {
     pthread_t thread;
     bool has_thread, opened;
     _Atomic(struct op *) inbox; /* any thread */
-    atomic_bool stop, sleeping, kicked, dispatch_on, fatal, intake_stopped;
+    atomic_bool stop, sleeping, kicked, dispatch_on, fatal, intake_stopped, moved;
     atomic_size_t works_out;
     pthread_mutex_t lock; /* any thread: sleeping and done */
     pthread_cond_t wake, done_cond;
@@ -304,6 +304,7 @@ struct queue {
     struct origin *origins; /* by `first`; not changed after the start */
     size_t n_origins;
     uint64_t full_until_ns, disk_next_ns, disk_free, disk_reserve;
+    bool disk_short;                /* less than the reserve is free */
     uint64_t disk_room, disk_spent; /* free above the reserve when it was looked at last; written since, about */
     uint64_t log_pages;             /* of the store when they were counted into disk_spent last */
     bool full;

@@ -40,29 +40,40 @@ bool queue__disk_due(struct queue *q)
 }
 
 /* The reserve is for outcomes: intake stops while it is still there. */
-void queue__disk_check(struct queue *q)
+static void look_at_room(struct queue *q)
 {
     uint64_t left = 0, total = 0, reserve = q->o.reserve_bytes;
-    bool stop;
 
-    q->disk_next_ns = queue__now(q) + DISK_EVERY_NS;
-    q->disk_spent = 0;
     q->disk_room = UINT64_MAX;
-    queue__bits_tidy(q);
     if (!disk_free(q, &left, &total))
         return;
     q->disk_free = left;
     if (reserve == 0)
         reserve = total / 20 < GB ? total / 20 : GB;
     q->disk_reserve = reserve;
-    stop = left < reserve;
-    q->disk_room = stop ? 0 : left - reserve;
-    if (stop != atomic_load(&q->intake_stopped)) {
-        atomic_store(&q->intake_stopped, stop);
+    q->disk_short = left < reserve;
+    q->disk_room = q->disk_short ? 0 : left - reserve;
+}
+
+/* What is out goes on while its files are not in their place: this process is all that knows of it. */
+void queue__disk_check(struct queue *q)
+{
+    struct tl_err err;
+    bool moved = store_in_place(q->db, &err) != TL_OK, stop, news;
+
+    q->disk_next_ns = queue__now(q) + DISK_EVERY_NS;
+    q->disk_spent = 0;
+    queue__bits_tidy(q);
+    look_at_room(q);
+    stop = moved || q->disk_short;
+    news = stop != atomic_load(&q->intake_stopped) || (moved && !atomic_load(&q->moved));
+    atomic_store(&q->moved, moved);
+    atomic_store(&q->intake_stopped, stop);
+    if (news)
         queue__notice(q, stop ? "intake_stopped" : "intake_again", NULL, NULL,
-                      stop ? "the disk is nearly full: senders get 503 until there is space"
-                           : "there is space again: events are taken in");
-    }
+                      moved  ? err.text
+                      : stop ? "the disk is nearly full: senders get 503 until there is space"
+                             : "what stopped it is over: events are taken in");
 }
 
 struct old {

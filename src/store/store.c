@@ -48,6 +48,11 @@ enum tl_rc store_copy(struct store *s, const char *path, struct tl_err *err)
     return s->driver->copy(s, path, err);
 }
 
+enum tl_rc store_in_place(const struct store *s, struct tl_err *err)
+{
+    return s->driver->in_place(s, err);
+}
+
 uint64_t store_log_pages(const struct store *s)
 {
     return s->driver->log_pages(s);

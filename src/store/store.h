@@ -79,6 +79,9 @@ TL_MUST_CHECK enum tl_rc store_maintain(struct store *s, bool everything, struct
 TL_MUST_CHECK enum tl_rc store_exec(struct store *s, const char *sql, struct tl_err *err);
 /* A consistent copy in one new file. */
 TL_MUST_CHECK enum tl_rc store_copy(struct store *s, const char *path, struct tl_err *err);
+/* TL_CONFLICT: the writer's files were deleted or moved, or others put in their place. It goes on writing to those that
+ * it has open, and whoever opens the path finds nothing of it. The text says which, and what to do. */
+TL_MUST_CHECK enum tl_rc store_in_place(const struct store *s, struct tl_err *err);
 uint64_t store_log_pages(const struct store *s); /* waiting to be moved into the file */
 
 /* Statements are prepared once and kept. */

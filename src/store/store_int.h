@@ -14,6 +14,7 @@ struct store_driver {
     enum tl_rc (*maintain)(struct store *s, bool everything, struct tl_err *err);
     enum tl_rc (*exec)(struct store *s, const char *sql, struct tl_err *err);
     enum tl_rc (*copy)(struct store *s, const char *path, struct tl_err *err);
+    enum tl_rc (*in_place)(const struct store *s, struct tl_err *err);
     uint64_t (*log_pages)(const struct store *s);
     enum tl_rc (*prepare)(struct store *s, const char *sql, struct store_stmt **ret_stmt, struct tl_err *err);
     void (*stmt_free)(struct store_stmt *st);

@@ -304,6 +304,11 @@ static void a_backlog_is_old_by_the_promise_of_its_flow(void **state)
     }
 }
 
+static bool says(struct tl_sv text, const char *word)
+{
+    return text.n > 0 && memmem(text.p, text.n, word, strlen(word));
+}
+
 static void quotas_credentials_backlogs_budgets_and_the_disk_are_watched(void **state)
 {
     const struct alert_budget quota[] = {{"daily", 91, 100, 0}, {"monthly", 89, 100, 0}};
@@ -342,6 +347,10 @@ static void quotas_credentials_backlogs_budgets_and_the_disk_are_watched(void **
     w.s.intake_stopped = true;
     look(&w);
     assert_true(fires(&w, "intake_stopped", ""));
+    assert_true(says(text(named(&w, "intake_stopped", ""), "summary"), "disk"));
+    w.s.ledger_moved = true;
+    look(&w);
+    assert_true(says(text(named(&w, "intake_stopped", ""), "summary"), "place"));
     stop(&w);
 }
 

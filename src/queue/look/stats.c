@@ -215,6 +215,7 @@ static enum tl_rc stats_apply(struct queue *q, struct op *op, struct tl_err *err
         .in_window = q->n_lanes,
         .due_in_memory = q->heap_n,
         .intake_stopped = atomic_load(&q->intake_stopped),
+        .moved = atomic_load(&q->moved),
         .dispatch_stopped = !atomic_load(&q->dispatch_on) || q->full,
         .fatal = atomic_load(&q->fatal),
         .config_version = q->config_version,

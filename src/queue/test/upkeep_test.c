@@ -532,10 +532,69 @@ static void what_our_writes_made_of_a_record_is_known_until_somebody_else_change
     assert_int_equal(queue_xref_put(b->q, NULL, &x, &err), TL_INVALID); /* every one without an id would be it */
 }
 
+static void move(const struct bench *b, const char *file, const char *to)
+{
+    char from[100], there[100];
+
+    (void)snprintf(from, sizeof(from), "%s/%s", b->dir, file);
+    (void)snprintf(there, sizeof(there), "%s/%s", b->dir, to);
+    assert_int_equal(rename(from, there), 0);
+}
+
+static enum tl_rc put_one(struct bench *b, struct tl_err *err)
+{
+    struct queue_put put = {.flow = b->flows[0].ret_id, .meta = TL_SV("{}"), .body = TL_SV("x")};
+
+    return queue_put(b->q, NULL, &put, err);
+}
+
+/* What is written to them would be found by no start. */
+static void while_its_files_are_not_in_their_place_nothing_is_taken_in(void **state)
+{
+    static const char *const files[] = {"ledger.db", "ledger.db-wal"};
+    struct bench *b = *state;
+    struct tl_err err;
+    struct queue_stat s;
+    struct tl_arena *a = tl_arena_new(1 << 20);
+
+    help_open(b);
+    for (size_t i = 0; i < TL_COUNT(files); i++) {
+        char path[100];
+
+        (void)help_put(b, NULL, NULL, "x");
+        help_after(b, 2000);
+        move(b, files[i], "aside");
+        b->notices = 0;
+        help_after(b, 2000);
+        assert_int_equal(put_one(b, &err), TL_FULL);
+        assert_true(err.retry_after_ms > 0);
+        assert_non_null(strstr(err.text, "place")); /* and no path: a sender may read it */
+        assert_string_equal(b->last_notice, "intake_stopped");
+        assert_int_equal(queue_stats(b->q, NULL, a, &s, NULL), TL_OK);
+        assert_true(s.intake_stopped && s.moved);
+        help_after(b, 60000);
+        assert_int_equal(b->notices, 1);
+        (void)snprintf(path, sizeof(path), "%s/%s", b->dir, files[i]);
+        fclose(fopen(path, "w")); /* another one in its place is not the one that is written to */
+        help_after(b, 2000);
+        assert_int_equal(put_one(b, &err), TL_FULL);
+        move(b, "aside", files[i]);
+        help_after(b, 2000);
+        assert_string_equal(b->last_notice, "intake_again");
+        assert_int_equal(put_one(b, &err), TL_OK);
+        assert_int_equal(queue_stats(b->q, NULL, a, &s, NULL), TL_OK);
+        assert_false(s.intake_stopped || s.moved);
+    }
+    assert_int_equal(b->fatals, 0);
+    tl_arena_free(a);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(while_its_files_are_not_in_their_place_nothing_is_taken_in, help_setup,
+                                        help_teardown),
         TEST(a_sweep_goes_on_where_the_last_one_ended_and_still_finds_what_ends_behind_it),
         TEST(what_ends_while_a_sweep_waits_for_its_age_is_swept_by_a_later_one),
         TEST(intake_stops_in_time_where_little_is_left),

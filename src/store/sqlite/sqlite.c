@@ -16,6 +16,7 @@
 
 #include "store/sqlite/log_file.h"
 #include "store/sqlite/mover.h"
+#include "store/sqlite/place.h"
 #include "store/store_int.h"
 
 #define LOG_PAGES_MOST ((int)(STORE_LOG_MOST / 8192)) /* but for what readers hold back */
@@ -31,9 +32,10 @@ struct sq {
     int log_pages, asked_at; /* asked_at: as it was when the mover was asked */
     int lock_fd;
     struct store_mover *mover; /* NULL: the log is moved by who calls */
-    bool fresh;                /* there was a commit since the log was moved last */
-    bool moving;               /* it was asked, and what is left has not been moved */
-    bool broken;               /* moving the log has failed: nothing may be moved any more */
+    struct store_place place;
+    bool fresh;  /* there was a commit since the log was moved last */
+    bool moving; /* it was asked, and what is left has not been moved */
+    bool broken; /* moving the log has failed: nothing may be moved any more */
 };
 
 struct sq_stmt {
@@ -123,6 +125,7 @@ static void sq_close(struct store *s)
     sqlite3_close(q->db);
     if (q->lock_fd >= 0)
         (void)close(q->lock_fd);
+    store__place_done(&q->place);
     tl_free(q);
 }
 
@@ -396,6 +399,11 @@ static const char *sq_column_name(const struct store_stmt *base, size_t i)
     return sqlite3_column_name(((const struct sq_stmt *)(const void *)base)->st, (int)i);
 }
 
+static enum tl_rc sq_in_place(const struct store *s, struct tl_err *err)
+{
+    return store__place_check(&((const struct sq *)(const void *)s)->place, err);
+}
+
 static const struct store_driver sqlite_driver = {
     .close = sq_close,
     .begin = sq_begin,
@@ -405,6 +413,7 @@ static const struct store_driver sqlite_driver = {
     .maintain = sq_maintain,
     .exec = sq_exec,
     .copy = sq_copy,
+    .in_place = sq_in_place,
     .log_pages = sq_log_pages,
     .prepare = sq_prepare,
     .stmt_free = sq_stmt_free,
@@ -571,6 +580,8 @@ enum tl_rc store_sqlite_open(const struct store_options *o, struct store **ret_s
         r = sqlite3_open_v2(o->path, &q->db, flags | SQLITE_OPEN_NOMUTEX, vfs ? vfs : o->vfs);
         rc = r == SQLITE_OK ? sq_setup(q, o, err) : store__sqlite_fail(q->db, r, o->path, err);
     }
+    if (rc == TL_OK && !o->read_only && !o->vfs)
+        store__place_note(&q->place, o->path);
     if (rc == TL_OK && o->background)
         rc = store__mover_new(o->path, o->vfs, o->no_sync, &q->mover, err);
     if (rc != TL_OK) {

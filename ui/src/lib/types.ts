@@ -118,6 +118,7 @@ export interface Ledger {
     disk_free: number;
     disk_reserve: number;
     intake_stopped: boolean;
+    moved: boolean;
     config_version: number;
 }
 

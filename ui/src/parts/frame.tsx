@@ -78,6 +78,8 @@ function Banner() {
     const s = status.value;
     if (unreachable.value)
         return <div class="banner bad" role="alert"><Icon name="warning" /> {unreachable.value} What you see is what was known before.</div>;
+    if (s?.ledger.moved)
+        return <div class="banner bad" role="alert"><Icon name="warning" /> The ledger's files were moved or deleted while the server runs: nothing new is taken in. Its log says which, and what to do before it is stopped.</div>;
     if (s?.ledger.intake_stopped)
         return <div class="banner bad" role="alert"><Icon name="warning" /> The disk is nearly full: nothing new is taken in, so that outcomes can still be written. Free some space on the disk of the data folder.</div>;
     return null;
