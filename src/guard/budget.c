@@ -56,6 +56,29 @@ static double kept(const struct budget *b)
     return b->conf.amount * b->conf.keep;
 }
 
+/* The clock was ahead, by more than is put right now and then, when the newest cell began or the vendor spoke: as if
+ * that had been now. Nothing is given back, and nobody waits for a time that is far away. */
+static void come_back(struct budget *b, int64_t wall_ms)
+{
+    int64_t span = cell_ms(b), early = b->said_at - wall_ms;
+
+    if (b->said >= 0 && early > span) {
+        b->said_at -= early;
+        b->ask_at -= early;
+        b->said_reset -= b->said_reset ? early : 0;
+        b->was_ahead = true;
+    }
+    if (b->cell_start - wall_ms <= span)
+        return;
+    if (b->conf.kind == GUARD_ROLLING)
+        b->cell_start = wall_ms - wall_ms % span;
+    else if (b->conf.window)
+        b->conf.window(b->conf.zone, wall_ms, &b->cell_start, &b->window_end);
+    else
+        return;
+    b->was_ahead = b->wants = true;
+}
+
 /* What the vendor said, and until when. Without a time of reset nothing would ever be heard again once it said that
  * nothing is left, since no call means no new reading: so one call a cell finds out, and after a whole window of
  * silence our own count is all there is. */
@@ -71,13 +94,14 @@ static void age_said(struct budget *b, int64_t wall_ms)
     }
 }
 
-/* Move the cells so that the newest one holds wall_ms; a clock set back leaves them alone. */
+/* Move the cells so that the newest one holds wall_ms; a clock set back a little leaves them alone. */
 void guard__budget_roll(struct budget *b, int64_t wall_ms)
 {
     int64_t span = cell_ms(b), steps;
 
     if (b->conf.kind == GUARD_BUCKET)
         return;
+    come_back(b, wall_ms);
     if (b->conf.kind == GUARD_CALENDAR)
         roll_calendar(b, wall_ms);
     age_said(b, wall_ms);

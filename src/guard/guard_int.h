@@ -22,6 +22,7 @@ struct budget {
     int64_t window_end; /* calendar */
     double reserved;    /* on disk, not spent yet */
     double asked;       /* in the bytes that are being written */
+    bool was_ahead;     /* and nobody has been told */
     bool wants;         /* a further block should be written */
     double own;         /* the amount that was configured; conf.amount: as the vendor corrected it */
     double said;        /* remaining as the vendor last said, < 0: nothing said */
@@ -66,7 +67,7 @@ struct guard {
     int64_t not_before_ms;  /* the same as wall time, which outlives us; 0: it is not worth a write */
     struct rest rest;
     int64_t pause_ms; /* wall time of the pause that a restart found, until the first question; 0: none */
-    bool pause_unsaved, pause_asked;
+    bool pause_unsaved, pause_asked, pause_was_ahead;
     enum breaker_state breaker;
     uint32_t failures;
     uint64_t open_until_ns;

@@ -5,7 +5,7 @@
  * Bytes: "guard2\n", then a line a window: name, kind, start of the newest cell, end of the calendar window, then the
  * spent amounts of the cells, the newest first (of "guard1" one less). What is reserved is written as if it were spent:
  * after a crash it is.
- * "!retry_after" and a wall time: no call before that, as the remote said.
+ * "!retry_after" and a wall time: no call before that, as the remote said; then the wall time when this was written.
  */
 #include "guard/guard_int.h"
 
@@ -39,7 +39,7 @@ void guard_save(struct guard *g, int64_t wall_ms, struct tl_buf *out)
 {
     tl_buf_puts(out, "guard2\n");
     if (g->not_before_ms > wall_ms)
-        tl_buf_printf(out, PAUSE "%lld\n", (long long)g->not_before_ms);
+        tl_buf_printf(out, PAUSE "%lld\t%lld\n", (long long)g->not_before_ms, (long long)wall_ms);
     g->pause_asked = g->pause_unsaved;
     for (size_t i = 0; i < g->n; i++) {
         struct budget *b = &g->budgets[i];
@@ -67,18 +67,42 @@ void guard_saved(struct guard *g)
     }
 }
 
-static bool load_line(struct guard *g, struct tl_sv line, int cells)
+/* "until[<tab>written at]". Written in the future, the clock was wrong: what was left of it then is left now. */
+static bool load_pause(struct guard *g, struct tl_sv text, int64_t wall_ms)
+{
+    struct tl_sv until;
+    int64_t at = 0;
+
+    if (!tl_sv_cut(&text, '\t', &until) || !tl_sv_i64(until, &g->pause_ms) || (text.n && !tl_sv_i64(text, &at)))
+        return false;
+    if (at > wall_ms) {
+        g->pause_ms -= at - wall_ms;
+        g->pause_was_ahead = true;
+    }
+    g->not_before_ms = g->pause_ms;
+    return true;
+}
+
+bool guard_was_ahead(struct guard *g)
+{
+    bool was = g->pause_was_ahead;
+
+    g->pause_was_ahead = false;
+    for (size_t i = 0; i < g->n; i++) {
+        was = was || g->budgets[i].was_ahead;
+        g->budgets[i].was_ahead = false;
+    }
+    return was;
+}
+
+static bool load_line(struct guard *g, struct tl_sv line, int cells, int64_t wall_ms)
 {
     struct tl_sv name, part;
     struct budget b = {.said = -1};
     int64_t kind;
 
-    if (tl_sv_starts(line, TL_SV(PAUSE))) {
-        if (!tl_sv_i64(tl_sv_from(line, sizeof PAUSE - 1), &g->pause_ms))
-            return false;
-        g->not_before_ms = g->pause_ms;
-        return true;
-    }
+    if (tl_sv_starts(line, TL_SV(PAUSE)))
+        return load_pause(g, tl_sv_from(line, sizeof PAUSE - 1), wall_ms);
     if (!tl_sv_cut(&line, '\t', &name) || !tl_sv_cut(&line, '\t', &part) || !tl_sv_i64(part, &kind) ||
         !tl_sv_cut(&line, '\t', &part) || !tl_sv_i64(part, &b.cell_start) || !tl_sv_cut(&line, '\t', &part) ||
         !tl_sv_i64(part, &b.window_end))
@@ -108,7 +132,7 @@ enum tl_rc guard_load(struct guard *g, struct tl_sv saved, int64_t wall_ms, stru
         return tl_fail(err, TL_PARSE, "the saved quota of this connection is not in a form this version reads");
     cells = tl_sv_eqs(line, "guard1") ? CELLS : KEPT;
     while (tl_sv_cut(&saved, '\n', &line)) {
-        if (line.n && !load_line(g, line, cells))
+        if (line.n && !load_line(g, line, cells, wall_ms))
             return tl_fail(err, TL_PARSE, "a line of the saved quota of this connection is damaged");
     }
     for (size_t i = 0; i < g->n; i++)

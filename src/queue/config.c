@@ -672,6 +672,7 @@ static void config_settle(struct queue *q, struct op *op)
     for (size_t i = 1; i <= q->n_flows; i++)
         if (q->flows[i])
             remove_targets(q, false, q->flows[i]);
+    q->clock_back = true;
     atomic_store(&q->kicked, true);
 }
 

@@ -304,6 +304,9 @@ struct queue {
     struct origin *origins; /* by `first`; not changed after the start */
     size_t n_origins;
     uint64_t full_until_ns, disk_next_ns, disk_free, disk_reserve;
+    bool clock_back;    /* sched/clock.c is to look */
+    int64_t clock_lead; /* of the wall clock before the other one, ms */
+    uint64_t clock_moved;
     bool disk_short;                /* less than the reserve is free */
     uint64_t disk_room, disk_spent; /* free above the reserve when it was looked at last; written since, about */
     uint64_t log_pages;             /* of the store when they were counted into disk_spent last */
@@ -662,6 +665,11 @@ void queue__gates_saved(struct queue *q);
 bool queue__gates_waiting(const struct queue *q);
 void queue__gate_load(struct queue *q, struct conn *c);
 void queue__gate_set(struct queue *q, struct conn *c, const struct guard_conf *conf);
+
+/* ---- sched/clock.c ---- */
+void queue__clock_check(struct queue *q);             /* now and then: was it set back? Then clock_back */
+bool queue__clock_step(struct queue *q);              /* in a transaction; true: there may be more */
+void queue__clock_settle(struct queue *q, bool more); /* after it */
 
 /* ---- retain.c ---- */
 bool queue__upkeep(

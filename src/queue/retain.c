@@ -64,6 +64,7 @@ void queue__disk_check(struct queue *q)
     q->disk_next_ns = queue__now(q) + DISK_EVERY_NS;
     q->disk_spent = 0;
     queue__bits_tidy(q);
+    queue__clock_check(q);
     look_at_room(q);
     stop = moved || q->disk_short;
     news = stop != atomic_load(&q->intake_stopped) || (moved && !atomic_load(&q->moved));
@@ -221,17 +222,19 @@ static bool sweep_step(struct queue *q)
 /* Between the turns' own transactions, and never when somebody waits for the next one too long: a step is small. */
 bool queue__upkeep(struct queue *q)
 {
-    bool more = false;
+    bool more = false, clock = q->clock_back;
     struct tl_err err;
     enum tl_rc rc;
 
     if (atomic_load(&q->fatal) || q->full)
         return false;
-    if (!q->job_open && !q->sweeping && queue__now(q) < q->sweep_next_ns)
+    if (!clock && !q->job_open && !q->sweeping && queue__now(q) < q->sweep_next_ns)
         return false;
     q->txn_rc = store_begin(q->db, &q->txn_err);
     if (q->txn_rc == TL_OK) {
-        if (q->job_open)
+        if (clock)
+            more = queue__clock_step(q);
+        else if (q->job_open)
             more = queue__job_step(q);
         else
             more = sweep_step(q);
@@ -254,6 +257,8 @@ bool queue__upkeep(struct queue *q)
             queue__fatal(q, q->txn_rc == TL_OK ? &err : &q->txn_err);
         return false;
     }
+    if (clock)
+        queue__clock_settle(q, more);
     queue__job_settle(q);
-    return more;
+    return more || clock;
 }

@@ -279,6 +279,57 @@ static void a_calendar_window_starts_anew_at_its_border_and_not_when_the_clock_g
     guard_free(g);
 }
 
+/* A start before the time was fetched: the clock is 40 days ahead, and then right again, also after a restart. */
+static void what_was_spent_under_a_clock_that_was_ahead_counts_from_now_and_not_until_then(void **state)
+{
+    struct guard_conf confs[] = {
+        rolling(240),
+        {.budgets = {{.name = "day", .kind = GUARD_CALENDAR, .amount = 240, .window = utc_day}}, .n_budgets = 1}};
+    int64_t wall = 1000 * DAY + DAY / 2, ahead = wall + 40 * DAY, over = wall + DAY + DAY / 24;
+    struct tl_err err;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct guard *g = guard_new(&confs[i / 2]);
+        TL_CLEANUP(tl_buf_done) struct tl_buf saved;
+        struct guard_answer a;
+
+        tl_buf_init(&saved, 4096);
+        assert_int_equal(take_all(g, MS, ahead, 240), 240);
+        assert_false(guard_was_ahead(g));
+        guard_save(g, ahead, &saved);
+        guard_saved(g);
+        if (i % 2) {
+            guard_free(g);
+            g = guard_new(&confs[i / 2]);
+            assert_int_equal(guard_load(g, tl_buf_view(&saved), wall, &err), TL_OK);
+        }
+        a = guard_take(g, MS, wall, 1);
+        assert_int_equal(a.wait, GUARD_QUOTA);
+        assert_true(a.wake_ns <= MS + (uint64_t)(over - wall) * MS);
+        assert_true(guard_wants_save(g));
+        assert_true(guard_was_ahead(g));
+        assert_false(guard_was_ahead(g)); /* said once */
+        assert_int_equal(take_all(g, MS, over, 1000), 240);
+        assert_false(guard_was_ahead(g));
+        guard_free(g);
+    }
+}
+
+static void a_clock_that_is_put_right_by_a_little_gives_nothing_back(void **state)
+{
+    struct guard_conf c = rolling(5);
+    struct guard *g = guard_new(&c);
+    int64_t begin = 1000 * DAY;
+
+    (void)state;
+    assert_int_equal(take_all(g, MS, begin, 100), 5);
+    assert_int_equal(guard_take(g, MS, begin - 1000, 1).wait, GUARD_QUOTA);
+    assert_false(guard_was_ahead(g));
+    assert_int_equal(guard_take(g, MS, begin + DAY - 1, 1).wait, GUARD_QUOTA);
+    guard_free(g);
+}
+
 static void a_day_that_is_gone(const void *zone, int64_t wall_ms, int64_t *ret_start, int64_t *ret_end)
 {
     assert_non_null(zone);
@@ -427,6 +478,12 @@ static void a_long_retry_after_survives_a_restart_and_a_short_one_asks_for_no_wr
     assert_int_equal(a.wait, GUARD_RATE);
     assert_int_equal(a.wake_ns, 7 * MS + 500000 * MS);
     assert_int_equal(guard_take(again, a.wake_ns, DAY + 600000, 1).wait, GUARD_GO);
+    guard_free(again);
+    again = guard_new(NULL); /* the clock was a day ahead when the remote said it: no more than it said is waited */
+    assert_int_equal(guard_load(again, tl_buf_view(&b), 0, &err), TL_OK);
+    a = guard_take(again, 7 * MS, 0, 1);
+    assert_int_equal(a.wait, GUARD_RATE);
+    assert_int_equal(a.wake_ns, 7 * MS + 600000 * MS);
     guard_free(g);
     guard_free(again);
 }
@@ -733,6 +790,8 @@ int main(void)
         cmocka_unit_test(a_call_late_in_its_hour_counts_for_a_whole_day),
         cmocka_unit_test(a_crash_forfeits_at_most_one_block_and_never_spends_twice),
         cmocka_unit_test(the_next_block_is_asked_for_before_the_last_call_of_this_one),
+        cmocka_unit_test(what_was_spent_under_a_clock_that_was_ahead_counts_from_now_and_not_until_then),
+        cmocka_unit_test(a_clock_that_is_put_right_by_a_little_gives_nothing_back),
         cmocka_unit_test(a_calendar_window_starts_anew_at_its_border_and_not_when_the_clock_goes_back),
         cmocka_unit_test(a_guard_that_rests_touches_nothing_it_borrowed_and_goes_on_from_where_it_was),
         cmocka_unit_test(a_vendors_reading_lowers_at_once_and_raises_only_when_its_call_was_alone),

@@ -6,6 +6,15 @@
 #define INTERNAL_AT_ONCE 512u
 #define OK_EVERY_MS 60000 /* so often is it written when a call last succeeded */
 
+static void say_if_it_was_ahead(struct queue *q, struct conn *c)
+{
+    if (guard_was_ahead(c->guard))
+        queue__notice(
+            q, "clock_was_ahead", NULL, c,
+            "the clock was ahead for a while: what was spent, and what the other side said, counts as if that "
+            "had been now");
+}
+
 bool queue__gate_take(struct queue *q, struct conn *c, uint64_t *ret_wake_ns, enum queue_held *ret_why, bool *ret_probe)
 {
     static const enum queue_held why[] = {
@@ -26,6 +35,7 @@ bool queue__gate_take(struct queue *q, struct conn *c, uint64_t *ret_wake_ns, en
         return false;
     }
     a = guard_take(c->guard, queue__now(q), queue__wall(q), 1);
+    say_if_it_was_ahead(q, c);
     *ret_why = why[a.wait];
     if (a.wait == GUARD_GO) {
         c->trying = false; /* a held connection lets one through to see */
@@ -156,5 +166,6 @@ void queue__gate_set(struct queue *q, struct conn *c, const struct guard_conf *c
     guard_set(c->guard, conf);
     if (c->guard_before.n > 0 && guard_load(c->guard, tl_buf_view(&c->guard_before), queue__wall(q), &err) != TL_OK)
         queue__notice(q, "guard_lost", NULL, c, err.text);
+    say_if_it_was_ahead(q, c);
     tl_buf_done(&c->guard_before);
 }

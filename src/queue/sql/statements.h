@@ -78,6 +78,9 @@
            "next_at<=?4 ORDER BY next_at,id LIMIT ?5")                                                                 \
     X(DUE_NEXT, "SELECT next_at FROM unit WHERE live=1 AND state=3 AND target=?1 AND (next_at,id)>(?2,?3) ORDER BY "   \
                 "next_at,id LIMIT 1")                                                                                  \
+    X(UNIT_BACK,                                                                                                       \
+      "UPDATE unit SET next_at=?2+next_at-updated,updated=?2 WHERE id IN (SELECT id FROM unit WHERE live=1 AND "       \
+      "state=3 AND target=?1 AND next_at>?3 AND updated>?4 LIMIT ?5)")                                                 \
     X(SUPERSEDE, "UPDATE unit SET superseded=1 WHERE fp IS NOT NULL AND lane=?1 AND id<?2")                            \
     X(DEAD_LANES, "SELECT lane FROM unit WHERE fp IS NOT NULL AND lane IS NOT NULL LIMIT ?1")                          \
     X(HELD_ALL, "SELECT flow,lane FROM unit WHERE id IN (SELECT CAST(substr(key,6) AS INTEGER) FROM kv WHERE "         \
