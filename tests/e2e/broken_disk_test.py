@@ -2,43 +2,19 @@
 """A disk that fails, and an operator who takes the ledger's files away: what was acknowledged is there afterwards."""
 import os
 import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.preload import FAILING_SYNC, preload
 from support.sender import Sender
 from support.site import HANG_GUARD, project, until
-
-FAILING_SYNC = """
-#define _GNU_SOURCE
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-static int sync_or_fail(long call, int fd)
-{
-    const char *broken = getenv("DISK_IS_BROKEN");
-
-    if (broken && access(broken, F_OK) == 0) {
-        errno = EIO;
-        return -1;
-    }
-    return (int)syscall(call, fd);
-}
-int fsync(int fd) { return sync_or_fail(SYS_fsync, fd); }
-int fdatasync(int fd) { return sync_or_fail(SYS_fdatasync, fd); }
-"""
-
 
 @pytest.fixture
 def breakable(tmp_path):
     """Environment under which each sync fails while the file is there, and that file."""
-    source, library, broken = tmp_path / "failing.c", tmp_path / "failing.so", tmp_path / "broken"
-    source.write_text(FAILING_SYNC)
-    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source], check=True)
-    return {"LD_PRELOAD": str(library), "DISK_IS_BROKEN": str(broken),
-            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}, broken
+    broken = tmp_path / "broken"
+    return {**preload(tmp_path, FAILING_SYNC), "DISK_IS_BROKEN": str(broken)}, broken
 
 
 def test_when_a_sync_fails_nothing_is_acknowledged_and_the_process_leaves_with_70(site, target, breakable):

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { LEASE_MS = 60000, MANY_RECORDS = 2000 };
+enum { LEASE_MS = 60000, MANY_RECORDS = 2000, PIECE_MS = 500, AHEAD_MS = 60000 };
 
 struct source {
     struct flow_loop *loop;
@@ -34,18 +34,26 @@ static bool over(const struct source *s)
     return s->plan->retired || __atomic_load_n(&s->loop->engine->stopping, __ATOMIC_RELAXED);
 }
 
-/* Sleep in short pieces, so that a retired source ends soon. */
-static enum tl_rc pause_until(struct task *task, struct source *s, int64_t wall_ms, struct tl_err *err)
+static int64_t wall_ms(const struct source *s)
 {
+    return tl_clock_wall_ms(s->loop->engine->opt.clock);
+}
+
+/* Sleep in short pieces, so that a retired source ends soon. However the wall clock is turned meanwhile. */
+static enum tl_rc pause_for(struct task *task, struct source *s, int64_t ms, struct tl_err *err)
+{
+    const struct tl_clock *clock = s->loop->engine->opt.clock;
+    uint64_t end = tl_clock_mono_ns(clock) + (uint64_t)(ms > 0 ? ms : 0) * 1000000u;
+
     for (;;) {
-        int64_t left = wall_ms - tl_clock_wall_ms(s->loop->engine->opt.clock);
+        uint64_t now = tl_clock_mono_ns(clock), left = now < end ? (end - now + 999999) / 1000000u : 0;
         enum tl_rc rc;
 
         if (over(s))
             return TL_CANCELED;
-        if (left <= 0)
+        if (left == 0)
             return TL_OK;
-        rc = task_sleep_ms(task, (uint64_t)(left < 500 ? left : 500), err);
+        rc = task_sleep_ms(task, left < PIECE_MS ? left : PIECE_MS, err);
         if (rc != TL_OK)
             return rc;
     }
@@ -112,7 +120,7 @@ struct run { /* of a schedule */
 static void keys_of_run(void *arg, struct mapping_turn *turn)
 {
     struct run *r = arg;
-    struct flow_event event = {.received_ms = tl_clock_wall_ms(r->s->loop->engine->opt.clock)};
+    struct flow_event event = {.received_ms = wall_ms(r->s)};
     struct json_builder meta;
 
     json_object_begin(&meta, r->a, 1);
@@ -179,14 +187,20 @@ static enum tl_rc run_schedule_once(struct task *task, struct source *s, int64_t
     return rc;
 }
 
+static enum tl_rc keep_position(struct task *task, struct source *s, int64_t ms, struct tl_err *err)
+{
+    char room[STAMP];
+
+    return emit(task, s, NULL, 0, s->position_key, stamp(s->flow->conf->from.conf, ms, room), err);
+}
+
 /* Where to go on: after the last run that was kept. A new schedule starts now, as does one that was changed or was not
- * there, and that is kept at once: what it misses from here on is made up for. A missed time is made up for once. */
+ * there, and that is kept at once: what it misses from here on is made up for. */
 static enum tl_rc schedule_start(struct task *task, struct source *s, int64_t *ret_after, struct tl_err *err)
 {
     const struct flow_schedule_conf *c = s->flow->conf->from.conf;
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
-    int64_t now = tl_clock_wall_ms(s->loop->engine->opt.clock), next, last;
-    char room[STAMP];
+    int64_t now = wall_ms(s);
     enum tl_rc rc;
 
     tl_buf_init(&b, CONNECTOR_POSITION_MAX);
@@ -197,31 +211,60 @@ static enum tl_rc schedule_start(struct task *task, struct source *s, int64_t *r
     if (rc == TL_NOT_FOUND || __atomic_load_n(&s->flow->anew, __ATOMIC_RELAXED) ||
         !read_stamp(c, tl_buf_view(&b), ret_after)) {
         tl_err_clear(err);
-        rc = emit(task, s, NULL, 0, s->position_key, stamp(c, now, room), err);
+        rc = keep_position(task, s, now, err);
         if (rc == TL_OK)
             __atomic_store_n(&s->flow->anew, false, __ATOMIC_RELAXED);
         return rc;
     }
-    last = *ret_after;
-    while (config_cron_next(&c->cron, c->zone, last, &next) && next <= now) {
-        *ret_after = last; /* the run before the last missed one: that one is due at once */
-        last = next;
-    }
     return TL_OK;
+}
+
+/* A position of the future was kept while the clock was ahead: it goes on from now. */
+static enum tl_rc come_back(struct task *task, struct source *s, int64_t *after, struct tl_err *err)
+{
+    int64_t now = wall_ms(s);
+
+    if (*after <= now + AHEAD_MS)
+        return TL_OK;
+    TL_LOG(s->loop->engine->opt.log, TL_WARN, "source.clock_was_ahead",
+           "the clock was ahead for a while: the schedule goes on from now", KV_STR("flow", s->flow->name));
+    *after = now;
+    return keep_position(task, s, now, err);
+}
+
+/* False: never again. Missed times, while nobody was there or the machine slept, are made up for once: the last of them
+ * is due. */
+static bool next_run(const struct source *s, int64_t *after, int64_t *ret_due)
+{
+    const struct flow_schedule_conf *c = s->flow->conf->from.conf;
+    int64_t now = wall_ms(s), later;
+
+    if (!config_cron_next(&c->cron, c->zone, *after, ret_due))
+        return false;
+    while (*ret_due <= now && config_cron_next(&c->cron, c->zone, *ret_due, &later) && later <= now) {
+        *after = *ret_due;
+        *ret_due = later;
+    }
+    return true;
 }
 
 static enum tl_rc schedule(struct task *task, struct source *s, struct tl_err *err)
 {
-    const struct flow_schedule_conf *c = s->flow->conf->from.conf;
-    int64_t after, due;
+    int64_t after, due, left;
     enum tl_rc rc = begin(task, s, err);
 
     if (rc == TL_OK)
         rc = schedule_start(task, s, &after, err);
-    while (rc == TL_OK && config_cron_next(&c->cron, c->zone, after, &due)) {
-        rc = pause_until(task, s, due, err);
-        if (rc == TL_OK)
-            rc = take_lease(task, s, err);
+    while (rc == TL_OK) {
+        rc = come_back(task, s, &after, err);
+        if (rc != TL_OK || !next_run(s, &after, &due))
+            return rc;
+        left = due - wall_ms(s);
+        if (over(s) || left > 0) { /* a piece at a time: the clock may be turned */
+            rc = pause_for(task, s, left < PIECE_MS ? left : PIECE_MS, err);
+            continue;
+        }
+        rc = take_lease(task, s, err);
         if (rc == TL_OK)
             rc = run_schedule_once(task, s, due, err);
         if (rc == TL_OK)
@@ -246,7 +289,7 @@ static void one_record(struct incoming *in, size_t i)
 {
     const struct connector_incoming *r = &in->records[i];
     struct flow *f = in->s->flow;
-    struct flow_event event = {.received_ms = tl_clock_wall_ms(in->s->loop->engine->opt.clock)};
+    struct flow_event event = {.received_ms = wall_ms(in->s)};
     struct json_builder meta;
 
     json_object_begin(&meta, in->a, 2);
@@ -410,7 +453,7 @@ static enum tl_rc read_on(struct task *task, struct source *s, struct tl_err *er
             flow__source_ok(s->flow);
         s->failures = rc == TL_OK ? 0 : s->failures;
         if (rc == TL_OK)
-            rc = pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + wait_ms, err);
+            rc = pause_for(task, s, wait_ms, err);
         if (rc == TL_OK)
             rc = take_lease(task, s, err);
     }
@@ -441,7 +484,7 @@ static enum tl_rc source_task(struct task *task, void *arg, struct tl_err *err)
         flow__source_failed(s->flow, err->text);
         TL_LOG(s->loop->engine->opt.log, TL_WARN, "source.failed", err->text, KV_STR("flow", s->flow->name),
                KV_STR("class", tl_class_name(tl_rc_class(rc))));
-        rc = pause_until(task, s, tl_clock_wall_ms(s->loop->engine->opt.clock) + pause_ms(s, err), err);
+        rc = pause_for(task, s, pause_ms(s, err), err);
     }
     flow__source_gone(s->flow);
     flow_plan_unref(s->plan);
