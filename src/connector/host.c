@@ -323,7 +323,8 @@ static enum tl_rc send_it(struct task *task, struct connector_call *call, const 
         observe(call, &x, &plain, plain.url, reply, rc, err);
         return rc;
     }
-    plain.once |= h->opt.counted;
+    /* Each counts over there, or is an attempt: then the ledger alone sends again, and shows it. */
+    plain.once |= h->opt.counted || call->n > 0;
     for (bool again = false;; again = true) {
         struct http_request_out out = plain;
 

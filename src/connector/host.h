@@ -79,7 +79,7 @@ struct connector_host_options {
     void *secret_arg;
     connector_observe_fn *observe; /* may be NULL */
     void *observe_arg;
-    bool counted; /* the other side counts calls (a quota): no request is sent twice within one call */
+    bool counted; /* the other side counts calls (a quota): none is sent twice by itself, as of a delivery none is */
     bool dry;     /* nothing is sent: a request is observed (reply zero), and connector_http fails with TL_CANCELED */
 };
 struct connector_host *connector_host_new(const struct connector_host_options *options) TL_MUST_CHECK;

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between ledger and target: order, retries, error classes, breaker, trip."""
 import json
+import random
 import shutil
+import ssl
 import subprocess
 import threading
 import time
 
 import pytest
+from support.keys import Key
 from support.site import BIN, FAST, NO_BREAKER, project, until
-from support.target import DROP, answer
+from support.target import DROP, Target, answer
 
 
 def by_customer(n, customer):
@@ -329,6 +332,36 @@ def test_a_target_that_reads_and_drops_shows_each_request_as_an_attempt(site, ta
     assert len(shown["attempts"]) == target.count() == 4
     assert [a["outcome"] for a in shown["attempts"][:3]] == ["unknown outcome"] * 3 or \
         all(a["error"] == "unknown_outcome" for a in shown["attempts"][:3])
+
+
+@pytest.fixture(params=["http", "https"])
+def dropping(request, tmp_path):
+    """A target that reads whole requests over kept connections and drops one in four, and what trusts it."""
+    tls, trust = None, {}
+    if request.param == "https":
+        ca, own = Key(tmp_path, "ca"), Key(tmp_path, "server")
+        ca.certificate("an authority of ours")
+        own.certificate("127.0.0.1", ca=ca, san="IP:127.0.0.1")
+        tls, trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), {"tls": {"ca": str(ca.path.with_suffix(".pem"))}}
+        tls.load_cert_chain(own.path.with_suffix(".pem"), own.path)
+    dice = random.Random(5)
+    t = Target(lambda r: DROP if dice.random() < 0.25 else None, tls)
+    yield t, trust
+    t.stop()
+
+
+@pytest.mark.parametrize("to", [{"put": "/orders/{body.n}"}, {"delete": "/orders/{body.n}"}, {"post": "/orders"},
+                                {"post": "/orders", "idempotency_header": ""}], ids=["put", "delete", "keyed", "post"])
+def test_of_a_target_that_reads_and_drops_each_request_is_an_attempt_also_where_a_second_one_does_no_harm(site, dropping, to):
+    target, trust = dropping
+    config = project(target, flow={"to": {"connection": "erp", **to}, "retry": {**FAST, "attempts": 50}},
+                     limits={**NO_BREAKER, "concurrency": 4})
+    config["connections"]["erp"] |= trust
+    s = site(config).start()
+    for n in range(120):
+        s.post({"n": n})
+    s.wait_counts(delivered=120)
+    assert target.count() > 120 and target.count() == sum(e["attempts"] for e in s.list())
 
 
 def test_the_success_rule_and_the_answer_of_a_target(site, target):

@@ -26,8 +26,9 @@ class Target:
     """`behave(request)` gives an Answer; None means OK. It is called under no lock, in the order of arrival of each
     connection."""
 
-    def __init__(self, behave=None):
+    def __init__(self, behave=None, tls=None):
         self.behave = behave
+        self.tls = tls  # an ssl.SSLContext of a server, or None: plain
         self.requests = []
         self.now = 0  # requests being answered
         self.most = 0
@@ -40,7 +41,7 @@ class Target:
     # ---- for tests ----
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def bodies(self, path=None):
         return [json.loads(r.body) for r in self.all(path)]
@@ -108,6 +109,8 @@ class Target:
 
     def _serve(self, c):
         try:
+            if self.tls:
+                c = self.tls.wrap_socket(c, server_side=True)
             with c, c.makefile("rb", 65536) as f:
                 while self._one(c, f):
                     pass
