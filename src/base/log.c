@@ -7,6 +7,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#define LEFT_OUT "left_out"
 enum { LINE_MAX_BYTES = 65536 };
 
 struct tl_log {
@@ -108,15 +109,37 @@ static void put_value(struct tl_buf *b, const struct tl_kv *kv, bool json)
     }
 }
 
+/* RFC 8259 4: names within an object should be unique; of two, readers take the last, the first or none. */
+static bool is_taken(const char *key, const struct tl_kv *kv, size_t n)
+{
+    static const char *const own[] = {"time", "level", "event", "text", LEFT_OUT};
+
+    for (size_t i = 0; i < TL_COUNT(own); i++)
+        if (strcmp(key, own[i]) == 0)
+            return true;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(key, kv[i].key) == 0)
+            return true;
+    return false;
+}
+
 static void put_json_line(struct tl_buf *b, const char *time, const char *level, const char *name, const char *text,
                           const struct tl_kv *kv, size_t n)
 {
+    const char *left_out = NULL;
+
     tl_buf_printf(b, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"text\":", time, level, name);
     (void)tl_json_string(b, tl_sv_str(text));
     for (size_t i = 0; i < n; i++) {
+        if (is_taken(kv[i].key, kv, i)) {
+            left_out = kv[i].key;
+            continue;
+        }
         tl_buf_printf(b, ",\"%s\":", kv[i].key);
         put_value(b, &kv[i], true);
     }
+    if (left_out)
+        tl_buf_printf(b, ",\"" LEFT_OUT "\":\"%s\"", left_out);
     tl_buf_puts(b, "}\n");
 }
 

@@ -5,6 +5,9 @@
  * Layers 0-3 return errors and never log; layers 4 and up log an error once, where the decision falls. TL_CANCELED is
  * never logged. There is no constructor for a secret, so a secret cannot be logged by accident.
  * A log is safe to use from any thread; a line is written with one write(2).
+ *
+ * A line has the members time, level, event (the dotted name) and text, then those of the caller, each name once: a
+ * value whose name is taken is left out, and "left_out" says which. The id of an event of the ledger is `event_id`.
  */
 #ifndef TL_BASE_LOG_H
 #define TL_BASE_LOG_H
@@ -43,7 +46,7 @@ bool tl_level_parse(struct tl_sv s, enum tl_level *ret_level);
 void tl_log_write(struct tl_log *log, enum tl_level level, const char *name, const char *text, const struct tl_kv *kv,
                   size_t n);
 
-/* TL_LOG(log, TL_WARN, "queue.lease_expired", "the lease ran out", KV_STR("flow", name), KV_I64("event", id)); */
+/* TL_LOG(log, TL_WARN, "queue.lease_expired", "the lease ran out", KV_STR("flow", name), KV_U64("event_id", id)); */
 #define TL_LOG(log, level, name, text, ...)                                                                            \
     tl_log_write((log), (level), (name), (text), (const struct tl_kv[]){__VA_ARGS__},                                  \
                  sizeof((const struct tl_kv[]){__VA_ARGS__}) / sizeof(struct tl_kv))

@@ -188,7 +188,7 @@ void flow__received(const struct flow *f, const struct queue_put *put)
     pthread_mutex_unlock(&w->lock);
     if (first)
         TL_LOG(f->plan->engine->opt.log, TL_WARN, "webhook.other_body", OTHER_BODY, KV_STR("flow", f->name),
-               KV_STR("event", tl_id32_format(put->ret_event, id)));
+               KV_STR("event_id", tl_id32_format(put->ret_event, id)));
 }
 
 struct flow *flow__by_id(const struct flow_plan *p, uint32_t id)

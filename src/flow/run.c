@@ -454,7 +454,7 @@ static void keep_pair(struct task *task, struct run *r, struct connector_call *c
             tl_arena_printf(r->arena, "%.*s", TL_SV_ARG(flow__hide(r->plan, r->arena, of, TL_COUNT(of), text)));
 
         TL_LOG(r->loop->engine->opt.log, TL_WARN, "xref.not_written", why, KV_STR("flow", r->flow->name),
-               KV_STR("target", r->target->name), KV_STR("event", tl_id32_format(c->event, id)));
+               KV_STR("target", r->target->name), KV_STR("event_id", tl_id32_format(c->event, id)));
         return;
     }
     if (c->outcome.n_xrefs)

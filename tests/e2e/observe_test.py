@@ -120,11 +120,11 @@ def test_trace_and_request_id_are_told_of_an_end_without_an_attempt(shop, target
     s.job("discard", {"ids": [dead]})
     s.job("cancel", {"ids": [waiting]})
     told = until(lambda: len(s.logged("delivery.outcome")) == 5 and s.logged("delivery.outcome"))
-    ours = [line for line in told if line["event"] != bare]
+    ours = [line for line in told if line["event_id"] != bare]
     assert sorted(line["outcome"] for line in ours) == ["cancelled", "dead", "discarded", "retrying"]
     assert {(line["trace"], line["request_id"]) for line in ours} == {(TRACE, "req-9")}
     assert all(line["reason"] for line in ours), ours
-    other = next(line for line in told if line["event"] == bare)
+    other = next(line for line in told if line["event_id"] == bare)
     assert len(other["trace"]) == 32 and other["trace"] != TRACE and other["request_id"] == bare
 
 
@@ -152,7 +152,7 @@ def test_a_line_a_call_for_one_flow_for_a_set_time_and_no_secret_in_it(site, tar
     assert (call["host"], call["path"]) == (f"127.0.0.1:{target.port}", "/orders/{body.n}?k=v")
     assert (call["method"], call["status"], call["attempt"]) == ("POST", 200, 1) and call["latency_ms"] > 0
     assert json.loads(call["sent"])["n"] == 2 and json.loads(call["got"])["id"] == "A-1"
-    assert until(lambda: s.logged("webhook.received"))[0]["event"] == call["event"]
+    assert until(lambda: s.logged("webhook.received"))[0]["event_id"] == call["event_id"]
     s.do("/v1/flows/orders/debug", {"for": "10m"})
     s.post({"n": 3})
     s.wait_counts(delivered=3)

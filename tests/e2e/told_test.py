@@ -9,7 +9,7 @@ from support.target import answer
 def lines_of(s, id, n):
     """The lines of one event; n of them, and no more."""
     def of():
-        return [o for o in s.logged("delivery.outcome") if o["event"] == id]
+        return [o for o in s.logged("delivery.outcome") if o["event_id"] == id]
     until(lambda: len(of()) >= n)
     assert len(of()) == n
     return of()

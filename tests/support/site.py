@@ -56,6 +56,13 @@ def hook(path, scheme="github", secret="${env:HOOK_SECRET}", **more):
     return {"webhook": {"path": path, "verify": {scheme: {"secret": secret}}, **more}}
 
 
+def each_once(members):
+    """For json.loads: an object in which no name is twice."""
+    o = dict(members)
+    assert len(o) == len(members) and "left_out" not in o, members
+    return o
+
+
 def until(what, timeout=20.0, every=0.01):
     """Ask again until it is true; its value."""
     end = time.monotonic() + timeout
@@ -165,7 +172,8 @@ class Site:
         return "".join(self.lines)
 
     def logged(self, name):
-        return [json.loads(line) for line in self.lines if line.startswith("{") and f'"{name}"' in line]
+        lines = (json.loads(line, object_pairs_hook=each_once) for line in self.lines if line.startswith("{") and f'"{name}"' in line)
+        return [line for line in lines if line["event"] == name]
 
     # ---- the operator ----
     def call(self, method, path, body=None, timeout=30):

@@ -227,7 +227,7 @@ void flow__observe(void *arg, struct connector_call *call, const struct connecto
     if (call->n == 1 && call->records)
         tl_id32_format(call->records[0].event, id);
     TL_LOG(e->opt.log, level, "call", x->rc == TL_OK ? "answered" : x->text,
-           KV_STR("flow", o->flow ? o->flow->name : ""), KV_STR("target", o->target), KV_STR("event", id),
+           KV_STR("flow", o->flow ? o->flow->name : ""), KV_STR("target", o->target), KV_STR("event_id", id),
            KV_STR("connection", x->connection), KV_STR("operation", o->operation),
            KV_SV("method", x->request->method.n ? x->request->method
                            : x->request->body.n ? TL_SV("POST")
@@ -286,7 +286,7 @@ void flow__log_received(const struct flow *f, struct http_req *req, const struct
     connector_trace_of(flow__traceparent(req), TL_SV_NULL, http_req_header(req, "x-request-id"), put->ret_event,
                        queue_origin(flow__queue(f), put->ret_event), &t);
     TL_LOG(e->opt.log, level, "webhook.received", put->ret_duplicate ? "a known event again" : "stored",
-           KV_STR("flow", f->name), KV_STR("event", tl_id32_format(put->ret_event, id)),
+           KV_STR("flow", f->name), KV_STR("event_id", tl_id32_format(put->ret_event, id)),
            KV_STR("from", http_addr_format(&req->client, from)), KV_U64("bytes", req->body.n), KV_STR("trace", t.id),
            KV_STR("request_id", t.request_id), KV_SV("got", got));
 }

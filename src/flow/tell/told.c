@@ -32,7 +32,7 @@ static void write_line(struct flow_engine *e, const struct queue_told *t)
     if (make)
         trace_of(t, &made);
     TL_LOG(e->opt.log, t->failed ? TL_WARN : TL_INFO, "delivery.outcome", outcome, KV_STR("outcome", outcome),
-           KV_SV("flow", t->flow), KV_SV("target", t->target), KV_STR("event", tl_id32_format(t->event, event)),
+           KV_SV("flow", t->flow), KV_SV("target", t->target), KV_STR("event_id", tl_id32_format(t->event, event)),
            KV_STR("delivery", delivery), KV_U64("attempt", t->attempt),
            KV_STR("class", t->cls ? tl_class_name(t->cls) : ""), KV_U64("status", t->status), KV_STR("next_at", next),
            KV_I64("delay_ms", t->at_ms - t->received_ms), KV_U64("latency_ms", t->latency_ms),
