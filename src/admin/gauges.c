@@ -23,6 +23,7 @@ enum family {
     G_RESIDENT,
     G_CPU,
     G_FILES,
+    G_LOG_LOST,
     G_FLOW_DELIVERIES,
     G_FLOW_OLDEST,
     G_FLOW_HELD,
@@ -65,6 +66,12 @@ static const struct metrics_desc descs[G_FAMILIES] = {
     [G_RESIDENT] = {"process_resident_memory_bytes", "Memory in use.", METRICS_GAUGE, {0}, 0, 0},
     [G_CPU] = {"process_cpu_seconds_total", "CPU time used.", METRICS_COUNTER, {0}, 0, 1e-6},
     [G_FILES] = {"process_max_fds", "File descriptors that may be open.", METRICS_GAUGE, {0}, 0, 0},
+    [G_LOG_LOST] = {"tieline_log_lines_lost_total",
+                    "Lines of the log that nobody took or that could not be written.",
+                    METRICS_COUNTER,
+                    {0},
+                    0,
+                    0},
     [G_FLOW_DELIVERIES] =
         {"tieline_flow_deliveries",
          "Deliveries that are not at their end, by state; dead ones wait for a person; held: of the queued and "
@@ -389,6 +396,7 @@ static void process_gauges(struct admin_gauges *g)
                    (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec));
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)
         set(g, G_FILES, NULL, NULL, (double)files.rlim_cur);
+    follow(g, G_LOG_LOST, NULL, NULL, tl_log_lost(g->admin->log));
     set(g, G_START, NULL, NULL, (double)g->admin->started_ms / 1000);
     set(g, G_BUILD, TIELINE_VERSION, NULL, 1);
 }

@@ -71,6 +71,7 @@ struct server {
 
 static int complain(const struct server *s, const struct tl_err *err)
 {
+    (void)tl_log_drain(s->log, TL_LOG_LAST_MS); /* in the order in which it was */
     if (s->json)
         json_complain(tl_rc_name(err->rc), err->text, NULL, JSON_NOTHING);
     else
@@ -84,6 +85,7 @@ static int complain_config(const struct server *s, struct config_errors *e)
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
     struct json_builder o;
 
+    (void)tl_log_drain(s->log, TL_LOG_LAST_MS);
     tl_buf_init(&b, 1 << 20);
     json_object_begin(&o, a, 2);
     json_adds(&o, "ok", json_bool(config_errors_count(e) == 0));
@@ -439,6 +441,7 @@ static void fatal(void *arg, const struct tl_err *err)
     struct server *s = arg;
 
     TL_LOG(s->log, TL_ERROR, "ledger.fatal", err->text, KV_STR("what", "nothing more is acknowledged; leaving"));
+    (void)tl_log_drain(s->log, TL_LOG_LAST_MS);
     _exit(70); /* senders got no answer for what is not on disk, and will send again */
 }
 
@@ -636,6 +639,7 @@ static void on_signal(uv_signal_t *h, int signum)
     if (signum == SIGHUP) {
         rc = task_start(s->loops[0], "reload", deadline, hup_task, s, NULL, &task, &err);
     } else if (s->stopping) {
+        (void)tl_log_drain(s->log, TL_LOG_LAST_MS);
         _exit(130); /* asked twice: the ledger is safe at any moment */
     } else {
         s->stopping = true;

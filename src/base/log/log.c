@@ -1,36 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* log.c - one line an event, one write(2) a line. Over-long lines are cut, never split. */
+/* log.c - one line an event; log_out.c brings it out. What would be too long is said to be so, never split. */
 #include "base/log.h"
+#include "base/log/log_out.h"
 #include "base/utf8.h"
 
-#include <errno.h>
 #include <math.h>
-#include <unistd.h>
 
 #define LEFT_OUT "left_out"
 enum { LINE_MAX_BYTES = 65536 };
 
 struct tl_log {
-    int fd;
+    struct tl_log_out *out;
     int level; /* enum tl_level; changed by tl_log_set_level from any thread */
     bool json;
     const struct tl_clock *clock;
 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
-
-struct tl_log *tl_log_new(int fd, enum tl_level level, bool json, const struct tl_clock *clock)
-{
-    struct tl_log *log = tl_zalloc(sizeof *log);
-
-    *log = (struct tl_log){.fd = fd, .level = (int)level, .json = json, .clock = clock ? clock : tl_clock_system()};
-    return log;
-}
-
-void tl_log_free(struct tl_log *log)
-{
-    tl_free(log);
-}
 
 bool tl_log_on(const struct tl_log *log, enum tl_level level)
 {
@@ -155,29 +141,62 @@ static void put_plain_line(struct tl_buf *b, const char *time, const char *level
     tl_buf_putc(b, '\n');
 }
 
+static void put_line(const struct tl_log *log, struct tl_buf *b, enum tl_level level, const char *name,
+                     const char *text, const struct tl_kv *kv, size_t n)
+{
+    char time[TL_TIME_TEXT];
+
+    tl_time_format(tl_clock_wall_ms(log->clock), time);
+    if (log->json)
+        put_json_line(b, time, level_names[level], name, text, kv, n);
+    else
+        put_plain_line(b, time, level_names[level], name, text, kv, n);
+}
+
+/* Whatever the level: what is missing may have been an error. */
+static void tell_lost(void *arg, uint64_t lost, struct tl_buf *b)
+{
+    put_line(arg, b, TL_WARN, "log.lost", "lines are missing here: nobody took them, or they could not be written",
+             &KV_U64("lines", lost), 1);
+}
+
+struct tl_log *tl_log_new(int fd, enum tl_level level, bool json, const struct tl_clock *clock)
+{
+    struct tl_log *log = tl_zalloc(sizeof *log);
+
+    *log = (struct tl_log){.level = (int)level, .json = json, .clock = clock ? clock : tl_clock_system()};
+    log->out = tl__log_out_new(fd, TL_LOG_HELD, tell_lost, log);
+    return log;
+}
+
+void tl_log_free(struct tl_log *log)
+{
+    if (log && tl__log_out_free(log->out, TL_LOG_LAST_MS))
+        tl_free(log);
+}
+
+bool tl_log_drain(struct tl_log *log, unsigned max_ms)
+{
+    return !log || tl__log_out_drain(log->out, max_ms);
+}
+
+uint64_t tl_log_lost(const struct tl_log *log)
+{
+    return log ? tl__log_out_lost(log->out) : 0;
+}
+
 void tl_log_write(struct tl_log *log, enum tl_level level, const char *name, const char *text, const struct tl_kv *kv,
                   size_t n)
 {
     TL_CLEANUP(tl_buf_done) struct tl_buf b = {0}; /* cleaned up on the early return too */
-    char time[TL_TIME_TEXT];
-    ssize_t r;
 
     if (!tl_log_on(log, level))
         return;
     tl_buf_init(&b, LINE_MAX_BYTES);
-    tl_time_format(tl_clock_wall_ms(log->clock), time);
-    if (log->json)
-        put_json_line(&b, time, level_names[level], name, text, kv, n);
-    else
-        put_plain_line(&b, time, level_names[level], name, text, kv, n);
+    put_line(log, &b, level, name, text, kv, n);
     if (b.failed) { /* too long to say whole: say that it happened */
         tl_buf_clear(&b);
-        if (log->json)
-            put_json_line(&b, time, level_names[level], name, "(the line was too long)", NULL, 0);
-        else
-            put_plain_line(&b, time, level_names[level], name, "(the line was too long)", NULL, 0);
+        put_line(log, &b, level, name, "(the line was too long)", NULL, 0);
     }
-    do
-        r = write(log->fd, b.p, b.n);
-    while (r < 0 && errno == EINTR);
+    tl__log_out_put(log->out, tl_buf_view(&b));
 }
