@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "connector/connector.h"
+#include "main/descriptors.h"
 #include "mapping/mapping.h"
 
 /* The two commands that are wiring; the rest is in src/cli. */
@@ -64,6 +65,8 @@ int main_sim(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (!main_descriptors_standard())
+        return 1;
     if (argc > 1 && strcmp(argv[1], "_worker") == 0)
         return mapping_worker_main(argc, argv);
     return cli_main(argc, argv, own, sizeof own / sizeof own[0]);
