@@ -21,6 +21,7 @@
 #include "http/http.h"
 #include "main/alerts.h"
 #include "main/auth.h"
+#include "main/descriptors.h"
 #include "main/listen.h"
 #include "main/secrets.h"
 #include "main/systemd.h"
@@ -33,6 +34,8 @@ enum {
     RELOAD_MS = 30000,
     SECRETS_MS = 500,
     CERTIFICATE_ROUNDS = 4,
+    FILES_LEAST = 48, /* the ledger, listeners, a few connections and calls */
+    FILES_A_LOOP = 4,
     HISTORY_MS = 10000,
     FREE_MOST = 48 << 20, /* in malloc's hands */
     FREE_KEPT = 16 << 20
@@ -487,18 +490,20 @@ static void *run_loop(void *arg)
 static enum tl_rc make_loops(struct server *s, int64_t wanted, struct tl_err *err)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t n = wanted > 0 ? (size_t)wanted : cores < 1 ? 1 : cores > 4 ? 4 : (size_t)cores;
+    enum tl_rc rc = main_descriptors_enough(FILES_LEAST + FILES_A_LOOP * (unsigned)n, err);
 
-    s->n_loops = wanted > 0 ? (size_t)wanted : cores < 1 ? 1 : cores > 4 ? 4 : (size_t)cores;
-    for (size_t i = 0; i < s->n_loops; i++) {
-        enum tl_rc rc = async_loop_new(MAX_TASKS, NULL, &s->loops[i], err);
+    while (rc == TL_OK && s->n_loops < n) {
+        struct async_loop **loop = &s->loops[s->n_loops];
 
+        rc = async_loop_new(MAX_TASKS, NULL, loop, err);
         if (rc != TL_OK)
-            return rc;
-        async_loop_set_long(s->loops[i], (unsigned)(WORKER_THREADS / 2 / s->n_loops));
-        if (i > 0)
-            async_loop_keep(s->loops[i], true);
+            break;
+        async_loop_set_long(*loop, (unsigned)(WORKER_THREADS / 2 / n));
+        if (s->n_loops++ > 0)
+            async_loop_keep(*loop, true);
     }
-    return TL_OK;
+    return rc;
 }
 
 static enum tl_rc stop_task(struct task *task, void *arg, struct tl_err *err)
@@ -949,6 +954,8 @@ int main_run(int argc, char **argv)
         s.config_path = argv[optind];
     s.config.check_files = true;
     harden();
+    if (main_descriptors_enough(FILES_LEAST, &err) != TL_OK) /* what reads the configuration needs some too */
+        return complain(&s, &err);
     if (crypto_new(&s.crypto, &err) != TL_OK)
         return complain(&s, &err);
     if (main_secrets_init(&s.secrets, s.crypto, &err) != TL_OK)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the program is started with: descriptors that are closed."""
+"""What the program is started with: descriptors that are closed, and few of them."""
 import os
+import resource
 import signal
 import subprocess
 
@@ -42,3 +43,13 @@ def test_standard_descriptors_that_are_closed_are_nothing_elses(site, target, re
     finally:
         s.process.kill()
         s.process = None
+
+
+@pytest.mark.parametrize("most", [5, 8, 12, 16, 30, 54])
+def test_few_descriptors_are_one_sentence_and_exit_1(site, target, most):
+    s = site(project(target))
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # noqa: E731
+    r = subprocess.run([BIN, "run", "tieline.yaml"], cwd=s.folder, env=s.env, stdin=subprocess.DEVNULL, capture_output=True,
+                       text=True, timeout=HANG_GUARD, preexec_fn=limit)
+    assert r.returncode == 1 and len(r.stderr.splitlines()) == 1, r
+    assert "descriptors are needed" in r.stderr and f"which is {most}" in r.stderr and "ulimit -n" in r.stderr, r
