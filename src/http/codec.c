@@ -163,6 +163,16 @@ enum http_method http_method_of(struct tl_sv s)
     return HTTP_OTHER;
 }
 
+bool http_methods_have(struct tl_sv methods, struct tl_sv method)
+{
+    struct tl_sv one;
+
+    while (tl_sv_cut(&methods, ',', &one))
+        if (tl_sv_eq(tl_sv_trim(one), method))
+            return true;
+    return false;
+}
+
 const char *http__split_path(struct http_head *h, struct tl_sv s)
 {
     size_t q = tl_sv_find(s, '?');

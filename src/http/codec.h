@@ -50,6 +50,8 @@ enum http_method {
     HTTP_TRACE,
 };
 enum http_method http_method_of(struct tl_sv text);
+/* Is it one of "GET, POST"? As it is written: a method is case-sensitive, and post is not POST (RFC 9110 9.1). */
+bool http_methods_have(struct tl_sv methods, struct tl_sv method);
 
 struct http_limits {
     size_t request_line; /* bytes without CRLF: 8 KB */

@@ -137,7 +137,7 @@ static bool methods_overlap(struct tl_sv a, const char *b)
     struct tl_sv method;
 
     while (tl_sv_cut(&a, ',', &method))
-        if (http_list_has(tl_sv_str(b), tl_sv_trim(method)))
+        if (http_methods_have(tl_sv_str(b), tl_sv_trim(method)))
             return true;
     return false;
 }
@@ -187,8 +187,8 @@ static bool entry_takes(const struct entry *e, const struct search *s)
 {
     struct tl_sv methods = tl_sv_str(e->route.methods);
 
-    return tl_sv_eqs(methods, "*") || http_list_has(methods, s->method) ||
-           (s->head && http_list_has(methods, TL_SV("GET")));
+    return tl_sv_eqs(methods, "*") || http_methods_have(methods, s->method) ||
+           (s->head && http_methods_have(methods, TL_SV("GET")));
 }
 
 static void add_allow(struct search *s, const struct entry *e)
@@ -197,10 +197,10 @@ static void add_allow(struct search *s, const struct entry *e)
 
     while (tl_sv_cut(&methods, ',', &method)) {
         method = tl_sv_trim(method);
-        if (http_list_has(tl_buf_view(&s->allow), method))
+        if (http_methods_have(tl_buf_view(&s->allow), method))
             continue;
         (void)tl_buf_printf(&s->allow, "%s%.*s", s->allow.n ? ", " : "", TL_SV_ARG(method));
-        if (tl_sv_eqs(method, "GET") && !http_list_has(tl_buf_view(&s->allow), TL_SV("HEAD")))
+        if (tl_sv_eqs(method, "GET") && !http_methods_have(tl_buf_view(&s->allow), TL_SV("HEAD")))
             (void)tl_buf_puts(&s->allow, ", HEAD");
     }
 }

@@ -82,6 +82,16 @@ def test_hundreds_at_once_on_one_connection_arrive_once_each_large_ones_too(site
     c.close()
 
 
+def test_a_method_in_lower_case_is_not_that_method(site, target, own):
+    s = site(served(site, target, own)).start()
+    c = H2(s.port, context(own))
+    for method in ("post", "Post", "head"):
+        r = c.reply(c.send(method, "/hooks/shop", b"{}", github(b"{}", id=method)))
+        assert r.status == 405 and "POST" in r.headers["allow"], (method, r)
+    assert c.reply(c.send("POST", "/hooks/shop", b"{}", github(b"{}", id="one"))).status == 200
+    c.close()
+
+
 def test_the_consoles_stream_goes_on_beside_other_requests(site, target, own):
     tls = {"certificate": str(own.path.with_suffix(".pem")), "key": str(own.path)}
     s = site(project(target, admin={"listen": f"127.0.0.1:{free_port()}", "tls": tls})).start()

@@ -211,6 +211,9 @@ def test_an_event_comes_with_any_method_that_its_sender_uses(site, target):
     for path, method, allow in (("/gen", "GET", "POST, PUT, PATCH"), ("/tw", "PUT", "POST, GET"), ("/hooks/shop", "PATCH", "POST, PUT")):
         r = s.sender.raw(method, path, b"", {"x-sig": mac})
         assert (r.status, r.headers["allow"]) == (405, allow), (path, r)
+    for method in ("post", "Post", "get"):  # RFC 9110 9.1: another method, whoever is in front may know it as such
+        r = s.sender.raw(method, "/hooks/shop", b"{}", sender.github(b"{}", id=method))
+        assert r.status == 405 and "POST" in r.headers["allow"], (method, r)
 
 
 def test_a_malformed_signed_body_is_stored_dead_and_answered_2xx(shop, target):

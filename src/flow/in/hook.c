@@ -136,7 +136,7 @@ static void examine(struct hook *h)
         h->answered = true;
         return;
     }
-    if (!http_list_has(webhook_methods(f->verifier), h->req->method_text)) {
+    if (!http_methods_have(webhook_methods(f->verifier), h->req->method_text)) {
         h->answer = (struct webhook_answer){
             .status = 405, .headers = {{TL_SV("Allow"), webhook_methods(f->verifier)}}, .n_headers = 1};
         h->answered = true;

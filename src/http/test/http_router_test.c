@@ -42,6 +42,12 @@ static void the_most_literal_route_wins_and_methods_are_told(void **state)
         {"GET", "/a/b/c", "/a/b/{y}"},
         {"PATCH", "/a/b/c", "POST, GET, HEAD, PUT, DELETE"},
         {"BREW", "/any", "/any"},
+        {"post", "/hooks/shop", "POST, GET, HEAD"}, /* RFC 9110 9.1: the token is case-sensitive */
+        {"Post", "/hooks/crm", "POST, GET, HEAD"},
+        {"get", "/", "GET, HEAD"},
+        {"head", "/", "GET, HEAD"},
+        {"delete", "/a/b/c", "POST, GET, HEAD, PUT, DELETE"},
+        {"get", "/any", "/any"},
         {"GET", "/none", "404"},
         {"GET", "/hooks/{name}", "/hooks/{name}"},
     };

@@ -165,6 +165,8 @@ static void methods_and_paths_that_are_not_there_are_told(void **state)
     has(a, "Content-Length: ");
     assert_string_equal(strstr(a, "\r\n\r\n"), "\r\n\r\n");
     has(rig_talk(&r, "BREW /echo HTTP/1.1\r\n" H CLOSE "\r\n"), "HTTP/1.1 200");
+    has(rig_talk(&r, "get /who HTTP/1.1\r\n" H CLOSE "\r\n"), "HTTP/1.1 405");
+    has(rig_talk(&r, "Head /who HTTP/1.1\r\n" H CLOSE "\r\n"), "HTTP/1.1 405");
     rig_stop(&r);
 }
 
