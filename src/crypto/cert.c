@@ -156,7 +156,7 @@ enum tl_rc crypto_cert_from_pem(const struct crypto *c, struct tl_sv pem, struct
     if (pem.n > 1024 * 1024 || tl_sv_find_sv(pem, TL_SV("-----BEGIN CERTIFICATE-----")) >= pem.n)
         return tl_fail(err, TL_CONFIG, "there is no certificate here: -----BEGIN CERTIFICATE----- is expected (PEM)");
     bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-    x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    x = PEM_read_bio_X509(bio, NULL, crypto_no_passphrase, NULL);
     BIO_free(bio);
     return wrap(c, x, ret, err);
 }

@@ -93,6 +93,13 @@ enum crypto_alg {
 const char *crypto_alg_name(enum crypto_alg a);
 bool crypto_alg_parse(struct tl_sv name, enum crypto_alg *ret_alg); /* exact spelling */
 
+/* Nobody is there to give a pass phrase: a prompt would wait for ever, and OpenSSL's takes the signals of the process.
+ * The first is OpenSSL's pem_password_cb for whatever loads a key or a certificate; asked is NULL or a bool that is set
+ * when one would be needed. The second, once and before other threads, is for what takes no such function: libcurl, and
+ * OpenSSL's own readers of authorities. */
+int crypto_no_passphrase(char *buf, int size, int writing, void *asked);
+void crypto_never_ask(void);
+
 struct crypto_key; /* reference counted, immutable */
 struct crypto_key *crypto_key_ref(struct crypto_key *k);
 void crypto_key_unref(struct crypto_key *k); /* NULL allowed */

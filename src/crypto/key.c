@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/ui.h>
 
 static const struct {
     const char *name;
@@ -262,6 +263,34 @@ static int give_passphrase(char *buf, int size, int rwflag, void *arg)
     return (int)p->text.n;
 }
 
+int crypto_no_passphrase(char *buf, int size, int writing, void *asked)
+{
+    bool *ret = asked;
+
+    (void)buf;
+    (void)size;
+    (void)writing;
+    if (ret != NULL)
+        *ret = true;
+    return -1;
+}
+
+static int refuse(UI *ui)
+{
+    (void)ui;
+    return 0;
+}
+
+/* Never freed: OpenSSL has it for as long as the process lives, and a method of its own cannot be given back to it. */
+void crypto_never_ask(void)
+{
+    UI_METHOD *nobody = UI_create_method("nobody is there");
+
+    if (nobody == NULL || UI_method_set_opener(nobody, refuse) != 0)
+        abort(); /* only for want of memory */
+    UI_set_default_method(nobody);
+}
+
 static enum tl_rc read_private(BIO *bio, struct tl_sv passphrase, EVP_PKEY **ret, struct tl_err *err)
 {
     struct passphrase pass = {.text = passphrase};
@@ -305,13 +334,13 @@ enum tl_rc crypto_key_from_pem(const struct crypto *c, struct tl_sv pem, struct 
     if (tl_sv_find_sv(label, TL_SV("PRIVATE KEY")) < label.n) {
         rc = read_private(bio, passphrase, &pkey, err);
     } else if (tl_sv_eqs(label, "CERTIFICATE") || tl_sv_eqs(label, "TRUSTED CERTIFICATE")) {
-        X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+        X509 *x = PEM_read_bio_X509(bio, NULL, crypto_no_passphrase, NULL);
 
         pkey = x != NULL ? X509_get_pubkey(x) : NULL;
         X509_free(x);
         rc = pkey != NULL ? TL_OK : crypto__fail(err, TL_CONFIG, "the certificate is damaged");
     } else if (tl_sv_find_sv(label, TL_SV("PUBLIC KEY")) < label.n) {
-        pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+        pkey = PEM_read_bio_PUBKEY(bio, NULL, crypto_no_passphrase, NULL);
         rc = pkey != NULL ? TL_OK : crypto__fail(err, TL_CONFIG, "the public key is damaged");
     } else {
         rc = tl_fail(err, TL_CONFIG, "the PEM text holds \"%.*s\", neither a key nor a certificate",

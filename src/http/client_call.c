@@ -191,6 +191,10 @@ static enum tl_rc judge(struct http_call *call, const struct http_url *url, stru
     default:
         break;
     }
+    if (code == CURLE_SSL_CERTPROBLEM)
+        return tl_fail(err, TL_CONFIG,
+                       "%.*s: %s (PEM is wanted, a key that fits the certificate and needs no pass phrase)",
+                       TL_SV_ARG(url->host), why);
     if (is_configuration(code))
         return tl_fail(err, TL_CONFIG, "%.*s: %s", TL_SV_ARG(url->host), why);
     if (!sent)

@@ -78,7 +78,7 @@ static void set_tls(CURL *easy, const struct http_client_tls *tls)
     set_file(easy, CURLOPT_CAPATH, tls->ca_dir);
     set_file(easy, CURLOPT_SSLCERT, tls->cert_file);
     set_file(easy, CURLOPT_SSLKEY, tls->key_file);
-    set_file(easy, CURLOPT_KEYPASSWD, tls->key_password);
+    set_file(easy, CURLOPT_KEYPASSWD, tls->key_password ? tls->key_password : ""); /* or libcurl lets OpenSSL ask */
     set_blob(easy, CURLOPT_CAINFO_BLOB, tls->ca_pem);
     set_blob(easy, CURLOPT_SSLCERT_BLOB, tls->cert_pem);
     set_blob(easy, CURLOPT_SSLKEY_BLOB, tls->key_pem);

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "crypto/crypto.h"
 #include "http/h2_int.h"
 
 static enum tl_rc refused(struct tl_err *err, const char *what)
@@ -22,7 +23,7 @@ static bool add_authorities(SSL_CTX *ctx, struct tl_sv pem)
     X509 *cert;
     int n = 0;
 
-    while (mem && (cert = PEM_read_bio_X509(mem, NULL, NULL, NULL)) != NULL) {
+    while (mem && (cert = PEM_read_bio_X509(mem, NULL, crypto_no_passphrase, NULL)) != NULL) {
         n += X509_STORE_add_cert(store, cert);
         X509_free(cert);
     }
@@ -35,11 +36,11 @@ static bool add_authorities(SSL_CTX *ctx, struct tl_sv pem)
 static bool use_cert_pem(SSL_CTX *ctx, struct tl_sv pem)
 {
     BIO *mem = BIO_new_mem_buf(pem.p, (int)pem.n);
-    X509 *cert = mem ? PEM_read_bio_X509(mem, NULL, NULL, NULL) : NULL, *more;
+    X509 *cert = mem ? PEM_read_bio_X509(mem, NULL, crypto_no_passphrase, NULL) : NULL, *more;
     bool good = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
 
     X509_free(cert);
-    while (good && (more = PEM_read_bio_X509(mem, NULL, NULL, NULL)) != NULL) {
+    while (good && (more = PEM_read_bio_X509(mem, NULL, crypto_no_passphrase, NULL)) != NULL) {
         good = SSL_CTX_add1_chain_cert(ctx, more) == 1;
         X509_free(more);
     }
@@ -52,7 +53,9 @@ static bool use_cert_pem(SSL_CTX *ctx, struct tl_sv pem)
 static bool use_key_pem(SSL_CTX *ctx, struct tl_sv pem, const char *password)
 {
     BIO *mem = BIO_new_mem_buf(pem.p, (int)pem.n);
-    EVP_PKEY *key = mem ? PEM_read_bio_PrivateKey(mem, NULL, NULL, (void *)(uintptr_t)password) : NULL;
+    EVP_PKEY *key =
+        mem ? PEM_read_bio_PrivateKey(mem, NULL, password ? NULL : crypto_no_passphrase, (void *)(uintptr_t)password)
+            : NULL;
     bool good = key && SSL_CTX_use_PrivateKey(ctx, key) == 1;
 
     EVP_PKEY_free(key);
@@ -78,7 +81,10 @@ static enum tl_rc trust(SSL_CTX *ctx, const struct http_client_tls *tls, struct 
 
 static enum tl_rc identify(SSL_CTX *ctx, const struct http_client_tls *tls, struct tl_err *err)
 {
-    SSL_CTX_set_default_passwd_cb_userdata(ctx, (void *)(uintptr_t)tls->key_password);
+    if (tls->key_password) /* OpenSSL's own function gives what it is given */
+        SSL_CTX_set_default_passwd_cb_userdata(ctx, (void *)(uintptr_t)tls->key_password);
+    else
+        SSL_CTX_set_default_passwd_cb(ctx, crypto_no_passphrase);
     if (tls->cert_pem.n > 0 && !use_cert_pem(ctx, tls->cert_pem))
         return refused(err, "the client's certificate");
     if (tls->cert_pem.n == 0 && tls->cert_file && SSL_CTX_use_certificate_chain_file(ctx, tls->cert_file) != 1)

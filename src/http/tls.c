@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "crypto/crypto.h"
 #include "http/http_int.h"
 
 enum { TICKET_ROTATE_S = 12 * 3600, MAX_CERTS = 1000 };
@@ -187,17 +188,22 @@ static enum tl_rc readable(const char *what, const char *file, struct tl_err *er
     return TL_OK;
 }
 
-static enum tl_rc load_pair(SSL_CTX *ctx, const struct http_tls_cert *c, struct tl_err *err)
+/* As openssl_fail, but for what only a pass phrase opens. */
+static enum tl_rc not_loaded(struct tl_err *err, bool asked, const char *what, const char *file)
 {
-    enum tl_rc rc = readable("certificate file", c->cert_file, err);
-
-    if (rc == TL_OK)
-        rc = readable("key file", c->key_file, err);
-    if (rc != TL_OK)
-        return rc;
+    if (!asked)
+        return openssl_fail(err, what, file);
     ERR_clear_error();
+    return tl_fail(err, TL_CONFIG,
+                   "%s %s: it needs a pass phrase, and nobody is asked for one: put a file without one in its place "
+                   "(`openssl pkey -in OLD -out NEW`)",
+                   what, file);
+}
+
+static enum tl_rc use_pair(SSL_CTX *ctx, const struct http_tls_cert *c, bool *asked, struct tl_err *err)
+{
     if (SSL_CTX_use_certificate_chain_file(ctx, c->cert_file) != 1)
-        return openssl_fail(err, "certificate file", c->cert_file);
+        return not_loaded(err, *asked, "certificate file", c->cert_file);
     if (SSL_CTX_use_PrivateKey_file(ctx, c->key_file, SSL_FILETYPE_PEM) != 1) {
         unsigned long code = ERR_peek_last_error();
 
@@ -207,9 +213,26 @@ static enum tl_rc load_pair(SSL_CTX *ctx, const struct http_tls_cert *c, struct 
             return tl_fail(err, TL_CONFIG, "key file %s: it is not the key of the certificate in %s", c->key_file,
                            c->cert_file);
         }
-        return openssl_fail(err, "key file", c->key_file);
+        return not_loaded(err, *asked, "key file", c->key_file);
     }
     return TL_OK;
+}
+
+static enum tl_rc load_pair(SSL_CTX *ctx, const struct http_tls_cert *c, struct tl_err *err)
+{
+    enum tl_rc rc = readable("certificate file", c->cert_file, err);
+    bool asked = false;
+
+    if (rc == TL_OK)
+        rc = readable("key file", c->key_file, err);
+    if (rc != TL_OK)
+        return rc;
+    ERR_clear_error();
+    SSL_CTX_set_default_passwd_cb(ctx, crypto_no_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
+    rc = use_pair(ctx, c, &asked, err);
+    SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+    return rc;
 }
 
 static int64_t not_after(const X509 *cert)

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "connector/connector.h"
+#include "crypto/crypto.h"
 #include "main/descriptors.h"
 #include "mapping/mapping.h"
 
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
 {
     if (!main_descriptors_standard())
         return 1;
+    crypto_never_ask();
     if (argc > 1 && strcmp(argv[1], "_worker") == 0)
         return mapping_worker_main(argc, argv);
     return cli_main(argc, argv, own, sizeof own / sizeof own[0]);

@@ -108,10 +108,10 @@ class Site:
         return self.configure(self.config)
 
     # ---- the process ----
-    def start(self, timeout=30.0):
+    def start(self, timeout=30.0, **how):
         self.ready.clear()
-        self.process = subprocess.Popen([BIN, "run", "tieline.yaml"], cwd=self.folder, env=self.env,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen([BIN, "run", "tieline.yaml"], cwd=self.folder, env=self.env, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, **{"stdin": subprocess.DEVNULL, **how})
         self.reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self.reader.start()
         end = time.monotonic() + timeout

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "cli/send/send.h"
+#include "crypto/crypto.h"
 
 struct send_tls {
     SSL_CTX *ctx;
@@ -28,17 +29,27 @@ static const char *last_error(void)
     return text ? text : "the connection was closed";
 }
 
-static enum tl_rc use_cert(struct send_tls *t, const struct send_files *files, struct tl_err *err)
+static enum tl_rc not_loaded(struct tl_err *err, bool asked, const char *what, const char *file)
+{
+    if (!asked)
+        return tl_fail(err, TL_CONFIG, "cannot use the %s in %s: %s", what, file, last_error());
+    ERR_clear_error();
+    return tl_fail(err, TL_CONFIG,
+                   "the %s in %s needs a pass phrase, and nobody is asked for one: name a file without one "
+                   "(`openssl pkey -in OLD -out NEW`)",
+                   what, file);
+}
+
+static enum tl_rc use_cert(struct send_tls *t, const struct send_files *files, bool *asked, struct tl_err *err)
 {
     if (!files->cert)
         return TL_OK;
     if (!files->key)
         return tl_fail(err, TL_INVALID, "--cert needs its private key: give --key FILE");
     if (SSL_CTX_use_certificate_chain_file(t->ctx, files->cert) != 1)
-        return tl_fail(err, TL_CONFIG, "cannot read a certificate from %s: %s", files->cert, last_error());
+        return not_loaded(err, *asked, "certificate", files->cert);
     if (SSL_CTX_use_PrivateKey_file(t->ctx, files->key, SSL_FILETYPE_PEM) != 1)
-        return tl_fail(err, TL_CONFIG, "cannot use the private key in %s for the certificate in %s: %s", files->key,
-                       files->cert, last_error());
+        return not_loaded(err, *asked, "private key", files->key);
     return TL_OK;
 }
 
@@ -47,6 +58,7 @@ enum tl_rc cli__tls_new(const struct http_url *url, const struct send_files *fil
 {
     struct send_tls *t = tl_zalloc(sizeof *t);
     unsigned char address[16];
+    bool asked = false;
     enum tl_rc rc;
     int ok;
 
@@ -59,12 +71,15 @@ enum tl_rc cli__tls_new(const struct http_url *url, const struct send_files *fil
     SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
     (void)SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
     (void)SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_default_passwd_cb(t->ctx, crypto_no_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(t->ctx, &asked);
     ok = files->ca ? SSL_CTX_load_verify_file(t->ctx, files->ca) : SSL_CTX_set_default_verify_paths(t->ctx);
     t->host = tl_strndup(url->host.p, url->host.n);
     t->is_address = inet_pton(url->host_is_v6 ? AF_INET6 : AF_INET, t->host, address) == 1;
-    rc = ok == 1 ? use_cert(t, files, err)
+    rc = ok == 1 ? use_cert(t, files, &asked, err)
                  : tl_fail(err, TL_CONFIG, "cannot read certificates of authorities from %s: %s",
                            files->ca ? files->ca : "the system's store", last_error());
+    SSL_CTX_set_default_passwd_cb_userdata(t->ctx, NULL);
     if (rc == TL_OK)
         *ret = t;
     else

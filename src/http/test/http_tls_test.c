@@ -75,6 +75,21 @@ static void make_cert(const char *name, const char *dns, long days, EVP_PKEY *is
     EVP_PKEY_free(key);
 }
 
+/* A key, and a certificate (which nobody encrypts, but PEM may be), that only a pass phrase opens. */
+static void make_locked(EVP_PKEY *key, X509 *x)
+{
+    static const char passphrase[] = "correct";
+    FILE *f = fopen(file("locked.key"), "we");
+
+    assert_true(f && PEM_write_PrivateKey(f, key, EVP_aes_128_cbc(), (const unsigned char *)passphrase,
+                                          sizeof passphrase - 1, NULL, NULL) == 1);
+    (void)fclose(f);
+    f = fopen(file("locked.crt"), "we");
+    assert_true(f && PEM_ASN1_write((i2d_of_void *)i2d_X509, PEM_STRING_X509, f, x, EVP_aes_128_cbc(),
+                                    (const unsigned char *)passphrase, sizeof passphrase - 1, NULL, NULL) == 1);
+    (void)fclose(f);
+}
+
 static int make_all(void **state)
 {
     EVP_PKEY *key;
@@ -91,6 +106,7 @@ static int make_all(void **state)
     make_cert("client", "client.test", 10, key, ca, NULL, NULL);
     make_cert("old", "old.test", -1, key, ca, NULL, NULL);
     make_cert("stranger", "client.test", 10, NULL, NULL, NULL, NULL);
+    make_locked(key, ca);
     X509_free(ca);
     EVP_PKEY_free(key);
     f = fopen(file("text"), "we");
@@ -101,7 +117,7 @@ static int make_all(void **state)
 
 static int remove_all(void **state)
 {
-    static const char *const names[] = {"ca", "one", "two", "three", "client", "old", "stranger"};
+    static const char *const names[] = {"ca", "one", "two", "three", "client", "old", "stranger", "locked"};
 
     (void)state;
     for (size_t i = 0; i < TL_COUNT(names); i++) {
@@ -410,6 +426,8 @@ static void bad_files_are_named_with_what_is_wrong(void **state)
         {"text", "one.key", "text: no start line"},
         {"one.crt", "none.key", "none.key: No such file"},
         {"one.crt", "text", "text: "},
+        {"one.crt", "locked.key", "locked.key: it needs a pass phrase"},
+        {"locked.crt", "one.key", "locked.crt: it needs a pass phrase"},
         {"one.crt", "two.key", "it is not the key of the certificate in"},
         {"old.crt", "old.key", "expired at"},
     };
