@@ -83,7 +83,8 @@ enum tl_rc httpc__get(struct task *task, struct connector_call *call, struct tl_
     if (rc != TL_OK)
         return rc;
     doc = httpc__reply_doc(task, call->arena, &reply, JSON_NOTHING, &broken);
-    if (broken.rc != TL_OK)
+    /* A picture is there all the same, for who asks for its status or a header. */
+    if (broken.rc == TL_PARSE || (broken.rc != TL_OK && !f->answer))
         return tl_fail(err, TL_UPSTREAM, "GET %.100s: HTTP %d, but the answer %s", f->address.text, reply.status,
                        broken.text);
     if (f->answer)

@@ -471,6 +471,8 @@ static void an_answer_that_is_not_what_it_says_is_none(void **state)
         {"get: /x", "content-type: application/problem+json", "no", TL_UPSTREAM, "is to be JSON and is not"},
         {"get: /x", NULL, "[1, 2", TL_UPSTREAM, "is to be JSON and is not"},
         {"get: /x", "content-type: image/png", "\xff\xfe", TL_UPSTREAM, "is neither JSON nor a text in UTF-8"},
+        {"get: /x, answer: headers.etag", "content-type: image/png", "\xff\xfe", TL_OK, "e1"}, /* it is there */
+        {"get: /x, answer: headers.etag", json, "ok", TL_UPSTREAM, "is to be JSON and is not"},
         {"get: /x", "content-type: text/plain", "[1, 2", TL_OK, "[1, 2"},
         {"get: /x", json, "\"Ada\"", TL_OK, "Ada"},
         {"get: /x", json, "", TL_OK, NULL},
