@@ -233,7 +233,8 @@ static struct tl_sv position_after(struct run *r, bool last)
 
 /* ---- a run ---- */
 
-static enum tl_rc span(struct run *r, struct tl_err *err)
+/* *ret_over false: where it begins lies ahead, because the lag was raised or a clock went back. */
+static enum tl_rc span(struct run *r, bool *ret_over, struct tl_err *err)
 {
     int64_t from, until = netsuite__read_end(r->call, r->conf->lag_ms) - SECOND; /* `within` takes this one, too */
     struct json v = JSON_NOTHING;
@@ -251,6 +252,7 @@ static enum tl_rc span(struct run *r, struct tl_err *err)
     if (!tl_time_parse(before, &from))
         return tl_fail(err, TL_CONFIG, "the position of this source is not one of a search");
     (void)tl_time_format(from - r->conf->overlap_ms, r->from);
+    *ret_over = from <= until;
     return TL_OK;
 }
 
@@ -259,10 +261,13 @@ enum tl_rc netsuite__soap_search(struct task *task, struct connector_call *call,
     struct run *r = tl_arena_must(call->arena, sizeof *r);
     struct tl_sv search_id = TL_SV("");
     int64_t page = 1, pages = 1;
+    bool over = true;
     enum tl_rc rc;
 
     *r = (struct run){.call = call, .conf = call->operation, .s = call->prepared};
-    rc = span(r, err);
+    rc = span(r, &over, err);
+    if (!over) /* the position never goes back */
+        return rc;
     for (; rc == TL_OK && page <= pages && page <= PAGES; page++) {
         struct connector_scratch scratch = connector_scratch_begin(call);
 

@@ -350,7 +350,7 @@ static void add(struct account *a, const char *type, const char *list)
         TL_OK);
     if (!nsim_seed(a->sim, v, &f))
         fail_msg("%s", f.text);
-    /* a run ends a second before it begins: let what was written be older than that */
+    /* a run ends with its lag and a second before it begins: let what was written be older than that */
     assert_int_equal(store_exec(a->sim->db, "UPDATE record SET modified=modified-5000", NULL), TL_OK);
 }
 
@@ -382,6 +382,27 @@ static void a_search_is_read_page_by_page_and_then_only_what_has_changed(void **
     assert_int_equal(json_gets(t.last, "id").type, JSON_STRING);
     assert_int_equal(search(&a, &t), TL_OK);
     assert_int_equal(t.n, 0);
+    account_close(&a);
+}
+
+static void a_search_whose_lag_was_raised_waits_where_it_is(void **state)
+{
+    struct account a;
+    struct taken t;
+    char until[sizeof t.position];
+
+    (void)state;
+    open_search(&a, &t, "{ soap_search: customer }");
+    assert_int_equal(search(&a, &t), TL_OK);
+    memcpy(until, t.position, sizeof until);
+    assert_non_null(strstr(until, "until"));
+    account_target(&a, "{ soap_search: customer, lag: 1h }");
+    assert_int_equal(search(&a, &t), TL_OK);
+    assert_int_equal(t.emits, 0);
+    assert_string_equal(t.position, until);
+    tl_fake_clock_advance_ms(&a.rig.clock, 2 * 3600000);
+    assert_int_equal(search(&a, &t), TL_OK);
+    assert_int_equal(t.emits, 1);
     account_close(&a);
 }
 
@@ -448,6 +469,7 @@ int main(void)
         cmocka_unit_test(credentials_that_are_refused_after_long_under_load_are_no_lost_password),
         cmocka_unit_test(soap_asks_for_token_based_authentication_and_a_type_that_it_has),
         cmocka_unit_test(a_search_is_read_page_by_page_and_then_only_what_has_changed),
+        cmocka_unit_test(a_search_whose_lag_was_raised_waits_where_it_is),
         cmocka_unit_test(a_search_that_breaks_off_begins_again_where_the_last_one_ended),
         cmocka_unit_test(conditions_and_lines_of_a_search),
     };
