@@ -191,7 +191,7 @@ struct tl_sv flow__key_text(struct tl_arena *a, struct json v)
         return json_view(v);
     if (v.type == JSON_UNDEFINED || v.type == JSON_NULL)
         return TL_SV_NULL;
-    tl_buf_init(&b, KEY_MAX); /* the ledger keeps a digest of it */
+    tl_buf_init(&b, KEY_MAX); /* the ledger keeps a digest of a key, and an order as it is */
     return json_write(&b, v, JSON_WRITE_SORTED) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
 }
 
