@@ -338,6 +338,7 @@ enum tl_rc netsuite__id_under(struct task *task, struct connector_call *call, st
         .endpoint = t->endpoint,
         .idempotent = true,
         .timeout_ms = conf->timeout_ms};
+    struct json found = JSON_NOTHING;
     struct http_reply reply;
     struct netsuite_refusal no;
     enum tl_rc rc;
@@ -350,9 +351,11 @@ enum tl_rc netsuite__id_under(struct task *task, struct connector_call *call, st
         return rc;
     *ret_id = TL_SV("");
     no = netsuite__judge(task, call, &reply, true);
-    if (no.rc == TL_OK)
-        *ret_id = netsuite__text(call->arena, json_gets(netsuite__parsed(task, call, &reply), "id"));
-    return no.rc == TL_OK || tl_sv_eqs(no.code, "NONEXISTENT_ID") ? TL_OK : netsuite__fail(&no, err);
+    if (no.rc != TL_OK)
+        return tl_sv_eqs(no.code, "NONEXISTENT_ID") ? TL_OK : netsuite__fail(&no, err);
+    rc = netsuite__record_of(task, call, &reply, &found, err);
+    *ret_id = netsuite__text(call->arena, json_gets(found, "id"));
+    return rc;
 }
 
 /* An earlier attempt may have created it: look first. *ret_there: the verdict is given. */

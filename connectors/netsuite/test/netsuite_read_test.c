@@ -258,6 +258,7 @@ static enum tl_rc take_none(void *arg, struct task *task, const struct connector
 static void an_answer_that_is_no_json_is_not_a_record_that_is_gone(void **state)
 {
     static const struct rig_reply cut = {.body = "{\"id\":\"7\",", .headers = {"content-type: application/json"}};
+    static const char *const record = "{\"id\":\"7\"}";
     struct rig r;
 
     (void)state;
@@ -282,6 +283,16 @@ static void an_answer_that_is_no_json_is_not_a_record_that_is_gone(void **state)
     r.next = 0;
     rig_run(&r);
     assert_int_equal(r.rc, TL_UPSTREAM);
+    /* nor one that an earlier attempt did not make */
+    assert_true(rig_target(&r, "{ create: customer, external_id: id }", 1u << CONNECTOR_WRITE));
+    rig_records(&r, &record, 1);
+    r.records[0].unknown_before = true;
+    rig_script(&r, cut);
+    r.requests = 0;
+    rig_run(&r);
+    assert_int_equal(r.rc, TL_UPSTREAM);
+    assert_int_equal(r.requests, 1);
+    assert_true(rig_saw(&r, "GET /services/rest/record/v1/customer/eid:7"));
     rig_stop(&r);
 }
 
