@@ -454,6 +454,58 @@ static void after_a_failed_write_or_sync_or_on_a_full_disk_every_acknowledged_tr
         assert_true(told[i] > FAULTS / 16);
 }
 
+static void put_some(struct stage *g, uint64_t n)
+{
+    struct tl_err err;
+
+    for (uint64_t to = atomic_load(&g->acked) + n; atomic_load(&g->acked) < to;) {
+        atomic_store(&g->begun, atomic_load(&g->acked) + 1);
+        assert_int_equal(put_one(g, atomic_load(&g->begun), &err), TL_OK);
+        atomic_store(&g->acked, atomic_load(&g->begun));
+    }
+}
+
+/* The reader makes it a half move: without a sync, though what it wrote counts as moved. */
+static void move_half(struct stage *g)
+{
+    sqlite3 *reader = NULL, *mover = NULL;
+
+    put_some(g, 40);
+    assert_int_equal(sqlite3_open_v2(g->path, &reader, SQLITE_OPEN_READWRITE, POWERCUT_VFS), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM a", NULL, NULL, NULL), SQLITE_OK);
+    put_some(g, 4);
+    assert_int_equal(sqlite3_open_v2(g->path, &mover, SQLITE_OPEN_READWRITE, POWERCUT_VFS), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(mover, "PRAGMA synchronous=FULL", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_wal_checkpoint_v2(mover, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(mover), SQLITE_OK);
+    assert_int_equal(sqlite3_close(reader), SQLITE_OK);
+    assert_true(powercut_unsynced(g->path) > 0);
+}
+
+/* A failed sync lets go of what the half move before it wrote, and no later one brings that to the disk. */
+static void a_sync_that_finds_no_space_while_the_log_is_moved_is_told_and_closing_moves_no_more(void **state)
+{
+    struct stage *g = *state;
+
+    for (g->round = 0; g->round < 8; g->round++) {
+        struct tl_err err;
+        enum tl_rc told;
+
+        begin(g);
+        move_half(g);
+        powercut_full_sync(2); /* the first is that of the log */
+        told = store_maintain(g->s, true, &err);
+        assert_int_equal(powercut_failed(), 1);
+        if (g->round % 2) /* or it closes well */
+            powercut_now();
+        end(g);
+        powercut_on(0);
+        if (told != TL_FULL)
+            BAD(g, "it was told %d", (int)told);
+    }
+    begin(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +515,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             after_a_failed_write_or_sync_or_on_a_full_disk_every_acknowledged_transaction_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_sync_that_finds_no_space_while_the_log_is_moved_is_told_and_closing_moves_no_more, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
