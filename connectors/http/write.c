@@ -273,15 +273,16 @@ static enum tl_rc no_answer(const struct work *w, const struct http_reply *reply
                             struct tl_err *err)
 {
     return tl_fail(err, TL_UNKNOWN_OUTCOME,
-                   "%s %.100s: HTTP %d, but the answer %s. If it does not matter, say what does: `answer: status`",
+                   "%s %.100s: HTTP %d, but the answer %s. If it does not matter, say what does: `answer: status`, or "
+                   "`answer: body` for its text",
                    w->t->method, w->t->address.text, reply->status, broken->text);
 }
 
-/* broken: why the answer is not what it says it is. */
+/* broken: why the answer is not what it says it is. Where `success` holds, the answer was understood. */
 static enum tl_rc accept_all(struct task *task, struct work *w, const struct http_reply *reply, struct json doc,
                              const struct tl_err *broken, struct tl_err *err)
 {
-    bool must_read = w->call->input.type != JSON_UNDEFINED && broken->rc == TL_PARSE;
+    bool must_read = w->call->input.type != JSON_UNDEFINED && broken->rc == TL_PARSE && !w->t->success;
     struct tl_sv answer = TL_SV_NULL;
 
     if (w->t->answer && w->n == 1) {

@@ -480,6 +480,8 @@ static void an_answer_that_is_not_what_it_says_is_none(void **state)
          "POST /customers: HTTP 200, but the answer is to"},
         {"post: /x, answer: body.id", json, "{\"id\":", TL_UNKNOWN_OUTCOME, "`answer: status`"},
         {"post: /x, answer: headers.etag", json, "ok", TL_OK, "e1"}, /* it says what matters */
+        {"post: /x, answer: body", json, "ok", TL_OK, "ok"},
+        {"post: /x, success: \"body = 'ok'\"", json, "ok", TL_OK, "ok"},
         {"post: /x", "content-type: text/plain", "ok", TL_OK, "ok"},
         {"post: /x", "content-type: image/png", "\xff\xfe", TL_OK, NULL},
     };
