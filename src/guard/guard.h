@@ -134,8 +134,8 @@ bool guard_wants_save(const struct guard *g);
 /* What to store under the connection's name (at most 2 KB); then, when it is on disk, guard_saved. */
 void guard_save(struct guard *g, int64_t wall_ms, struct tl_buf *b);
 void guard_saved(struct guard *g);
-/* True once after what was spent, or told, was found to lie in the future by more than a cell: the clock was wrong
- * then. It counts as if it had been now. */
+/* True once after what was spent, or told, was found to lie in the future by more than a cell, or a pause that a
+ * restart found by more than a second: the clock was wrong then. It counts as if it had been now. */
 bool guard_was_ahead(struct guard *g);
 /* After a restart, before the first guard_take: reserved blocks count as used. TL_PARSE: not our bytes. */
 TL_MUST_CHECK enum tl_rc guard_load(struct guard *g, struct tl_sv saved, int64_t wall_ms, struct tl_err *err);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #define PAUSE "!retry_after\t"
+enum { SLACK_MS = 1000 };
 
 bool guard_wants_save(const struct guard *g)
 {
@@ -67,7 +68,8 @@ void guard_saved(struct guard *g)
     }
 }
 
-/* "until[<tab>written at]". Written in the future, the clock was wrong: what was left of it then is left now. */
+/* "until[<tab>written at]". Written in the future, the clock was wrong: what was left of it then is left now. It is put
+ * right by a little now and then, which is nothing to say. */
 static bool load_pause(struct guard *g, struct tl_sv text, int64_t wall_ms)
 {
     struct tl_sv until;
@@ -75,7 +77,7 @@ static bool load_pause(struct guard *g, struct tl_sv text, int64_t wall_ms)
 
     if (!tl_sv_cut(&text, '\t', &until) || !tl_sv_i64(until, &g->pause_ms) || (text.n && !tl_sv_i64(text, &at)))
         return false;
-    if (at > wall_ms) {
+    if (at > wall_ms + SLACK_MS) {
         g->pause_ms -= at - wall_ms;
         g->pause_was_ahead = true;
     }

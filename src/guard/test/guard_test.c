@@ -484,6 +484,12 @@ static void a_long_retry_after_survives_a_restart_and_a_short_one_asks_for_no_wr
     a = guard_take(again, 7 * MS, 0, 1);
     assert_int_equal(a.wait, GUARD_RATE);
     assert_int_equal(a.wake_ns, 7 * MS + 600000 * MS);
+    assert_true(guard_was_ahead(again));
+    guard_free(again);
+    again = guard_new(NULL); /* put right by a little meanwhile: nothing to say */
+    assert_int_equal(guard_load(again, tl_buf_view(&b), DAY - 500, &err), TL_OK);
+    assert_int_equal(guard_take(again, 7 * MS, DAY - 500, 1).wake_ns, 7 * MS + 600500 * MS);
+    assert_false(guard_was_ahead(again));
     guard_free(g);
     guard_free(again);
 }
