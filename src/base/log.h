@@ -13,6 +13,7 @@
  * hangs or a slow disk hold up nothing else. When TL_LOG_HELD bytes wait (at most twice that is held) lines are lost:
  * whole ones, and the newest. When there is room again a line `log.lost` says how many they were. What cannot be
  * written at all (a reader that left, a full disk) is lost, counted and told in the same way.
+ * A process that is killed, or aborts, takes what still waits with it.
  *
  * A reader gets whole lines: into a pipe or a socket a line is begun only when there is room for all of it. The
  * exceptions: a process that ends in the middle of a line of more than PIPE_BUF (4096) bytes for a pipe that is smaller

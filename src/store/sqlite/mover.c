@@ -48,7 +48,7 @@ static void *work(void *arg)
     struct store_mover *m = arg;
     sqlite3 *db = NULL;
 
-    (void)pthread_setname_np(pthread_self(), "tieline-log");
+    (void)pthread_setname_np(pthread_self(), "tieline-mover");
     (void)pthread_mutex_lock(&m->lock);
     for (;;) {
         struct tl_err err = {0};
