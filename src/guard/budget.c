@@ -60,7 +60,7 @@ static double kept(const struct budget *b)
  * that had been now. Nothing is given back, and nobody waits for a time that is far away. */
 static void come_back(struct budget *b, int64_t wall_ms)
 {
-    int64_t span = cell_ms(b), early = b->said_at - wall_ms;
+    int64_t span = cell_ms(b), early = b->said_at - wall_ms, was = b->cell_start;
 
     if (b->said >= 0 && early > span) {
         b->said_at -= early;
@@ -76,7 +76,25 @@ static void come_back(struct budget *b, int64_t wall_ms)
         b->conf.window(b->conf.zone, wall_ms, &b->cell_start, &b->window_end);
     else
         return;
+    b->back_by += was - b->cell_start;
     b->was_ahead = b->wants = true;
+}
+
+/* Or it had been right, and was behind since, as at a start before the time is fetched: then it leaps over all that the
+ * cells were brought back by, and they go where they were. A rest that is as long looks the same; then what was spent
+ * before it counts longer than it must, once. */
+static void go_forth(struct budget *b, int64_t wall_ms)
+{
+    int64_t there = b->cell_start + b->back_by, length = b->window_end - b->cell_start;
+
+    if (!b->back_by || wall_ms < there)
+        return;
+    if (b->conf.kind == GUARD_ROLLING)
+        b->cell_start = there;
+    else if (b->back_by > length && wall_ms < there + length) /* the next window comes without a leap */
+        b->conf.window(b->conf.zone, wall_ms, &b->cell_start, &b->window_end);
+    b->back_by = 0;
+    b->wants = true;
 }
 
 /* What the vendor said, and until when. Without a time of reset nothing would ever be heard again once it said that
@@ -102,6 +120,7 @@ void guard__budget_roll(struct budget *b, int64_t wall_ms)
     if (b->conf.kind == GUARD_BUCKET)
         return;
     come_back(b, wall_ms);
+    go_forth(b, wall_ms);
     if (b->conf.kind == GUARD_CALENDAR)
         roll_calendar(b, wall_ms);
     age_said(b, wall_ms);

@@ -20,6 +20,7 @@ struct budget {
     double cells[KEPT]; /* spent in each cell */
     int64_t cell_start; /* wall ms of the newest cell; calendar: of the window */
     int64_t window_end; /* calendar */
+    int64_t back_by;    /* what cell_start was brought back by, since the clock seemed to have been ahead */
     double reserved;    /* on disk, not spent yet */
     double asked;       /* in the bytes that are being written */
     bool was_ahead;     /* and nobody has been told */

@@ -316,6 +316,53 @@ static void what_was_spent_under_a_clock_that_was_ahead_counts_from_now_and_not_
     }
 }
 
+static void a_start_before_the_time_is_fetched_gives_nothing_back(void **state)
+{
+    struct guard_conf confs[] = {
+        rolling(240),
+        {.budgets = {{.name = "day", .kind = GUARD_CALENDAR, .amount = 240, .window = utc_day}}, .n_budgets = 1}};
+    int64_t wall = 1000 * DAY, hour = DAY / 24;
+    struct tl_err err;
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(confs); i++) {
+        struct guard *g = guard_new(&confs[i]);
+        TL_CLEANUP(tl_buf_done) struct tl_buf saved;
+
+        tl_buf_init(&saved, 4096);
+        assert_int_equal(take_all(g, MS, wall, 240), 240);
+        guard_save(g, wall, &saved);
+        guard_saved(g);
+        guard_free(g);
+        g = guard_new(&confs[i]);
+        assert_int_equal(guard_load(g, tl_buf_view(&saved), DAY, &err), TL_OK);
+        assert_int_equal(guard_take(g, MS, DAY, 1).wait, GUARD_QUOTA);
+        assert_int_equal(guard_take(g, MS, DAY + 2 * hour, 1).wait, GUARD_QUOTA);
+        assert_int_equal(take_all(g, MS, wall + 3 * hour, 1000), 0);
+        assert_int_equal(take_all(g, MS, wall + 23 * hour, 1000), 0);
+        assert_int_equal(take_all(g, MS, wall + DAY + 3 * hour, 1000), 240);
+        guard_free(g);
+    }
+}
+
+/* A day ahead; then each day has its quota. */
+static void what_was_brought_back_is_not_carried_from_day_to_day(void **state)
+{
+    struct guard_conf c = {.budgets = {{.name = "day", .kind = GUARD_CALENDAR, .amount = 24, .window = utc_day}},
+                           .n_budgets = 1};
+
+    (void)state;
+    for (int64_t ahead = 1; ahead <= 3; ahead++) {
+        struct guard *g = guard_new(&c);
+
+        assert_int_equal(take_all(g, MS, (1000 + ahead) * DAY, 100), 24);
+        assert_int_equal(take_all(g, MS, 1000 * DAY, 100), 0);
+        for (int64_t day = 1001; day < 1006; day++)
+            assert_int_equal(take_all(g, MS, day * DAY, 100), 24);
+        guard_free(g);
+    }
+}
+
 static void a_clock_that_is_put_right_by_a_little_gives_nothing_back(void **state)
 {
     struct guard_conf c = rolling(5);
@@ -797,6 +844,8 @@ int main(void)
         cmocka_unit_test(a_crash_forfeits_at_most_one_block_and_never_spends_twice),
         cmocka_unit_test(the_next_block_is_asked_for_before_the_last_call_of_this_one),
         cmocka_unit_test(what_was_spent_under_a_clock_that_was_ahead_counts_from_now_and_not_until_then),
+        cmocka_unit_test(a_start_before_the_time_is_fetched_gives_nothing_back),
+        cmocka_unit_test(what_was_brought_back_is_not_carried_from_day_to_day),
         cmocka_unit_test(a_clock_that_is_put_right_by_a_little_gives_nothing_back),
         cmocka_unit_test(a_calendar_window_starts_anew_at_its_border_and_not_when_the_clock_goes_back),
         cmocka_unit_test(a_guard_that_rests_touches_nothing_it_borrowed_and_goes_on_from_where_it_was),
