@@ -290,3 +290,23 @@ bool config_cron_next(const struct config_cron *c, const struct config_zone *z, 
         return false;
     return c->any_hour ? next_by_minute(c, z, after_ms, ret_ms) : next_by_calendar(c, z, after_ms, ret_ms);
 }
+
+/* From as near as there is one: after decades, as when the clock was at 1970, they are millions. */
+bool config_cron_last(const struct config_cron *c, const struct config_zone *z, int64_t after_ms, int64_t until_ms,
+                      int64_t *ret_ms)
+{
+    static const int64_t near[] = {60 * MINUTE_MS, DAY_MS, 32 * DAY_MS, 367 * DAY_MS};
+    int64_t from = after_ms, t;
+    bool found = false;
+
+    for (size_t i = 0; i < TL_COUNT(near) && until_ms - near[i] > after_ms; i++)
+        if (config_cron_next(c, z, until_ms - near[i], &t) && t <= until_ms) {
+            from = until_ms - near[i];
+            break;
+        }
+    while (config_cron_next(c, z, from, &t) && t <= until_ms) {
+        *ret_ms = from = t;
+        found = true;
+    }
+    return found;
+}

@@ -42,5 +42,8 @@ int64_t config_zone_utc_ms(const struct config_zone *z, const struct tl_civil *l
 
 /* The first run strictly after after_ms; false when there is none within 12 years (30 February). */
 bool config_cron_next(const struct config_cron *c, const struct config_zone *z, int64_t after_ms, int64_t *ret_ms);
+/* The last run strictly after after_ms and not after until_ms, however long that is; false: there is none. */
+bool config_cron_last(const struct config_cron *c, const struct config_zone *z, int64_t after_ms, int64_t until_ms,
+                      int64_t *ret_ms);
 
 #endif

@@ -108,6 +108,27 @@ static void schedules_run_when_they_say(void **state)
     }
 }
 
+static void the_last_run_is_the_last_of_those_that_come_one_after_another(void **state)
+{
+    static const int64_t spans[] = {
+        1, 60000, 3599999, 3600000, 90000000, 33 * INT64_C(86400000), 800 * INT64_C(86400000)};
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(schedules); i++)
+        for (size_t k = 0; k < TL_COUNT(spans); k++) {
+            struct config_cron c;
+            struct tl_err err = {0};
+            int64_t after = at(schedules[i].after), until = after + spans[k], t = after, last = -1, got = -1;
+            const struct config_zone *z = zone(schedules[i].zone);
+
+            assert_int_equal(config_cron_parse(tl_sv_str(schedules[i].cron), &c, &err), TL_OK);
+            while (config_cron_next(&c, z, t, &t) && t <= until)
+                last = t;
+            assert_int_equal(config_cron_last(&c, z, after, until, &got), last >= 0);
+            assert_true(got == last);
+        }
+}
+
 static const struct {
     const char *cron, *expect;
 } bad[] = {
@@ -209,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(schedules_run_when_they_say),
+        cmocka_unit_test(the_last_run_is_the_last_of_those_that_come_one_after_another),
         cmocka_unit_test(a_bad_schedule_gets_one_clear_sentence),
         cmocka_unit_test(zones_that_are_no_zones_are_refused),
         cmocka_unit_test(local_time_and_moment_are_inverse_except_in_gaps_and_doubles),

@@ -234,17 +234,15 @@ static enum tl_rc come_back(struct task *task, struct source *s, int64_t *after,
 
 /* False: never again. Missed times, while nobody was there or the machine slept, are made up for once: the last of them
  * is due. */
-static bool next_run(const struct source *s, int64_t *after, int64_t *ret_due)
+static bool next_run(const struct source *s, int64_t after, int64_t *ret_due)
 {
     const struct flow_schedule_conf *c = s->flow->conf->from.conf;
-    int64_t now = wall_ms(s), later;
+    int64_t now = wall_ms(s);
 
-    if (!config_cron_next(&c->cron, c->zone, *after, ret_due))
+    if (!config_cron_next(&c->cron, c->zone, after, ret_due))
         return false;
-    while (*ret_due <= now && config_cron_next(&c->cron, c->zone, *ret_due, &later) && later <= now) {
-        *after = *ret_due;
-        *ret_due = later;
-    }
+    if (*ret_due <= now)
+        (void)config_cron_last(&c->cron, c->zone, *ret_due, now, ret_due);
     return true;
 }
 
@@ -257,7 +255,7 @@ static enum tl_rc schedule(struct task *task, struct source *s, struct tl_err *e
         rc = schedule_start(task, s, &after, err);
     while (rc == TL_OK) {
         rc = come_back(task, s, &after, err);
-        if (rc != TL_OK || !next_run(s, &after, &due))
+        if (rc != TL_OK || !next_run(s, after, &due))
             return rc;
         left = due - wall_ms(s);
         if (over(s) || left > 0) { /* a piece at a time: the clock may be turned */
