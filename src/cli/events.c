@@ -185,7 +185,7 @@ static int run_replay(void *options, const struct cli_args *args)
     if (!args->n && !o->filter.event && !o->filter.state)
         return cli__usage(args,
                           "which events? Give ids, --event ID, or --state (delivered, skipped, cancelled, discarded "
-                          "or dead) with a filter");
+                          "or dead)");
     return act(o, args, "replay");
 }
 static int run_cancel(void *options, const struct cli_args *args)

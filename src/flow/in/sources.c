@@ -227,7 +227,8 @@ static enum tl_rc come_back(struct task *task, struct source *s, int64_t *after,
     if (*after <= now + AHEAD_MS)
         return TL_OK;
     TL_LOG(s->loop->engine->opt.log, TL_WARN, "source.clock_was_ahead",
-           "the clock was ahead for a while: the schedule goes on from now", KV_STR("flow", s->flow->name));
+           "the clock was ahead before, or is behind now: the schedule goes on from now",
+           KV_STR("flow", s->flow->name));
     *after = now;
     return keep_position(task, s, now, err);
 }

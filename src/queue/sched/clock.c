@@ -51,7 +51,8 @@ void queue__clock_settle(struct queue *q, bool more)
     if (q->clock_moved == 0)
         return;
     (void)snprintf(text, sizeof(text),
-                   "the clock was ahead for a while: %llu deliveries that would have waited until then are tried after "
+                   "the clock was ahead before, or is behind now: %llu deliveries that would have waited until then "
+                   "are tried after "
                    "their pause from now",
                    (unsigned long long)q->clock_moved);
     q->clock_moved = 0;

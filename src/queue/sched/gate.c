@@ -9,10 +9,10 @@
 static void say_if_it_was_ahead(struct queue *q, struct conn *c)
 {
     if (guard_was_ahead(c->guard))
-        queue__notice(
-            q, "clock_was_ahead", NULL, c,
-            "the clock was ahead for a while: what was spent, and what the other side said, counts as if that "
-            "had been now");
+        queue__notice(q, "clock_was_ahead", NULL, c,
+                      "the clock was ahead before, or is behind now: what was spent, and what the other side said, "
+                      "counts as if that "
+                      "had been now");
 }
 
 bool queue__gate_take(struct queue *q, struct conn *c, uint64_t *ret_wake_ns, enum queue_held *ret_why, bool *ret_probe)
