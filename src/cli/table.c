@@ -38,9 +38,11 @@ void cli__table_free(struct cli_table *t)
 /* Control characters could drive the terminal; the texts come from outside. */
 static char *clean(struct tl_sv s)
 {
-    char *copy = tl_strndup(s.p ? s.p : "", s.n), *out = copy;
+    char *copy, *out;
     uint32_t cp;
 
+    s = s.p ? s : TL_SV("");
+    copy = out = tl_strndup(s.p, s.n);
     for (size_t n; s.n; s = tl_sv_from(s, n)) {
         n = tl_utf8_decode(s, &cp);
         if (n == 0 || tl_utf8_steers(cp)) {
