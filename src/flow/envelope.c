@@ -9,7 +9,7 @@
 
 #include "flow/flow_int.h"
 
-enum { MAX_META = 32768, MAX_QUERY = 100, KEY_MAX = 64 << 20 };
+enum { MAX_META = 32768, MAX_QUERY = 100, KEY_MAX = 64 << 20, ORDER_MAX = 4096, ORDER_SHOWN = 100 };
 
 static const char *const kinds[] = {[WEBHOOK_JSON] = "json",
                                     [WEBHOOK_FORM] = "form",
@@ -176,11 +176,28 @@ static void own_key(const struct flow *f, const struct mapping *m, struct tl_are
     (void)tl_fail(why, err.rc, "`%s` cannot be evaluated: %.*s", whole ? "key" : "order_by", TL_SV_ARG(text));
 }
 
+/* The ledger holds the order of each event that is next in its lane, so a long one is its beginning and a digest. */
+static struct tl_sv short_order(const struct flow *f, struct tl_arena *a, struct tl_sv order)
+{
+    uint8_t digest[CRYPTO_MAX_DIGEST];
+    struct tl_sv shown = tl_utf8_cut(order, ORDER_SHOWN);
+    TL_CLEANUP(tl_buf_done) struct tl_buf b = {0};
+
+    if (order.n <= ORDER_MAX)
+        return order;
+    tl_buf_init(&b, ORDER_MAX);
+    (void)tl_buf_sv(&b, shown);
+    (void)tl_buf_puts(&b, "... sha256:");
+    (void)tl_hex_encode(&b, digest, crypto_digest(f->plan->engine->opt.crypto, CRYPTO_SHA256, &order, 1, digest));
+    return tl_arena_sv(a, tl_buf_view(&b));
+}
+
 void flow__own_keys(const struct flow *f, struct tl_arena *a, struct json envelope, struct mapping_turn *turn,
                     struct queue_put *put, struct tl_err *why)
 {
     own_key(f, f->key, a, envelope, turn, true, &put->key, why);
     own_key(f, f->order_by, a, envelope, turn, false, &put->order_by, why);
+    put->order_by = short_order(f, a, put->order_by);
 }
 
 struct tl_sv flow__key_text(struct tl_arena *a, struct json v)
@@ -191,7 +208,7 @@ struct tl_sv flow__key_text(struct tl_arena *a, struct json v)
         return json_view(v);
     if (v.type == JSON_UNDEFINED || v.type == JSON_NULL)
         return TL_SV_NULL;
-    tl_buf_init(&b, KEY_MAX); /* the ledger keeps a digest of a key, and an order as it is */
+    tl_buf_init(&b, KEY_MAX); /* the ledger keeps a digest of a key; of an order: short_order */
     return json_write(&b, v, JSON_WRITE_SORTED) ? tl_arena_sv(a, tl_buf_view(&b)) : TL_SV_NULL;
 }
 

@@ -70,6 +70,14 @@ def test_a_key_or_an_order_may_be_as_long_as_its_event(shop):
     assert all(e["key"].startswith("[") for e in s.list())
 
 
+def test_events_of_one_long_order_stand_in_one_lane_by_its_digest(shop):
+    s = shop(flow={"order_by": "body.x"})
+    long = "ä" * 5000
+    ids = [s.post({"n": n, "x": long + tail}) for n, tail in enumerate(("1", "2", "1"))]
+    orders = [s.show(i)["event"]["key"] for i in ids]
+    assert orders[0] == orders[2] != orders[1] and all(len(o) < 400 and o.startswith("ää") for o in orders), orders
+
+
 def test_records_that_are_read_are_known_by_whole_keys_only(site, targets):
     pages = Pages(orders=[{"id": 1, "updated_at": "a"}, {"id": 2}, {"id": 3}, {"id": 3, "updated_at": None}, {"updated_at": "b"}])
     s = site(polling(targets(pages), key=yaml.safe_load(READING))).start()
