@@ -1,10 +1,11 @@
 # Everything is found by its place: a new file in a folder is built, a new test beside the code is run, a new folder under
-# connectors/ is registered. There is no central list.
+# connectors/ is registered. There is no central list. Where a name decides, paths are relative: the checkout may lie in
+# a folder that is called src or test itself.
 
 function(tieline_library)
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS src/*.c src/*.S)
-  list(FILTER sources EXCLUDE REGEX "/src/main/|/test/")
-  file(GLOB connectors CONFIGURE_DEPENDS connectors/*/*.c connectors/*/*/*.c connectors/*/*/*/*.c)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} src/*.c src/*.S)
+  list(FILTER sources EXCLUDE REGEX "^src/main/|/test/")
+  file(GLOB connectors CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} connectors/*/*.c connectors/*/*/*.c connectors/*/*/*/*.c)
   list(FILTER connectors EXCLUDE REGEX "/test/")
   add_library(tieline_core STATIC ${sources} ${connectors})
   target_include_directories(tieline_core PUBLIC src)
@@ -84,12 +85,12 @@ endfunction()
 # src/FOLDER/test/NAME_test.c and connectors/NAME/test/NAME_test.c: one program each. Other .c files in a test folder are
 # helpers, linked into every test of that folder; those of src/connector/test also into the connectors' tests.
 function(tieline_tests)
-  file(GLOB_RECURSE tests CONFIGURE_DEPENDS src/*_test.c connectors/*_test.c)
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} src/*_test.c connectors/*_test.c)
   foreach(test ${tests})
     get_filename_component(name ${test} NAME_WE)
     get_filename_component(dir ${test} DIRECTORY)
     file(GLOB helpers CONFIGURE_DEPENDS ${dir}/*.c)
-    if(dir MATCHES "/connectors/")
+    if(dir MATCHES "^connectors/")
       file(GLOB rig CONFIGURE_DEPENDS src/connector/test/*.c)
       list(APPEND helpers ${rig})
     endif()
@@ -99,7 +100,7 @@ function(tieline_tests)
     target_link_libraries(${name} PRIVATE tieline_core PkgConfig::libcurl ${CMOCKA_LIBRARY})
     target_compile_options(${name} PRIVATE -Wno-missing-prototypes)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-    string(REGEX MATCH "/(src|connectors)/([a-z0-9]+)/" _ ${test})
+    string(REGEX MATCH "^(src|connectors)/([a-z0-9]+)/" _ ${test})
     set_tests_properties(${name} PROPERTIES LABELS "unit;${CMAKE_MATCH_2}" TIMEOUT 300)
   endforeach()
 endfunction()
