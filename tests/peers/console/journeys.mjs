@@ -179,11 +179,13 @@ const journeys = {
         const gone = (name, more) => ({ ...real.flows[0], name, removed: true, held: "flow_removed", held_reason: "", counts: { ...counts, ...more } });
         await page.route("**/v1/stream*", (r) => r.abort());
         await page.route("**/v1/status", (r) => r.fulfill({ json: {
-            ...real, flows: [...real.flows, gone("long-gone", {}), gone("gone-with-dead", { dead: 3 }), gone("gone-with-waiting", { queued: 2 })],
+            ...real, ledger: { ...real.ledger, intake_stopped: true, moved: true }, flows: [...real.flows, gone("long-gone", {}), gone("gone-with-dead", { dead: 3 }), gone("gone-with-waiting", { queued: 2 })],
             connections: [...real.connections, { ...real.connections[0], name: "gone-too", removed: true, waiting: 0 }] } }));
         await page.route("**/v1/dead*", (r) => r.fulfill({ json: { ...dead, more: 7 } }));
         await page.route("**/v1/sla*", (r) => r.fulfill({ json: { ...month, flows: [...month.flows, { ...month.flows[0], flow: "long-gone", removed: true }] } }));
         await page.reload();
+        await page.getByRole("alert").getByText("The ledger's files were moved or deleted").waitFor();
+        await page.locator("main").getByText("the ledger's files are not where they were").waitFor();
         const flows = page.getByRole("region", { name: "Flows", exact: true });
         await flows.getByRole("link", { name: "gone-with-dead" }).waitFor();
         await flows.getByRole("link", { name: "gone-with-waiting" }).waitFor();

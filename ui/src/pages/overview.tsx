@@ -72,7 +72,8 @@ function ofFlow(f: Flow): Matter[] {
 function matters(s: Status): Matter[] {
     const rank: Record<string, number> = { bad: 0, warn: 1, held: 2 };
     const vault: Matter[] = s.vault && !s.vault.ok ? [{ tone: "bad", icon: "key", word: "vault", text: <>The secrets' store at <b>{s.vault.address}</b> does not answer: {s.vault.reason}</>, note: `What was read of it is in use${s.vault.waiting ? `; ${plural(s.vault.waiting, "secret")} ${s.vault.waiting === 1 ? "is" : "are"} not here yet` : ""}. It is asked again by itself.`, to: "#/config", since: null }] : [];
-    return [...vault, ...s.connections.filter((c) => !c.removed).map(ofConnection).filter((m): m is Matter => !!m), ...s.flows.flatMap(ofFlow)]
+    const intake: Matter[] = s.ledger.moved || s.ledger.intake_stopped ? [{ tone: "bad", icon: "warning", word: "intake", text: <>Nothing new is taken in: {s.ledger.moved ? "the ledger's files are not where they were" : "the disk is nearly full"}</>, note: "Senders are answered 503 and send again.", to: "#/alerts", since: null }] : [];
+    return [...intake, ...vault, ...s.connections.filter((c) => !c.removed).map(ofConnection).filter((m): m is Matter => !!m), ...s.flows.flatMap(ofFlow)]
         .sort((a, b) => (rank[a.tone] ?? 3) - (rank[b.tone] ?? 3));
 }
 
