@@ -266,9 +266,9 @@ def test_a_full_disk_is_named_by_a_snapshot_and_by_a_start(site, target, small_d
     s = site(config)
     (s.folder / "data").symlink_to(small_disk / "data")
     s.start()
-    for n in range(300):
+    for n in range(60):
         s.post({"n": n, "pad": "x" * 5000})
-    s.wait_counts(delivered=300)
+    s.wait_counts(delivered=60)
     copy = small_disk / "copy.db"
     fill(small_disk, leave=100000)
     done = tell(s, "ledger", "snapshot", str(copy))
