@@ -8,7 +8,8 @@
 
 #define SLACK_MS 1000 /* the clock is put right by a little now and then */
 #define STEP 500
-#define MOST_MS 600000 /* as in guard_retry_delay */
+#define MOST_MS 600000           /* as in guard_retry_delay */
+#define NOT_SET_MS 1577836800000 /* 2020: before it, the clock itself is wrong, and what is on disk is not */
 
 void queue__clock_check(struct queue *q)
 {
@@ -23,6 +24,8 @@ bool queue__clock_step(struct queue *q)
     int64_t now = queue__wall(q);
     uint64_t n = 0;
 
+    if (now < NOT_SET_MS)
+        return false;
     for (size_t i = 1; i <= q->n_targets && n == 0 && q->txn_rc == TL_OK; i++) {
         struct target *t = q->targets[i];
         int64_t most = t && t->retry.most_ms > 0 ? t->retry.most_ms : MOST_MS;

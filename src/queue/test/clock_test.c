@@ -86,6 +86,31 @@ static void what_a_remote_asked_for_is_waited_for_whatever_the_clock_does(void *
     assert_non_null(help_take(b));
 }
 
+static void at_a_start_before_the_time_is_fetched_what_waits_keeps_its_time(void **state)
+{
+    struct bench *b = *state;
+    int64_t right;
+
+    pause_of_three_seconds(b);
+    help_open(b);
+    (void)put_and_fail(b, 2 * HOUR);
+    help_close(b);
+    right = b->clock.wall_ms;
+    b->clock.wall_ms = 60000; /* 1970 */
+    b->notices = 0;
+    help_open(b);
+    help_after(b, 10000);
+    assert_null(help_take(b));
+    b->clock.wall_ms = right + 60000;
+    help_after(b, 10000);
+    assert_null(help_take(b));
+    help_after(b, HOUR);
+    assert_null(help_take(b));
+    help_after(b, HOUR);
+    assert_non_null(help_take(b));
+    assert_int_equal(b->notices, 0);
+}
+
 static void a_clock_that_is_put_right_by_a_little_moves_nothing(void **state)
 {
     struct bench *b = *state;
@@ -136,6 +161,7 @@ int main(void)
         T(a_retry_is_due_after_its_pause_also_when_the_clock_went_back_meanwhile),
         T(a_retry_is_due_after_its_pause_also_when_the_clock_is_found_right_at_a_start),
         T(what_a_remote_asked_for_is_waited_for_whatever_the_clock_does),
+        T(at_a_start_before_the_time_is_fetched_what_waits_keeps_its_time),
         T(a_clock_that_is_put_right_by_a_little_moves_nothing),
         T(a_quota_that_was_spent_under_a_clock_that_was_ahead_comes_back_after_one_window),
     };
