@@ -231,12 +231,6 @@ static void observe(struct connector_call *call, struct connector_exchange *x, c
     o->observe(o->observe_arg, call, x);
 }
 
-static bool only_looks(const struct http_request_out *out)
-{
-    return tl_sv_eqs(out->method, "GET") || tl_sv_eqs(out->method, "HEAD") ||
-           (out->method.n == 0 && out->body.n == 0 && !out->source);
-}
-
 enum tl_rc connector__address(struct connector_call *call, struct tl_sv url, struct tl_sv *ret_url, struct tl_err *err)
 {
     const struct connector *c = call->host->opt.connector;
@@ -329,9 +323,6 @@ static enum tl_rc send_it(struct task *task, struct connector_call *call, const 
         observe(call, &x, &plain, plain.url, reply, rc, err);
         return rc;
     }
-    /* Each counts over there, or is an attempt: then the ledger alone sends again, and shows it. What only looks (at
-     * what is there before a write, after a job) is none. */
-    plain.once |= h->opt.counted || (call->n > 0 && (m || !only_looks(&plain)));
     for (bool again = false;; again = true) {
         struct http_request_out out = plain;
 
@@ -342,6 +333,9 @@ static enum tl_rc send_it(struct task *task, struct connector_call *call, const 
         rc = ready(task, call, m, &body, &out, err);
         if (rc != TL_OK)
             return rc;
+        /* Each counts over there, or is an attempt: then the ledger alone sends again, and shows it. What only looks
+         * (at what is there before a write, after a job) is none. */
+        out.once |= h->opt.counted || (call->n > 0 && !http_client_is_safe(&out));
         rc = http_client_call(task, h->opt.client, &out, call->arena, reply, err);
         note(call, reply);
         observe(call, &x, &plain, out.url, reply, rc, err);

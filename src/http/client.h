@@ -120,6 +120,8 @@ struct http_reply {
  * brings one is TL_INVALID. Any case of letters. */
 bool http_client_writes(struct tl_sv name);
 
+bool http_client_is_safe(const struct http_request_out *req); /* it only looks: GET, HEAD, OPTIONS (RFC 9110 9.2.1) */
+
 /* Suspends until the whole reply is there. *reply is written in every case (an exception to the rule of the house: a
  * failed call must tell whether it was sent); its memory is the arena's.
  * TL_UNREACHABLE (name, connection, TLS), TL_TIMEOUT, TL_CANCELED, TL_UNKNOWN_OUTCOME, TL_UPSTREAM (an idempotent call

@@ -11,8 +11,17 @@ enum { MAX_BODY = 10 * 1024 * 1024, MAX_HEADERS = 64 * 1024 };
 
 /* ---- before ---- */
 
-static bool is_safe(struct tl_sv method) /* RFC 9110 9.2.1 */
+static struct tl_sv method_of(const struct http_request_out *req)
 {
+    if (req->method.n > 0)
+        return req->method;
+    return req->body.n > 0 || req->source ? TL_SV("POST") : TL_SV("GET");
+}
+
+bool http_client_is_safe(const struct http_request_out *req)
+{
+    struct tl_sv method = method_of(req);
+
     return tl_sv_eqs(method, "GET") || tl_sv_eqs(method, "HEAD") || tl_sv_eqs(method, "OPTIONS");
 }
 
@@ -301,7 +310,7 @@ enum tl_rc http_client_call(struct task *t, struct http_client *c, const struct 
                             struct tl_arena *arena, struct http_reply *reply, struct tl_err *err)
 {
     bool has_body = req->body.n > 0 || req->source;
-    struct tl_sv method = req->method.n > 0 ? req->method : has_body ? TL_SV("POST") : TL_SV("GET");
+    struct tl_sv method = method_of(req);
     uint64_t begin = async_loop_now(c->loop);
     struct http_call call = {
         .client = c,
@@ -309,7 +318,7 @@ enum tl_rc http_client_call(struct task *t, struct http_client *c, const struct 
         .arena = arena,
         .reply = reply,
         .begin_ns = begin,
-        .idempotent = req->idempotent || is_safe(method),
+        .idempotent = req->idempotent || http_client_is_safe(req),
         .source_left = req->source ? req->source_bytes : 0,
         .max_body = req->max_body ? req->max_body
                     : req->sink   ? UINT64_MAX

@@ -55,8 +55,7 @@ void queue__clock_settle(struct queue *q, bool more)
         return;
     (void)snprintf(text, sizeof(text),
                    "the clock was ahead before, or is behind now: %llu deliveries that would have waited until then "
-                   "are tried after "
-                   "their pause from now",
+                   "are tried after their pause from now",
                    (unsigned long long)q->clock_moved);
     q->clock_moved = 0;
     queue__notice(q, "clock_was_ahead", NULL, NULL, text);

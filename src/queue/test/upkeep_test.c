@@ -171,6 +171,24 @@ static void bulk_filters_find_their_few_among_many(void **state)
     assert_int_equal(help_count(b, QUEUE_CANCELLED), 451);
 }
 
+static void open_where_room_can_end(struct bench *b)
+{
+    powercut_register();
+    powercut_forget();
+    b->vfs = POWERCUT_VFS;
+    help_open(b);
+}
+
+/* And the ledger finds out. */
+static void room_ends(struct bench *b)
+{
+    struct queue_put put = {.flow = b->flows[0].ret_id, .meta = TL_SV("{}"), .body = TL_SV("x")};
+    struct tl_err err;
+
+    powercut_full(1);
+    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_FULL);
+}
+
 static void on_a_full_disk_what_is_looked_up_is_there_once(void **state)
 {
     struct bench *b = *state;
@@ -185,10 +203,7 @@ static void on_a_full_disk_what_is_looked_up_is_there_once(void **state)
     struct tl_err err;
     uint64_t epoch;
 
-    powercut_register();
-    powercut_forget();
-    b->vfs = POWERCUT_VFS;
-    help_open(b);
+    open_where_room_can_end(b);
     assert_int_equal(queue_kv_put(b->q, NULL, TL_SV("k"), TL_SV("value"), &err), TL_OK);
     assert_int_equal(queue_xref_put(b->q, NULL, &x, &err), TL_OK);
     assert_int_equal(queue_lease(b->q, NULL, TL_SV("l"), TL_SV("me"), 60000, &epoch, &err), TL_OK);
@@ -223,20 +238,13 @@ static void on_a_full_disk_what_is_looked_up_is_there_once(void **state)
 static void after_a_full_disk_what_waits_goes_on_by_itself(void **state)
 {
     struct bench *b = *state;
-    struct queue_put put = {.meta = TL_SV("{}"), .body = TL_SV("x")};
     struct queue_work *w;
-    struct tl_err err;
 
-    powercut_register();
-    powercut_forget();
-    b->vfs = POWERCUT_VFS;
-    help_open(b);
+    open_where_room_can_end(b);
     (void)help_put(b, NULL, NULL, "x");
     help_turn(b);
     help_finish(b, help_take(b), QUEUE_END_FAILED, TL_TIMEOUT, "later");
-    powercut_full(1);
-    put.flow = b->flows[0].ret_id;
-    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_FULL);
+    room_ends(b);
     for (int i = 0; i < 20; i++) {
         help_after(b, 500);
         assert_null(help_take(b));
@@ -254,19 +262,12 @@ static void after_a_full_disk_what_waits_goes_on_by_itself(void **state)
 static void a_ledger_closes_well_on_a_full_disk(void **state)
 {
     struct bench *b = *state;
-    struct queue_put put = {.meta = TL_SV("{}"), .body = TL_SV("x")};
-    struct tl_err err;
 
-    powercut_register();
-    powercut_forget();
-    b->vfs = POWERCUT_VFS;
-    help_open(b);
+    open_where_room_can_end(b);
     (void)help_put(b, NULL, NULL, "x");
     help_turn(b);
     help_finish(b, help_take(b), QUEUE_END_DONE, TL_OK, "");
-    powercut_full(1);
-    put.flow = b->flows[0].ret_id;
-    assert_int_equal(queue_put(b->q, NULL, &put, &err), TL_FULL);
+    room_ends(b);
     help_close(b);
     assert_int_equal(b->fatals, 0);
     powercut_full(0);
@@ -281,10 +282,7 @@ static void a_reload_that_cannot_be_written_changes_nothing_in_memory(void **sta
     struct tl_err err;
     uint32_t id;
 
-    powercut_register();
-    powercut_forget();
-    b->vfs = POWERCUT_VFS;
-    help_open(b);
+    open_where_room_can_end(b);
     b->flows[1] = (struct queue_flow_def){.name = TL_SV("g"), .targets = &other, .n_targets = 1};
     b->connections[1] = (struct queue_connection_def){.name = TL_SV("d"), .guard = &b->guard};
     other.connection = TL_SV("d");
