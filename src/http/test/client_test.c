@@ -750,9 +750,29 @@ static void statuses_and_retry_after_are_read(void **state)
     assert_int_equal(err.retry_after_ms, 30000);
 }
 
+static void what_only_looks_is_known_by_its_method_and_without_one_by_its_body(void **state)
+{
+    static const struct {
+        const char *method, *body;
+        bool safe;
+    } rows[] = {
+        {"GET", "", true},  {"HEAD", "", true},    {"OPTIONS", "", true}, {"", "", true},     {"", "x", false},
+        {"PUT", "", false}, {"DELETE", "", false}, {"POST", "", false},   {"get", "", false}, {"GET", "x", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TL_COUNT(rows); i++) {
+        struct http_request_out out = {.method = tl_sv_str(rows[i].method), .body = tl_sv_str(rows[i].body)};
+
+        if (http_client_is_safe(&out) != rows[i].safe)
+            fail_msg("%s '%s'", rows[i].method, rows[i].body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_only_looks_is_known_by_its_method_and_without_one_by_its_body),
         cmocka_unit_test(a_reply_has_status_headers_body_and_tells_how_it_came),
         cmocka_unit_test(a_chunked_reply_is_put_together),
         cmocka_unit_test_setup_teardown(a_chunked_reply_is_put_together, by_libcurl, by_ourselves),
